@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/file.h - whole reads and writes, and files that survive a power cut.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+struct buf;
+struct err;
+
+/* Write all, going on after EINTR and short writes. */
+int file_write_all(int fd, const void *data, size_t len, const char *path,
+		   struct err *err);
+/* Append the whole file, up to out->max bytes (else ERR_LIMIT). */
+int file_read_fd(int fd, const char *path, struct buf *out, struct err *err);
+int file_read(const char *path, struct buf *out, struct err *err);
+/* Put `data` in place of `path` at once: a temporary file beside it, fsync,
+ * rename, fsync of the directory. */
+int file_replace(const char *path, const void *data, size_t len, mode_t mode,
+		 struct err *err);
+/* fsync a directory, so that what was renamed or linked in it stays. */
+int dir_fsync(const char *path, struct err *err);
+/* mkdir -p; what exists is left as it is. */
+int dir_create(const char *path, mode_t mode, struct err *err);
+/* rm -r below and with `path`; follows no symbolic link. */
+int dir_remove(const char *path, struct err *err);
+/* Absolute and lexically clean, "~/" and relative paths below `home`. */
+char *path_expand(const void *ctx, const char *path, const char *home);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base/str.h - a piece of text that somebody else owns.
+ *
+ * Parsed input is a struct str into it: no NUL at its end, maybe some inside.
+ * All case folding here is ASCII, whatever the locale.
+ */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+	const char *data;
+	size_t len;
+};
+
+#define STR(literal) ((struct str){literal, sizeof(literal) - 1})
+#define STR_FMT(s) (int)(s).len, (s).data /* for "%.*s" */
+
+static inline struct str str_of(const char *text)
+{
+	return (struct str){text, strlen(text)};
+}
+
+static inline struct str str_n(const void *data, size_t len)
+{
+	return (struct str){data, len};
+}
+
+bool str_equal(struct str a, struct str b);
+bool str_is(struct str a, const char *b);
+bool str_case_equal(struct str a, struct str b);
+bool str_case_is(struct str a, const char *b);
+bool str_starts(struct str a, const char *prefix);
+bool str_case_starts(struct str a, const char *prefix);
+int str_compare(struct str a, struct str b);
+int str_case_compare(struct str a, struct str b);
+/* Where `needle` starts in `hay`, or -1. */
+ptrdiff_t str_find(struct str hay, struct str needle);
+ptrdiff_t str_find_char(struct str hay, char c);
+struct str str_from(struct str s, size_t start); /* all from `start` on */
+/* Without blanks, tabs, CR and LF at either end. */
+struct str str_trim(struct str s);
+/* Cut *rest at the next `sep`: returns what is before, leaves what is behind.
+ * Returns false when *rest was used up (data == NULL) before. */
+bool str_split(struct str *rest, char sep, struct str *part_out);
+/* The next word between blanks and tabs; false when there is none. */
+bool str_word(struct str *rest, struct str *word_out);
+/* A decimal number and nothing else; false for sign, blank, overflow. */
+bool str_to_u32(struct str s, uint32_t *out);
+bool str_to_u64(struct str s, uint64_t *out);
+bool str_to_unsigned(struct str s, unsigned *out);
+char *str_dup(const void *ctx, struct str s);
+char *str_lower(const void *ctx, struct str s);
+char *str_upper(const void *ctx, struct str s);
+char ascii_lower(char c);
+char ascii_upper(char c);
+/* Compare secrets in a time that tells only their lengths. */
+bool str_equal_secret(struct str a, struct str b);
+/* For the log: one line, control characters and bad UTF-8 as '?', at most
+ * `max` bytes. */
+char *str_sanitize(const void *ctx, struct str s, size_t max);
+/* Dovecot's tab escaping of its line protocols: NUL, TAB, CR, LF and \001
+ * as \001 and one of 0 t r n 1. */
+char *str_tab_escape(const void *ctx, struct str s);
+char *str_tab_unescape(const void *ctx, struct str s);
+
+#endif

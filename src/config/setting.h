@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config/setting.h - how a setting is declared: once, in a table next to the
+ * code that uses it.
+ *
+ *	struct pop3_settings {
+ *		bool pop3_lock_session;
+ *		const char *pop3_uidl_format;
+ *	};
+ *
+ *	#define SETTINGS_STRUCT struct pop3_settings
+ *	const struct setting pop3_settings[] = {
+ *		S(pop3_lock_session, "no", "Keep the mailbox locked."),
+ *		S(pop3_uidl_format, "%08Xu%08Xv", "What UIDL shows."),
+ *		SETTINGS_END,
+ *	};
+ *	SETTINGS_REGISTER(pop3_settings, "");
+ *	#undef SETTINGS_STRUCT
+ *
+ * The kind comes from the field's C type, so the two can't disagree. doveconf,
+ * the checks at start and dovetail-settings(7) come from the tables. A table
+ * registers itself in a linker section: who links libsettings.a whole sees
+ * them all, without including anything from above.
+ */
+#ifndef CONFIG_SETTING_H
+#define CONFIG_SETTING_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/duration.h"
+
+enum setting_kind {
+	SETTING_BOOL,
+	SETTING_UNSIGNED,
+	SETTING_SIZE,     /* uint64_t octets: "10 M" */
+	SETTING_DURATION, /* "30 secs" */
+	SETTING_MODE,     /* struct setting_mode: "0600" */
+	SETTING_TEXT,
+	SETTING_ENUM,     /* text, one of `choices` */
+	SETTING_FILE,     /* text; "<path" gives the file's content */
+};
+
+struct setting_mode {
+	mode_t mode;
+};
+
+enum {
+	SETTING_SECRET = 1 << 0, /* doveconf hides it without -P */
+	/* Dovecot has it, this server has no use for it (yet): accepted, and
+	 * named once in the log at start if it is set. */
+	SETTING_FOREIGN = 1 << 1,
+	SETTING_VARS = 1 << 2, /* %-variables are expanded by its user */
+};
+
+struct setting {
+	const char *name;
+	enum setting_kind kind;
+	size_t offset;       /* in the struct that config_read() fills */
+	const char *preset;  /* Dovecot's default, as doveconf prints it */
+	const char *doc;     /* manual entry: one or more sentences */
+	const char *choices; /* SETTING_ENUM: "no:yes:required" */
+	unsigned flags;
+};
+
+#define SETTING_KIND(field) \
+	_Generic(((SETTINGS_STRUCT *)0)->field, \
+		bool: SETTING_BOOL, \
+		unsigned: SETTING_UNSIGNED, \
+		uint64_t: SETTING_SIZE, \
+		struct duration: SETTING_DURATION, \
+		struct setting_mode: SETTING_MODE, \
+		const char *: SETTING_TEXT)
+
+#define S(field, preset, doc) S_FLAGS(field, preset, 0, doc)
+#define S_FLAGS(field, preset, flags, doc) \
+	{#field, SETTING_KIND(field), offsetof(SETTINGS_STRUCT, field), \
+	 preset, doc, NULL, flags}
+/* Text with one of a few values. */
+#define S_ENUM(field, preset, choices, doc) \
+	{#field, SETTING_ENUM, offsetof(SETTINGS_STRUCT, field), \
+	 preset, doc, choices, 0}
+/* Text, where "<path" stands for the content of a file (ssl_cert). */
+#define S_FILE(field, preset, flags, doc) \
+	{#field, SETTING_FILE, offsetof(SETTINGS_STRUCT, field), \
+	 preset, doc, NULL, flags}
+/* A setting of Dovecot's that this server does not use. */
+#define S_FOREIGN(name, kind, preset, doc) \
+	{name, kind, 0, preset, doc, NULL, SETTING_FOREIGN}
+#define SETTINGS_END {0}
+
+/* `section` is "" for top-level settings, else the kind of section that they
+ * stand in: "service", "namespace", "mailbox", "passdb", "unix_listener". */
+struct setting_table {
+	const struct setting *rows; /* up to SETTINGS_END */
+	const char *section;
+};
+
+#define SETTINGS_REGISTER(table, section_name) \
+	static const struct setting_table table##_entry = \
+		{table, section_name}; \
+	static const struct setting_table *const table##_ref \
+		__attribute__((used, section("setting_tables"))) = \
+		&table##_entry
+
+/* Presets of sections (services with their listeners), in the syntax of
+ * dovecot.conf; what the administrator writes is merged over them. */
+#define CONFIG_PRESET(name, text) \
+	static const char *const name##_preset \
+		__attribute__((used, section("config_presets"))) = text
+
+/* Called for each registered table or preset; stops when `fn` says false. */
+void settings_each_table(bool (*fn)(const struct setting_table *, void *ctx),
+			 void *ctx);
+void settings_each_preset(bool (*fn)(const char *text, void *ctx), void *ctx);
+/* The row of a name in a kind of section, or NULL. */
+const struct setting *setting_find(const char *section, const char *name);
+
+struct err;
+/* Text to a value, by kind: "30 secs", "10 M", "yes", "0600", "unlimited".
+ * ERR_INVALID says what was expected. */
+int setting_parse_bool(const char *text, bool *out, struct err *err);
+int setting_parse_unsigned(const char *text, unsigned *out, struct err *err);
+int setting_parse_size(const char *text, uint64_t *out, struct err *err);
+int setting_parse_duration(const char *text, struct duration *out,
+			   struct err *err);
+int setting_parse_mode(const char *text, struct setting_mode *out,
+		       struct err *err);
+/* Whether `text` is a right value for `row`. */
+int setting_check(const struct setting *row, const char *text,
+		  struct err *err);
+
+#endif

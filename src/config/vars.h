@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config/vars.h - %-variables with their modifiers, as Dovecot 2.3 has them
+ * ("Variables" in its documentation): %u, %{user}, %Lu, %2.26Hu, %{sha1:user},
+ * %{if;...}, %{env:NAME}, %%.
+ */
+#ifndef CONFIG_VARS_H
+#define CONFIG_VARS_H
+
+struct err;
+
+struct var {
+	char key;          /* 0 where there is only the long name */
+	const char *name;  /* "user"; NULL where there is only the key */
+	const char *value; /* NULL is expanded to "" */
+};
+
+/* Expand `format`; `vars` ends with {0}. *out is a child of ctx. An unknown
+ * variable becomes UNSUPPORTED_VARIABLE_x, as in Dovecot; a broken format
+ * fails with ERR_INVALID. */
+int vars_expand(const void *ctx, const char *format, const struct var *vars,
+		char **out, struct err *err);
+/* Whether `format` uses the variable of that key or name. */
+int vars_has(const char *format, char key, const char *name);
+/* Those of a user name: u n d (and long names), as children of ctx. */
+struct var *vars_user(const void *ctx, const char *user);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto/smtp.h - command lines and data of SMTP and LMTP (RFC 5321, 2033) from
+ * bytes. Only CRLF ends a line and only CRLF.CRLF ends the data: see dot_feed().
+ */
+#ifndef PROTO_SMTP_H
+#define PROTO_SMTP_H
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+struct buf;
+
+enum smtp_parse {
+	SMTP_PARSE_MORE,
+	SMTP_PARSE_LINE,     /* a command */
+	SMTP_PARSE_TOO_LONG, /* 500 5.5.2; the line was skipped */
+	SMTP_PARSE_BAD,      /* bare CR or LF or NUL in it: 500 5.5.2 */
+};
+
+struct smtp_line {
+	struct str verb; /* as sent */
+	struct str args; /* behind the blank; may be empty */
+};
+
+struct smtp_parser;
+struct smtp_parser *smtp_parser_new(const void *ctx, size_t max_line);
+enum smtp_parse smtp_parser_feed(struct smtp_parser *parser, struct str in,
+				 size_t *used_out, struct smtp_line *out);
+/* Forget what was fed of a line (after STARTTLS). */
+void smtp_parser_reset(struct smtp_parser *parser);
+
+struct smtp_param {
+	const char *name, *value; /* "SIZE", "1000"; value NULL if none */
+};
+
+struct smtp_path {
+	char *address; /* "" for <>; local part as written, quotes included */
+	char *local;   /* unquoted; NULL for <> */
+	char *domain;  /* NULL if there is none */
+	struct smtp_param *params; /* up to a NULL name */
+};
+
+/* "FROM:<a@b> SIZE=1" of MAIL, "TO:<a@b>" of RCPT; `keyword` is "FROM" or "TO".
+ * On false *problem_out is what to tell the client. Children of ctx. */
+bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
+		     struct smtp_path *out, const char **problem_out);
+
+/* --- DATA ---------------------------------------------------------------- */
+
+enum dot_state {
+	DOT_LINE_START,
+	DOT_TEXT,
+	DOT_CR,
+	DOT_DOT,
+	DOT_DOT_CR,
+	DOT_END,
+};
+
+struct dot {
+	enum dot_state state; /* starts as DOT_LINE_START */
+	bool keep_crlf;       /* else CRLF becomes LF */
+};
+
+/* Undo dot-stuffing. Returns the bytes used; those after DOT_END belong to the
+ * next command. The fast path copies whole lines. */
+size_t dot_feed(struct dot *dot, const char *in, size_t len, struct buf *out);
+
+#endif

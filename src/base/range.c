@@ -22,8 +22,7 @@ static void reserve(struct range_set *set)
 	if (set->count < set->cap)
 		return;
 	set->cap = set->cap == 0 ? 4 : set->cap * 2;
-	set->ranges =
-		mem_resize(set->ctx, set->ranges, struct range, set->cap);
+	set->ranges = mem_resize(set->ctx, set->ranges, struct range, set->cap);
 }
 
 /* The index of the first range that ends at `number` or behind it. */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/digest.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/provider.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+struct digest {
+	const EVP_MD *md;
+	EVP_MD_CTX *state;
+};
+
+static const EVP_MD *legacy_md4(void)
+{
+	static EVP_MD *md4;
+
+	/* OpenSSL 3 keeps MD4 (PLAIN-MD4 passwords) apart. */
+	if (md4 == NULL && OSSL_PROVIDER_try_load(NULL, "legacy", 1) != NULL)
+		md4 = EVP_MD_fetch(NULL, "MD4", NULL);
+	return md4;
+}
+
+static const EVP_MD *md_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		const EVP_MD *(*get)(void);
+	} all[] = {
+		{"md4", legacy_md4},        {"md5", EVP_md5},
+		{"sha1", EVP_sha1},         {"sha224", EVP_sha224},
+		{"sha256", EVP_sha256},     {"sha384", EVP_sha384},
+		{"sha512", EVP_sha512},     {"sha3-256", EVP_sha3_256},
+		{"sha3-512", EVP_sha3_512},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (strcmp(all[i].name, name) == 0)
+			return all[i].get();
+	}
+	return NULL;
+}
+
+static int digest_destroy(struct digest *digest)
+{
+	EVP_MD_CTX_free(digest->state);
+	return 0;
+}
+
+struct digest *digest_new(const void *ctx, const char *name)
+{
+	const EVP_MD *md = md_of(name);
+	struct digest *digest;
+
+	if (md == NULL)
+		return NULL;
+	digest = mem_new(ctx, struct digest);
+	digest->md = md;
+	digest->state = EVP_MD_CTX_new();
+	if (digest->state == NULL)
+		mem_fatal(sizeof(*digest));
+	talloc_set_destructor(digest, digest_destroy);
+	if (EVP_DigestInit_ex(digest->state, md, NULL) != 1) {
+		mem_free(digest);
+		return NULL;
+	}
+	return digest;
+}
+
+/* After a right start only a lack of memory makes these fail. */
+static void must(int ret)
+{
+	if (ret != 1)
+		mem_fatal(DIGEST_MAX);
+}
+
+void digest_add(struct digest *digest, struct str data)
+{
+	must(EVP_DigestUpdate(digest->state, data.data, data.len));
+}
+
+size_t digest_end(struct digest *digest, unsigned char out[DIGEST_MAX])
+{
+	unsigned len = 0;
+
+	must(EVP_DigestFinal_ex(digest->state, out, &len));
+	must(EVP_DigestInit_ex(digest->state, digest->md, NULL));
+	return len;
+}
+
+size_t digest_once(const char *name, struct str data,
+		   unsigned char out[DIGEST_MAX])
+{
+	const EVP_MD *md = md_of(name);
+	unsigned len = 0;
+
+	if (md == NULL ||
+	    EVP_Digest(data.data, data.len, out, &len, md, NULL) != 1)
+		return 0;
+	return len;
+}
+
+size_t digest_hmac(const char *name, struct str key, struct str data,
+		   unsigned char out[DIGEST_MAX])
+{
+	const EVP_MD *md = md_of(name);
+	unsigned len = 0;
+
+	/* HMAC() takes a NULL key for "the last one". */
+	if (key.len == 0)
+		key = STR("");
+	if (md == NULL || key.len > INT32_MAX ||
+	    HMAC(md, key.data, (int)key.len, (const unsigned char *)data.data,
+		 data.len, out, &len) == NULL)
+		return 0;
+	return len;
+}
+
+bool digest_pbkdf2(const char *name, struct str password, struct str salt,
+		   unsigned rounds, unsigned char *out, size_t out_len)
+{
+	const EVP_MD *md = md_of(name);
+
+	if (md == NULL || rounds == 0 || rounds > INT32_MAX ||
+	    password.len > INT32_MAX || salt.len > INT32_MAX ||
+	    out_len > INT32_MAX)
+		return false;
+	return PKCS5_PBKDF2_HMAC(password.data, (int)password.len,
+				 (const unsigned char *)salt.data,
+				 (int)salt.len, (int)rounds, md, (int)out_len,
+				 out) == 1;
+}
+
+void random_fill(void *out, size_t len)
+{
+	unsigned char *at = out;
+
+	while (len > 0) {
+		ssize_t got = getrandom(at, len, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			log_fatal(89, "getrandom(): %s", strerror(errno));
+		at += got;
+		len -= (size_t)got;
+	}
+}
+
+uint64_t random_u64(void)
+{
+	uint64_t value;
+
+	random_fill(&value, sizeof(value));
+	return value;
+}
+
+void guid128_new(unsigned char out[16])
+{
+	struct timespec now;
+	uint32_t seconds, nanos;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seconds = (uint32_t)now.tv_sec;
+	nanos = (uint32_t)now.tv_nsec;
+	memcpy(out, &nanos, sizeof(nanos));
+	memcpy(out + 4, &seconds, sizeof(seconds));
+	random_fill(out + 8, 8);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+enum { READ_STEP = 16384 };
+
+int file_write_all(int fd, const void *data, size_t len, const char *path,
+		   struct err *err)
+{
+	const char *at = data;
+
+	while (len > 0) {
+		ssize_t done = write(fd, at, len);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return err_sys(err, "write(%s)", path);
+		at += done;
+		len -= (size_t)done;
+	}
+	return 0;
+}
+
+/* Whether the file has more than fits, once the buffer is full. */
+static int expect_end(int fd, const char *path, struct err *err)
+{
+	char more;
+	ssize_t got;
+
+	do {
+		got = read(fd, &more, 1);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return err_sys(err, "read(%s)", path);
+	if (got > 0)
+		return err_set(err, ERR_LIMIT, "%s is too large", path);
+	return 0;
+}
+
+int file_read_fd(int fd, const char *path, struct buf *out, struct err *err)
+{
+	for (;;) {
+		size_t room = out->max - out->len;
+		ssize_t got;
+		char *space;
+
+		if (room == 0)
+			return expect_end(fd, path, err);
+		if (room > READ_STEP)
+			room = READ_STEP;
+		space = buf_space(out, room);
+		if (space == NULL)
+			return err_set(err, ERR_LIMIT, "%s is too large", path);
+		got = read(fd, space, room);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(err, "read(%s)", path);
+		buf_grew(out, (size_t)got);
+		if (got == 0)
+			return 0;
+	}
+}
+
+int file_read(const char *path, struct buf *out, struct err *err)
+{
+	CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	return file_read_fd(fd, path, out, err);
+}
+
+static char *dir_of(const void *ctx, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return mem_strdup(ctx, ".");
+	if (slash == path)
+		return mem_strdup(ctx, "/");
+	return mem_strndup(ctx, path, (size_t)(slash - path));
+}
+
+static int write_synced(int fd, const char *path, const void *data, size_t len,
+			mode_t mode, struct err *err)
+{
+	if (fchmod(fd, mode) < 0)
+		return err_sys(err, "fchmod(%s)", path);
+	if (file_write_all(fd, data, len, path, err) < 0)
+		return -1;
+	if (fsync(fd) < 0)
+		return err_sys(err, "fsync(%s)", path);
+	return 0;
+}
+
+int file_replace(const char *path, const void *data, size_t len, mode_t mode,
+		 struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "file_replace");
+	char *temp = mem_printf(ctx, "%s.XXXXXX", path);
+	CLEANUP(fd_close) int fd = mkostemp(temp, O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "mkostemp(%s)", temp);
+	if (write_synced(fd, temp, data, len, mode, err) < 0) {
+		unlink(temp);
+		return -1;
+	}
+	if (rename(temp, path) < 0) {
+		err_sys(err, "rename(%s, %s)", temp, path);
+		unlink(temp);
+		return -1;
+	}
+	return dir_fsync(dir_of(ctx, path), err);
+}
+
+int dir_fsync(const char *path, struct err *err)
+{
+	CLEANUP(fd_close)
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	if (fsync(fd) < 0)
+		return err_sys(err, "fsync(%s)", path);
+	return 0;
+}
+
+static int make_dir(const char *path, mode_t mode, struct err *err)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno == EEXIST && stat(path, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return 0;
+		errno = ENOTDIR;
+	}
+	return err_sys(err, "mkdir(%s)", path);
+}
+
+int dir_create(const char *path, mode_t mode, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dir_create");
+	char *part = mem_strdup(ctx, path);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	for (char *at = part + 1; part[0] != '\0' && *at != '\0'; at++) {
+		if (*at != '/')
+			continue;
+		*at = '\0';
+		if ((stat(part, &st) < 0 || !S_ISDIR(st.st_mode)) &&
+		    make_dir(part, mode, err) < 0)
+			return -1;
+		*at = '/';
+	}
+	return make_dir(path, mode, err);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net/tls.h - TLS contexts from the ssl_* settings.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+#include <stdbool.h>
+
+struct err;
+
+/* The ssl_* settings (Dovecot: "SSL configuration"); settings.c has the table
+ * `tls_settings`. Certificate and key are the PEM text itself ("<file"). */
+struct tls_settings {
+	const char *ssl; /* no, yes, required */
+	const char *ssl_cert, *ssl_key, *ssl_alt_cert, *ssl_alt_key, *ssl_ca;
+	const char *ssl_key_password, *ssl_dh;
+	const char *ssl_min_protocol, *ssl_cipher_list, *ssl_cipher_suites;
+	const char *ssl_curve_list, *ssl_options, *ssl_cert_username_field;
+	bool ssl_prefer_server_ciphers, ssl_verify_client_cert, ssl_require_crl;
+	bool verbose_ssl;
+};
+extern const struct setting tls_settings[];
+
+struct tls;
+/* A server's context. ERR_INVALID names the setting and OpenSSL's reason
+ * (wrong file, key that does not match). Child of ctx. */
+int tls_new(const void *ctx, const struct tls_settings *settings,
+	    struct tls **out, struct err *err);
+/* Protocol names that ALPN may ask for ("imap"); others are refused. */
+void tls_set_alpn(struct tls *tls, const char *protocol);
+
+#endif

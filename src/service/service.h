@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service/service.h - what every process does at start, and how it lives.
+ *
+ * The master execs one process per service with the sealed configuration, the
+ * listeners and a log pipe. service_run() loads settings, and then either
+ * serves itself (process_limit = 1: auth, anvil, log) or is the *template* of
+ * its service: it forks workers, pre-forked up to process_min_avail, that
+ * cost no exec. A worker that accepts connections shares the listeners. A
+ * worker of a post-login service (imap, pop3) gets sessions from the template,
+ * which asked auth with login's token, dropped the worker to the uid, and
+ * reports to anvil; an idle worker waits for the next session of its uid.
+ *
+ * When the template dies, its workers end their sessions in peace; the master
+ * starts a new one. When the master is gone, all end.
+ */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "base/str.h"
+#include "config/setting.h"
+#include "service/account.h"
+
+struct config;
+struct err;
+struct loop;
+struct service_env;
+
+/* What the sandbox (seccomp) lets a worker do beyond talking on descriptors
+ * that it has or is given. */
+enum {
+	SANDBOX_FILES = 1 << 0, /* open, rename, link, ... */
+	SANDBOX_UNIX = 1 << 1,  /* connect to unix sockets */
+	SANDBOX_INET = 1 << 2,
+	SANDBOX_EXEC = 1 << 3,
+	SANDBOX_IDS = 1 << 4,  /* setuid and friends: lmtp */
+	SANDBOX_NONE = 1 << 5, /* no filter at all: PAM and NSS modules */
+};
+
+struct service_listener {
+	const char *name; /* "imaps", "auth-login": as in the configuration */
+	const char *path; /* of a unix socket; NULL for inet */
+	bool ssl, haproxy;
+};
+
+/* A raw connection. */
+struct service_client {
+	int fd; /* the service's now */
+	const struct service_listener *listener;
+	struct ip local, remote; /* family 0 on unix sockets */
+};
+
+/* A logged-in session, for post-login services. Valid until
+ * service_session_end(). */
+struct service_session {
+	int fd; /* the service's now */
+	const struct account *account;
+	struct ip local, remote;
+	bool secured, tls;
+	const char *session_id;
+	struct str tag;   /* IMAP */
+	struct str input; /* read by login already */
+};
+
+struct service {
+	const char *name; /* "imap"; also the protocol for settings filters
+			     where there is one */
+	const struct setting *settings; /* checked at start; may be NULL */
+	unsigned sandbox;
+	/* Once in the process that will fork, before any connection: load what
+	 * is dear and the same for all. May be NULL. */
+	int (*preload)(struct service_env *env, struct err *err);
+	/* Once in each serving process, privileges dropped. May be NULL. */
+	int (*init)(struct service_env *env, struct err *err);
+	/* One of these two: */
+	void (*accept)(struct service_env *env,
+		       const struct service_client *client);
+	void (*start)(struct service_env *env,
+		      const struct service_session *session);
+	/* Reload or stop: end what can end now; true when nothing is left.
+	 * The process ends when service_client_end()/_session_end() balanced
+	 * all. `reason` is for clients: "Server shutting down.". */
+	void (*stop)(struct service_env *env, const char *reason);
+};
+
+/* main() of every service. Returns the exit status. */
+int service_run(const struct service *service, int argc, char **argv);
+
+/* --- for the service's code ---------------------------------------------- */
+
+struct loop *service_loop(struct service_env *env);
+const struct config *service_config(struct service_env *env);
+/* base_dir + "/" + name, or `name` if it is absolute. Child of ctx. */
+char *service_socket_path(const void *ctx, struct service_env *env,
+			  const char *name);
+/* As configured: client_limit, process_limit, ... of this service. */
+unsigned service_client_limit(struct service_env *env);
+/* A connection given to accept() or start() has ended. */
+void service_client_end(struct service_env *env);
+void service_session_end(struct service_env *env);
+/* Process title: "imap [alice 192.0.2.1 IDLE]" with verbose_proctitle. */
+void service_title(struct service_env *env, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* A unique session id in Dovecot's form (base64 of time and random). */
+char *service_session_id(const void *ctx);
+
+#endif

@@ -20,7 +20,8 @@ struct buf;
 struct err;
 
 struct imap_limits {
-	size_t max_line;      /* imap_max_line_length; command without literals */
+	/* imap_max_line_length; a command without literals, with CRLF */
+	size_t max_line;
 	uint64_t max_literal; /* one literal kept in memory */
 	size_t max_command;   /* all of a command, literals included */
 	unsigned max_args;
@@ -48,6 +49,9 @@ struct imap_arg {
 	struct imap_arg *list;   /* IMAP_ARG_LIST: an array up to END */
 };
 
+/* "BODY[HEADER.FIELDS (To)]<0.9>" comes as three arguments: the atom
+ * "BODY[HEADER.FIELDS", the list, the atom "]<0.9>". Atoms may have the
+ * characters %, *, [, ] and \, which some commands give a meaning. */
 struct imap_command {
 	struct str tag, name; /* name as sent; "UID" is taken off: see uid */
 	bool uid;             /* UID FETCH, UID STORE ... */
@@ -80,9 +84,12 @@ enum imap_parse imap_parser_feed(struct imap_parser *parser, struct str in,
 /* After IMAP_PARSE_COMMAND, _STREAM or _BAD (whose tag may be empty). Valid up
  * to imap_parser_reset(). */
 const struct imap_command *imap_parser_command(struct imap_parser *parser);
-/* For the client: "Error in IMAP command: Missing '\"'". */
+/* For the client, the whole text after BAD or BYE: "Error in IMAP command LIST:
+ * Missing '\"'", "Error in IMAP tag: Invalid tag", "Literal size too large". */
 const char *imap_parser_problem(struct imap_parser *parser);
-/* After the streamed literal: the rest of the command follows (MULTIAPPEND). */
+/* After the streamed literal: the rest of the command follows (MULTIAPPEND).
+ * Tag and name stay; args then has only what came since, and what it had before
+ * is no longer valid. */
 void imap_parser_resume(struct imap_parser *parser);
 void imap_parser_reset(struct imap_parser *parser);
 

@@ -6,6 +6,8 @@
 #define NET_TLS_H
 #include <stdbool.h>
 
+#include "config/setting.h"
+
 struct err;
 
 /* The ssl_* settings (Dovecot: "SSL configuration"); settings.c has the table

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * index/index.h - the database that sessions read: one LMDB environment per
+ * mail location, holding all its mailboxes. It knows no file format and no
+ * path of mail.
+ *
+ * Tables (doc/formats.md has the bytes):
+ *   boxes     id -> struct index_box, its names and driver state
+ *   names     name -> id
+ *   records   (box, uid) -> struct index_record + driver data
+ *   changes   (box, modseq, uid) -> nothing: a resync walks what changed
+ *   expunges  (box, modseq, uid) -> GUID hash
+ *   cache     (box, uid, field) -> envelope, body structure, headers...
+ *
+ * Rules: one handle per environment and process, shared by its sessions and
+ * counted; none held across fork(); no read transaction outlives a command.
+ * Commits do not fsync: the environment carries the kernel's boot id and a
+ * clean mark, and one that a power cut may have torn is rebuilt. A damaged one
+ * (MDB_CORRUPTED, bad magic, SIGBUS) is moved aside and made anew: ERR_CORRUPT
+ * tells the caller to open again.
+ */
+#ifndef INDEX_INDEX_H
+#define INDEX_INDEX_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/range.h"
+#include "base/str.h"
+
+struct buf;
+struct err;
+struct index;
+struct index_txn;
+
+/* --- the environment ---------------------------------------------------- */
+
+/* Open (made if missing) the environment in directory `dir`; index_close()
+ * gives it back. The same dir gives the same handle within a process. */
+int index_open(const char *dir, mode_t mode, struct index **out,
+	       struct err *err);
+/* In memory only, for INDEX=MEMORY: an unlinked temporary one. */
+int index_open_memory(const char *temp_dir, struct index **out,
+		      struct err *err);
+void index_close(struct index **index);
+/* Handles that nobody uses stay open for the next session, up to `max`. */
+void index_keep_open(unsigned max);
+/* In a child after fork(): forget all handles without touching the files. */
+void index_after_fork(void);
+
+/* Many readers, one writer at a time per environment (the writer's lock is
+ * also the lock of all that belongs to it on disk: uidlist, keywords). */
+enum index_mode { INDEX_READ, INDEX_WRITE };
+int index_begin(struct index *index, enum index_mode mode,
+		struct index_txn **out, struct err *err);
+/* *txn becomes NULL, also on failure. */
+int index_commit(struct index_txn **txn, struct err *err);
+void index_rollback(struct index_txn **txn); /* for CLEANUP too */
+/* A number that changes with every commit of any process: two equal ones mean
+ * that nothing changed. Costs no system call. */
+uint64_t index_generation(struct index *index);
+
+/* --- mailboxes ----------------------------------------------------------- */
+
+enum { INDEX_KEYWORDS_MAX = 256 };
+
+struct index_counts {
+	uint32_t messages, recent, unseen, deleted;
+	uint64_t size; /* sum of virtual sizes */
+};
+
+struct index_box {
+	uint32_t id;
+	unsigned char guid[16];
+	uint32_t uid_validity;
+	uint32_t uid_next;
+	uint32_t first_recent_uid; /* all from here on are \Recent to the next
+				      session that opens it for reading */
+	uint64_t highest_modseq;
+	struct index_counts counts; /* kept by the record functions */
+	/* What the driver wants to remember (mtimes, sizes, offsets). */
+	unsigned char driver[128];
+};
+
+/* Children of ctx where there is something to own. ERR_NOT_FOUND if missing. */
+int index_box_find(struct index_txn *txn, const char *name, uint32_t *id_out,
+		   struct err *err);
+int index_box_get(struct index_txn *txn, uint32_t id, struct index_box *out,
+		  struct err *err);
+/* Make one: uid_validity, guid as given, id is new. */
+int index_box_create(struct index_txn *txn, const char *name,
+		     struct index_box *box, struct err *err);
+int index_box_put(struct index_txn *txn, const struct index_box *box,
+		  struct err *err);
+int index_box_rename(struct index_txn *txn, uint32_t id, const char *name,
+		     struct err *err);
+/* With all its records, changes, cache. */
+int index_box_delete(struct index_txn *txn, uint32_t id, struct err *err);
+/* Walk all names in order; `at` is "" to start and is filled. */
+bool index_box_next(struct index_txn *txn, const void *ctx, char **at,
+		    struct index_box *out);
+/* Keyword names by bit; "" for a bit without a name. */
+int index_keywords_get(struct index_txn *txn, const void *ctx, uint32_t box,
+		       const char ***names_out, unsigned *count_out,
+		       struct err *err);
+int index_keywords_put(struct index_txn *txn, uint32_t box,
+		       const char *const *names, unsigned count,
+		       struct err *err);
+
+/* --- records ------------------------------------------------------------- */
+
+enum {
+	MAIL_SEEN = 1 << 0,
+	MAIL_ANSWERED = 1 << 1,
+	MAIL_FLAGGED = 1 << 2,
+	MAIL_DELETED = 1 << 3,
+	MAIL_DRAFT = 1 << 4,
+	MAIL_RECENT = 1 << 5, /* in answers only, never stored */
+};
+
+struct keywords {
+	uint64_t bits[INDEX_KEYWORDS_MAX / 64];
+};
+
+struct index_record {
+	uint32_t uid;
+	uint8_t flags;
+	struct keywords keywords;
+	uint64_t modseq;
+	int64_t received; /* INTERNALDATE, seconds */
+	int64_t saved;    /* SAVEDATE, seconds; 0 if not known */
+	uint64_t size_physical, size_virtual; /* UINT64_MAX: not known */
+	/* How the driver finds it (Maildir: the file name; mbox: offset). In a
+	 * read record it points into the transaction. */
+	struct str driver;
+};
+
+int index_record_get(struct index_txn *txn, uint32_t box, uint32_t uid,
+		     struct index_record *out, struct err *err);
+/* Walk upwards: the first record with a uid >= `uid`. False at the end. A walk
+ * keeps its place: the next one costs O(1). */
+bool index_record_next(struct index_txn *txn, uint32_t box, uint32_t uid,
+		       struct index_record *out);
+/* All UIDs of a mailbox as ranges. */
+void index_record_uids(struct index_txn *txn, uint32_t box,
+		       struct range_set *out);
+/* Add at the end: uid must be >= box->uid_next, which grows, as do the counts
+ * and highest_modseq, in *box and in the database. record->modseq is set. */
+int index_record_append(struct index_txn *txn, struct index_box *box,
+			struct index_record *record, struct err *err);
+/* Change flags, keywords or driver data; a change of flags or keywords gets a
+ * new modseq (all changes of one transaction to one box share one). */
+int index_record_put(struct index_txn *txn, struct index_box *box,
+		     struct index_record *record, struct err *err);
+/* Remove with its cache; leaves an expunge at a new modseq. */
+int index_record_expunge(struct index_txn *txn, struct index_box *box,
+			 uint32_t uid, struct err *err);
+
+/* What happened after `modseq`: UIDs whose flags or keywords changed or that
+ * are new, and UIDs expunged. False: the history does not reach that far back
+ * (rebuilt, or pruned): all may have changed. */
+bool index_changes_since(struct index_txn *txn, uint32_t box, uint64_t modseq,
+			 struct range_set *changed, struct range_set *expunged);
+
+/* --- cache --------------------------------------------------------------- */
+
+enum index_field {
+	INDEX_ENVELOPE = 1,   /* mime_envelope()'s text */
+	INDEX_BODY_STRUCTURE, /* mime_body_structure()'s, extended */
+	INDEX_PARTS,          /* mime_pack()'s */
+	INDEX_HEADERS,        /* the fields that clients ask for, as they stand */
+	INDEX_PREVIEW,
+	INDEX_SORT,      /* sort and thread keys */
+};
+
+/* Points into the transaction; false if it is not there. */
+bool index_cache_get(struct index_txn *txn, uint32_t box, uint32_t uid,
+		     enum index_field field, struct str *out);
+int index_cache_put(struct index_txn *txn, uint32_t box, uint32_t uid,
+		    enum index_field field, struct str value, struct err *err);
+/* Take over the cache of a message that was copied. */
+int index_cache_copy(struct index_txn *txn, uint32_t from_box,
+		     uint32_t from_uid, uint32_t to_box, uint32_t to_uid,
+		     struct err *err);
+
+#endif

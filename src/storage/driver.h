@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/driver.h - the one const table of functions that a mail format
+ * implements. Drivers include this and index/, never each other, and nothing
+ * above storage sees it.
+ *
+ * The storage core owns names, views and transactions; a driver owns files. It
+ * keeps the index equal to the disk: sync() looks whether anything outside
+ * changed (O(1) when nothing did) and brings it in.
+ */
+#ifndef STORAGE_DRIVER_H
+#define STORAGE_DRIVER_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/str.h"
+#include "index/index.h"
+
+struct err;
+struct mail_settings;
+
+/* "maildir:~/Maildir:INDEX=...:CONTROL=...:LAYOUT=fs", taken apart; absolute
+ * paths, %-variables expanded. */
+struct location {
+	const struct driver *driver;
+	const char *root;
+	const char *inbox;   /* INBOX=; NULL: the driver's own place */
+	const char *index;   /* INDEX=; where the environment lies */
+	bool index_memory;   /* INDEX=MEMORY */
+	const char *control; /* CONTROL=; uidlist, keywords, subscriptions */
+	const char *layout;  /* "maildir++", "fs", "index" */
+	const char *subscriptions; /* file name; "subscriptions" */
+	const char *dirname;       /* DIRNAME= */
+	bool utf8;                 /* folder names on disk in UTF-8 */
+	const struct mail_settings *settings;
+	mode_t dir_mode, file_mode; /* from the root's own mode */
+};
+
+/* One mailbox on disk. `name` is the storage name: UTF-8, '/' between levels,
+ * without the namespace's prefix; "INBOX" for the INBOX. */
+struct driver_box {
+	const struct location *location;
+	struct index *index;
+	const char *name;
+	const char *path;    /* directory or file of its mail */
+	const char *control; /* directory of its control files */
+	uint32_t id;         /* of the index; 0 until known */
+	void *driver;        /* the driver's own, child of the box */
+};
+
+/* A mail being saved: the core parses and writes, the driver says where. */
+struct driver_save {
+	struct driver_box *box;
+	int fd;           /* of the temporary file, opened by save_begin() */
+	const char *temp; /* its path */
+	/* Known when the text is complete: */
+	uint64_t size_physical, size_virtual;
+	uint8_t flags;
+	struct keywords keywords;
+	int64_t received;
+	const char *guid; /* the base name it wants, or NULL */
+	uint32_t uid;     /* given out by the core in save_publish() */
+	void *driver;
+};
+
+/* What a driver tells of one mail on disk. */
+struct driver_mail_file {
+	int fd;
+	uint64_t offset, len; /* Maildir: 0 and the whole file */
+};
+
+struct driver_entry {
+	const char *name; /* storage name */
+	bool selectable;
+};
+
+struct driver {
+	const char *name; /* "maildir" */
+	const char *default_layout;
+	/* Whether `root` looks like this format, for an empty mail_location. */
+	bool (*detect)(const char *root);
+
+	/* --- the tree of mailboxes; all names are storage names ------------ */
+	/* Paths of a mailbox (existing or not). Children of ctx. */
+	int (*paths)(const void *ctx, const struct location *location,
+		     const char *name, char **path_out, char **control_out,
+		     struct err *err);
+	/* All that is on disk, in any order: *out an array, child of ctx. */
+	int (*list)(const void *ctx, const struct location *location,
+		    struct driver_entry **out, size_t *count_out,
+		    struct err *err);
+	/* 0 if it is there; ERR_NOT_FOUND. */
+	int (*exists)(const struct location *location, const char *name,
+		      struct err *err);
+	int (*create)(const struct location *location, const char *name,
+		      struct err *err);
+	int (*remove)(const struct location *location, const char *name,
+		      struct err *err);
+	/* The mailbox and those below it. */
+	int (*rename)(const struct location *location, const char *from,
+		      const char *to, struct err *err);
+
+	/* --- one mailbox ---------------------------------------------------- */
+	/* Make the index equal to the disk. `full` looks even when nothing
+	 * says that it changed. Opens write transactions by itself, only when
+	 * there is something to write. Sets box->id, making the index's
+	 * mailbox from the control files (UIDVALIDITY, UIDs, keywords). */
+	int (*sync)(struct driver_box *box, bool full, struct err *err);
+	void (*close)(struct driver_box *box);
+	void (*watch_paths)(const void *ctx, struct driver_box *box,
+			    const char *const **paths_out,
+			    unsigned *count_out);
+
+	/* --- mails ------------------------------------------------------------ */
+	/* Open for reading. ERR_EXPUNGED if it is gone, also when others
+	 * renamed it and a look at the disk does not find it again. May change
+	 * record->driver to what it found. */
+	int (*open_mail)(struct driver_box *box, struct index_record *record,
+			 struct driver_mail_file *out, struct err *err);
+	/* GUID as Dovecot computes it; child of ctx. */
+	char *(*guid)(const void *ctx, const struct index_record *record);
+
+	/* A temporary file on the same file system. Child of ctx. */
+	int (*save_begin)(const void *ctx, struct driver_box *box,
+			  struct driver_save **out, struct err *err);
+	/* In a write transaction: make all `count` saves durable and visible
+	 * under the UIDs that they have, and tell what their records' driver
+	 * data is (driver_data_out[i], children of ctx). On failure nothing is
+	 * visible. The files were fsynced (or not, mail_fsync) by the core. */
+	int (*save_publish)(const void *ctx, struct index_txn *txn,
+			    struct index_box *index_box,
+			    struct driver_save **saves, size_t count,
+			    struct str *driver_data_out, struct err *err);
+	/* After the commit of the index failed or succeeded; frees what
+	 * save_begin() made, removes a temporary file that is left. */
+	void (*save_end)(struct driver_save *save);
+	/* Instead of begin/write: a copy of a mail of the same driver by hard
+	 * link. ERR_UNSUPPORTED: copy the text. */
+	int (*save_link)(const void *ctx, struct driver_box *box,
+			 struct driver_box *from,
+			 const struct index_record *record,
+			 struct driver_save **out, struct err *err);
+
+	/* In a write transaction: put flags and keywords of *record on disk
+	 * and change record->driver accordingly (child of ctx). */
+	int (*write_flags)(const void *ctx, struct index_txn *txn,
+			   struct driver_box *box, struct index_box *index_box,
+			   struct index_record *record, struct err *err);
+	/* In a write transaction: after the last write_flags() or remove_mail()
+	 * of a batch: control files, remembered mtimes, fsync of directories
+	 * where mail_fsync asks for it. Keyword names changed if so told. */
+	int (*flush)(struct index_txn *txn, struct driver_box *box,
+		     struct index_box *index_box, bool keywords_changed,
+		     struct err *err);
+	int (*remove_mail)(struct index_txn *txn, struct driver_box *box,
+			   struct index_box *index_box,
+			   const struct index_record *record,
+			   struct err *err);
+};
+
+extern const struct driver maildir_driver;
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/mailbox.h, part of storage/storage.h - a mailbox in any format, and
+ * the view that one session has of it.
+ *
+ * Mails are addressed by their number in the view; numbers change only in
+ * mailbox_sync() (RFC 9051 section 2.3.1.2). The view is the UIDs as ranges and
+ * one modseq, so a million mails cost it kilobytes.
+ */
+#ifndef STORAGE_MAILBOX_H
+#define STORAGE_MAILBOX_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/range.h"
+#include "index/index.h" /* flags, keywords */
+
+struct err;
+struct mailbox;
+struct user;
+
+enum {
+	MAILBOX_READONLY = 1 << 0, /* EXAMINE: \Recent is left to others */
+	/* For saving only: no view is taken, nothing is read. */
+	MAILBOX_SAVE_ONLY = 1 << 1,
+	/* Made if it is missing (lda_mailbox_autocreate), and subscribed. */
+	MAILBOX_CREATE = 1 << 2,
+	MAILBOX_SUBSCRIBE = 1 << 3,
+	/* Leave \Recent as it is (STATUS, doveadm). */
+	MAILBOX_KEEP_RECENT = 1 << 4,
+};
+
+/* Open `name` and take a first view; `user` must outlive it. *out is the
+ * caller's, for mailbox_close(). ERR_NOT_FOUND, ERR_DENIED, ERR_INVALID for
+ * \NoSelect, ERR_TEMPORARY. */
+int mailbox_open(struct user *user, const char *name, unsigned flags,
+		 struct mailbox **out, struct err *err);
+/* Does nothing if *box is NULL already; for CLEANUP too. */
+void mailbox_close(struct mailbox **box);
+const char *mailbox_name(const struct mailbox *box);
+bool mailbox_readonly(const struct mailbox *box);
+
+struct mailbox_status {
+	uint32_t messages, recent, unseen, deleted;
+	uint32_t uid_validity, uid_next;
+	uint64_t highest_modseq, size;
+	unsigned char guid[16];
+	uint32_t first_unseen; /* number in the view; 0 if none. Only from
+				  mailbox_get_status() */
+};
+
+/* Of the view. */
+int mailbox_get_status(struct mailbox *box, struct mailbox_status *out,
+		       struct err *err);
+/* Of a mailbox that is not open (STATUS): as on disk now, from the index. */
+int mailbox_status(struct user *user, const char *name,
+		   struct mailbox_status *out, struct err *err);
+
+/* --- what changed --------------------------------------------------------- */
+
+struct mailbox_changes {
+	/* Numbers as they were before this sync, so that answers go out from
+	 * the highest downwards. */
+	struct range_set expunged;
+	struct range_set expunged_uids;
+	/* Numbers after the expunges: flags or keywords are other ones. */
+	struct range_set changed;
+	uint32_t messages, recent; /* after it */
+	bool new_mails;            /* EXISTS is due */
+	bool new_keywords;         /* FLAGS is due */
+	uint64_t highest_modseq;
+};
+
+enum {
+	/* FETCH, STORE and SEARCH must not renumber (RFC 3501 section
+	 * 7.4.1): expunged mails stay in the view for now. */
+	SYNC_KEEP_EXPUNGED = 1 << 0,
+	/* Look at the disk even when nothing says that it changed. */
+	SYNC_FULL = 1 << 1,
+};
+
+/* Bring index and view up to date; costs what changed. *out's sets belong to
+ * ctx. */
+int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
+		 struct mailbox_changes *out, struct err *err);
+/* The changes that this session makes itself by STORE are not told again by
+ * mailbox_sync(): mailbox_store() answers them. */
+
+/* Files and directories whose change means that mailbox_sync() has something
+ * to see; for IDLE. *paths_out is an array of *count, child of ctx. */
+void mailbox_watch_paths(const void *ctx, struct mailbox *box,
+			 const char *const **paths_out, unsigned *count_out);
+
+/* --- numbers and UIDs ------------------------------------------------------ */
+
+uint32_t mailbox_messages(const struct mailbox *box);
+/* 0 if there is no such number. */
+uint32_t mailbox_uid_of(const struct mailbox *box, uint32_t seq);
+/* 0 if there is no such UID in the view. */
+uint32_t mailbox_seq_of(const struct mailbox *box, uint32_t uid);
+/* Numbers of those UIDs in the set that are in the view. */
+void mailbox_seqs_of(const struct mailbox *box, const struct range_set *uids,
+		     struct range_set *seqs_out);
+void mailbox_uids_of(const struct mailbox *box, const struct range_set *seqs,
+		     struct range_set *uids_out);
+
+/* --- flags ------------------------------------------------------------------ */
+
+/* Keyword names by bit (NULL where a bit has none), *count of them; valid up
+ * to the next call on the mailbox. */
+const char *const *mailbox_keywords(struct mailbox *box, unsigned *count);
+/* Whether names unknown so far can be stored ("\*" in PERMANENTFLAGS). */
+bool mailbox_new_keywords_ok(const struct mailbox *box);
+
+enum store_mode { STORE_ADD, STORE_REMOVE, STORE_REPLACE };
+
+struct store {
+	enum store_mode mode;
+	uint8_t flags;
+	const char *const *keywords; /* names, NULL at the end; may be NULL */
+	/* Only mails with a modseq up to this one (RFC 7162);
+	 * UINT64_MAX: all. */
+	uint64_t unchanged_since;
+};
+
+/* Change flags of those numbers. `modified_out` (may be NULL) gets the numbers
+ * left alone for unchanged_since; `gone_out` (may be NULL) those expunged by
+ * others. ERR_INVALID for a keyword that cannot be. On disk when it returns. */
+int mailbox_store(struct mailbox *box, const struct range_set *seqs,
+		  const struct store *store, struct range_set *modified_out,
+		  struct range_set *gone_out, struct err *err);
+
+/* Remove mails with \Deleted; only those of `uids` unless NULL. The view keeps
+ * them until mailbox_sync(). */
+int mailbox_expunge(struct mailbox *box, const struct range_set *uids,
+		    struct err *err);
+
+struct copy_result {
+	uint32_t uid_validity;
+	struct range_set from_uids, to_uids; /* in the same order */
+};
+
+/* Copy (or move) those numbers into another mailbox, all or none.
+ * ERR_NOT_FOUND: the client may create it ([TRYCREATE]). *out's sets belong to
+ * ctx. */
+int mailbox_copy(const void *ctx, struct mailbox *box,
+		 const struct range_set *seqs, const char *to_name, bool move,
+		 struct copy_result *out, struct err *err);
+
+#endif

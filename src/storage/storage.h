@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/storage.h - the only face of storage that sessions and deliveries
+ * see: users, namespaces, mailboxes, mails, saving, searching.
+ */
+#ifndef STORAGE_STORAGE_H
+#define STORAGE_STORAGE_H
+
+#include "storage/list.h"
+#include "storage/mail.h"
+#include "storage/mailbox.h"
+#include "storage/save.h"
+#include "storage/search.h"
+#include "storage/user.h"
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/user.h, part of storage/storage.h - a user's mail: namespaces, where
+ * they lie, and the settings that apply.
+ */
+#ifndef STORAGE_USER_H
+#define STORAGE_USER_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "config/setting.h"
+
+struct account;
+struct config;
+struct err;
+struct user;
+
+/* mail_*, mailbox_*, maildir_*, mbox_* settings; storage/settings.c. */
+struct mail_settings {
+	const char *mail_location, *mail_home, *mail_log_prefix;
+	const char *mail_fsync; /* optimized, always, never */
+	const char *mail_temp_dir, *mail_attachment_dir;
+	unsigned mail_max_keyword_length;
+	bool mail_debug, mail_full_filesystem_access, mail_save_crlf;
+	bool mailbox_list_index;
+	struct duration mailbox_idle_check_interval, mail_temp_scan_interval;
+	struct duration mail_max_lock_timeout;
+	bool maildir_stat_dirs, maildir_copy_with_hardlinks;
+	bool maildir_very_dirty_syncs, maildir_broken_filename_sizes;
+	bool maildir_empty_new;
+	/* Bounds of what a mail may make us do; ours, not Dovecot's. */
+	unsigned mail_max_mime_depth, mail_max_mime_parts;
+	uint64_t mail_max_header_size;
+};
+extern const struct setting mail_settings[];
+
+struct user_context {
+	const char *service; /* "imap", "lmtp", "doveadm" */
+	const char *session_id;
+	struct ip local, remote;
+};
+
+/* Set up the user's namespaces. Nothing on disk is made before it is needed,
+ * but for mailboxes with auto = create|subscribe at user_open's first list or
+ * open. Privileges are those of the caller. Child of ctx. ERR_INVALID names a
+ * mail_location that cannot be used. */
+int user_open(const void *ctx, const struct config *config,
+	      const struct account *account,
+	      const struct user_context *context, struct user **out,
+	      struct err *err);
+const char *user_name(const struct user *user);
+const char *user_home(const struct user *user);
+const struct mail_settings *user_settings(const struct user *user);
+/* mail_log_prefix with its variables expanded. */
+const char *user_log_prefix(const struct user *user);
+
+enum namespace_kind { NAMESPACE_PRIVATE, NAMESPACE_SHARED, NAMESPACE_PUBLIC };
+
+struct namespace {
+	const char *name;   /* of the configuration's block */
+	enum namespace_kind kind;
+	const char *prefix; /* "" or ends with the separator */
+	char separator;
+	bool inbox, hidden, list, subscriptions;
+	const char *location;
+};
+
+/* All in the order in which NAMESPACE names them; NULL starts, NULL ends. */
+const struct namespace *namespace_next(const struct user *user,
+				       const struct namespace *at);
+/* The one a mailbox name belongs to, by the longest prefix; NULL if none. */
+const struct namespace *namespace_find(const struct user *user,
+				       const char *mailbox);
+
+#endif

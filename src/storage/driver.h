@@ -52,7 +52,9 @@ struct driver_box {
 /* A mail being saved: the core parses and writes, the driver says where. */
 struct driver_save {
 	struct driver_box *box;
-	int fd;           /* of the temporary file, opened by save_begin() */
+	int fd;           /* of the temporary file, opened by save_begin(); the
+			     core closes it when the text is complete, it is -1
+			     in save_publish() */
 	const char *temp; /* its path */
 	/* Known when the text is complete: */
 	uint64_t size_physical, size_virtual;
@@ -60,7 +62,8 @@ struct driver_save {
 	struct keywords keywords;
 	int64_t received;
 	const char *guid; /* the base name it wants, or NULL */
-	uint32_t uid;     /* given out by the core in save_publish() */
+	uint32_t uid;     /* given out by the core; save_publish() may raise it
+			     when the control files know higher ones */
 	void *driver;
 };
 

@@ -57,6 +57,9 @@ int index_begin(struct index *index, enum index_mode mode,
 /* *txn becomes NULL, also on failure. */
 int index_commit(struct index_txn **txn, struct err *err);
 void index_rollback(struct index_txn **txn); /* for CLEANUP too */
+/* Make room for `bytes` more in the next write transaction. index_begin() sees
+ * to a few MB; this is for whoever is about to write more at once. */
+void index_reserve(struct index *index, uint64_t bytes);
 /* A number that changes with every commit of any process: two equal ones mean
  * that nothing changed. Costs no system call. */
 uint64_t index_generation(struct index *index);
@@ -67,7 +70,8 @@ enum { INDEX_KEYWORDS_MAX = 256 };
 
 struct index_counts {
 	uint32_t messages, recent, unseen, deleted;
-	uint64_t size; /* sum of virtual sizes */
+	uint64_t size; /* sum of virtual sizes, of those that are known */
+	uint32_t size_unknown; /* mails whose virtual size is not known yet */
 };
 
 struct index_box {
@@ -91,6 +95,8 @@ int index_box_get(struct index_txn *txn, uint32_t id, struct index_box *out,
 /* Make one: uid_validity, guid as given, id is new. */
 int index_box_create(struct index_txn *txn, const char *name,
 		     struct index_box *box, struct err *err);
+/* Write uid_validity, guid, first_recent_uid and driver. uid_next only grows;
+ * counts and highest_modseq are those of the database, whatever *box says. */
 int index_box_put(struct index_txn *txn, const struct index_box *box,
 		  struct err *err);
 int index_box_rename(struct index_txn *txn, uint32_t id, const char *name,
@@ -149,8 +155,9 @@ void index_record_uids(struct index_txn *txn, uint32_t box,
  * and highest_modseq, in *box and in the database. record->modseq is set. */
 int index_record_append(struct index_txn *txn, struct index_box *box,
 			struct index_record *record, struct err *err);
-/* Change flags, keywords or driver data; a change of flags or keywords gets a
- * new modseq (all changes of one transaction to one box share one). */
+/* Change flags, keywords, dates, sizes or driver data; a change of flags or
+ * keywords gets a new modseq (all changes of one transaction to one box share
+ * one). */
 int index_record_put(struct index_txn *txn, struct index_box *box,
 		     struct index_record *record, struct err *err);
 /* Remove with its cache; leaves an expunge at a new modseq. */

@@ -45,7 +45,11 @@ struct driver_box {
 	const char *name;
 	const char *path;    /* directory or file of its mail */
 	const char *control; /* directory of its control files */
-	uint32_t id;         /* of the index; 0 until known */
+	uint32_t id;         /* of the index; 0 until known. Gone with the index
+				when that is rebuilt: ask sync(), not the caller */
+	/* The session takes \Recent away (SELECT, not EXAMINE, STATUS or a
+	 * delivery): sync() moves mails from new/ to cur/. */
+	bool take_recent;
 	void *driver;        /* the driver's own, child of the box */
 };
 
@@ -127,16 +131,20 @@ struct driver {
 	/* A temporary file on the same file system. Child of ctx. */
 	int (*save_begin)(const void *ctx, struct driver_box *box,
 			  struct driver_save **out, struct err *err);
-	/* In a write transaction: make all `count` saves durable and visible
-	 * under the UIDs that they have, and tell what their records' driver
-	 * data is (driver_data_out[i], children of ctx). On failure nothing is
-	 * visible. The files were fsynced (or not, mail_fsync) by the core. */
+	/* In a write transaction: make all `count` saves durable and visible,
+	 * set their uid (from index_box->uid_next on, after mails that others
+	 * have put there were brought in: index_box changes with that), and
+	 * tell what their records' driver data is (driver_data_out[i], children
+	 * of ctx). On failure nothing is visible. The files were fsynced (or
+	 * not, mail_fsync) by the core. The core then appends the records and
+	 * calls flush(). */
 	int (*save_publish)(const void *ctx, struct index_txn *txn,
 			    struct index_box *index_box,
 			    struct driver_save **saves, size_t count,
 			    struct str *driver_data_out, struct err *err);
-	/* After the commit of the index failed or succeeded; frees what
-	 * save_begin() made, removes a temporary file that is left. */
+	/* After the commit of the index succeeded, or failed (save->failed);
+	 * frees what save_begin() made, removes a temporary file that is
+	 * left. */
 	void (*save_end)(struct driver_save *save);
 	/* Instead of begin/write: a copy of a mail of the same driver by hard
 	 * link. ERR_UNSUPPORTED: copy the text. */
@@ -152,7 +160,8 @@ struct driver {
 			   struct index_record *record, struct err *err);
 	/* In a write transaction: after the last write_flags() or remove_mail()
 	 * of a batch: control files, remembered mtimes, fsync of directories
-	 * where mail_fsync asks for it. Keyword names changed if so told. */
+	 * where mail_fsync asks for it. Keyword names changed if so told. Calls
+	 * index_box_put() itself. */
 	int (*flush)(struct index_txn *txn, struct driver_box *box,
 		     struct index_box *index_box, bool keywords_changed,
 		     struct err *err);

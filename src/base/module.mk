@@ -12,5 +12,6 @@ libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c src/base/mem.h \
 	src/base/pack.c src/base/pack.h \
+	src/base/range.c src/base/range.h \
 	src/base/str.c src/base/str.h src/base/str_escape.c \
 	src/base/utf8.c

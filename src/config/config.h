@@ -22,7 +22,7 @@ struct setting;
 
 struct config_value {
 	const char *name, *value; /* $variables are expanded already */
-	const char *file; /* where it was written; NULL for a preset */
+	const char *file;         /* where it was written; NULL for a preset */
 	unsigned line;
 	struct config_value *next;
 };
@@ -90,8 +90,7 @@ int config_read(const void *ctx, const struct config *config,
  * presets and the administrator's blocks of the same kind and name are merged.
  */
 int config_read_section(const void *ctx, const struct config_section *section,
-			const struct setting *rows, void *out,
-			struct err *err);
+			const struct setting *rows, void *out, struct err *err);
 /* The merged sections of a kind, in the order in which Dovecot uses them;
  * `at` NULL for the first. Those in matching protocol blocks come with. */
 const struct config_section *
@@ -107,8 +106,7 @@ const char *config_value(const struct config *config,
 			 const struct config_filter *filter, const char *name);
 /* A setting of plugin {}; NULL if it is not set. */
 const char *config_plugin(const struct config *config,
-			  const struct config_filter *filter,
-			  const char *name);
+			  const struct config_filter *filter, const char *name);
 /* Whether any local, remote or local_name block stands in it: if not, settings
  * read once serve every connection. */
 bool config_has_filters(const struct config *config);

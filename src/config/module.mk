@@ -1,1 +1,21 @@
 # SPDX-License-Identifier: MIT
+noinst_LIBRARIES += libconfig.a
+libconfig_a_SOURCES = \
+	src/config/check.c \
+	src/config/config.h \
+	src/config/filter.c \
+	src/config/include.c \
+	src/config/lines.c src/config/lines.h \
+	src/config/load.c \
+	src/config/obsolete.c \
+	src/config/parse.c src/config/parse.h \
+	src/config/presets.c \
+	src/config/read.c \
+	src/config/seal.c \
+	src/config/setting.c src/config/setting.h \
+	src/config/setting_value.c \
+	src/config/settings_list.h \
+	src/config/suggest.c \
+	src/config/tree.c src/config/tree.h \
+	src/config/value.c \
+	src/config/vars.h

@@ -38,8 +38,8 @@ enum setting_kind {
 	SETTING_DURATION, /* "30 secs" */
 	SETTING_MODE,     /* struct setting_mode: "0600" */
 	SETTING_TEXT,
-	SETTING_ENUM,     /* text, one of `choices` */
-	SETTING_FILE,     /* text; "<path" gives the file's content */
+	SETTING_ENUM, /* text, one of `choices` */
+	SETTING_FILE, /* text; "<path" gives the file's content */
 };
 
 struct setting_mode {
@@ -64,7 +64,7 @@ struct setting {
 	unsigned flags;
 };
 
-#define SETTING_KIND(field) \
+#define SETTING_KIND(field)                                                    \
 	_Generic(((SETTINGS_STRUCT *)0)->field, \
 		bool: SETTING_BOOL, \
 		unsigned: SETTING_UNSIGNED, \
@@ -74,21 +74,32 @@ struct setting {
 		const char *: SETTING_TEXT)
 
 #define S(field, preset, doc) S_FLAGS(field, preset, 0, doc)
-#define S_FLAGS(field, preset, flags, doc) \
-	{#field, SETTING_KIND(field), offsetof(SETTINGS_STRUCT, field), \
-	 preset, doc, NULL, flags}
+#define S_FLAGS(field, preset, flags, doc)                                     \
+	{                                                                      \
+#field, SETTING_KIND(field), offsetof(SETTINGS_STRUCT, field), \
+			preset, doc, NULL, flags                               \
+	}
 /* Text with one of a few values. */
-#define S_ENUM(field, preset, choices, doc) \
-	{#field, SETTING_ENUM, offsetof(SETTINGS_STRUCT, field), \
-	 preset, doc, choices, 0}
+#define S_ENUM(field, preset, choices, doc)                                    \
+	{                                                                      \
+#field, SETTING_ENUM, offsetof(SETTINGS_STRUCT, field),        \
+			preset, doc, choices, 0                                \
+	}
 /* Text, where "<path" stands for the content of a file (ssl_cert). */
-#define S_FILE(field, preset, flags, doc) \
-	{#field, SETTING_FILE, offsetof(SETTINGS_STRUCT, field), \
-	 preset, doc, NULL, flags}
+#define S_FILE(field, preset, flags, doc)                                      \
+	{                                                                      \
+#field, SETTING_FILE, offsetof(SETTINGS_STRUCT, field),        \
+			preset, doc, NULL, flags                               \
+	}
 /* A setting of Dovecot's that this server does not use. */
-#define S_FOREIGN(name, kind, preset, doc) \
-	{name, kind, 0, preset, doc, NULL, SETTING_FOREIGN}
-#define SETTINGS_END {0}
+#define S_FOREIGN(name, kind, preset, doc)                                     \
+	{                                                                      \
+		name, kind, 0, preset, doc, NULL, SETTING_FOREIGN              \
+	}
+#define SETTINGS_END                                                           \
+	{                                                                      \
+		0                                                              \
+	}
 
 /* `section` is "" for top-level settings, else the kind of section that they
  * stand in: "service", "namespace", "mailbox", "passdb", "unix_listener". */
@@ -97,17 +108,17 @@ struct setting_table {
 	const char *section;
 };
 
-#define SETTINGS_REGISTER(table, section_name) \
-	static const struct setting_table table##_entry = \
-		{table, section_name}; \
-	static const struct setting_table *const table##_ref \
-		__attribute__((used, section("setting_tables"))) = \
-		&table##_entry
+#define SETTINGS_REGISTER(table, section_name)                                 \
+	static const struct setting_table table##_entry = {table,              \
+							   section_name};      \
+	static const struct setting_table *const table##_ref                   \
+		__attribute__((used, section("setting_tables"))) =             \
+			&table##_entry
 
 /* Presets of sections (services with their listeners), in the syntax of
  * dovecot.conf; what the administrator writes is merged over them. */
-#define CONFIG_PRESET(name, text) \
-	static const char *const name##_preset \
+#define CONFIG_PRESET(name, text)                                              \
+	static const char *const name##_preset                                 \
 		__attribute__((used, section("config_presets"))) = text
 
 /* Called for each registered table or preset; stops when `fn` says false. */
@@ -128,7 +139,6 @@ int setting_parse_duration(const char *text, struct duration *out,
 int setting_parse_mode(const char *text, struct setting_mode *out,
 		       struct err *err);
 /* Whether `text` is a right value for `row`. */
-int setting_check(const struct setting *row, const char *text,
-		  struct err *err);
+int setting_check(const struct setting *row, const char *text, struct err *err);
 
 #endif

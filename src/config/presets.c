@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config/presets.c - defaults: one value per declared setting, and the default
+ * services.
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "config/parse.h"
+#include "config/settings_list.h"
+
+static bool parse_preset(const char *text, void *ctx)
+{
+	parse_text(ctx, str_of(text));
+	return true;
+}
+
+void presets_load(struct config *config)
+{
+	struct node *root = config->root;
+	struct parser parser = {.config = config,
+				.file = "presets",
+				.flags = CONFIG_KEEP_FILES};
+	size_t count;
+	const struct settings_row *rows = settings_section("", &count);
+
+	/* The parser writes into the root. */
+	config->root = config->presets;
+	settings_each_preset(parse_preset, &parser);
+	config->root = root;
+	for (size_t i = 0; i < count; i++) {
+		if (entry_find(config->presets, rows[i].row->name) == NULL)
+			entry_set(config->presets, rows[i].row->name,
+				  rows[i].row->preset);
+	}
+}
+
+/* Presets name other settings; those have their last values only after all
+ * files were read. */
+static void expand_below(struct parser *parser, struct node *node)
+{
+	for (size_t i = 0; i < node->count; i++) {
+		struct entry *entry = node->sorted[i];
+		const char *text =
+			entry->raw != NULL ? entry->raw : entry->value.value;
+		const char *raw;
+
+		entry->value.file = NULL;
+		if (text[0] != '$')
+			continue;
+		entry->value.value =
+			value_expand(parser, parser->config->root,
+				     entry->value.name, text, &raw);
+		entry->raw = text;
+	}
+	for (struct config_section *at = node->section.children; at != NULL;
+	     at = at->next) {
+		at->file = NULL;
+		expand_below(parser, node_of(at));
+	}
+}
+
+void presets_expand(struct config *config)
+{
+	struct parser parser = {.config = config, .file = "presets"};
+
+	for (struct config_section *at = config->presets->section.children;
+	     at != NULL; at = at->next)
+		expand_below(&parser, node_of(at));
+	for (size_t i = 0; i < config->presets->count; i++)
+		config->presets->sorted[i]->value.file = NULL;
+}

@@ -93,6 +93,9 @@ bool conn_has_tls(struct conn *conn);
 const char *conn_tls_info(struct conn *conn);
 /* The name the client asked for (SNI); NULL if none. */
 const char *conn_tls_server_name(struct conn *conn);
+/* ssl_cert_username_field of the client's certificate, when it gave one that
+ * ssl_ca vouches for; else NULL. */
+const char *conn_tls_cert_name(struct conn *conn);
 
 /* Copy both ways between two connections until one closes; then `done` is
  * called with the octets to a and to b. For login's TLS proxy. */

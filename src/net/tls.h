@@ -30,5 +30,10 @@ int tls_new(const void *ctx, const struct tls_settings *settings,
 	    struct tls **out, struct err *err);
 /* Protocol names that ALPN may ask for ("imap"); others are refused. */
 void tls_set_alpn(struct tls *tls, const char *protocol);
+/* Called with the name that a client asks for (SNI), for `local_name` blocks:
+ * returns the context to use, or NULL for this one. */
+void tls_set_choose(struct tls *tls,
+		    struct tls *(*choose)(void *ctx, const char *name),
+		    void *ctx);
 
 #endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net/conn_internal.h - what the files of a connection share.
+ *
+ * The owner is called from the loop only, never from within one of his own
+ * calls, and each call may free the connection: it is the last thing that is
+ * done with it in that turn.
+ */
+#ifndef NET_CONN_INTERNAL_H
+#define NET_CONN_INTERNAL_H
+#include <openssl/ssl.h>
+
+#include "net/conn.h"
+#include "net/loop_internal.h"
+
+enum {
+	CONN_OUTPUT_HIGH = 64 * 1024,
+	CONN_OUTPUT_LOW = 32 * 1024,
+	/* Who ignores conn_output_full() for so long has lost his client. */
+	CONN_OUTPUT_MAX = 256 * 1024 * 1024,
+	CONN_KEEP_BUFFER = 1024, /* what an empty buffer may keep */
+	CONN_CLOSE_WAIT_MS = 60 * 1000,
+	CONN_HANDSHAKE_MS = 60 * 1000,
+	CONN_WHY_MAX = 128,
+};
+
+enum conn_io {
+	IO_DONE = 1, /* something was read or written */
+	IO_AGAIN = 0,
+	IO_CLOSED = -1, /* conn->why is set */
+};
+
+enum tls_state {
+	TLS_NONE,
+	TLS_WANTED, /* the plain output is still on its way */
+	TLS_HANDSHAKE,
+	TLS_READY,
+};
+
+struct join;
+
+struct conn {
+	struct loop *loop;
+	int fd;
+	struct event read, write, later, timer;
+	const struct conn_events *events;
+	void *events_ctx;
+
+	struct buf in, out;
+	size_t in_at, out_at; /* what was consumed, written */
+	uint64_t bytes_in, bytes_out;
+	struct duration timeout;
+	uint64_t active_ms;
+	char *why; /* of the end; child of the connection */
+
+	SSL *ssl;
+	struct tls *tls;
+	void (*secured)(void *ctx);
+	enum tls_state tls_state;
+	uint64_t handshake_end_ms;
+	char *tls_info, *cert_name;
+	struct join *join;
+
+	bool paused, reading, writing, corked, has_timer;
+	bool closing;     /* conn_close_later() */
+	bool closed;      /* the peer went away, or an error */
+	bool told_full;   /* the owner waits for drained() */
+	bool told_end;    /* nothing is left to tell him */
+	bool again;       /* input() is due without anything new */
+	bool more;        /* the TLS layer may hold more */
+	bool write_first; /* TLS reads only after it has written */
+};
+
+static inline size_t conn_in_len(const struct conn *conn)
+{
+	return conn->in.len - conn->in_at;
+}
+
+static inline size_t conn_out_len(const struct conn *conn)
+{
+	return conn->out.len - conn->out_at;
+}
+
+/* Run the connection's turn of the loop as soon as the stack is unwound. */
+void conn_turn_later(struct conn *conn);
+/* Ask epoll for what is wanted now, if that changed. */
+void conn_want_read(struct conn *conn, bool on);
+void conn_want_write(struct conn *conn, bool on);
+void conn_broke(struct conn *conn, const char *why);
+/* From the socket into `to`; *len_out only with IO_DONE. */
+enum conn_io conn_io_read(struct conn *conn, char *to, size_t room,
+			  size_t *len_out);
+/* Write what there is of the output. IO_AGAIN: some is left. */
+enum conn_io conn_io_flush(struct conn *conn);
+void conn_arm_timer(struct conn *conn);
+
+/* conn_tls.c */
+enum conn_io conn_tls_read(struct conn *conn, char *to, size_t room,
+			   size_t *len_out);
+enum conn_io conn_tls_write(struct conn *conn, const char *from, size_t len,
+			    size_t *len_out);
+/* Go on with the handshake; calls secured() and may so free `conn`. */
+void conn_tls_handshake(struct conn *conn);
+void conn_tls_begin(struct conn *conn);
+void conn_tls_shutdown(struct conn *conn);
+void conn_tls_free(struct conn *conn);
+
+/* conn_join.c: a turn of a connection that is joined. */
+void conn_join_turn(struct conn *conn, bool readable);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net/conn_tls.c - TLS of a connection, straight on its descriptor.
+ */
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/conn_internal.h"
+#include "net/tls_internal.h"
+
+/* What a failed SSL_ call means. */
+static enum conn_io outcome(struct conn *conn, int ret, const char *doing)
+{
+	char why[CONN_WHY_MAX * 2], reason[CONN_WHY_MAX];
+	int error = errno;
+
+	switch (SSL_get_error(conn->ssl, ret)) {
+	case SSL_ERROR_WANT_READ:
+		return IO_AGAIN;
+	case SSL_ERROR_WANT_WRITE:
+		conn->write_first = true;
+		conn_want_write(conn, true);
+		return IO_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		conn_broke(conn, "");
+		return IO_CLOSED;
+	case SSL_ERROR_SYSCALL:
+		ERR_clear_error();
+		conn_broke(conn,
+			   error == 0 || error == ECONNRESET || error == EPIPE
+				   ? ""
+				   : strerror(error));
+		return IO_CLOSED;
+	default:
+		tls_reason(reason, sizeof(reason));
+		/* A client that just goes away without saying so. */
+		if (strstr(reason, "unexpected eof") != NULL)
+			snprintf(why, sizeof(why), "%s", "");
+		else
+			snprintf(why, sizeof(why), "%s failed: %s", doing,
+				 reason);
+		conn_broke(conn, why);
+		return IO_CLOSED;
+	}
+}
+
+enum conn_io conn_tls_read(struct conn *conn, char *to, size_t room,
+			   size_t *len_out)
+{
+	int ret;
+
+	errno = 0;
+	ret = SSL_read_ex(conn->ssl, to, room, len_out);
+	return ret == 1 ? IO_DONE : outcome(conn, ret, "SSL_read()");
+}
+
+enum conn_io conn_tls_write(struct conn *conn, const char *from, size_t len,
+			    size_t *len_out)
+{
+	int ret;
+
+	errno = 0;
+	ret = SSL_write_ex(conn->ssl, from, len, len_out);
+	return ret == 1 ? IO_DONE : outcome(conn, ret, "SSL_write()");
+}
+
+void conn_start_tls(struct conn *conn, struct tls *tls,
+		    void (*secured)(void *ctx))
+{
+	/* RFC 3501 section 6.2.1: nothing said in plain counts from here. */
+	conn->in_at = 0;
+	buf_reset(&conn->in);
+	conn->again = false;
+	conn->more = false;
+	conn->corked = false;
+	conn->tls = tls;
+	conn->secured = secured;
+	conn->tls_state = TLS_WANTED;
+	conn_turn_later(conn);
+}
+
+void conn_tls_begin(struct conn *conn)
+{
+	conn->ssl = tls_server(conn->tls, conn->fd);
+	conn->tls_state = TLS_HANDSHAKE;
+	conn->handshake_end_ms = clock_monotonic_ms() + CONN_HANDSHAKE_MS;
+	conn_arm_timer(conn);
+	if (conn->ssl == NULL)
+		conn_broke(conn, "Can't set up TLS");
+}
+
+void conn_tls_handshake(struct conn *conn)
+{
+	int ret;
+
+	if (conn->closed)
+		return;
+	errno = 0;
+	ret = SSL_accept(conn->ssl);
+	if (ret == 1) {
+		conn->tls_state = TLS_READY;
+		conn->more = true;
+		conn->active_ms = clock_monotonic_ms();
+		conn_want_write(conn, false);
+		conn_arm_timer(conn);
+		conn_turn_later(conn);
+		conn->secured(conn->events_ctx);
+		return;
+	}
+	if (outcome(conn, ret, "SSL_accept()") == IO_AGAIN) {
+		conn_want_read(conn, true);
+		conn_want_write(conn, conn->write_first);
+	}
+}
+
+void conn_tls_shutdown(struct conn *conn)
+{
+	if (conn->tls_state != TLS_READY ||
+	    (SSL_get_shutdown(conn->ssl) & SSL_SENT_SHUTDOWN) != 0)
+		return;
+	SSL_shutdown(conn->ssl);
+	ERR_clear_error();
+}
+
+void conn_tls_free(struct conn *conn)
+{
+	if (conn->ssl == NULL)
+		return;
+	if (!conn->closed)
+		conn_tls_shutdown(conn);
+	SSL_free(conn->ssl);
+	ERR_clear_error();
+}
+
+bool conn_has_tls(struct conn *conn)
+{
+	return conn->tls_state == TLS_READY;
+}
+
+const char *conn_tls_info(struct conn *conn)
+{
+	int used, all;
+	const SSL_CIPHER *cipher;
+
+	if (conn->tls_state != TLS_READY)
+		return "";
+	if (conn->tls_info == NULL) {
+		cipher = SSL_get_current_cipher(conn->ssl);
+		used = SSL_CIPHER_get_bits(cipher, &all);
+		conn->tls_info =
+			mem_printf(conn, "%s with cipher %s (%d/%d bits)",
+				   SSL_get_version(conn->ssl),
+				   SSL_CIPHER_get_name(cipher), used, all);
+	}
+	return conn->tls_info;
+}
+
+const char *conn_tls_server_name(struct conn *conn)
+{
+	if (conn->ssl == NULL)
+		return NULL;
+	return SSL_get_servername(conn->ssl, TLSEXT_NAMETYPE_host_name);
+}
+
+const char *conn_tls_cert_name(struct conn *conn)
+{
+	if (conn->ssl == NULL)
+		return NULL;
+	if (conn->cert_name == NULL)
+		conn->cert_name = tls_peer_name(conn, conn->tls, conn->ssl);
+	return conn->cert_name;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/loop_internal.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+struct watch {
+	struct event event;
+	void (*on_ready)(void *ctx, unsigned events);
+	void (*on_signal)(void *ctx, unsigned signal);
+	void *ctx;
+};
+
+struct timer {
+	struct event event;
+	void (*fn)(void *ctx);
+	void *ctx;
+};
+
+static int loop_destroy(struct loop *loop)
+{
+	/* Watches and timers that somebody forgot leave the base first. */
+	talloc_free_children(loop);
+	event_base_free(loop->base);
+	return 0;
+}
+
+/* The changelist of libevent is not for us: a descriptor that was passed to
+ * another process must have left epoll before it is closed here. */
+static struct event_base *base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config != NULL) {
+		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+		base = event_base_new_with_config(config);
+		event_config_free(config);
+	}
+	if (base == NULL)
+		log_fatal(EXIT_FAILURE, "Can't create an event loop");
+	return base;
+}
+
+struct loop *loop_new(void)
+{
+	struct loop *loop = mem_new(NULL, struct loop);
+
+	loop->base = base_new();
+	talloc_set_destructor(loop, loop_destroy);
+	return loop;
+}
+
+void loop_free(struct loop **loop)
+{
+	mem_free(*loop);
+	*loop = NULL;
+}
+
+void loop_run(struct loop *loop)
+{
+	while (!loop->stop) {
+		if (event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+			log_fatal(EXIT_FAILURE, "The event loop failed");
+	}
+	loop->stop = false;
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stop = true;
+	event_base_loopbreak(loop->base);
+}
+
+void loop_reinit(struct loop *loop)
+{
+	if (event_reinit(loop->base) < 0)
+		log_fatal(EXIT_FAILURE,
+			  "The event loop can't go on after fork()");
+	inotify_reinit(loop);
+}
+
+/* --- descriptors and signals -------------------------------------------- */
+
+static int watch_destroy(struct watch *watch)
+{
+	event_del(&watch->event);
+	return 0;
+}
+
+static void ready(evutil_socket_t fd, short what, void *ctx)
+{
+	struct watch *watch = ctx;
+	unsigned events = 0;
+
+	(void)fd;
+	if ((what & EV_READ) != 0)
+		events |= WATCH_READ;
+	if ((what & EV_WRITE) != 0)
+		events |= WATCH_WRITE;
+	watch->on_ready(watch->ctx, events);
+}
+
+struct watch *watch_new(struct loop *loop, int fd, unsigned events,
+			void (*fn)(void *ctx, unsigned events), void *ctx)
+{
+	struct watch *watch = mem_new(loop, struct watch);
+	short what = EV_PERSIST;
+
+	if ((events & WATCH_READ) != 0)
+		what |= EV_READ;
+	if ((events & WATCH_WRITE) != 0)
+		what |= EV_WRITE;
+	watch->on_ready = fn;
+	watch->ctx = ctx;
+	event_assign(&watch->event, loop->base, fd, what, ready, watch);
+	event_add(&watch->event, NULL);
+	talloc_set_destructor(watch, watch_destroy);
+	return watch;
+}
+
+void watch_free(struct watch **watch)
+{
+	mem_free(*watch);
+	*watch = NULL;
+}
+
+static void signalled(evutil_socket_t signal, short what, void *ctx)
+{
+	struct watch *watch = ctx;
+
+	(void)what;
+	watch->on_signal(watch->ctx, (unsigned)signal);
+}
+
+struct watch *watch_signal(struct loop *loop, int signal,
+			   void (*fn)(void *ctx, unsigned signal), void *ctx)
+{
+	struct watch *watch = mem_new(loop, struct watch);
+
+	watch->on_signal = fn;
+	watch->ctx = ctx;
+	event_assign(&watch->event, loop->base, signal, EV_SIGNAL | EV_PERSIST,
+		     signalled, watch);
+	event_add(&watch->event, NULL);
+	talloc_set_destructor(watch, watch_destroy);
+	return watch;
+}
+
+/* --- timers -------------------------------------------------------------- */
+
+struct timeval timeval_of(struct duration span)
+{
+	return (struct timeval){
+		.tv_sec = (time_t)(span.ms / 1000),
+		.tv_usec = (suseconds_t)(span.ms % 1000 * 1000),
+	};
+}
+
+static int timer_destroy(struct timer *timer)
+{
+	event_del(&timer->event);
+	return 0;
+}
+
+static void expired(evutil_socket_t fd, short what, void *ctx)
+{
+	struct timer *timer = ctx;
+
+	(void)fd;
+	(void)what;
+	timer->fn(timer->ctx);
+}
+
+struct timer *timer_new(struct loop *loop, struct duration after,
+			void (*fn)(void *ctx), void *ctx)
+{
+	struct timer *timer = mem_new(loop, struct timer);
+
+	timer->fn = fn;
+	timer->ctx = ctx;
+	event_assign(&timer->event, loop->base, -1, 0, expired, timer);
+	talloc_set_destructor(timer, timer_destroy);
+	timer_reset(timer, after);
+	return timer;
+}
+
+void timer_reset(struct timer *timer, struct duration after)
+{
+	struct timeval span = timeval_of(after);
+
+	event_add(&timer->event, &span);
+}
+
+void timer_free(struct timer **timer)
+{
+	mem_free(*timer);
+	*timer = NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net/loop_internal.h - what the files of net/ share of the loop.
+ */
+#ifndef NET_LOOP_INTERNAL_H
+#define NET_LOOP_INTERNAL_H
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+
+#include "net/loop.h"
+
+/* Reads pass through one buffer of the loop, so that an idle connection keeps
+ * none. */
+enum { LOOP_SCRATCH = 16 * 1024 };
+
+struct inotify;
+
+struct loop {
+	struct event_base *base;
+	bool stop;
+	struct inotify *inotify;
+	char scratch[LOOP_SCRATCH];
+};
+
+struct timeval timeval_of(struct duration span);
+/* The loop is in a new process: what was watched is to be watched here too. */
+void inotify_reinit(struct loop *loop);
+
+#endif

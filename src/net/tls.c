@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/tls_internal.h"
+
+struct tls {
+	SSL_CTX *ssl;
+	const char *username_field;
+	unsigned char alpn[32]; /* length, name */
+	unsigned alpn_len;
+	struct tls *(*choose)(void *ctx, const char *name);
+	void *choose_ctx;
+};
+
+const char *tls_reason(char *out, size_t size)
+{
+	unsigned long code = ERR_get_error();
+	const char *reason = ERR_reason_error_string(code);
+
+	snprintf(out, size, "%s",
+		 reason != NULL ? reason : (code == 0 ? "" : "unknown error"));
+	ERR_clear_error();
+	return out;
+}
+
+static int fail(struct err *err, const char *what)
+{
+	char reason[128];
+
+	return err_set(err, ERR_INVALID, "%s: %s", what,
+		       tls_reason(reason, sizeof(reason)));
+}
+
+/* --- certificates and keys ------------------------------------------------ */
+
+static int password_cb(char *out, int size, int writing, void *ctx)
+{
+	const char *password = ctx;
+	size_t len = password != NULL ? strlen(password) : 0;
+
+	(void)writing;
+	if (size < 0 || len > (size_t)size)
+		return 0;
+	if (len > 0)
+		memcpy(out, password, len);
+	return (int)len;
+}
+
+static BIO *pem_of(const char *text, const char *setting, struct err *err)
+{
+	if (strstr(text, "-----BEGIN") == NULL) {
+		err_set(err, ERR_INVALID,
+			"%s: there is no PEM data in it (is it \"<\" and a "
+			"file's name?)",
+			setting);
+		return NULL;
+	}
+	return BIO_new_mem_buf(text, -1);
+}
+
+static int add_chain(SSL_CTX *ssl, BIO *pem)
+{
+	X509 *one;
+
+	SSL_CTX_clear_chain_certs(ssl);
+	while ((one = PEM_read_bio_X509(pem, NULL, password_cb, NULL)) !=
+	       NULL) {
+		if (SSL_CTX_add0_chain_cert(ssl, one) != 1) {
+			X509_free(one);
+			return -1;
+		}
+	}
+	/* The end of the text is an error too for OpenSSL. */
+	ERR_clear_error();
+	return 0;
+}
+
+static int use_cert(SSL_CTX *ssl, const char *text, const char *setting,
+		    struct err *err)
+{
+	BIO *pem = pem_of(text, setting, err);
+	X509 *cert;
+	int ret = -1;
+
+	if (pem == NULL)
+		return -1;
+	cert = PEM_read_bio_X509_AUX(pem, NULL, password_cb, NULL);
+	if (cert != NULL && SSL_CTX_use_certificate(ssl, cert) == 1)
+		ret = add_chain(ssl, pem);
+	X509_free(cert);
+	BIO_free(pem);
+	return ret < 0 ? fail(err, setting) : 0;
+}
+
+static int use_key(SSL_CTX *ssl, const char *text, const char *password,
+		   const char *setting, struct err *err)
+{
+	BIO *pem = pem_of(text, setting, err);
+	EVP_PKEY *key;
+	int ret;
+
+	if (pem == NULL)
+		return -1;
+	key = PEM_read_bio_PrivateKey(pem, NULL, password_cb, (void *)password);
+	BIO_free(pem);
+	if (key == NULL)
+		return fail(err, setting);
+	ret = SSL_CTX_use_PrivateKey(ssl, key);
+	EVP_PKEY_free(key);
+	if (ret != 1 || SSL_CTX_check_private_key(ssl) != 1)
+		return fail(err, setting);
+	return 0;
+}
+
+static int use_pairs(SSL_CTX *ssl, const struct tls_settings *set,
+		     struct err *err)
+{
+	if (set->ssl_cert[0] == '\0')
+		return err_set(err, ERR_INVALID,
+			       "ssl is enabled, but ssl_cert is not set");
+	if (set->ssl_key[0] == '\0')
+		return err_set(err, ERR_INVALID,
+			       "ssl is enabled, but ssl_key is not set");
+	if (use_cert(ssl, set->ssl_cert, "ssl_cert", err) < 0 ||
+	    use_key(ssl, set->ssl_key, set->ssl_key_password, "ssl_key", err) <
+		    0)
+		return -1;
+	if (set->ssl_alt_cert[0] == '\0')
+		return 0;
+	if (use_cert(ssl, set->ssl_alt_cert, "ssl_alt_cert", err) < 0)
+		return -1;
+	return use_key(ssl, set->ssl_alt_key, set->ssl_key_password,
+		       "ssl_alt_key", err);
+}
+
+/* --- the clients' certificates ---------------------------------------------
+ */
+
+/* Who comes without a right one goes on without: auth decides. */
+static int verify_cb(int ok, X509_STORE_CTX *store)
+{
+	(void)store;
+	(void)ok;
+	return 1;
+}
+
+static int use_ca(SSL_CTX *ssl, const struct tls_settings *set, struct err *err)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+	STACK_OF(X509_INFO) * all;
+	BIO *pem;
+
+	if (!set->ssl_verify_client_cert)
+		return 0;
+	if (set->ssl_ca[0] == '\0')
+		return err_set(err, ERR_INVALID,
+			       "ssl_verify_client_cert: ssl_ca is not set");
+	pem = pem_of(set->ssl_ca, "ssl_ca", err);
+	if (pem == NULL)
+		return -1;
+	all = PEM_X509_INFO_read_bio(pem, NULL, NULL, NULL);
+	BIO_free(pem);
+	if (all == NULL)
+		return fail(err, "ssl_ca");
+	for (int i = 0; i < sk_X509_INFO_num(all); i++) {
+		X509_INFO *one = sk_X509_INFO_value(all, i);
+
+		if (one->x509 != NULL) {
+			X509_STORE_add_cert(store, one->x509);
+			SSL_CTX_add_client_CA(ssl, one->x509);
+		}
+		if (one->crl != NULL)
+			X509_STORE_add_crl(store, one->crl);
+	}
+	sk_X509_INFO_pop_free(all, X509_INFO_free);
+	ERR_clear_error();
+	if (set->ssl_require_crl)
+		X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
+						    X509_V_FLAG_CRL_CHECK_ALL);
+	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE,
+			   verify_cb);
+	return 0;
+}
+
+char *tls_peer_name(const void *ctx, const struct tls *tls, const SSL *ssl)
+{
+	const X509 *cert = SSL_get0_peer_certificate(ssl);
+	int nid = OBJ_txt2nid(tls->username_field);
+	char name[256];
+	int len;
+
+	if (cert == NULL || nid == NID_undef ||
+	    SSL_get_verify_result(ssl) != X509_V_OK)
+		return NULL;
+	len = X509_NAME_get_text_by_NID(X509_get_subject_name(cert), nid, name,
+					sizeof(name));
+	/* A NUL inside would cut the name into somebody else's. */
+	if (len <= 0 || strlen(name) != (size_t)len)
+		return NULL;
+	return mem_strdup(ctx, name);
+}
+
+/* --- protocol and ciphers ---------------------------------------------------
+ */
+
+static int min_version(const char *name)
+{
+	static const struct {
+		const char *name;
+		int version;
+	} all[] = {
+		{"ANY", 0},
+		{"SSLv3", SSL3_VERSION},
+		{"TLSv1", TLS1_VERSION},
+		{"TLSv1.0", TLS1_VERSION},
+		{"TLSv1.1", TLS1_1_VERSION},
+		{"TLSv1.2", TLS1_2_VERSION},
+		{"TLSv1.3", TLS1_3_VERSION},
+		{"LATEST", TLS1_3_VERSION},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (strcmp(all[i].name, name) == 0)
+			return all[i].version;
+	}
+	return -1;
+}
+
+static int use_dh(SSL_CTX *ssl, const char *text, struct err *err)
+{
+	EVP_PKEY *dh;
+	BIO *pem;
+
+	if (text[0] == '\0') {
+		SSL_CTX_set_dh_auto(ssl, 1);
+		return 0;
+	}
+	pem = pem_of(text, "ssl_dh", err);
+	if (pem == NULL)
+		return -1;
+	dh = PEM_read_bio_Parameters(pem, NULL);
+	BIO_free(pem);
+	if (dh == NULL || SSL_CTX_set0_tmp_dh_pkey(ssl, dh) != 1) {
+		EVP_PKEY_free(dh);
+		return fail(err, "ssl_dh");
+	}
+	return 0;
+}
+
+static int use_options(SSL_CTX *ssl, const char *options, struct err *err)
+{
+	struct str rest = str_of(options), word;
+
+	while (str_word(&rest, &word)) {
+		if (str_is(word, "no_ticket"))
+			SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
+		else if (!str_is(word, "no_compression") &&
+			 !str_is(word, "compression"))
+			return err_set(err, ERR_INVALID,
+				       "ssl_options: unknown flag: %.*s",
+				       STR_FMT(word));
+	}
+	return 0;
+}
+
+static int use_ciphers(SSL_CTX *ssl, const struct tls_settings *set,
+		       struct err *err)
+{
+	int version = min_version(set->ssl_min_protocol);
+
+	if (version < 0)
+		return err_set(err, ERR_INVALID,
+			       "ssl_min_protocol: unknown protocol: %s",
+			       set->ssl_min_protocol);
+	SSL_CTX_set_min_proto_version(ssl, version);
+	if (set->ssl_cipher_list[0] != '\0' &&
+	    SSL_CTX_set_cipher_list(ssl, set->ssl_cipher_list) != 1)
+		return fail(err, "ssl_cipher_list");
+	if (set->ssl_cipher_suites[0] != '\0' &&
+	    SSL_CTX_set_ciphersuites(ssl, set->ssl_cipher_suites) != 1)
+		return fail(err, "ssl_cipher_suites");
+	if (set->ssl_curve_list[0] != '\0' &&
+	    SSL_CTX_set1_groups_list(ssl, set->ssl_curve_list) != 1)
+		return fail(err, "ssl_curve_list");
+	if (set->ssl_prefer_server_ciphers)
+		SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	if (use_options(ssl, set->ssl_options, err) < 0)
+		return -1;
+	return use_dh(ssl, set->ssl_dh, err);
+}
+
+/* --- what a handshake asks
+ * ---------------------------------------------------- */
+
+/* ALPACA: a client that wants another protocol is at the wrong port. */
+static int alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+		   const unsigned char *in, unsigned in_len, void *ctx)
+{
+	struct tls *tls = ctx;
+	unsigned char *found;
+
+	(void)ssl;
+	if (tls->alpn_len == 0)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (SSL_select_next_proto(&found, out_len, tls->alpn, tls->alpn_len, in,
+				  in_len) != OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = found;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static int name_cb(SSL *ssl, int *alert, void *ctx)
+{
+	struct tls *tls = ctx, *other;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+	(void)alert;
+	if (tls->choose == NULL || name == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	other = tls->choose(tls->choose_ctx, name);
+	if (other != NULL)
+		SSL_set_SSL_CTX(ssl, other->ssl);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static void verbose_cb(const SSL *ssl, int where, int ret)
+{
+	if ((where & SSL_CB_ALERT) != 0)
+		log_warning("SSL alert: where=0x%x, ret=%d: %s %s", where, ret,
+			    SSL_alert_type_string_long(ret),
+			    SSL_alert_desc_string_long(ret));
+	else if (ret <= 0)
+		log_debug("SSL failed: where=0x%x: %s", where,
+			  SSL_state_string_long(ssl));
+}
+
+static void set_manners(struct tls *tls, const struct tls_settings *set)
+{
+	SSL_CTX *ssl = tls->ssl;
+
+	SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION |
+					 SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS |
+				      SSL_MODE_ENABLE_PARTIAL_WRITE |
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* Sessions are kept by the clients, in one ticket each. */
+	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ssl, 1);
+	/* One read() for a record's header and body. */
+	SSL_CTX_set_read_ahead(ssl, 1);
+	SSL_CTX_set_session_id_context(ssl, (const void *)"dovetail", 8);
+	SSL_CTX_set_alpn_select_cb(ssl, alpn_cb, tls);
+	SSL_CTX_set_tlsext_servername_callback(ssl, name_cb);
+	SSL_CTX_set_tlsext_servername_arg(ssl, tls);
+	if (set->verbose_ssl)
+		SSL_CTX_set_info_callback(ssl, verbose_cb);
+}
+
+static int tls_destroy(struct tls *tls)
+{
+	SSL_CTX_free(tls->ssl);
+	return 0;
+}
+
+int tls_new(const void *ctx, const struct tls_settings *settings,
+	    struct tls **out, struct err *err)
+{
+	struct tls *tls = mem_new(ctx, struct tls);
+
+	tls->ssl = SSL_CTX_new(TLS_server_method());
+	if (tls->ssl == NULL) {
+		mem_free(tls);
+		return fail(err, "SSL_CTX_new()");
+	}
+	talloc_set_destructor(tls, tls_destroy);
+	tls->username_field =
+		mem_strdup(tls, settings->ssl_cert_username_field);
+	set_manners(tls, settings);
+	if (use_ciphers(tls->ssl, settings, err) < 0 ||
+	    use_pairs(tls->ssl, settings, err) < 0 ||
+	    use_ca(tls->ssl, settings, err) < 0) {
+		mem_free(tls);
+		return -1;
+	}
+	*out = tls;
+	return 0;
+}
+
+void tls_set_alpn(struct tls *tls, const char *protocol)
+{
+	size_t len = strlen(protocol);
+
+	if (len >= sizeof(tls->alpn))
+		return;
+	tls->alpn[0] = (unsigned char)len;
+	memcpy(tls->alpn + 1, protocol, len);
+	tls->alpn_len = (unsigned)len + 1;
+}
+
+void tls_set_choose(struct tls *tls,
+		    struct tls *(*choose)(void *ctx, const char *name),
+		    void *ctx)
+{
+	tls->choose = choose;
+	tls->choose_ctx = ctx;
+}
+
+SSL *tls_server(struct tls *tls, int fd)
+{
+	SSL *ssl = SSL_new(tls->ssl);
+
+	if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
+		SSL_free(ssl);
+		ERR_clear_error();
+		return NULL;
+	}
+	return ssl;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net/tls_internal.h - what a connection needs of a TLS context.
+ */
+#ifndef NET_TLS_INTERNAL_H
+#define NET_TLS_INTERNAL_H
+#include <openssl/ssl.h>
+
+struct tls;
+
+/* A server's SSL for the descriptor; NULL if OpenSSL can't. */
+SSL *tls_server(struct tls *tls, int fd);
+/* ssl_cert_username_field of the peer's verified certificate, or NULL. */
+char *tls_peer_name(const void *ctx, const struct tls *tls, const SSL *ssl);
+/* OpenSSL's first reason, "" if it has none; empties its queue. */
+const char *tls_reason(char *out, size_t size);
+
+#endif

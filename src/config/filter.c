@@ -3,7 +3,6 @@
  * config/filter.c - which protocol, local and remote blocks apply, and the
  * sections that result.
  */
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/str.h"

@@ -18,4 +18,13 @@ libconfig_a_SOURCES = \
 	src/config/suggest.c \
 	src/config/tree.c src/config/tree.h \
 	src/config/value.c \
-	src/config/vars.h
+	src/config/vars.c src/config/vars.h \
+	src/config/vars_hash.c \
+	src/config/vars_if.c \
+	src/config/vars_internal.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/config/test_vars
+tests_unit_config_test_vars_SOURCES = tests/unit/config/test_vars.c
+tests_unit_config_test_vars_LDADD = $(LIB_CONFIG) $(CMOCKA_LIBS)
+endif

@@ -6,6 +6,7 @@
  */
 #ifndef CONFIG_VARS_H
 #define CONFIG_VARS_H
+#include <stdbool.h>
 
 struct err;
 
@@ -21,7 +22,7 @@ struct var {
 int vars_expand(const void *ctx, const char *format, const struct var *vars,
 		char **out, struct err *err);
 /* Whether `format` uses the variable of that key or name. */
-int vars_has(const char *format, char key, const char *name);
+bool vars_has(const char *format, char key, const char *name);
 /* Those of a user name: u n d (and long names), as children of ctx. */
 struct var *vars_user(const void *ctx, const char *user);
 

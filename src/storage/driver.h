@@ -66,8 +66,8 @@ struct driver_save {
 	struct keywords keywords;
 	int64_t received;
 	const char *guid; /* the base name it wants, or NULL */
-	uint32_t uid;     /* given out by the core; save_publish() may raise it
-			     when the control files know higher ones */
+	uint32_t uid;     /* set by save_publish() */
+	bool failed;      /* undo in save_end() what was published */
 	void *driver;
 };
 

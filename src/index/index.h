@@ -9,7 +9,7 @@
  *   names     name -> id
  *   records   (box, uid) -> struct index_record + driver data
  *   changes   (box, modseq, uid) -> nothing: a resync walks what changed
- *   expunges  (box, modseq, uid) -> GUID hash
+ *   expunges  (box, modseq, uid) -> nothing
  *   cache     (box, uid, field) -> envelope, body structure, headers...
  *
  * Rules: one handle per environment and process, shared by its sessions and
@@ -17,7 +17,8 @@
  * Commits do not fsync: the environment carries the kernel's boot id and a
  * clean mark, and one that a power cut may have torn is rebuilt. A damaged one
  * (MDB_CORRUPTED, bad magic, SIGBUS) is moved aside and made anew: ERR_CORRUPT
- * tells the caller to open again.
+ * tells the caller to try again, from index_box_find() on. The ids of mailboxes
+ * are other ones then: an old one gives ERR_NOT_FOUND.
  */
 #ifndef INDEX_INDEX_H
 #define INDEX_INDEX_H
@@ -46,6 +47,9 @@ int index_open_memory(const char *temp_dir, struct index **out,
 void index_close(struct index **index);
 /* Handles that nobody uses stay open for the next session, up to `max`. */
 void index_keep_open(unsigned max);
+/* For quiet times, and before the end of a process: put everything on disk and
+ * note that, so that the index is good after the machine went down. */
+int index_sync(struct index *index, struct err *err);
 /* In a child after fork(): forget all handles without touching the files. */
 void index_after_fork(void);
 
@@ -57,6 +61,9 @@ int index_begin(struct index *index, enum index_mode mode,
 /* *txn becomes NULL, also on failure. */
 int index_commit(struct index_txn **txn, struct err *err);
 void index_rollback(struct index_txn **txn); /* for CLEANUP too */
+/* After a walk: whether it ended because it met damage. 0, or -1 with
+ * ERR_CORRUPT. */
+int index_check(struct index_txn *txn, struct err *err);
 /* Make room for `bytes` more in the next write transaction. index_begin() sees
  * to a few MB; this is for whoever is about to write more at once. */
 void index_reserve(struct index *index, uint64_t bytes);
@@ -138,7 +145,7 @@ struct index_record {
 	int64_t saved;    /* SAVEDATE, seconds; 0 if not known */
 	uint64_t size_physical, size_virtual; /* UINT64_MAX: not known */
 	/* How the driver finds it (Maildir: the file name; mbox: offset). In a
-	 * read record it points into the transaction. */
+	 * read record it points into the transaction, up to its next write. */
 	struct str driver;
 };
 
@@ -176,12 +183,13 @@ enum index_field {
 	INDEX_ENVELOPE = 1,   /* mime_envelope()'s text */
 	INDEX_BODY_STRUCTURE, /* mime_body_structure()'s, extended */
 	INDEX_PARTS,          /* mime_pack()'s */
-	INDEX_HEADERS,        /* the fields that clients ask for, as they stand */
+	INDEX_HEADERS, /* the fields that clients ask for, as they stand */
 	INDEX_PREVIEW,
-	INDEX_SORT,      /* sort and thread keys */
+	INDEX_SORT, /* sort and thread keys */
 };
 
-/* Points into the transaction; false if it is not there. */
+/* Points into the transaction, up to its next write; false if it is not
+ * there. */
 bool index_cache_get(struct index_txn *txn, uint32_t box, uint32_t uid,
 		     enum index_field field, struct str *out);
 int index_cache_put(struct index_txn *txn, uint32_t box, uint32_t uid,

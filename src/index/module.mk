@@ -1,1 +1,19 @@
 # SPDX-License-Identifier: MIT
+noinst_LIBRARIES += libindex.a
+libindex_a_SOURCES = \
+	src/index/box.c \
+	src/index/bytes.h \
+	src/index/cache.c \
+	src/index/change.c \
+	src/index/env.h \
+	src/index/index.c src/index/index.h \
+	src/index/lmdb.c \
+	src/index/record.c \
+	src/index/txn.c \
+	src/index/uids.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/index/test_index
+tests_unit_index_test_index_SOURCES = tests/unit/index/test_index.c
+tests_unit_index_test_index_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
+endif

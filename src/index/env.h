@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * index/env.h - what the files of index/ share: the environment, transactions,
+ * and the one way to call LMDB.
+ *
+ * The database is hostile: a user, a power cut or a bad disk may have written
+ * anything. LMDB trusts its pages, so every call of it goes through lmdb.c,
+ * which turns a SIGSEGV, a SIGBUS or a failed assertion inside LMDB into
+ * MDB_CORRUPTED, and checks that values can be read to their end.
+ */
+#ifndef INDEX_ENV_H
+#define INDEX_ENV_H
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uthash.h>
+
+#include "index/index.h"
+
+enum table {
+	TABLE_META,
+	TABLE_BOXES,
+	TABLE_NAMES,
+	TABLE_RECORDS,
+	TABLE_CHANGES,
+	TABLE_EXPUNGES,
+	TABLE_CACHE,
+	TABLES,
+};
+
+struct index {
+	struct index *next; /* in the registry */
+	char *dir;
+	char *data_path, *damaged_path; /* for a signal handler */
+	mode_t mode;
+	dev_t dev; /* of data.mdb */
+	ino_t ino;
+	unsigned users;
+	uint64_t idle_since; /* when the last user went, for the LRU */
+	MDB_env *env;
+	MDB_dbi tables[TABLES];
+	size_t map_size;
+	uint64_t reserve;         /* wanted in the next write transaction */
+	unsigned txns;            /* that are open in this process */
+	struct index_txn *writer; /* the open one that writes */
+	struct index_txn *spare;  /* a reader that was reset, to be renewed */
+	unsigned faults_seen;     /* of lmdb_faults() */
+	volatile bool damaged;    /* by what a call has seen */
+	bool memory;
+};
+
+enum { CHUNK_UIDS = 4096, CHUNK_SIZE = CHUNK_UIDS / 8 };
+
+/* A mailbox's row, and what one transaction did to it so far. */
+struct box_row {
+	struct index_box box;
+	uint64_t history_from; /* changes after this modseq are known */
+	uint32_t expunges;     /* rows in the table of expunges */
+	struct str name;       /* child of the txn_box, or into the map */
+};
+
+struct txn_box {
+	uint32_t id;
+	struct box_row row;
+	bool dirty, modseq_taken;
+	/* The piece of the UID bitmap in use (index_record_uids()). */
+	bool chunk_loaded, chunk_dirty;
+	uint32_t chunk_number;
+	unsigned char chunk[CHUNK_SIZE];
+	UT_hash_handle hh;
+};
+
+struct index_txn {
+	struct index *index;
+	MDB_txn *mdb;
+	enum index_mode mode;
+	bool failed; /* must not be committed */
+	MDB_cursor *cursors[TABLES];
+	bool cursor_stale[TABLES]; /* of a reader renewed since */
+	/* Where index_record_next() stands in the records' cursor. */
+	bool walk_valid;
+	uint32_t walk_box, walk_uid;
+	struct txn_box *boxes;  /* writers' */
+	struct txn_box *recent; /* the one used last */
+};
+
+/* --- lmdb.c: LMDB, guarded. All return its codes. ------------------------- */
+
+/* Take SIGBUS, SIGSEGV and SIGABRT. */
+void lmdb_guard_install(void);
+/* How many times a value could not be read any more (see lmdb.c). */
+unsigned lmdb_faults(void);
+/* Whether the file is as long as it should be. */
+bool lmdb_file_whole(struct index *index);
+
+int lmdb_env_open(struct index *index, size_t map_size);
+void lmdb_env_close(struct index *index);
+int lmdb_env_resize(struct index *index, size_t map_size);
+int lmdb_env_sync(struct index *index);
+uint64_t lmdb_last_txn(struct index *index);
+size_t lmdb_used(struct index *index);
+int lmdb_begin(struct index *index, struct index_txn *txn);
+int lmdb_renew(struct index_txn *txn);
+void lmdb_reset(struct index_txn *txn);
+int lmdb_commit(struct index_txn *txn);
+void lmdb_abort(struct index_txn *txn);
+int lmdb_dbi_open(struct index_txn *txn, const char *name, bool create,
+		  MDB_dbi *out);
+int lmdb_get(struct index_txn *txn, enum table table, struct str key,
+	     struct str *value_out);
+int lmdb_put(struct index_txn *txn, enum table table, struct str key,
+	     struct str value);
+/* Room for `len` octets, to be filled before the next call. */
+int lmdb_put_reserve(struct index_txn *txn, enum table table, struct str key,
+		     size_t len, unsigned char **room_out);
+int lmdb_del(struct index_txn *txn, enum table table, struct str key);
+/* The table's cursor: MDB_SET_RANGE (key in *key), MDB_NEXT... */
+int lmdb_cursor(struct index_txn *txn, enum table table, MDB_cursor_op op,
+		struct str *key, struct str *value_out);
+/* Delete where the table's cursor stands; MDB_NEXT is right behind. */
+int lmdb_cursor_del(struct index_txn *txn, enum table table);
+
+/* Turn an LMDB code into an err, and mark transaction and environment. */
+int lmdb_err(struct index_txn *txn, struct err *err, int code,
+	     const char *what);
+int lmdb_env_err(struct index *index, struct err *err, int code,
+		 const char *what);
+/* A value that cannot be: marks both and says ERR_CORRUPT. */
+int index_corrupt(struct index_txn *txn, struct err *err, const char *what);
+
+/* --- index.c
+ * ------------------------------------------------------------------ */
+
+/* Before a transaction: room in the map for what it may add. */
+int index_grow(struct index *index, struct err *err);
+/* ERR_CORRUPT if it is damaged (moved aside, and opened anew if nobody is in
+ * it). */
+int index_renew(struct index *index, struct err *err);
+/* The same if another process has done so. */
+int index_replaced(struct index *index, struct err *err);
+
+/* --- box.c ------------------------------------------------------------------
+ */
+
+/* A writer's copy of the row; ERR_NOT_FOUND. */
+int txn_box_get(struct index_txn *txn, uint32_t id, struct txn_box **out,
+		struct err *err);
+/* As it is in the database; the name points into the map. */
+int box_row_get(struct index_txn *txn, uint32_t id, struct box_row *row,
+		struct err *err);
+/* Write what is dirty. */
+int txn_boxes_flush(struct index_txn *txn, struct err *err);
+void txn_boxes_free(struct index_txn *txn);
+/* Delete all rows of a table whose keys start with `prefix`. */
+int table_clear(struct index_txn *txn, enum table table, struct str prefix,
+		struct err *err);
+
+/* --- uids.c: the bitmap of UIDs ----------------------------------------------
+ */
+
+int uids_set(struct index_txn *txn, struct txn_box *box, uint32_t uid, bool on,
+	     struct err *err);
+int uids_flush(struct index_txn *txn, struct txn_box *box, struct err *err);
+/* Every uid of `box` from `from` on; false: corrupt. */
+bool uids_get(struct index_txn *txn, uint32_t box, uint32_t from,
+	      struct range_set *out);
+
+#endif

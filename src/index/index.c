@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * index/index.c - environments: the registry of a process, opening, what was
+ * torn by a power cut, and moving damaged ones aside.
+ *
+ * Commits do not fsync. That is safe against everything but the machine going
+ * down: so the environment carries the boot id of the kernel that wrote it, and
+ * index_sync() notes in the file `clean` up to which transaction all of it is
+ * on disk. An environment from another boot that has gone further is not
+ * trusted.
+ */
+#include "index/index.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "index/bytes.h"
+#include "index/env.h"
+
+enum {
+	FORMAT_VERSION = 1,
+	BOOT_ID_SIZE = 36,
+	HEADER_SIZE = 8 + BOOT_ID_SIZE, /* magic, version, boot id */
+	MIB = 1 << 20,
+};
+
+static const char magic[4] = {'D', 'T', 'I', 'X'};
+static const char *const table_names[TABLES] = {
+	"meta", "boxes", "names", "records", "changes", "expunges", "cache",
+};
+
+static struct index *registry;
+static unsigned keep_open = 4;
+
+/* --- sizes
+ * --------------------------------------------------------------------- */
+
+/* Address space that a file of `used` octets gets. It costs no memory, but a
+ * process with a vsz_limit must not spend all of that on it. */
+static size_t map_plan(uint64_t used)
+{
+	struct rlimit limit;
+	uint64_t base = 64ULL * MIB;
+
+	if (getrlimit(RLIMIT_AS, &limit) == 0 &&
+	    limit.rlim_cur != RLIM_INFINITY)
+		base = 4ULL * MIB;
+	used += used / 4;
+	return (size_t)(used / base * base + 2 * base);
+}
+
+int index_grow(struct index *index, struct err *err)
+{
+	size_t used = lmdb_used(index);
+	int code;
+
+	if (index->txns > 0 ||
+	    used + used / 8 + 2 * MIB + index->reserve <= index->map_size)
+		return 0;
+	code = lmdb_env_resize(index, map_plan(used + index->reserve));
+	if (code == ENOMEM)
+		return err_set(err, ERR_LIMIT,
+			       "index %s: no address space for %zu octets; "
+			       "raise vsz_limit",
+			       index->dir, map_plan(used + index->reserve));
+	index->reserve = 0;
+	return code == 0 ? 0 : lmdb_env_err(index, err, code, "grow");
+}
+
+void index_reserve(struct index *index, uint64_t bytes)
+{
+	if (index->reserve < bytes)
+		index->reserve = bytes;
+}
+
+/* --- boots and clean ends
+ * --------------------------------------------------------- */
+
+/* "" if the kernel does not tell: then all is trusted. */
+static const char *boot_id(void)
+{
+	static char id[BOOT_ID_SIZE + 1];
+	CLEANUP(file_close) FILE *fp = NULL;
+
+	if (id[0] != '\0')
+		return id;
+	fp = fopen("/proc/sys/kernel/random/boot_id", "re");
+	if (fp == NULL || fread(id, 1, BOOT_ID_SIZE, fp) != BOOT_ID_SIZE)
+		memset(id, 0, sizeof(id));
+	return id;
+}
+
+static bool clean_at(struct index *index, uint64_t txn)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "clean");
+	CLEANUP(buf_free) struct buf text = buf_init(32);
+	uint64_t clean;
+	struct err err;
+
+	return file_read(mem_printf(ctx, "%s/clean", index->dir), &text,
+			 &err) == 0 &&
+	       str_to_u64(str_trim(str_n(text.data, text.len)), &clean) &&
+	       clean == txn;
+}
+
+int index_sync(struct index *index, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "clean");
+	uint64_t txn = lmdb_last_txn(index);
+	char text[32];
+	int len, code;
+
+	if (index->damaged || index->memory || clean_at(index, txn))
+		return 0;
+	code = lmdb_env_sync(index);
+	if (code != 0)
+		return lmdb_env_err(index, err, code, "sync");
+	len = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)txn);
+	return file_replace(mem_printf(ctx, "%s/clean", index->dir), text,
+			    (size_t)len, index->mode, err);
+}
+
+/* --- the header row
+ * ------------------------------------------------------------- */
+
+static int header_write(struct index_txn *txn, struct err *err)
+{
+	unsigned char header[HEADER_SIZE] = {0};
+	int code;
+
+	memcpy(header, magic, sizeof(magic));
+	le32_put(header + 4, FORMAT_VERSION);
+	memcpy(header + 8, boot_id(), BOOT_ID_SIZE);
+	code = lmdb_put(txn, TABLE_META, STR("header"),
+			str_n(header, sizeof(header)));
+	return code == 0 ? 0 : lmdb_err(txn, err, code, "header");
+}
+
+enum trust { TRUSTED, OTHER_BOOT, EMPTY };
+
+static int header_check(struct index_txn *txn, enum trust *out, struct err *err)
+{
+	struct str header;
+	int code = lmdb_get(txn, TABLE_META, STR("header"), &header);
+
+	*out = EMPTY;
+	if (code == MDB_NOTFOUND)
+		return 0;
+	if (code != 0)
+		return lmdb_err(txn, err, code, "header");
+	if (header.len != HEADER_SIZE ||
+	    memcmp(header.data, magic, sizeof(magic)) != 0 ||
+	    le32_get((const unsigned char *)header.data + 4) != FORMAT_VERSION)
+		return index_corrupt(txn, err, "not of this version");
+	*out = memcmp(header.data + 8, boot_id(), BOOT_ID_SIZE) == 0
+		       ? TRUSTED
+		       : OTHER_BOOT;
+	return 0;
+}
+
+static int tables_open(struct index_txn *txn, bool create, bool *missing,
+		       struct err *err)
+{
+	*missing = false;
+	for (int i = 0; i < TABLES; i++) {
+		int code = lmdb_dbi_open(txn, table_names[i], create,
+					 &txn->index->tables[i]);
+
+		if (code == MDB_NOTFOUND && !create) {
+			*missing = true;
+			return 0;
+		}
+		if (code != 0)
+			return lmdb_err(txn, err, code, table_names[i]);
+	}
+	return 0;
+}
+
+/* In one transaction, write or not: handles of tables live on if it commits. */
+static int tables_setup(struct index *index, enum index_mode mode,
+			enum trust *trust, struct err *err)
+{
+	struct index_txn txn = {.index = index, .mode = mode};
+	bool missing;
+	int code = lmdb_begin(index, &txn);
+
+	*trust = EMPTY;
+	if (code != 0)
+		return lmdb_env_err(index, err, code, "begin");
+	if (tables_open(&txn, mode == INDEX_WRITE, &missing, err) < 0 ||
+	    (!missing && header_check(&txn, trust, err) < 0) ||
+	    (mode == INDEX_WRITE && header_write(&txn, err) < 0)) {
+		lmdb_abort(&txn);
+		return -1;
+	}
+	code = lmdb_commit(&txn);
+	return code == 0 ? 0 : lmdb_env_err(index, err, code, "commit");
+}
+
+static int env_check(struct index *index, struct err *err)
+{
+	uint64_t last = lmdb_last_txn(index);
+	enum trust trust;
+
+	if (!lmdb_file_whole(index)) {
+		index->damaged = true;
+		return err_set(err, ERR_CORRUPT, "index %s was cut short",
+			       index->dir);
+	}
+	if (tables_setup(index, INDEX_READ, &trust, err) < 0)
+		return -1;
+	if (trust == TRUSTED)
+		return 0;
+	if (trust == OTHER_BOOT && !clean_at(index, last)) {
+		index->damaged = true;
+		return err_set(err, ERR_CORRUPT,
+			       "index %s was in use when the machine went "
+			       "down",
+			       index->dir);
+	}
+	return tables_setup(index, INDEX_WRITE, &trust, err);
+}
+
+/* --- opening
+ * -------------------------------------------------------------------- */
+
+/* LMDB maps the file and locks through shared memory: both are right on one
+ * machine only. */
+static int check_file_system(const char *dir, struct err *err)
+{
+	enum {
+		MAGIC_NFS = 0x6969,
+		MAGIC_SMB = 0x517b,
+		MAGIC_AFS = 0x5346414f,
+		MAGIC_9P = 0x01021997,
+	};
+	const uint32_t magic_cifs = 0xff534d42, magic_smb2 = 0xfe534d42;
+	struct statfs fs;
+	uint32_t type;
+
+	if (statfs(dir, &fs) < 0)
+		return err_sys(err, "statfs(%s)", dir);
+	type = (uint32_t)fs.f_type;
+	if (type == MAGIC_NFS || type == MAGIC_SMB || type == MAGIC_AFS ||
+	    type == MAGIC_9P || type == magic_cifs || type == magic_smb2)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "index %s would be on a network file system: "
+			       "put it on a local disk (mail_location with "
+			       ":INDEX=/path) or in memory (:INDEX=MEMORY)",
+			       dir);
+	return 0;
+}
+
+static mode_t dir_mode(mode_t mode)
+{
+	return mode | ((mode & 0444) >> 2);
+}
+
+static int data_stat(struct index *index, struct stat *st)
+{
+	return stat(index->data_path, st);
+}
+
+static int env_open(struct index *index, struct err *err)
+{
+	struct stat st = {.st_size = 0};
+	int code;
+
+	index->damaged = false;
+	if (dir_create(index->dir, dir_mode(index->mode), err) < 0 ||
+	    check_file_system(index->dir, err) < 0)
+		return -1;
+	data_stat(index, &st);
+	code = lmdb_env_open(index, map_plan((uint64_t)st.st_size));
+	if (code != 0)
+		return lmdb_env_err(index, err, code, "open");
+	if (data_stat(index, &st) < 0)
+		return err_sys(err, "stat(%s/data.mdb)", index->dir);
+	index->dev = st.st_dev;
+	index->ino = st.st_ino;
+	return env_check(index, err);
+}
+
+/* Whether somebody put another environment in its place, or removed it. */
+static bool env_replaced(struct index *index)
+{
+	struct stat st;
+
+	return !index->memory &&
+	       (data_stat(index, &st) < 0 || st.st_ino != index->ino ||
+		st.st_dev != index->dev);
+}
+
+static void env_close(struct index *index)
+{
+	if (index->spare != NULL) {
+		lmdb_abort(index->spare);
+		mem_free(index->spare);
+		index->spare = NULL;
+	}
+	lmdb_env_close(index);
+}
+
+/* Two processes may find the same damage: the lock on the directory lets one of
+ * them move it, and the other one see that it is gone. */
+static int move_aside(struct index *index, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "aside");
+	char *aside = mem_printf(ctx, "%s.damaged", index->dir);
+	CLEANUP(fd_close)
+	int fd = open(index->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return errno == ENOENT ? 0
+				       : err_sys(err, "lock(%s)", index->dir);
+	if (index->ino != 0 && env_replaced(index))
+		return 0;
+	if (dir_remove(aside, err) < 0 && err->code != ERR_NOT_FOUND)
+		return -1;
+	if (rename(index->dir, aside) < 0 && errno != ENOENT)
+		return err_sys(err, "rename(%s, %s)", index->dir, aside);
+	return 0;
+}
+
+/* Open, and if that finds damage, once more with a new one. */
+static int env_open_any(struct index *index, struct err *err)
+{
+	index->ino = 0;
+	if (env_open(index, err) == 0)
+		return 0;
+	env_close(index);
+	if (!index->damaged)
+		return -1;
+	log_warning("%s; it is moved to %s.damaged and made anew", err->text,
+		    index->dir);
+	if (move_aside(index, err) < 0)
+		return -1;
+	if (env_open(index, err) == 0)
+		return 0;
+	env_close(index);
+	return -1;
+}
+
+int index_renew(struct index *index, struct err *err)
+{
+	if (index->faults_seen != lmdb_faults()) {
+		index->faults_seen = lmdb_faults();
+		if (!lmdb_file_whole(index))
+			index->damaged = true;
+	}
+	if (!index->damaged)
+		return 0;
+	if (index->txns > 0 || index->memory)
+		return err_set(err, ERR_CORRUPT, "index %s is damaged",
+			       index->dir);
+	env_close(index);
+	log_warning("index %s is damaged; it is moved to %s.damaged and made "
+		    "anew",
+		    index->dir, index->dir);
+	if (move_aside(index, err) < 0 || env_open_any(index, err) < 0)
+		return -1;
+	return err_set(err, ERR_CORRUPT, "index %s was damaged and is new",
+		       index->dir);
+}
+
+int index_replaced(struct index *index, struct err *err)
+{
+	if (!env_replaced(index))
+		return 0;
+	if (index->txns == 0) {
+		env_close(index);
+		if (env_open_any(index, err) < 0)
+			return -1;
+	}
+	return err_set(err, ERR_CORRUPT, "index %s was replaced", index->dir);
+}
+
+/* --- the registry
+ * ------------------------------------------------------------------ */
+
+static void registry_remove(struct index *index)
+{
+	for (struct index **at = &registry; *at != NULL; at = &(*at)->next) {
+		if (*at == index) {
+			*at = index->next;
+			return;
+		}
+	}
+}
+
+static void handle_free(struct index *index)
+{
+	registry_remove(index);
+	env_close(index);
+	mem_free(index);
+}
+
+/* Close the handles that were idle for longest, down to `max`. */
+static void trim(unsigned max)
+{
+	for (;;) {
+		struct index *oldest = NULL;
+		unsigned idle = 0;
+
+		for (struct index *at = registry; at != NULL; at = at->next) {
+			if (at->users > 0)
+				continue;
+			idle++;
+			if (oldest == NULL ||
+			    at->idle_since < oldest->idle_since)
+				oldest = at;
+		}
+		if (idle <= max)
+			return;
+		handle_free(oldest);
+	}
+}
+
+static struct index *find_open(const char *dir)
+{
+	for (struct index *at = registry; at != NULL; at = at->next) {
+		if (!at->memory && strcmp(at->dir, dir) == 0)
+			return at;
+	}
+	return NULL;
+}
+
+static struct index *handle_new(const char *dir, mode_t mode)
+{
+	struct index *index = mem_new(NULL, struct index);
+
+	lmdb_guard_install();
+	index->dir = mem_strdup(index, dir);
+	index->data_path = mem_printf(index, "%s/data.mdb", dir);
+	index->damaged_path = mem_printf(index, "%s.damaged", index->data_path);
+	index->mode = mode & 0666;
+	return index;
+}
+
+int index_open(const char *dir, mode_t mode, struct index **out,
+	       struct err *err)
+{
+	struct index *index = find_open(dir);
+
+	if (index != NULL && index->users == 0 &&
+	    (index->damaged || env_replaced(index))) {
+		handle_free(index);
+		index = NULL;
+	}
+	if (index == NULL) {
+		index = handle_new(dir, mode);
+		if (env_open_any(index, err) < 0) {
+			mem_free(index);
+			return -1;
+		}
+		index->next = registry;
+		registry = index;
+	}
+	index->users++;
+	*out = index;
+	return 0;
+}
+
+int index_open_memory(const char *temp_dir, struct index **out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "memory");
+	char *dir = mem_printf(ctx, "%s/dovetail.XXXXXX", temp_dir);
+	struct index *index;
+	struct err ignored;
+	int ret;
+
+	if (mkdtemp(dir) == NULL)
+		return err_sys(err, "mkdtemp(%s)", dir);
+	index = handle_new(dir, 0600);
+	index->memory = true;
+	ret = env_open(index, err);
+	dir_remove(dir, &ignored);
+	if (ret < 0) {
+		env_close(index);
+		mem_free(index);
+		return -1;
+	}
+	index->next = registry;
+	registry = index;
+	index->users = 1;
+	*out = index;
+	return 0;
+}
+
+void index_close(struct index **index)
+{
+	struct index *old = *index;
+
+	if (old == NULL)
+		return;
+	*index = NULL;
+	old->users--;
+	if (old->users > 0)
+		return;
+	if (old->memory || old->damaged || old->txns > 0) {
+		handle_free(old);
+		return;
+	}
+	old->idle_since = clock_monotonic_us();
+	trim(keep_open);
+}
+
+void index_keep_open(unsigned max)
+{
+	keep_open = max;
+	trim(max);
+}
+
+void index_after_fork(void)
+{
+	/* LMDB's handles are of the process that opened them. Closing them here
+	 * would free reader slots of the parent. */
+	registry = NULL;
+}
+
+uint64_t index_generation(struct index *index)
+{
+	return lmdb_last_txn(index);
+}

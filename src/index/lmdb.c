@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * index/lmdb.c - LMDB, guarded.
+ *
+ * While a call is inside LMDB, `guard_on` is set and `guard_jump` leads back: a
+ * fault there becomes MDB_CORRUPTED. Outside, values that were read still point
+ * into the map, and a file that somebody cuts short makes reading them a
+ * SIGBUS: the handler then puts a page of zeros there and counts the fault, so
+ * that the reader sees garbage of the right size, and the next transaction
+ * looks whether its file is whole.
+ *
+ * What LMDB writes by a damaged page may also ruin the heap, and then glibc
+ * ends the process by SIGABRT. That cannot be mended, but the next process must
+ * not meet the same: the handler moves the file aside first.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "index/env.h"
+
+enum { READERS_MAX = 1000, VALUE_MAX = 4 << 20 };
+
+static struct sigaction old_bus, old_segv, old_abort;
+static jmp_buf guard_jump;
+static volatile sig_atomic_t guard_on;
+static struct index *volatile guard_index;
+static volatile unsigned faults;
+static size_t page_size;
+
+/* Everything here is safe in a signal handler: mmap() is a bare system call,
+ * and the jump leaves LMDB reading its map, not the allocator. */
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (guard_on != 0) {
+		guard_on = 0;
+		_longjmp(guard_jump, 1);
+	}
+	if (signal == SIGBUS) {
+		uintptr_t at = (uintptr_t)info->si_addr;
+
+		at -= at % page_size;
+		if (mmap((void *)at, page_size, PROT_READ,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			 0) != MAP_FAILED) {
+			faults++;
+			return;
+		}
+	}
+	/* Not ours: as it would have been without us. */
+	sigaction(signal, signal == SIGBUS ? &old_bus : &old_segv, NULL);
+}
+
+static void on_abort(int signal, siginfo_t *info, void *context)
+{
+	struct index *index = guard_index;
+
+	(void)info;
+	(void)context;
+	if (guard_on != 0 && index != NULL)
+		rename(index->data_path, index->damaged_path);
+	sigaction(signal, &old_abort, NULL);
+}
+
+static void take_signal(int signal, void (*fn)(int, siginfo_t *, void *),
+			struct sigaction *old)
+{
+	struct sigaction action = {.sa_sigaction = fn,
+				   .sa_flags = SA_SIGINFO | SA_NODEFER};
+	struct sigaction now;
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(signal, &action, &now) == 0 && now.sa_sigaction != fn)
+		*old = now;
+}
+
+/* Again whenever an environment is opened, for somebody else may have taken
+ * them meanwhile. */
+void lmdb_guard_install(void)
+{
+	page_size = (size_t)sysconf(_SC_PAGESIZE);
+	take_signal(SIGBUS, on_fault, &old_bus);
+	take_signal(SIGSEGV, on_fault, &old_segv);
+	take_signal(SIGABRT, on_abort, &old_abort);
+}
+
+unsigned lmdb_faults(void)
+{
+	return faults;
+}
+
+static void on_assert(MDB_env *env, const char *message)
+{
+	struct index *index = mdb_env_get_userctx(env);
+
+	(void)message;
+	index->damaged = true;
+	if (guard_on != 0) {
+		guard_on = 0;
+		_longjmp(guard_jump, 1);
+	}
+}
+
+/* `code` is what the call returns, or MDB_CORRUPTED. A macro, for setjmp() must
+ * be in the frame of who calls. */
+#define CALL(index, code, call)                                                \
+	do {                                                                   \
+		guard_index = (index);                                         \
+		if (_setjmp(guard_jump) == 0) {                                \
+			guard_on = 1;                                          \
+			(code) = (call);                                       \
+			guard_on = 0;                                          \
+		} else {                                                       \
+			(index)->damaged = true;                               \
+			(code) = MDB_CORRUPTED;                                \
+		}                                                              \
+	} while (0)
+
+static MDB_val val_of(struct str s)
+{
+	MDB_val val = {.mv_size = s.len, .mv_data = NULL};
+
+	memcpy(&val.mv_data, &s.data, sizeof(val.mv_data)); /* drops const */
+	return val;
+}
+
+/* --- the environment -------------------------------------------------------
+ */
+
+static int env_setup(struct index *index, size_t map_size)
+{
+	int code = mdb_env_create(&index->env);
+
+	if (code != 0)
+		return code;
+	mdb_env_set_userctx(index->env, index);
+	mdb_env_set_assert(index->env, on_assert);
+	mdb_env_set_maxdbs(index->env, TABLES);
+	mdb_env_set_maxreaders(index->env, READERS_MAX);
+	mdb_env_set_mapsize(index->env, map_size);
+	return mdb_env_open(index->env, index->dir, MDB_NOSYNC | MDB_NOTLS,
+			    index->mode);
+}
+
+int lmdb_env_open(struct index *index, size_t map_size)
+{
+	volatile int code;
+	MDB_envinfo info;
+	int dead;
+
+	index->faults_seen = faults;
+	CALL(index, code, env_setup(index, map_size));
+	if (code != 0)
+		return code;
+	CALL(index, code, mdb_reader_check(index->env, &dead));
+	if (code != 0)
+		return code;
+	CALL(index, code, mdb_env_info(index->env, &info));
+	if (code == 0)
+		index->map_size = info.me_mapsize;
+	return code;
+}
+
+void lmdb_env_close(struct index *index)
+{
+	volatile int code;
+
+	if (index->env == NULL)
+		return;
+	CALL(index, code, (mdb_env_close(index->env), 0));
+	(void)code;
+	index->env = NULL;
+}
+
+int lmdb_env_resize(struct index *index, size_t map_size)
+{
+	volatile int code;
+	MDB_envinfo info;
+
+	CALL(index, code, mdb_env_set_mapsize(index->env, map_size));
+	if (code != 0)
+		return code;
+	CALL(index, code, mdb_env_info(index->env, &info));
+	if (code == 0)
+		index->map_size = info.me_mapsize;
+	return code;
+}
+
+int lmdb_env_sync(struct index *index)
+{
+	volatile int code;
+
+	CALL(index, code, mdb_env_sync(index->env, 1));
+	return code;
+}
+
+uint64_t lmdb_last_txn(struct index *index)
+{
+	volatile int code;
+	MDB_envinfo info = {.me_last_txnid = 0};
+
+	CALL(index, code, mdb_env_info(index->env, &info));
+	return code == 0 ? info.me_last_txnid : 0;
+}
+
+size_t lmdb_used(struct index *index)
+{
+	volatile int code;
+	MDB_envinfo info = {.me_last_pgno = 0};
+
+	CALL(index, code, mdb_env_info(index->env, &info));
+	return code == 0 ? (info.me_last_pgno + 1) * page_size : 0;
+}
+
+bool lmdb_file_whole(struct index *index)
+{
+	volatile int code;
+	struct stat st;
+	int fd = -1;
+
+	CALL(index, code, mdb_env_get_fd(index->env, &fd));
+	if (code != 0 || fstat(fd, &st) < 0)
+		return false;
+	return (uint64_t)st.st_size >= lmdb_used(index);
+}
+
+/* --- transactions ------------------------------------------------------------
+ */
+
+int lmdb_begin(struct index *index, struct index_txn *txn)
+{
+	unsigned flags = txn->mode == INDEX_WRITE ? 0 : MDB_RDONLY;
+	volatile int code;
+
+	CALL(index, code, mdb_txn_begin(index->env, NULL, flags, &txn->mdb));
+	return code;
+}
+
+int lmdb_renew(struct index_txn *txn)
+{
+	volatile int code;
+
+	CALL(txn->index, code, mdb_txn_renew(txn->mdb));
+	for (int i = 0; i < TABLES; i++)
+		txn->cursor_stale[i] = true;
+	return code;
+}
+
+void lmdb_reset(struct index_txn *txn)
+{
+	volatile int code;
+
+	CALL(txn->index, code, (mdb_txn_reset(txn->mdb), 0));
+	(void)code;
+}
+
+static void close_cursors(struct index_txn *txn)
+{
+	for (int i = 0; i < TABLES; i++) {
+		if (txn->cursors[i] != NULL)
+			mdb_cursor_close(txn->cursors[i]);
+		txn->cursors[i] = NULL;
+	}
+}
+
+/* A reader's cursors outlive its transaction, a writer's do not. */
+static void cursors_close(struct index_txn *txn)
+{
+	volatile int code;
+
+	CALL(txn->index, code, (close_cursors(txn), 0));
+	(void)code;
+}
+
+int lmdb_commit(struct index_txn *txn)
+{
+	volatile int code;
+
+	cursors_close(txn);
+	CALL(txn->index, code, mdb_txn_commit(txn->mdb));
+	txn->mdb = NULL;
+	return code;
+}
+
+void lmdb_abort(struct index_txn *txn)
+{
+	volatile int code;
+
+	cursors_close(txn);
+	if (txn->mdb != NULL)
+		CALL(txn->index, code, (mdb_txn_abort(txn->mdb), 0));
+	(void)code;
+	txn->mdb = NULL;
+}
+
+int lmdb_dbi_open(struct index_txn *txn, const char *name, bool create,
+		  MDB_dbi *out)
+{
+	volatile int code;
+
+	CALL(txn->index, code,
+	     mdb_dbi_open(txn->mdb, name, create ? MDB_CREATE : 0, out));
+	return code;
+}
+
+/* --- rows
+ * ---------------------------------------------------------------------- */
+
+/* Read one octet of each page, while a fault can still be caught. */
+static int touch(const MDB_val *val)
+{
+	const volatile char *data = val->mv_data;
+
+	if (val->mv_size == 0)
+		return 0;
+	if (val->mv_size > VALUE_MAX)
+		return MDB_CORRUPTED;
+	for (size_t at = 0; at < val->mv_size; at += page_size)
+		(void)data[at];
+	(void)data[val->mv_size - 1];
+	return 0;
+}
+
+static int get_touched(struct index_txn *txn, enum table table, MDB_val *key,
+		       MDB_val *value)
+{
+	int code = mdb_get(txn->mdb, txn->index->tables[table], key, value);
+
+	return code != 0 ? code : touch(value);
+}
+
+int lmdb_get(struct index_txn *txn, enum table table, struct str key,
+	     struct str *value_out)
+{
+	MDB_val k = val_of(key), v;
+	volatile int code;
+
+	CALL(txn->index, code, get_touched(txn, table, &k, &v));
+	if (code == 0)
+		*value_out = str_n(v.mv_data, v.mv_size);
+	return code;
+}
+
+static int cursor_get(struct index_txn *txn, enum table table,
+		      MDB_cursor **cursor_out)
+{
+	MDB_cursor **cursor = &txn->cursors[table];
+	int code = 0;
+
+	if (*cursor == NULL)
+		code = mdb_cursor_open(txn->mdb, txn->index->tables[table],
+				       cursor);
+	else if (txn->cursor_stale[table])
+		code = mdb_cursor_renew(txn->mdb, *cursor);
+	txn->cursor_stale[table] = false;
+	*cursor_out = *cursor;
+	return code;
+}
+
+/* Puts go through the cursor, too: it remembers the page, and what comes next
+ * often belongs there. */
+static int put(struct index_txn *txn, enum table table, MDB_val *key,
+	       MDB_val *value, unsigned flags)
+{
+	MDB_cursor *cursor;
+	int code = cursor_get(txn, table, &cursor);
+
+	return code != 0 ? code : mdb_cursor_put(cursor, key, value, flags);
+}
+
+int lmdb_put(struct index_txn *txn, enum table table, struct str key,
+	     struct str value)
+{
+	MDB_val k = val_of(key), v = val_of(value);
+	volatile int code;
+
+	if (table == TABLE_RECORDS)
+		txn->walk_valid = false;
+	CALL(txn->index, code, put(txn, table, &k, &v, 0));
+	return code;
+}
+
+int lmdb_put_reserve(struct index_txn *txn, enum table table, struct str key,
+		     size_t len, unsigned char **room_out)
+{
+	MDB_val k = val_of(key), v = {.mv_size = len, .mv_data = NULL};
+	volatile int code;
+
+	if (table == TABLE_RECORDS)
+		txn->walk_valid = false;
+	CALL(txn->index, code, put(txn, table, &k, &v, MDB_RESERVE));
+	if (code == 0)
+		*room_out = v.mv_data;
+	return code;
+}
+
+int lmdb_del(struct index_txn *txn, enum table table, struct str key)
+{
+	MDB_val k = val_of(key);
+	volatile int code;
+
+	if (table == TABLE_RECORDS)
+		txn->walk_valid = false;
+	CALL(txn->index, code,
+	     mdb_del(txn->mdb, txn->index->tables[table], &k, NULL));
+	return code;
+}
+
+static int cursor_touched(struct index_txn *txn, enum table table,
+			  MDB_cursor_op op, MDB_val *key, MDB_val *value)
+{
+	MDB_cursor *cursor;
+	int code = cursor_get(txn, table, &cursor);
+
+	if (code == 0)
+		code = mdb_cursor_get(cursor, key, value, op);
+	if (code == 0)
+		code = touch(key);
+	return code != 0 ? code : touch(value);
+}
+
+int lmdb_cursor(struct index_txn *txn, enum table table, MDB_cursor_op op,
+		struct str *key, struct str *value_out)
+{
+	MDB_val k = val_of(*key), v;
+	volatile int code;
+
+	CALL(txn->index, code, cursor_touched(txn, table, op, &k, &v));
+	if (code == 0) {
+		*key = str_n(k.mv_data, k.mv_size);
+		*value_out = str_n(v.mv_data, v.mv_size);
+	}
+	return code;
+}
+
+int lmdb_cursor_del(struct index_txn *txn, enum table table)
+{
+	volatile int code;
+
+	if (table == TABLE_RECORDS)
+		txn->walk_valid = false;
+	CALL(txn->index, code, mdb_cursor_del(txn->cursors[table], 0));
+	return code;
+}
+
+/* --- failures
+ * --------------------------------------------------------------------- */
+
+static bool is_damage(int code)
+{
+	switch (code) {
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_PANIC:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INVALID:
+	case MDB_INCOMPATIBLE:
+	case MDB_CURSOR_FULL:
+	case MDB_PAGE_FULL:
+	case MDB_BAD_DBI:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int lmdb_env_err(struct index *index, struct err *err, int code,
+		 const char *what)
+{
+	if (is_damage(code))
+		index->damaged = true;
+	if (index->damaged)
+		return err_set(err, ERR_CORRUPT, "index %s is damaged: %s: %s",
+			       index->dir, what, mdb_strerror(code));
+	if (code == MDB_MAP_FULL) {
+		index->reserve += index->map_size / 2;
+		return err_set(err, ERR_TEMPORARY,
+			       "index %s: %s: transaction too large for the "
+			       "memory map, which grows for the next one",
+			       index->dir, what);
+	}
+	if (code > 0) {
+		errno = code;
+		return err_sys(err, "index %s: %s", index->dir, what);
+	}
+	return err_set(err, ERR_TEMPORARY, "index %s: %s: %s", index->dir, what,
+		       mdb_strerror(code));
+}
+
+int lmdb_err(struct index_txn *txn, struct err *err, int code, const char *what)
+{
+	txn->failed = true;
+	return lmdb_env_err(txn->index, err, code, what);
+}
+
+int index_corrupt(struct index_txn *txn, struct err *err, const char *what)
+{
+	txn->failed = true;
+	txn->index->damaged = true;
+	return err_set(err, ERR_CORRUPT, "index %s is damaged: %s",
+		       txn->index->dir, what);
+}

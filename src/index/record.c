@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * index/record.c - a row per mail, and what must change together with it: the
+ * counts and UIDs of its mailbox, and the tables of changes and expunges.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "index/bytes.h"
+#include "index/env.h"
+
+enum {
+	RECORD_FIXED = 44, /* then keywords, then the driver's data */
+	KEYWORD_WORDS = INDEX_KEYWORDS_MAX / 64,
+	DRIVER_MAX = 2048,
+	/* Expunges remembered beyond one per mail that is there. */
+	EXPUNGES_MIN = 16384,
+};
+
+/* --- keys and values
+ * ------------------------------------------------------------------ */
+
+static struct str record_key(uint32_t box, uint32_t uid, unsigned char room[8])
+{
+	key32_put(room, box);
+	key32_put(room + 4, uid);
+	return str_n(room, 8);
+}
+
+static struct str change_key(uint32_t box, uint64_t modseq, uint32_t uid,
+			     unsigned char room[16])
+{
+	key32_put(room, box);
+	key64_put(room + 4, modseq);
+	key32_put(room + 12, uid);
+	return str_n(room, 16);
+}
+
+static bool record_decode(uint32_t uid, struct str value,
+			  struct index_record *out)
+{
+	const unsigned char *at = (const unsigned char *)value.data;
+	size_t words;
+
+	if (value.len < RECORD_FIXED || at[41] > KEYWORD_WORDS)
+		return false;
+	words = at[41];
+	if (value.len != RECORD_FIXED + 8 * words + le16_get(at + 42))
+		return false;
+	out->uid = uid;
+	out->modseq = le64_get(at);
+	out->received = (int64_t)le64_get(at + 8);
+	out->saved = (int64_t)le64_get(at + 16);
+	out->size_physical = le64_get(at + 24);
+	out->size_virtual = le64_get(at + 32);
+	out->flags = at[40];
+	out->keywords = (struct keywords){{0}};
+	for (size_t i = 0; i < words; i++)
+		out->keywords.bits[i] = le64_get(at + RECORD_FIXED + 8 * i);
+	out->driver = str_from(value, RECORD_FIXED + 8 * words);
+	return true;
+}
+
+static size_t keyword_words(const struct keywords *keywords)
+{
+	size_t words = KEYWORD_WORDS;
+
+	while (words > 0 && keywords->bits[words - 1] == 0)
+		words--;
+	return words;
+}
+
+static int record_write(struct index_txn *txn, uint32_t box,
+			const struct index_record *record, struct err *err)
+{
+	unsigned char key[8], *at, driver[DRIVER_MAX];
+	size_t words = keyword_words(&record->keywords);
+	int code;
+
+	if (record->driver.len > DRIVER_MAX)
+		return err_set(err, ERR_LIMIT, "driver data is too long");
+	/* It may point to the row that is replaced. */
+	if (record->driver.len > 0)
+		memcpy(driver, record->driver.data, record->driver.len);
+	code = lmdb_put_reserve(
+		txn, TABLE_RECORDS, record_key(box, record->uid, key),
+		RECORD_FIXED + 8 * words + record->driver.len, &at);
+	if (code != 0)
+		return lmdb_err(txn, err, code, "put record");
+	le64_put(at, record->modseq);
+	le64_put(at + 8, (uint64_t)record->received);
+	le64_put(at + 16, (uint64_t)record->saved);
+	le64_put(at + 24, record->size_physical);
+	le64_put(at + 32, record->size_virtual);
+	at[40] = record->flags & (uint8_t)~MAIL_RECENT;
+	at[41] = (unsigned char)words;
+	le16_put(at + 42, (uint16_t)record->driver.len);
+	for (size_t i = 0; i < words; i++)
+		le64_put(at + RECORD_FIXED + 8 * i, record->keywords.bits[i]);
+	memcpy(at + RECORD_FIXED + 8 * words, driver, record->driver.len);
+	return 0;
+}
+
+/* --- reading
+ * ------------------------------------------------------------------------------
+ */
+
+int index_record_get(struct index_txn *txn, uint32_t box, uint32_t uid,
+		     struct index_record *out, struct err *err)
+{
+	unsigned char key[8];
+	struct str value;
+	int code =
+		lmdb_get(txn, TABLE_RECORDS, record_key(box, uid, key), &value);
+
+	if (code == MDB_NOTFOUND)
+		return err_set(err, ERR_NOT_FOUND, "no mail with UID %u", uid);
+	if (code != 0)
+		return lmdb_err(txn, err, code, "get record");
+	if (!record_decode(uid, value, out))
+		return index_corrupt(txn, err, "record");
+	return 0;
+}
+
+bool index_record_next(struct index_txn *txn, uint32_t box, uint32_t uid,
+		       struct index_record *out)
+{
+	unsigned char room[8];
+	struct str key = record_key(box, uid, room), value;
+	MDB_cursor_op op = MDB_SET_RANGE;
+	struct err err;
+	int code;
+
+	if (txn->walk_valid && txn->walk_box == box && uid == txn->walk_uid + 1)
+		op = MDB_NEXT;
+	code = lmdb_cursor(txn, TABLE_RECORDS, op, &key, &value);
+	txn->walk_valid = false;
+	if (code != 0) {
+		if (code != MDB_NOTFOUND)
+			lmdb_err(txn, &err, code, "walk records");
+		return false;
+	}
+	if (key.len != 8) {
+		index_corrupt(txn, &err, "record key");
+		return false;
+	}
+	if (key32_get((const unsigned char *)key.data) != box)
+		return false;
+	txn->walk_box = box;
+	txn->walk_uid = key32_get((const unsigned char *)key.data + 4);
+	if (txn->walk_uid < uid || !record_decode(txn->walk_uid, value, out)) {
+		index_corrupt(txn, &err, "record");
+		return false;
+	}
+	txn->walk_valid = true;
+	return true;
+}
+
+void index_record_uids(struct index_txn *txn, uint32_t box,
+		       struct range_set *out)
+{
+	struct txn_box *own = NULL;
+	struct err err;
+
+	range_set_clear(out);
+	if (txn->mode == INDEX_WRITE)
+		HASH_FIND_INT(txn->boxes, &box, own);
+	if (own != NULL && uids_flush(txn, own, &err) < 0)
+		return;
+	if (!uids_get(txn, box, 0, out))
+		index_corrupt(txn, &err, "UIDs");
+}
+
+/* --- counting
+ * ------------------------------------------------------------------------------
+ */
+
+/* Add (sign 1) or take away (-1) what a record counts. Wraps rather than fails
+ * on a damaged row: these are unsigned numbers that clients are told. */
+static void count(struct index_box *box, const struct index_record *record,
+		  int sign)
+{
+	struct index_counts *counts = &box->counts;
+	uint32_t one = (uint32_t)sign;
+
+	counts->messages += one;
+	if (record->uid >= box->first_recent_uid)
+		counts->recent += one;
+	if ((record->flags & MAIL_SEEN) == 0)
+		counts->unseen += one;
+	if ((record->flags & MAIL_DELETED) != 0)
+		counts->deleted += one;
+	if (record->size_virtual == UINT64_MAX)
+		counts->size_unknown += one;
+	else
+		counts->size += record->size_virtual * (uint64_t)sign;
+}
+
+/* The one new modseq that this transaction gives to the mailbox's changes. */
+static uint64_t modseq_take(struct txn_box *box)
+{
+	if (!box->modseq_taken) {
+		box->modseq_taken = true;
+		box->row.box.highest_modseq++;
+	}
+	box->dirty = true;
+	return box->row.box.highest_modseq;
+}
+
+/* What the caller's copy must follow. */
+static void tell(const struct txn_box *own, struct index_box *box)
+{
+	box->uid_next = own->row.box.uid_next;
+	box->highest_modseq = own->row.box.highest_modseq;
+	box->counts = own->row.box.counts;
+}
+
+static int change_put(struct index_txn *txn, enum table table, uint32_t box,
+		      uint64_t modseq, uint32_t uid, struct err *err)
+{
+	unsigned char key[16];
+	int code = lmdb_put(txn, table, change_key(box, modseq, uid, key),
+			    STR(""));
+
+	return code == 0 ? 0 : lmdb_err(txn, err, code, "put change");
+}
+
+static int change_del(struct index_txn *txn, uint32_t box, uint64_t modseq,
+		      uint32_t uid, struct err *err)
+{
+	unsigned char key[16];
+	int code =
+		lmdb_del(txn, TABLE_CHANGES, change_key(box, modseq, uid, key));
+
+	if (code == 0 || code == MDB_NOTFOUND)
+		return 0;
+	return lmdb_err(txn, err, code, "delete change");
+}
+
+/* --- writing
+ * ----------------------------------------------------------------------------------
+ */
+
+int index_record_append(struct index_txn *txn, struct index_box *box,
+			struct index_record *record, struct err *err)
+{
+	struct txn_box *own;
+	struct index_box *row;
+
+	if (txn_box_get(txn, box->id, &own, err) < 0)
+		return -1;
+	row = &own->row.box;
+	if (record->uid < row->uid_next || record->uid == UINT32_MAX)
+		return err_set(err, ERR_INVALID,
+			       "UID %u is not above those before it (%u)",
+			       record->uid, row->uid_next);
+	record->modseq = modseq_take(own);
+	if (record_write(txn, row->id, record, err) < 0 ||
+	    change_put(txn, TABLE_CHANGES, row->id, record->modseq, record->uid,
+		       err) < 0 ||
+	    uids_set(txn, own, record->uid, true, err) < 0)
+		return -1;
+	row->uid_next = record->uid + 1;
+	count(row, record, 1);
+	tell(own, box);
+	return 0;
+}
+
+static bool same_flags(const struct index_record *a,
+		       const struct index_record *b)
+{
+	return ((a->flags ^ b->flags) & (uint8_t)~MAIL_RECENT) == 0 &&
+	       memcmp(&a->keywords, &b->keywords, sizeof(a->keywords)) == 0;
+}
+
+int index_record_put(struct index_txn *txn, struct index_box *box,
+		     struct index_record *record, struct err *err)
+{
+	struct index_record old;
+	struct txn_box *own;
+
+	if (txn_box_get(txn, box->id, &own, err) < 0 ||
+	    index_record_get(txn, box->id, record->uid, &old, err) < 0)
+		return -1;
+	record->modseq = old.modseq;
+	if (!same_flags(&old, record)) {
+		record->modseq = modseq_take(own);
+		if (change_del(txn, box->id, old.modseq, old.uid, err) < 0 ||
+		    change_put(txn, TABLE_CHANGES, box->id, record->modseq,
+			       old.uid, err) < 0)
+			return -1;
+		/* `old` pointed into the page; its numbers were copied. */
+	}
+	if (record_write(txn, box->id, record, err) < 0)
+		return -1;
+	count(&own->row.box, &old, -1);
+	count(&own->row.box, record, 1);
+	own->dirty = true;
+	tell(own, box);
+	return 0;
+}
+
+/* Forget the oldest expunge; who asks about the time before gets no answer. */
+static int expunge_forget(struct index_txn *txn, struct txn_box *box,
+			  struct err *err)
+{
+	unsigned char room[16];
+	struct str key = change_key(box->id, 0, 0, room), value;
+	int code =
+		lmdb_cursor(txn, TABLE_EXPUNGES, MDB_SET_RANGE, &key, &value);
+	uint64_t modseq;
+
+	if (code != 0 || key.len != 16 ||
+	    key32_get((const unsigned char *)key.data) != box->id)
+		return index_corrupt(txn, err, "expunges");
+	modseq = key64_get((const unsigned char *)key.data + 4);
+	code = lmdb_cursor_del(txn, TABLE_EXPUNGES);
+	if (code != 0)
+		return lmdb_err(txn, err, code, "forget expunge");
+	box->row.expunges--;
+	if (box->row.history_from < modseq)
+		box->row.history_from = modseq;
+	return 0;
+}
+
+static int expunge_note(struct index_txn *txn, struct txn_box *box,
+			uint32_t uid, struct err *err)
+{
+	if (change_put(txn, TABLE_EXPUNGES, box->id, modseq_take(box), uid,
+		       err) < 0)
+		return -1;
+	box->row.expunges++;
+	for (int i = 0; i < 2; i++) {
+		if (box->row.expunges >
+			    EXPUNGES_MIN + box->row.box.counts.messages &&
+		    expunge_forget(txn, box, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int index_record_expunge(struct index_txn *txn, struct index_box *box,
+			 uint32_t uid, struct err *err)
+{
+	struct index_record old;
+	struct txn_box *own;
+	unsigned char key[8];
+	int code;
+
+	if (txn_box_get(txn, box->id, &own, err) < 0 ||
+	    index_record_get(txn, box->id, uid, &old, err) < 0)
+		return -1;
+	code = lmdb_del(txn, TABLE_RECORDS, record_key(box->id, uid, key));
+	if (code != 0)
+		return lmdb_err(txn, err, code, "delete record");
+	if (change_del(txn, box->id, old.modseq, uid, err) < 0 ||
+	    table_clear(txn, TABLE_CACHE, record_key(box->id, uid, key), err) <
+		    0 ||
+	    uids_set(txn, own, uid, false, err) < 0)
+		return -1;
+	count(&own->row.box, &old, -1);
+	if (expunge_note(txn, own, uid, err) < 0)
+		return -1;
+	tell(own, box);
+	return 0;
+}

@@ -1,1 +1,21 @@
 # SPDX-License-Identifier: MIT
+pkglibexec_PROGRAMS += imap
+imap_SOURCES = \
+	src/imap/append.c \
+	src/imap/arg.c \
+	src/imap/cmd.c src/imap/cmd.h \
+	src/imap/copy.c \
+	src/imap/fetch.c src/imap/fetch.h src/imap/fetch_args.c \
+	src/imap/idle.c \
+	src/imap/list.c \
+	src/imap/mailbox.c \
+	src/imap/main.c \
+	src/imap/search.c src/imap/search.h src/imap/search_args.c \
+	src/imap/select.c \
+	src/imap/session.c src/imap/session.h \
+	src/imap/state.c \
+	src/imap/status.c src/imap/status.h \
+	src/imap/store.c \
+	src/imap/sync.c
+imap_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
+libsettings_a_SOURCES += src/imap/settings.c src/imap/settings.h

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imap/fetch.c - FETCH and UID FETCH: one mail after the other, item by item,
+ * stopping wherever the client has enough to read for now.
+ *
+ * Text goes from the file straight into the connection's output. New \Seen
+ * flags are told with the mail and written once for all at the end.
+ */
+#include "imap/fetch.h"
+
+#include <time.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "imap/cmd.h"
+#include "imap/session.h"
+#include "net/conn.h"
+#include "storage/storage.h"
+
+enum {
+	STREAM_CHUNK = 32 * 1024,
+	LINE_ENOUGH = 4096, /* of small items before they go out */
+};
+
+static int fetch_free(struct fetch *fetch)
+{
+	mail_stream_close(&fetch->stream);
+	mail_reader_end(&fetch->reader);
+	buf_free(&fetch->scratch);
+	return 0;
+}
+
+/* --- small items
+ * ---------------------------------------------------------------- */
+
+static void two_digits(char *out, int number)
+{
+	out[0] = (char)('0' + number / 10 % 10);
+	out[1] = (char)('0' + number % 10);
+}
+
+/* Not by printf: this is a row of a million. */
+static void add_date(struct buf *out, int64_t when)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	char text[] = "\"00-Jan-0000 00:00:00 +0000\"";
+	time_t utc = when;
+	int zone;
+	struct tm tm;
+
+	if (localtime_r(&utc, &tm) == NULL || tm.tm_year < -1900 ||
+	    tm.tm_year > 9999 - 1900)
+		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
+	zone = (int)(tm.tm_gmtoff / 60);
+	two_digits(text + 1, tm.tm_mday);
+	memcpy(text + 4, months + (size_t)3 * tm.tm_mon, 3);
+	two_digits(text + 8, (tm.tm_year + 1900) / 100);
+	two_digits(text + 10, tm.tm_year + 1900);
+	two_digits(text + 13, tm.tm_hour);
+	two_digits(text + 16, tm.tm_min);
+	two_digits(text + 19, tm.tm_sec);
+	if (zone < 0) {
+		text[22] = '-';
+		zone = -zone;
+	}
+	two_digits(text + 23, zone / 60);
+	two_digits(text + 25, zone % 60);
+	buf_append(out, text, sizeof(text) - 1);
+}
+
+/* The blank between two items. */
+static void begin_item(struct fetch *fetch, struct str label)
+{
+	struct buf *line = &fetch->cmd->session->line;
+
+	if (!fetch->first)
+		buf_putc(line, ' ');
+	fetch->first = false;
+	buf_add_str(line, label);
+	buf_putc(line, ' ');
+}
+
+static void write_flags(struct fetch *fetch, const struct fetch_item *item)
+{
+	const struct mail *mail = fetch->mail;
+	uint8_t flags = mail->flags;
+
+	if (item->if_seen && !fetch->new_seen)
+		return;
+	if (fetch->new_seen)
+		flags |= MAIL_SEEN;
+	begin_item(fetch, STR("FLAGS"));
+	buf_flags(&fetch->cmd->session->line, fetch->cmd->session, flags,
+		  &mail->keywords);
+}
+
+static int write_size(struct fetch *fetch, struct err *err)
+{
+	uint64_t octets;
+
+	if (mail_size(fetch->mail, &octets, err) < 0)
+		return -1;
+	begin_item(fetch, STR("RFC822.SIZE"));
+	buf_number(&fetch->cmd->session->line, octets);
+	return 0;
+}
+
+static int write_structure(struct fetch *fetch, enum fetch_kind kind,
+			   struct err *err)
+{
+	struct str text;
+	int failed;
+
+	if (kind == FETCH_ENVELOPE)
+		failed = mail_envelope(fetch->mail, &text, err);
+	else
+		failed = mail_body_structure(
+			fetch->mail, kind == FETCH_BODYSTRUCTURE, &text, err);
+	if (failed < 0)
+		return -1;
+	begin_item(fetch, kind == FETCH_ENVELOPE ? STR("ENVELOPE")
+			  : kind == FETCH_BODY   ? STR("BODY")
+						 : STR("BODYSTRUCTURE"));
+	buf_add_str(&fetch->cmd->session->line, text);
+	return 0;
+}
+
+/* --- text
+ * ---------------------------------------------------------------------------
+ */
+
+static void count_text(struct fetch *fetch, const struct fetch_item *item,
+		       uint64_t octets)
+{
+	struct session_stats *stats = &fetch->cmd->session->stats;
+	enum section_kind kind = item->section.kind;
+
+	if (kind == SECTION_ALL || kind == SECTION_TEXT) {
+		stats->body_count++;
+		stats->body_bytes += octets;
+	} else {
+		stats->hdr_count++;
+		stats->hdr_bytes += octets;
+	}
+}
+
+static void begin_literal(struct fetch *fetch, const struct fetch_item *item,
+			  uint64_t octets)
+{
+	struct buf *line = &fetch->cmd->session->line;
+
+	count_text(fetch, item, octets);
+	begin_item(fetch, item->label);
+	buf_putc(line, '{');
+	buf_number(line, octets);
+	buf_add(line, "}\r\n");
+}
+
+/* Fields of the header, which the cache may have. */
+static int write_fields(struct fetch *fetch, const struct fetch_item *item,
+			struct err *err)
+{
+	struct buf *scratch = &fetch->scratch;
+	uint64_t len;
+
+	buf_reset(scratch);
+	if (mail_header_fields(fetch->mail, &item->section, scratch, err) < 0)
+		return -1;
+	len = item->offset < scratch->len ? scratch->len - item->offset : 0;
+	if (len > item->length)
+		len = item->length;
+	begin_literal(fetch, item, len);
+	if (len > 0)
+		buf_append(&fetch->cmd->session->line,
+			   scratch->data + item->offset, len);
+	return 0;
+}
+
+static int open_text(struct fetch *fetch, const struct fetch_item *item,
+		     struct err *err)
+{
+	uint64_t size = 0;
+
+	if (mail_stream_open(fetch, fetch->mail, &item->section, item->offset,
+			     item->length, &fetch->stream, &size, err) < 0) {
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+		size = 0; /* no such part: Dovecot gives "", not NIL */
+	}
+	begin_literal(fetch, item, size);
+	fetch->stream_left = size;
+	if (size == 0)
+		mail_stream_close(&fetch->stream);
+	return 0;
+}
+
+static int write_section(struct fetch *fetch, const struct fetch_item *item,
+			 struct err *err)
+{
+	if (item->section.fields != NULL && item->section.path_len == 0)
+		return write_fields(fetch, item, err);
+	return open_text(fetch, item, err);
+}
+
+/* 1: all sent; 0: wait; -1: the mail was shorter than it said. */
+static int send_text(struct fetch *fetch, struct err *err)
+{
+	struct session *session = fetch->cmd->session;
+	size_t room;
+	ssize_t got;
+
+	while (fetch->stream_left > 0) {
+		if (output_full(session))
+			return 0;
+		room = fetch->stream_left < STREAM_CHUNK ? fetch->stream_left
+							 : STREAM_CHUNK;
+		got = mail_stream_read(fetch->stream,
+				       conn_space(session->conn, room), room,
+				       err);
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			return err_set(err, ERR_CORRUPT,
+				       "mail UID %u is shorter than expected",
+				       fetch->mail->uid);
+		conn_grew(session->conn, got);
+		fetch->stream_left -= got;
+	}
+	mail_stream_close(&fetch->stream);
+	return 1;
+}
+
+/* --- one mail
+ * ------------------------------------------------------------------------ */
+
+static void begin_mail(struct fetch *fetch)
+{
+	struct buf *line = &fetch->cmd->session->line;
+	const struct mail *mail = fetch->mail;
+
+	fetch->new_seen = fetch->sets_seen && (mail->flags & MAIL_SEEN) == 0;
+	if (fetch->new_seen)
+		range_set_add(&fetch->seen, mail->seq, mail->seq);
+	fetch->first = true;
+	fetch->item = 0;
+	buf_add(line, "* ");
+	buf_number(line, mail->seq);
+	buf_add(line, " FETCH (");
+}
+
+static int write_item(struct fetch *fetch, const struct fetch_item *item,
+		      struct err *err)
+{
+	struct buf *line = &fetch->cmd->session->line;
+
+	switch (item->kind) {
+	case FETCH_UID:
+		begin_item(fetch, STR("UID"));
+		buf_number(line, fetch->mail->uid);
+		return 0;
+	case FETCH_FLAGS:
+		write_flags(fetch, item);
+		return 0;
+	case FETCH_INTERNALDATE:
+		begin_item(fetch, STR("INTERNALDATE"));
+		add_date(line, fetch->mail->received);
+		return 0;
+	case FETCH_SIZE:
+		return write_size(fetch, err);
+	case FETCH_ENVELOPE:
+	case FETCH_BODY:
+	case FETCH_BODYSTRUCTURE:
+		return write_structure(fetch, item->kind, err);
+	case FETCH_SECTION:
+		return write_section(fetch, item, err);
+	}
+	return 0;
+}
+
+/* --- the whole of it
+ * ------------------------------------------------------------------- */
+
+/* What could not be read: false if the connection ends (imap_fetch_failure). A
+ * literal that cannot be completed always ends it. */
+static bool go_on_after(struct fetch *fetch, const struct err *err)
+{
+	struct session *session = fetch->cmd->session;
+	const char *policy = session->set->imap_fetch_failure;
+
+	if (err->code == ERR_EXPUNGED && fetch->stream == NULL) {
+		fetch->failed = true;
+		return true;
+	}
+	log_error("FETCH of UID %u failed: %s", fetch->mail->uid, err->text);
+	fetch->failed = true;
+	if (fetch->stream == NULL &&
+	    !str_is(str_of(policy), "disconnect-immediately"))
+		return true;
+	session_bye(session, "FETCH failed", "FETCH failed");
+	return false;
+}
+
+static int store_seen(struct fetch *fetch, struct err *err)
+{
+	const struct store store = {
+		.mode = STORE_ADD,
+		.flags = MAIL_SEEN,
+		.unchanged_since = UINT64_MAX,
+	};
+	struct range_set gone = range_set_init(fetch);
+
+	if (fetch->seen.count == 0)
+		return 0;
+	return mailbox_store(fetch->cmd->session->box, &fetch->seen, &store,
+			     NULL, &gone, err);
+}
+
+static enum cmd_result fetch_end(struct fetch *fetch)
+{
+	struct cmd *cmd = fetch->cmd;
+	struct session *session = cmd->session;
+	bool gone = mail_reader_gone(fetch->reader) > 0;
+	struct err err;
+
+	mail_reader_end(&fetch->reader);
+	if (store_seen(fetch, &err) < 0)
+		return cmd_error(cmd, &err, NULL);
+	if (fetch->failed && str_is(str_of(session->set->imap_fetch_failure),
+				    "disconnect-after")) {
+		session_bye(session, "FETCH failed", "FETCH failed");
+		return CMD_DONE;
+	}
+	return cmd_sync(cmd, cmd->uid ? 0 : TELL_NO_EXPUNGES,
+			fetch->failed || (gone && !cmd->uid)
+				? "NO [EXPUNGEISSUED] Some of the requested "
+				  "messages no longer exist"
+				: "OK Fetch completed");
+}
+
+/* The next step of the present mail. 1: done; 0: wait; -1. */
+static int step(struct fetch *fetch, struct err *err)
+{
+	struct session *session = fetch->cmd->session;
+
+	if (fetch->stream != NULL)
+		return send_text(fetch, err);
+	if (fetch->item < fetch->count)
+		return write_item(fetch, &fetch->items[fetch->item++], err) < 0
+			       ? -1
+			       : 1;
+	buf_add(&session->line, ")\r\n");
+	fetch->mail = NULL;
+	if (session->line.len >= LINE_ENOUGH && output_full(session))
+		return 0;
+	return 1;
+}
+
+static enum cmd_result fetch_more(struct cmd *cmd)
+{
+	struct fetch *fetch = cmd->state;
+	struct err err;
+	int done;
+
+	for (;;) {
+		if (fetch->mail == NULL) {
+			done = mail_reader_next(fetch->reader, &fetch->mail,
+						&err);
+			if (done < 0)
+				return cmd_error(cmd, &err, NULL);
+			if (done == 0)
+				return fetch_end(fetch);
+			begin_mail(fetch);
+		}
+		done = step(fetch, &err);
+		if (done < 0 && !go_on_after(fetch, &err))
+			return CMD_DONE;
+		if (done == 0) {
+			mail_reader_pause(fetch->reader);
+			return CMD_OUTPUT;
+		}
+	}
+}
+
+enum cmd_result cmd_fetch(struct cmd *cmd)
+{
+	struct session *session = cmd->session;
+	struct fetch *fetch = mem_new(cmd, struct fetch);
+	const char *problem;
+
+	fetch->cmd = cmd;
+	fetch->scratch = buf_init(SIZE_MAX);
+	fetch->seen = range_set_init(fetch);
+	talloc_set_destructor(fetch, fetch_free);
+	cmd->state = fetch;
+	cmd->more = fetch_more;
+	if (cmd->args[0].kind != IMAP_ARG_ATOM ||
+	    cmd->args[1].kind == IMAP_ARG_END)
+		return cmd_bad(cmd, "Invalid arguments");
+	if (!cmd_set(cmd, &cmd->args[0], &fetch->seqs))
+		return CMD_DONE;
+	problem = fetch_parse(fetch, &cmd->args[1]);
+	if (problem != NULL)
+		return cmd_bad(cmd, "%s", problem);
+	if (mailbox_readonly(session->box))
+		fetch->sets_seen = false;
+	tell_new_keywords(session);
+	fetch->reader = mail_reader_begin(fetch, session->box, &fetch->seqs);
+	return fetch_more(cmd);
+}

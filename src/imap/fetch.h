@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imap/fetch.h - what one FETCH asks for, and how far it is.
+ */
+#ifndef IMAP_FETCH_H
+#define IMAP_FETCH_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/range.h"
+#include "mime/imap.h"
+
+struct cmd;
+struct imap_arg;
+struct mail;
+struct mail_reader;
+struct mail_stream;
+
+enum fetch_kind {
+	/* Those that are told first, as they are at hand. */
+	FETCH_UID,
+	FETCH_FLAGS,
+	FETCH_INTERNALDATE,
+	FETCH_SIZE,
+	FETCH_EARLY = FETCH_SIZE,
+	FETCH_ENVELOPE,
+	FETCH_BODY,
+	FETCH_BODYSTRUCTURE,
+	FETCH_SECTION, /* BODY[...], RFC822, RFC822.HEADER, RFC822.TEXT */
+};
+
+struct fetch_item {
+	enum fetch_kind kind;
+	/* FLAGS that nobody asked for: told only with a new \Seen. */
+	bool if_seen;
+	struct section section;
+	struct str label; /* "BODY[TEXT]<10>" */
+	uint64_t offset, length;
+};
+
+struct fetch {
+	struct cmd *cmd;
+	struct fetch_item *items;
+	size_t count, cap;
+	bool sets_seen;
+
+	struct range_set seqs;
+	struct range_set seen; /* numbers that are to get \Seen at the end */
+	struct mail_reader *reader;
+	const struct mail *mail; /* NULL: between two */
+	bool new_seen;           /* this one is in `seen` */
+	bool first;              /* no item of it has been told */
+	size_t item;             /* the next of it */
+	struct mail_stream *stream;
+	uint64_t stream_left;
+	bool stream_header;
+	struct buf scratch;
+	bool failed; /* something could not be read */
+};
+
+/* The arguments behind the set. NULL, or what is wrong. */
+const char *fetch_parse(struct fetch *fetch, const struct imap_arg *args);
+
+#endif

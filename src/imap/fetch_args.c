@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imap/fetch_args.c - the items of FETCH (RFC 3501 section 6.4.5).
+ */
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "imap/cmd.h"
+#include "imap/fetch.h"
+#include "proto/imap.h"
+
+enum {
+	ITEMS_MAX = 1000,
+	PATH_MAX_PARTS = 200, /* "1.1.1..." deeper than any mail */
+	FIELDS_MAX = 1000,
+};
+
+static struct fetch_item *add_item(struct fetch *fetch, enum fetch_kind kind)
+{
+	struct fetch_item *item;
+
+	if (fetch->count == fetch->cap) {
+		fetch->cap = fetch->cap == 0 ? 8 : fetch->cap * 2;
+		fetch->items = mem_resize(fetch, fetch->items,
+					  struct fetch_item, fetch->cap);
+	}
+	item = &fetch->items[fetch->count++];
+	*item = (struct fetch_item){.kind = kind, .length = UINT64_MAX};
+	return item;
+}
+
+static void add_once(struct fetch *fetch, enum fetch_kind kind)
+{
+	for (size_t i = 0; i < fetch->count; i++) {
+		if (fetch->items[i].kind == kind)
+			return;
+	}
+	add_item(fetch, kind);
+}
+
+/* --- sections
+ * -------------------------------------------------------------------- */
+
+static const char bad_section[] = "Invalid BODY[..] section";
+
+/* "1.2." of "1.2.HEADER"; leaves the rest. */
+static bool parse_path(struct fetch *fetch, struct str *text,
+		       struct section *section)
+{
+	uint32_t *path = NULL, number;
+	unsigned len = 0;
+
+	while (text->len > 0 && text->data[0] >= '0' && text->data[0] <= '9') {
+		ptrdiff_t dot = str_find_char(*text, '.');
+		struct str digits = dot < 0 ? *text : str_n(text->data, dot);
+
+		if (len == PATH_MAX_PARTS || !str_to_u32(digits, &number) ||
+		    number == 0)
+			return false;
+		path = mem_resize(fetch, path, uint32_t, len + 1);
+		path[len++] = number;
+		if (dot < 0) {
+			*text = STR("");
+			break;
+		}
+		*text = str_from(*text, dot + 1);
+		if (text->len == 0)
+			return false; /* "1." */
+	}
+	section->path = path;
+	section->path_len = len;
+	return true;
+}
+
+static bool parse_kind(struct str text, struct section *section)
+{
+	static const struct {
+		const char *name;
+		enum section_kind kind;
+	} kinds[] = {
+		{"", SECTION_ALL},
+		{"HEADER", SECTION_HEADER},
+		{"TEXT", SECTION_TEXT},
+		{"MIME", SECTION_MIME},
+		{"HEADER.FIELDS", SECTION_HEADER_FIELDS},
+		{"HEADER.FIELDS.NOT", SECTION_HEADER_FIELDS_NOT},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (str_case_is(text, kinds[i].name)) {
+			section->kind = kinds[i].kind;
+			return section->kind != SECTION_MIME ||
+			       section->path_len > 0;
+		}
+	}
+	return false;
+}
+
+static bool has_fields(const struct section *section)
+{
+	return section->kind == SECTION_HEADER_FIELDS ||
+	       section->kind == SECTION_HEADER_FIELDS_NOT;
+}
+
+/* The names of HEADER.FIELDS, and as they are told: " (TO SUBJECT)". */
+static bool parse_fields(struct fetch *fetch, const struct imap_arg *list,
+			 struct section *section, struct buf *label)
+{
+	const char **fields;
+	size_t count = 0;
+	struct str text;
+
+	while (list[count].kind != IMAP_ARG_END)
+		count++;
+	if (count == 0 || count > FIELDS_MAX)
+		return false;
+	fields = mem_array(fetch, const char *, count + 1);
+	for (size_t i = 0; i < count; i++) {
+		if (!imap_arg_astring(&list[i], &text) || text.len == 0)
+			return false;
+		fields[i] = str_upper(fetch, text);
+		buf_add(label, i == 0 ? " (" : " ");
+		if (list[i].kind == IMAP_ARG_ATOM)
+			buf_add(label, fields[i]);
+		else
+			imap_write_nstring(label, str_of(fields[i]));
+	}
+	buf_putc(label, ')');
+	section->fields = fields;
+	return true;
+}
+
+/* "<10.20>", "<10>"; what is not there is left. */
+static bool parse_partial(struct str text, struct fetch_item *item,
+			  struct buf *label)
+{
+	ptrdiff_t dot;
+	struct str first;
+
+	if (text.len == 0)
+		return true;
+	if (text.data[0] != '<' || text.data[text.len - 1] != '>')
+		return false;
+	text = str_n(text.data + 1, text.len - 2);
+	dot = str_find_char(text, '.');
+	first = dot < 0 ? text : str_n(text.data, dot);
+	if (!str_to_u64(first, &item->offset) ||
+	    (dot >= 0 && !str_to_u64(str_from(text, dot + 1), &item->length)))
+		return false;
+	buf_putc(label, '<');
+	buf_number(label, item->offset);
+	buf_putc(label, '>');
+	return true;
+}
+
+/* "BODY[1.TEXT]<0.100>", or "BODY[HEADER.FIELDS", list, "]<0.100>". Moves *arg
+ * to the last one it took. */
+static const char *parse_section(struct fetch *fetch,
+				 const struct imap_arg **arg, size_t open,
+				 bool peek)
+{
+	CLEANUP(buf_free) struct buf label = buf_init(SIZE_MAX);
+	struct str text = str_from((*arg)->text, open + 1), rest, kind;
+	struct fetch_item item = {.kind = FETCH_SECTION, .length = UINT64_MAX};
+	ptrdiff_t close = str_find_char(text, ']');
+	char *upper;
+
+	kind = close < 0 ? text : str_n(text.data, close);
+	upper = str_upper(fetch, kind);
+	buf_printf(&label, "BODY[%s", upper);
+	if (!parse_path(fetch, &kind, &item.section) ||
+	    !parse_kind(kind, &item.section))
+		return close < 0 && !has_fields(&item.section) &&
+				       str_find_char(text, '.') < 0
+			       ? "Invalid BODY[..] parameter: Missing ']'"
+			       : bad_section;
+	if (has_fields(&item.section) != (close < 0))
+		return close < 0 ? "Invalid BODY[..] parameter: Missing ']'"
+				 : bad_section;
+	if (close < 0) {
+		*arg += 1;
+		if ((*arg)->kind != IMAP_ARG_LIST ||
+		    !parse_fields(fetch, (*arg)->list, &item.section, &label))
+			return bad_section;
+		*arg += 1;
+		if ((*arg)->kind != IMAP_ARG_ATOM ||
+		    !str_starts((*arg)->text, "]"))
+			return bad_section;
+		rest = str_from((*arg)->text, 1);
+	} else {
+		rest = str_from(text, close + 1);
+	}
+	buf_putc(&label, ']');
+	if (!parse_partial(rest, &item, &label))
+		return "Invalid BODY[..] parameter: Unexpected data after ']'";
+	fetch->sets_seen |= !peek;
+	item.label = str_n(buf_steal(fetch, &label), label.len);
+	*add_item(fetch, FETCH_SECTION) = item;
+	return NULL;
+}
+
+/* --- items
+ * ---------------------------------------------------------------------------
+ */
+
+static void add_rfc822(struct fetch *fetch, const char *label,
+		       enum section_kind kind)
+{
+	struct fetch_item *item = add_item(fetch, FETCH_SECTION);
+
+	item->label = str_of(label);
+	item->section.kind = kind;
+	fetch->sets_seen |= kind != SECTION_HEADER;
+}
+
+static bool parse_rfc822(struct fetch *fetch, struct str word)
+{
+	if (str_case_is(word, "RFC822"))
+		add_rfc822(fetch, "RFC822", SECTION_ALL);
+	else if (str_case_is(word, "RFC822.HEADER"))
+		add_rfc822(fetch, "RFC822.HEADER", SECTION_HEADER);
+	else if (str_case_is(word, "RFC822.TEXT"))
+		add_rfc822(fetch, "RFC822.TEXT", SECTION_TEXT);
+	else
+		return false;
+	return true;
+}
+
+/* A word that stands for one item. */
+static bool parse_word(struct fetch *fetch, struct str word)
+{
+	static const struct {
+		const char *name;
+		enum fetch_kind kind;
+	} words[] = {
+		{"UID", FETCH_UID},
+		{"FLAGS", FETCH_FLAGS},
+		{"INTERNALDATE", FETCH_INTERNALDATE},
+		{"RFC822.SIZE", FETCH_SIZE},
+		{"ENVELOPE", FETCH_ENVELOPE},
+		{"BODY", FETCH_BODY},
+		{"BODYSTRUCTURE", FETCH_BODYSTRUCTURE},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (str_case_is(word, words[i].name)) {
+			add_once(fetch, words[i].kind);
+			return true;
+		}
+	}
+	return parse_rfc822(fetch, word);
+}
+
+static const char *parse_item(struct fetch *fetch, const struct imap_arg **arg)
+{
+	struct str word = (*arg)->text;
+	ptrdiff_t open = str_find_char(word, '[');
+
+	if ((*arg)->kind != IMAP_ARG_ATOM)
+		return "FETCH list contains non-atoms";
+	if (fetch->count >= ITEMS_MAX)
+		return "Too many items";
+	if (open >= 0 && str_case_is(str_n(word.data, open), "BODY"))
+		return parse_section(fetch, arg, open, false);
+	if (open >= 0 && str_case_is(str_n(word.data, open), "BODY.PEEK"))
+		return parse_section(fetch, arg, open, true);
+	if (parse_word(fetch, word))
+		return NULL;
+	if (str_case_is(word, "BODY.PEEK"))
+		return "Invalid BODY[..] parameter: Missing '['";
+	return mem_printf(fetch, "Unknown parameter: %s",
+			  str_upper(fetch, word));
+}
+
+/* ALL, FULL and FAST stand alone. */
+static bool parse_macro(struct fetch *fetch, struct str word)
+{
+	bool all = str_case_is(word, "ALL"), full = str_case_is(word, "FULL");
+
+	if (!all && !full && !str_case_is(word, "FAST"))
+		return false;
+	add_once(fetch, FETCH_FLAGS);
+	add_once(fetch, FETCH_INTERNALDATE);
+	add_once(fetch, FETCH_SIZE);
+	if (all || full)
+		add_once(fetch, FETCH_ENVELOPE);
+	if (full)
+		add_once(fetch, FETCH_BODY);
+	return true;
+}
+
+/* What is at hand goes first, else in the order asked for, as Dovecot does. */
+static void put_in_order(struct fetch *fetch)
+{
+	struct fetch_item *items =
+		mem_array(fetch, struct fetch_item, fetch->count + 1);
+	bool flags = false;
+	size_t n = 0, uid = 0;
+
+	for (size_t i = 0; i < fetch->count; i++) {
+		if (fetch->items[i].kind > FETCH_EARLY)
+			continue;
+		flags |= fetch->items[i].kind == FETCH_FLAGS;
+		items[n++] = fetch->items[i];
+		if (fetch->items[i].kind == FETCH_UID && n == 1)
+			uid = 1;
+	}
+	if (fetch->sets_seen && !flags) {
+		memmove(&items[uid + 1], &items[uid],
+			(n - uid) * sizeof(items[0]));
+		items[uid] = (struct fetch_item){.kind = FETCH_FLAGS,
+						 .if_seen = true};
+		n++;
+	}
+	for (size_t i = 0; i < fetch->count; i++) {
+		if (fetch->items[i].kind > FETCH_EARLY)
+			items[n++] = fetch->items[i];
+	}
+	mem_free(fetch->items);
+	fetch->items = items;
+	fetch->count = n;
+}
+
+static const char *parse_all(struct fetch *fetch, const struct imap_arg **at)
+{
+	const struct imap_arg *arg = *at;
+	const char *problem;
+
+	*at += 1;
+	if (arg->kind == IMAP_ARG_LIST) {
+		arg = arg->list;
+		if (arg->kind == IMAP_ARG_END)
+			return "FETCH list is empty";
+		for (; arg->kind != IMAP_ARG_END; arg++) {
+			problem = parse_item(fetch, &arg);
+			if (problem != NULL)
+				return problem;
+		}
+		return NULL;
+	}
+	if (arg->kind != IMAP_ARG_ATOM)
+		return "Invalid arguments";
+	if (parse_macro(fetch, arg->text))
+		return NULL;
+	problem = parse_item(fetch, &arg);
+	*at = arg + 1;
+	return problem;
+}
+
+const char *fetch_parse(struct fetch *fetch, const struct imap_arg *args)
+{
+	const char *problem;
+
+	if (fetch->cmd->uid)
+		add_once(fetch, FETCH_UID);
+	problem = parse_all(fetch, &args);
+	if (problem != NULL)
+		return problem;
+	if (args->kind == IMAP_ARG_LIST)
+		return "Unknown FETCH modifier";
+	if (args->kind != IMAP_ARG_END)
+		return "Invalid arguments";
+	put_in_order(fetch);
+	return NULL;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imap/search_args.c - the keys of SEARCH (RFC 3501 section 6.4.4), WITHIN
+ * (RFC 5032), SAVEDATE's of RFC 8514, $ (RFC 5182).
+ */
+#include "imap/search.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/mem.h"
+#include "mime/charset.h"
+#include "proto/imap.h"
+#include "storage/storage.h"
+
+enum value_kind {
+	VALUE_NONE,
+	VALUE_TEXT,
+	VALUE_HEADER, /* field and text */
+	VALUE_KEYWORD,
+	VALUE_DATE,
+	VALUE_SIZE,
+	VALUE_INTERVAL,
+	VALUE_UIDS,
+};
+
+struct key {
+	const char *name;
+	enum search_kind kind;
+	enum value_kind value;
+	bool negate;
+	uint8_t flags;
+	const char *field;
+};
+
+static const struct key keys[] = {
+	{"ALL", SEARCH_ALL, VALUE_NONE, false, 0, NULL},
+	{"ANSWERED", SEARCH_FLAG, VALUE_NONE, false, MAIL_ANSWERED, NULL},
+	{"BCC", SEARCH_ADDRESS, VALUE_TEXT, false, 0, "Bcc"},
+	{"BEFORE", SEARCH_BEFORE, VALUE_DATE, false, 0, NULL},
+	{"BODY", SEARCH_BODY, VALUE_TEXT, false, 0, NULL},
+	{"CC", SEARCH_ADDRESS, VALUE_TEXT, false, 0, "Cc"},
+	{"DELETED", SEARCH_FLAG, VALUE_NONE, false, MAIL_DELETED, NULL},
+	{"DRAFT", SEARCH_FLAG, VALUE_NONE, false, MAIL_DRAFT, NULL},
+	{"FLAGGED", SEARCH_FLAG, VALUE_NONE, false, MAIL_FLAGGED, NULL},
+	{"FROM", SEARCH_ADDRESS, VALUE_TEXT, false, 0, "From"},
+	{"HEADER", SEARCH_HEADER, VALUE_HEADER, false, 0, NULL},
+	{"KEYWORD", SEARCH_KEYWORD, VALUE_KEYWORD, false, 0, NULL},
+	{"LARGER", SEARCH_LARGER, VALUE_SIZE, false, 0, NULL},
+	{"OLD", SEARCH_FLAG, VALUE_NONE, true, MAIL_RECENT, NULL},
+	{"OLDER", SEARCH_OLDER, VALUE_INTERVAL, false, 0, NULL},
+	{"ON", SEARCH_ON, VALUE_DATE, false, 0, NULL},
+	{"RECENT", SEARCH_FLAG, VALUE_NONE, false, MAIL_RECENT, NULL},
+	{"SAVEDBEFORE", SEARCH_SAVED_BEFORE, VALUE_DATE, false, 0, NULL},
+	{"SAVEDON", SEARCH_SAVED_ON, VALUE_DATE, false, 0, NULL},
+	{"SAVEDSINCE", SEARCH_SAVED_SINCE, VALUE_DATE, false, 0, NULL},
+	{"SEEN", SEARCH_FLAG, VALUE_NONE, false, MAIL_SEEN, NULL},
+	{"SENTBEFORE", SEARCH_SENT_BEFORE, VALUE_DATE, false, 0, NULL},
+	{"SENTON", SEARCH_SENT_ON, VALUE_DATE, false, 0, NULL},
+	{"SENTSINCE", SEARCH_SENT_SINCE, VALUE_DATE, false, 0, NULL},
+	{"SINCE", SEARCH_SINCE, VALUE_DATE, false, 0, NULL},
+	{"SMALLER", SEARCH_SMALLER, VALUE_SIZE, false, 0, NULL},
+	{"SUBJECT", SEARCH_HEADER, VALUE_TEXT, false, 0, "Subject"},
+	{"TEXT", SEARCH_TEXT, VALUE_TEXT, false, 0, NULL},
+	{"TO", SEARCH_ADDRESS, VALUE_TEXT, false, 0, "To"},
+	{"UID", SEARCH_UIDS, VALUE_UIDS, false, 0, NULL},
+	{"UNANSWERED", SEARCH_FLAG, VALUE_NONE, true, MAIL_ANSWERED, NULL},
+	{"UNDELETED", SEARCH_FLAG, VALUE_NONE, true, MAIL_DELETED, NULL},
+	{"UNDRAFT", SEARCH_FLAG, VALUE_NONE, true, MAIL_DRAFT, NULL},
+	{"UNFLAGGED", SEARCH_FLAG, VALUE_NONE, true, MAIL_FLAGGED, NULL},
+	{"UNKEYWORD", SEARCH_KEYWORD, VALUE_KEYWORD, true, 0, NULL},
+	{"UNSEEN", SEARCH_FLAG, VALUE_NONE, true, MAIL_SEEN, NULL},
+	{"YOUNGER", SEARCH_YOUNGER, VALUE_INTERVAL, false, 0, NULL},
+};
+
+static struct search_node *new_node(struct search_args *args,
+				    enum search_kind kind)
+{
+	struct search_node *node = mem_new(args->ctx, struct search_node);
+
+	node->kind = kind;
+	node->set = range_set_init(args->ctx);
+	return node;
+}
+
+/* --- values
+ * ------------------------------------------------------------------------ */
+
+static const char *to_utf8(struct search_args *args, struct str text)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(SIZE_MAX);
+
+	if (args->charset.data == NULL)
+		return str_dup(args->ctx, text);
+	charset_to_utf8(args->charset, text, &out);
+	return buf_steal(args->ctx, &out);
+}
+
+static const char *parse_value(struct search_args *args, const struct key *key,
+			       const struct imap_arg **arg,
+			       struct search_node *node)
+{
+	uint32_t star, messages;
+	struct str text;
+
+	if (!imap_arg_astring(*arg, &text))
+		return mem_printf(args->ctx,
+				  "Missing parameter for search key (for "
+				  "search key: %s)",
+				  key->name);
+	*arg += 1;
+	switch (key->value) {
+	case VALUE_NONE:
+	case VALUE_HEADER:
+		break;
+	case VALUE_TEXT:
+		node->text = to_utf8(args, text);
+		break;
+	case VALUE_KEYWORD:
+		node->text = str_dup(args->ctx, text);
+		break;
+	case VALUE_DATE:
+		if (!imap_date(text, &node->time))
+			return "Invalid search date parameter";
+		break;
+	case VALUE_SIZE:
+		if (!str_to_u64(text, &node->number))
+			return "Invalid search size parameter";
+		break;
+	case VALUE_INTERVAL:
+		if (!str_to_u64(text, &node->number) || node->number == 0 ||
+		    node->number > INT32_MAX)
+			return "Invalid search interval parameter";
+		node->time = args->now - (int64_t)node->number;
+		break;
+	case VALUE_UIDS:
+		messages = mailbox_messages(args->box);
+		star = messages == 0 ? 1 : mailbox_uid_of(args->box, messages);
+		if (str_is(text, "$"))
+			range_set_merge(&node->set, args->saved);
+		else if (!imap_sequence_set(text, star, &node->set))
+			return "Invalid UID messageset";
+		break;
+	}
+	return NULL;
+}
+
+static const char *parse_header(struct search_args *args, const struct key *key,
+				const struct imap_arg **arg,
+				struct search_node *node)
+{
+	struct str field, text;
+
+	if (!imap_arg_astring(&(*arg)[0], &field) ||
+	    !imap_arg_astring(&(*arg)[1], &text))
+		return mem_printf(args->ctx,
+				  "Missing parameter for search key (for "
+				  "search key: %s)",
+				  key->name);
+	*arg += 2;
+	node->field = str_dup(args->ctx, field);
+	node->text = to_utf8(args, text);
+	return NULL;
+}
+
+static bool is_set(struct str text)
+{
+	return text.len > 0 && (text.data[0] == '*' ||
+				(text.data[0] >= '0' && text.data[0] <= '9'));
+}
+
+static const char *parse_set(struct search_args *args, struct str text,
+			     struct search_node *node)
+{
+	uint32_t messages = mailbox_messages(args->box);
+
+	node->kind = SEARCH_SEQS;
+	if (!imap_sequence_set(text, messages == 0 ? 1 : messages, &node->set))
+		return "Invalid messageset";
+	return NULL;
+}
+
+/* --- keys
+ * ------------------------------------------------------------------------------
+ */
+
+static const char *parse_key(struct search_args *args,
+			     const struct imap_arg **arg, unsigned depth,
+			     struct search_node **out);
+
+static const char *parse_list(struct search_args *args,
+			      const struct imap_arg *arg, unsigned depth,
+			      struct search_node **out)
+{
+	struct search_node *list = new_node(args, SEARCH_AND);
+	struct search_node **end = &list->children;
+	const char *problem;
+
+	if (depth > args->max_depth)
+		return "Too deeply nested";
+	while (arg->kind != IMAP_ARG_END) {
+		problem = parse_key(args, &arg, depth + 1, end);
+		if (problem != NULL)
+			return problem;
+		end = &(*end)->next;
+	}
+	*out = list;
+	return NULL;
+}
+
+static const char *parse_or(struct search_args *args,
+			    const struct imap_arg **arg, unsigned depth,
+			    struct search_node **out)
+{
+	struct search_node *node = new_node(args, SEARCH_OR);
+	const char *problem;
+
+	problem = parse_key(args, arg, depth + 1, &node->children);
+	if (problem == NULL)
+		problem =
+			parse_key(args, arg, depth + 1, &node->children->next);
+	*out = node;
+	return problem;
+}
+
+static const char *parse_new(struct search_args *args, struct search_node **out)
+{
+	struct search_node *node = new_node(args, SEARCH_AND);
+
+	node->children = new_node(args, SEARCH_FLAG);
+	node->children->flags = MAIL_RECENT;
+	node->children->next = new_node(args, SEARCH_FLAG);
+	node->children->next->flags = MAIL_SEEN;
+	node->children->next->negate = true;
+	*out = node;
+	return NULL;
+}
+
+static const char *parse_word(struct search_args *args,
+			      const struct imap_arg **arg, struct str word,
+			      struct search_node **out)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const struct key *key = &keys[i];
+		struct search_node *node;
+
+		if (!str_case_is(word, key->name))
+			continue;
+		node = *out = new_node(args, key->kind);
+		node->negate = key->negate;
+		node->flags = key->flags;
+		node->field = key->field;
+		if (key->value == VALUE_HEADER)
+			return parse_header(args, key, arg, node);
+		return key->value == VALUE_NONE
+			       ? NULL
+			       : parse_value(args, key, arg, node);
+	}
+	if (is_set(word)) {
+		*out = new_node(args, SEARCH_SEQS);
+		return parse_set(args, word, *out);
+	}
+	return mem_printf(args->ctx, "Unknown argument %s",
+			  str_upper(args->ctx, word));
+}
+
+static const char *parse_key(struct search_args *args,
+			     const struct imap_arg **arg, unsigned depth,
+			     struct search_node **out)
+{
+	const struct imap_arg *at = *arg;
+	const char *problem;
+	struct str word;
+
+	if (depth > args->max_depth)
+		return "Too deeply nested";
+	if (at->kind == IMAP_ARG_END)
+		return "Missing argument";
+	*arg += 1;
+	if (at->kind == IMAP_ARG_LIST) {
+		if (at->list[0].kind == IMAP_ARG_END)
+			return "No search parameters inside list";
+		return parse_list(args, at->list, depth, out);
+	}
+	if (!imap_arg_astring(at, &word))
+		return "Unexpected string as search key";
+	if (str_is(word, "$")) {
+		*out = new_node(args, SEARCH_UIDS);
+		range_set_merge(&(*out)->set, args->saved);
+		return NULL;
+	}
+	if (str_case_is(word, "OR"))
+		return parse_or(args, arg, depth, out);
+	if (str_case_is(word, "NEW"))
+		return parse_new(args, out);
+	if (str_case_is(word, "NOT")) {
+		problem = parse_key(args, arg, depth + 1, out);
+		if (problem == NULL)
+			(*out)->negate = !(*out)->negate;
+		return problem;
+	}
+	return parse_word(args, arg, word, out);
+}
+
+const char *search_parse(struct search_args *args, const struct imap_arg *arg,
+			 struct search_node **out)
+{
+	struct str charset;
+
+	if (imap_arg_atom_is(arg, "CHARSET")) {
+		if (!imap_arg_astring(&arg[1], &charset))
+			return "Invalid charset argument";
+		if (!str_case_is(charset, "UTF-8") &&
+		    !str_case_is(charset, "US-ASCII")) {
+			args->charset = charset;
+			args->bad_charset = !charset_known(charset);
+		}
+		if (args->bad_charset)
+			return "Unknown charset";
+		arg += 2;
+	}
+	if (arg->kind == IMAP_ARG_END)
+		return "Missing search parameters";
+	return parse_list(args, arg, 0, out);
+}

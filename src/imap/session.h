@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imap/session.h - one client after login: its connection, the mailbox that it
+ * has selected, and the one command that runs.
+ *
+ * Commands run one after the other, so what RFC 3501 section 5.5 says of
+ * ambiguous pipelining holds by itself. A command that makes more output than
+ * the client takes, or wants more input, returns what it waits for and is
+ * called again (cmd->more); it never blocks.
+ */
+#ifndef IMAP_SESSION_H
+#define IMAP_SESSION_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/range.h"
+#include "imap/settings.h"
+#include "proto/imap.h"
+
+struct cmd;
+struct command;
+struct conn;
+struct err;
+struct imap_parser;
+struct mailbox;
+struct service_env;
+struct service_session;
+struct session;
+struct timer;
+struct user;
+
+enum {
+	/* imap_client_workarounds */
+	WORKAROUND_DELAY_NEWMAIL = 1 << 0,
+	WORKAROUND_EXTRA_MAILBOX_SEP = 1 << 1,
+	WORKAROUND_LSUB_FLAGS = 1 << 2,
+};
+
+/* What imap_logout_format tells. */
+struct session_stats {
+	uint64_t deleted, expunged, trashed, appended;
+	uint64_t hdr_count, hdr_bytes, body_count, body_bytes;
+};
+
+struct session {
+	struct service_env *env;
+	const struct service_session *login; /* service_session_end_of() */
+	struct conn *conn;
+	struct imap_parser *parser;
+	struct user *user;
+	const struct imap_settings *set;
+	unsigned workarounds;
+	const char *remote; /* for the process title */
+
+	struct mailbox *box;    /* NULL: none selected */
+	unsigned keywords_told; /* of its keywords, in FLAGS */
+	uint32_t recent_told;
+	bool untold_mails;      /* delay-newmail */
+	struct range_set saved; /* UIDs of $ (RFC 5182) */
+
+	struct cmd *cmd;    /* the one that runs */
+	struct timer *turn; /* for CMD_TURN */
+	unsigned bad_commands;
+	bool running;           /* session_run() is on the stack */
+	bool closing;           /* nothing more is read */
+	bool appending;         /* literals are streamed */
+	const char *end_reason; /* for the log */
+	char last_command[32];
+	uint64_t last_command_end; /* µs */
+	struct session_stats stats;
+	struct buf line; /* of answers, on their way to conn */
+	struct session *next, *prev;
+};
+
+/* service.start and service.stop. */
+void imap_session_start(struct service_env *env,
+			const struct service_session *login);
+void imap_sessions_stop(struct service_env *env, const char *reason);
+/* What sessions of this process share; at service.init. */
+int imap_sessions_init(struct service_env *env, struct err *err);
+
+/* Write "* BYE text", and end when it is sent; `reason` is for the log. */
+void session_bye(struct session *session, const char *text, const char *reason);
+/* For drained, timers and notifications: go on with the command. */
+void session_wake(struct session *session);
+/* The command that is being parsed goes on behind its literal (APPEND). Eats
+ * input. IMAP_PARSE_MORE: wait for more. */
+enum imap_parse session_parse(struct session *session);
+/* Close the selected mailbox, if there is one. */
+void session_deselect(struct session *session);
+/* In state `state` for ps, if verbose_proctitle. */
+void session_title(struct session *session, const char *state);
+/* The capabilities of a logged-in client. */
+const char *session_capability(const struct session *session);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imap/status.c - STATUS (RFC 3501 section 6.3.10), SIZE (RFC 8438).
+ */
+#include "imap/status.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "imap/cmd.h"
+#include "imap/session.h"
+#include "storage/storage.h"
+
+enum item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE };
+
+/* In the order in which they are told. */
+static const char *const items[] = {
+	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
+};
+enum { ITEMS = sizeof(items) / sizeof(items[0]) };
+
+static uint64_t value_of(const struct mailbox_status *status, enum item item)
+{
+	switch (item) {
+	case MESSAGES:
+		return status->messages;
+	case RECENT:
+		return status->recent;
+	case UIDNEXT:
+		return status->uid_next;
+	case UIDVALIDITY:
+		return status->uid_validity;
+	case UNSEEN:
+		return status->unseen;
+	case SIZE:
+		return status->size;
+	}
+	return 0;
+}
+
+const char *status_parse(const void *ctx, const struct imap_arg *list,
+			 unsigned *items_out)
+{
+	unsigned bits = 0;
+
+	if (list->kind == IMAP_ARG_END)
+		return "Empty status list";
+	for (; list->kind != IMAP_ARG_END; list++) {
+		unsigned i = 0;
+
+		while (i < ITEMS && !imap_arg_atom_is(list, items[i]))
+			i++;
+		if (i == ITEMS)
+			return mem_printf(ctx, "Invalid status item %s",
+					  list->kind == IMAP_ARG_ATOM
+						  ? str_upper(ctx, list->text)
+						  : "");
+		bits |= 1U << i;
+	}
+	*items_out = bits;
+	return NULL;
+}
+
+void status_write(struct buf *out, const char *mailbox, unsigned bits,
+		  const struct mailbox_status *status)
+{
+	bool first = true;
+
+	buf_add(out, "* STATUS ");
+	buf_mailbox(out, mailbox);
+	buf_putc(out, ' ');
+	for (unsigned i = 0; i < ITEMS; i++) {
+		if ((bits & 1U << i) == 0)
+			continue;
+		buf_putc(out, first ? '(' : ' ');
+		buf_add(out, items[i]);
+		buf_putc(out, ' ');
+		buf_number(out, value_of(status, i));
+		first = false;
+	}
+	buf_add(out, ")\r\n");
+}
+
+enum cmd_result cmd_status(struct cmd *cmd)
+{
+	struct session *session = cmd->session;
+	struct mailbox_status status;
+	const char *problem;
+	struct str arg;
+	struct err err;
+	unsigned bits;
+	char *name;
+
+	if (!imap_arg_astring(&cmd->args[0], &arg))
+		return cmd_bad(cmd, "Invalid arguments");
+	if (cmd->args[1].kind == IMAP_ARG_END)
+		return cmd_bad(cmd, "Missing arguments");
+	if (cmd->args[1].kind != IMAP_ARG_LIST)
+		return cmd_bad(cmd, "Invalid arguments");
+	problem = status_parse(cmd, cmd->args[1].list, &bits);
+	if (problem != NULL)
+		return cmd_bad(cmd, "%s", problem);
+	name = cmd_mailbox_name(cmd, arg);
+	if (name == NULL)
+		return CMD_DONE;
+	if (mailbox_status(session->user, name, &status, &err) < 0)
+		return cmd_error(cmd, &err, name);
+	status_write(&session->line, name, bits, &status);
+	if (session->box != NULL &&
+	    str_case_is(str_of(name), mailbox_name(session->box)))
+		return cmd_reply(cmd, "OK [CLIENTBUG] Status on selected "
+				      "mailbox completed");
+	return cmd_sync(cmd, 0, "OK Status completed");
+}

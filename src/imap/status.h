@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * imap/status.h - the items of STATUS, for STATUS itself and for LIST.
+ */
+#ifndef IMAP_STATUS_H
+#define IMAP_STATUS_H
+
+struct buf;
+struct imap_arg;
+struct mailbox_status;
+
+/* A list of items to bits; NULL, or what is wrong. */
+const char *status_parse(const void *ctx, const struct imap_arg *list,
+			 unsigned *items_out);
+/* The whole line "* STATUS name (...)". */
+void status_write(struct buf *out, const char *mailbox, unsigned items,
+		  const struct mailbox_status *status);
+
+#endif

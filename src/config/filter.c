@@ -156,24 +156,35 @@ static void merge_values(struct node *into, const struct node *from)
 	}
 }
 
-static void merge_sections(struct node *into, const struct node *from)
+static void merge_section(struct node *into, const struct config_section *from)
+{
+	struct node *child = node_find(into, from->kind, from->name);
+
+	if (child == NULL) {
+		child = node_new(into, into, from->kind, from->name);
+		child->foreign = node_of(from)->foreign;
+	}
+	if (from->file != NULL) {
+		child->section.file = from->file;
+		child->section.line = from->line;
+	}
+	merge_values(child, node_of(from));
+	node_merge_sections(child, node_of(from));
+}
+
+void node_merge_sections(struct node *into, const struct node *from)
 {
 	for (const struct config_section *at = from->section.children;
 	     at != NULL; at = at->next) {
-		struct node *child;
-
-		if (kind_is_filter(at->kind))
-			continue;
-		child = node_find(into, at->kind, at->name);
-		if (child == NULL)
-			child = node_new(into, into, at->kind, at->name);
-		if (at->file != NULL) {
-			child->section.file = at->file;
-			child->section.line = at->line;
-		}
-		merge_values(child, node_of(at));
-		merge_sections(child, node_of(at));
+		if (!kind_is_filter(at->kind))
+			merge_section(into, at);
 	}
+}
+
+void node_merge(struct node *into, const struct node *from)
+{
+	merge_values(into, from);
+	node_merge_sections(into, from);
 }
 
 static bool has_sections(const struct node *block)
@@ -194,10 +205,10 @@ static struct view *view_new(struct config *config, const struct node **blocks,
 	view->blocks = mem_memdup(view, blocks, count * sizeof(blocks[0]));
 	view->count = count;
 	view->root = node_new(view, NULL, "", "");
-	merge_sections(view->root, config->presets);
-	merge_sections(view->root, config->root);
+	node_merge_sections(view->root, config->presets);
+	node_merge_sections(view->root, config->root);
 	for (size_t i = 0; i < count; i++)
-		merge_sections(view->root, blocks[i]);
+		node_merge_sections(view->root, blocks[i]);
 	view->next = config->views;
 	config->views = view;
 	return view;

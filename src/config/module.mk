@@ -23,6 +23,20 @@ libconfig_a_SOURCES = \
 	src/config/vars_if.c \
 	src/config/vars_internal.h
 
+libsettings_a_SOURCES += \
+	src/config/foreign.c \
+	src/config/foreign_cluster.c \
+	src/config/foreign_protocols.c \
+	src/config/foreign_services.c
+
+bin_PROGRAMS += doveconf
+doveconf_SOURCES = \
+	src/config/doveconf.c src/config/doveconf.h \
+	src/config/doveconf_dump.c \
+	src/config/doveconf_name.c \
+	src/config/doveconf_secret.c
+doveconf_LDADD = $(LIB_SETTINGS) $(LIB_CONFIG)
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/config/test_vars
 tests_unit_config_test_vars_SOURCES = tests/unit/config/test_vars.c

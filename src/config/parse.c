@@ -405,6 +405,7 @@ static struct node *open_below(struct parser *parser, struct node *parent,
 {
 	const char *key = statement->key, *name = statement->value;
 	const struct kind *kind = kind_find(parent->section.kind, key);
+	struct node *node;
 
 	if (kind == NULL) {
 		unknown_section(parser, parent, key);
@@ -418,7 +419,10 @@ static struct node *open_below(struct parser *parser, struct node *parent,
 		parse_error(parser, "%s/%s already exists", key, name);
 		return NULL;
 	}
-	return parse_open(parser, parent, key, name);
+	node = parse_open(parser, parent, key, name);
+	if ((kind->flags & KIND_LIST) != 0 && name[0] != '\0')
+		parse_set_text(parser, node, "name", name);
+	return node;
 }
 
 static void open_section(struct parser *parser,

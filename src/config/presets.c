@@ -9,9 +9,17 @@
 #include "config/parse.h"
 #include "config/settings_list.h"
 
-static bool parse_preset(const char *text, void *ctx)
+static bool parse_preset(const char *text, bool foreign, void *ctx)
 {
-	parse_text(ctx, str_of(text));
+	struct parser *parser = ctx;
+	struct node *last = parser->config->root->last_child;
+	struct config_section *at;
+
+	parse_text(parser, str_of(text));
+	at = last != NULL ? last->section.next
+			  : parser->config->root->section.children;
+	for (; foreign && at != NULL; at = at->next)
+		node_of(at)->foreign = true;
 	return true;
 }
 

@@ -132,6 +132,15 @@ config_child_next(const struct config_section *section, const char *kind,
 	return next_of(at != NULL ? at->next : section->children, kind);
 }
 
+bool config_section_foreign(const struct config_section *section)
+{
+	const struct entry *executable =
+		entry_find(node_of(section), "executable");
+
+	return node_of(section)->foreign &&
+	       (executable == NULL || executable->value.file == NULL);
+}
+
 const char *config_value(const struct config *config,
 			 const struct config_filter *filter, const char *name)
 {

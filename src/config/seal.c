@@ -46,6 +46,7 @@ static void put_node(struct buf *out, const struct node *node)
 	put_text(out, node->section.file);
 	pack_u32(out, node->section.line);
 	put_text(out, node->networks);
+	pack_u8(out, node->foreign);
 	pack_u32(out, (uint32_t)node->count);
 	for (size_t i = 0; i < node->count; i++) {
 		const struct entry *entry = node->sorted[i];
@@ -150,6 +151,7 @@ static void get_node(struct unpack *in, const void *ctx, struct node *parent,
 	node->section.file = get_text(in);
 	node->section.line = unpack_u32(in);
 	node->networks = get_text(in);
+	node->foreign = unpack_u8(in) != 0;
 	get_values(in, node);
 	children = unpack_u32(in);
 	if (depth == DEPTH_MAX)

@@ -17,6 +17,8 @@ extern const struct setting_table *const __stop_setting_tables[]
 	__attribute__((weak));
 extern const char *const __start_config_presets[] __attribute__((weak));
 extern const char *const __stop_config_presets[] __attribute__((weak));
+extern const char *const __start_config_foreign[] __attribute__((weak));
+extern const char *const __stop_config_foreign[] __attribute__((weak));
 
 void settings_each_table(bool (*fn)(const struct setting_table *, void *ctx),
 			 void *ctx)
@@ -28,11 +30,17 @@ void settings_each_table(bool (*fn)(const struct setting_table *, void *ctx),
 	}
 }
 
-void settings_each_preset(bool (*fn)(const char *text, void *ctx), void *ctx)
+void settings_each_preset(bool (*fn)(const char *text, bool foreign, void *ctx),
+			  void *ctx)
 {
 	for (const char *const *at = __start_config_presets;
 	     at < __stop_config_presets; at++) {
-		if (!fn(*at, ctx))
+		if (!fn(*at, false, ctx))
+			return;
+	}
+	for (const char *const *at = __start_config_foreign;
+	     at < __stop_config_foreign; at++) {
+		if (!fn(*at, true, ctx))
 			return;
 	}
 }

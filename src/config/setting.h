@@ -51,7 +51,8 @@ enum {
 	/* Dovecot has it, this server has no use for it (yet): accepted, and
 	 * named once in the log at start if it is set. */
 	SETTING_FOREIGN = 1 << 1,
-	SETTING_VARS = 1 << 2, /* %-variables are expanded by its user */
+	SETTING_VARS = 1 << 2,   /* %-variables are expanded by its user */
+	SETTING_HIDDEN = 1 << 3, /* doveconf shows it with -s only */
 };
 
 struct setting {
@@ -121,10 +122,17 @@ struct setting_table {
 	static const char *const name##_preset                                 \
 		__attribute__((used, section("config_presets"))) = text
 
+/* The same for services of Dovecot that have no program here (yet): their
+ * names and settings are accepted, and config_section_foreign() tells. */
+#define CONFIG_FOREIGN(name, text)                                             \
+	static const char *const name##_preset                                 \
+		__attribute__((used, section("config_foreign"))) = text
+
 /* Called for each registered table or preset; stops when `fn` says false. */
 void settings_each_table(bool (*fn)(const struct setting_table *, void *ctx),
 			 void *ctx);
-void settings_each_preset(bool (*fn)(const char *text, void *ctx), void *ctx);
+void settings_each_preset(bool (*fn)(const char *text, bool foreign, void *ctx),
+			  void *ctx);
 /* The row of a name in a kind of section, or NULL. */
 const struct setting *setting_find(const char *section, const char *name);
 

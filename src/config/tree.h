@@ -25,6 +25,7 @@ struct node {
 	/* Of a local or remote block that has a host's name: its addresses. */
 	const char *networks;
 	unsigned number; /* among its parent's children */
+	bool foreign;    /* a preset of CONFIG_FOREIGN */
 };
 
 struct view;
@@ -77,6 +78,11 @@ struct entry *entry_set(struct node *node, const char *name, const char *value);
 /* The nearest section up from `node`, itself included, that is the root or a
  * filter: where the top-level settings are. */
 struct node *node_scope(struct node *node);
+
+/* Put the values and sections (filters left out) of `from` over those of
+ * `into`. Texts are shared. */
+void node_merge(struct node *into, const struct node *from);
+void node_merge_sections(struct node *into, const struct node *from);
 
 /* --- presets --------------------------------------------------------------*/
 

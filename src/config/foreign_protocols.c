@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config/foreign_protocols.c - settings of Dovecot 2.3 that no module of ours
+ * declares: POP3, ManageSieve and submission.
+ */
+#include "config/setting.h"
+
+static const struct setting foreign_protocols[] = {
+	S_FOREIGN("managesieve_client_workarounds", SETTING_TEXT, "",
+		  "Workarounds for client bugs."),
+	S_FOREIGN("managesieve_implementation_string", SETTING_TEXT, "Dovetail",
+		  "What ManageSieve calls the server."),
+	S_FOREIGN("managesieve_logout_format", SETTING_TEXT, "bytes=%i/%o",
+		  "What is logged at the end of a ManageSieve session."),
+	S_FOREIGN("managesieve_max_compile_errors", SETTING_UNSIGNED, "5",
+		  "How many errors of a script a client is told of."),
+	S_FOREIGN("managesieve_max_line_length", SETTING_SIZE, "64 k",
+		  "Longest command line of a ManageSieve client."),
+	S_FOREIGN("managesieve_notify_capability", SETTING_TEXT, "mailto",
+		  "Notification methods that ManageSieve announces."),
+	S_FOREIGN("managesieve_sieve_capability", SETTING_TEXT,
+		  "fileinto reject envelope encoded-character vacation "
+		  "subaddress comparator-i;ascii-numeric relational regex "
+		  "imap4flags copy include variables body enotify environment "
+		  "mailbox date index ihave duplicate mime foreverypart "
+		  "extracttext",
+		  "Sieve extensions that ManageSieve announces."),
+	S_FOREIGN("pop3_client_workarounds", SETTING_TEXT, "",
+		  "Workarounds for client bugs: outlook-no-nuls, oe-ns-eoh."),
+	{"pop3_delete_type", SETTING_ENUM, 0, "default",
+	 "What DELE does at the end: expunge, or set pop3_deleted_flag.",
+	 "default:expunge:flag", SETTING_FOREIGN},
+	S_FOREIGN("pop3_deleted_flag", SETTING_TEXT, "",
+		  "Keyword of mails that POP3 clients have deleted; they are "
+		  "then hidden from POP3 only."),
+	S_FOREIGN("pop3_enable_last", SETTING_BOOL, "no",
+		  "Offer LAST, a command of old clients."),
+	S_FOREIGN("pop3_fast_size_lookups", SETTING_BOOL, "no",
+		  "Take sizes from file names or the index, even if they may "
+		  "be a little off."),
+	S_FOREIGN("pop3_lock_session", SETTING_BOOL, "no",
+		  "Keep the mailbox locked for the session."),
+	S_FOREIGN("pop3_logout_format", SETTING_TEXT,
+		  "top=%t/%p, retr=%r/%b, del=%d/%m, size=%s",
+		  "What is logged at the end of a POP3 session."),
+	S_FOREIGN("pop3_no_flag_updates", SETTING_BOOL, "no",
+		  "Leave \\Seen alone when mails are fetched."),
+	S_FOREIGN("pop3_reuse_xuidl", SETTING_BOOL, "no",
+		  "Take X-UIDL fields of mails for UIDL."),
+	S_FOREIGN("pop3_save_uidl", SETTING_BOOL, "no",
+		  "Keep what UIDL has shown once."),
+	{"pop3_uidl_duplicates", SETTING_ENUM, 0, "allow",
+	 "What becomes of two mails with the same UIDL.", "allow:rename",
+	 SETTING_FOREIGN},
+	S_FOREIGN("pop3_uidl_format", SETTING_TEXT, "%08Xu%08Xv",
+		  "What UIDL shows; clients fetch all again when it changes."),
+	S_FOREIGN("submission_client_workarounds", SETTING_TEXT, "",
+		  "Workarounds for client bugs: whitespace-before-path, "
+		  "mailbox-for-path."),
+	S_FOREIGN("submission_logout_format", SETTING_TEXT, "in=%i out=%o",
+		  "What is logged at the end of a submission session."),
+	S_FOREIGN("submission_max_mail_size", SETTING_SIZE, "0",
+		  "Largest mail; 0 asks the relay."),
+	S_FOREIGN("submission_max_recipients", SETTING_UNSIGNED, "0",
+		  "Most recipients of one mail; 0 asks the relay."),
+	S_FOREIGN("submission_relay_command_timeout", SETTING_DURATION,
+		  "5 mins", "How long to wait for the relay's answers."),
+	S_FOREIGN("submission_relay_connect_timeout", SETTING_DURATION,
+		  "30 secs", "How long to wait for a connection to the relay."),
+	S_FOREIGN("submission_relay_host", SETTING_TEXT, "",
+		  "The MTA that mails are passed on to."),
+	S_FOREIGN("submission_relay_master_user", SETTING_TEXT, "",
+		  "Master user for logins at the relay."),
+	S_FOREIGN("submission_relay_max_idle_time", SETTING_DURATION, "29 mins",
+		  "How long a connection to the relay is kept."),
+	{"submission_relay_password", SETTING_TEXT, 0, "",
+	 "Password at the relay.", NULL, SETTING_FOREIGN | SETTING_SECRET},
+	S_FOREIGN("submission_relay_port", SETTING_UNSIGNED, "25",
+		  "Port of the relay."),
+	S_FOREIGN("submission_relay_rawlog_dir", SETTING_TEXT, "",
+		  "Directory for a record of traffic with the relay."),
+	{"submission_relay_ssl", SETTING_ENUM, 0, "no",
+	 "TLS towards the relay.", "no:smtps:starttls", SETTING_FOREIGN},
+	S_FOREIGN("submission_relay_ssl_verify", SETTING_BOOL, "yes",
+		  "Refuse relays without a valid certificate."),
+	S_FOREIGN("submission_relay_trusted", SETTING_BOOL, "no",
+		  "Tell the relay who the client is (XCLIENT)."),
+	S_FOREIGN("submission_relay_user", SETTING_TEXT, "",
+		  "Name at the relay."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(foreign_protocols, "");

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
+	src/proto/auth.c src/proto/auth.h \
 	src/proto/imap.h \
 	src/proto/imap_arg.c \
+	src/proto/imap_id.c src/proto/imap_id.h \
 	src/proto/imap_parser.c \
 	src/proto/imap_write.c
 

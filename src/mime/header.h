@@ -13,9 +13,10 @@
 struct buf;
 
 struct header_field {
-	struct str name;  /* without colon and blanks before it */
-	struct str value; /* all after the colon, folded, without the last EOL */
-	struct str full;  /* the field as it stands, with its EOL */
+	struct str name; /* without colon and blanks before it */
+	struct str
+		value;   /* all after the colon, folded, without the last EOL */
+	struct str full; /* the field as it stands, with its EOL */
 };
 
 /* The next field of *rest; false at the end of the block (an empty line or

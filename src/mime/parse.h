@@ -60,8 +60,7 @@ struct mime_message {
 struct mime_parser *mime_parser_new(const void *ctx,
 				    const struct mime_limits *limits);
 /* Any cut of the input gives the same tree. */
-void mime_parser_feed(struct mime_parser *parser, const void *data,
-		      size_t len);
+void mime_parser_feed(struct mime_parser *parser, const void *data, size_t len);
 /* The tree is the parser's child: mem_steal() it or keep the parser. */
 const struct mime_message *mime_parser_end(struct mime_parser *parser);
 

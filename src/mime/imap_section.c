@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mime/imap_section.c - sections (RFC 3501 section 6.4.5) and line ends.
+ */
+#include "base/buf.h"
+#include "mime/header.h"
+#include "mime/imap.h"
+
+/* Part `number` of `part`. What has no parts is its own part 1. */
+static const struct mime_part *child_at(const struct mime_part *part,
+					uint32_t number)
+{
+	if (part->kind != MIME_MULTIPART)
+		return number == 1 ? part : NULL;
+	part = number == 0 ? NULL : part->children;
+	while (part != NULL && --number > 0)
+		part = part->next;
+	return part;
+}
+
+static const struct mime_part *find_part(const struct mime_message *message,
+					 const struct section *section)
+{
+	const struct mime_part *part = message->root;
+
+	for (unsigned i = 0; i < section->path_len && part != NULL; i++) {
+		if (i > 0 && part->kind == MIME_MESSAGE)
+			part = part->children;
+		else if (i > 0 && part == message->root)
+			part = NULL;
+		if (part != NULL)
+			part = child_at(part, section->path[i]);
+	}
+	return part;
+}
+
+bool section_find(const struct mime_message *message,
+		  const struct section *section, uint64_t *offset_out,
+		  uint64_t *len_out, uint64_t *virtual_len_out)
+{
+	const struct mime_part *part = find_part(message, section);
+	const struct mime_size *size;
+	uint64_t offset;
+
+	if (part == NULL)
+		return false;
+	/* HEADER and TEXT of a part are those of the message it encloses. */
+	if (section->path_len > 0 && section->kind != SECTION_ALL &&
+	    section->kind != SECTION_MIME) {
+		part = part->kind == MIME_MESSAGE ? part->children : NULL;
+		if (part == NULL)
+			return false;
+	}
+	offset = part->offset;
+	size = &part->header;
+	if (section->kind == SECTION_ALL && section->path_len == 0) {
+		size = &message->size;
+	} else if (section->kind == SECTION_ALL ||
+		   section->kind == SECTION_TEXT) {
+		offset += part->header.physical;
+		size = &part->body;
+	}
+	*offset_out = offset;
+	*len_out = size->physical;
+	*virtual_len_out = size->virtual;
+	return true;
+}
+
+static bool is_listed(const struct section *section, struct str name)
+{
+	for (const char *const *field = section->fields; *field != NULL;
+	     field++) {
+		if (str_case_is(name, *field))
+			return true;
+	}
+	return false;
+}
+
+void section_filter(const struct section *section, struct str header,
+		    struct buf *out)
+{
+	bool wanted = section->kind == SECTION_HEADER_FIELDS;
+	struct header_field field;
+	bool last_cr = false;
+
+	while (header_next(&header, &field)) {
+		if (is_listed(section, field.name) != wanted)
+			continue;
+		crlf_append(field.full, &last_cr, out);
+		if (field.full.data[field.full.len - 1] != '\n')
+			buf_append(out, "\r\n", 2);
+	}
+	buf_append(out, "\r\n", 2);
+}
+
+void crlf_append(struct str in, bool *last_cr, struct buf *out)
+{
+	const char *at = in.data, *end = in.data + in.len;
+
+	while (at < end) {
+		const char *newline = memchr(at, '\n', end - at);
+		bool cr = *last_cr;
+
+		if (newline == NULL) {
+			buf_append(out, at, end - at);
+			*last_cr = end[-1] == '\r';
+			return;
+		}
+		if (newline > at)
+			cr = newline[-1] == '\r';
+		if (cr) {
+			buf_append(out, at, newline + 1 - at);
+		} else {
+			buf_append(out, at, newline - at);
+			buf_append(out, "\r\n", 2);
+		}
+		*last_cr = false;
+		at = newline + 1;
+	}
+}
+
+uint64_t crlf_size(struct str in, bool last_cr)
+{
+	const char *at = in.data, *end = in.data + in.len;
+	uint64_t size = in.len;
+
+	while (at < end) {
+		const char *newline = memchr(at, '\n', end - at);
+
+		if (newline == NULL)
+			break;
+		if (newline > at ? newline[-1] != '\r' : !last_cr)
+			size++;
+		last_cr = false;
+		at = newline + 1;
+	}
+	return size;
+}

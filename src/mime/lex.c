@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "mime/lex.h"
+
+#include "base/buf.h"
+
+enum { ATOM = 1, TOKEN = 2, BLANK = 4 };
+
+/* What a character may be part of; 8-bit ones may be of anything. */
+static unsigned char_class(unsigned char c)
+{
+	if (c == ' ' || c == '\t')
+		return BLANK;
+	if (c < ' ' || c == 0x7f)
+		return 0;
+	switch (c) {
+	case '(':
+	case ')':
+	case '<':
+	case '>':
+	case '@':
+	case ',':
+	case ';':
+	case ':':
+	case '\\':
+	case '"':
+	case '[':
+	case ']':
+		return 0;
+	case '.':
+		return TOKEN;
+	case '/':
+	case '?':
+	case '=':
+		return ATOM;
+	}
+	return ATOM | TOKEN;
+}
+
+static bool needs_flat(struct str value)
+{
+	return memchr(value.data, '\n', value.len) != NULL ||
+	       memchr(value.data, '\r', value.len) != NULL;
+}
+
+struct str lex_flat(struct str value, struct buf *scratch)
+{
+	while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t'))
+		value = str_from(value, 1);
+	if (value.len == 0 || !needs_flat(value))
+		return value;
+	buf_reset(scratch);
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.data[i];
+
+		if (c == '\r' && i + 1 < value.len && value.data[i + 1] != '\n')
+			buf_putc(scratch, ' ');
+		else if (c != '\n' && c != '\r')
+			buf_putc(scratch, c);
+	}
+	return str_n(scratch->data, scratch->len);
+}
+
+static bool skip_comment(struct lex *lex)
+{
+	const char *data = lex->rest.data;
+	size_t depth = 0;
+
+	for (size_t i = 0; i < lex->rest.len; i++) {
+		if (data[i] == '\\') {
+			i++;
+		} else if (data[i] == '(') {
+			depth++;
+		} else if (data[i] == ')' && --depth == 0) {
+			lex->comment = str_n(data + 1, i - 1);
+			lex->rest = str_from(lex->rest, i + 1);
+			return true;
+		}
+	}
+	lex->rest = str_from(lex->rest, lex->rest.len);
+	return false;
+}
+
+bool lex_skip(struct lex *lex)
+{
+	for (;;) {
+		char c = lex_peek(lex);
+
+		if (c == '(') {
+			if (!skip_comment(lex))
+				return false;
+		} else if (c == ' ' || c == '\t') {
+			lex_drop(lex);
+		} else {
+			return true;
+		}
+	}
+}
+
+struct str lex_atom(struct lex *lex, bool dots)
+{
+	struct str rest = lex->rest;
+	size_t len = 0;
+
+	while (len < rest.len && ((char_class(rest.data[len]) & ATOM) != 0 ||
+				  (dots && rest.data[len] == '.')))
+		len++;
+	lex->rest = str_from(rest, len);
+	return str_n(rest.data, len);
+}
+
+struct str lex_token(struct lex *lex)
+{
+	struct str rest = lex->rest;
+	size_t len = 0;
+
+	while (len < rest.len && (char_class(rest.data[len]) & TOKEN) != 0)
+		len++;
+	lex->rest = str_from(rest, len);
+	return str_n(rest.data, len);
+}
+
+void lex_unescape(struct str text, struct buf *out)
+{
+	while (text.len > 0) {
+		ptrdiff_t slash = str_find_char(text, '\\');
+
+		if (slash < 0) {
+			buf_add_str(out, text);
+			return;
+		}
+		buf_append(out, text.data, slash);
+		text = str_from(text, slash + 1);
+		if (text.len > 0) {
+			buf_putc(out, text.data[0]);
+			text = str_from(text, 1);
+		}
+	}
+}
+
+bool lex_quoted(struct lex *lex, struct buf *out)
+{
+	struct str rest = str_from(lex->rest, 1);
+
+	for (size_t i = 0; i < rest.len; i++) {
+		if (rest.data[i] == '\\') {
+			i++;
+		} else if (rest.data[i] == '"') {
+			lex_unescape(str_n(rest.data, i), out);
+			lex->rest = str_from(rest, i + 1);
+			return true;
+		}
+	}
+	lex->rest = str_from(rest, rest.len);
+	return false;
+}
+
+bool lex_domain_literal(struct lex *lex, struct buf *out)
+{
+	struct str rest = lex->rest;
+
+	for (size_t i = 1; i < rest.len; i++) {
+		if (rest.data[i] == '\\') {
+			i++;
+		} else if (rest.data[i] == ']') {
+			buf_append(out, rest.data, i + 1);
+			lex->rest = str_from(rest, i + 1);
+			return true;
+		} else if (rest.data[i] == '[') {
+			break;
+		}
+	}
+	lex->rest = str_from(rest, rest.len);
+	return false;
+}

@@ -30,8 +30,8 @@ void anvil_disconnect(struct anvil *anvil, pid_t pid, const char *service,
 /* Sessions that user has from that address with that service;
  * mail_max_userip_connections. `fn` gets 0 when anvil cannot be asked. */
 void anvil_count(struct anvil *anvil, const char *service, const char *user,
-		 const struct ip *remote,
-		 void (*fn)(void *ctx, unsigned count), void *fn_ctx);
+		 const struct ip *remote, void (*fn)(void *ctx, unsigned count),
+		 void *fn_ctx);
 /* A failed login from an address; the delay that the next one from there is
  * to wait (auth's penalty: 0, 2, 4, 8, 15 s). */
 void anvil_penalty_add(struct anvil *anvil, const struct ip *remote);

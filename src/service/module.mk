@@ -1,1 +1,19 @@
 # SPDX-License-Identifier: MIT
+noinst_LIBRARIES += libservice.a
+libservice_a_SOURCES = \
+	src/service/account.c src/service/account.h \
+	src/service/anvil.c src/service/anvil.h \
+	src/service/auth_lookup.c src/service/auth_master.c \
+	src/service/auth_master.h src/service/auth_master_line.c \
+	src/service/auth_master_line.h \
+	src/service/channel.c src/service/env.h \
+	src/service/handover.c src/service/handover.h \
+	src/service/haproxy.c src/service/haproxy.h \
+	src/service/manager.c src/service/manager.h \
+	src/service/manager_pool.c \
+	src/service/privs.c src/service/privs.h src/service/privs_internal.h \
+	src/service/process.c src/service/run.c src/service/sandbox.c \
+	src/service/serve.c src/service/service.h src/service/template.c \
+	src/service/title.c src/service/wire.h src/service/worker.c \
+	src/service/zygote.c
+libsettings_a_SOURCES += src/service/settings.c src/service/settings.h

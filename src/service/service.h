@@ -80,10 +80,21 @@ struct service {
 		       const struct service_client *client);
 	void (*start)(struct service_env *env,
 		      const struct service_session *session);
-	/* Reload or stop: end what can end now; true when nothing is left.
-	 * The process ends when service_client_end()/_session_end() balanced
-	 * all. `reason` is for clients: "Server shutting down.". */
+	/* The server stops: end what can end now. The process ends when
+	 * service_client_end()/_session_end() balanced all, a few seconds later
+	 * in any case. `reason` is for clients: "Server shutting down.". NULL:
+	 * it just ends. */
 	void (*stop)(struct service_env *env, const char *reason);
+	/* The rest may be NULL. Reload: this process gets no new clients and
+	 * ends with its last one; close what only waits for more work (auth's
+	 * idle clients, login's connection to auth when all are logged in). */
+	void (*retire)(struct service_env *env);
+	/* For what lives through reloads (types log and anvil): the new
+	 * configuration is in service_config(). */
+	void (*reload)(struct service_env *env);
+	/* A message of the master's for this service alone (log: its pipes).
+	 * `fd` is the service's, -1 if none came. */
+	void (*control)(struct service_env *env, struct str frame, int fd);
 };
 
 /* main() of every service. Returns the exit status. */
@@ -101,9 +112,16 @@ unsigned service_client_limit(struct service_env *env);
 /* A connection given to accept() or start() has ended. */
 void service_client_end(struct service_env *env);
 void service_session_end(struct service_env *env);
+/* The same where one process has several sessions (client_limit above 1): says
+ * which; service_session_end() ends the oldest. */
+void service_session_end_of(struct service_env *env,
+			    const struct service_session *session);
 /* Process title: "imap [alice 192.0.2.1 IDLE]" with verbose_proctitle. */
 void service_title(struct service_env *env, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A pointer of the service's own, for its callbacks. */
+void service_set_data(struct service_env *env, void *data);
+void *service_data(struct service_env *env);
 /* A unique session id in Dovecot's form (base64 of time and random). */
 char *service_session_id(const void *ctx);
 

@@ -23,6 +23,9 @@ struct base_settings {
 	unsigned first_valid_gid, last_valid_gid;
 	const char *mail_uid, *mail_gid, *mail_access_groups;
 	const char *mail_privileged_group, *valid_chroot_dirs, *mail_chroot;
+	unsigned mail_max_userip_connections;
+	struct duration haproxy_timeout;
+	const char *haproxy_trusted_networks;
 };
 extern const struct setting base_settings[];
 

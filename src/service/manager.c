@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service/manager.c - clients on their way from login to a worker: who is it
+ * (auth), may he (limits, anvil), and what login is told.
+ */
+#include "service/manager.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pack.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "net/sock.h"
+#include "service/privs.h"
+#include "service/wire.h"
+
+enum { REQUESTS_MAX = 4096, IDLE_NEVER_MS = INT32_MAX };
+
+static const char internal_error[] =
+	"Internal error occurred. Refer to server log for more information.";
+
+/* --- answers
+ * ------------------------------------------------------------------ */
+
+static void reply(struct request *request, const struct handover_reply *answer)
+{
+	struct buf frame = buf_init(4096);
+
+	handover_reply_pack(answer, &frame);
+	if (request->link != NULL)
+		channel_send(&request->link->channel, &frame, -1);
+	buf_free(&frame);
+}
+
+/* It is on no list any more. */
+static void request_free(struct request *request)
+{
+	request->manager->request_count--;
+	fd_close(&request->fd);
+	if (request->input.cap > 0)
+		mem_wipe(request->input.data, request->input.cap);
+	if (request->frame.cap > 0)
+		mem_wipe(request->frame.data, request->frame.cap);
+	buf_free(&request->input);
+	buf_free(&request->frame);
+	mem_free(request);
+}
+
+void request_done(struct request *request, pid_t pid)
+{
+	struct manager *manager = request->manager;
+
+	reply(request, &(struct handover_reply){.id = request->id,
+						.ok = true,
+						.pid = (uint32_t)pid,
+						.message = STR(""),
+						.code = STR("")});
+	request_free(request);
+	manager_check_end(manager);
+}
+
+void request_failed(struct request *request, const char *code,
+		    const char *message)
+{
+	struct manager *manager = request->manager;
+
+	reply(request, &(struct handover_reply){.id = request->id,
+						.message = str_of(message),
+						.code = str_of(code)});
+	request_free(request);
+	manager_check_end(manager);
+}
+
+/* Leave the list of those that wait for auth or anvil. */
+static void request_take(struct request *request)
+{
+	DL_DELETE(request->manager->requests, request);
+}
+
+/* --- limits
+ * ---------------------------------------------------------------------- */
+
+static unsigned userip_limit(struct request *request)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "limit");
+	struct service_env *env = request->manager->env;
+	struct config_filter filter = {
+		.protocol = env->set.protocol,
+		.local = request->handover.local,
+		.remote = request->handover.remote,
+	};
+	struct base_settings set;
+	struct err err;
+
+	if (request->handover.remote.family == 0)
+		return 0;
+	if (config_read(ctx, env->config, &filter, base_settings, &set, &err) <
+	    0) {
+		log_error("%s", err.text);
+		return env->base.mail_max_userip_connections;
+	}
+	return set.mail_max_userip_connections;
+}
+
+static void counted(void *ctx, unsigned count)
+{
+	struct request *request = ctx;
+	unsigned limit = userip_limit(request);
+	char text[128];
+
+	request_take(request);
+	if (count < limit) {
+		pool_dispatch(request);
+		return;
+	}
+	snprintf(text, sizeof(text),
+		 "Maximum number of connections from user+IP exceeded "
+		 "(mail_max_userip_connections=%u)",
+		 limit);
+	request_failed(request, "[LIMIT]", text);
+}
+
+/* --- auth
+ * ------------------------------------------------------------------------- */
+
+static void pack_session(struct request *request, const struct account *account)
+{
+	struct handover *handover = &request->handover;
+	struct buf *out = &request->frame;
+
+	pack_u8(out, WIRE_SESSION);
+	pack_u32(out, 0); /* the session's number, when it has one */
+	account_pack(account, out);
+	pack_ip(out, &handover->local);
+	pack_ip(out, &handover->remote);
+	pack_u32(out, handover->flags);
+	pack_str(out, handover->session_id);
+	pack_str(out, handover->tag);
+	pack_str(out, handover->input);
+}
+
+/* What a worker that serves it once can serve again: the same rights. */
+static char *rights_key(const void *ctx, const struct account *account,
+			uid_t uid, gid_t gid)
+{
+	return mem_printf(ctx, "%u\t%u\t%s\t%s", uid, gid,
+			  account->groups != NULL ? account->groups : "",
+			  account->chroot != NULL ? account->chroot : "");
+}
+
+static void refused(struct request *request, const struct err *err)
+{
+	if (err->code == ERR_DENIED) {
+		request_failed(request, "[AUTHORIZATIONFAILED]", err->text);
+		return;
+	}
+	/* auth has logged what it knows; this is what came of it. */
+	log_error("Login failed: %s", err->text);
+	request_failed(request, "[UNAVAILABLE]", internal_error);
+}
+
+static void authenticated(void *ctx, const struct account *account,
+			  const struct err *why)
+{
+	struct request *request = ctx;
+	struct manager *manager = request->manager;
+	struct err err;
+	uid_t uid;
+	gid_t gid;
+
+	if (account == NULL) {
+		request_take(request);
+		refused(request, why);
+		return;
+	}
+	if (privs_ids(account, manager->env->config, &uid, &gid, &err) < 0) {
+		request_take(request);
+		log_error("Login failed: user %s: %s", account->name, err.text);
+		request_failed(request, "[UNAVAILABLE]", internal_error);
+		return;
+	}
+	request->user = mem_strdup(request, account->name);
+	request->key = rights_key(request, account, uid, gid);
+	pack_session(request, account);
+	if (request->frame.overflow) {
+		request_take(request);
+		log_error("Login failed: user %s: userdb gave too much",
+			  account->name);
+		request_failed(request, "[UNAVAILABLE]", internal_error);
+		return;
+	}
+	if (userip_limit(request) > 0) {
+		anvil_count(manager->anvil, manager->env->name, request->user,
+			    &request->handover.remote, counted, request);
+		return;
+	}
+	request_take(request);
+	pool_dispatch(request);
+}
+
+static void ask_auth(struct request *request)
+{
+	struct handover *handover = &request->handover;
+	char *sid = str_dup(request, handover->session_id);
+	struct auth_request_info info = {
+		.service = request->manager->env->name,
+		.session_id = sid,
+		.local = handover->local,
+		.remote = handover->remote,
+		.pid = getpid(),
+	};
+
+	auth_master_token(request->manager->auth, &handover->token, &info,
+			  authenticated, request);
+}
+
+/* --- login
+ * ----------------------------------------------------------------------------
+ */
+
+static void link_free(struct link *link)
+{
+	struct manager *manager = link->manager;
+	struct request *one;
+	struct pool_worker *worker;
+
+	DL_FOREACH (manager->requests, one) {
+		if (one->link == link)
+			one->link = NULL;
+	}
+	DL_FOREACH (manager->workers, worker) {
+		DL_FOREACH (worker->waiting, one) {
+			if (one->link == link)
+				one->link = NULL;
+		}
+	}
+	DL_DELETE(manager->links, link);
+	channel_close(&link->channel);
+	mem_free(link);
+	manager_check_end(manager);
+}
+
+/* False: login does not know the protocol. */
+static bool handover_read(struct link *link, struct str frame, int fd)
+{
+	struct manager *manager = link->manager;
+	struct request *request = mem_new(NULL, struct request);
+
+	request->manager = manager;
+	request->link = link;
+	request->fd = fd;
+	request->input = buf_init(FRAME_MAX);
+	request->frame = buf_init(FRAME_MAX);
+	buf_add_str(&request->input, frame);
+	manager->request_count++;
+	if (fd < 0 ||
+	    !handover_unpack(str_n(request->input.data, request->input.len),
+			     &request->handover)) {
+		request_free(request);
+		return false;
+	}
+	request->id = request->handover.id;
+	if (manager->leaving || manager->request_count > REQUESTS_MAX) {
+		request_failed(request, "[UNAVAILABLE]", internal_error);
+		return true;
+	}
+	DL_APPEND(manager->requests, request);
+	ask_auth(request);
+	return true;
+}
+
+static void link_readable(void *ctx, unsigned events)
+{
+	struct link *link = ctx;
+	struct str frame;
+	int fd, ret;
+
+	(void)events;
+	ret = channel_next(&link->channel, &frame, &fd);
+	if (ret == 0)
+		return;
+	if (ret > 0 && handover_read(link, frame, fd)) {
+		channel_done(&link->channel, frame);
+		return;
+	}
+	if (ret > 0)
+		log_error("Malformed message from a login process");
+	link_free(link);
+}
+
+static void link_accept(void *ctx, unsigned events)
+{
+	struct served *one = ctx;
+	struct manager *manager = one->env->role;
+	struct ip local, remote;
+	struct link *link;
+	struct err err;
+	int fd = sock_accept(one->fd, &local, &remote, &err);
+
+	(void)events;
+	if (fd < 0) {
+		if (errno != EAGAIN)
+			log_error("%s", err.text);
+		return;
+	}
+	link = mem_new(manager, struct link);
+	link->manager = manager;
+	channel_open(&link->channel, manager->env->loop, fd, link_readable,
+		     link);
+	DL_APPEND(manager->links, link);
+}
+
+static void manager_listen(struct manager *manager, bool on)
+{
+	struct service_env *env = manager->env;
+
+	for (unsigned i = 0; i < env->listener_count; i++) {
+		struct served *one = &env->listeners[i];
+
+		if (on)
+			one->watch = watch_new(env->loop, one->fd, WATCH_READ,
+					       link_accept, one);
+		else
+			watch_free(&one->watch);
+	}
+}
+
+/* --- the end
+ * ------------------------------------------------------------------------------
+ */
+
+void manager_check_end(struct manager *manager)
+{
+	if (manager->leaving && manager->workers == NULL &&
+	    manager->request_count == 0)
+		loop_stop(manager->env->loop);
+}
+
+static void leave(struct manager *manager, bool stop)
+{
+	if (!manager->leaving)
+		manager_listen(manager, false);
+	manager->leaving = true;
+	timer_free(&manager->idle);
+	if (stop && !manager->stopping) {
+		manager->stopping = true;
+		pool_stop(manager);
+		process_end_soon(manager->env);
+	} else {
+		pool_end_idle(manager, true);
+	}
+	manager_check_end(manager);
+}
+
+static void idle(void *ctx)
+{
+	struct manager *manager = ctx;
+	struct service_env *env = manager->env;
+
+	pool_end_idle(manager, false);
+	if (manager->workers == NULL && manager->links == NULL &&
+	    manager->request_count == 0 && env->set.process_min_avail == 0) {
+		loop_stop(env->loop);
+		return;
+	}
+	timer_reset(manager->idle, env->idle_kill);
+}
+
+static void answer_list(struct manager *manager)
+{
+	struct buf frame = buf_init(FRAME_MAX);
+	struct err err;
+
+	pack_u8(&frame, WIRE_LIST);
+	pool_list(manager, &frame);
+	frame_send(manager->master, frame.data, frame.len, -1, &err);
+	buf_free(&frame);
+}
+
+static void zygote_says(struct manager *manager, struct str frame)
+{
+	struct unpack in = {.in = frame};
+
+	switch (unpack_u8(&in)) {
+	case WIRE_PID:
+		pool_forked(manager, (pid_t)unpack_u32(&in));
+		break;
+	case WIRE_RETIRE:
+		leave(manager, false);
+		break;
+	case WIRE_STOP:
+		leave(manager, true);
+		break;
+	case WIRE_ASK:
+		answer_list(manager);
+		break;
+	default:
+		break;
+	}
+}
+
+static void zygote_readable(void *ctx, unsigned events)
+{
+	struct manager *manager = ctx;
+	struct str frame;
+	int fd, ret;
+
+	(void)events;
+	while ((ret = channel_next(&manager->zygote, &frame, &fd)) > 0) {
+		fd_close(&fd);
+		zygote_says(manager, frame);
+		channel_done(&manager->zygote, frame);
+	}
+	/* Nobody to fork for us: what is there goes on. */
+	if (ret < 0) {
+		channel_close(&manager->zygote);
+		leave(manager, false);
+	}
+}
+
+int manager_run(struct service_env *env, int zygote, int master)
+{
+	struct manager *manager = mem_new(env, struct manager);
+	unsigned char up = WIRE_UP;
+	struct err err;
+
+	env->role = manager;
+	manager->env = env;
+	manager->master = master;
+	channel_open(&manager->zygote, env->loop, zygote, zygote_readable,
+		     manager);
+	manager->auth = auth_master_new(
+		manager, env->loop,
+		service_socket_path(manager, env, "auth-master"));
+	manager->anvil = anvil_new(manager, env->loop,
+				   service_socket_path(manager, env, "anvil"));
+	if (env->idle_kill.ms <= IDLE_NEVER_MS)
+		manager->idle =
+			timer_new(env->loop, env->idle_kill, idle, manager);
+	title_set("manager");
+	pool_ensure_spare(manager);
+	manager_listen(manager, true);
+	frame_send(master, &up, 1, -1, &err);
+	loop_run(env->loop);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service/manager.h - what manager.c (clients from login) and manager_pool.c
+ * (workers and their sessions) share.
+ */
+#ifndef SERVICE_MANAGER_H
+#define SERVICE_MANAGER_H
+#include "service/anvil.h"
+#include "service/auth_master.h"
+#include "service/env.h"
+#include "service/handover.h"
+
+/* A connection from a login process. */
+struct link {
+	struct manager *manager;
+	struct channel channel;
+	struct link *prev, *next;
+};
+
+/* A client between login's message and the answer to it. */
+struct request {
+	struct manager *manager;
+	struct link *link; /* NULL when login is gone */
+	uint32_t id;
+	int fd; /* the client's */
+	struct handover handover;
+	struct buf input; /* what handover's texts point into */
+	struct buf frame; /* for the worker */
+	char *user;
+	char *key; /* of the rights that it needs */
+	struct request *prev, *next;
+};
+
+/* A session in a worker, as far as anvil and limits go. */
+struct served_session {
+	uint32_t id;
+	char *user;
+	struct ip remote;
+	struct served_session *prev, *next;
+};
+
+struct pool_worker {
+	struct manager *manager;
+	struct channel channel;
+	pid_t pid; /* 0: the zygote has not said yet */
+	char *key; /* NULL: it has all rights still */
+	bool leaving;
+	unsigned sessions_count, total;
+	uint64_t idle_since, idle_ms;
+	struct served_session *sessions;
+	struct request *waiting; /* for the pid */
+	struct pool_worker *prev, *next;
+};
+
+struct manager {
+	struct service_env *env;
+	struct channel zygote;
+	int master; /* shared with the zygote, for answers only */
+	struct auth_master *auth;
+	struct anvil *anvil;
+	struct link *links;
+	struct request *requests; /* with auth or anvil */
+	struct pool_worker *workers;
+	unsigned request_count, worker_count;
+	uint32_t next_id;
+	bool leaving, stopping;
+	struct backoff backoff;
+	struct timer *idle;
+};
+
+/* --- manager.c -------------------------------------------------------------
+ */
+
+void request_done(struct request *request, pid_t pid);
+/* `code` is "[UNAVAILABLE]", ...; `message` for the client. */
+void request_failed(struct request *request, const char *code,
+		    const char *message);
+/* Ends the manager when nothing is left to do. */
+void manager_check_end(struct manager *manager);
+
+/* --- manager_pool.c ----------------------------------------------------------
+ */
+
+/* The request's frame is ready: give it to a worker. */
+void pool_dispatch(struct request *request);
+/* Workers ahead of need, process_min_avail of them. */
+void pool_ensure_spare(struct manager *manager);
+/* The zygote's answer to the oldest fork; 0: it failed. */
+void pool_forked(struct manager *manager, pid_t pid);
+void pool_end_idle(struct manager *manager, bool all);
+void pool_stop(struct manager *manager);
+void pool_list(struct manager *manager, struct buf *out);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service/manager_pool.c - a post-login service's workers: which one gets a
+ * session, when one is forked, when one ends.
+ */
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pack.h"
+#include "net/loop.h"
+#include "net/sock.h"
+#include "service/manager.h"
+#include "service/wire.h"
+
+static bool used_up(const struct pool_worker *worker)
+{
+	unsigned count = worker->manager->env->set.service_count;
+
+	return count != 0 && worker->total >= count;
+}
+
+/* It ends with its last session. */
+static void let_go(struct pool_worker *worker)
+{
+	if (worker->leaving)
+		return;
+	worker->leaving = true;
+	worker->manager->worker_count--;
+	channel_send_type(&worker->channel, WIRE_RETIRE);
+}
+
+static void session_free(struct pool_worker *worker,
+			 struct served_session *session)
+{
+	struct manager *manager = worker->manager;
+
+	anvil_disconnect(manager->anvil, worker->pid, manager->env->name,
+			 session->user, &session->remote);
+	DL_DELETE(worker->sessions, session);
+	worker->sessions_count--;
+	mem_free(session);
+}
+
+static void worker_free(struct pool_worker *worker)
+{
+	struct manager *manager = worker->manager;
+	struct request *one, *next;
+
+	while (worker->sessions != NULL)
+		session_free(worker, worker->sessions);
+	if (!worker->leaving)
+		manager->worker_count--;
+	DL_DELETE(manager->workers, worker);
+	channel_close(&worker->channel);
+	DL_FOREACH_SAFE(worker->waiting, one, next)
+	{
+		DL_DELETE(worker->waiting, one);
+		request_failed(one, "[UNAVAILABLE]",
+			       "Internal error occurred. Refer to server log "
+			       "for more information.");
+	}
+	mem_free(worker);
+}
+
+static void session_ended(struct pool_worker *worker, uint32_t id)
+{
+	struct served_session *one, *next;
+
+	DL_FOREACH_SAFE(worker->sessions, one, next)
+	{
+		if (one->id == id)
+			session_free(worker, one);
+	}
+	if (worker->sessions_count > 0)
+		return;
+	worker->idle_since = (uint64_t)time(NULL);
+	worker->idle_ms = clock_monotonic_ms();
+	if (used_up(worker) || worker->manager->leaving)
+		let_go(worker);
+}
+
+static void worker_readable(void *ctx, unsigned events)
+{
+	struct pool_worker *worker = ctx;
+	struct manager *manager = worker->manager;
+	struct str frame;
+	int fd, ret = channel_next(&worker->channel, &frame, &fd);
+
+	(void)events;
+	fd_close(&fd);
+	if (ret > 0) {
+		struct unpack in = {.in = frame};
+
+		if (unpack_u8(&in) == WIRE_ENDED)
+			session_ended(worker, unpack_u32(&in));
+		channel_done(&worker->channel, frame);
+	} else if (ret < 0) {
+		/* Died before it served anybody: something is wrong. */
+		if (!worker->leaving && worker->total == 0)
+			backoff_failed(&manager->backoff);
+		worker_free(worker);
+		manager_check_end(manager);
+	}
+}
+
+/* --- forking
+ * --------------------------------------------------------------------- */
+
+static struct pool_worker *worker_fork(struct manager *manager)
+{
+	struct pool_worker *worker;
+	unsigned char type = WIRE_FORK;
+	struct err err;
+	int fds[2];
+
+	if (manager->zygote.watch == NULL)
+		return NULL;
+	if (sock_pair(fds, &err) < 0) {
+		log_error("%s", err.text);
+		return NULL;
+	}
+	if (frame_send(manager->zygote.fd, &type, 1, fds[1], &err) < 0) {
+		log_error("%s", err.text);
+		close(fds[0]);
+		close(fds[1]);
+		return NULL;
+	}
+	close(fds[1]);
+	worker = mem_new(manager, struct pool_worker);
+	worker->manager = manager;
+	worker->idle_ms = clock_monotonic_ms();
+	channel_open(&worker->channel, manager->env->loop, fds[0],
+		     worker_readable, worker);
+	DL_APPEND(manager->workers, worker);
+	manager->worker_count++;
+	return worker;
+}
+
+static bool has_room(struct manager *manager)
+{
+	return manager->worker_count < manager->env->process_limit;
+}
+
+void pool_ensure_spare(struct manager *manager)
+{
+	unsigned spare = 0, want = manager->env->set.process_min_avail;
+	struct pool_worker *one;
+
+	if (want == 0 || manager->leaving ||
+	    backoff_left_ms(&manager->backoff) > 0)
+		return;
+	DL_FOREACH (manager->workers, one)
+		spare += one->key == NULL && !one->leaving;
+	while (spare++ < want && has_room(manager)) {
+		if (worker_fork(manager) == NULL)
+			return;
+	}
+}
+
+static void started(struct pool_worker *worker, struct request *request)
+{
+	struct manager *manager = worker->manager;
+
+	anvil_connect(manager->anvil, worker->pid, manager->env->name,
+		      request->user, &request->handover.remote);
+	request_done(request, worker->pid);
+}
+
+void pool_forked(struct manager *manager, pid_t pid)
+{
+	struct pool_worker *worker;
+	struct request *one, *next;
+
+	DL_FOREACH (manager->workers, worker) {
+		if (worker->pid == 0)
+			break;
+	}
+	if (worker == NULL)
+		return;
+	if (pid == 0) {
+		backoff_failed(&manager->backoff);
+		worker_free(worker);
+		manager_check_end(manager);
+		return;
+	}
+	worker->pid = pid;
+	DL_FOREACH_SAFE(worker->waiting, one, next)
+	{
+		DL_DELETE(worker->waiting, one);
+		started(worker, one);
+	}
+}
+
+/* --- choosing
+ * ---------------------------------------------------------------------- */
+
+/* One that has these rights and room; else one that has all rights still. */
+static struct pool_worker *find(struct manager *manager, const char *key)
+{
+	unsigned limit = manager->env->client_limit;
+	struct pool_worker *one, *spare = NULL;
+
+	DL_FOREACH (manager->workers, one) {
+		if (one->leaving || used_up(one) ||
+		    one->sessions_count >= limit)
+			continue;
+		if (one->key == NULL)
+			spare = one;
+		else if (strcmp(one->key, key) == 0)
+			return one;
+	}
+	return spare;
+}
+
+/* Another user's that has nothing to do makes room. */
+static void make_room(struct manager *manager)
+{
+	struct pool_worker *one, *oldest = NULL;
+
+	DL_FOREACH (manager->workers, one) {
+		if (!one->leaving && one->key != NULL &&
+		    one->sessions_count == 0 &&
+		    (oldest == NULL || one->idle_ms < oldest->idle_ms))
+			oldest = one;
+	}
+	if (oldest != NULL)
+		let_go(oldest);
+}
+
+static struct pool_worker *choose(struct request *request)
+{
+	struct manager *manager = request->manager;
+	struct pool_worker *worker = find(manager, request->key);
+
+	if (worker != NULL)
+		return worker;
+	if (!has_room(manager))
+		make_room(manager);
+	if (!has_room(manager)) {
+		process_warn_limit(manager->env, "process_limit",
+				   manager->env->process_limit);
+		return NULL;
+	}
+	if (backoff_left_ms(&manager->backoff) > 0)
+		return NULL;
+	return worker_fork(manager);
+}
+
+/* The session's number goes into the frame behind its type. */
+static void set_id(struct buf *frame, uint32_t id)
+{
+	struct buf number = buf_init(4);
+
+	pack_u32(&number, id);
+	memcpy(frame->data + 1, number.data, 4);
+	buf_free(&number);
+}
+
+static void session_add(struct pool_worker *worker, struct request *request)
+{
+	struct served_session *session = mem_new(worker, struct served_session);
+
+	session->id = ++worker->manager->next_id;
+	session->user = mem_strdup(session, request->user);
+	session->remote = request->handover.remote;
+	DL_APPEND(worker->sessions, session);
+	worker->sessions_count++;
+	worker->total++;
+	worker->idle_since = 0;
+	set_id(&request->frame, session->id);
+}
+
+void pool_dispatch(struct request *request)
+{
+	struct manager *manager = request->manager;
+	struct pool_worker *worker = choose(request);
+	struct err err;
+
+	if (worker == NULL) {
+		request_failed(request, "[UNAVAILABLE]",
+			       "Too many sessions at this time. Try again "
+			       "later.");
+		return;
+	}
+	if (worker->key == NULL)
+		worker->key = mem_strdup(worker, request->key);
+	session_add(worker, request);
+	/* Appended first: losing the worker answers those who wait for it. */
+	DL_APPEND(worker->waiting, request);
+	if (frame_send(worker->channel.fd, request->frame.data,
+		       request->frame.len, request->fd, &err) < 0) {
+		log_error("Can't reach worker %d: %s", (int)worker->pid,
+			  err.text);
+		worker_free(worker);
+		return;
+	}
+	fd_close(&request->fd);
+	if (worker->pid != 0) {
+		DL_DELETE(worker->waiting, request);
+		started(worker, request);
+	}
+	pool_ensure_spare(manager);
+}
+
+/* --- ending
+ * -------------------------------------------------------------------------- */
+
+void pool_end_idle(struct manager *manager, bool all)
+{
+	uint64_t now = clock_monotonic_ms();
+	struct pool_worker *one, *next;
+
+	DL_FOREACH_SAFE(manager->workers, one, next)
+	{
+		bool old = now - one->idle_ms >= manager->env->idle_kill.ms;
+
+		if (one->sessions_count == 0 && !one->leaving &&
+		    (all || (old && one->key != NULL)))
+			let_go(one);
+	}
+}
+
+void pool_stop(struct manager *manager)
+{
+	struct pool_worker *one;
+
+	DL_FOREACH (manager->workers, one)
+		channel_send_type(&one->channel, WIRE_STOP);
+}
+
+void pool_list(struct manager *manager, struct buf *out)
+{
+	struct pool_worker *one;
+
+	DL_FOREACH (manager->workers, one) {
+		process_row(out, one->pid, one->sessions_count,
+			    manager->env->client_limit, one->total,
+			    one->idle_since);
+	}
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+#include "service/privs.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "service/account.h"
+#include "service/privs_internal.h"
+#include "service/settings.h"
+
+enum { GROUPS_MAX = 256 };
+
+/* mail_privileged_group as this process may take it. */
+static struct {
+	bool known;
+	gid_t gid, old;
+} privileged;
+
+int privs_user(const char *name, uid_t *uid, gid_t *gid, struct err *err)
+{
+	const struct passwd *pw;
+	uint32_t number;
+
+	errno = 0;
+	if (str_to_u32(str_of(name), &number))
+		pw = getpwuid(number);
+	else
+		pw = getpwnam(name);
+	if (pw == NULL)
+		return err_set(err, ERR_INVALID, "User doesn't exist: %s",
+			       name);
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return 0;
+}
+
+int privs_group(const char *name, gid_t *gid, struct err *err)
+{
+	const struct group *gr;
+	uint32_t number;
+
+	if (str_to_u32(str_of(name), &number)) {
+		*gid = number;
+		return 0;
+	}
+	gr = getgrnam(name);
+	if (gr == NULL)
+		return err_set(err, ERR_INVALID, "Group doesn't exist: %s",
+			       name);
+	*gid = gr->gr_gid;
+	return 0;
+}
+
+static int check_range(const char *what, unsigned id, unsigned first,
+		       unsigned last, struct err *err)
+{
+	if (id < first || (last != 0 && id > last))
+		return err_set(err, ERR_DENIED,
+			       "Mail access for users with %s %u not permitted "
+			       "(see first_valid_%s in config file)",
+			       strcmp(what, "uid") == 0 ? "UID" : "GID", id,
+			       what);
+	return 0;
+}
+
+static int ids(const struct account *account, const struct base_settings *set,
+	       uid_t *uid, gid_t *gid, struct err *err)
+{
+	gid_t users = (gid_t)-1;
+
+	*uid = account->uid;
+	*gid = account->gid;
+	if (*uid == (uid_t)-1 && set->mail_uid[0] != '\0' &&
+	    privs_user(set->mail_uid, uid, &users, err) < 0)
+		return err_wrap(err, "mail_uid");
+	if (*uid == (uid_t)-1 && geteuid() != 0)
+		*uid = geteuid();
+	if (*uid == (uid_t)-1)
+		return err_set(err, ERR_DENIED,
+			       "User is missing UID (set mail_uid)");
+	if (*gid == (gid_t)-1 && set->mail_gid[0] != '\0' &&
+	    privs_group(set->mail_gid, gid, err) < 0)
+		return err_wrap(err, "mail_gid");
+	if (*gid == (gid_t)-1 && geteuid() != 0)
+		*gid = getegid();
+	if (*gid == (gid_t)-1)
+		return err_set(err, ERR_DENIED,
+			       "User is missing GID (set mail_gid)");
+	/* A private instance has but one user, whoever that is. */
+	if (geteuid() != 0)
+		return 0;
+	if (check_range("uid", *uid, set->first_valid_uid, set->last_valid_uid,
+			err) < 0)
+		return -1;
+	return check_range("gid", *gid, set->first_valid_gid,
+			   set->last_valid_gid, err);
+}
+
+static int read_base(const void *ctx, const struct config *config,
+		     struct base_settings *set, struct err *err)
+{
+	return config_read(ctx, config, NULL, base_settings, set, err);
+}
+
+int privs_ids(const struct account *account, const struct config *config,
+	      uid_t *uid_out, gid_t *gid_out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
+	struct base_settings set;
+
+	if (read_base(ctx, config, &set, err) < 0)
+		return -1;
+	return ids(account, &set, uid_out, gid_out, err);
+}
+
+/* --- groups ----------------------------------------------------------------
+ */
+
+struct groups {
+	gid_t list[GROUPS_MAX];
+	int count;
+};
+
+static int add_named(struct groups *groups, const char *names, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "groups");
+	const char *at = names;
+
+	while (*at != '\0') {
+		struct str name;
+
+		at += strspn(at, ", \t");
+		name = str_n(at, strcspn(at, ", \t"));
+		at += name.len;
+		if (name.len == 0)
+			continue;
+		if (groups->count == GROUPS_MAX)
+			return err_set(err, ERR_LIMIT, "Too many groups");
+		if (privs_group(str_dup(ctx, name),
+				&groups->list[groups->count], err) < 0)
+			return -1;
+		groups->count++;
+	}
+	return 0;
+}
+
+/* Those that /etc/group lists the user in. */
+static int add_system(struct groups *groups, const char *user, gid_t gid,
+		      struct err *err)
+{
+	int room = GROUPS_MAX - groups->count;
+
+	if (getgrouplist(user, gid, groups->list + groups->count, &room) < 0)
+		return err_set(err, ERR_LIMIT, "%s is in too many groups",
+			       user);
+	groups->count += room;
+	return 0;
+}
+
+static int collect(struct groups *groups, const struct account *account,
+		   gid_t gid, const struct base_settings *set, struct err *err)
+{
+	groups->count = 0;
+	groups->list[groups->count++] = gid;
+	if (account->groups != NULL &&
+	    add_system(groups, account->groups, gid, err) < 0)
+		return err_wrap(err, "system_groups_user");
+	if (add_named(groups, set->mail_access_groups, err) < 0)
+		return err_wrap(err, "mail_access_groups");
+	return 0;
+}
+
+/* The group is kept as saved gid: setegid() may take it and nothing else. */
+static int privileged_read(const struct base_settings *set, gid_t gid,
+			   struct err *err)
+{
+	privileged.known = false;
+	if (set->mail_privileged_group[0] == '\0')
+		return 0;
+	if (privs_group(set->mail_privileged_group, &privileged.gid, err) < 0)
+		return err_wrap(err, "mail_privileged_group");
+	privileged.known = true;
+	privileged.old = gid;
+	return 0;
+}
+
+/* --- chroot ------------------------------------------------------------------
+ */
+
+static bool chroot_allowed(const char *dir, const char *valid)
+{
+	struct str rest = str_of(valid), one;
+
+	if (strstr(dir, "/../") != NULL || dir[0] != '/')
+		return false;
+	while (str_split(&rest, ':', &one)) {
+		if (one.len > 0 && strlen(dir) >= one.len &&
+		    memcmp(dir, one.data, one.len) == 0 &&
+		    (dir[one.len] == '\0' || dir[one.len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static int change_root(const struct account *account,
+		       const struct base_settings *set, struct err *err)
+{
+	const char *dir = account->chroot;
+
+	if (dir == NULL) {
+		dir = set->mail_chroot;
+	} else if (!chroot_allowed(dir, set->valid_chroot_dirs)) {
+		return err_set(err, ERR_DENIED,
+			       "Invalid chroot directory '%s' (see "
+			       "valid_chroot_dirs setting)",
+			       dir);
+	}
+	if (dir[0] == '\0')
+		return 0;
+	if (chroot(dir) < 0 || chdir("/") < 0)
+		return err_sys(err, "chroot(%s)", dir);
+	return 0;
+}
+
+/* --- for good
+ * ----------------------------------------------------------------- */
+
+int privs_set_ids(uid_t uid, gid_t gid, const gid_t *groups, int count,
+		  gid_t saved, struct err *err)
+{
+	if (setgroups((size_t)count, groups) < 0)
+		return err_sys(err, "setgroups()");
+	if (setresgid(gid, gid, saved) < 0)
+		return err_sys(err, "setgid(%u)", gid);
+	if (setresuid(uid, uid, uid) < 0)
+		return err_sys(err, "setuid(%u)", uid);
+	/* That there is no way back is the point of it all. */
+	if (uid != 0 && setuid(0) == 0)
+		return err_set(err, ERR_TEMPORARY,
+			       "setuid(0) worked after dropping privileges");
+	return 0;
+}
+
+void privs_no_new(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_warning("prctl(PR_SET_NO_NEW_PRIVS): %s", strerror(errno));
+}
+
+/* In a private instance: everything belongs to one user. */
+static int check_own(uid_t uid, struct err *err)
+{
+	if (uid == geteuid())
+		return 0;
+	return err_set(err, ERR_DENIED,
+		       "User has UID %u, but this server runs as UID %u", uid,
+		       geteuid());
+}
+
+int privs_drop(const struct account *account, const struct config *config,
+	       struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
+	struct base_settings set;
+	struct groups groups;
+	uid_t uid;
+	gid_t gid;
+
+	if (read_base(ctx, config, &set, err) < 0 ||
+	    ids(account, &set, &uid, &gid, err) < 0)
+		return -1;
+	if (geteuid() != 0) {
+		if (check_own(uid, err) < 0)
+			return -1;
+		privs_no_new();
+		return 0;
+	}
+	if (collect(&groups, account, gid, &set, err) < 0 ||
+	    privileged_read(&set, gid, err) < 0 ||
+	    change_root(account, &set, err) < 0 ||
+	    privs_set_ids(uid, gid, groups.list, groups.count,
+			  privileged.known ? privileged.gid : gid, err) < 0)
+		return -1;
+	privs_no_new();
+	return 0;
+}
+
+/* --- for a while
+ * --------------------------------------------------------------- */
+
+int privs_become(const struct account *account, const struct config *config,
+		 struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
+	struct base_settings set;
+	struct groups groups;
+	uid_t uid;
+	gid_t gid;
+
+	if (read_base(ctx, config, &set, err) < 0 ||
+	    ids(account, &set, &uid, &gid, err) < 0)
+		return -1;
+	if (geteuid() != 0)
+		return check_own(uid, err);
+	/* Deliveries go to many users: none may be a prison for the next. */
+	if (account->chroot != NULL || set.mail_chroot[0] != '\0')
+		return err_set(err, ERR_UNSUPPORTED,
+			       "A user with chroot can't be delivered to");
+	if (collect(&groups, account, gid, &set, err) < 0 ||
+	    privileged_read(&set, gid, err) < 0)
+		return -1;
+	if (setgroups((size_t)groups.count, groups.list) < 0 ||
+	    setegid(gid) < 0 || seteuid(uid) < 0) {
+		err_sys(err, "seteuid(%u)", uid);
+		privs_restore();
+		return -1;
+	}
+	return 0;
+}
+
+void privs_restore(void)
+{
+	privileged.known = false;
+	if (getuid() != 0 && geteuid() == getuid())
+		return;
+	/* To go on as somebody else would mix up users. */
+	if (seteuid(getuid()) < 0 || setegid(getgid()) < 0 ||
+	    (geteuid() == 0 && setgroups(0, NULL) < 0))
+		log_fatal(EXIT_FAILURE, "Can't take back privileges: %s",
+			  strerror(errno));
+}
+
+int privs_group_begin(struct err *err)
+{
+	if (!privileged.known)
+		return 0;
+	if (setegid(privileged.gid) < 0) {
+		/* While delivering, the effective user may not, root may. */
+		uid_t uid = geteuid();
+
+		if (getuid() != 0 || seteuid(0) < 0)
+			return err_sys(err, "setegid(%u)", privileged.gid);
+		if (setegid(privileged.gid) < 0) {
+			err_sys(err, "setegid(%u)", privileged.gid);
+			if (seteuid(uid) < 0)
+				log_fatal(EXIT_FAILURE, "seteuid(%u): %s", uid,
+					  strerror(errno));
+			return -1;
+		}
+		if (seteuid(uid) < 0)
+			log_fatal(EXIT_FAILURE, "seteuid(%u): %s", uid,
+				  strerror(errno));
+	}
+	return 0;
+}
+
+void privs_group_end(void)
+{
+	uid_t uid = geteuid();
+
+	if (!privileged.known || setegid(privileged.old) == 0)
+		return;
+	if (getuid() == 0 && seteuid(0) == 0 && setegid(privileged.old) == 0 &&
+	    seteuid(uid) == 0)
+		return;
+	log_fatal(EXIT_FAILURE, "Can't drop mail_privileged_group: %s",
+		  strerror(errno));
+}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-pkglibexec_PROGRAMS += imap
-imap_SOURCES = \
+# All but main(), for the tests.
+noinst_LIBRARIES += libimap.a
+libimap_a_SOURCES = \
 	src/imap/append.c \
 	src/imap/arg.c \
 	src/imap/cmd.c src/imap/cmd.h \
@@ -9,7 +10,6 @@ imap_SOURCES = \
 	src/imap/idle.c \
 	src/imap/list.c \
 	src/imap/mailbox.c \
-	src/imap/main.c \
 	src/imap/search.c src/imap/search.h src/imap/search_args.c \
 	src/imap/select.c \
 	src/imap/session.c src/imap/session.h \
@@ -17,5 +17,15 @@ imap_SOURCES = \
 	src/imap/status.c src/imap/status.h \
 	src/imap/store.c \
 	src/imap/sync.c
-imap_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
+pkglibexec_PROGRAMS += imap
+imap_SOURCES = src/imap/main.c
+imap_LDADD = libimap.a $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
 libsettings_a_SOURCES += src/imap/settings.c src/imap/settings.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/imap/test_session
+tests_unit_imap_test_session_SOURCES = tests/unit/imap/test_session.c \
+	tests/unit/imap/harness.c tests/unit/imap/harness.h
+tests_unit_imap_test_session_LDADD = libimap.a $(LIB_SETTINGS) \
+	$(LIB_STORAGE) $(LIB_SERVICE) $(CMOCKA_LIBS)
+endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * harness.h - an IMAP session in the test's own process: a Maildir in a scratch
+ * directory, a socket pair, and the few functions of service/ that a session
+ * calls.
+ */
+#ifndef TESTS_IMAP_HARNESS_H
+#define TESTS_IMAP_HARNESS_H
+#include <stdbool.h>
+#include <stddef.h>
+
+/* With these lines in dovecot.conf; NULL: none. */
+void harness_setup(const char *settings);
+void harness_teardown(void);
+/* Log in; the answer to it is read. */
+void harness_login(void);
+/* The session is to end; waits until it has. */
+void harness_hang_up(void);
+bool harness_ended(void);
+/* Send octets. */
+void harness_send(const char *text, size_t len);
+/* Send each octet by itself. */
+void harness_send_slowly(const char *text);
+/* What comes until a line begins with `prefix` (that line included), or until
+ * the session ends; times, dates and validities are made 0. Valid up to the
+ * next call. */
+const char *harness_expect(const char *prefix);
+/* Send "TAG command\r\n" and give what comes up to "TAG ". */
+const char *harness_command(const char *tag, const char *command);
+/* Let the loop run without reading what comes. */
+void harness_run(unsigned ms);
+/* How much waits in the session's output. */
+size_t harness_output_size(void);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/copy.c - COPY and MOVE: by hard link within a format, else by text.
+ *
+ * Within one index a move is one transaction; between two of them the copy is
+ * durable before the original goes. Never are two write transactions open.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/core.h"
+#include "storage/mailbox.h"
+#include "storage/save.h"
+#include "storage/save_core.h"
+
+enum { COPY_CHUNK = 65536 };
+
+struct copy {
+	struct mailbox *from, *to;
+	const struct range_set *seqs;
+	struct range_set uids; /* of the mails that are still there */
+	struct save *save;
+	TALLOC_CTX *ctx;
+};
+
+static int copy_text(struct copy *copy, struct index_record *record,
+		     struct driver_mail_file *file, struct err *err)
+{
+	char *chunk = mem_array(copy->ctx, char, COPY_CHUNK);
+	uint64_t at = file->offset, left = file->len;
+
+	(void)record;
+	while (left > 0) {
+		size_t want = left < COPY_CHUNK ? (size_t)left : COPY_CHUNK;
+		ssize_t n = pread(file->fd, chunk, want, (off_t)at);
+
+		if (n < 0)
+			return err_sys(err, "read(mail)");
+		if (n == 0)
+			break;
+		if (save_mail_write(copy->save, chunk, (size_t)n, err) < 0)
+			return -1;
+		at += (uint64_t)n;
+		left -= (uint64_t)n;
+	}
+	mem_free(chunk);
+	return 0;
+}
+
+static int copy_by_text(struct copy *copy, struct index_record *record,
+			const struct save_options *options, struct err *err)
+{
+	const struct driver *driver = copy->from->disk->location->driver;
+	struct driver_mail_file file;
+	int ret;
+
+	if (driver->open_mail(copy->from->disk, record, &file, err) < 0)
+		return -1;
+	ret = save_mail_begin(copy->save, options, err);
+	if (ret == 0)
+		ret = copy_text(copy, record, &file, err);
+	if (ret == 0)
+		ret = save_mail_finish(copy->save, err);
+	close(file.fd);
+	return ret;
+}
+
+static int copy_one(struct copy *copy, struct index_txn *txn,
+		    struct index_record *record, struct err *err)
+{
+	struct mailbox *from = copy->from;
+	struct save_options options = {
+		.flags = record->flags,
+		.keywords = keywords_of_bits(copy->ctx, from->keywords,
+					     from->keyword_count,
+					     &record->keywords),
+		.received = record->received,
+	};
+
+	if (save_add_link(copy->save, from, txn, record, &options, err) == 0)
+		return 0;
+	if (err->code != ERR_UNSUPPORTED)
+		return -1;
+	return copy_by_text(copy, record, &options, err);
+}
+
+static int add_mails(struct copy *copy, struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	struct index_record record;
+	struct index_box row;
+	uint64_t at = 0;
+	uint32_t uid;
+
+	if (mailbox_begin(copy->from, INDEX_READ, &txn, &row, err) < 0)
+		return -1;
+	while (range_set_next(&copy->uids, &at, &uid)) {
+		if (index_record_get(txn, row.id, uid, &record, err) < 0 ||
+		    copy_one(copy, txn, &record, err) < 0) {
+			if (err->code == ERR_NOT_FOUND)
+				err->code = ERR_EXPUNGED;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int remove_originals(struct copy *copy, struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	struct index_box row;
+
+	if (mailbox_begin(copy->from, INDEX_WRITE, &txn, &row, err) < 0)
+		return -1;
+	if (expunge_uids(copy->from, txn, &row, &copy->uids, err) < 0 ||
+	    index_commit(&txn, err) < 0)
+		return store_failed(copy->from->store, err);
+	return 0;
+}
+
+static int run(const void *ctx, struct copy *copy, bool move,
+	       struct copy_result *out, struct err *err)
+{
+	bool together = copy->from->store == copy->to->store;
+
+	copy->save = save_begin(ctx, copy->to);
+	if (add_mails(copy, err) < 0) {
+		save_rollback(&copy->save);
+		return -1;
+	}
+	if (move && together)
+		save_expunge_from(copy->save, copy->from, &copy->uids);
+	if (save_commit(&copy->save, &out->uid_validity, &out->to_uids, err) <
+	    0)
+		return -1;
+	if (move && !together)
+		return remove_originals(copy, err);
+	return 0;
+}
+
+int mailbox_copy(const void *ctx, struct mailbox *box,
+		 const struct range_set *seqs, const char *to_name, bool move,
+		 struct copy_result *out, struct err *err)
+{
+	CLEANUP(mailbox_close) struct mailbox *to = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "copy");
+	struct copy copy = {.from = box, .seqs = seqs, .ctx = work};
+	struct copy_result result = {
+		.from_uids = range_set_init(ctx),
+		.to_uids = range_set_init(ctx),
+	};
+
+	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
+	    (move && mailbox_may(box, RIGHT_EXPUNGE, err) < 0))
+		return -1;
+	if (mailbox_open(box->user, to_name, MAILBOX_SAVE_ONLY, &to, err) < 0)
+		return -1;
+	copy.to = to;
+	copy.uids = range_set_init(work);
+	view_uids(&box->view, seqs, &copy.uids);
+	if (copy.uids.count == 0) {
+		*out = result;
+		return 0;
+	}
+	if (run(ctx, &copy, move, &result, err) < 0)
+		return -1;
+	range_set_merge(&result.from_uids, &copy.uids);
+	*out = result;
+	return 0;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/expunge.c - remove mails, from the disk and from the index.
+ */
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/core.h"
+#include "storage/mailbox.h"
+
+static bool is_deleted(struct index_txn *txn, uint32_t box, uint32_t uid,
+		       struct index_record *out)
+{
+	struct err err;
+
+	return index_record_get(txn, box, uid, out, &err) == 0 &&
+	       (out->flags & MAIL_DELETED) != 0;
+}
+
+/* Those of `from` that have \Deleted. */
+static void pick(struct mailbox *box, struct index_txn *txn, uint32_t id,
+		 const struct range_set *from, struct range_set *out)
+{
+	struct index_record record;
+	uint64_t at = 0;
+	uint32_t uid;
+
+	while (range_set_next(from, &at, &uid)) {
+		if (view_seq(&box->view, uid) != 0 &&
+		    is_deleted(txn, id, uid, &record))
+			range_set_add(out, uid, uid);
+	}
+}
+
+/* All that have it; the walk ends when as many were met as there are. */
+static void pick_all(struct mailbox *box, struct index_txn *txn,
+		     const struct index_box *row, struct range_set *out)
+{
+	struct index_record record;
+	uint32_t uid = 0, left = row->counts.deleted;
+
+	/* Most often this session set the flags itself. */
+	pick(box, txn, row->id, &box->deleted, out);
+	if (range_set_size(out) >= left)
+		return;
+	range_set_clear(out);
+	while (left > 0 && index_record_next(txn, row->id, uid, &record)) {
+		if ((record.flags & MAIL_DELETED) != 0) {
+			left--;
+			if (view_seq(&box->view, record.uid) != 0)
+				range_set_add(out, record.uid, record.uid);
+		}
+		if (record.uid == UINT32_MAX)
+			break;
+		uid = record.uid + 1;
+	}
+}
+
+/* Out of disk and index; what is gone already is fine. */
+int expunge_uids(struct mailbox *box, struct index_txn *txn,
+		 struct index_box *row, const struct range_set *uids,
+		 struct err *err)
+{
+	const struct driver *driver = box->disk->location->driver;
+	struct index_record record;
+	uint64_t at = 0;
+	uint32_t uid;
+
+	while (range_set_next(uids, &at, &uid)) {
+		if (index_record_get(txn, row->id, uid, &record, err) < 0) {
+			if (err->code != ERR_NOT_FOUND)
+				return -1;
+			continue;
+		}
+		if (driver->remove_mail(txn, box->disk, row, &record, err) <
+			    0 &&
+		    err->code != ERR_EXPUNGED && err->code != ERR_NOT_FOUND)
+			return -1;
+		if (index_record_expunge(txn, row, uid, err) < 0)
+			return -1;
+	}
+	return driver->flush(txn, box->disk, row, false, err);
+}
+
+static int expunge(struct mailbox *box, struct index_txn **txn,
+		   struct index_box *row, const struct range_set *uids,
+		   struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "expunge");
+	struct range_set found = range_set_init(ctx);
+
+	if (uids != NULL)
+		pick(box, *txn, row->id, uids, &found);
+	else
+		pick_all(box, *txn, row, &found);
+	if (found.count == 0)
+		return 0;
+	if (expunge_uids(box, *txn, row, &found, err) < 0)
+		return -1;
+	return index_commit(txn, err);
+}
+
+int mailbox_expunge(struct mailbox *box, const struct range_set *uids,
+		    struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "expunge");
+	struct range_set wanted = range_set_init(ctx);
+	struct index_box row;
+
+	if (mailbox_may(box, RIGHT_EXPUNGE, err) < 0)
+		return -1;
+	if (uids != NULL) {
+		/* "1:*" is no reason to count to four thousand million. */
+		range_set_merge(&wanted, uids);
+		range_set_intersect(&wanted, &box->view.uids);
+	}
+	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
+		return -1;
+	if (row.counts.deleted == 0)
+		return 0;
+	if (expunge(box, &txn, &row, uids == NULL ? NULL : &wanted, err) < 0)
+		return store_failed(box->store, err);
+	return 0;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/flags.c - STORE: flags and keywords, on disk and in the index.
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/core.h"
+#include "storage/mailbox.h"
+
+enum {
+	STORABLE = MAIL_SEEN | MAIL_ANSWERED | MAIL_FLAGGED | MAIL_DELETED |
+		   MAIL_DRAFT
+};
+
+struct change {
+	struct mailbox *box;
+	struct index_txn *txn;
+	struct index_box row;
+	const struct store *what;
+	struct keywords keywords; /* of `what` */
+	bool new_keywords;
+	uint64_t modseq; /* that all changes get; 0 while there are none */
+	struct range_set *modified_out, *gone_out;
+	struct range_set uids; /* changed */
+	TALLOC_CTX *ctx;
+};
+
+static void new_flags(const struct change *change, struct index_record *record)
+{
+	const struct store *what = change->what;
+	uint8_t flags = what->flags & STORABLE;
+
+	switch (what->mode) {
+	case STORE_ADD:
+		record->flags |= flags;
+		break;
+	case STORE_REMOVE:
+		record->flags &= (uint8_t)~flags;
+		break;
+	case STORE_REPLACE:
+		record->flags = flags;
+		record->keywords = change->keywords;
+		return;
+	}
+	for (size_t i = 0; i < INDEX_KEYWORDS_MAX / 64; i++) {
+		uint64_t bits = change->keywords.bits[i];
+
+		if (what->mode == STORE_ADD)
+			record->keywords.bits[i] |= bits;
+		else
+			record->keywords.bits[i] &= ~bits;
+	}
+}
+
+static void tell(struct range_set *set, uint32_t seq)
+{
+	if (set != NULL)
+		range_set_add(set, seq, seq);
+}
+
+static void remember_deleted(struct mailbox *box,
+			     const struct index_record *record)
+{
+	if ((record->flags & MAIL_DELETED) != 0)
+		range_set_add(&box->deleted, record->uid, record->uid);
+	else
+		range_set_remove(&box->deleted, record->uid, record->uid);
+}
+
+static int write_record(struct change *change, uint32_t seq,
+			struct index_record *record, struct err *err)
+{
+	struct mailbox *box = change->box;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(change->ctx, "mail");
+
+	if (box->disk->location->driver->write_flags(ctx, change->txn,
+						     box->disk, &change->row,
+						     record, err) < 0) {
+		if (err->code != ERR_EXPUNGED && err->code != ERR_NOT_FOUND)
+			return -1;
+		tell(change->gone_out, seq);
+		return 0;
+	}
+	if (index_record_put(change->txn, &change->row, record, err) < 0)
+		return -1;
+	change->modseq = record->modseq;
+	range_set_add(&change->uids, record->uid, record->uid);
+	remember_deleted(box, record);
+	return 0;
+}
+
+static int change_one(struct change *change, uint32_t seq, uint32_t uid,
+		      struct err *err)
+{
+	struct index_record record, before;
+
+	if (index_record_get(change->txn, change->row.id, uid, &record, err) <
+	    0) {
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+		tell(change->gone_out, seq);
+		return 0;
+	}
+	if (record.modseq > change->what->unchanged_since) {
+		tell(change->modified_out, seq);
+		return 0;
+	}
+	before = record;
+	new_flags(change, &record);
+	if (record.flags == before.flags &&
+	    memcmp(&record.keywords, &before.keywords,
+		   sizeof(before.keywords)) == 0)
+		return 0;
+	return write_record(change, seq, &record, err);
+}
+
+static int change_all(struct change *change, const struct range_set *seqs,
+		      struct err *err)
+{
+	uint64_t at = 0;
+	uint32_t seq;
+
+	while (range_set_next(seqs, &at, &seq)) {
+		uint32_t uid = view_uid(&change->box->view, seq);
+
+		if (seq > change->box->view.messages)
+			break;
+		if (uid != 0 && change_one(change, seq, uid, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The session knows what it changed: the view moves on with it, or, when others
+ * did something meanwhile, remembers what not to tell. */
+static void note_own(struct mailbox *box, uint64_t before, uint64_t modseq,
+		     const struct range_set *uids)
+{
+	struct own_change *own;
+
+	if (before == box->view.modseq) {
+		box->view.modseq = modseq;
+		return;
+	}
+	if (box->own_count == OWN_CHANGES_MAX)
+		return; /* they are told again, which does no harm */
+	own = &box->own[box->own_count++];
+	own->modseq = modseq;
+	own->uids = range_set_init(box);
+	range_set_merge(&own->uids, uids);
+}
+
+static int store_it(struct change *change, const struct range_set *seqs,
+		    struct err *err)
+{
+	struct mailbox *box = change->box;
+	const struct driver *driver = box->disk->location->driver;
+	uint64_t before = change->row.highest_modseq;
+
+	if (keywords_to_bits(box->user, change->txn, change->row.id,
+			     change->what->keywords, &change->keywords,
+			     &change->new_keywords, err) < 0 ||
+	    change_all(change, seqs, err) < 0)
+		return -1;
+	if (change->uids.count == 0 && !change->new_keywords)
+		return 0;
+	if (driver->flush(change->txn, box->disk, &change->row,
+			  change->new_keywords, err) < 0 ||
+	    mailbox_read_keywords(box, change->txn, NULL, err) < 0 ||
+	    index_commit(&change->txn, err) < 0)
+		return -1;
+	if (change->uids.count > 0)
+		note_own(box, before, change->modseq, &change->uids);
+	return 0;
+}
+
+int mailbox_store(struct mailbox *box, const struct range_set *seqs,
+		  const struct store *store, struct range_set *modified_out,
+		  struct range_set *gone_out, struct err *err)
+{
+	struct change change = {
+		.box = box,
+		.what = store,
+		.modified_out = modified_out,
+		.gone_out = gone_out,
+	};
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "store");
+	int ret;
+
+	if (mailbox_may(box, RIGHT_STORE, err) < 0)
+		return -1;
+	if (mailbox_begin(box, INDEX_WRITE, &change.txn, &change.row, err) < 0)
+		return -1;
+	change.ctx = ctx;
+	change.uids = range_set_init(ctx);
+	ret = store_it(&change, seqs, err);
+	if (ret < 0)
+		store_failed(box->store, err);
+	index_rollback(&change.txn);
+	return ret;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/list_match.c - patterns of LIST (RFC 3501 section 6.3.8).
+ *
+ * On a mismatch the last "%" takes one octet more, then the last "*". Earlier
+ * ones need not be tried again: what they could take, the last ones can, since
+ * a "%" never crosses a separator. So the cost is bounded by the product of the
+ * lengths.
+ */
+#include "storage/list_core.h"
+
+#include "base/str.h"
+
+struct retry {
+	const char *pattern, *name; /* NULL: none */
+};
+
+static bool equal(const struct list_name *name, const char *at, char pattern)
+{
+	if (*at == pattern)
+		return true;
+	return name->inbox && at - name->text < 5 &&
+	       ascii_lower(*at) == ascii_lower(pattern);
+}
+
+bool list_match(const char *pattern, const struct list_name *name)
+{
+	struct retry level = {NULL, NULL}, any = {NULL, NULL};
+	const char *p = pattern, *n = name->text;
+
+	for (;;) {
+		if (*p == '*') {
+			any = (struct retry){++p, n};
+			level.name = NULL;
+		} else if (*p == '%') {
+			level = (struct retry){++p, n};
+		} else if (*n != '\0' && *p != '\0' && equal(name, n, *p)) {
+			p++;
+			n++;
+		} else if (*n == '\0' && *p == '\0') {
+			return true;
+		} else if (level.name != NULL && *level.name != '\0' &&
+			   *level.name != name->separator) {
+			p = level.pattern;
+			n = ++level.name;
+		} else if (any.name != NULL && *any.name != '\0') {
+			p = any.pattern;
+			n = ++any.name;
+			level.name = NULL;
+		} else {
+			return false;
+		}
+	}
+}

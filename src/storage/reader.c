@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/reader.c - walk mails of a view, and write down what was learnt.
+ */
+#include "storage/reader.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/core.h"
+#include "storage/mailbox.h"
+#include "storage/save_core.h"
+
+/* What may wait to be written; more is written in between. */
+enum { LEARNT_MAX = 4194304, LEARNT_COST = 2048, OUT_MAX = 64 * 1048576 };
+
+static void drop_mail(struct mail_reader *reader)
+{
+	text_unref(&reader->text);
+	mem_free(reader->mail_ctx);
+	reader->mail_ctx = NULL;
+	reader->message = NULL;
+	reader->parsed = false;
+	reader->record_valid = false;
+}
+
+static int reader_destroy(struct mail_reader *reader)
+{
+	drop_mail(reader);
+	index_rollback(&reader->txn);
+	buf_free(&reader->out);
+	return 0;
+}
+
+struct mail_reader *mail_reader_begin(const void *ctx, struct mailbox *box,
+				      const struct range_set *seqs)
+{
+	struct mail_reader *reader = mem_new(ctx, struct mail_reader);
+
+	reader->box = box;
+	reader->seqs = range_set_init(reader);
+	range_set_merge(&reader->seqs, seqs);
+	reader->out = buf_init(OUT_MAX);
+	reader->learnt_end = &reader->learnt;
+	talloc_set_destructor(reader, reader_destroy);
+	return reader;
+}
+
+void mail_reader_pause(struct mail_reader *reader)
+{
+	index_rollback(&reader->txn);
+	reader->record_valid = false;
+}
+
+unsigned mail_reader_gone(const struct mail_reader *reader)
+{
+	return reader->gone;
+}
+
+/* --- what was learnt ---------------------------------------------------------
+ */
+
+void reader_learn(struct mail_reader *reader, enum index_field field,
+		  struct str value)
+{
+	struct learnt *learnt;
+
+	if (value.len > CACHE_VALUE_MAX)
+		return;
+	if (reader->learnt_ctx == NULL)
+		reader->learnt_ctx = mem_ctx(reader, "learnt");
+	learnt = mem_new(reader->learnt_ctx, struct learnt);
+	learnt->uid = reader->mail.uid;
+	learnt->field = field;
+	learnt->value =
+		str_n(mem_memdup(learnt, value.data, value.len), value.len);
+	*reader->learnt_end = learnt;
+	reader->learnt_end = &learnt->next;
+	reader->learnt_bytes += value.len + LEARNT_COST;
+}
+
+void reader_sizes(struct mail_reader *reader, uint64_t physical,
+		  uint64_t virtual)
+{
+	struct index_record *record = &reader->record;
+	struct resized *resized;
+
+	if (record->size_physical == physical &&
+	    record->size_virtual == virtual)
+		return;
+	record->size_physical = physical;
+	record->size_virtual = virtual;
+	if (reader->learnt_ctx == NULL)
+		reader->learnt_ctx = mem_ctx(reader, "learnt");
+	resized = mem_new(reader->learnt_ctx, struct resized);
+	*resized = (struct resized){reader->resized, reader->mail.uid, physical,
+				    virtual};
+	reader->resized = resized;
+	reader->learnt_bytes += LEARNT_COST;
+}
+
+static int write_sizes(struct mail_reader *reader, struct index_txn *txn,
+		       struct index_box *row, struct err *err)
+{
+	struct index_record record;
+
+	for (struct resized *r = reader->resized; r != NULL; r = r->next) {
+		if (index_record_get(txn, row->id, r->uid, &record, err) < 0) {
+			if (err->code != ERR_NOT_FOUND)
+				return -1;
+			continue;
+		}
+		record.size_physical = r->physical;
+		record.size_virtual = r->virtual;
+		if (index_record_put(txn, row, &record, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_fields(struct mail_reader *reader, struct index_txn *txn,
+			uint32_t box, struct err *err)
+{
+	struct index_record record;
+
+	for (struct learnt *l = reader->learnt; l != NULL; l = l->next) {
+		if (index_record_get(txn, box, l->uid, &record, err) < 0) {
+			if (err->code != ERR_NOT_FOUND)
+				return -1;
+			continue;
+		}
+		if (index_cache_put(txn, box, l->uid, l->field, l->value, err) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_learnt(struct mail_reader *reader, struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	struct index_box row;
+
+	if (reader->box->store->index != NULL)
+		index_reserve(reader->box->store->index,
+			      reader->learnt_bytes * 2);
+	if (mailbox_begin(reader->box, INDEX_WRITE, &txn, &row, err) < 0)
+		return -1;
+	if (write_sizes(reader, txn, &row, err) < 0 ||
+	    write_fields(reader, txn, row.id, err) < 0 ||
+	    index_commit(&txn, err) < 0)
+		return store_failed(reader->box->store, err);
+	return 0;
+}
+
+/* Nothing depends on it: a failure is logged and the next reader learns the
+ * same again. */
+static void flush_learnt(struct mail_reader *reader)
+{
+	struct err err;
+
+	if (reader->learnt_ctx == NULL)
+		return;
+	mail_reader_pause(reader);
+	if (write_learnt(reader, &err) < 0)
+		log_error("Mailbox %s: can't write to the cache: %s",
+			  reader->box->name, err.text);
+	mem_free(reader->learnt_ctx);
+	reader->learnt_ctx = NULL;
+	reader->learnt = NULL;
+	reader->learnt_end = &reader->learnt;
+	reader->resized = NULL;
+	reader->learnt_bytes = 0;
+}
+
+void mail_reader_end(struct mail_reader **reader)
+{
+	if (*reader == NULL)
+		return;
+	flush_learnt(*reader);
+	mem_free(*reader);
+	*reader = NULL;
+}
+
+/* --- walking -----------------------------------------------------------------
+ */
+
+static int reader_begin(struct mail_reader *reader, struct err *err)
+{
+	struct index_box row;
+
+	if (reader->txn != NULL)
+		return 0;
+	if (mailbox_begin(reader->box, INDEX_READ, &reader->txn, &row, err) < 0)
+		return -1;
+	reader->box_id = row.id;
+	return 0;
+}
+
+int reader_record(struct mail_reader *reader, struct err *err)
+{
+	if (reader->record_valid)
+		return 0;
+	if (reader_begin(reader, err) < 0)
+		return -1;
+	if (index_record_get(reader->txn, reader->box_id, reader->mail.uid,
+			     &reader->record, err) < 0) {
+		if (err->code == ERR_NOT_FOUND)
+			return err_set(err, ERR_EXPUNGED,
+				       "Message was expunged");
+		return store_failed(reader->box->store, err);
+	}
+	reader->record_valid = true;
+	return 0;
+}
+
+bool reader_cached(struct mail_reader *reader, enum index_field field,
+		   struct str *out)
+{
+	struct err err;
+
+	return reader_begin(reader, &err) == 0 &&
+	       index_cache_get(reader->txn, reader->box_id, reader->mail.uid,
+			       field, out);
+}
+
+static bool next_seq(struct mail_reader *reader, uint32_t *out)
+{
+	while (reader->range < reader->seqs.count) {
+		const struct range *range = &reader->seqs.ranges[reader->range];
+		uint32_t seq = reader->next_seq;
+
+		if (seq < range->first)
+			seq = range->first;
+		if (seq <= range->last && seq <= reader->box->view.messages) {
+			reader->next_seq = seq + 1;
+			*out = seq;
+			return true;
+		}
+		reader->range++;
+	}
+	return false;
+}
+
+static void fill(struct mail_reader *reader, uint32_t seq)
+{
+	const struct index_record *record = &reader->record;
+
+	reader->mail = (struct mail){
+		.seq = seq,
+		.uid = record->uid,
+		.flags = record->flags,
+		.keywords = record->keywords,
+		.modseq = record->modseq,
+		.received = record->received,
+		.saved = record->saved,
+		.reader = reader,
+	};
+	if (range_set_has(&reader->box->view.recent, record->uid))
+		reader->mail.flags |= MAIL_RECENT;
+}
+
+int mail_reader_next(struct mail_reader *reader, const struct mail **out,
+		     struct err *err)
+{
+	uint32_t seq, uid;
+
+	drop_mail(reader);
+	if (reader->learnt_bytes > LEARNT_MAX)
+		flush_learnt(reader);
+	if (mailbox_may(reader->box, RIGHT_READ, err) < 0 ||
+	    reader_begin(reader, err) < 0)
+		return -1;
+	while (next_seq(reader, &seq)) {
+		uid = view_uid(&reader->box->view, seq);
+		if (uid == 0)
+			continue;
+		if (!index_record_next(reader->txn, reader->box_id, uid,
+				       &reader->record) ||
+		    reader->record.uid != uid) {
+			reader->gone++;
+			continue;
+		}
+		reader->record_valid = true;
+		fill(reader, seq);
+		*out = &reader->mail;
+		return 1;
+	}
+	return 0;
+}

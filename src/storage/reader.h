@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/reader.h - what reading mails, streams and searching share.
+ */
+#ifndef STORAGE_READER_H
+#define STORAGE_READER_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <talloc.h>
+
+#include "base/buf.h"
+#include "base/range.h"
+#include "base/str.h"
+#include "index/index.h"
+#include "mime/parse.h"
+#include "storage/mail.h"
+
+struct err;
+struct mailbox;
+
+/* --- the text of one mail, in memory or as a file ----------------------------
+ */
+
+/* Mails up to this size are read at once. */
+enum { TEXT_MEMORY_MAX = 131072 };
+
+/* Counted: a reader and the streams made from it share it. */
+struct text {
+	unsigned users;
+	int fd;          /* -1 when all of it is in `buf` */
+	uint64_t offset; /* in the file */
+	uint64_t len;
+	struct buf buf;
+};
+
+void text_unref(struct text **text);
+/* Up to `len` octets from `at`, to *out, which is valid up to the next call;
+ * `buf` holds what is not in memory. Fewer only at the end. */
+int text_get(struct text *text, uint64_t at, size_t len, struct buf *buf,
+	     struct str *out, struct err *err);
+
+/* --- readers
+ * -------------------------------------------------------------------- */
+
+struct learnt {
+	struct learnt *next;
+	uint32_t uid;
+	enum index_field field;
+	struct str value;
+};
+
+struct resized {
+	struct resized *next;
+	uint32_t uid;
+	uint64_t physical, virtual;
+};
+
+struct mail_reader {
+	struct mailbox *box;
+	struct range_set seqs;
+	size_t range; /* the one that `next_seq` is in */
+	uint32_t next_seq;
+	unsigned gone;
+	struct index_txn *txn;
+	uint32_t box_id;
+	/* The mail at hand. */
+	struct mail mail;
+	struct index_record record;
+	bool record_valid; /* record.driver points into txn */
+	struct text *text;
+	TALLOC_CTX *mail_ctx;               /* what belongs to it */
+	const struct mime_message *message; /* NULL until it is needed */
+	bool parsed;                        /* it has its header texts */
+	struct buf out;                     /* what was made for the caller */
+	/* For the cache. */
+	TALLOC_CTX *learnt_ctx;
+	struct learnt *learnt, **learnt_end;
+	size_t learnt_bytes;
+	struct resized *resized;
+};
+
+/* The transaction and the record of the mail at hand, again after a pause. */
+int reader_record(struct mail_reader *reader, struct err *err);
+/* The field from the cache; *out is valid up to the next pause. */
+bool reader_cached(struct mail_reader *reader, enum index_field field,
+		   struct str *out);
+/* To be written to the cache when the reader ends. */
+void reader_learn(struct mail_reader *reader, enum index_field field,
+		  struct str value);
+/* Open the mail if it is not open yet. */
+int reader_text(struct mail_reader *reader, struct err *err);
+/* Parse it; fills the cache with what comes of it. */
+int reader_parse(struct mail_reader *reader, struct err *err);
+/* Its tree, from the cache if it is there; header texts may be missing. */
+int reader_parts(struct mail_reader *reader, const struct mime_message **out,
+		 struct err *err);
+/* What the mail's sizes really are. */
+void reader_sizes(struct mail_reader *reader, uint64_t physical,
+		  uint64_t virtual);
+/* Where the header ends, with the empty line; 0 if it does not end here. */
+size_t header_end(struct str text);
+
+#endif

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/save.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "mime/imap.h"
+#include "mime/parse.h"
+#include "storage/core.h"
+#include "storage/mailbox.h"
+#include "storage/save_core.h"
+
+/* Text is written in pieces of this size, and parsed on the way. */
+enum { WRITE_BUFFER = 65536, SAVE_MAILS_MAX = 1000000 };
+
+struct save_mail {
+	struct driver_save *file;
+	const char **keywords; /* names, NULL at the end; or NULL */
+	bool linked;           /* in the same index: its cache comes from */
+	uint32_t from_box, from_uid;
+	struct cached cached;
+};
+
+struct save {
+	const void *ctx; /* of the results */
+	struct mailbox *box;
+	struct save_mail *mails;
+	size_t count, cap;
+	/* The mail under way. */
+	struct save_mail current;
+	bool in_mail;
+	const struct mime_message *parsed;
+	struct mime_parser *parser;
+	struct buf buf;
+	uint64_t written;
+	bool last_cr, last_lf;
+	/* MOVE */
+	struct mailbox *expunge_from;
+	const struct range_set *expunge_uids;
+};
+
+static int save_destroy(struct save *save)
+{
+	const struct driver *driver = save->box->disk->location->driver;
+
+	if (save->in_mail)
+		driver->save_end(save->current.file);
+	for (size_t i = 0; i < save->count; i++)
+		driver->save_end(save->mails[i].file);
+	buf_free(&save->buf);
+	return 0;
+}
+
+struct save *save_begin(const void *ctx, struct mailbox *box)
+{
+	struct save *save = mem_new(ctx, struct save);
+
+	save->ctx = ctx;
+	save->box = box;
+	save->buf = buf_init(WRITE_BUFFER * 2);
+	talloc_set_destructor(save, save_destroy);
+	return save;
+}
+
+void save_rollback(struct save **save)
+{
+	mem_free(*save);
+	*save = NULL;
+}
+
+static const char **copy_names(const void *ctx, const char *const *names)
+{
+	const char **out;
+	size_t count = 0;
+
+	if (names == NULL)
+		return NULL;
+	while (names[count] != NULL)
+		count++;
+	out = mem_array(ctx, const char *, count + 1);
+	for (size_t i = 0; i < count; i++)
+		out[i] = mem_strdup(out, names[i]);
+	return out;
+}
+
+static void take_options(struct save *save, struct save_mail *mail,
+			 const struct save_options *options)
+{
+	struct driver_save *file = mail->file;
+
+	file->flags = options->flags & (uint8_t)~MAIL_RECENT;
+	file->received = options->received != 0 ? options->received
+						: (int64_t)time(NULL);
+	if (options->guid != NULL)
+		file->guid = mem_strdup(save, options->guid);
+	mail->keywords = copy_names(save, options->keywords);
+}
+
+/* A tree can be used when the text it was made of goes to the disk as it is. */
+static bool parsed_fits(const struct save *save,
+			const struct mime_message *parsed)
+{
+	const struct mime_size *size = &parsed->size;
+
+	if (save->box->user->settings.mail_save_crlf)
+		return size->physical == size->virtual;
+	return size->physical + size->lines == size->virtual;
+}
+
+static struct mime_parser *new_parser(struct save *save)
+{
+	struct mime_limits limits;
+
+	mail_mime_limits(save->box->user, &limits);
+	return mime_parser_new(save, &limits);
+}
+
+static int may_add(const struct save *save, struct err *err)
+{
+	if (mailbox_may(save->box, RIGHT_INSERT, err) < 0)
+		return -1;
+	if (save->count >= SAVE_MAILS_MAX)
+		return err_set(err, ERR_LIMIT, "too many mails at once");
+	return 0;
+}
+
+int save_mail_begin(struct save *save, const struct save_options *options,
+		    struct err *err)
+{
+	struct driver_box *disk = save->box->disk;
+
+	if (may_add(save, err) < 0)
+		return -1;
+	save->current = (struct save_mail){0};
+	if (disk->location->driver->save_begin(save, disk, &save->current.file,
+					       err) < 0)
+		return -1;
+	take_options(save, &save->current, options);
+	save->in_mail = true;
+	save->written = 0;
+	save->last_cr = save->last_lf = false;
+	buf_reset(&save->buf);
+	save->parsed = NULL;
+	if (options->parsed != NULL && parsed_fits(save, options->parsed))
+		save->parsed = options->parsed;
+	save->parser = save->parsed == NULL ? new_parser(save) : NULL;
+	return 0;
+}
+
+static int flush(struct save *save, struct err *err)
+{
+	struct driver_save *file = save->current.file;
+
+	if (save->buf.len == 0)
+		return 0;
+	if (file_write_all(file->fd, save->buf.data, save->buf.len, file->temp,
+			   err) < 0)
+		return -1;
+	if (save->parser != NULL)
+		mime_parser_feed(save->parser, save->buf.data, save->buf.len);
+	save->written += save->buf.len;
+	buf_reset(&save->buf);
+	return 0;
+}
+
+/* CRLF becomes LF; a CR alone stays. */
+static void add_lf(struct save *save, const char *data, size_t len)
+{
+	const char *end = data + len;
+
+	if (save->last_cr && len > 0 && data[0] != '\n')
+		buf_putc(&save->buf, '\r');
+	if (len > 0)
+		save->last_cr = false;
+	while (data < end) {
+		const char *cr = memchr(data, '\r', (size_t)(end - data));
+
+		if (cr == NULL) {
+			buf_append(&save->buf, data, (size_t)(end - data));
+			return;
+		}
+		buf_append(&save->buf, data, (size_t)(cr - data));
+		if (cr + 1 == end)
+			save->last_cr = true;
+		else if (cr[1] != '\n')
+			buf_putc(&save->buf, '\r');
+		data = cr + 1;
+	}
+}
+
+static void add_crlf(struct save *save, const char *data, size_t len)
+{
+	crlf_append(str_n(data, len), &save->last_lf, &save->buf);
+}
+
+int save_mail_write(struct save *save, const void *data, size_t len,
+		    struct err *err)
+{
+	const char *at = data;
+
+	while (len > 0) {
+		/* CRLF may be twice as long. */
+		size_t take = len < WRITE_BUFFER / 2 ? len : WRITE_BUFFER / 2;
+
+		if (save->box->user->settings.mail_save_crlf)
+			add_crlf(save, at, take);
+		else
+			add_lf(save, at, take);
+		if (save->buf.len >= WRITE_BUFFER && flush(save, err) < 0)
+			return -1;
+		at += take;
+		len -= take;
+	}
+	return 0;
+}
+
+static bool wants_fsync(const struct save *save)
+{
+	return strcmp(save->box->user->settings.mail_fsync, "never") != 0;
+}
+
+static int finish_file(struct save *save, struct err *err)
+{
+	struct driver_save *file = save->current.file;
+
+	if (save->last_cr)
+		buf_putc(&save->buf, '\r');
+	if (flush(save, err) < 0)
+		return -1;
+	if (wants_fsync(save) && fdatasync(file->fd) < 0)
+		return err_sys(err, "fdatasync(%s)", file->temp);
+	if (close(file->fd) < 0) {
+		file->fd = -1;
+		return err_sys(err, "close(%s)", file->temp);
+	}
+	file->fd = -1;
+	return 0;
+}
+
+static struct save_mail *add_mail(struct save *save,
+				  const struct save_mail *mail)
+{
+	if (save->count == save->cap) {
+		save->cap = save->cap == 0 ? 4 : save->cap * 2;
+		save->mails = mem_resize(save, save->mails, struct save_mail,
+					 save->cap);
+	}
+	save->mails[save->count] = *mail;
+	return &save->mails[save->count++];
+}
+
+int save_mail_finish(struct save *save, struct err *err)
+{
+	struct driver_save *file = save->current.file;
+	const struct mime_message *message = save->parsed;
+
+	if (finish_file(save, err) < 0)
+		return -1;
+	if (message == NULL)
+		message = mime_parser_end(save->parser);
+	if (message->size.physical != save->written)
+		return err_set(err, ERR_TEMPORARY,
+			       "the parsed mail has %ju octets, not %ju",
+			       (uintmax_t)message->size.physical,
+			       (uintmax_t)save->written);
+	file->size_physical = message->size.physical;
+	file->size_virtual = message->size.virtual;
+	cached_make(save, message, &save->current.cached);
+	mem_free(save->parser);
+	save->parser = NULL;
+	save->in_mail = false;
+	add_mail(save, &save->current);
+	return 0;
+}
+
+void save_mail_cancel(struct save *save)
+{
+	if (!save->in_mail)
+		return;
+	save->box->disk->location->driver->save_end(save->current.file);
+	mem_free(save->parser);
+	save->parser = NULL;
+	save->in_mail = false;
+}
+
+int save_add_link(struct save *save, struct mailbox *from,
+		  struct index_txn *txn, const struct index_record *record,
+		  const struct save_options *options, struct err *err)
+{
+	struct driver_box *to = save->box->disk;
+	struct save_mail mail = {0};
+
+	if (may_add(save, err) < 0)
+		return -1;
+	if (from->disk->location->driver != to->location->driver)
+		return err_set(err, ERR_UNSUPPORTED, "formats differ");
+	if (to->location->driver->save_link(save, to, from->disk, record,
+					    &mail.file, err) < 0)
+		return -1;
+	take_options(save, &mail, options);
+	mail.file->size_physical = record->size_physical;
+	mail.file->size_virtual = record->size_virtual;
+	mail.linked = from->store == save->box->store;
+	mail.from_box = from->disk->id;
+	mail.from_uid = record->uid;
+	if (!mail.linked)
+		cached_read(save, txn, from->disk->id, record->uid,
+			    &mail.cached);
+	add_mail(save, &mail);
+	return 0;
+}
+
+void save_expunge_from(struct save *save, struct mailbox *from,
+		       const struct range_set *uids)
+{
+	save->expunge_from = from;
+	save->expunge_uids = uids;
+}
+
+/* --- the transaction
+ * ----------------------------------------------------------- */
+
+struct commit {
+	struct save *save;
+	struct index_txn *txn;
+	struct index_box row;
+	struct driver_save **files;
+	struct str *driver_data;
+	bool new_keywords;
+};
+
+/* Bits for keywords, and what the index will need. */
+static int prepare(struct commit *commit, struct err *err)
+{
+	struct save *save = commit->save;
+
+	for (size_t i = 0; i < save->count; i++) {
+		struct save_mail *mail = &save->mails[i];
+		bool added;
+
+		if (keywords_to_bits(save->box->user, commit->txn,
+				     commit->row.id,
+				     (const char *const *)mail->keywords,
+				     &mail->file->keywords, &added, err) < 0)
+			return -1;
+		commit->new_keywords = commit->new_keywords || added;
+		commit->files[i] = mail->file;
+	}
+	return 0;
+}
+
+static int append_one(struct commit *commit, const struct save_mail *mail,
+		      struct str driver_data, struct err *err)
+{
+	struct index_record record = {
+		.uid = mail->file->uid,
+		.flags = mail->file->flags,
+		.keywords = mail->file->keywords,
+		.received = mail->file->received,
+		.saved = (int64_t)time(NULL),
+		.size_physical = mail->file->size_physical,
+		.size_virtual = mail->file->size_virtual,
+		.driver = driver_data,
+	};
+
+	if (index_record_append(commit->txn, &commit->row, &record, err) < 0)
+		return -1;
+	if (mail->linked)
+		return index_cache_copy(commit->txn, mail->from_box,
+					mail->from_uid, commit->row.id,
+					record.uid, err);
+	return cached_write(commit->txn, commit->row.id, record.uid,
+			    &mail->cached, err);
+}
+
+static int append_all(struct commit *commit, struct err *err)
+{
+	for (size_t i = 0; i < commit->save->count; i++) {
+		if (append_one(commit, &commit->save->mails[i],
+			       commit->driver_data[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int expunge_originals(struct commit *commit, struct err *err)
+{
+	struct mailbox *from = commit->save->expunge_from;
+	struct index_box row;
+
+	if (from == NULL)
+		return 0;
+	if (from->disk->id == commit->row.id)
+		return expunge_uids(from, commit->txn, &commit->row,
+				    commit->save->expunge_uids, err);
+	if (box_get(from->disk, commit->txn, &row, err) < 0)
+		return -1;
+	return expunge_uids(from, commit->txn, &row, commit->save->expunge_uids,
+			    err);
+}
+
+static int put_in(struct commit *commit, struct err *err)
+{
+	struct save *save = commit->save;
+	struct driver_box *disk = save->box->disk;
+	const struct driver *driver = disk->location->driver;
+
+	if (prepare(commit, err) < 0 ||
+	    driver->save_publish(save, commit->txn, &commit->row, commit->files,
+				 save->count, commit->driver_data, err) < 0 ||
+	    append_all(commit, err) < 0 ||
+	    driver->flush(commit->txn, disk, &commit->row, commit->new_keywords,
+			  err) < 0 ||
+	    expunge_originals(commit, err) < 0)
+		return -1;
+	return index_commit(&commit->txn, err);
+}
+
+/* The driver takes back what it published when the index fails: the sender is
+ * told so and tries again. */
+static int commit_run(struct commit *commit, struct err *err)
+{
+	struct save *save = commit->save;
+
+	if (put_in(commit, err) == 0)
+		return 0;
+	for (size_t i = 0; i < save->count; i++)
+		save->mails[i].file->failed = true;
+	return store_failed(save->box->store, err);
+}
+
+/* A record, its place in the tables, and slack in their pages. */
+enum { RECORD_COST = 1024 };
+
+static uint64_t index_cost(const struct save *save)
+{
+	uint64_t cost = 0;
+
+	for (size_t i = 0; i < save->count; i++) {
+		const struct cached *cached = &save->mails[i].cached;
+
+		cost += RECORD_COST +
+			2 * (cached->envelope.len + cached->structure.len +
+			     cached->parts.len + cached->headers.len);
+		if (save->mails[i].linked)
+			cost += 8 * RECORD_COST;
+	}
+	return cost;
+}
+
+static int commit_all(struct save *save, uint32_t *uid_validity_out,
+		      struct range_set *uids_out, struct err *err)
+{
+	struct mailbox *box = save->box;
+	struct commit commit = {.save = save};
+	int ret;
+
+	commit.files = mem_array(save, struct driver_save *, save->count + 1);
+	commit.driver_data = mem_array(save, struct str, save->count + 1);
+	if (box_sync(box->disk, box->ns, box->store, false, err) < 0)
+		return -1;
+	index_reserve(box->store->index, index_cost(save));
+	if (mailbox_begin(box, INDEX_WRITE, &commit.txn, &commit.row, err) < 0)
+		return -1;
+	ret = save->count == 0 ? 0 : commit_run(&commit, err);
+	index_rollback(&commit.txn);
+	if (ret < 0)
+		return -1;
+	*uid_validity_out = commit.row.uid_validity;
+	if (uids_out == NULL)
+		return 0;
+	*uids_out = range_set_init(save->ctx);
+	for (size_t i = 0; i < save->count; i++)
+		range_set_add(uids_out, save->mails[i].file->uid,
+			      save->mails[i].file->uid);
+	return 0;
+}
+
+int save_commit(struct save **save, uint32_t *uid_validity_out,
+		struct range_set *uids_out, struct err *err)
+{
+	uint32_t uid_validity;
+	int ret;
+
+	save_mail_cancel(*save);
+	ret = commit_all(*save, &uid_validity, uids_out, err);
+	if (ret == 0 && uid_validity_out != NULL)
+		*uid_validity_out = uid_validity;
+	save_rollback(save);
+	return ret;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/save_cache.c - what the index remembers of a mail.
+ *
+ * All texts are in the form in which they are sent, so that an answer is a
+ * copy.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "mime/imap.h"
+#include "storage/save_core.h"
+
+/* The fields that clients and SEARCH ask for; '+' stands for all of them, so
+ * that an entry is short. */
+static const char usual[] =
+	" bcc cc content-type date disposition-notification-to from importance "
+	"in-reply-to list-id list-post list-unsubscribe message-id "
+	"mime-version newsgroups priority received-spf references reply-to "
+	"return-path sender subject to x-mailer x-priority x-spam-flag "
+	"x-spam-status delivered-to ";
+
+enum { NAMES_MAX = 1024, NAME_MAX_LEN = 64 };
+
+/* Whether " name " stands in the list. */
+static bool list_has(struct str list, const char *name)
+{
+	char word[NAME_MAX_LEN + 3];
+	size_t len = strlen(name);
+
+	if (len > NAME_MAX_LEN)
+		return false;
+	word[0] = ' ';
+	for (size_t i = 0; i < len; i++)
+		word[i + 1] = ascii_lower(name[i]);
+	word[len + 1] = ' ';
+	return str_find(list, str_n(word, len + 2)) >= 0;
+}
+
+static bool split(struct str value, struct str *names_out, struct str *text_out)
+{
+	const char *nul =
+		value.len == 0 ? NULL : memchr(value.data, '\0', value.len);
+
+	if (nul == NULL)
+		return false;
+	*names_out = str_n(value.data, (size_t)(nul - value.data));
+	*text_out = str_from(value, names_out->len + 1);
+	return true;
+}
+
+static bool names_have(struct str names, const char *name)
+{
+	return (names.len > 0 && names.data[0] == '+' &&
+		list_has(STR(usual), name)) ||
+	       list_has(names, name);
+}
+
+bool cached_headers_get(struct str value, const char *const *wanted,
+			struct str *text_out)
+{
+	struct str names, text;
+
+	if (!split(value, &names, &text))
+		return false;
+	for (size_t i = 0; wanted[i] != NULL; i++) {
+		if (!names_have(names, wanted[i]))
+			return false;
+	}
+	*text_out = text;
+	return true;
+}
+
+char *cached_headers_names(const void *ctx, struct str value,
+			   const char *const *wanted)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(NAMES_MAX);
+	struct str names, text;
+
+	if (split(value, &names, &text))
+		buf_add_str(&out, names);
+	else
+		buf_add(&out, "+ ");
+	for (size_t i = 0; wanted[i] != NULL; i++) {
+		if (names_have(str_n(out.data, out.len), wanted[i]))
+			continue;
+		if (strlen(wanted[i]) > NAME_MAX_LEN)
+			return NULL;
+		for (const char *p = wanted[i]; *p != '\0'; p++)
+			buf_putc(&out, ascii_lower(*p));
+		buf_putc(&out, ' ');
+	}
+	return out.overflow ? NULL : buf_steal(ctx, &out);
+}
+
+/* The names as an array for a section, child of ctx. */
+static void add_words(struct str list, const char **fields, size_t max,
+		      size_t *count, const void *ctx)
+{
+	struct str word;
+
+	while (*count < max && str_word(&list, &word)) {
+		if (!str_is(word, "+"))
+			fields[(*count)++] = str_dup(ctx, word);
+	}
+}
+
+void cached_headers_make(struct str header, const char *names, struct buf *out)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "headers");
+	const char *fields[NAMES_MAX / 2 + 1] = {NULL};
+	struct section section = {
+		.kind = SECTION_HEADER_FIELDS,
+		.fields = fields,
+	};
+	size_t count = 0, start;
+
+	if (names[0] == '+')
+		add_words(STR(usual), fields, NAMES_MAX / 2, &count, ctx);
+	add_words(str_of(names), fields, NAMES_MAX / 2, &count, ctx);
+	buf_append(out, names, strlen(names) + 1);
+	start = out->len;
+	section_filter(&section, header, out);
+	/* The empty line at the end is added with every answer. */
+	if (out->len >= start + 2)
+		buf_truncate(out, out->len - 2);
+}
+
+static struct str keep(const void *ctx, const struct buf *buf, size_t max)
+{
+	if (buf->overflow || buf->len > max)
+		return str_n(NULL, 0);
+	return str_n(mem_memdup(ctx, buf->data, buf->len), buf->len);
+}
+
+void cached_make(const void *ctx, const struct mime_message *message,
+		 struct cached *out)
+{
+	CLEANUP(buf_free) struct buf buf = buf_init(CACHE_VALUE_MAX);
+	struct str header = message->root->header_text;
+
+	mime_envelope(header, &buf);
+	out->envelope = keep(ctx, &buf, CACHE_VALUE_MAX);
+	buf_reset(&buf);
+	mime_body_structure(message, true, &buf);
+	out->structure = keep(ctx, &buf, CACHE_VALUE_MAX);
+	buf_reset(&buf);
+	mime_pack(message, &buf);
+	out->parts = keep(ctx, &buf, CACHE_VALUE_MAX);
+	buf_reset(&buf);
+	cached_headers_make(header, "+ ", &buf);
+	out->headers = keep(ctx, &buf, CACHE_HEADERS_MAX);
+}
+
+static struct str read_one(const void *ctx, struct index_txn *txn, uint32_t box,
+			   uint32_t uid, enum index_field field)
+{
+	struct str value;
+
+	if (!index_cache_get(txn, box, uid, field, &value))
+		return str_n(NULL, 0);
+	return str_n(mem_memdup(ctx, value.data, value.len), value.len);
+}
+
+void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
+		 uint32_t uid, struct cached *out)
+{
+	out->envelope = read_one(ctx, txn, box, uid, INDEX_ENVELOPE);
+	out->structure = read_one(ctx, txn, box, uid, INDEX_BODY_STRUCTURE);
+	out->parts = read_one(ctx, txn, box, uid, INDEX_PARTS);
+	out->headers = read_one(ctx, txn, box, uid, INDEX_HEADERS);
+}
+
+static int write_one(struct index_txn *txn, uint32_t box, uint32_t uid,
+		     enum index_field field, struct str value, struct err *err)
+{
+	if (value.data == NULL)
+		return 0;
+	return index_cache_put(txn, box, uid, field, value, err);
+}
+
+int cached_write(struct index_txn *txn, uint32_t box, uint32_t uid,
+		 const struct cached *cached, struct err *err)
+{
+	if (write_one(txn, box, uid, INDEX_ENVELOPE, cached->envelope, err) <
+		    0 ||
+	    write_one(txn, box, uid, INDEX_BODY_STRUCTURE, cached->structure,
+		      err) < 0 ||
+	    write_one(txn, box, uid, INDEX_PARTS, cached->parts, err) < 0)
+		return -1;
+	return write_one(txn, box, uid, INDEX_HEADERS, cached->headers, err);
+}

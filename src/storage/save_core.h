@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/save_core.h - what saving and copying share.
+ */
+#ifndef STORAGE_SAVE_CORE_H
+#define STORAGE_SAVE_CORE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "index/index.h"
+
+struct buf;
+struct err;
+struct mailbox;
+struct mime_message;
+struct range_set;
+struct save;
+struct save_options;
+
+/* Add a copy of a mail by hard link. `txn` is a read transaction of `from`.
+ * ERR_UNSUPPORTED: copy its text. */
+int save_add_link(struct save *save, struct mailbox *from,
+		  struct index_txn *txn, const struct index_record *record,
+		  const struct save_options *options, struct err *err);
+/* Remove those mails of `from`, which has the same index, in the transaction
+ * that adds the copies. */
+void save_expunge_from(struct save *save, struct mailbox *from,
+		       const struct range_set *uids);
+
+/* --- what the index remembers of a mail -------------------------------------
+ */
+
+/* Longer texts are made anew whenever somebody asks. */
+enum { CACHE_VALUE_MAX = 262144, CACHE_HEADERS_MAX = 65536 };
+
+/* As stored; data NULL where there is none. */
+struct cached {
+	struct str envelope, structure, parts, headers;
+};
+
+/* From the parsed mail with its header texts. Children of ctx. */
+void cached_make(const void *ctx, const struct mime_message *message,
+		 struct cached *out);
+/* Copies of what is in the index; children of ctx. */
+void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
+		 uint32_t uid, struct cached *out);
+int cached_write(struct index_txn *txn, uint32_t box, uint32_t uid,
+		 const struct cached *cached, struct err *err);
+
+/* INDEX_HEADERS: a list of lower-case names with blanks around each, NUL, then
+ * those fields with CRLF, without the empty line. */
+void cached_headers_make(struct str header, const char *names, struct buf *out);
+/* The text part if `names_in` has all of those wanted; false otherwise. */
+bool cached_headers_get(struct str value, const char *const *wanted,
+			struct str *text_out);
+/* The names of `value` with those wanted; child of ctx. NULL when they would
+ * become too many. */
+char *cached_headers_names(const void *ctx, struct str value,
+			   const char *const *wanted);
+
+#endif

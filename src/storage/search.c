@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/search.h"
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/core.h"
+#include "storage/mailbox.h"
+#include "storage/search_core.h"
+
+/* How many mails to look at in the index between two looks at the clock. */
+enum { CLOCK_EVERY = 256 };
+
+struct search {
+	struct mailbox *box;
+	const struct search_node *root;
+	struct search_key *key;
+	struct mail_reader *reader;
+	struct range_set result;
+	uint64_t modseq;
+	bool started, done;
+};
+
+static int search_destroy(struct search *search)
+{
+	mail_reader_end(&search->reader);
+	return 0;
+}
+
+struct search *search_begin(const void *ctx, struct mailbox *box,
+			    const struct search_node *root)
+{
+	struct search *search = mem_new(ctx, struct search);
+
+	search->box = box;
+	search->root = root;
+	search->result = range_set_init(search);
+	talloc_set_destructor(search, search_destroy);
+	return search;
+}
+
+/* Leave in `seqs` what a set that must match leaves of it. */
+static void narrow_by(const struct mailbox *box, const struct search_node *node,
+		      struct range_set *seqs)
+{
+	struct range_set found;
+
+	if (node->negate)
+		return;
+	if (node->kind == SEARCH_SEQS) {
+		range_set_intersect(seqs, &node->set);
+	} else if (node->kind == SEARCH_UIDS) {
+		found = range_set_init(seqs->ctx);
+		view_seqs(&box->view, &node->set, &found);
+		range_set_intersect(seqs, &found);
+	}
+}
+
+static void narrow(const struct mailbox *box, const struct search_node *root,
+		   struct range_set *seqs)
+{
+	narrow_by(box, root, seqs);
+	if (root->kind != SEARCH_AND || root->negate)
+		return;
+	for (const struct search_node *node = root->children; node != NULL;
+	     node = node->next)
+		narrow_by(box, node, seqs);
+}
+
+static bool is_set(const struct search_node *node)
+{
+	return !node->negate &&
+	       (node->kind == SEARCH_ALL || node->kind == SEARCH_SEQS ||
+		node->kind == SEARCH_UIDS);
+}
+
+/* Whether numbers alone are asked for: then no mail is looked at. */
+static bool only_sets(const struct search_node *root)
+{
+	if (root->kind != SEARCH_AND || root->negate)
+		return is_set(root);
+	for (const struct search_node *node = root->children; node != NULL;
+	     node = node->next) {
+		if (!is_set(node))
+			return false;
+	}
+	return true;
+}
+
+static int start(struct search *search, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "search");
+	struct range_set seqs = range_set_init(ctx);
+
+	search->started = true;
+	range_set_add(&seqs, 1, search->box->view.messages);
+	narrow(search->box, search->root, &seqs);
+	if (only_sets(search->root)) {
+		range_set_merge(&search->result, &seqs);
+		search->done = true;
+		return 0;
+	}
+	search->key = search_key_make(search, search->box, search->root, 0);
+	if (search->key == NULL)
+		return err_set(err, ERR_LIMIT, "Search keys nest too deep");
+	search->reader = mail_reader_begin(search, search->box, &seqs);
+	return 0;
+}
+
+/* What is cheap decides first. */
+static int look_at(struct search *search, const struct mail *mail,
+		   enum search_cost *cost_out, struct err *err)
+{
+	enum search_answer got = SEARCH_LATER;
+	enum search_cost cost;
+
+	for (cost = COST_INDEX; cost <= COST_FILE; cost++) {
+		got = search_match(search->key, mail, cost, err);
+		if (got != SEARCH_LATER)
+			break;
+	}
+	*cost_out = cost;
+	if (got == SEARCH_FAILED)
+		return err->code == ERR_EXPUNGED ? 0 : -1;
+	if (got == SEARCH_YES) {
+		range_set_add(&search->result, mail->seq, mail->seq);
+		if (mail->modseq > search->modseq)
+			search->modseq = mail->modseq;
+	}
+	return 0;
+}
+
+int search_run(struct search *search, unsigned ms, struct err *err)
+{
+	uint64_t end = clock_monotonic_ms() + ms;
+	unsigned looked = 0;
+
+	if (!search->started && start(search, err) < 0)
+		return -1;
+	while (!search->done) {
+		enum search_cost cost;
+		const struct mail *mail;
+		int got = mail_reader_next(search->reader, &mail, err);
+
+		if (got == 0) {
+			mail_reader_end(&search->reader);
+			search->done = true;
+			break;
+		}
+		if (got < 0 || look_at(search, mail, &cost, err) < 0) {
+			mail_reader_pause(search->reader);
+			return -1;
+		}
+		if ((cost == COST_FILE || ++looked % CLOCK_EVERY == 0) &&
+		    clock_monotonic_ms() >= end) {
+			mail_reader_pause(search->reader);
+			return 0;
+		}
+	}
+	return 1;
+}
+
+const struct range_set *search_result(const struct search *search)
+{
+	return &search->result;
+}
+
+uint64_t search_result_modseq(const struct search *search)
+{
+	return search->modseq;
+}

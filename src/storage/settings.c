@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/settings.c - mail_*, mailbox_*, maildir_*, mbox_* and the namespace
+ * and mailbox sections.
+ */
+#include "storage/core.h"
+
+#define SETTINGS_STRUCT struct mail_settings
+const struct setting mail_settings[] = {
+	S_FLAGS(mail_location, "", SETTING_VARS,
+		"Where mail lies: the format, a path and options, as in "
+		"maildir:~/Maildir:INDEX=/var/index/%u. Empty: looked for "
+		"below the home directory."),
+	S_FLAGS(mail_home, "", SETTING_VARS,
+		"Home directory of users for whom userdb gives none."),
+	S_FLAGS(mail_log_prefix, "%s(%u)<%{pid}><%{session}>: ", SETTING_VARS,
+		"What stands in front of log lines about a user."),
+	S_ENUM(mail_fsync, "optimized", "optimized:always:never",
+	       "When to wait for the disk: optimized where mail could get "
+	       "lost, always, or never."),
+	S(mail_temp_dir, "/tmp",
+	  "Where temporary files go; INDEX=MEMORY lies there too."),
+	S(mail_attachment_dir, "",
+	  "Where Dovecot puts attachments of its dbox formats."),
+	S(mail_max_keyword_length, "50",
+	  "Longest keyword (user-defined flag) that clients may set."),
+	S(mail_debug, "no", "Log what happens to mailboxes."),
+	S(mail_full_filesystem_access, "no",
+	  "Let mailbox names be any path that the system lets the user "
+	  "read."),
+	S(mail_save_crlf, "no",
+	  "Save mails with CRLF line ends instead of LF."),
+	S(mailbox_list_index, "yes",
+	  "Answer LIST and STATUS from the index. It always does."),
+	S(mailbox_idle_check_interval, "30 secs",
+	  "How often IDLE looks for changes where the system can't tell of "
+	  "them."),
+	S(mail_temp_scan_interval, "1 weeks",
+	  "How often tmp/ is searched for files that were left behind."),
+	S(mail_max_lock_timeout, "0",
+	  "Longest wait for a lock, whatever the format's settings say; 0 "
+	  "leaves it to them."),
+	S(maildir_stat_dirs, "no",
+	  "Look whether an entry of a Maildir is a directory before it is "
+	  "listed."),
+	S(maildir_copy_with_hardlinks, "yes",
+	  "Copy mails by hard links where possible."),
+	S(maildir_very_dirty_syncs, "no",
+	  "Take it that nobody else changes cur/."),
+	S(maildir_broken_filename_sizes, "no",
+	  "Don't believe the S= in file names."),
+	S(maildir_empty_new, "no",
+	  "Move mails from new/ to cur/ when a mailbox is opened."),
+	S(mail_max_mime_depth, "100",
+	  "How deep the parts of a mail may nest; deeper ones are text."),
+	S(mail_max_mime_parts, "10000",
+	  "How many parts a mail may have; what follows is text."),
+	S(mail_max_header_size, "10 M",
+	  "How much of a mail's header is looked at."),
+	S_FOREIGN("mail_always_cache_fields", SETTING_TEXT, "",
+		  "Header fields to keep in the cache for all mails."),
+	S_FOREIGN("mail_attachment_detection_options", SETTING_TEXT, "",
+		  "How to mark mails with attachments by a keyword."),
+	S_FOREIGN("mail_attachment_fs", SETTING_TEXT, "sis posix",
+		  "File system of attachments."),
+	S_FOREIGN("mail_attachment_hash", SETTING_TEXT, "%{sha1}",
+		  "File names of attachments."),
+	S_FOREIGN("mail_attachment_min_size", SETTING_SIZE, "128 k",
+		  "Smallest attachment that is kept by itself."),
+	S_FOREIGN("mail_attribute_dict", SETTING_TEXT, "",
+		  "Dictionary of METADATA."),
+	S_FOREIGN("mail_cache_fields", SETTING_TEXT, "flags",
+		  "What to keep in the cache at first."),
+	S_FOREIGN("mail_never_cache_fields", SETTING_TEXT, "imap.envelope",
+		  "What not to keep in the cache."),
+	S_FOREIGN("mail_nfs_index", SETTING_BOOL, "no",
+		  "Index files are on NFS."),
+	S_FOREIGN("mail_nfs_storage", SETTING_BOOL, "no", "Mail is on NFS."),
+	S_FOREIGN("mail_prefetch_count", SETTING_UNSIGNED, "0",
+		  "How many mails to read ahead."),
+	S_FOREIGN("mail_server_admin", SETTING_TEXT, "",
+		  "Address of the administrator (METADATA)."),
+	S_FOREIGN("mail_server_comment", SETTING_TEXT, "",
+		  "Comment on the server (METADATA)."),
+	S_FOREIGN("mail_shared_explicit_inbox", SETTING_BOOL, "no",
+		  "Show others' INBOX as INBOX."),
+	S_FOREIGN("mail_sort_max_read_count", SETTING_UNSIGNED, "0",
+		  "How many mails SORT may open."),
+	S_FOREIGN("mail_vsize_bg_after_count", SETTING_UNSIGNED, "0",
+		  "When sizes are computed in the background."),
+	S_FOREIGN("mailbox_list_index_include_inbox", SETTING_BOOL, "no",
+		  "INBOX is in the list index."),
+	S_FOREIGN("mailbox_list_index_very_dirty_syncs", SETTING_BOOL, "no",
+		  "Believe the list index."),
+	S_FOREIGN("mbox_dirty_syncs", SETTING_BOOL, "yes",
+		  "Read only what is new in a changed mbox."),
+	S_FOREIGN("mbox_dotlock_change_timeout", SETTING_DURATION, "2 mins",
+		  "When a dotlock is stale."),
+	S_FOREIGN("mbox_lazy_writes", SETTING_BOOL, "yes",
+		  "Write flags of an mbox when it is closed."),
+	S_FOREIGN("mbox_lock_timeout", SETTING_DURATION, "5 mins",
+		  "How long to wait for an mbox's lock."),
+	S_FOREIGN("mbox_md5", SETTING_TEXT, "apop3d",
+		  "How an mbox's mails are told apart."),
+	S_FOREIGN("mbox_min_index_size", SETTING_SIZE, "0",
+		  "Smallest mbox that has an index."),
+	S_FOREIGN("mbox_read_locks", SETTING_TEXT, "fcntl",
+		  "Locks for reading an mbox."),
+	S_FOREIGN("mbox_very_dirty_syncs", SETTING_BOOL, "no",
+		  "Read only what is new in any mbox."),
+	S_FOREIGN("mbox_write_locks", SETTING_TEXT, "fcntl dotlock",
+		  "Locks for writing an mbox."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(mail_settings, "");
+#undef SETTINGS_STRUCT
+
+#define SETTINGS_STRUCT struct namespace_settings
+const struct setting namespace_settings[] = {
+	S_ENUM(type, "private", "private:shared:public",
+	       "Whose mailboxes these are."),
+	S(separator, "", "Between the levels of names; empty: the format's."),
+	S_FLAGS(prefix, "", SETTING_VARS,
+		"What all names of this namespace begin with."),
+	S_FLAGS(location, "", SETTING_VARS,
+		"Where its mail lies; empty: mail_location."),
+	S(alias_for, "", "Prefix of the namespace whose mail this shows too."),
+	S(inbox, "no", "INBOX is here. Exactly one namespace has it."),
+	S(hidden, "no", "NAMESPACE does not tell of it."),
+	S_ENUM(list, "yes", "yes:no:children",
+	       "LIST shows its mailboxes; with `children` its prefix only "
+	       "when there are any."),
+	S(subscriptions, "yes",
+	  "It keeps its own subscriptions; else its parent's are used."),
+	S(ignore_on_failure, "no",
+	  "Leave it out when its location can't be used."),
+	S(disabled, "no", "Leave it out; for userdb to switch it on."),
+	S(order, "0", "Place in the answer to NAMESPACE."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(namespace_settings, "namespace");
+#undef SETTINGS_STRUCT
+
+#define SETTINGS_STRUCT struct mailbox_settings
+const struct setting mailbox_settings[] = {
+	S(name, "", "The mailbox; the block's name if empty."),
+	{"auto", SETTING_ENUM, offsetof(SETTINGS_STRUCT, autocreate), "no",
+	 "Show the mailbox to all users and make it when it is opened; with "
+	 "`subscribe` it is subscribed too.",
+	 "no:create:subscribe", 0},
+	S(special_use, "", "What it is for: \\Sent, \\Drafts, \\Junk, ..."),
+	S_FOREIGN("driver", SETTING_TEXT, "", "Format of this mailbox."),
+	S_FOREIGN("comment", SETTING_TEXT, "", "Comment (METADATA)."),
+	S_FOREIGN("autoexpunge", SETTING_DURATION, "0",
+		  "Remove mails that were saved so long ago."),
+	S_FOREIGN("autoexpunge_max_mails", SETTING_UNSIGNED, "0",
+		  "Remove the oldest when there are more."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(mailbox_settings, "mailbox");
+#undef SETTINGS_STRUCT

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/store.c - the index of a mail location, and the mailboxes in it.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/core.h"
+
+/* One rebuild and one making of a missing mailbox, each followed by a look. */
+enum { SYNC_TRIES = 3 };
+
+int store_open_index(struct storage *store, struct err *err)
+{
+	const struct location *location = &store->location;
+	char *dir;
+	int ret;
+
+	if (store->corrupt) {
+		index_close(&store->index);
+		store->corrupt = false;
+		store->epoch++;
+	}
+	if (store->index != NULL)
+		return 0;
+	if (location->index_memory)
+		return index_open_memory(location->settings->mail_temp_dir,
+					 &store->index, err);
+	if (dir_create(location->index, location->dir_mode, err) < 0)
+		return -1;
+	dir = mem_printf(NULL, "%s/dovetail.index", location->index);
+	ret = index_open(dir, location->file_mode, &store->index, err);
+	mem_free(dir);
+	return ret;
+}
+
+int store_failed(struct storage *store, struct err *err)
+{
+	if (err->code == ERR_CORRUPT)
+		store->corrupt = true;
+	return -1;
+}
+
+int store_begin(struct storage *store, enum index_mode mode,
+		struct index_txn **out, struct err *err)
+{
+	if (store_open_index(store, err) == 0 &&
+	    index_begin(store->index, mode, out, err) == 0)
+		return 0;
+	if (err->code != ERR_CORRUPT)
+		return -1;
+	log_error("%s: %s; making the index anew", store->location.index,
+		  err->text);
+	store->corrupt = true;
+	if (store_open_index(store, err) < 0)
+		return -1;
+	return index_begin(store->index, mode, out, err);
+}
+
+void stores_close(struct user *user)
+{
+	for (struct storage *store = user->stores; store != NULL;
+	     store = store->next)
+		index_close(&store->index);
+}
+
+int box_new(const void *ctx, struct storage *store, const char *storage,
+	    struct driver_box **out, struct err *err)
+{
+	const struct driver *driver = store->location.driver;
+	struct driver_box *box;
+	char *path, *control;
+
+	if (store_open_index(store, err) < 0)
+		return -1;
+	box = mem_new(ctx, struct driver_box);
+	if (driver->paths(box, &store->location, storage, &path, &control,
+			  err) < 0) {
+		mem_free(box);
+		return -1;
+	}
+	box->location = &store->location;
+	box->index = store->index;
+	box->name = mem_strdup(box, storage);
+	box->path = path;
+	box->control = control;
+	*out = box;
+	return 0;
+}
+
+void box_free(struct driver_box **box)
+{
+	if (*box == NULL)
+		return;
+	(*box)->location->driver->close(*box);
+	mem_free(*box);
+	*box = NULL;
+}
+
+/* INBOX is always there, and so are mailboxes that the configuration wants. */
+static bool made_when_missing(const struct ns *ns, const char *storage)
+{
+	const struct special *special;
+
+	if (ns->pub.inbox && strcmp(storage, "INBOX") == 0)
+		return true;
+	special = special_find(ns, storage);
+	return special != NULL && special->autocreate != AUTO_NO;
+}
+
+static int make_missing(struct driver_box *box, struct ns *ns,
+			struct storage *store, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "make_missing");
+	const struct location *location = box->location;
+	const struct special *special = special_find(ns, box->name);
+
+	if (location->driver->create(location, box->name, err) < 0 &&
+	    err->code != ERR_EXISTS)
+		return -1;
+	if (special == NULL || special->autocreate != AUTO_SUBSCRIBE)
+		return 0;
+	return subscriptions_set(store->user, name_public(ctx, ns, box->name),
+				 true, err);
+}
+
+/* Begin again with an empty index; the disk has all that matters. */
+static int rebuild(struct driver_box *box, struct storage *store, struct err *err)
+{
+	log_error("Mailbox %s: %s; making the index of %s anew", box->name,
+		  err->text, store->location.index);
+	store->corrupt = true;
+	if (store_open_index(store, err) < 0)
+		return -1;
+	box->id = 0;
+	return 0;
+}
+
+int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
+	     bool full, struct err *err)
+{
+	const struct driver *driver = box->location->driver;
+	bool made = false;
+
+	if (store_open_index(store, err) < 0)
+		return -1;
+	for (unsigned n = 0;; n++) {
+		box->index = store->index;
+		if (driver->sync(box, full, err) == 0)
+			return 0;
+		if (n + 1 == SYNC_TRIES)
+			return -1;
+		if (err->code == ERR_NOT_FOUND && !made && ns != NULL &&
+		    made_when_missing(ns, box->name)) {
+			if (make_missing(box, ns, store, err) < 0)
+				return -1;
+			made = true;
+		} else if (err->code == ERR_CORRUPT) {
+			if (rebuild(box, store, err) < 0)
+				return -1;
+			full = true;
+		} else {
+			return -1;
+		}
+	}
+}
+
+int box_get(struct driver_box *box, struct index_txn *txn,
+	    struct index_box *out, struct err *err)
+{
+	if (index_box_get(txn, box->id, out, err) == 0)
+		return 0;
+	if (err->code == ERR_NOT_FOUND)
+		err_wrap(err, "Mailbox doesn't exist: %s", box->name);
+	return -1;
+}

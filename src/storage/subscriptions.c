@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/subscriptions.c - the file `subscriptions`, in both of Dovecot's
+ * forms.
+ *
+ * Version 2 begins with "V<tab>2" and an empty line; then a name a line, levels
+ * with tabs between them. Version 1 has the names only, levels divided by the
+ * layout's separator. A file keeps its form; names are in modified UTF-7 unless
+ * the location says UTF-8.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "storage/core.h"
+
+enum {
+	FILE_MAX = 4 * 1048576,
+	NAMES_MAX = 65536,
+	NAME_MAX_LEN = 4096,
+	LOCK_TRIES = 500,
+	LOCK_WAIT_MS = 10,
+	LOCK_STALE_SECS = 60,
+};
+
+struct subs {
+	const struct location *location;
+	char *path;
+	bool v1;
+	char **names; /* of storage */
+	size_t count, cap;
+};
+
+static char *file_path(const void *ctx, const struct location *location)
+{
+	return mem_printf(ctx, "%s/%s",
+			  location->control != NULL ? location->control
+						    : location->root,
+			  location->subscriptions);
+}
+
+static char layout_separator(const struct location *location)
+{
+	return strcmp(location->layout, "fs") == 0 ? '/' : '.';
+}
+
+/* --- lines
+ * ----------------------------------------------------------------------- */
+
+static void join_levels(struct str line, char separator, bool escaped,
+			const void *ctx, struct buf *out)
+{
+	struct str level;
+
+	while (str_split(&line, separator, &level)) {
+		if (out->len > 0)
+			buf_putc(out, '/');
+		if (escaped)
+			buf_add(out, str_tab_unescape(ctx, level));
+		else
+			buf_add_str(out, level);
+	}
+}
+
+/* The storage name in a line; NULL when it is none that could be a mailbox. */
+static char *name_of_line(const void *ctx, const struct subs *subs,
+			  struct str line)
+{
+	CLEANUP(buf_free) struct buf raw = buf_init(NAME_MAX_LEN);
+	CLEANUP(buf_free) struct buf name = buf_init(NAME_MAX_LEN);
+
+	if (subs->v1)
+		join_levels(line, layout_separator(subs->location), false, ctx,
+			    &raw);
+	else
+		join_levels(line, '\t', true, ctx, &raw);
+	if (raw.overflow || raw.len == 0)
+		return NULL;
+	if (subs->location->utf8 ||
+	    !utf7_decode(str_n(raw.data, raw.len), &name)) {
+		buf_reset(&name);
+		buf_append(&name, raw.data, raw.len);
+	}
+	if (name.overflow || !utf8_valid(str_n(name.data, name.len)))
+		return NULL;
+	return buf_steal(ctx, &name);
+}
+
+static bool write_line(const struct subs *subs, const char *name,
+		       struct buf *out)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
+	CLEANUP(buf_free) struct buf raw = buf_init(NAME_MAX_LEN * 3);
+	char separator = subs->v1 ? layout_separator(subs->location) : '\t';
+	struct str rest, level;
+	bool first = true;
+
+	if (subs->location->utf8)
+		buf_add(&raw, name);
+	else if (!utf7_encode(str_of(name), &raw))
+		return false;
+	rest = str_n(raw.data, raw.len);
+	while (str_split(&rest, '/', &level)) {
+		if (!first)
+			buf_putc(out, separator);
+		first = false;
+		if (subs->v1)
+			buf_add_str(out, level);
+		else
+			buf_add(out, str_tab_escape(ctx, level));
+	}
+	buf_putc(out, '\n');
+	return !raw.overflow;
+}
+
+/* --- the file
+ * ---------------------------------------------------------------------- */
+
+static void add_name(struct subs *subs, char *name)
+{
+	if (subs->count == subs->cap) {
+		subs->cap = subs->cap == 0 ? 16 : subs->cap * 2;
+		subs->names = mem_resize(subs, subs->names, char *, subs->cap);
+	}
+	subs->names[subs->count++] = mem_steal(subs, name);
+}
+
+static int parse(struct subs *subs, struct str text, struct err *err)
+{
+	struct str rest = text, line;
+
+	subs->v1 = true;
+	if (str_starts(rest, "V\t")) {
+		str_split(&rest, '\n', &line);
+		if (!str_is(line, "V\t2"))
+			return err_set(err, ERR_UNSUPPORTED,
+				       "%s: unknown version", subs->path);
+		subs->v1 = false;
+	}
+	while (str_split(&rest, '\n', &line)) {
+		char *name;
+
+		if (line.len == 0)
+			continue;
+		if (subs->count == NAMES_MAX)
+			return err_set(err, ERR_LIMIT, "%s: too many names",
+				       subs->path);
+		name = name_of_line(subs, subs, line);
+		if (name != NULL)
+			add_name(subs, name);
+	}
+	return 0;
+}
+
+static int load(const void *ctx, const struct location *location,
+		struct subs **out, struct err *err)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(FILE_MAX);
+	struct subs *subs = mem_new(ctx, struct subs);
+
+	subs->location = location;
+	subs->path = file_path(subs, location);
+	*out = subs;
+	if (file_read(subs->path, &text, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	return parse(subs, str_n(text.data, text.len), err);
+}
+
+static int find_name(const struct subs *subs, const char *name)
+{
+	for (size_t i = 0; i < subs->count; i++) {
+		if (strcmp(subs->names[i], name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static void lock_wait(void)
+{
+	struct timespec wait = {0, LOCK_WAIT_MS * 1000000L};
+
+	nanosleep(&wait, NULL);
+}
+
+static void break_stale(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_mtime + LOCK_STALE_SECS < time(NULL))
+		unlink(path);
+}
+
+/* Dovecot writes the new file into the lock and renames it; so do we. */
+static int lock(const struct subs *subs, const char *lock_path, int *fd_out,
+		struct err *err)
+{
+	const struct location *location = subs->location;
+	char *slash;
+
+	for (unsigned n = 0; n < LOCK_TRIES; n++) {
+		int fd =
+			open(lock_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			     location->file_mode);
+
+		if (fd >= 0) {
+			*fd_out = fd;
+			return 0;
+		}
+		if (errno == ENOENT) {
+			char *dir = mem_strdup(subs, lock_path);
+
+			slash = strrchr(dir, '/');
+			*slash = '\0';
+			if (dir_create(dir, location->dir_mode, err) < 0)
+				return -1;
+			continue;
+		}
+		if (errno != EEXIST)
+			return err_sys(err, "open(%s)", lock_path);
+		break_stale(lock_path);
+		lock_wait();
+	}
+	return err_set(err, ERR_IN_USE, "%s is locked by somebody else",
+		       subs->path);
+}
+
+static int replace(const struct subs *subs, const char *lock_path, int fd,
+		   struct err *err)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(FILE_MAX);
+
+	if (!subs->v1)
+		buf_add(&text, "V\t2\n\n");
+	for (size_t i = 0; i < subs->count; i++) {
+		if (!write_line(subs, subs->names[i], &text))
+			return err_set(err, ERR_INVALID,
+				       "can't write the name %s",
+				       subs->names[i]);
+	}
+	if (text.overflow)
+		return err_set(err, ERR_LIMIT, "%s would be too large",
+			       subs->path);
+	if (file_write_all(fd, text.data, text.len, lock_path, err) < 0)
+		return -1;
+	if (strcmp(subs->location->settings->mail_fsync, "never") != 0 &&
+	    fdatasync(fd) < 0)
+		return err_sys(err, "fdatasync(%s)", lock_path);
+	if (rename(lock_path, subs->path) < 0)
+		return err_sys(err, "rename(%s, %s)", lock_path, subs->path);
+	return 0;
+}
+
+/* Under the lock: read again, change, write. */
+static int change(const void *ctx, const struct location *location,
+		  const char *name, bool on, const char *lock_path, int fd,
+		  struct err *err)
+{
+	struct subs *subs;
+	int at;
+
+	if (load(ctx, location, &subs, err) < 0)
+		return -1;
+	if (subs->count == 0)
+		subs->v1 = false;
+	at = find_name(subs, name);
+	if (on == (at >= 0)) {
+		unlink(lock_path);
+		return 0;
+	}
+	if (on) {
+		if (subs->count == NAMES_MAX)
+			return err_set(err, ERR_LIMIT,
+				       "too many subscriptions");
+		add_name(subs, mem_strdup(subs, name));
+	} else {
+		memmove(subs->names + at, subs->names + at + 1,
+			(subs->count - (size_t)at - 1) * sizeof(char *));
+		subs->count--;
+	}
+	return replace(subs, lock_path, fd, err);
+}
+
+static int set_in(const struct location *location, const char *name, bool on,
+		  struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "subscribe");
+	CLEANUP(fd_close) int fd = -1;
+	struct subs *subs;
+	char *lock_path;
+	int ret;
+
+	/* Most often there is nothing to do. */
+	if (load(ctx, location, &subs, err) < 0)
+		return -1;
+	if (on == (find_name(subs, name) >= 0))
+		return 0;
+	lock_path = mem_printf(ctx, "%s.lock", subs->path);
+	if (lock(subs, lock_path, &fd, err) < 0)
+		return -1;
+	ret = change(ctx, location, name, on, lock_path, fd, err);
+	if (ret < 0)
+		unlink(lock_path);
+	return ret;
+}
+
+/* --- namespaces
+ * -------------------------------------------------------------------- */
+
+/* Where those of a namespace without subscriptions of its own are: in the
+ * nearest one above. */
+static struct ns *owner_of(const struct user *user, struct ns *ns)
+{
+	struct ns *best = NULL;
+
+	if (ns->pub.subscriptions)
+		return ns;
+	for (struct ns *at = user->namespaces; at != NULL; at = at->next) {
+		size_t len = strlen(at->pub.prefix);
+
+		if (at->pub.subscriptions &&
+		    strncmp(at->pub.prefix, ns->pub.prefix, len) == 0 &&
+		    (best == NULL || len > strlen(best->pub.prefix)))
+			best = at;
+	}
+	return best;
+}
+
+int subscriptions_set(struct user *user, const char *name, bool on,
+		      struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "subscribe");
+	struct ns *ns, *owner;
+	char *storage, *below;
+
+	if (name_resolve(ctx, user, name, &ns, &storage, err) < 0)
+		return -1;
+	owner = owner_of(user, ns);
+	if (owner == NULL)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "No subscriptions here: %s", name);
+	if (owner == ns)
+		return set_in(&ns->store->location, storage, on, err);
+	below = mem_printf(ctx, "%s%s",
+			   ns->pub.prefix + strlen(owner->pub.prefix), storage);
+	for (char *p = below; *p != '\0'; p++) {
+		if (*p == owner->pub.separator)
+			*p = '/';
+	}
+	return set_in(&owner->store->location, below, on, err);
+}
+
+int subscriptions_read(const void *ctx, struct user *user, char ***out,
+		       size_t *count_out, struct err *err)
+{
+	char **names = NULL;
+	size_t count = 0;
+
+	for (struct ns *ns = user->namespaces; ns != NULL; ns = ns->next) {
+		struct subs *subs;
+
+		if (!ns->pub.subscriptions)
+			continue;
+		if (load(ctx, &ns->store->location, &subs, err) < 0)
+			return -1;
+		names = mem_resize(ctx, names, char *, count + subs->count + 1);
+		for (size_t i = 0; i < subs->count; i++)
+			names[count++] = name_public(ctx, ns, subs->names[i]);
+	}
+	*out = names;
+	*count_out = count;
+	return 0;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/tree.c - make, delete, rename and subscribe mailboxes.
+ *
+ * The write transaction is the lock of the tree too: the disk changes inside
+ * it, so that nobody meets a name whose row in the index is another one's.
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "storage/core.h"
+#include "storage/list.h"
+#include "storage/mailbox.h"
+
+enum { BOXES_MAX = 1000000 };
+
+static int no_such(const char *name, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "Mailbox doesn't exist: %s", name);
+}
+
+static bool is_inbox(const struct ns *ns, const char *storage)
+{
+	return ns->pub.inbox && strcmp(storage, "INBOX") == 0;
+}
+
+/* A separator at the end asks for a place for mailboxes below (RFC 3501 section
+ * 6.3.3); all of ours can have mails too. */
+static char *without_last_separator(const void *ctx, struct user *user,
+				    const char *name)
+{
+	const struct namespace *ns = namespace_find(user, name);
+	char *copy = mem_strdup(ctx, name);
+	size_t len = strlen(copy);
+
+	if (ns != NULL && len > 1 && copy[len - 1] == ns->separator)
+		copy[len - 1] = '\0';
+	return copy;
+}
+
+int mailbox_create(struct user *user, const char *name, const char *special_use,
+		   struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "create");
+	const struct location *location;
+	struct ns *ns;
+	char *storage;
+
+	if (name_resolve(ctx, user, without_last_separator(ctx, user, name),
+			 &ns, &storage, err) < 0)
+		return -1;
+	if (special_use != NULL)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "Special uses come from the configuration");
+	if (is_inbox(ns, storage))
+		return err_set(err, ERR_EXISTS, "Mailbox already exists");
+	location = &ns->store->location;
+	if (location->driver->exists(location, storage, err) == 0)
+		return err_set(err, ERR_EXISTS, "Mailbox already exists");
+	if (err->code != ERR_NOT_FOUND)
+		return -1;
+	return location->driver->create(location, storage, err);
+}
+
+static int forget_row(struct index_txn *txn, const char *storage,
+		      struct err *err)
+{
+	uint32_t id;
+
+	if (index_box_find(txn, storage, &id, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	return index_box_delete(txn, id, err);
+}
+
+int mailbox_delete(struct user *user, const char *name, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delete");
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	const struct location *location;
+	struct ns *ns;
+	char *storage;
+
+	if (name_resolve(ctx, user, name, &ns, &storage, err) < 0)
+		return -1;
+	if (is_inbox(ns, storage))
+		return err_set(err, ERR_INVALID, "INBOX can't be deleted");
+	location = &ns->store->location;
+	if (location->driver->exists(location, storage, err) < 0) {
+		if (err->code == ERR_NOT_FOUND)
+			return no_such(name, err);
+		return -1;
+	}
+	if (store_begin(ns->store, INDEX_WRITE, &txn, err) < 0)
+		return -1;
+	if (location->driver->remove(location, storage, err) < 0)
+		return -1;
+	if (forget_row(txn, storage, err) < 0 || index_commit(&txn, err) < 0)
+		return store_failed(ns->store, err);
+	return 0;
+}
+
+/* --- rename
+ * ------------------------------------------------------------------------ */
+
+struct rename {
+	struct storage *store;
+	const char *from, *to; /* of storage */
+	TALLOC_CTX *ctx;
+};
+
+static bool is_below(const char *name, const char *parent)
+{
+	size_t len = strlen(parent);
+
+	return strncmp(name, parent, len) == 0 && name[len] == '/';
+}
+
+struct row {
+	uint32_t id;
+	const char *name;
+	struct row *next;
+};
+
+/* The mailbox's row and those below it. */
+static struct row *collect_rows(const struct rename *rename,
+				struct index_txn *txn)
+{
+	struct row *rows = NULL;
+	struct index_box box;
+	char *at = mem_strdup(rename->ctx, "");
+
+	for (unsigned n = 0;
+	     n < BOXES_MAX && index_box_next(txn, rename->ctx, &at, &box);
+	     n++) {
+		struct row *row;
+
+		if (strcmp(at, rename->from) != 0 &&
+		    !is_below(at, rename->from))
+			continue;
+		row = mem_new(rename->ctx, struct row);
+		row->id = box.id;
+		row->name = mem_printf(rename->ctx, "%s%s", rename->to,
+				       at + strlen(rename->from));
+		row->next = rows;
+		rows = row;
+	}
+	return rows;
+}
+
+static int rename_rows(const struct rename *rename, struct index_txn *txn,
+		       struct err *err)
+{
+	for (struct row *row = collect_rows(rename, txn); row != NULL;
+	     row = row->next) {
+		if (forget_row(txn, row->name, err) < 0 ||
+		    index_box_rename(txn, row->id, row->name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int rename_on_disk(const struct rename *rename, struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	const struct location *location = &rename->store->location;
+
+	if (store_begin(rename->store, INDEX_WRITE, &txn, err) < 0)
+		return -1;
+	if (location->driver->rename(location, rename->from, rename->to, err) <
+	    0)
+		return -1;
+	if (rename_rows(rename, txn, err) < 0 || index_commit(&txn, err) < 0)
+		return store_failed(rename->store, err);
+	return 0;
+}
+
+/* INBOX stays, its mails go (RFC 3501 section 6.3.5). */
+static int rename_inbox(struct user *user, const char *to, struct err *err)
+{
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "rename");
+	struct range_set all = range_set_init(ctx);
+	struct copy_result result;
+
+	if (mailbox_create(user, to, NULL, err) < 0 ||
+	    mailbox_open(user, "INBOX", MAILBOX_KEEP_RECENT, &box, err) < 0)
+		return -1;
+	if (mailbox_messages(box) == 0)
+		return 0;
+	range_set_add(&all, 1, mailbox_messages(box));
+	return mailbox_copy(ctx, box, &all, to, true, &result, err);
+}
+
+static int check_target(const struct ns *ns, const struct ns *to_ns,
+			const struct rename *rename, struct err *err)
+{
+	const struct location *location = &ns->store->location;
+
+	if (is_inbox(to_ns, rename->to))
+		return err_set(err, ERR_EXISTS,
+			       "Target mailbox already exists");
+	if (ns->store != to_ns->store)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "Can't rename mailboxes across storages");
+	if (is_below(rename->to, rename->from))
+		return err_set(err, ERR_INVALID,
+			       "Can't rename a mailbox to below itself");
+	if (location->driver->exists(location, rename->to, err) == 0)
+		return err_set(err, ERR_EXISTS,
+			       "Target mailbox already exists");
+	return err->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+int mailbox_rename(struct user *user, const char *from, const char *to,
+		   struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "rename");
+	struct rename rename = {.ctx = ctx};
+	struct ns *ns, *to_ns;
+	char *from_storage, *to_storage;
+
+	if (name_resolve(ctx, user, from, &ns, &from_storage, err) < 0 ||
+	    name_resolve(ctx, user, without_last_separator(ctx, user, to),
+			 &to_ns, &to_storage, err) < 0)
+		return -1;
+	if (is_inbox(ns, from_storage))
+		return rename_inbox(user, to, err);
+	rename.store = ns->store;
+	rename.from = from_storage;
+	rename.to = to_storage;
+	if (check_target(ns, to_ns, &rename, err) < 0)
+		return -1;
+	if (rename_on_disk(&rename, err) < 0) {
+		if (err->code == ERR_NOT_FOUND)
+			return no_such(from, err);
+		return -1;
+	}
+	return 0;
+}
+
+/* --- the rest
+ * ---------------------------------------------------------------------- */
+
+int mailbox_subscribe(struct user *user, const char *name, bool on,
+		      struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "subscribe");
+
+	return subscriptions_set(user, without_last_separator(ctx, user, name),
+				 on, err);
+}
+
+int mailbox_exists(struct user *user, const char *name, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "exists");
+	const struct location *location;
+	const struct special *special;
+	struct ns *ns;
+	char *storage;
+
+	if (name_resolve(ctx, user, name, &ns, &storage, err) < 0)
+		return -1;
+	special = special_find(ns, storage);
+	if (is_inbox(ns, storage) ||
+	    (special != NULL && special->autocreate != AUTO_NO))
+		return 0;
+	location = &ns->store->location;
+	if (location->driver->exists(location, storage, err) < 0) {
+		if (err->code == ERR_NOT_FOUND)
+			return no_such(name, err);
+		return -1;
+	}
+	return 0;
+}

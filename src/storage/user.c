@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/user.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "config/vars.h"
+#include "service/account.h"
+#include "storage/core.h"
+
+static const struct setting *find_row(const struct setting *rows,
+				      const char *key)
+{
+	for (; rows->name != NULL; rows++) {
+		if ((rows->flags & SETTING_FOREIGN) == 0 &&
+		    strcmp(rows->name, key) == 0)
+			return rows;
+	}
+	return NULL;
+}
+
+int setting_override(const void *ctx, const struct setting *rows,
+		     const char *key, const char *value, void *out,
+		     struct err *err)
+{
+	const struct setting *row = find_row(rows, key);
+	void *field;
+
+	if (row == NULL)
+		return 0;
+	if (setting_check(row, value, err) < 0)
+		return err_wrap(err, "userdb: %s", key);
+	field = (char *)out + row->offset;
+	switch (row->kind) {
+	case SETTING_BOOL:
+		return setting_parse_bool(value, field, err);
+	case SETTING_UNSIGNED:
+		return setting_parse_unsigned(value, field, err);
+	case SETTING_SIZE:
+		return setting_parse_size(value, field, err);
+	case SETTING_DURATION:
+		return setting_parse_duration(value, field, err);
+	case SETTING_MODE:
+		return setting_parse_mode(value, field, err);
+	case SETTING_TEXT:
+	case SETTING_ENUM:
+	case SETTING_FILE:
+		*(const char **)field = mem_strdup(ctx, value);
+		break;
+	}
+	return 0;
+}
+
+/* What userdb gave besides goes over the settings, except for sections. */
+static int read_settings(struct user *user, struct err *err)
+{
+	const char *const *field = user->account->fields;
+
+	if (config_read(user, user->config, &user->filter, mail_settings,
+			&user->settings, err) < 0)
+		return -1;
+	for (; field != NULL && *field != NULL; field++) {
+		const char *equal = strchr(*field, '=');
+		char *key;
+
+		if (equal == NULL || strchr(*field, '/') < equal)
+			continue;
+		key = mem_strndup(user, *field, (size_t)(equal - *field));
+		if (setting_override(user, mail_settings, key, equal + 1,
+				     &user->settings, err) < 0)
+			return -1;
+	}
+	if (user->account->mail != NULL && user->account->mail[0] != '\0')
+		user->settings.mail_location =
+			mem_strdup(user, user->account->mail);
+	return 0;
+}
+
+static struct var *add_var(struct var *at, char key, const char *name,
+			   const char *value)
+{
+	*at = (struct var){key, name, value};
+	return at + 1;
+}
+
+static const char *ip_dup(const void *ctx, const struct ip *ip)
+{
+	char text[IP_TEXT_MAX];
+
+	return mem_strdup(ctx, ip_text(ip, text));
+}
+
+enum { EXTRA_VARS = 12 };
+
+static void make_vars(struct user *user, const struct user_context *context)
+{
+	const struct account *account = user->account;
+	struct var *base = vars_user(user, user->name);
+	size_t count = 0;
+	struct var *at;
+
+	while (base[count].key != 0 || base[count].name != NULL)
+		count++;
+	user->vars = mem_array(user, struct var, count + EXTRA_VARS);
+	memcpy(user->vars, base, count * sizeof(*base));
+	at = user->vars + count;
+	at = add_var(at, 's', "service", mem_strdup(user, context->service));
+	at = add_var(at, 'l', "lip", ip_dup(user, &context->local));
+	at = add_var(at, 'r', "rip", ip_dup(user, &context->remote));
+	at = add_var(at, 'p', "pid", mem_printf(user, "%ld", (long)getpid()));
+	at = add_var(at, 0, "session",
+		     mem_strdup(user, context->session_id == NULL
+					      ? ""
+					      : context->session_id));
+	if (account->uid != (uid_t)-1)
+		at = add_var(at, 'i', "uid",
+			     mem_printf(user, "%lu", (long)account->uid));
+	else
+		at = add_var(at, 'i', "uid",
+			     mem_printf(user, "%lu", (long)geteuid()));
+	at = add_var(at, 0, "gid",
+		     mem_printf(user, "%lu",
+				account->gid != (gid_t)-1 ? (long)account->gid
+							  : (long)getegid()));
+	add_var(at, 'h', "home", user->home);
+}
+
+/* Home directories and the log prefix are known only after the variables
+ * without them. */
+static int find_home(struct user *user, struct err *err)
+{
+	const char *mail_home = user->settings.mail_home;
+	char *home;
+
+	if (user->account->home != NULL && user->account->home[0] != '\0') {
+		user->home = path_expand(user, user->account->home, "/");
+		return 0;
+	}
+	if (mail_home[0] == '\0')
+		return 0;
+	if (vars_expand(user, mail_home, user->vars, &home, err) < 0)
+		return err_wrap(err, "mail_home");
+	user->home = path_expand(user, home, "/");
+	return 0;
+}
+
+static void set_home_var(struct user *user)
+{
+	struct var *var = user->vars;
+
+	while (var->name == NULL || strcmp(var->name, "home") != 0)
+		var++;
+	var->value = user->home;
+}
+
+static int user_setup(struct user *user, const struct user_context *context,
+		      struct err *err)
+{
+	char *prefix;
+
+	user->filter = (struct config_filter){
+		.protocol = mem_strdup(user, context->service),
+		.local = context->local,
+		.remote = context->remote,
+	};
+	if (read_settings(user, err) < 0)
+		return -1;
+	make_vars(user, context);
+	if (find_home(user, err) < 0)
+		return -1;
+	set_home_var(user);
+	if (vars_expand(user, user->settings.mail_log_prefix, user->vars,
+			&prefix, err) < 0)
+		return err_wrap(err, "mail_log_prefix");
+	user->log_prefix = prefix;
+	return namespaces_open(user, err);
+}
+
+static int user_destroy(struct user *user)
+{
+	stores_close(user);
+	return 0;
+}
+
+int user_open(const void *ctx, const struct config *config,
+	      const struct account *account, const struct user_context *context,
+	      struct user **out, struct err *err)
+{
+	struct user *user = mem_new(ctx, struct user);
+
+	talloc_set_destructor(user, user_destroy);
+	user->name = mem_strdup(user, account->name);
+	user->config = config;
+	user->account = account;
+	if (user_setup(user, context, err) < 0) {
+		mem_free(user);
+		return err_wrap(err, "user %s", account->name);
+	}
+	*out = user;
+	return 0;
+}
+
+const char *user_name(const struct user *user)
+{
+	return user->name;
+}
+
+const char *user_home(const struct user *user)
+{
+	return user->home;
+}
+
+const struct mail_settings *user_settings(const struct user *user)
+{
+	return &user->settings;
+}
+
+const char *user_log_prefix(const struct user *user)
+{
+	return user->log_prefix;
+}

@@ -1,1 +1,26 @@
 # SPDX-License-Identifier: MIT
+bin_PROGRAMS += doveadm
+doveadm_SOURCES = \
+	src/doveadm/auth.c \
+	src/doveadm/client.c src/doveadm/client.h \
+	src/doveadm/commands.c src/doveadm/commands.h \
+	src/doveadm/doveadm.c src/doveadm/doveadm.h \
+	src/doveadm/exec.c \
+	src/doveadm/log.c \
+	src/doveadm/log_search.c src/doveadm/log_search.h \
+	src/doveadm/mail.c src/doveadm/mail.h \
+	src/doveadm/mailbox.c \
+	src/doveadm/mailbox_list.c \
+	src/doveadm/mailbox_status.c \
+	src/doveadm/main.c \
+	src/doveadm/master.c src/doveadm/master.h \
+	src/doveadm/penalty.c \
+	src/doveadm/print.c src/doveadm/print.h \
+	src/doveadm/print_internal.h \
+	src/doveadm/print_json.c \
+	src/doveadm/print_table.c \
+	src/doveadm/pw.c \
+	src/doveadm/user.c src/doveadm/user.h \
+	src/doveadm/who.c
+doveadm_LDADD = $(LIB_SETTINGS) libscheme.a $(LIB_STORAGE) $(LIB_SERVICE) \
+	$(CRYPT_LIBS) $(SODIUM_LIBS)

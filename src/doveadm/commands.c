@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/commands.c - the table of commands, and what is told about it.
+ */
+#include "doveadm/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "doveadm/doveadm.h"
+
+const struct command doveadm_commands[] = {
+	{"auth cache flush", cmd_auth_cache_flush,
+	 "[-a <master socket path>] [<user> [...]]", "a:", 0},
+	{"auth login", cmd_auth_login,
+	 "[-a <auth-login socket path>] [-m <auth-master socket path>] "
+	 "[-x <auth info>] [-M <master user>] <user> [<password>]",
+	 "a:m:x:M:", 0},
+	{"auth lookup", cmd_auth_lookup,
+	 "[-a <userdb socket path>] [-x <auth info>] [-f field] <user> "
+	 "[<user> [...]]",
+	 "a:x:f:", 0},
+	{"auth test", cmd_auth_test,
+	 "[-a <auth socket path>] [-x <auth info>] [-M <master user>] <user> "
+	 "[<password>]",
+	 "a:x:M:", 0},
+	{"config", cmd_config, "[doveconf parameters]", "",
+	 COMMAND_OPTIONS_FIRST},
+	{"exec", cmd_exec, "<binary> [binary parameters]", "",
+	 COMMAND_OPTIONS_FIRST},
+	{"help", cmd_help, "[<cmd>]", "", 0},
+	{"kick", cmd_kick, "[-a <anvil socket path>] <user mask>[|]<ip/bits>",
+	 "a:f", 0},
+	{"log errors", cmd_log_errors, "[-s <min_timestamp>]",
+	 "s:", COMMAND_NO_ARGUMENTS},
+	{"log find", cmd_log_find, "[<dir>]", "", 0},
+	{"log reopen", cmd_log_reopen, "", "", COMMAND_NO_ARGUMENTS},
+	{"log test", cmd_log_test, "", "", COMMAND_NO_ARGUMENTS},
+	{"mailbox create", cmd_mailbox_create, "[-s] <mailbox> [...]", "s",
+	 COMMAND_MAIL},
+	{"mailbox delete", cmd_mailbox_delete,
+	 "[-e] [-r] [-s] [-Z] <mailbox> [...]", "ersZ", COMMAND_MAIL},
+	{"mailbox list", cmd_mailbox_list,
+	 "[-7|-8] [-s] [<mailbox mask> [...]]", "78s", COMMAND_MAIL},
+	{"mailbox mutf7", cmd_mailbox_mutf7, "[-7|-8] <name> [...]", "78", 0},
+	{"mailbox rename", cmd_mailbox_rename, "[-s] <old name> <new name>",
+	 "s", COMMAND_MAIL},
+	{"mailbox status", cmd_mailbox_status, "[-t] <fields> <mailbox> [...]",
+	 "t", COMMAND_MAIL},
+	{"mailbox subscribe", cmd_mailbox_subscribe, "<mailbox> [...]", "",
+	 COMMAND_MAIL},
+	{"mailbox unsubscribe", cmd_mailbox_unsubscribe, "<mailbox> [...]", "",
+	 COMMAND_MAIL},
+	{"penalty", cmd_penalty, "[-a <anvil socket path>] [<ip/bits>]",
+	 "a:", 0},
+	{"process status", cmd_process_status, "[<service> [...]]", "", 0},
+	{"pw", cmd_pw,
+	 "[-l] [-p plaintext] [-r rounds] [-s scheme] [-t hash] [-u user] [-V]",
+	 "lp:r:s:t:u:V", COMMAND_NO_ARGUMENTS},
+	{"reload", cmd_reload, "", "", COMMAND_NO_ARGUMENTS},
+	{"service status", cmd_service_status, "[<service> [...]]", "", 0},
+	{"service stop", cmd_service_stop, "<service> [<service> [...]]", "",
+	 0},
+	{"stop", cmd_stop, "", "", COMMAND_NO_ARGUMENTS},
+	{"user", cmd_user,
+	 "[-a <userdb socket path>] [-x <auth info>] [-f field] [-e <value>] "
+	 "[-u] <user mask> [<user mask> [...]]",
+	 "a:x:f:e:u", 0},
+	{"who", cmd_who,
+	 "[-a <anvil socket path>] [-1] [<user mask>] [<ip/bits>]", "a:1", 0},
+	{NULL, NULL, NULL, NULL, 0},
+};
+
+/* How many words of argv spell `name`; 0 if they don't. */
+static int words_match(const char *name, int argc, char **argv)
+{
+	int words = 0;
+
+	while (*name != '\0') {
+		size_t len = strcspn(name, " ");
+
+		if (words == argc || strlen(argv[words]) != len ||
+		    strncmp(argv[words], name, len) != 0)
+			return 0;
+		words++;
+		name += len;
+		name += strspn(name, " ");
+	}
+	return words;
+}
+
+const struct command *command_find(int argc, char **argv, int *words_out)
+{
+	for (const struct command *command = doveadm_commands;
+	     command->name != NULL; command++) {
+		*words_out = words_match(command->name, argc, argv);
+		if (*words_out > 0)
+			return command;
+	}
+	return NULL;
+}
+
+/* What follows `family` and a blank in the name; NULL if that is not its. */
+static const char *below(const struct command *command, const char *family)
+{
+	size_t len = strlen(family);
+
+	if (strncmp(command->name, family, len) != 0 ||
+	    command->name[len] != ' ')
+		return NULL;
+	return command->name + len + 1;
+}
+
+bool command_family(const char *name)
+{
+	for (const struct command *command = doveadm_commands;
+	     command->name != NULL; command++) {
+		if (strcmp(command->name, name) == 0 ||
+		    below(command, name) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static const char *mail_usage(const struct command *command)
+{
+	return (command->flags & COMMAND_MAIL) != 0
+		       ? "[-u <user>|-A|-F <file>] "
+		       : "";
+}
+
+/* One line for all commands that share the first `len` octets of a name;
+ * returns the last of them. */
+static const struct command *usage_line(const struct command *command,
+					const char *name, size_t len)
+{
+	size_t skip = (size_t)(name - command->name);
+	char bar = ' ';
+
+	if (name[len] == '\0') {
+		fprintf(stderr, "  %-12s %s%s\n", name, mail_usage(command),
+			command->usage);
+		return command;
+	}
+	fprintf(stderr, "  %-12.*s", (int)len, name);
+	for (;; command++) {
+		const char *word = command->name + skip + len + 1;
+
+		fprintf(stderr, "%c%.*s", bar, (int)strcspn(word, " "), word);
+		bar = '|';
+		if (command[1].name == NULL ||
+		    strncmp(command[1].name, command->name, skip + len + 1) !=
+			    0)
+			break;
+	}
+	fputc('\n', stderr);
+	return command;
+}
+
+int usage_all(void)
+{
+	fputs("usage: doveadm [-Dv] [-f <formatter>] <command> [<args>]\n",
+	      stderr);
+	for (const struct command *command = doveadm_commands;
+	     command->name != NULL; command++)
+		command = usage_line(command, command->name,
+				     strcspn(command->name, " "));
+	return EX_USAGE;
+}
+
+int usage_family(const char *family)
+{
+	fprintf(stderr,
+		"usage: doveadm [-Dv] [-f <formatter>] %s <command> "
+		"[<args>]\n",
+		family);
+	for (const struct command *command = doveadm_commands;
+	     command->name != NULL; command++) {
+		const char *name = below(command, family);
+
+		if (name != NULL)
+			command = usage_line(command, name, strcspn(name, " "));
+	}
+	return EX_USAGE;
+}
+
+int usage_command(const struct command *command)
+{
+	fprintf(stderr, "doveadm %s %s%s\n", command->name, mail_usage(command),
+		command->usage);
+	return EX_USAGE;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/commands.h - the functions that the table in commands.c names.
+ */
+#ifndef DOVEADM_COMMANDS_H
+#define DOVEADM_COMMANDS_H
+
+struct doveadm;
+
+/* master.c */
+int cmd_reload(struct doveadm *adm, int argc, char **argv);
+int cmd_stop(struct doveadm *adm, int argc, char **argv);
+int cmd_service_status(struct doveadm *adm, int argc, char **argv);
+int cmd_service_stop(struct doveadm *adm, int argc, char **argv);
+int cmd_process_status(struct doveadm *adm, int argc, char **argv);
+/* who.c */
+int cmd_who(struct doveadm *adm, int argc, char **argv);
+int cmd_kick(struct doveadm *adm, int argc, char **argv);
+/* penalty.c */
+int cmd_penalty(struct doveadm *adm, int argc, char **argv);
+/* log.c */
+int cmd_log_errors(struct doveadm *adm, int argc, char **argv);
+int cmd_log_find(struct doveadm *adm, int argc, char **argv);
+int cmd_log_reopen(struct doveadm *adm, int argc, char **argv);
+int cmd_log_test(struct doveadm *adm, int argc, char **argv);
+/* auth.c */
+int cmd_auth_cache_flush(struct doveadm *adm, int argc, char **argv);
+int cmd_auth_login(struct doveadm *adm, int argc, char **argv);
+int cmd_auth_lookup(struct doveadm *adm, int argc, char **argv);
+int cmd_auth_test(struct doveadm *adm, int argc, char **argv);
+/* user.c */
+int cmd_user(struct doveadm *adm, int argc, char **argv);
+/* pw.c */
+int cmd_pw(struct doveadm *adm, int argc, char **argv);
+/* exec.c */
+int cmd_config(struct doveadm *adm, int argc, char **argv);
+int cmd_exec(struct doveadm *adm, int argc, char **argv);
+int cmd_help(struct doveadm *adm, int argc, char **argv);
+/* mailbox.c, mailbox_list.c, mailbox_status.c */
+int cmd_mailbox_create(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_delete(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_list(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_mutf7(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_rename(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_status(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_subscribe(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_unsubscribe(struct doveadm *adm, int argc, char **argv);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/doveadm.c - what the families of commands share.
+ */
+#include "doveadm/doveadm.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "config/config.h"
+#include "doveadm/print.h"
+
+enum { OPTIONS_MAX = 64 };
+
+static void tell(const char *what, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void tell(const char *what, const char *fmt, va_list args)
+{
+	fflush(stdout);
+	fprintf(stderr, "%s: ", what);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
+void complain(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	tell("Error", fmt, args);
+	va_end(args);
+}
+
+int give_up(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	tell("Fatal", fmt, args);
+	va_end(args);
+	return EX_TEMPFAIL;
+}
+
+int status_of(const struct err *err)
+{
+	switch (err->code) {
+	case ERR_NOT_FOUND:
+		return EX_NOHOST;
+	case ERR_DENIED:
+		return EX_NOPERM;
+	case ERR_INVALID:
+		return EX_USAGE;
+	case ERR_EXISTS:
+	case ERR_UNSUPPORTED:
+	case ERR_LIMIT:
+	case ERR_EXPUNGED:
+		return EX_DATAERR;
+	case ERR_QUOTA:
+	case ERR_NO_SPACE:
+		return EX_CANTCREAT;
+	case ERR_TEMPORARY:
+	case ERR_CORRUPT:
+	case ERR_IN_USE:
+	case ERR_TIMEOUT:
+	case ERR_CLOSED:
+		break;
+	}
+	return EX_TEMPFAIL;
+}
+
+int doveadm_option(const struct doveadm *adm, int argc, char **argv)
+{
+	unsigned flags = adm->command->flags;
+	char options[OPTIONS_MAX];
+
+	snprintf(options, sizeof(options), "%s%s%s",
+		 (flags & COMMAND_OPTIONS_FIRST) != 0 ? "+" : "",
+		 (flags & COMMAND_MAIL) != 0 ? "AF:u:" : "",
+		 adm->command->options);
+	optopt = 0;
+	return getopt(argc, argv, options);
+}
+
+int doveadm_config(struct doveadm *adm, struct err *err)
+{
+	if (adm->config != NULL)
+		return 0;
+	if (config_open(adm->ctx, adm->config_path, &adm->config, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < adm->override_count; i++) {
+		if (config_override(adm->config, adm->overrides[i], err) < 0)
+			return err_wrap(err, "Invalid -o parameter %s",
+					adm->overrides[i]);
+	}
+	return config_read(adm->ctx, adm->config, NULL, base_settings,
+			   &adm->settings, err);
+}
+
+bool doveadm_need_config(struct doveadm *adm)
+{
+	struct err err;
+
+	if (doveadm_config(adm, &err) == 0)
+		return true;
+	give_up("Error reading configuration: %s", err.text);
+	return false;
+}
+
+const char *doveadm_socket(struct doveadm *adm, const char *path,
+			   const char *name)
+{
+	if (path != NULL)
+		return path;
+	return mem_printf(adm->ctx, "%s/%s", adm->settings.base_dir, name);
+}
+
+struct printer *doveadm_printer(struct doveadm *adm, const char *format)
+{
+	struct printer *printer;
+
+	if (adm->formatter != NULL)
+		format = adm->formatter;
+	printer = print_new(adm->ctx, stdout, format);
+	if (printer == NULL)
+		give_up("Unknown print formatter: %s", format);
+	return printer;
+}
+
+bool ask_password(const char *prompt, char *out, size_t size)
+{
+	bool terminal = isatty(STDIN_FILENO) != 0;
+	struct termios before, silent;
+	bool found;
+
+	if (terminal && tcgetattr(STDIN_FILENO, &before) == 0) {
+		fputs(prompt, stderr);
+		silent = before;
+		silent.c_lflag &= ~(tcflag_t)ECHO;
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	}
+	setvbuf(stdin, NULL, _IONBF, 0); /* no copy of it stays behind */
+	found = fgets(out, (int)size, stdin) != NULL;
+	if (terminal) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+		fputc('\n', stderr);
+	}
+	if (!found)
+		return false;
+	out[strcspn(out, "\r\n")] = '\0';
+	return true;
+}
+
+bool mask_match(const char *mask, const char *text)
+{
+	const char *star = NULL, *retry = NULL;
+
+	while (*text != '\0') {
+		if (*mask == '*') {
+			star = mask++;
+			retry = text;
+		} else if (*mask == '?' || *mask == *text) {
+			mask++;
+			text++;
+		} else if (star != NULL) {
+			mask = star + 1;
+			text = ++retry;
+		} else {
+			return false;
+		}
+	}
+	return mask[strspn(mask, "*")] == '\0';
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/doveadm.h - the administrator's command: what its families of
+ * commands share.
+ *
+ * A command is a row of the table in commands.c and a function that returns
+ * the exit status (sysexits.h, as Dovecot's doveadm uses them).
+ */
+#ifndef DOVEADM_DOVEADM_H
+#define DOVEADM_DOVEADM_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <sysexits.h>
+
+#include "base/mem.h"
+#include "service/settings.h"
+
+struct command;
+struct config;
+struct err;
+struct printer;
+
+enum { STATUS_FATAL = 89 /* Dovecot's FATAL_DEFAULT */ };
+
+/* One run of the program. */
+struct doveadm {
+	TALLOC_CTX *ctx;
+	const char *config_path; /* -c; NULL is the compiled-in one */
+	const char *formatter;   /* -f; NULL is the command's own */
+	const char **overrides;  /* -o */
+	unsigned override_count;
+	bool debug, verbose;
+	const struct command *command;
+	struct config *config; /* NULL until doveadm_config() */
+	struct base_settings settings;
+};
+
+enum {
+	COMMAND_MAIL = 1 << 0, /* takes -A, -F and -u too */
+	/* Arguments that look like options belong to the command line. */
+	COMMAND_OPTIONS_FIRST = 1 << 1,
+	COMMAND_NO_ARGUMENTS = 1 << 2,
+};
+
+struct command {
+	const char *name; /* "log find" */
+	int (*run)(struct doveadm *adm, int argc, char **argv);
+	const char *usage;   /* what follows the name */
+	const char *options; /* for getopt() */
+	unsigned flags;
+};
+
+/* Ends with a NULL name. */
+extern const struct command doveadm_commands[];
+/* The row that the first words of argv name, and how many words those are. */
+const struct command *command_find(int argc, char **argv, int *words_out);
+/* Whether a command or family of that name exists. */
+bool command_family(const char *name);
+/* To stderr: all commands, those of one family, one command. Return
+ * EX_USAGE. */
+int usage_all(void);
+int usage_family(const char *family);
+int usage_command(const struct command *command);
+
+/* The next option of the running command, -1 at the end; an unknown one is
+ * complained about and given back as '?': the command returns EX_USAGE. Options
+ * may stand behind arguments; optind is as getopt() leaves it. */
+int doveadm_option(const struct doveadm *adm, int argc, char **argv);
+
+/* Read the configuration if that has not been done. */
+int doveadm_config(struct doveadm *adm, struct err *err);
+/* The same; false after an error that was told the user. */
+bool doveadm_need_config(struct doveadm *adm);
+/* base_dir + "/" + name, or `path` if that is not NULL. Child of adm->ctx. */
+const char *doveadm_socket(struct doveadm *adm, const char *path,
+			   const char *name);
+/* The form that -f asks for, or `format`; NULL after an error. */
+struct printer *doveadm_printer(struct doveadm *adm, const char *format);
+
+/* "Error: ..." and "Fatal: ..." to stderr; the second returns
+ * EX_TEMPFAIL. */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int give_up(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The exit status for what storage or auth said. */
+int status_of(const struct err *err);
+/* Ask for a password without echo; false at end of input. Wipe it. */
+bool ask_password(const char *prompt, char *out, size_t size);
+/* Whether `text` matches a mask with * and ?. */
+bool mask_match(const char *mask, const char *text);
+
+#endif

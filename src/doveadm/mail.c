@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/mail.c - whose mail, and the way there: auth, privileges, storage.
+ */
+#include "doveadm/mail.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/print.h"
+#include "doveadm/user.h"
+#include "service/auth_master.h"
+#include "service/privs.h"
+#include "storage/user.h"
+
+enum { USER_FILE_MAX = 64 * 1024 * 1024 };
+
+struct run {
+	struct doveadm *adm;
+	const struct mail_targets *targets;
+	struct printer *printer;
+	int (*fn)(void *ctx, struct user *user);
+	void *fn_ctx;
+	bool many; /* rights are taken for one user after the other */
+};
+
+bool mail_target_option(struct mail_targets *targets, int option,
+			const char *value)
+{
+	switch (option) {
+	case 'A':
+		targets->all = true;
+		return true;
+	case 'F':
+		targets->file = value;
+		return true;
+	case 'u':
+		targets->user = value;
+		return true;
+	}
+	return false;
+}
+
+int mail_targets_check(const struct mail_targets *targets)
+{
+	if (targets->all || targets->file != NULL || targets->user != NULL ||
+	    getenv("USER") != NULL)
+		return EX_OK;
+	give_up("USER environment is missing and -u option not used");
+	return EX_USAGE;
+}
+
+static bool are_many(const struct mail_targets *targets)
+{
+	return targets->all || targets->file != NULL ||
+	       (targets->user != NULL && user_is_mask(targets->user));
+}
+
+struct printer *mail_printer(struct doveadm *adm,
+			     const struct mail_targets *targets,
+			     const char *format)
+{
+	struct printer *printer = doveadm_printer(adm, format);
+
+	if (printer != NULL && are_many(targets))
+		print_column(printer, "username", "Username",
+			     PRINT_HIDE_TITLE | PRINT_STICKY);
+	return printer;
+}
+
+/* --- one user --------------------------------------------------------------
+ */
+
+static int with_rights(struct run *run, const void *ctx,
+		       const struct account *account)
+{
+	struct user_context context = {.service = "doveadm"};
+	struct user *user;
+	struct err err;
+
+	if (user_open(ctx, run->adm->config, account, &context, &user, &err) <
+	    0) {
+		log_error("User initialization failed: %s", err.text);
+		return EX_TEMPFAIL;
+	}
+	if (run->printer != NULL && run->many)
+		print_sticky(run->printer, "username", account->name);
+	return run->fn(run->fn_ctx, user);
+}
+
+static int run_account(struct run *run, const void *ctx,
+		       const struct account *account)
+{
+	struct err err;
+	int status;
+
+	if ((run->many ? privs_become(account, run->adm->config, &err)
+		       : privs_drop(account, run->adm->config, &err)) < 0) {
+		log_error("Couldn't drop privileges: %s", err.text);
+		return EX_TEMPFAIL;
+	}
+	status = with_rights(run, ctx, account);
+	if (run->many)
+		privs_restore();
+	return status;
+}
+
+static int run_name(struct run *run, const char *name)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(run->adm->ctx, "user");
+	struct auth_request_info info = {.service = "doveadm"};
+	struct doveadm *adm = run->adm;
+	struct account *account;
+	struct err err;
+	int status;
+
+	log_prefix_set(mem_printf(ctx, "doveadm(%s)", name));
+	if (auth_user_lookup(
+		    ctx,
+		    doveadm_socket(adm, NULL, adm->settings.auth_socket_path),
+		    name, &info, &account, &err) == 0) {
+		status = run_account(run, ctx, account);
+	} else if (err.code == ERR_NOT_FOUND) {
+		if (run->many)
+			log_info("User no longer exists, skipping");
+		else
+			log_error("User doesn't exist");
+		status = run->many ? EX_OK : EX_NOUSER;
+	} else {
+		log_error("User lookup failed: %s", err.text);
+		status = EX_TEMPFAIL;
+	}
+	log_prefix_set(NULL);
+	return status;
+}
+
+/* The caller, without asking auth, as Dovecot does it: for people who look at
+ * their own mail. */
+static int run_caller(struct run *run)
+{
+	static const char *const no_fields[] = {NULL};
+	bool root = geteuid() == 0;
+	struct account account = {
+		.name = getenv("USER"),
+		.home = getenv("HOME"),
+		.uid = root ? (uid_t)-1 : geteuid(),
+		.gid = root ? (gid_t)-1 : getegid(),
+		.fields = no_fields,
+	};
+	int status;
+
+	log_prefix_set(mem_printf(run->adm->ctx, "doveadm(%s)", account.name));
+	status = run_account(run, run->adm->ctx, &account);
+	log_prefix_set(NULL);
+	return status;
+}
+
+/* --- many users ------------------------------------------------------------
+ */
+
+static int run_names(struct run *run, const char *const *names, size_t count)
+{
+	bool progress = run->adm->verbose && isatty(STDERR_FILENO) != 0;
+	int status = EX_OK;
+
+	for (size_t i = 0; i < count; i++) {
+		int result = run_name(run, names[i]);
+
+		if (status == EX_OK)
+			status = result;
+		if (progress)
+			fprintf(stderr, "\r%zu / %zu", i + 1, count);
+	}
+	if (progress)
+		fputc('\n', stderr);
+	return status;
+}
+
+static int run_mask(struct run *run, const char *mask)
+{
+	struct doveadm *adm = run->adm;
+	const char *const *names;
+	size_t count;
+	struct err err;
+
+	if (auth_user_list(
+		    adm->ctx,
+		    doveadm_socket(adm, NULL, adm->settings.auth_socket_path),
+		    mask, &names, &count, &err) < 0) {
+		complain("%s", err.text);
+		log_error("Failed to iterate through some users");
+		return EX_TEMPFAIL;
+	}
+	return run_names(run, names, count);
+}
+
+static int run_file(struct run *run, const char *path)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(USER_FILE_MAX);
+	const char **names = NULL;
+	struct str rest, line;
+	size_t count = 0;
+	struct err err;
+
+	if (file_read(path, &text, &err) < 0) {
+		complain("%s", err.text);
+		log_error("Failed to iterate through some users");
+		return EX_TEMPFAIL;
+	}
+	rest = str_n(text.data, text.len);
+	while (str_split(&rest, '\n', &line)) {
+		line = str_trim(line);
+		if (line.len == 0)
+			continue;
+		names = mem_resize(run->adm->ctx, names, const char *,
+				   count + 1);
+		names[count++] = str_dup(run->adm->ctx, line);
+	}
+	return run_names(run, names, count);
+}
+
+int mail_run(struct doveadm *adm, const struct mail_targets *targets,
+	     struct printer *printer, int (*fn)(void *ctx, struct user *user),
+	     void *ctx)
+{
+	struct run run = {adm, targets, printer, fn, ctx, are_many(targets)};
+
+	if (!doveadm_need_config(adm))
+		return EX_TEMPFAIL;
+	if (targets->all)
+		return run_mask(&run, NULL);
+	if (targets->file != NULL)
+		return run_file(&run, targets->file);
+	if (targets->user == NULL)
+		return run_caller(&run);
+	return run.many ? run_mask(&run, targets->user)
+			: run_name(&run, targets->user);
+}

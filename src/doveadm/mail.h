@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/mail.h - commands on users' mailboxes: for one user, for those of a
+ * mask or a file, for all. Storage is opened here, as the user.
+ */
+#ifndef DOVEADM_MAIL_H
+#define DOVEADM_MAIL_H
+#include <stdbool.h>
+
+struct doveadm;
+struct err;
+struct printer;
+struct user;
+
+/* -A, -F and -u; nothing of it: the caller's own mail ($USER). */
+struct mail_targets {
+	bool all;
+	const char *file, *user;
+};
+
+/* True if the option is one of these three. */
+bool mail_target_option(struct mail_targets *targets, int option,
+			const char *value);
+/* Complains and returns EX_USAGE if there is nobody to work for. */
+int mail_targets_check(const struct mail_targets *targets);
+/* The printer of a mail command: with a column for the user if there may be
+ * several. NULL after an error. */
+struct printer *mail_printer(struct doveadm *adm,
+			     const struct mail_targets *targets,
+			     const char *format);
+/* Call `fn` for each user, with that user's rights; it returns an exit status.
+ * `printer` (may be NULL) is told whose rows follow. Returns the first status
+ * that is not 0. */
+int mail_run(struct doveadm *adm, const struct mail_targets *targets,
+	     struct printer *printer, int (*fn)(void *ctx, struct user *user),
+	     void *ctx);
+
+#endif

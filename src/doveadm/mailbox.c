@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/mailbox.c - `doveadm mailbox create|delete|rename|subscribe|
+ * unsubscribe|mutf7`: what changes the tree of mailboxes.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "doveadm/commands.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/mail.h"
+#include "storage/storage.h"
+
+enum { NAME_MAX_LEN = 64 * 1024 };
+
+struct change {
+	struct doveadm *adm;
+	struct mail_targets targets;
+	bool subscriptions; /* -s */
+	bool only_empty;    /* -e */
+	bool recursive;     /* -r */
+	bool subscribe;     /* subscribe rather than unsubscribe */
+	char **names;
+	int count;
+};
+
+/* Options and names; a status that is not 0 is to be returned. */
+static int change_parse(struct change *change, int argc, char **argv)
+{
+	int option, status;
+
+	while ((option = doveadm_option(change->adm, argc, argv)) != -1) {
+		if (mail_target_option(&change->targets, option, optarg))
+			continue;
+		if (option == 's')
+			change->subscriptions = true;
+		else if (option == 'e')
+			change->only_empty = true;
+		else if (option == 'r')
+			change->recursive = true;
+		/* -Z allows deleting to leave things inconsistent for speed;
+		 * here there is nothing to gain by that. */
+	}
+	status = mail_targets_check(&change->targets);
+	if (status != EX_OK)
+		return status;
+	change->names = argv + optind;
+	change->count = argc - optind;
+	if (change->count == 0)
+		return usage_command(change->adm->command);
+	return EX_OK;
+}
+
+/* Tell why not, and keep the first status. */
+static void failed(int *status, const char *what, const char *name,
+		   const struct err *err)
+{
+	log_error("Can't %s mailbox %s: %s", what, name, err->text);
+	if (*status == EX_OK)
+		*status = status_of(err);
+}
+
+/* --- create ----------------------------------------------------------------
+ */
+
+static int create(void *ctx, struct user *user)
+{
+	const struct change *change = ctx;
+	int status = EX_OK;
+	struct err err;
+
+	for (int i = 0; i < change->count; i++) {
+		const char *name = change->names[i];
+
+		if (mailbox_create(user, name, NULL, &err) < 0)
+			failed(&status, "create", name, &err);
+		else if (change->subscriptions &&
+			 mailbox_subscribe(user, name, true, &err) < 0)
+			failed(&status, "subscribe to", name, &err);
+	}
+	return status;
+}
+
+int cmd_mailbox_create(struct doveadm *adm, int argc, char **argv)
+{
+	struct change change = {.adm = adm};
+	int status = change_parse(&change, argc, argv);
+
+	return status != EX_OK
+		       ? status
+		       : mail_run(adm, &change.targets, NULL, create, &change);
+}
+
+/* --- delete ----------------------------------------------------------------
+ */
+
+static bool is_empty(struct user *user, const char *name, struct err *err)
+{
+	struct mailbox_status status;
+
+	if (mailbox_status(user, name, &status, err) < 0)
+		return false;
+	if (status.messages == 0)
+		return true;
+	err_set(err, ERR_EXISTS, "Mailbox isn't empty");
+	return false;
+}
+
+static void delete_one(const struct change *change, struct user *user,
+		       const char *name, int *status)
+{
+	struct err err;
+
+	if (change->only_empty && !is_empty(user, name, &err)) {
+		failed(status, "delete", name, &err);
+		return;
+	}
+	if (mailbox_delete(user, name, &err) < 0) {
+		/* INBOX, which no other name would make possible. */
+		if (err.code == ERR_INVALID)
+			err.code = ERR_EXISTS;
+		failed(status, "delete", name, &err);
+		return;
+	}
+	if (change->subscriptions &&
+	    mailbox_subscribe(user, name, false, &err) < 0)
+		failed(status, "unsubscribe", name, &err);
+}
+
+/* Those below `name`, the deepest first. */
+static void delete_children(const struct change *change, struct user *user,
+			    const char *name, int *status)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "children");
+	const struct namespace *space = namespace_find(user, name);
+	const char *patterns[2] = {NULL, NULL};
+	struct list_entry *entries;
+	size_t count;
+	struct err err;
+
+	if (space == NULL)
+		return;
+	patterns[0] = mem_printf(ctx, "%s%c*", name, space->separator);
+	if (mailbox_list(ctx, user, patterns, 0, &entries, &count, &err) < 0) {
+		failed(status, "list children of", name, &err);
+		return;
+	}
+	while (count-- > 0) {
+		if ((entries[count].flags &
+		     (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) == 0)
+			delete_one(change, user, entries[count].name, status);
+	}
+}
+
+static int delete (void *ctx, struct user *user)
+{
+	const struct change *change = ctx;
+	int status = EX_OK;
+
+	for (int i = 0; i < change->count; i++) {
+		const char *name = change->names[i];
+		struct err err;
+
+		if (change->recursive)
+			delete_children(change, user, name, &status);
+		/* A parent that was only a name may be gone with them. */
+		if (!change->recursive || mailbox_exists(user, name, &err) == 0)
+			delete_one(change, user, name, &status);
+	}
+	return status;
+}
+
+int cmd_mailbox_delete(struct doveadm *adm, int argc, char **argv)
+{
+	struct change change = {.adm = adm};
+	int status = change_parse(&change, argc, argv);
+
+	return status != EX_OK
+		       ? status
+		       : mail_run(adm, &change.targets, NULL, delete, &change);
+}
+
+/* --- rename ----------------------------------------------------------------
+ */
+
+static int rename_one(void *ctx, struct user *user)
+{
+	const struct change *change = ctx;
+	const char *from = change->names[0], *to = change->names[1];
+	struct err err;
+	int status = EX_OK;
+
+	if (mailbox_rename(user, from, to, &err) < 0) {
+		log_error("Can't rename mailbox %s to %s: %s", from, to,
+			  err.text);
+		return status_of(&err);
+	}
+	if (!change->subscriptions)
+		return EX_OK;
+	if (mailbox_subscribe(user, to, true, &err) < 0)
+		failed(&status, "subscribe to", to, &err);
+	if (mailbox_subscribe(user, from, false, &err) < 0)
+		failed(&status, "unsubscribe", from, &err);
+	return status;
+}
+
+int cmd_mailbox_rename(struct doveadm *adm, int argc, char **argv)
+{
+	struct change change = {.adm = adm};
+	int status = change_parse(&change, argc, argv);
+
+	if (status != EX_OK)
+		return status;
+	if (change.count < 2)
+		return usage_command(adm->command);
+	if (change.count > 2) {
+		complain("Extraneous arguments found: %s", change.names[2]);
+		return EX_USAGE;
+	}
+	return mail_run(adm, &change.targets, NULL, rename_one, &change);
+}
+
+/* --- subscriptions -----------------------------------------------------------
+ */
+
+static int subscribe(void *ctx, struct user *user)
+{
+	const struct change *change = ctx;
+	int status = EX_OK;
+	struct err err;
+
+	for (int i = 0; i < change->count; i++) {
+		if (mailbox_subscribe(user, change->names[i], change->subscribe,
+				      &err) < 0)
+			failed(&status,
+			       change->subscribe ? "subscribe to"
+						 : "unsubscribe",
+			       change->names[i], &err);
+	}
+	return status;
+}
+
+static int change_subscriptions(struct doveadm *adm, int argc, char **argv,
+				bool on)
+{
+	struct change change = {.adm = adm, .subscribe = on};
+	int status = change_parse(&change, argc, argv);
+
+	return status != EX_OK ? status
+			       : mail_run(adm, &change.targets, NULL, subscribe,
+					  &change);
+}
+
+int cmd_mailbox_subscribe(struct doveadm *adm, int argc, char **argv)
+{
+	return change_subscriptions(adm, argc, argv, true);
+}
+
+int cmd_mailbox_unsubscribe(struct doveadm *adm, int argc, char **argv)
+{
+	return change_subscriptions(adm, argc, argv, false);
+}
+
+/* --- mutf7 -------------------------------------------------------------------
+ */
+
+int cmd_mailbox_mutf7(struct doveadm *adm, int argc, char **argv)
+{
+	bool decode = false;
+	int option, status = EX_OK;
+
+	while ((option = doveadm_option(adm, argc, argv)) != -1)
+		decode = option == '7';
+	if (optind >= argc)
+		return usage_command(adm->command);
+	for (; optind < argc; optind++) {
+		CLEANUP(buf_free) struct buf out = buf_init(NAME_MAX_LEN);
+		struct str name = str_of(argv[optind]);
+
+		if (decode ? utf7_decode(name, &out)
+			   : utf7_encode(name, &out)) {
+			puts(out.data);
+			continue;
+		}
+		complain("Mailbox name not valid %s: %s",
+			 decode ? "mUTF-7" : "UTF-8", argv[optind]);
+		status = EX_DATAERR;
+	}
+	return status;
+}

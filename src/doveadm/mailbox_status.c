@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/mailbox_status.c - `doveadm mailbox status`.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "doveadm/commands.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/mail.h"
+#include "doveadm/print.h"
+#include "storage/storage.h"
+
+enum field {
+	FIELD_MESSAGES = 1 << 0,
+	FIELD_RECENT = 1 << 1,
+	FIELD_UIDNEXT = 1 << 2,
+	FIELD_UIDVALIDITY = 1 << 3,
+	FIELD_UNSEEN = 1 << 4,
+	FIELD_HIGHESTMODSEQ = 1 << 5,
+	FIELD_VSIZE = 1 << 6,
+	FIELD_GUID = 1 << 7,
+	FIELD_FIRSTSAVED = 1 << 8,
+	FIELDS_ALL = (1 << 9) - 1,
+	/* Those that can be added up. */
+	FIELDS_TOTAL =
+		FIELD_MESSAGES | FIELD_RECENT | FIELD_UNSEEN | FIELD_VSIZE,
+};
+
+/* In the order in which they are shown, whatever the order asked for. */
+static const struct {
+	const char *name;
+	enum field field;
+} field_names[] = {
+	{"messages", FIELD_MESSAGES},
+	{"recent", FIELD_RECENT},
+	{"uidnext", FIELD_UIDNEXT},
+	{"uidvalidity", FIELD_UIDVALIDITY},
+	{"unseen", FIELD_UNSEEN},
+	{"highestmodseq", FIELD_HIGHESTMODSEQ},
+	{"vsize", FIELD_VSIZE},
+	{"guid", FIELD_GUID},
+	{"firstsaved", FIELD_FIRSTSAVED},
+};
+enum { FIELD_COUNT = sizeof(field_names) / sizeof(field_names[0]) };
+
+struct report {
+	struct mail_targets targets;
+	struct printer *printer;
+	unsigned fields;
+	bool total; /* -t */
+	char **names;
+	int count;
+};
+
+static bool fields_parse(const char *text, bool total, unsigned *out)
+{
+	struct str rest = str_of(text), word;
+
+	*out = 0;
+	while (str_word(&rest, &word)) {
+		unsigned found = 0;
+
+		if (str_is(word, "all"))
+			found = total ? FIELDS_TOTAL : FIELDS_ALL;
+		for (size_t i = 0; i < FIELD_COUNT; i++) {
+			if (str_is(word, field_names[i].name))
+				found = field_names[i].field;
+		}
+		if (found == 0) {
+			give_up("Unknown status field: %.*s", STR_FMT(word));
+			return false;
+		}
+		if (total && (found & ~(unsigned)FIELDS_TOTAL) != 0) {
+			give_up("Status field %.*s can't be used with -t",
+				STR_FMT(word));
+			return false;
+		}
+		*out |= found;
+	}
+	return true;
+}
+
+static void print_guid(struct printer *printer, const unsigned char guid[16])
+{
+	CLEANUP(buf_free) struct buf hex = buf_init(64);
+
+	hex_encode(str_n(guid, 16), &hex);
+	print_value(printer, hex.data);
+}
+
+/* Seconds at which the first mail was saved; 0 if there is none. */
+static int first_saved(struct user *user, const char *name, int64_t *out,
+		       struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "first");
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	CLEANUP(mail_reader_end) struct mail_reader *reader = NULL;
+	struct range_set first = range_set_init(ctx);
+	const struct mail *mail;
+	int found;
+
+	*out = 0;
+	if (mailbox_open(user, name, MAILBOX_READONLY | MAILBOX_KEEP_RECENT,
+			 &box, err) < 0)
+		return -1;
+	if (mailbox_messages(box) == 0)
+		return 0;
+	range_set_add(&first, 1, 1);
+	reader = mail_reader_begin(ctx, box, &first);
+	found = mail_reader_next(reader, &mail, err);
+	if (found > 0)
+		*out = mail->saved;
+	return found < 0 ? -1 : 0;
+}
+
+static void print_first_saved(struct printer *printer, int64_t seconds)
+{
+	if (seconds == 0)
+		print_value(printer, "never");
+	else
+		print_number(printer, (unsigned long long)seconds);
+}
+
+static void print_fields(const struct report *report,
+			 const struct mailbox_status *status, int64_t saved)
+{
+	struct printer *printer = report->printer;
+
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		switch (report->fields & field_names[i].field) {
+		case FIELD_MESSAGES:
+			print_number(printer, status->messages);
+			break;
+		case FIELD_RECENT:
+			print_number(printer, status->recent);
+			break;
+		case FIELD_UIDNEXT:
+			print_number(printer, status->uid_next);
+			break;
+		case FIELD_UIDVALIDITY:
+			print_number(printer, status->uid_validity);
+			break;
+		case FIELD_UNSEEN:
+			print_number(printer, status->unseen);
+			break;
+		case FIELD_HIGHESTMODSEQ:
+			print_number(printer, status->highest_modseq);
+			break;
+		case FIELD_VSIZE:
+			print_number(printer, status->size);
+			break;
+		case FIELD_GUID:
+			print_guid(printer, status->guid);
+			break;
+		case FIELD_FIRSTSAVED:
+			print_first_saved(printer, saved);
+			break;
+		}
+	}
+}
+
+static void add_up(struct mailbox_status *total,
+		   const struct mailbox_status *status)
+{
+	total->messages += status->messages;
+	total->recent += status->recent;
+	total->unseen += status->unseen;
+	total->size += status->size;
+}
+
+/* One mailbox: a row, or its part of the sum. */
+static int report_one(const struct report *report, struct user *user,
+		      const char *name, struct mailbox_status *total)
+{
+	struct mailbox_status status;
+	int64_t saved = 0;
+	struct err err;
+
+	if (mailbox_status(user, name, &status, &err) < 0 ||
+	    ((report->fields & FIELD_FIRSTSAVED) != 0 &&
+	     first_saved(user, name, &saved, &err) < 0)) {
+		log_error("Mailbox %s: Failed to lookup mailbox status: %s",
+			  name, err.text);
+		return status_of(&err);
+	}
+	if (report->total) {
+		add_up(total, &status);
+		return EX_OK;
+	}
+	print_value(report->printer, name);
+	print_fields(report, &status, saved);
+	return EX_OK;
+}
+
+static int report_mask(const struct report *report, struct user *user,
+		       const char *mask, struct mailbox_status *total)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mask");
+	const char *patterns[] = {mask, NULL};
+	struct list_entry *entries;
+	int status = EX_OK;
+	size_t count;
+	struct err err;
+
+	if (mailbox_list(ctx, user, patterns, 0, &entries, &count, &err) < 0) {
+		log_error("Listing mailboxes failed: %s", err.text);
+		return status_of(&err);
+	}
+	for (size_t i = 0; i < count; i++) {
+		int result;
+
+		if ((entries[i].flags & (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) !=
+		    0)
+			continue;
+		result = report_one(report, user, entries[i].name, total);
+		if (status == EX_OK)
+			status = result;
+	}
+	return status;
+}
+
+static int report_user(void *ctx, struct user *user)
+{
+	const struct report *report = ctx;
+	struct mailbox_status total = {0};
+	int status = EX_OK;
+
+	for (int i = 0; i < report->count; i++) {
+		const char *name = report->names[i];
+		int result = strpbrk(name, "*%") != NULL
+				     ? report_mask(report, user, name, &total)
+				     : report_one(report, user, name, &total);
+
+		if (status == EX_OK)
+			status = result;
+	}
+	if (report->total)
+		print_fields(report, &total, 0);
+	return status;
+}
+
+static void columns(const struct report *report)
+{
+	if (!report->total)
+		print_column(report->printer, "mailbox", "mailbox",
+			     PRINT_HIDE_TITLE);
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		const char *name = field_names[i].name;
+
+		if ((report->fields & field_names[i].field) != 0)
+			print_column(report->printer, name, name, 0);
+	}
+}
+
+int cmd_mailbox_status(struct doveadm *adm, int argc, char **argv)
+{
+	struct report report = {.printer = NULL};
+	int option, status;
+
+	while ((option = doveadm_option(adm, argc, argv)) != -1) {
+		if (!mail_target_option(&report.targets, option, optarg))
+			report.total = true;
+	}
+	status = mail_targets_check(&report.targets);
+	if (status != EX_OK)
+		return status;
+	if (argc - optind < 2)
+		return usage_command(adm->command);
+	if (!fields_parse(argv[optind], report.total, &report.fields))
+		return EX_USAGE;
+	report.names = argv + optind + 1;
+	report.count = argc - optind - 1;
+	report.printer = mail_printer(adm, &report.targets, "flow");
+	if (report.printer == NULL)
+		return EX_TEMPFAIL;
+	columns(&report);
+	status = mail_run(adm, &report.targets, report.printer, report_user,
+			  &report);
+	print_end(&report.printer);
+	return status;
+}

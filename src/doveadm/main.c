@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/main.c - global options, and which command it is.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "doveadm/doveadm.h"
+
+enum { OVERRIDES_MAX = 100 };
+
+static int add_override(struct doveadm *adm, const char *assignment)
+{
+	if (adm->override_count == OVERRIDES_MAX)
+		return give_up("More than %d -o options", OVERRIDES_MAX);
+	adm->overrides = mem_resize(adm->ctx, adm->overrides, const char *,
+				    adm->override_count + 1);
+	adm->overrides[adm->override_count++] = assignment;
+	return 0;
+}
+
+static int global_options(struct doveadm *adm, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "+c:Df:ko:v")) != -1) {
+		switch (option) {
+		case 'c':
+			adm->config_path = optarg;
+			break;
+		case 'D':
+			adm->debug = adm->verbose = true;
+			log_debug_set(true);
+			break;
+		case 'f':
+			adm->formatter = optarg;
+			break;
+		case 'k':
+			/* The environment is kept anyway: nothing here runs
+			 * with rights that the caller has not. */
+			break;
+		case 'o':
+			if (add_override(adm, optarg) != 0)
+				return EX_TEMPFAIL;
+			break;
+		case 'v':
+			adm->verbose = true;
+			break;
+		default:
+			return STATUS_FATAL;
+		}
+	}
+	return 0;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+	return argc > 1 && strcmp(argv[1], "--help") == 0;
+}
+
+/* Too many words are told before anything is done. */
+static bool arguments_fit(const struct command *command, int argc, char **argv)
+{
+	if ((command->flags & COMMAND_NO_ARGUMENTS) == 0 || optind >= argc)
+		return true;
+	complain("Extraneous arguments found: %s", argv[optind]);
+	return false;
+}
+
+static int run(struct doveadm *adm, int argc, char **argv)
+{
+	int option, words;
+
+	if (argc == 0)
+		return usage_all();
+	adm->command = command_find(argc, argv, &words);
+	if (adm->command == NULL)
+		return command_family(argv[0]) ? usage_family(argv[0])
+					       : usage_all();
+	argc -= words - 1;
+	argv += words - 1;
+	if (asks_for_help(argc, argv))
+		return usage_command(adm->command);
+	/* getopt() once around, so that what is wrong is told first. */
+	optind = 0;
+	while ((option = doveadm_option(adm, argc, argv)) != -1) {
+		if (option == '?')
+			return EX_USAGE;
+	}
+	if (!arguments_fit(adm->command, argc, argv))
+		return EX_USAGE;
+	optind = 0;
+	return adm->command->run(adm, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "doveadm");
+	struct doveadm adm = {.ctx = ctx};
+	int status;
+
+	log_open("doveadm", LOG_TO_STDERR);
+	if (asks_for_help(argc, argv))
+		return usage_all();
+	status = global_options(&adm, argc, argv);
+	if (status != 0)
+		return status;
+	status = run(&adm, argc - optind, argv + optind);
+	if (fflush(stdout) != 0 && status == 0)
+		status = EX_IOERR;
+	return status;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/print.h - rows of values in the form that -f asks for.
+ *
+ * A command declares its columns, then gives values column after column; a row
+ * is complete when every column that is not sticky has one.
+ */
+#ifndef DOVEADM_PRINT_H
+#define DOVEADM_PRINT_H
+#include <stdbool.h>
+#include <stdio.h>
+
+struct printer;
+
+enum {
+	/* flow, pager and a table of such columns only show no title. */
+	PRINT_HIDE_TITLE = 1 << 0,
+	PRINT_RIGHT = 1 << 1,  /* table: numbers */
+	PRINT_EXPAND = 1 << 2, /* table: gets room that is left */
+	PRINT_STICKY = 1 << 3, /* set by print_sticky(), for all rows after */
+};
+
+/* `format` is flow, json, pager, tab or table, or a template with %{key} for
+ * each row ("%{type}: %{text}\n"). NULL for an unknown name. Child of ctx. */
+struct printer *print_new(const void *ctx, FILE *out, const char *format);
+/* json uses `key`, the others `title`. Before the first value. */
+void print_column(struct printer *printer, const char *key, const char *title,
+		  unsigned flags);
+void print_value(struct printer *printer, const char *value);
+void print_number(struct printer *printer, unsigned long long value);
+void print_sticky(struct printer *printer, const char *key, const char *value);
+/* Write what is held back to measure columns; their widths are fixed then. */
+void print_flush(struct printer *printer);
+/* The end of the output; frees. */
+void print_end(struct printer **printer);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/user.c - `doveadm user`: what userdbs know of users.
+ */
+#include "doveadm/user.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "config/vars.h"
+#include "doveadm/commands.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/print.h"
+#include "service/privs.h"
+
+enum { VARS_USER = 3, VARS_MAX = 16 };
+
+struct lookup {
+	struct doveadm *adm;
+	const char *socket;
+	struct auth_request_info info;
+	const char *field, *expand;
+	bool userdb_only;
+	struct printer *printer; /* NULL: not in this form */
+};
+
+static bool take_port(const char *value, struct ip *ip)
+{
+	unsigned port;
+
+	if (!str_to_unsigned(str_of(value), &port) || port > UINT16_MAX)
+		return false;
+	ip->port = (uint16_t)port;
+	return true;
+}
+
+static bool take_ip(const char *value, struct ip *ip)
+{
+	uint16_t port = ip->port;
+
+	if (!ip_parse(value, ip))
+		return false;
+	ip->port = port;
+	return true;
+}
+
+bool auth_info_add(struct auth_request_info *info, const char *assignment)
+{
+	const char *value = strchr(assignment, '=');
+	struct str key;
+	bool right = true;
+
+	if (value == NULL) {
+		complain("-x takes name=value: %s", assignment);
+		return false;
+	}
+	key = str_n(assignment, (size_t)(value - assignment));
+	value++;
+	if (str_is(key, "service"))
+		info->service = value;
+	else if (str_is(key, "session"))
+		info->session_id = value;
+	else if (str_is(key, "lip"))
+		right = take_ip(value, &info->local);
+	else if (str_is(key, "rip"))
+		right = take_ip(value, &info->remote);
+	else if (str_is(key, "lport"))
+		right = take_port(value, &info->local);
+	else if (str_is(key, "rport"))
+		right = take_port(value, &info->remote);
+	else
+		right = false;
+	if (!right)
+		complain("-x: unknown name or bad value: %s", assignment);
+	return right;
+}
+
+bool user_is_mask(const char *name)
+{
+	return strpbrk(name, "*?") != NULL;
+}
+
+/* --- one user ------------------------------------------------------------ */
+
+static const char *number(const void *ctx, unsigned long value)
+{
+	return mem_printf(ctx, "%lu", value);
+}
+
+/* The mail location of the userdb, or mail_location, %-variables expanded. */
+static const char *mail_of(struct lookup *lookup, const void *ctx,
+			   const struct account *account)
+{
+	struct var *vars = vars_user(ctx, account->name);
+	struct err err;
+	char *mail;
+
+	if (account->mail != NULL)
+		return account->mail;
+	vars = mem_resize(ctx, vars, struct var, VARS_USER + 2);
+	vars[VARS_USER] = (struct var){'h', "home", account->home};
+	vars[VARS_USER + 1] = (struct var){0};
+	if (vars_expand(
+		    ctx,
+		    config_value(lookup->adm->config, NULL, "mail_location"),
+		    vars, &mail, &err) < 0)
+		return "";
+	return mail;
+}
+
+/* Put in front what the configuration says where the userdb does not. Returns
+ * "key=value" with NULL at the end. */
+static int complete(struct lookup *lookup, const void *ctx,
+		    const struct account *account,
+		    const char *const **fields_out, struct err *err)
+{
+	size_t count = 0;
+	const char **fields;
+	uid_t uid;
+	gid_t gid;
+
+	while (account->fields[count] != NULL)
+		count++;
+	if (privs_ids(account, lookup->adm->config, &uid, &gid, err) < 0)
+		return -1;
+	fields = mem_array(ctx, const char *, count + 5);
+	count = 0;
+	fields[count++] = mem_printf(ctx, "uid=%s", number(ctx, uid));
+	fields[count++] = mem_printf(ctx, "gid=%s", number(ctx, gid));
+	fields[count++] = mem_printf(
+		ctx, "home=%s", account->home != NULL ? account->home : "");
+	fields[count++] =
+		mem_printf(ctx, "mail=%s", mail_of(lookup, ctx, account));
+	for (size_t i = 0; account->fields[i] != NULL; i++) {
+		struct str field = str_of(account->fields[i]);
+
+		if (!str_starts(field, "uid=") && !str_starts(field, "gid=") &&
+		    !str_starts(field, "home=") && !str_starts(field, "mail="))
+			fields[count++] = account->fields[i];
+	}
+	*fields_out = fields;
+	return 0;
+}
+
+/* Cut "key=value"; a key alone has an empty value. */
+static const char *field_cut(const void *ctx, const char *field,
+			     const char **value_out)
+{
+	size_t len = strcspn(field, "=");
+
+	*value_out = field[len] == '=' ? field + len + 1 : NULL;
+	return mem_strndup(ctx, field, len);
+}
+
+static void show_field(const char *const *fields, const char *name,
+		       const void *ctx)
+{
+	for (; *fields != NULL; fields++) {
+		const char *value;
+		const char *key = field_cut(ctx, *fields, &value);
+
+		if (strcmp(key, name) == 0)
+			puts(value != NULL ? value : "");
+	}
+}
+
+static int show_expanded(struct lookup *lookup, const void *ctx,
+			 const struct account *account,
+			 const char *const *fields)
+{
+	struct var *vars = vars_user(ctx, account->name);
+	size_t count = VARS_USER;
+	struct err err;
+	char *text;
+
+	vars = mem_resize(ctx, vars, struct var, VARS_MAX + 1);
+	for (; *fields != NULL && count < VARS_MAX; fields++) {
+		const char *value, *key = field_cut(ctx, *fields, &value);
+		char letter = '\0';
+
+		if (strcmp(key, "home") == 0)
+			letter = 'h';
+		else if (strcmp(key, "uid") == 0)
+			letter = 'i';
+		vars[count++] = (struct var){letter, key, value};
+	}
+	vars[count] = (struct var){0};
+	if (vars_expand(ctx, lookup->expand, vars, &text, &err) < 0) {
+		complain("%s", err.text);
+		return EX_USAGE;
+	}
+	puts(text);
+	return EX_OK;
+}
+
+/* The form of -u. */
+static void show_userdb(const void *ctx, const struct account *account)
+{
+	printf("userdb: %s\n  %-10s: %s\n", account->name, "user",
+	       account->name);
+	for (size_t i = 0; account->fields[i] != NULL; i++) {
+		const char *value;
+		const char *key = field_cut(ctx, account->fields[i], &value);
+
+		if (value == NULL || value[0] == '\0')
+			printf("  %-10s\n", key);
+		else
+			printf("  %-10s: %s\n", key, value);
+	}
+}
+
+static int show(struct lookup *lookup, const void *ctx,
+		const struct account *account)
+{
+	const char *const *fields = account->fields;
+	struct err err;
+
+	if (!lookup->userdb_only &&
+	    complete(lookup, ctx, account, &fields, &err) < 0) {
+		complain("%s", err.text);
+		return EX_TEMPFAIL;
+	}
+	if (lookup->field != NULL) {
+		show_field(fields, lookup->field, ctx);
+		return EX_OK;
+	}
+	if (lookup->expand != NULL)
+		return show_expanded(lookup, ctx, account, fields);
+	if (lookup->userdb_only) {
+		show_userdb(ctx, account);
+		return EX_OK;
+	}
+	for (; *fields != NULL; fields++) {
+		const char *value, *key = field_cut(ctx, *fields, &value);
+
+		print_value(lookup->printer, key);
+		print_value(lookup->printer, value != NULL ? value : "");
+	}
+	return EX_OK;
+}
+
+static int look_up(struct lookup *lookup, const char *name)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(lookup->adm->ctx, "user");
+	bool value_only = lookup->field != NULL || lookup->expand != NULL;
+	struct account *account;
+	struct err err;
+
+	if (auth_user_lookup(ctx, lookup->socket, name, &lookup->info, &account,
+			     &err) == 0)
+		return show(lookup, ctx, account);
+	if (err.code == ERR_NOT_FOUND) {
+		fflush(stdout);
+		fprintf(value_only ? stderr : stdout,
+			"\nuserdb lookup: user %s doesn't exist\n", name);
+		return EX_NOUSER;
+	}
+	log_prefix_set(mem_printf(ctx, "doveadm(%s)", name));
+	log_error("%s", err.text);
+	log_prefix_set(NULL);
+	return EX_TEMPFAIL;
+}
+
+static int look_up_all(struct lookup *lookup, int count, char **names)
+{
+	int status = EX_OK;
+
+	if (lookup->field == NULL && lookup->expand == NULL &&
+	    !lookup->userdb_only) {
+		lookup->printer = doveadm_printer(lookup->adm, "tab");
+		if (lookup->printer == NULL)
+			return EX_TEMPFAIL;
+		print_column(lookup->printer, "field", "field", 0);
+		print_column(lookup->printer, "value", "value", 0);
+	}
+	for (int i = 0; i < count; i++) {
+		int result;
+
+		if (i > 0 && lookup->printer == NULL)
+			putchar('\n');
+		result = look_up(lookup, names[i]);
+		if (result != EX_OK && status != EX_NOUSER)
+			status = result;
+	}
+	print_end(&lookup->printer);
+	return status;
+}
+
+/* --- masks --------------------------------------------------------------- */
+
+static bool matches_any(const char *name, int count, char **masks)
+{
+	for (int i = 0; i < count; i++) {
+		if (mask_match(masks[i], name))
+			return true;
+	}
+	return false;
+}
+
+static int list_matching(struct lookup *lookup, int count, char **masks)
+{
+	const char *const *names;
+	size_t name_count;
+	struct err err;
+
+	if (auth_user_list(lookup->adm->ctx, lookup->socket,
+			   count == 1 ? masks[0] : NULL, &names, &name_count,
+			   &err) < 0) {
+		complain("%s", err.text);
+		return EX_TEMPFAIL;
+	}
+	for (size_t i = 0; i < name_count; i++) {
+		if (matches_any(names[i], count, masks))
+			puts(names[i]);
+	}
+	return EX_OK;
+}
+
+int cmd_user(struct doveadm *adm, int argc, char **argv)
+{
+	struct lookup lookup = {.adm = adm, .info.service = "doveadm"};
+	bool masks = false;
+	int option;
+
+	while ((option = doveadm_option(adm, argc, argv)) != -1) {
+		switch (option) {
+		case 'a':
+			lookup.socket = optarg;
+			break;
+		case 'e':
+			lookup.expand = optarg;
+			break;
+		case 'f':
+			lookup.field = optarg;
+			break;
+		case 'u':
+			lookup.userdb_only = true;
+			break;
+		case 'x':
+			if (!auth_info_add(&lookup.info, optarg))
+				return EX_USAGE;
+			break;
+		}
+	}
+	if (optind >= argc)
+		return usage_command(adm->command);
+	if (!doveadm_need_config(adm))
+		return EX_TEMPFAIL;
+	lookup.socket = doveadm_socket(adm, lookup.socket,
+				       adm->settings.auth_socket_path);
+	for (int i = optind; i < argc; i++)
+		masks |= user_is_mask(argv[i]);
+	return masks ? list_matching(&lookup, argc - optind, argv + optind)
+		     : look_up_all(&lookup, argc - optind, argv + optind);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/who.c - `doveadm who` and `kick`: the sessions that anvil knows.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/ip.h"
+#include "doveadm/client.h"
+#include "doveadm/commands.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/print.h"
+
+enum { SESSIONS_MAX = 1000000, LIST_MAX = 1 << 20 };
+
+/* Processes of one user, service and address. */
+struct session {
+	const char *user, *service, *ip;
+	uint32_t pid;
+	unsigned count;
+};
+
+struct sessions {
+	struct session *at;
+	size_t count, room;
+};
+
+struct filter {
+	const char *user;    /* a mask; NULL is all */
+	const char *network; /* NULL is all */
+};
+
+/* --- asking anvil ----------------------------------------------------------
+ */
+
+/* "imap/192.0.2.1/alice <tab> pid <tab> count" */
+static bool session_parse(const void *ctx, struct str line, struct session *out)
+{
+	struct str rest = str_of(line_word(ctx, line, 0)), service, ip;
+
+	if (!str_split(&rest, '/', &service) || !str_split(&rest, '/', &ip) ||
+	    rest.data == NULL)
+		return false;
+	out->service = str_dup(ctx, service);
+	out->ip = str_dup(ctx, ip);
+	out->user = str_dup(ctx, rest);
+	return str_to_u32(str_of(line_word(ctx, line, 1)), &out->pid) &&
+	       str_to_unsigned(str_of(line_word(ctx, line, 2)), &out->count);
+}
+
+static bool filter_matches(const struct filter *filter,
+			   const struct session *session)
+{
+	struct ip ip;
+
+	if (filter->user != NULL && !mask_match(filter->user, session->user))
+		return false;
+	return filter->network == NULL || (ip_parse(session->ip, &ip) &&
+					   ip_in_network(&ip, filter->network));
+}
+
+static void sessions_add(const void *ctx, struct sessions *list,
+			 struct session session)
+{
+	if (list->count == list->room) {
+		list->room = list->room == 0 ? 64 : 2 * list->room;
+		list->at =
+			mem_resize(ctx, list->at, struct session, list->room);
+	}
+	list->at[list->count++] = session;
+}
+
+/* All sessions, whatever the filter says. */
+static int sessions_get(struct doveadm *adm, const char *path,
+			struct sessions *out, struct err *err)
+{
+	struct client *client;
+	struct session session;
+	struct str line;
+
+	if (client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
+			err) < 0)
+		return -1;
+	if (client_send(client, "VERSION\tanvil\t1\t0\nCONNECT-DUMP\n") < 0)
+		return err_sys(err, "write(anvil)");
+	for (;;) {
+		if (client_line(client, &line, err) < 0)
+			return -1;
+		if (line.len == 0)
+			return 0;
+		if (out->count == SESSIONS_MAX)
+			return err_set(err, ERR_LIMIT, "Too many sessions");
+		if (session_parse(adm->ctx, line, &session))
+			sessions_add(adm->ctx, out, session);
+	}
+}
+
+/* Words of the command line; returns the exit status. */
+static int filter_take(struct filter *filter, int count, char **words)
+{
+	for (int i = 0; i < count; i++) {
+		if (ip_network_valid(words[i])) {
+			if (filter->network != NULL) {
+				complain("Multiple network masks not "
+					 "supported");
+				return EX_USAGE;
+			}
+			filter->network = words[i];
+		} else if (filter->user != NULL) {
+			complain("Multiple username masks not supported");
+			return EX_USAGE;
+		} else {
+			filter->user = words[i];
+		}
+	}
+	return EX_OK;
+}
+
+/* --- who -------------------------------------------------------------------
+ */
+
+static bool same_group(const struct session *a, const struct session *b)
+{
+	return strcmp(a->user, b->user) == 0 &&
+	       strcmp(a->service, b->service) == 0;
+}
+
+/* Append a word once to "(a b c". */
+static void list_add(struct buf *list, const char *word)
+{
+	struct str rest = str_n(list->data, list->len), known;
+
+	if (list->len > 0)
+		rest = str_from(rest, 1);
+	while (str_word(&rest, &known)) {
+		if (str_is(known, word))
+			return;
+	}
+	buf_printf(list, "%c%s", list->len == 0 ? '(' : ' ', word);
+}
+
+/* The group of the first session that is not shown yet. */
+static void who_group(struct printer *printer, struct sessions *list,
+		      size_t first)
+{
+	CLEANUP(buf_free) struct buf pids = buf_init(LIST_MAX);
+	CLEANUP(buf_free) struct buf ips = buf_init(LIST_MAX);
+	struct session group = list->at[first];
+	unsigned count = 0;
+	char pid[16];
+
+	for (size_t i = first; i < list->count; i++) {
+		struct session *session = &list->at[i];
+
+		if (session->count == 0 || !same_group(session, &group))
+			continue;
+		snprintf(pid, sizeof(pid), "%u", (unsigned)session->pid);
+		list_add(&pids, pid);
+		if (session->ip[0] != '\0')
+			list_add(&ips, session->ip);
+		count += session->count;
+		session->count = 0; /* shown */
+	}
+	if (ips.len == 0)
+		buf_putc(&ips, '(');
+	buf_putc(&pids, ')');
+	buf_putc(&ips, ')');
+	print_value(printer, group.user);
+	print_number(printer, count);
+	print_value(printer, group.service);
+	print_value(printer, pids.data);
+	print_value(printer, ips.data);
+	print_flush(printer);
+}
+
+static void who_grouped(struct printer *printer, struct sessions *list)
+{
+	print_column(printer, "username", "username", 0);
+	print_column(printer, "connections", "#", PRINT_RIGHT);
+	print_column(printer, "service", "proto", 0);
+	print_column(printer, "pids", "(pids)", 0);
+	print_column(printer, "ips", "(ips)", 0);
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->at[i].count > 0)
+			who_group(printer, list, i);
+	}
+}
+
+static void who_single(struct printer *printer, const struct sessions *list)
+{
+	print_column(printer, "username", "username", PRINT_EXPAND);
+	print_column(printer, "service", "proto", 0);
+	print_column(printer, "pid", "pid", 0);
+	print_column(printer, "ip", "ip", 0);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct session *session = &list->at[i];
+
+		for (unsigned n = 0; n < session->count; n++) {
+			print_value(printer, session->user);
+			print_value(printer, session->service);
+			print_number(printer, session->pid);
+			print_value(printer, session->ip);
+		}
+	}
+}
+
+int cmd_who(struct doveadm *adm, int argc, char **argv)
+{
+	struct sessions all = {NULL, 0, 0}, matching = {NULL, 0, 0};
+	struct filter filter = {NULL, NULL};
+	struct printer *printer;
+	const char *path = NULL;
+	bool single = false;
+	int option, status;
+	struct err err;
+
+	while ((option = doveadm_option(adm, argc, argv)) != -1) {
+		if (option == 'a')
+			path = optarg;
+		else
+			single = true;
+	}
+	status = filter_take(&filter, argc - optind, argv + optind);
+	if (status != EX_OK)
+		return status;
+	printer = doveadm_printer(adm, "table");
+	if (printer == NULL || !doveadm_need_config(adm))
+		return EX_TEMPFAIL;
+	if (sessions_get(adm, path, &all, &err) < 0)
+		return give_up("%s", err.text);
+	for (size_t i = 0; i < all.count; i++) {
+		if (filter_matches(&filter, &all.at[i]))
+			sessions_add(adm->ctx, &matching, all.at[i]);
+	}
+	if (single)
+		who_single(printer, &matching);
+	else
+		who_grouped(printer, &matching);
+	print_end(&printer);
+	return EX_OK;
+}
+
+/* --- kick ------------------------------------------------------------------
+ */
+
+/* A process that serves somebody else too is spared without -f. */
+static bool spared(const struct sessions *all, const struct filter *filter,
+		   uint32_t pid, bool force)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct session *session = &all->at[i];
+
+		if (session->pid == pid && session->count > 0 &&
+		    !filter_matches(filter, session) && !force)
+			return true;
+	}
+	return false;
+}
+
+/* The users of one process, who lose their sessions together. */
+static void tell_kicked(struct printer *printer, struct sessions *all,
+			uint32_t pid, bool first)
+{
+	if (printer == NULL && first)
+		puts("kicked connections from the following users:");
+	for (size_t i = 0; i < all->count; i++) {
+		struct session *session = &all->at[i];
+
+		if (session->pid != pid || session->count == 0)
+			continue;
+		session->count = 0; /* done */
+		if (printer != NULL)
+			print_value(printer, session->user);
+		else
+			printf("%s ", session->user);
+	}
+}
+
+static int kick_matching(struct printer *printer, struct sessions *all,
+			 const struct filter *filter, bool force)
+{
+	unsigned kicked = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		const struct session *session = &all->at[i];
+		uint32_t pid = session->pid;
+
+		if (session->count == 0 || pid == 0 || pid > INT32_MAX ||
+		    !filter_matches(filter, session) ||
+		    spared(all, filter, pid, force))
+			continue;
+		if (kill((pid_t)pid, SIGTERM) < 0 && errno != ESRCH) {
+			complain("kill(%u) failed: %s", (unsigned)pid,
+				 strerror(errno));
+			continue;
+		}
+		tell_kicked(printer, all, pid, kicked == 0);
+		kicked++;
+	}
+	if (kicked == 0)
+		puts("no users kicked");
+	else if (printer == NULL)
+		putchar('\n');
+	return kicked > 0 ? EX_OK : EX_NOHOST;
+}
+
+int cmd_kick(struct doveadm *adm, int argc, char **argv)
+{
+	struct sessions all = {NULL, 0, 0};
+	struct filter filter = {NULL, NULL};
+	struct printer *printer = NULL;
+	const char *path = NULL;
+	bool force = false;
+	int option, status;
+	struct err err;
+
+	while ((option = doveadm_option(adm, argc, argv)) != -1) {
+		if (option == 'a')
+			path = optarg;
+		else
+			force = true;
+	}
+	if (optind == argc) {
+		complain("user and/or ip[/bits] must be specified.");
+		return EX_USAGE;
+	}
+	status = filter_take(&filter, argc - optind, argv + optind);
+	if (status != EX_OK)
+		return status;
+	if (adm->formatter != NULL) {
+		printer = doveadm_printer(adm, NULL);
+		if (printer == NULL)
+			return EX_TEMPFAIL;
+		print_column(printer, "result", "result", 0);
+	}
+	if (!doveadm_need_config(adm))
+		return EX_TEMPFAIL;
+	if (sessions_get(adm, path, &all, &err) < 0)
+		return give_up("%s", err.text);
+	status = kick_matching(printer, &all, &filter, force);
+	print_end(&printer);
+	return status;
+}

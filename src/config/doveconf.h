@@ -38,7 +38,7 @@ bool dump_name(const struct dump *dump, const char *path);
 
 /* The settings that a section (or "" for the top level) prints, sorted. */
 void dump_section(const struct dump *dump, const struct node *node,
-		  unsigned indent, bool in_filter);
+		  unsigned indent, bool filtered);
 void dump_open(const struct dump *dump, const struct config_section *section,
 	       unsigned indent);
 void dump_indent(const struct dump *dump, unsigned indent);
@@ -54,7 +54,8 @@ const struct setting *entry_row(const struct node *node,
 				const struct entry *entry);
 /* Whether `name` is a setting of that program (-m). */
 bool module_has(const char *module, const char *name);
-/* Append `value` with passwords and keys hidden; false if nothing was. */
+/* Append `value` with passwords and keys hidden; false if it looks like having
+ * none. */
 bool secret_mask(const char *name, const char *value, struct buf *out);
 
 #endif

@@ -95,7 +95,16 @@ static bool differs(const struct setting *row, const char *value)
 	return strcmp(now.data, preset.data) != 0;
 }
 
-/* Inside of sections and filters everything that was set counts. */
+static bool in_filter(const struct config_section *section)
+{
+	for (; section != NULL; section = section->parent) {
+		if (kind_is_filter(section->kind))
+			return true;
+	}
+	return false;
+}
+
+/* Inside of filters and most sections everything that was set counts. */
 bool dump_wanted(const struct dump *dump, const struct node *node,
 		 const struct entry *entry)
 {
@@ -108,7 +117,8 @@ bool dump_wanted(const struct dump *dump, const struct node *node,
 	if (top && dump->module != NULL &&
 	    !module_has(dump->module, entry->value.name))
 		return false;
-	if (dump->scope == DUMP_CHANGED && top)
+	if (dump->scope == DUMP_CHANGED &&
+	    (top || (is_list(&node->section) && !in_filter(&node->section))))
 		return differs(row, entry->value.value);
 	return true;
 }
@@ -221,6 +231,42 @@ static bool is_name(const struct node *node, const struct entry *entry)
 	       entry->value.file == NULL;
 }
 
+static bool is_twin(const struct config_section *a,
+		    const struct config_section *b)
+{
+	return a->name[0] != '\0' && !is_list(a) &&
+	       strcmp(a->kind, b->kind) == 0 &&
+	       str_case_equal(str_of(a->name), str_of(b->name));
+}
+
+static bool has_later_twin(const struct config_section *section)
+{
+	for (const struct config_section *at = section->next; at != NULL;
+	     at = at->next) {
+		if (is_twin(section, at))
+			return true;
+	}
+	return false;
+}
+
+/* Sections whose names differ in case only are shown as one, as Dovecot does:
+ * the later one's name and values count. */
+static const struct node *with_twins(const void *ctx,
+				     const struct config_section *section)
+{
+	struct node *all = node_new(ctx, NULL, section->kind, section->name);
+
+	all->section.parent = section->parent;
+	for (const struct config_section *at =
+		     section->parent != NULL ? section->parent->children : NULL;
+	     at != NULL && at != section; at = at->next) {
+		if (is_twin(section, at))
+			node_merge(all, node_of(at));
+	}
+	node_merge(all, node_of(section));
+	return all;
+}
+
 static size_t collect(const void *ctx, const struct dump *dump,
 		      const struct node *node, struct item *items)
 {
@@ -238,7 +284,7 @@ static size_t collect(const void *ctx, const struct dump *dump,
 	     at != NULL; at = at->next) {
 		CLEANUP(buf_free) struct buf key = buf_init(4096);
 
-		if (kind_is_filter(at->kind))
+		if (kind_is_filter(at->kind) || has_later_twin(at))
 			continue;
 		if (node->section.kind[0] == '\0' && dump->module != NULL &&
 		    !module_has(dump->module, at->kind))
@@ -255,13 +301,14 @@ static size_t collect(const void *ctx, const struct dump *dump,
 /* A section's head is written when the first line inside of it is. */
 static void dump_child(const struct dump *dump,
 		       const struct config_section *section, unsigned indent,
-		       bool in_filter)
+		       bool filtered)
 {
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dump");
 	size_t start = dump->out->len, inside;
 
 	dump_open(dump, section, indent);
 	inside = dump->out->len;
-	dump_section(dump, node_of(section), indent + 1, in_filter);
+	dump_section(dump, with_twins(ctx, section), indent + 1, filtered);
 	if (dump->out->len == inside) {
 		buf_truncate(dump->out, start);
 		return;
@@ -287,7 +334,7 @@ static size_t add_fixed(const void *ctx, const struct node *node,
 }
 
 void dump_section(const struct dump *dump, const struct node *node,
-		  unsigned indent, bool in_filter)
+		  unsigned indent, bool filtered)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dump");
 	struct item *items = mem_array(ctx, struct item, count_items(node) + 3);
@@ -300,7 +347,7 @@ void dump_section(const struct dump *dump, const struct node *node,
 		count = add_fixed(ctx, node, "prefix", is_namespace, items,
 				  count);
 		count = add_fixed(ctx, node, "name",
-				  in_filter && is_list(&node->section), items,
+				  filtered && is_list(&node->section), items,
 				  count);
 	}
 	qsort(items, count, sizeof(*items), item_compare);
@@ -308,7 +355,7 @@ void dump_section(const struct dump *dump, const struct node *node,
 		if (items[i].entry != NULL)
 			dump_setting(dump, node, items[i].entry, indent);
 		else
-			dump_child(dump, items[i].section, indent, in_filter);
+			dump_child(dump, items[i].section, indent, filtered);
 	}
 }
 

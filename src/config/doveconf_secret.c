@@ -29,24 +29,38 @@ static bool is_word(char c)
 	       (c >= '0' && c <= '9');
 }
 
-/* The length of "password=" and the like at the start of a word. */
-static size_t secret_key(const char *text)
+static size_t secret_word(const char *text)
 {
 	static const char *const words[] = {"pass", "secret", "key"};
-	size_t len;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (!str_starts(str_of(text), words[i]))
-			continue;
-		for (len = strlen(words[i]);
-		     is_word(text[len]) || strchr("_- ", text[len]) != NULL;
-		     len++) {
-			if (text[len] == '\0')
-				return 0;
-		}
-		return text[len] == '=' ? len + 1 : 0;
+		if (str_starts(str_of(text), words[i]))
+			return strlen(words[i]);
 	}
 	return 0;
+}
+
+/* The length of "password=" and the like at the start of `text`. */
+static size_t secret_key(const char *text)
+{
+	size_t len = secret_word(text);
+
+	if (len == 0)
+		return 0;
+	len += strcspn(text + len, " =");
+	len += strspn(text + len, " ");
+	return text[len] == '=' ? len + 1 : 0;
+}
+
+/* Values that look like having secrets are not quoted by Dovecot, whether
+ * something is hidden or not. */
+static bool looks_secret(const char *value)
+{
+	for (; *value != '\0'; value++) {
+		if (secret_word(value) > 0 || str_starts(str_of(value), "://"))
+			return true;
+	}
+	return false;
 }
 
 /* "user:password" of "scheme://user:password@host"; 0 if there is none. */
@@ -59,7 +73,7 @@ static size_t url_user(const char *text)
 
 bool secret_mask(const char *name, const char *value, struct buf *out)
 {
-	bool masked = false, url_seen = false;
+	bool url_seen = false;
 	size_t len;
 
 	if (is_secret_name(name) && value[0] != '\0') {
@@ -74,7 +88,6 @@ bool secret_mask(const char *name, const char *value, struct buf *out)
 			buf_append(out, at, len);
 			buf_add(out, hidden);
 			len += strcspn(at + len, " :;");
-			masked = true;
 			continue;
 		}
 		len = 1;
@@ -86,8 +99,7 @@ bool secret_mask(const char *name, const char *value, struct buf *out)
 		if (url_user(at + 1) > 0) {
 			buf_add(out, hidden);
 			len += url_user(at + 1);
-			masked = true;
 		}
 	}
-	return masked;
+	return looks_secret(value);
 }

@@ -7,7 +7,9 @@ libconfig_a_SOURCES = \
 	src/config/include.c \
 	src/config/lines.c src/config/lines.h \
 	src/config/load.c \
-	src/config/obsolete.c \
+	src/config/obsolete.c src/config/obsolete.h \
+	src/config/obsolete_auth.c \
+	src/config/obsolete_service.c \
 	src/config/parse.c src/config/parse.h \
 	src/config/presets.c \
 	src/config/read.c \

@@ -70,6 +70,18 @@ void parse_obsolete(struct parser *parser, const char *fmt, ...)
 	buf_putc(parser->warnings, '\n');
 }
 
+void parse_note(struct parser *parser, const char *fmt, ...)
+{
+	va_list args;
+
+	if (parser->warnings == NULL)
+		return;
+	va_start(args, fmt);
+	buf_vprintf(parser->warnings, fmt, args);
+	va_end(args);
+	buf_putc(parser->warnings, '\n');
+}
+
 struct node *parse_section(const struct parser *parser)
 {
 	return parser->depth == 0 ? parser->config->root

@@ -42,6 +42,9 @@ void parse_warning(struct parser *parser, const char *fmt, ...)
 /* Dovecot's "Obsolete setting in FILE:N: ..." */
 void parse_obsolete(struct parser *parser, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A warning that is no statement's alone. */
+void parse_note(struct parser *parser, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* The section at hand; NULL when it is skipped. */
 struct node *parse_section(const struct parser *parser);
 /* Open a section below `parent`, or one that exists already. */

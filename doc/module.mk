@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: MIT
+man_MANS += \
+	doc/man/doveadm.1 \
+	doc/man/doveadm-auth.1 \
+	doc/man/doveadm-config.1 \
+	doc/man/doveadm-exec.1 \
+	doc/man/doveadm-help.1 \
+	doc/man/doveadm-kick.1 \
+	doc/man/doveadm-log.1 \
+	doc/man/doveadm-mailbox.1 \
+	doc/man/doveadm-penalty.1 \
+	doc/man/doveadm-process.1 \
+	doc/man/doveadm-pw.1 \
+	doc/man/doveadm-reload.1 \
+	doc/man/doveadm-service.1 \
+	doc/man/doveadm-stop.1 \
+	doc/man/doveadm-user.1 \
+	doc/man/doveadm-who.1

@@ -114,12 +114,15 @@ bool dump_wanted(const struct dump *dump, const struct node *node,
 	if (row != NULL && (row->flags & SETTING_HIDDEN) != 0 &&
 	    !dump->show_hidden && entry->value.file == NULL)
 		return false;
-	if (top && dump->module != NULL &&
+	if ((top || kind_is_filter(node->section.kind)) &&
+	    dump->module != NULL &&
 	    !module_has(dump->module, entry->value.name))
 		return false;
 	if (dump->scope == DUMP_CHANGED &&
 	    (top || (is_list(&node->section) && !in_filter(&node->section))))
-		return differs(row, entry->value.value);
+		return differs(row, entry->raw != NULL && !dump->expand
+					    ? entry->raw
+					    : entry->value.value);
 	return true;
 }
 
@@ -226,7 +229,8 @@ static size_t count_items(const struct node *node)
 /* A block's own name is in its head, for all but passdb and userdb. */
 static bool is_name(const struct node *node, const struct entry *entry)
 {
-	return strcmp(entry->value.name, "name") == 0 &&
+	return (strcmp(entry->value.name, "name") == 0 ||
+		strcmp(entry->value.name, "path") == 0) &&
 	       node->section.kind[0] != '\0' && !is_list(&node->section) &&
 	       entry->value.file == NULL;
 }

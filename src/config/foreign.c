@@ -265,3 +265,14 @@ static const struct setting foreign_event_exporter[] = {
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(foreign_event_exporter, "event_exporter");
+
+static const struct setting foreign_fifo_listener[] = {
+	S_FOREIGN("path", SETTING_TEXT, "",
+		  "The FIFO; empty: the block's name."),
+	S_FOREIGN("user", SETTING_TEXT, "", "Its owner; empty: root."),
+	S_FOREIGN("group", SETTING_TEXT, "", "Its group; empty: root's."),
+	S_FOREIGN("mode", SETTING_MODE, "0600",
+		  "Its permissions; 0 turns it off."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(foreign_fifo_listener, "fifo_listener");

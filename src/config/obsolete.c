@@ -279,6 +279,17 @@ static void drop_ssl_protocol(struct parser *parser, const char *list,
 		       "port", "0");
 }
 
+/* A single blank between the names is how doveconf shows them. */
+static bool needs_rewrite(const char *list)
+{
+	size_t len = strlen(list);
+
+	return has_word(list, "imaps") || has_word(list, "pop3s") ||
+	       has_word(list, "managesieve") || strstr(list, "  ") != NULL ||
+	       strchr(list, '\t') != NULL || list[0] == ' ' ||
+	       (len > 0 && list[len - 1] == ' ');
+}
+
 /* As in 1.x, "pop3s" is an own protocol even beside "imap". */
 static bool set_protocols(struct parser *parser, struct node *node,
 			  const struct statement *statement)
@@ -287,10 +298,8 @@ static bool set_protocols(struct parser *parser, struct node *node,
 	CLEANUP(buf_free) struct buf text = buf_init(4096);
 	struct str rest, word;
 
-	/* "$protocols" has been expanded only later, and needs nothing. */
-	if (list == NULL || strchr(list, '$') != NULL ||
-	    !(has_word(list, "imaps") || has_word(list, "pop3s") ||
-	      has_word(list, "managesieve")))
+	/* "$protocols" is expanded only later. */
+	if (list == NULL || strchr(list, '$') != NULL || !needs_rewrite(list))
 		return false;
 	rest = str_of(list);
 	while (str_word(&rest, &word)) {

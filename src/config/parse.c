@@ -121,22 +121,26 @@ static void unknown_setting(struct parser *parser, struct node *node,
 	parse_error(parser, "%s", text.data);
 }
 
+/* The last block that sets it. */
 static const struct entry *set_inside(const struct config_section *section,
 				      const char *key)
 {
+	const struct entry *last = NULL;
+
 	for (const struct config_section *at = section->children; at != NULL;
 	     at = at->next) {
-		const struct entry *entry = NULL;
+		const struct entry *entry;
 
 		if (!kind_is_filter(at->kind))
 			continue;
 		entry = entry_find(node_of(at), key);
-		if (entry == NULL)
-			entry = set_inside(at, key);
 		if (entry != NULL)
-			return entry;
+			last = entry;
+		entry = set_inside(at, key);
+		if (entry != NULL)
+			last = entry;
 	}
-	return NULL;
+	return last;
 }
 
 static void warn_order(struct parser *parser, const char *key)

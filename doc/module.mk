@@ -16,3 +16,6 @@ man_MANS += \
 	doc/man/doveadm-stop.1 \
 	doc/man/doveadm-user.1 \
 	doc/man/doveadm-who.1
+
+# man_MANS of all folders; automake does not distribute them by itself.
+EXTRA_DIST += $(man_MANS)

@@ -154,24 +154,3 @@ bool ask_password(const char *prompt, char *out, size_t size)
 	out[strcspn(out, "\r\n")] = '\0';
 	return true;
 }
-
-bool mask_match(const char *mask, const char *text)
-{
-	const char *star = NULL, *retry = NULL;
-
-	while (*text != '\0') {
-		if (*mask == '*') {
-			star = mask++;
-			retry = text;
-		} else if (*mask == '?' || *mask == *text) {
-			mask++;
-			text++;
-		} else if (star != NULL) {
-			mask = star + 1;
-			text = ++retry;
-		} else {
-			return false;
-		}
-	}
-	return mask[strspn(mask, "*")] == '\0';
-}

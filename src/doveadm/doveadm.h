@@ -85,7 +85,5 @@ int give_up(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int status_of(const struct err *err);
 /* Ask for a password without echo; false at end of input. Wipe it. */
 bool ask_password(const char *prompt, char *out, size_t size);
-/* Whether `text` matches a mask with * and ?. */
-bool mask_match(const char *mask, const char *text);
 
 #endif

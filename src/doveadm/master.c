@@ -100,7 +100,7 @@ static struct client *connect_master(struct doveadm *adm)
 		give_up("%s", err.text);
 		return NULL;
 	}
-	if (!str_starts(line, "VERSION\tmaster-server\t1\t") ||
+	if (!str_starts(line, "VERSION\tmaster-client\t1\t") ||
 	    client_send(client, "VERSION\tmaster-client\t1\t0\n") < 0) {
 		give_up("The master speaks another protocol");
 		return NULL;
@@ -213,7 +213,7 @@ int cmd_service_stop(struct doveadm *adm, int argc, char **argv)
 	for (int i = optind; i < argc; i++) {
 		char *name = str_tab_escape(adm->ctx, str_of(argv[i]));
 
-		if (client_send(client, "STOP\t%s\n", name) < 0)
+		if (client_send(client, "SERVICE-STOP\t%s\n", name) < 0)
 			return give_up("The master closed the connection");
 		if (client_line(client, &line, &err) < 0)
 			return give_up("%s", err.text);

@@ -13,6 +13,7 @@ doveadm_SOURCES = \
 	src/doveadm/mailbox_list.c \
 	src/doveadm/mailbox_status.c \
 	src/doveadm/main.c \
+	src/doveadm/mask.c src/doveadm/mask.h \
 	src/doveadm/master.c src/doveadm/master.h \
 	src/doveadm/penalty.c \
 	src/doveadm/print.c src/doveadm/print.h \
@@ -24,3 +25,18 @@ doveadm_SOURCES = \
 	src/doveadm/who.c
 doveadm_LDADD = $(LIB_SETTINGS) libscheme.a $(LIB_STORAGE) $(LIB_SERVICE) \
 	$(CRYPT_LIBS) $(SODIUM_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += \
+	tests/unit/doveadm/test_client \
+	tests/unit/doveadm/test_print
+tests_unit_doveadm_test_client_SOURCES = \
+	tests/unit/doveadm/test_client.c \
+	src/doveadm/client.c src/doveadm/mask.c
+tests_unit_doveadm_test_client_LDADD = $(CMOCKA_LIBS) $(LIB_NET)
+tests_unit_doveadm_test_print_SOURCES = \
+	tests/unit/doveadm/test_print.c \
+	src/doveadm/print.c src/doveadm/print_json.c \
+	src/doveadm/print_table.c
+tests_unit_doveadm_test_print_LDADD = $(CMOCKA_LIBS) $(LIB_CONFIG)
+endif

@@ -1,1 +1,55 @@
 # SPDX-License-Identifier: MIT
+# Password schemes: a library, for doveadm pw too.
+noinst_LIBRARIES += libscheme.a
+libscheme_a_SOURCES = \
+	src/auth/scheme/argon2.c \
+	src/auth/scheme/cram_md5.c \
+	src/auth/scheme/crypt.c \
+	src/auth/scheme/digest.c \
+	src/auth/scheme/internal.h \
+	src/auth/scheme/pbkdf2.c \
+	src/auth/scheme/plain.c \
+	src/auth/scheme/scheme.c src/auth/scheme/scheme.h
+LIB_SCHEME = libscheme.a $(SODIUM_LIBS) $(CRYPT_LIBS) $(LIB_BASE)
+
+# All of auth but its main(), for tests.
+noinst_LIBRARIES += libauth.a
+libauth_a_SOURCES = \
+	src/auth/auth.c src/auth/auth.h \
+	src/auth/cache.c src/auth/cache.h \
+	src/auth/client.c src/auth/client.h \
+	src/auth/db.c src/auth/db.h \
+	src/auth/exchange.c src/auth/exchange.h \
+	src/auth/fields.c src/auth/fields.h \
+	src/auth/lookup.c \
+	src/auth/master.c src/auth/master.h \
+	src/auth/mech.h \
+	src/auth/mech/login.c \
+	src/auth/mech/mechs.h \
+	src/auth/mech/plain.c \
+	src/auth/mech/table.c \
+	src/auth/passdb/drivers.h \
+	src/auth/passdb/pam.c \
+	src/auth/passdb/passwd.c \
+	src/auth/passdb/passwd_file.c \
+	src/auth/passdb/shadow.c \
+	src/auth/passdb/static.c \
+	src/auth/passdb/table.c \
+	src/auth/passwd_file.c src/auth/passwd_file.h \
+	src/auth/penalty.c src/auth/penalty.h \
+	src/auth/request.c src/auth/request.h \
+	src/auth/userdb/drivers.h \
+	src/auth/userdb/passwd.c \
+	src/auth/userdb/passwd_file.c \
+	src/auth/userdb/prefetch.c \
+	src/auth/userdb/static.c src/auth/userdb/static.h \
+	src/auth/userdb/table.c \
+	src/auth/verify.c src/auth/verify.h \
+	src/auth/worker.c src/auth/worker.h \
+	src/auth/workers.c src/auth/workers.h
+libsettings_a_SOURCES += src/auth/settings.c src/auth/settings.h
+
+pkglibexec_PROGRAMS += auth
+auth_SOURCES = src/auth/main.c
+auth_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(LIB_SETTINGS) \
+	$(LIB_SERVICE)

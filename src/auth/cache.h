@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/cache.h - results of lookups that cost something, for a while.
+ *
+ * Keys are digests of typed tuples: kind, database, user, and every value that
+ * the answer may depend on. Passwords are kept as a keyed digest only; the key
+ * dies with the process. The least recently used go first.
+ */
+#ifndef AUTH_CACHE_H
+#define AUTH_CACHE_H
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+struct auth_settings;
+struct cache;
+struct passdb;
+struct request;
+struct userdb;
+
+struct cache_key {
+	unsigned char digest[32];
+};
+
+struct cache *cache_new(const void *ctx, const struct auth_settings *set);
+/* False if the answer of that database must not be remembered. */
+bool cache_pass_key(struct cache *cache, const struct passdb *db,
+		    struct request *request, struct cache_key *out);
+bool cache_user_key(struct cache *cache, const struct userdb *db,
+		    struct request *request, struct cache_key *out);
+
+/* What is remembered. For a passdb it counts only if `password` is the one it
+ * was remembered with (NULL: of a userdb). `value` is valid until the next
+ * call. */
+enum cache_result {
+	CACHE_MISS,
+	CACHE_HIT,
+	CACHE_NEGATIVE, /* no such user */
+};
+enum cache_result cache_get(struct cache *cache, const struct cache_key *key,
+			    const char *password, struct str *value_out);
+void cache_put(struct cache *cache, const struct cache_key *key,
+	       const char *user, const char *password, struct str value);
+void cache_put_negative(struct cache *cache, const struct cache_key *key,
+			const char *user);
+/* Forget a user, or all (NULL). Returns how many entries went. */
+unsigned cache_flush(struct cache *cache, const char *user);
+
+#endif

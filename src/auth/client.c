@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/client.h"
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "auth/auth.h"
+#include "auth/exchange.h"
+#include "auth/mech.h"
+#include "auth/request.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "proto/auth.h"
+#include "service/service.h"
+
+enum { COOKIE_LEN = 16 };
+
+struct auth_client {
+	UT_hash_handle hh; /* login processes, by pid */
+	struct auth *auth;
+	struct conn *conn;
+	uint32_t pid; /* as it said; 0: not yet */
+	bool is_login, versioned;
+	char *cookie;
+	struct exchange *exchanges;
+};
+
+static unsigned connection_uid;
+
+static void client_free(struct auth_client *client)
+{
+	struct auth *auth = client->auth;
+
+	HASH_CLEAR(hh, client->exchanges);
+	if (client->is_login && client->pid != 0)
+		HASH_DEL(auth->clients, client);
+	conn_free(&client->conn);
+	mem_free(client);
+	service_client_end(auth->env);
+}
+
+/* An exchange is at its end: forget it, but for a token. */
+static void on_ended(void *ctx, struct exchange *exchange)
+{
+	struct auth_client *client = ctx;
+
+	if (exchange->state == EXCHANGE_TOKEN && client->is_login &&
+	    fields_get(&exchange->request->pass_fields, "nologin") == NULL)
+		return;
+	HASH_DEL(client->exchanges, exchange);
+	mem_free(exchange);
+}
+
+static void on_reply(void *ctx, const char *line, size_t len)
+{
+	struct auth_client *client = ctx;
+
+	if (log_debug_on())
+		log_debug("client passdb out: %.*s", (int)len, line);
+	conn_write(client->conn, line, len);
+	conn_write(client->conn, "\n", 1);
+}
+
+/* --- commands; false ends the connection --------------------------------- */
+
+static bool cmd_version(struct auth_client *client,
+			const struct auth_line *line)
+{
+	if (line->id != AUTH_PROTOCOL_MAJOR) {
+		log_error("Authentication client not compatible with this "
+			  "server (mixed old and new binaries?)");
+		return false;
+	}
+	client->versioned = true;
+	return true;
+}
+
+static bool cmd_cpid(struct auth_client *client, const struct auth_line *line)
+{
+	struct auth_client *other = NULL;
+
+	if (line->id == 0) {
+		log_error("BUG: Authentication client said it's PID 0");
+		return false;
+	}
+	if (client->pid != 0) {
+		log_error("BUG: Authentication client re-handshaking");
+		return false;
+	}
+	if (client->is_login) {
+		uint32_t pid = line->id;
+
+		HASH_FIND(hh, client->auth->clients, &pid, sizeof(pid), other);
+		if (other != NULL) {
+			log_error("BUG: Authentication client gave a PID %u "
+				  "of existing connection",
+				  pid);
+			return false;
+		}
+		client->pid = pid;
+		HASH_ADD(hh, client->auth->clients, pid, sizeof(client->pid),
+			 client);
+	}
+	client->pid = line->id;
+	return true;
+}
+
+/* The arguments behind the mechanism; false if something follows resp=. */
+static bool take_args(struct request *request, const struct auth_line *line,
+		      struct str *response_out)
+{
+	for (size_t i = 1; i < line->count; i++) {
+		struct str arg = line->args[i];
+		ptrdiff_t at = str_find_char(arg, '=');
+		struct str key = at < 0 ? arg : str_n(arg.data, (size_t)at);
+		struct str value =
+			at < 0 ? STR("") : str_from(arg, (size_t)at + 1);
+
+		if (!str_is(key, "resp")) {
+			request_set_arg(request, key, value);
+			continue;
+		}
+		*response_out = value;
+		return i + 1 == line->count;
+	}
+	return true;
+}
+
+static bool cmd_auth(struct auth_client *client, const struct auth_line *line)
+{
+	const struct mech *mech;
+	struct exchange *exchange;
+	struct str response = {NULL, 0};
+
+	if (line->id == 0 || line->count == 0) {
+		log_error("BUG: Authentication client %u sent broken AUTH "
+			  "request",
+			  client->pid);
+		return false;
+	}
+	mech = mech_find(line->args[0]);
+	if (mech == NULL || !auth_offers(client->auth, mech)) {
+		CLEANUP(ctx_free)
+		TALLOC_CTX *name = str_sanitize(NULL, line->args[0], 64);
+
+		log_error("BUG: Authentication client %u requested "
+			  "unsupported authentication mechanism %s",
+			  client->pid, (const char *)name);
+		return false;
+	}
+	HASH_FIND(hh, client->exchanges, &line->id, sizeof(line->id), exchange);
+	if (exchange != NULL) {
+		log_error("BUG: Authentication client %u sent a duplicate ID "
+			  "%u",
+			  client->pid, line->id);
+		return false;
+	}
+	if (HASH_COUNT(client->exchanges) >= AUTH_CLIENT_REQUESTS_MAX) {
+		log_error("Authentication client %u has too many requests",
+			  client->pid);
+		return false;
+	}
+	exchange = exchange_new(client, client->auth, line->id, mech);
+	exchange->reply = on_reply;
+	exchange->ended = on_ended;
+	exchange->ctx = client;
+	HASH_ADD(hh, client->exchanges, id, sizeof(exchange->id), exchange);
+	if (!take_args(exchange->request, line, &response)) {
+		log_error("BUG: Authentication client %u sent AUTH parameters "
+			  "after 'resp'",
+			  client->pid);
+		return false;
+	}
+	if (*exchange->request->service == '\0') {
+		log_error("BUG: Authentication client %u didn't specify "
+			  "service in request",
+			  client->pid);
+		return false;
+	}
+	exchange_start(exchange, response);
+	return true;
+}
+
+static struct exchange *find(struct auth_client *client,
+			     const struct auth_line *line)
+{
+	struct exchange *exchange;
+
+	HASH_FIND(hh, client->exchanges, &line->id, sizeof(line->id), exchange);
+	return exchange;
+}
+
+static bool cmd_cont(struct auth_client *client, const struct auth_line *line)
+{
+	struct exchange *exchange = find(client, line);
+
+	if (line->id == 0) {
+		log_error("BUG: Authentication client sent broken CONT "
+			  "request");
+		return false;
+	}
+	if (exchange == NULL) {
+		conn_printf(client->conn,
+			    "FAIL\t%u\treason=Authentication request timed "
+			    "out\n",
+			    line->id);
+		return true;
+	}
+	exchange_continue(exchange, line->count == 0 ? STR("") : line->args[0]);
+	return true;
+}
+
+static bool cmd_cancel(struct auth_client *client, const struct auth_line *line)
+{
+	struct exchange *exchange = find(client, line);
+
+	if (exchange != NULL) {
+		HASH_DEL(client->exchanges, exchange);
+		mem_free(exchange);
+	}
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool early; /* before CPID */
+	bool (*run)(struct auth_client *, const struct auth_line *);
+} commands[] = {
+	{"AUTH", false, cmd_auth},      {"CONT", false, cmd_cont},
+	{"CANCEL", false, cmd_cancel},  {"CPID", true, cmd_cpid},
+	{"VERSION", true, cmd_version},
+};
+
+static void debug_in(struct str text, const struct auth_line *line)
+{
+	ptrdiff_t at = str_find(text, STR("resp="));
+
+	if (!log_debug_on())
+		return;
+	if (str_is(line->command, "CONT"))
+		log_debug("client in: CONT\t%u\t<hidden>", line->id);
+	else if (at >= 0)
+		log_debug("client in: %.*sresp=<hidden>", (int)at, text.data);
+	else
+		log_debug("client in: %.*s", STR_FMT(text));
+}
+
+static bool run(struct auth_client *client, struct str text)
+{
+	struct auth_line line;
+	CLEANUP(ctx_free) TALLOC_CTX *shown = NULL;
+
+	if (!auth_line_parse(text, &line)) {
+		log_error("BUG: Authentication client %u sent a malformed "
+			  "line",
+			  client->pid);
+		return false;
+	}
+	debug_in(text, &line);
+	if (!client->versioned && !str_is(line.command, "VERSION")) {
+		log_error("Authentication client sent no VERSION line first");
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!str_is(line.command, commands[i].name))
+			continue;
+		if (client->pid == 0 && !commands[i].early)
+			break;
+		return commands[i].run(client, &line);
+	}
+	shown = str_sanitize(NULL, line.command, 64);
+	log_error("BUG: Authentication client sent unknown %scommand: %s",
+		  client->pid == 0 ? "handshake " : "", (const char *)shown);
+	return false;
+}
+
+static void on_input(void *ctx)
+{
+	struct auth_client *client = ctx;
+	struct str line;
+	size_t used;
+
+	while (auth_line_next(conn_input(client->conn), &line, &used)) {
+		bool ok = run(client, line);
+
+		/* conn_input() may have moved: wipe where it is now. */
+		line = conn_input(client->conn);
+		mem_wipe((char *)line.data, used);
+		conn_consume(client->conn, used);
+		if (!ok) {
+			client_free(client);
+			return;
+		}
+	}
+	if (conn_input(client->conn).len >= AUTH_CLIENT_INPUT_MAX) {
+		log_error("BUG: Auth client %u sent us more than %d bytes",
+			  client->pid, AUTH_CLIENT_INPUT_MAX);
+		client_free(client);
+	}
+}
+
+static void on_closed(void *ctx, const char *why)
+{
+	(void)why;
+	client_free(ctx);
+}
+
+static const struct conn_events events = {
+	.input = on_input,
+	.closed = on_closed,
+};
+
+static void greet(struct auth_client *client)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(4096);
+
+	buf_printf(&out, "VERSION\t%d\t%d\n", AUTH_PROTOCOL_MAJOR,
+		   AUTH_PROTOCOL_MINOR);
+	for (size_t i = 0; client->auth->mechs[i] != NULL; i++)
+		buf_printf(&out, "MECH\t%s\t%s\n", client->auth->mechs[i]->name,
+			   client->auth->mechs[i]->flags);
+	buf_printf(&out, "SPID\t%ld\nCUID\t%u\nCOOKIE\t%s\nDONE\n",
+		   (long)getpid(), ++connection_uid, client->cookie);
+	conn_write(client->conn, out.data, out.len);
+}
+
+void auth_client_accept(struct auth *auth, const struct service_client *from,
+			bool is_login)
+{
+	struct auth_client *client = mem_new(auth, struct auth_client);
+	CLEANUP(buf_free) struct buf cookie = buf_init(64);
+	unsigned char octets[COOKIE_LEN];
+
+	random_fill(octets, sizeof(octets));
+	hex_encode(str_n(octets, sizeof(octets)), &cookie);
+	client->cookie = buf_steal(client, &cookie);
+	client->auth = auth;
+	client->is_login = is_login;
+	client->conn = conn_new(client, auth->loop, from->fd,
+				AUTH_CLIENT_INPUT_MAX, &events, client);
+	greet(client);
+}
+
+int auth_client_redeem(struct auth *auth, const void *ctx, uint32_t pid,
+		       uint32_t id, struct str cookie, struct request **out,
+		       struct err *err)
+{
+	struct auth_client *client;
+	struct exchange *exchange;
+
+	HASH_FIND(hh, auth->clients, &pid, sizeof(pid), client);
+	if (client == NULL)
+		return err_set(err, ERR_DENIED,
+			       "Master requested auth for nonexistent client "
+			       "%u",
+			       pid);
+	if (!str_equal_secret(str_of(client->cookie), cookie))
+		return err_set(err, ERR_DENIED,
+			       "Master requested auth for client %u with "
+			       "invalid cookie",
+			       pid);
+	HASH_FIND(hh, client->exchanges, &id, sizeof(id), exchange);
+	if (exchange == NULL || exchange->state != EXCHANGE_TOKEN)
+		return err_set(err, ERR_DENIED,
+			       "Master request %u.%u not found", pid, id);
+	*out = mem_steal(ctx, exchange->request);
+	HASH_DEL(client->exchanges, exchange);
+	mem_free(exchange);
+	return 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/db.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include "auth/scheme/scheme.h"
+#include "auth/settings.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "config/config.h"
+
+static int add_passdb(struct dbs *dbs, const struct config_section *section,
+		      unsigned index, struct err *err)
+{
+	struct passdb_settings *set = mem_new(dbs, struct passdb_settings);
+	struct passdb *db = mem_new(dbs, struct passdb), **end;
+
+	if (config_read_section(dbs, section, passdb_settings, set, err) < 0)
+		return -1;
+	db->driver = passdb_driver_find(set->driver);
+	if (db->driver == NULL)
+		return err_set(err, ERR_INVALID, "Unknown passdb driver '%s'",
+			       set->driver);
+	db->set = set;
+	db->args = set->args;
+	db->index = index;
+	db->default_scheme = "PLAIN";
+	if (db->driver->open != NULL && db->driver->open(db, err) < 0)
+		return err_wrap(err, "passdb %s", db->driver->name);
+	end = set->master ? &dbs->masterdbs : &dbs->passdbs;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = db;
+	return 0;
+}
+
+static int add_userdb(struct dbs *dbs, const struct config_section *section,
+		      unsigned index, struct err *err)
+{
+	struct userdb_settings *set = mem_new(dbs, struct userdb_settings);
+	struct userdb *db = mem_new(dbs, struct userdb), **end;
+
+	if (config_read_section(dbs, section, userdb_settings, set, err) < 0)
+		return -1;
+	db->driver = userdb_driver_find(set->driver);
+	if (db->driver == NULL)
+		return err_set(err, ERR_INVALID, "Unknown userdb driver '%s'",
+			       set->driver);
+	db->set = set;
+	db->args = set->args;
+	db->index = index;
+	db->blocking = db->driver->blocking;
+	if (db->driver->open != NULL && db->driver->open(db, err) < 0)
+		return err_wrap(err, "userdb %s", db->driver->name);
+	for (end = &dbs->userdbs; *end != NULL; end = &(*end)->next)
+		;
+	*end = db;
+	return 0;
+}
+
+int dbs_open(const void *ctx, const struct config *config, const char *service,
+	     struct dbs **out, struct err *err)
+{
+	struct config_filter filter = {.protocol = service};
+	const struct config_section *at = NULL;
+	struct dbs *dbs = mem_new(ctx, struct dbs);
+
+	for (unsigned i = 0;; i++) {
+		at = config_section_next(config, &filter, "passdb", at);
+		if (at == NULL)
+			break;
+		if (add_passdb(dbs, at, i, err) < 0)
+			goto failed;
+	}
+	for (unsigned i = 0;; i++) {
+		at = config_section_next(config, &filter, "userdb", at);
+		if (at == NULL)
+			break;
+		if (add_userdb(dbs, at, i, err) < 0)
+			goto failed;
+	}
+	*out = dbs;
+	return 0;
+failed:
+	mem_free(dbs);
+	return -1;
+}
+
+struct passdb *dbs_passdb(const struct dbs *dbs, unsigned index)
+{
+	struct passdb *lists[] = {dbs->passdbs, dbs->masterdbs};
+
+	for (size_t i = 0; i < 2; i++) {
+		for (struct passdb *db = lists[i]; db != NULL; db = db->next) {
+			if (db->index == index)
+				return db;
+		}
+	}
+	return NULL;
+}
+
+struct userdb *dbs_userdb(const struct dbs *dbs, unsigned index)
+{
+	for (struct userdb *db = dbs->userdbs; db != NULL; db = db->next) {
+		if (db->index == index)
+			return db;
+	}
+	return NULL;
+}
+
+/* --- asking a passdb ----------------------------------------------------- */
+
+static enum pass_result compare(struct passdb *db, struct request *request,
+				const char *stored, bool may_wait)
+{
+	struct str name, hash;
+	const struct scheme *scheme;
+	struct err err;
+
+	scheme_split(stored, db->default_scheme, &name, &hash);
+	scheme = scheme_find(name);
+	if (scheme != NULL && scheme->slow && !may_wait)
+		return PASS_SLOW;
+	switch (scheme_verify(request->password, request->user, name, hash,
+			      &err)) {
+	case 1:
+		return PASS_OK;
+	case 0:
+		request_log_mismatch(request);
+		return PASS_MISMATCH;
+	default:
+		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
+		return PASS_FAILURE;
+	}
+}
+
+static enum pass_result ask(struct passdb *db, struct request *request,
+			    bool may_wait, struct fields *fields)
+{
+	const char *stored = NULL;
+	enum pass_result result;
+
+	if (db->driver->verify != NULL && request->lookup_only) {
+		request_log(request, LOG_LEVEL_DEBUG,
+			    "passdb doesn't support credential lookups");
+		return PASS_NOT_FOR_USER;
+	}
+	if (db->driver->verify != NULL)
+		return db->driver->verify(db, request, fields);
+	result = db->driver->lookup(db, request, fields, &stored);
+	if (result != PASS_OK || request->lookup_only || db->set->deny)
+		return result;
+	if (fields_get(fields, "nopassword") != NULL) {
+		if (stored == NULL || *stored == '\0')
+			return PASS_OK;
+		request_log(request, LOG_LEVEL_ERROR,
+			    "nopassword given but password is not empty");
+		return PASS_FAILURE;
+	}
+	if (stored == NULL) {
+		request_log(request, LOG_LEVEL_INFO,
+			    "No password returned (and no nopassword)");
+		return PASS_FAILURE;
+	}
+	return compare(db, request, stored, may_wait);
+}
+
+void passdb_ask(struct passdb *db, struct request *request, bool may_wait,
+		struct pass_answer *answer)
+{
+	if (db->driver->blocking && !may_wait)
+		answer->result = PASS_SLOW;
+	else
+		answer->result = ask(db, request, may_wait, &answer->fields);
+}
+
+/* --- for drivers --------------------------------------------------------- */
+
+static bool is_number(const char *text)
+{
+	uint32_t number;
+
+	return str_to_u32(str_of(text), &number);
+}
+
+const char *db_uid(struct request *request, const char *text)
+{
+	struct passwd *pw;
+
+	if (text == NULL || *text == '\0')
+		return NULL;
+	if (is_number(text))
+		return text;
+	pw = getpwnam(text);
+	if (pw == NULL) {
+		request_log(request, LOG_LEVEL_ERROR, "Invalid UID value: %s",
+			    text);
+		return NULL;
+	}
+	return mem_printf(request, "%lu", (unsigned long)pw->pw_uid);
+}
+
+const char *db_gid(struct request *request, const char *text)
+{
+	struct group *gr;
+
+	if (text == NULL || *text == '\0')
+		return NULL;
+	if (is_number(text))
+		return text;
+	gr = getgrnam(text);
+	if (gr == NULL) {
+		request_log(request, LOG_LEVEL_ERROR, "Invalid GID value: %s",
+			    text);
+		return NULL;
+	}
+	return mem_printf(request, "%lu", (unsigned long)gr->gr_gid);
+}

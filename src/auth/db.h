@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/db.h - what knows users: passdbs (who gives the right password?) and
+ * userdbs (where is the mail?). A driver is a file and a row in the table of
+ * passdb/table.c or userdb/table.c.
+ *
+ * Drivers just wait for their answer. Those that might wait long say
+ * `blocking`, and run in auth-worker processes only.
+ */
+#ifndef AUTH_DB_H
+#define AUTH_DB_H
+#include <stdbool.h>
+
+#include "auth/fields.h"
+#include "auth/request.h"
+
+struct config;
+struct err;
+struct passdb_settings;
+struct userdb_settings;
+
+/* What a passdb says. Fields are as written ("user", "allow_nets",
+ * "userdb_home", ...): their meaning is given to them later, in auth. */
+struct pass_answer {
+	enum pass_result result;
+	struct fields fields;
+};
+
+struct passdb {
+	struct passdb *next;
+	const struct passdb_driver *driver;
+	const struct passdb_settings *set;
+	unsigned index; /* the same in auth and in its workers */
+	const char *args;
+	/* %-variables on which the answer depends beside the user's name; NULL:
+	 * it must not be remembered. */
+	const char *cache_key;
+	const char *default_scheme; /* of passwords without "{SCHEME}" */
+	void *data;                 /* the driver's */
+};
+
+struct passdb_driver {
+	const char *name;
+	bool blocking;
+	/* Read db->args. */
+	int (*open)(struct passdb *db, struct err *err);
+	/* One of these two. `lookup` finds the stored password ("{SCHEME}hash"
+	 * or "" ), `verify` tries request->password itself. Both log why they
+	 * fail, with request_log(). */
+	enum pass_result (*lookup)(struct passdb *db, struct request *request,
+				   struct fields *fields,
+				   const char **stored_out);
+	enum pass_result (*verify)(struct passdb *db, struct request *request,
+				   struct fields *fields);
+};
+
+struct userdb {
+	struct userdb *next;
+	const struct userdb_driver *driver;
+	const struct userdb_settings *set;
+	unsigned index;
+	const char *args;
+	const char *cache_key;
+	bool blocking; /* the driver's, if args do not say otherwise */
+	void *data;
+};
+
+typedef void userdb_list_fn(void *ctx, const char *name);
+
+struct userdb_driver {
+	const char *name;
+	bool blocking;
+	int (*open)(struct userdb *db, struct err *err);
+	enum user_result (*lookup)(struct userdb *db, struct request *request,
+				   struct fields *fields);
+	/* All users; NULL if it cannot know them. */
+	int (*list)(struct userdb *db, struct request *request,
+		    userdb_list_fn *fn, void *ctx, struct err *err);
+};
+
+/* The passdbs and userdbs of one service ("imap"), in order. */
+struct dbs {
+	struct passdb *passdbs, *masterdbs;
+	struct userdb *userdbs;
+};
+
+/* Child of ctx. `service` NULL: those that no protocol block changes. */
+int dbs_open(const void *ctx, const struct config *config, const char *service,
+	     struct dbs **out, struct err *err);
+struct passdb *dbs_passdb(const struct dbs *dbs, unsigned index);
+struct userdb *dbs_userdb(const struct dbs *dbs, unsigned index);
+
+/* Ask one passdb. With `may_wait` false, PASS_SLOW comes back where it needs a
+ * worker. */
+void passdb_ask(struct passdb *db, struct request *request, bool may_wait,
+		struct pass_answer *answer);
+/* uid and gid as text: numbers, or names to look up. NULL if there are none. */
+const char *db_uid(struct request *request, const char *text);
+const char *db_gid(struct request *request, const char *text);
+
+const struct passdb_driver *passdb_driver_find(const char *name);
+const struct userdb_driver *userdb_driver_find(const char *name);
+
+#endif

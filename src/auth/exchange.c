@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/exchange.h"
+
+#include <utlist.h>
+
+#include "auth/auth.h"
+#include "auth/mech.h"
+#include "auth/penalty.h"
+#include "auth/request.h"
+#include "auth/verify.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "net/loop.h"
+#include "proto/auth.h"
+
+enum { RESPONSE_MAX = 8192, REPLY_MAX = 16 * 1024, SWEEP_MS = 1000 };
+
+/* All exchanges of the process: the oldest may have to end, and those whose
+ * FAIL is held back are due one after another. */
+static struct exchange *all, *delayed;
+static struct timer *sweep_timer, *delay_timer;
+
+static void set_delay_timer(struct auth *auth);
+
+static int exchange_destroy(struct exchange *exchange)
+{
+	DL_DELETE(all, exchange);
+	if (exchange->state == EXCHANGE_DELAYED)
+		DL_DELETE2(delayed, exchange, delay_prev, delay_next);
+	penalty_cancel(&exchange->penalty);
+	if (exchange->response != NULL)
+		mem_wipe(exchange->response, exchange->response_len);
+	return 0;
+}
+
+static void reply(struct exchange *exchange, const char *line, size_t len)
+{
+	exchange->reply(exchange->ctx, line, len);
+}
+
+static void end(struct exchange *exchange)
+{
+	exchange->ended(exchange->ctx, exchange);
+}
+
+/* --- time ---------------------------------------------------------------- */
+
+static void on_sweep(void *ctx)
+{
+	uint64_t now = clock_monotonic_ms();
+	struct exchange *exchange, *next;
+
+	(void)ctx;
+	DL_FOREACH_SAFE(all, exchange, next)
+	{
+		if (now - exchange->since_ms < AUTH_TIMEOUT_MS)
+			break;
+		if (exchange->state == EXCHANGE_VERIFY ||
+		    exchange->state == EXCHANGE_DELAYED)
+			continue; /* they end by themselves */
+		if (exchange->state != EXCHANGE_TOKEN) {
+			char *line = mem_printf(
+				NULL,
+				"FAIL\t%u\treason=Authentication request "
+				"timed out",
+				exchange->id);
+
+			reply(exchange, line, strlen(line));
+			mem_free(line);
+		}
+		exchange->state = EXCHANGE_OVER;
+		end(exchange);
+	}
+	if (all != NULL)
+		timer_reset(sweep_timer, (struct duration){SWEEP_MS});
+	else
+		timer_free(&sweep_timer);
+}
+
+static void on_due(void *ctx)
+{
+	struct auth *auth = ctx;
+	uint64_t now = clock_monotonic_ms();
+
+	timer_free(&delay_timer);
+	while (delayed != NULL && delayed->due_ms <= now) {
+		struct exchange *exchange = delayed;
+
+		reply(exchange, exchange->fail_reply,
+		      strlen(exchange->fail_reply));
+		end(exchange);
+	}
+	set_delay_timer(auth);
+}
+
+static void set_delay_timer(struct auth *auth)
+{
+	uint64_t now = clock_monotonic_ms();
+	struct duration wait;
+
+	if (delayed == NULL || delay_timer != NULL)
+		return;
+	wait.ms = delayed->due_ms > now ? delayed->due_ms - now : 0;
+	delay_timer = timer_new(auth->loop, wait, on_due, auth);
+}
+
+/* Most are due later than all others: look from the end. */
+static void delay(struct exchange *exchange)
+{
+	struct exchange *at = delayed == NULL ? NULL : delayed->delay_prev;
+
+	exchange->state = EXCHANGE_DELAYED;
+	while (at != NULL && at->due_ms > exchange->due_ms)
+		at = at == delayed ? NULL : at->delay_prev;
+	if (at == NULL)
+		DL_PREPEND2(delayed, exchange, delay_prev, delay_next);
+	else
+		DL_APPEND_ELEM2(delayed, at, exchange, delay_prev, delay_next);
+	if (delayed == exchange)
+		timer_free(&delay_timer);
+	set_delay_timer(exchange->auth);
+}
+
+/* --- results ------------------------------------------------------------- */
+
+static const char *fail_code(const struct request *request,
+			     enum pass_result result)
+{
+	if (request->fail_code != NULL)
+		return request->fail_code;
+	switch (result) {
+	case PASS_FAILURE:
+		return "temp_fail";
+	case PASS_DISABLED:
+		return "user_disabled";
+	case PASS_EXPIRED:
+		return "pass_expired";
+	default:
+		return NULL;
+	}
+}
+
+static void fail(struct exchange *exchange, enum pass_result result)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
+	struct request *request = exchange->request;
+	struct auth *auth = exchange->auth;
+	const char *code = fail_code(request, result);
+	const char *user =
+		request->user != NULL ? request->user : request->original_user;
+	const char *reason = fields_get(&request->pass_fields, "reason");
+
+	buf_printf(&out, "FAIL\t%u", exchange->id);
+	if (user != NULL)
+		auth_write_value(&out, "user", user);
+	if (code != NULL)
+		auth_write_value(&out, "code", code);
+	if (reason != NULL)
+		auth_write_value(&out, "reason", reason);
+	if (out.overflow) {
+		buf_reset(&out);
+		buf_printf(&out, "FAIL\t%u", exchange->id);
+	}
+	if (result != PASS_FAILURE)
+		penalty_add(auth, request);
+	if (result == PASS_FAILURE ||
+	    fields_get(&request->pass_fields, "nodelay") != NULL ||
+	    auth->set.auth_failure_delay.ms == 0) {
+		exchange->state = EXCHANGE_OVER;
+		reply(exchange, out.data, out.len);
+		end(exchange);
+		return;
+	}
+	/* From the client's last word on: how long it took to say no tells
+	 * nothing of why. */
+	exchange->due_ms = exchange->step_ms + auth->set.auth_failure_delay.ms;
+	exchange->fail_reply = buf_steal(exchange, &out);
+	delay(exchange);
+}
+
+static void succeed(struct exchange *exchange)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
+	struct request *request = exchange->request;
+	const char *given = request->original_user;
+
+	buf_printf(&out, "OK\t%u", exchange->id);
+	auth_write_value(&out, "user", request->user);
+	fields_write(&request->pass_fields, &out);
+	if (given != NULL && strcmp(given, request->user) != 0)
+		auth_write_value(&out, "original_user", given);
+	if (request->master_user != NULL)
+		auth_write_value(&out, "auth_user", request->master_user);
+	if (out.overflow) {
+		request_log(request, LOG_LEVEL_ERROR, "too many fields");
+		fail(exchange, PASS_FAILURE);
+		return;
+	}
+	if (request->password != NULL)
+		mem_wipe(request->password, strlen(request->password));
+	exchange->state = EXCHANGE_TOKEN;
+	reply(exchange, out.data, out.len);
+	end(exchange);
+}
+
+static void on_verified(void *ctx, struct request *request,
+			enum pass_result result)
+{
+	(void)request;
+	if (result == PASS_OK)
+		succeed(ctx);
+	else
+		fail(ctx, result);
+}
+
+/* --- steps --------------------------------------------------------------- */
+
+static void fail_base64(struct exchange *exchange, bool initial)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(256);
+
+	request_log(exchange->request, LOG_LEVEL_INFO,
+		    "Invalid base64 data in %sresponse",
+		    initial ? "initial " : "continued ");
+	buf_printf(&out,
+		   "FAIL\t%u\tcode=invalid_base64\treason=Invalid base64 data "
+		   "in %sresponse",
+		   exchange->id, initial ? "initial " : "continued ");
+	reply(exchange, out.data, out.len);
+	end(exchange);
+}
+
+static void challenge(struct exchange *exchange, const struct buf *data)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
+
+	exchange->state = EXCHANGE_CLIENT;
+	buf_printf(&out, "CONT\t%u\t", exchange->id);
+	base64_encode(str_n(data->data, data->len), &out);
+	reply(exchange, out.data, out.len);
+}
+
+static void wipe_free(struct buf *buf)
+{
+	if (buf->len > 0)
+		mem_wipe(buf->data, buf->len);
+	buf_free(buf);
+}
+
+static void step(struct exchange *exchange, struct str response, bool initial,
+		 bool has_response)
+{
+	CLEANUP(wipe_free) struct buf decoded = buf_init(RESPONSE_MAX);
+	CLEANUP(wipe_free) struct buf out = buf_init(RESPONSE_MAX);
+	struct request *request = exchange->request;
+	struct err err;
+
+	exchange->step_ms = clock_monotonic_ms();
+	if (!base64_decode(response, &decoded) || decoded.overflow) {
+		fail_base64(exchange, initial);
+		return;
+	}
+	switch (exchange->mech->step(
+		exchange->mech_state, request,
+		str_n(decoded.data == NULL ? "" : decoded.data, decoded.len),
+		has_response, &out, &err)) {
+	case MECH_CONTINUE:
+		challenge(exchange, &out);
+		break;
+	case MECH_VERIFY:
+		exchange->state = EXCHANGE_VERIFY;
+		verify_begin(exchange->auth, request, on_verified, exchange);
+		break;
+	case MECH_FAIL:
+		request->user = NULL;
+		request_log(request, LOG_LEVEL_INFO, "%s", err.text);
+		fail(exchange, PASS_MISMATCH);
+		break;
+	}
+}
+
+static void on_penalty(void *ctx)
+{
+	struct exchange *exchange = ctx;
+
+	step(exchange,
+	     str_n(exchange->response == NULL ? "" : exchange->response,
+		   exchange->response_len),
+	     true, exchange->has_response);
+}
+
+struct exchange *exchange_new(const void *ctx, struct auth *auth, uint32_t id,
+			      const struct mech *mech)
+{
+	struct exchange *exchange = mem_new(ctx, struct exchange);
+
+	exchange->auth = auth;
+	exchange->id = id;
+	exchange->mech = mech;
+	exchange->mech_state =
+		mem_zero(exchange, 1, mech->state_size + 1, "mech");
+	exchange->request = request_new(exchange, &auth->set);
+	exchange->request->mech = mech->name;
+	exchange->since_ms = clock_monotonic_ms();
+	DL_APPEND(all, exchange);
+	talloc_set_destructor(exchange, exchange_destroy);
+	if (sweep_timer == NULL)
+		sweep_timer = timer_new(auth->loop, (struct duration){SWEEP_MS},
+					on_sweep, auth);
+	return exchange;
+}
+
+void exchange_start(struct exchange *exchange, struct str response)
+{
+	exchange->state = EXCHANGE_PENALTY;
+	exchange->has_response = response.data != NULL;
+	exchange->response = str_dup(exchange, response);
+	exchange->response_len = response.len;
+	penalty_wait(exchange->auth, exchange->request, on_penalty, exchange,
+		     &exchange->penalty);
+}
+
+void exchange_continue(struct exchange *exchange, struct str response)
+{
+	if (exchange->state != EXCHANGE_CLIENT) {
+		char *line = mem_printf(
+			NULL, "FAIL\t%u\treason=Unexpected continuation",
+			exchange->id);
+
+		exchange->request->user = NULL;
+		request_log(exchange->request, LOG_LEVEL_INFO,
+			    "Unexpected continuation");
+		reply(exchange, line, strlen(line));
+		mem_free(line);
+		end(exchange);
+		return;
+	}
+	step(exchange, response, false, true);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/passdb/drivers.h - every passdb driver; passdb/table.c lists them.
+ */
+#ifndef AUTH_PASSDB_DRIVERS_H
+#define AUTH_PASSDB_DRIVERS_H
+struct passdb_driver;
+
+extern const struct passdb_driver passdb_passwd_file;
+extern const struct passdb_driver passdb_pam;
+extern const struct passdb_driver passdb_passwd;
+extern const struct passdb_driver passdb_shadow;
+extern const struct passdb_driver passdb_static;
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/passwd_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <uthash.h>
+
+#include "auth/request.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+struct line {
+	UT_hash_handle hh; /* by entry.user, in the order of the file */
+	struct passwd_entry entry;
+};
+
+struct passwd_file {
+	UT_hash_handle hh;
+	char *path;
+	struct timespec mtime;
+	off_t size;
+	ino_t inode;
+	char *text; /* the file, cut into strings; parent of `lines` */
+	struct line *lines;
+};
+
+static struct passwd_file *files;
+
+int passwd_file_args(const void *ctx, const char *args,
+		     struct passwd_file_args *out, struct err *err)
+{
+	struct str rest = str_of(args), word;
+
+	out->scheme = "CRYPT";
+	out->username_format = "%u";
+	for (;;) {
+		rest = str_trim(rest);
+		if (!str_starts(rest, "scheme=") &&
+		    !str_starts(rest, "username_format="))
+			break;
+		if (!str_word(&rest, &word))
+			break;
+		if (str_starts(word, "scheme="))
+			out->scheme = str_dup(ctx, str_from(word, 7));
+		else
+			out->username_format = str_dup(ctx, str_from(word, 16));
+	}
+	if (rest.len == 0)
+		return err_set(err, ERR_INVALID, "args: Missing path");
+	out->path = str_dup(ctx, rest);
+	return 0;
+}
+
+/* The next field of a line, "\:" being a colon in it. NULL at the end. */
+static char *next_field(char **rest)
+{
+	char *start = *rest, *to = start, *from = start;
+
+	if (start == NULL)
+		return NULL;
+	for (; *from != '\0' && *from != ':'; from++) {
+		if (from[0] == '\\' && from[1] == ':')
+			from++;
+		*to++ = *from;
+	}
+	*rest = *from == ':' ? from + 1 : NULL;
+	*to = '\0';
+	return start;
+}
+
+bool passwd_line_parse(char *line, struct passwd_entry *out)
+{
+	char *rest = line;
+
+	memset(out, 0, sizeof(*out));
+	if (*line == '\0' || *line == '#' || *line == ':')
+		return false;
+	out->user = next_field(&rest);
+	out->password = next_field(&rest);
+	out->uid = next_field(&rest);
+	out->gid = next_field(&rest);
+	next_field(&rest); /* GECOS */
+	out->home = next_field(&rest);
+	next_field(&rest); /* shell */
+	out->extra = rest;
+	return *out->user != '\0';
+}
+
+static void add_line(struct passwd_file *file, char *text)
+{
+	struct line *line = mem_new(file->text, struct line), *other;
+
+	if (!passwd_line_parse(text, &line->entry)) {
+		mem_free(line);
+		return;
+	}
+	HASH_FIND_STR(file->lines, line->entry.user, other);
+	if (other != NULL) {
+		log_warning("passwd-file %s: User %s exists more than once",
+			    file->path, line->entry.user);
+		mem_free(line);
+		return;
+	}
+	HASH_ADD_KEYPTR(hh, file->lines, line->entry.user,
+			strlen(line->entry.user), line);
+}
+
+static void file_forget(struct passwd_file *file, size_t text_len)
+{
+	HASH_CLEAR(hh, file->lines);
+	if (file->text != NULL && text_len > 0)
+		mem_wipe(file->text, text_len);
+	mem_free(file->text);
+	file->text = NULL;
+}
+
+static int file_read_lines(struct passwd_file *file, int fd,
+			   const struct stat *st, struct err *err)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(PASSWD_FILE_MAX);
+	char *rest, *line;
+
+	if (file_read_fd(fd, file->path, &text, err) < 0)
+		return -1;
+	file_forget(file, (size_t)file->size);
+	file->mtime = st->st_mtim;
+	file->size = st->st_size;
+	file->inode = st->st_ino;
+	file->text = mem_memdup(file, text.data, text.len + 1);
+	if (text.len > 0)
+		mem_wipe(text.data, text.len);
+	rest = file->text;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		size_t len = strlen(line);
+
+		if (len > 0 && line[len - 1] == '\r')
+			line[len - 1] = '\0';
+		add_line(file, line);
+	}
+	return 0;
+}
+
+static bool is_same(const struct passwd_file *file, const struct stat *st)
+{
+	return file->text != NULL && st->st_size == file->size &&
+	       st->st_ino == file->inode &&
+	       st->st_mtim.tv_sec == file->mtime.tv_sec &&
+	       st->st_mtim.tv_nsec == file->mtime.tv_nsec;
+}
+
+static int file_refresh(struct passwd_file *file, struct err *err)
+{
+	CLEANUP(fd_close) int fd = -1;
+	struct stat st;
+
+	if (stat(file->path, &st) < 0)
+		return err_sys(err, "stat(%s) failed", file->path);
+	if (is_same(file, &st))
+		return 0;
+	fd = open(file->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "open(%s) failed", file->path);
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "fstat(%s) failed", file->path);
+	return file_read_lines(file, fd, &st, err);
+}
+
+/* The file of that path, up to date. NULL after logging why not. */
+static struct passwd_file *file_get(const char *path, struct request *request)
+{
+	struct passwd_file *file;
+	struct err err;
+
+	HASH_FIND_STR(files, path, file);
+	if (file == NULL) {
+		if (HASH_COUNT(files) >= PASSWD_FILES_MAX) {
+			file = files; /* the oldest */
+			HASH_DEL(files, file);
+			file_forget(file, (size_t)file->size);
+			mem_free(file);
+		}
+		file = mem_new(NULL, struct passwd_file);
+		file->path = mem_strdup(file, path);
+		HASH_ADD_KEYPTR(hh, files, file->path, strlen(path), file);
+	}
+	if (file_refresh(file, &err) == 0)
+		return file;
+	/* One file per domain: no file is no such domain. */
+	if (file->text == NULL && err.code == ERR_NOT_FOUND) {
+		HASH_DEL(files, file);
+		mem_free(file);
+		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
+		return NULL;
+	}
+	request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
+	return file->text == NULL ? NULL : file;
+}
+
+/* The path with the user's %-variables; one that would lead elsewhere ("/../")
+ * is no path. */
+static const char *file_path(const struct passwd_file_args *args,
+			     struct request *request)
+{
+	const char *path = request_expand(request, args->path);
+
+	if (path == NULL || path == args->path)
+		return path;
+	if (strstr(path, "/../") == NULL)
+		return path;
+	request_log(request, LOG_LEVEL_ERROR, "Path has '..' in it");
+	return NULL;
+}
+
+int passwd_file_find(const struct passwd_file_args *args,
+		     struct request *request, const struct passwd_entry **out)
+{
+	const char *name = request_expand(request, args->username_format);
+	const char *path = file_path(args, request);
+	struct passwd_file *file;
+	struct line *line;
+
+	if (name == NULL || path == NULL)
+		return -1;
+	file = file_get(path, request);
+	if (file == NULL)
+		return -1;
+	request_log(request, LOG_LEVEL_DEBUG, "lookup: user=%s file=%s", name,
+		    path);
+	HASH_FIND_STR(file->lines, name, line);
+	if (line == NULL) {
+		request_log(request, LOG_LEVEL_INFO, "unknown user");
+		return 0;
+	}
+	*out = &line->entry;
+	return 1;
+}
+
+int passwd_file_each(const struct passwd_file_args *args,
+		     struct request *request,
+		     void (*fn)(void *ctx, const char *name), void *ctx,
+		     struct err *err)
+{
+	struct passwd_file *file;
+	struct line *line, *next;
+
+	if (strchr(args->path, '%') != NULL)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "passwd-file: User iteration isn't currently "
+			       "supported with %%variable paths");
+	file = file_get(args->path, request);
+	if (file == NULL)
+		return err_set(err, ERR_TEMPORARY, "%s cannot be read",
+			       args->path);
+	HASH_ITER (hh, file->lines, line, next)
+		fn(ctx, line->entry.user);
+	return 0;
+}

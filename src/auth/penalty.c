@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/penalty.h"
+
+#include <uthash.h>
+
+#include "auth/auth.h"
+#include "auth/request.h"
+#include "base/duration.h"
+#include "base/mem.h"
+#include "net/loop.h"
+#include "service/anvil.h"
+
+enum {
+	SEEN_MAX = 100 * 1000,
+	FORGET_MS = 60 * 60 * 1000,
+};
+
+struct penalty {
+	struct auth *auth;
+	struct timer *timer;
+	struct penalty **owner; /* NULL: cancelled, anvil has yet to answer */
+	bool asking;
+	void (*fn)(void *ctx);
+	void *ctx;
+};
+
+/* Addresses that failed here within the hour. anvil is asked for no others:
+ * most logins need not wait for it. */
+struct seen {
+	UT_hash_handle hh; /* oldest first */
+	struct ip ip;
+	uint64_t since_ms;
+};
+
+static struct seen *seen;
+
+static struct ip key_of(const struct ip *ip)
+{
+	struct ip key;
+
+	memset(&key, 0, sizeof(key));
+	key.family = ip->family;
+	if (ip->family == AF_INET)
+		key.v4 = ip->v4;
+	else
+		key.v6 = ip->v6;
+	return key;
+}
+
+static struct seen *seen_find(const struct ip *ip)
+{
+	struct ip key = key_of(ip);
+	struct seen *entry;
+
+	HASH_FIND(hh, seen, &key, sizeof(key), entry);
+	return entry;
+}
+
+static void seen_drop(struct seen *entry)
+{
+	HASH_DEL(seen, entry);
+	mem_free(entry);
+}
+
+static void seen_add(const struct ip *ip)
+{
+	uint64_t now = clock_monotonic_ms();
+	struct seen *entry = seen_find(ip);
+
+	if (entry != NULL)
+		seen_drop(entry);
+	while (seen != NULL && (now - seen->since_ms > FORGET_MS ||
+				HASH_COUNT(seen) >= SEEN_MAX))
+		seen_drop(seen);
+	entry = mem_new(NULL, struct seen);
+	entry->ip = key_of(ip);
+	entry->since_ms = now;
+	HASH_ADD(hh, seen, ip, sizeof(entry->ip), entry);
+}
+
+static void done(struct penalty *penalty)
+{
+	void (*fn)(void *ctx) = penalty->fn;
+	void *ctx = penalty->ctx;
+
+	*penalty->owner = NULL;
+	timer_free(&penalty->timer);
+	mem_free(penalty);
+	fn(ctx);
+}
+
+static void on_timer(void *ctx)
+{
+	done(ctx);
+}
+
+static void on_answer(void *ctx, unsigned seconds)
+{
+	struct penalty *penalty = ctx;
+
+	penalty->asking = false;
+	if (penalty->owner == NULL) {
+		mem_free(penalty);
+	} else if (seconds == 0) {
+		done(penalty);
+	} else {
+		penalty->timer = timer_new(penalty->auth->loop,
+					   (struct duration){seconds * 1000ULL},
+					   on_timer, penalty);
+	}
+}
+
+void penalty_wait(struct auth *auth, const struct request *request,
+		  void (*fn)(void *ctx), void *ctx, struct penalty **out)
+{
+	struct penalty *penalty;
+
+	if (request->no_penalty || request->remote.family == 0 ||
+	    auth->anvil == NULL || seen_find(&request->remote) == NULL) {
+		fn(ctx);
+		return;
+	}
+	penalty = mem_new(auth, struct penalty);
+	penalty->auth = auth;
+	penalty->fn = fn;
+	penalty->ctx = ctx;
+	penalty->owner = out;
+	penalty->asking = true;
+	*out = penalty;
+	anvil_penalty_get(auth->anvil, &request->remote, on_answer, penalty);
+}
+
+void penalty_cancel(struct penalty **out)
+{
+	struct penalty *penalty = *out;
+
+	if (penalty == NULL)
+		return;
+	*out = NULL;
+	penalty->owner = NULL;
+	if (penalty->asking)
+		return; /* the answer frees it */
+	timer_free(&penalty->timer);
+	mem_free(penalty);
+}
+
+void penalty_add(struct auth *auth, const struct request *request)
+{
+	if (request->no_penalty || request->remote.family == 0 ||
+	    auth->anvil == NULL)
+		return;
+	seen_add(&request->remote);
+	anvil_penalty_add(auth->anvil, &request->remote);
+}

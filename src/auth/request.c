@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/settings.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "config/vars.h"
+#include "proto/auth.h"
+
+enum { LOG_NAME_MAX = 128, VARS_MAX = 40 };
+
+static int request_wipe(struct request *request)
+{
+	if (request->password != NULL)
+		mem_wipe(request->password, strlen(request->password));
+	return 0;
+}
+
+struct request *request_new(const void *ctx, const struct auth_settings *set)
+{
+	struct request *request = mem_new(ctx, struct request);
+
+	request->set = set;
+	request->service = "";
+	request->mech = "";
+	request->verbose = set->auth_verbose || set->auth_debug;
+	request->debug = set->auth_debug;
+	request->pass_fields = fields_init(request);
+	request->user_fields = fields_init(request);
+	talloc_set_destructor(request, request_wipe);
+	return request;
+}
+
+/* --- arguments of the protocol ------------------------------------------ */
+
+static void set_ip(struct request *request, struct ip *ip, const char *text)
+{
+	uint16_t port = ip->port;
+
+	(void)request;
+	if (ip_parse(text, ip))
+		ip->port = port;
+}
+
+static void set_port(struct ip *ip, struct str text)
+{
+	uint32_t port;
+
+	if (str_to_u32(text, &port) && port <= UINT16_MAX)
+		ip->port = (uint16_t)port;
+}
+
+static bool set_address(struct request *request, struct str key,
+			struct str value, const char *text)
+{
+	if (str_is(key, "rip"))
+		set_ip(request, &request->remote, text);
+	else if (str_is(key, "lip"))
+		set_ip(request, &request->local, text);
+	else if (str_is(key, "rport"))
+		set_port(&request->remote, value);
+	else if (str_is(key, "lport"))
+		set_port(&request->local, value);
+	else if (str_is(key, "real_rip"))
+		set_ip(request, &request->real_remote, text);
+	else if (str_is(key, "real_lip"))
+		set_ip(request, &request->real_local, text);
+	else if (str_is(key, "real_rport"))
+		set_port(&request->real_remote, value);
+	else if (str_is(key, "real_lport"))
+		set_port(&request->real_local, value);
+	else
+		return false;
+	return true;
+}
+
+void request_set_arg(struct request *request, struct str key, struct str value)
+{
+	char *text = str_tab_unescape(request, value);
+
+	if (set_address(request, key, value, text)) {
+		mem_free(text);
+		return;
+	}
+	if (str_is(key, "service"))
+		request->service = text;
+	else if (str_is(key, "session"))
+		request->session_id = text;
+	else if (str_is(key, "local_name"))
+		request->local_name = text;
+	else if (str_is(key, "client_id"))
+		request->client_id = text;
+	else if (str_is(key, "secured"))
+		request->secured = true;
+	else if (str_is(key, "no-penalty"))
+		request->no_penalty = true;
+	else if (str_is(key, "debug"))
+		request->debug = request->verbose = true;
+	else if (str_is(key, "mech"))
+		request->mech = text;
+	else if (str_is(key, "user"))
+		request->user = text;
+	else if (str_is(key, "original_user"))
+		request->original_user = text;
+	else if (str_is(key, "login_user"))
+		request->login_user = text;
+	else if (str_is(key, "master_user"))
+		request->master_user = text;
+	else if (str_is(key, "auth_user"))
+		request->auth_user = text;
+	else if (str_is(key, "in_master"))
+		request->in_master = true;
+	else
+		mem_free(text);
+}
+
+static void write_text(struct buf *out, const char *key, const char *value)
+{
+	if (value != NULL && *value != '\0')
+		auth_write_value(out, key, value);
+}
+
+static void write_address(struct buf *out, const char *ip_key,
+			  const char *port_key, const struct ip *ip)
+{
+	char text[IP_TEXT_MAX];
+
+	if (ip->family == 0)
+		return;
+	auth_write_value(out, ip_key, ip_text(ip, text));
+	if (ip->port != 0)
+		buf_printf(out, "\t%s=%u", port_key, ip->port);
+}
+
+void request_write(const struct request *request, struct buf *out)
+{
+	write_text(out, "service", request->service);
+	write_text(out, "session", request->session_id);
+	write_text(out, "local_name", request->local_name);
+	write_text(out, "client_id", request->client_id);
+	write_text(out, "mech", request->mech);
+	write_text(out, "user", request->user);
+	write_text(out, "original_user", request->original_user);
+	write_text(out, "login_user", request->login_user);
+	write_text(out, "master_user", request->master_user);
+	write_text(out, "auth_user", request->auth_user);
+	write_address(out, "rip", "rport", &request->remote);
+	write_address(out, "lip", "lport", &request->local);
+	write_address(out, "real_rip", "real_rport", &request->real_remote);
+	write_address(out, "real_lip", "real_lport", &request->real_local);
+	if (request->secured)
+		buf_add(out, "\tsecured");
+	if (request->in_master)
+		buf_add(out, "\tin_master");
+	if (request->debug)
+		buf_add(out, "\tdebug");
+}
+
+/* --- names --------------------------------------------------------------- */
+
+static void translate(char *name, const char *pairs)
+{
+	for (; *name != '\0'; name++) {
+		for (const char *p = pairs; p[0] != '\0' && p[1] != '\0';
+		     p += 2) {
+			if (*name == p[0]) {
+				*name = p[1];
+				break;
+			}
+		}
+	}
+}
+
+static int check_chars(const char *name, const char *allowed, struct err *err)
+{
+	if (*name == '\0')
+		return err_set(err, ERR_INVALID, "Empty username");
+	if (*allowed == '\0')
+		return 0;
+	for (const char *p = name; *p != '\0'; p++) {
+		CLEANUP(ctx_free) TALLOC_CTX *shown = NULL;
+
+		if (strchr(allowed, *p) != NULL)
+			continue;
+		shown = str_sanitize(NULL, str_of(name), LOG_NAME_MAX);
+		return err_set(err, ERR_INVALID,
+			       "Username character disallowed by "
+			       "auth_username_chars: 0x%02x (username: %s)",
+			       (unsigned char)*p, (const char *)shown);
+	}
+	return 0;
+}
+
+/* Realm, translation, allowed characters, format. */
+static int normalise(struct request *request, const char *given,
+		     const char **out, struct err *err)
+{
+	const struct auth_settings *set = request->set;
+	const char *format = set->auth_username_format;
+	char *name;
+	struct var *vars;
+
+	if (strchr(given, '@') == NULL && *set->auth_default_realm != '\0')
+		name = mem_printf(request, "%s@%s", given,
+				  set->auth_default_realm);
+	else
+		name = mem_strdup(request, given);
+	translate(name, set->auth_username_translation);
+	if (check_chars(name, set->auth_username_chars, err) < 0)
+		return -1;
+	if (*format == '\0') {
+		*out = name;
+		return 0;
+	}
+	vars = vars_user(request, name);
+	if (vars_expand(request, format, vars, &name, err) < 0)
+		return err_wrap(err, "auth_username_format");
+	if (*name == '\0')
+		return err_set(err, ERR_INVALID, "Empty username");
+	*out = name;
+	return 0;
+}
+
+int request_set_login_user(struct request *request, const char *name,
+			   struct err *err)
+{
+	const char *out;
+
+	if (normalise(request, name, &out, err) < 0)
+		return -1;
+	/* SASL clients like to send both identities even if they agree. */
+	if (request->user == NULL || strcmp(out, request->user) != 0)
+		request->login_user = out;
+	return 0;
+}
+
+int request_set_user(struct request *request, const char *name, struct err *err)
+{
+	char separator = request->set->auth_master_user_separator[0];
+	const char *at = separator == '\0' ? NULL : strchr(name, separator);
+	const char *master = at == NULL ? NULL : at + 1;
+	char *login;
+
+	request->original_user = mem_strdup(request, name);
+	if (master == NULL) {
+		if (normalise(request, name, &request->user, err) < 0)
+			return -1;
+	} else {
+		login = mem_strndup(request, name, (size_t)(at - name));
+		request->original_user = mem_strdup(request, master);
+		if (normalise(request, master, &request->user, err) < 0 ||
+		    request_set_login_user(request, login, err) < 0)
+			return -1;
+	}
+	request->auth_user = request->user;
+	return 0;
+}
+
+void request_set_password(struct request *request, const char *password)
+{
+	request_wipe(request);
+	mem_free(request->password);
+	request->password = mem_strdup(request, password);
+}
+
+/* --- %-variables --------------------------------------------------------- */
+
+static const char *shown_ip(struct request *request, const struct ip *ip)
+{
+	char text[IP_TEXT_MAX];
+
+	return mem_strdup(request, ip_text(ip, text));
+}
+
+static const char *shown_port(struct request *request, const struct ip *ip)
+{
+	return ip->port == 0 ? NULL : mem_printf(request, "%u", ip->port);
+}
+
+static size_t add_fields(struct request *request, struct var *vars,
+			 size_t count, const char *prefix,
+			 const struct fields *fields)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		vars[count++] =
+			(struct var){0,
+				     mem_printf(request, "%s:%s", prefix,
+						fields->list[i].key),
+				     fields->list[i].value};
+	}
+	return count;
+}
+
+static struct var *request_vars(struct request *request)
+{
+	const char *user = request->user == NULL ? "" : request->user;
+	struct var *names = vars_user(request, user), *vars;
+	const char *login =
+		request->login_user == NULL ? user : request->login_user;
+	size_t count = 0, n = 0;
+
+	while (names[n].key != 0 || names[n].name != NULL)
+		n++;
+	vars = mem_array(request, struct var,
+			 n + VARS_MAX + request->pass_fields.count +
+				 request->user_fields.count);
+	for (; count < n; count++)
+		vars[count] = names[count];
+	const struct var more[] = {
+		{'s', "service", request->service},
+		{'h', "home", fields_get(&request->user_fields, "home")},
+		{'r', "rip", shown_ip(request, &request->remote)},
+		{'l', "lip", shown_ip(request, &request->local)},
+		{'a', "lport", shown_port(request, &request->local)},
+		{'b', "rport", shown_port(request, &request->remote)},
+		{'m', "mech", request->mech},
+		{'c', "secured", request->secured ? "secured" : NULL},
+		{'w', "password", request->password},
+		{0, "session", request->session_id},
+		{0, "real_rip", shown_ip(request, &request->real_remote)},
+		{0, "real_lip", shown_ip(request, &request->real_local)},
+		{0, "real_rport", shown_port(request, &request->real_remote)},
+		{0, "real_lport", shown_port(request, &request->real_local)},
+		{0, "local_name", request->local_name},
+		{0, "client_id", request->client_id},
+		{0, "orig_user", request->original_user},
+		{0, "orig_username", request->original_user},
+		{0, "login_user", login},
+		{0, "login_username", login},
+		{0, "auth_user", request->auth_user},
+		{0, "auth_username", request->auth_user},
+		{0, "master_user", request->master_user},
+	};
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		vars[count++] = more[i];
+	count = add_fields(request, vars, count, "passdb",
+			   &request->pass_fields);
+	add_fields(request, vars, count, "userdb", &request->user_fields);
+	return vars;
+}
+
+const char *request_expand(struct request *request, const char *format)
+{
+	struct err err;
+	char *out;
+
+	if (strchr(format, '%') == NULL)
+		return format;
+	if (vars_expand(request, format, request_vars(request), &out, &err) <
+	    0) {
+		request_log(request, LOG_LEVEL_ERROR, "Failed to expand %s: %s",
+			    format, err.text);
+		return NULL;
+	}
+	return out;
+}
+
+/* --- fields -------------------------------------------------------------- */
+
+static void check_nets(struct request *request, const char *key,
+		       const struct ip *ip, const char *nets)
+{
+	char text[IP_TEXT_MAX];
+
+	if (ip_in_networks(ip, nets))
+		return;
+	request->passdb_failed = true;
+	request_log(request, LOG_LEVEL_INFO,
+		    "%s check failed: IP %s not "
+		    "in allowed networks",
+		    key, ip->family == 0 ? "local" : ip_text(ip, text));
+}
+
+void request_set_pass_field(struct request *request, const char *key,
+			    const char *value)
+{
+	struct err err;
+
+	if (strncmp(key, "userdb_", 7) == 0) {
+		fields_set(&request->user_fields, key + 7, value);
+	} else if (strcmp(key, "user") == 0) {
+		if (*value != '\0')
+			request->user = mem_strdup(request, value);
+	} else if (strcmp(key, "username") == 0 || strcmp(key, "domain") == 0) {
+		const char *at = request->user == NULL
+					 ? NULL
+					 : strchr(request->user, '@');
+		int len = at == NULL ? (int)strlen(request->user == NULL
+							   ? ""
+							   : request->user)
+				     : (int)(at - request->user);
+
+		if (key[0] == 'd')
+			request->user = mem_printf(request, "%.*s@%s", len,
+						   request->user, value);
+		else
+			request->user = mem_printf(request, "%s%s", value,
+						   at == NULL ? "" : at);
+	} else if (strcmp(key, "login_user") == 0) {
+		if (request_set_login_user(request, value, &err) < 0)
+			request->passdb_failed = true;
+	} else if (strcmp(key, "nopassword") == 0) {
+		request->no_password = true;
+	} else if (strcmp(key, "allow_nets") == 0) {
+		check_nets(request, key, &request->remote, value);
+	} else if (strcmp(key, "allow_real_nets") == 0) {
+		check_nets(request, key,
+			   request->real_remote.family == 0
+				   ? &request->remote
+				   : &request->real_remote,
+			   value);
+	} else {
+		fields_set(&request->pass_fields, key, value);
+	}
+}
+
+void request_set_templates(struct request *request, const char *fields,
+			   bool userdb, bool only_missing)
+{
+	struct str rest = str_of(fields), word;
+
+	while (str_word(&rest, &word)) {
+		CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "field");
+		ptrdiff_t at = str_find_char(word, '=');
+		const char *key = str_dup(
+			tmp, at < 0 ? word : str_n(word.data, (size_t)at));
+		const char *value =
+			at < 0 ? ""
+			       : str_dup(tmp, str_from(word, (size_t)at + 1));
+		const struct fields *have = &request->pass_fields;
+
+		if (userdb || strncmp(key, "userdb_", 7) == 0)
+			have = &request->user_fields;
+		if (only_missing &&
+		    fields_get(have, userdb || have == &request->pass_fields
+					     ? key
+					     : key + 7) != NULL)
+			continue;
+		value = request_expand(request, value);
+		if (value == NULL)
+			request->passdb_failed = true;
+		else if (userdb)
+			fields_set(&request->user_fields, key, value);
+		else
+			request_set_pass_field(request, key, value);
+	}
+}
+
+/* --- log ------------------------------------------------------------------ */
+
+static void write_prefix(const struct request *request, struct buf *out)
+{
+	const char *source =
+		request->source != NULL ? request->source : request->mech;
+	const char *name = request->user == NULL ? "?" : request->user;
+	char ip[IP_TEXT_MAX];
+	char *shown;
+
+	if (request->worker_count > 0)
+		buf_printf(out,
+			   "conn unix:auth-worker (pid=%ld,uid=%lu): "
+			   "auth-worker<%u>: ",
+			   (long)request->worker_pid,
+			   (unsigned long)request->worker_uid,
+			   request->worker_count);
+	if (*source == '\0')
+		return;
+	shown = str_sanitize(NULL, str_of(name), LOG_NAME_MAX);
+	for (; *source != '\0'; source++)
+		buf_putc(out, ascii_lower(*source));
+	buf_printf(out, "(%s", shown);
+	if (request->remote.family != 0)
+		buf_printf(out, ",%s", ip_text(&request->remote, ip));
+	if (request->in_master)
+		buf_add(out, ",master");
+	if (request->session_id != NULL) {
+		char *id = str_sanitize(shown, str_of(request->session_id), 80);
+
+		buf_printf(out, ",<%s>", id);
+	}
+	buf_add(out, "): ");
+	mem_free(shown);
+}
+
+void request_log(const struct request *request, enum log_level level,
+		 const char *fmt, ...)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(4096);
+	va_list args;
+
+	if ((level == LOG_LEVEL_INFO && !request->verbose) ||
+	    (level == LOG_LEVEL_DEBUG && !request->debug))
+		return;
+	write_prefix(request, &out);
+	va_start(args, fmt);
+	buf_vprintf(&out, fmt, args);
+	va_end(args);
+	log_line(level, "%s", out.data);
+	mem_wipe(out.data, out.len);
+}
+
+/* What auth_verbose_passwords lets be seen of a wrong password. */
+static void write_password(const struct request *request, struct buf *out)
+{
+	const char *how = request->set->auth_verbose_passwords;
+	const char *colon = strchr(how, ':');
+	unsigned max = 0;
+	CLEANUP(buf_free) struct buf shown = buf_init(1024);
+
+	if (request->password == NULL || strcmp(how, "no") == 0)
+		return;
+	if (strncmp(how, "sha1", 4) == 0) {
+		unsigned char digest[DIGEST_MAX];
+		size_t len =
+			digest_once("sha1", str_of(request->password), digest);
+
+		hex_encode(str_n(digest, len), &shown);
+	} else {
+		char *plain =
+			str_sanitize(NULL, str_of(request->password), 1000);
+
+		buf_add(&shown, plain);
+		mem_wipe(plain, strlen(plain));
+		mem_free(plain);
+	}
+	if (colon != NULL && str_to_unsigned(str_of(colon + 1), &max) &&
+	    max < shown.len)
+		buf_truncate(&shown, max);
+	buf_printf(out, " (%s: %s)",
+		   how[0] == 's' ? "SHA1 of given password" : "given password",
+		   shown.data);
+	mem_wipe(shown.data, shown.len);
+}
+
+void request_log_mismatch(const struct request *request)
+{
+	CLEANUP(buf_free) struct buf given = buf_init(2048);
+
+	write_password(request, &given);
+	request_log(request, LOG_LEVEL_INFO, "Password mismatch%s", given.data);
+	if (given.len > 0)
+		mem_wipe(given.data, given.len);
+}

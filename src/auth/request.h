@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/request.h - one login or lookup: who asks, for whom, and what the
+ * passdbs and userdbs said so far.
+ *
+ * A request is a talloc context; all it holds hangs below it. Secrets in it
+ * are wiped when it is freed.
+ */
+#ifndef AUTH_REQUEST_H
+#define AUTH_REQUEST_H
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "auth/fields.h"
+#include "base/ip.h"
+#include "base/log.h"
+#include "base/str.h"
+
+struct auth_settings;
+struct buf;
+struct err;
+struct var;
+
+enum pass_result {
+	PASS_OK,
+	PASS_MISMATCH,
+	PASS_UNKNOWN_USER,
+	PASS_DISABLED,     /* the account is switched off */
+	PASS_EXPIRED,      /* the password is too old */
+	PASS_NOT_FOR_USER, /* this passdb has no word on the user */
+	PASS_SLOW,         /* internal: verify in a worker */
+	PASS_FAILURE,      /* it could not be found out */
+};
+
+enum user_result { USER_OK, USER_NOT_FOUND, USER_FAILURE };
+
+struct request {
+	const struct auth_settings *set;
+
+	/* Who asks. */
+	const char *service, *mech; /* mech "" for lookups */
+	const char *session_id, *local_name, *client_id;
+	struct ip local, remote, real_local, real_remote;
+	bool secured, no_penalty, debug;
+	bool verbose; /* log why it fails: auth_verbose, or the passdb's */
+
+	/* For whom. `user` is NULL until it is known. */
+	const char *user;
+	const char *original_user; /* as given, before formatting */
+	const char *login_user;    /* whom a master user wants to be */
+	const char *master_user;   /* who was that master user */
+	const char *auth_user;     /* who gave the password */
+	const char *source;        /* the passdb or userdb at work */
+	bool in_master;            /* a masterdb is asked: log lines say so */
+
+	char *password;            /* given; wiped on free */
+	struct fields pass_fields; /* extra fields of passdbs */
+	struct fields user_fields; /* userdb_* of passdbs, then userdb's */
+	bool no_password;          /* field nopassword */
+	bool passdb_failed;        /* allow_nets and the like refused */
+	bool lookup_only;          /* no password is to be verified */
+	bool success;
+	/* In a worker: auth's process, and how many requests it sent; for log
+	 * lines. */
+	pid_t worker_pid;
+	uid_t worker_uid;
+	unsigned worker_count;
+	const char *fail_code; /* for the client: "temp_fail"; or NULL */
+};
+
+/* `set` must outlive it. */
+struct request *request_new(const void *ctx, const struct auth_settings *set);
+/* One "key=value" of a client's line; unknown ones are passed over. */
+void request_set_arg(struct request *request, struct str key, struct str value);
+/* What request_set_arg() takes, for a worker: "\tkey=value" of all. */
+void request_write(const struct request *request, struct buf *out);
+
+/* The name as a client gave it, maybe "user*master". -1 with ERR_INVALID and
+ * the text for the log if a character is not allowed. */
+int request_set_user(struct request *request, const char *name,
+		     struct err *err);
+/* The user that a master user wants to be (SASL's authorisation id). */
+int request_set_login_user(struct request *request, const char *name,
+			   struct err *err);
+/* Take a copy of what the client proved itself with. */
+void request_set_password(struct request *request, const char *password);
+
+/* A field of a passdb: `user`, `nopassword`, `allow_nets`, `userdb_*` and the
+ * others have their meaning; the rest is for the client. */
+void request_set_pass_field(struct request *request, const char *key,
+			    const char *value);
+/* default_fields and override_fields: "key=value key=value", expanded. */
+void request_set_templates(struct request *request, const char *fields,
+			   bool userdb, bool only_missing);
+/* A template with its %-variables; NULL after logging why it cannot be. Child
+ * of the request. */
+const char *request_expand(struct request *request, const char *format);
+
+/* "passwd-file(alice,127.0.0.1,<session>): text", with the name of the passdb
+ * or userdb at work, else that of the mechanism. Info lines only with
+ * auth_verbose, debug lines with auth_debug. */
+void request_log(const struct request *request, enum log_level level,
+		 const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "Password mismatch", with what auth_verbose_passwords adds. */
+void request_log_mismatch(const struct request *request);
+
+#endif

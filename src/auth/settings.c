@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/settings.h"
+
+#define RESULTS                                                                \
+	"return-ok:return:return-fail:continue:continue-ok:continue-fail"
+
+#define SETTINGS_STRUCT struct auth_settings
+const struct setting auth_settings[] = {
+	S(auth_mechanisms, "plain", "SASL mechanisms that clients may use."),
+	S(auth_default_realm, "",
+	  "Added as \"@realm\" to names that have none."),
+	S(auth_username_chars,
+	  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890"
+	  ".-_@",
+	  "Characters that names may have; empty allows all."),
+	S_FLAGS(auth_username_format, "%Lu", SETTING_VARS,
+		"What a name is made into before it is looked up."),
+	S(auth_username_translation, "",
+	  "Pairs of characters: the first is replaced by the second in every "
+	  "name (\"#@/@\")."),
+	S(auth_master_user_separator, "",
+	  "Between user and master user in \"user*master\"; empty switches "
+	  "master users off."),
+	S(auth_verbose_passwords, "no",
+	  "Whether log lines of mismatches say what was given: no, plain, "
+	  "sha1, each with :n to cut it after n characters."),
+	S(auth_verbose, "no", "Log why logins fail."),
+	S(auth_debug, "no", "Log each step of a login."),
+	S(auth_debug_passwords, "no",
+	  "Log passwords and what they were compared with, too."),
+	S(auth_failure_delay, "2 secs",
+	  "How long the answer to a failed login is held back."),
+	S(auth_cache_size, "0",
+	  "Memory for results of lookups; 0 remembers nothing."),
+	S(auth_cache_ttl, "1 hours", "How long a result is remembered."),
+	S(auth_cache_negative_ttl, "1 hours",
+	  "How long it is remembered that there is no such user; 0 is not at "
+	  "all."),
+	S(auth_cache_verify_password_with_worker, "no",
+	  "Compare with remembered password hashes in auth-worker, whatever "
+	  "the hash costs."),
+	S(auth_worker_max_count, "30",
+	  "How many auth-worker processes may work at a time; requests beyond "
+	  "wait."),
+	S(base_dir, PKG_RUNDIR, "Where the server's sockets are."),
+	S(first_valid_uid, "500",
+	  "The lowest uid that users may have; userdb passwd lists none "
+	  "below."),
+	S(last_valid_uid, "0", "The highest uid; 0 is no limit."),
+	S_FOREIGN("auth_anonymous_username", SETTING_TEXT, "anonymous",
+		  "User that ANONYMOUS logs in as."),
+	S_FOREIGN("auth_gssapi_hostname", SETTING_TEXT, "",
+		  "Host name in the Kerberos principal."),
+	S_FOREIGN("auth_krb5_keytab", SETTING_TEXT, "", "Kerberos keytab."),
+	S_FOREIGN("auth_policy_check_after_auth", SETTING_BOOL, "yes",
+		  "Ask the policy server after authentication."),
+	S_FOREIGN("auth_policy_check_before_auth", SETTING_BOOL, "yes",
+		  "Ask the policy server before authentication."),
+	S_FOREIGN("auth_policy_hash_mech", SETTING_TEXT, "sha256",
+		  "Digest for passwords sent to the policy server."),
+	S_FOREIGN("auth_policy_hash_nonce", SETTING_TEXT, "",
+		  "Salt for passwords sent to the policy server."),
+	S_FOREIGN("auth_policy_hash_truncate", SETTING_UNSIGNED, "12",
+		  "Bits of the digest that are sent."),
+	S_FOREIGN("auth_policy_log_only", SETTING_BOOL, "no",
+		  "Log what the policy server says, let all pass."),
+	S_FOREIGN("auth_policy_reject_on_fail", SETTING_BOOL, "no",
+		  "Refuse logins when the policy server cannot be asked."),
+	S_FOREIGN("auth_policy_report_after_auth", SETTING_BOOL, "yes",
+		  "Report results to the policy server."),
+	S_FOREIGN("auth_policy_request_attributes", SETTING_TEXT,
+		  "login=%{requested_username} pwhash=%{hashed_password} "
+		  "remote=%{rip} device_id=%{client_id} protocol=%s "
+		  "session_id=%{session}",
+		  "What the policy server is told."),
+	S_FOREIGN("auth_policy_server_api_header", SETTING_TEXT, "",
+		  "HTTP header for the policy server."),
+	S_FOREIGN("auth_policy_server_timeout_msecs", SETTING_UNSIGNED, "2000",
+		  "How long to wait for the policy server."),
+	S_FOREIGN("auth_policy_server_url", SETTING_TEXT, "",
+		  "URL of the policy server."),
+	S_FOREIGN("auth_proxy_self", SETTING_TEXT, "",
+		  "Own addresses, for proxy_maybe."),
+	S_FOREIGN("auth_realms", SETTING_TEXT, "",
+		  "Realms that DIGEST-MD5 offers."),
+	S_FOREIGN("auth_ssl_require_client_cert", SETTING_BOOL, "no",
+		  "Refuse users without a valid certificate."),
+	S_FOREIGN("auth_ssl_username_from_cert", SETTING_BOOL, "no",
+		  "Take the name from the certificate."),
+	S_FOREIGN("auth_stats", SETTING_BOOL, "no", "Add auth statistics."),
+	S_FOREIGN("auth_use_winbind", SETTING_BOOL, "no",
+		  "NTLM and SPNEGO through winbind."),
+	S_FOREIGN("auth_winbind_helper_path", SETTING_TEXT,
+		  "/usr/bin/ntlm_auth", "winbind's helper."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(auth_settings, "");
+#undef SETTINGS_STRUCT
+
+#define SETTINGS_STRUCT struct passdb_settings
+const struct setting passdb_settings[] = {
+	S(name, "", "Name of this passdb, for the log."),
+	S(driver, "", "What kind it is: passwd-file, pam, ..."),
+	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
+	S_FLAGS(default_fields, "", SETTING_VARS,
+		"Fields (\"key=value ...\") for users that have none such."),
+	S_FLAGS(override_fields, "", SETTING_VARS,
+		"Fields that go over those of the user."),
+	S(mechanisms, "",
+	  "Use it for these SASL mechanisms only; \"none\" is a lookup without "
+	  "one."),
+	S(username_filter, "",
+	  "Use it for names that match one of these patterns (\"*@example.com "
+	  "!root\")."),
+	S_ENUM(skip, "never", "never:authenticated:unauthenticated",
+	       "Leave it out if an earlier passdb has (not) accepted."),
+	S_ENUM(auth_verbose, "default", "default:yes:no",
+	       "Overrides the setting auth_verbose for it."),
+	S_ENUM(result_success, "return-ok", RESULTS, "What a match leads to."),
+	S_ENUM(result_failure, "continue", RESULTS,
+	       "What an unknown user or a wrong password leads to."),
+	S_ENUM(result_internalfail, "continue", RESULTS,
+	       "What an error leads to."),
+	S(deny, "no", "Users in it may not log in."),
+	S(pass, "no",
+	  "After a master user was accepted, the user must exist in a passdb "
+	  "too."),
+	S(master, "no", "It has master users."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(passdb_settings, "passdb");
+#undef SETTINGS_STRUCT
+
+#define SETTINGS_STRUCT struct userdb_settings
+const struct setting userdb_settings[] = {
+	S(name, "", "Name of this userdb, for the log."),
+	S(driver, "", "What kind it is: passwd-file, static, ..."),
+	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
+	S_FLAGS(default_fields, "", SETTING_VARS,
+		"Fields (\"key=value ...\") for users that have none such."),
+	S_FLAGS(override_fields, "", SETTING_VARS,
+		"Fields that go over those of the user."),
+	S_ENUM(skip, "never", "never:found:notfound",
+	       "Leave it out if an earlier userdb has (not) found the user."),
+	S_ENUM(auth_verbose, "default", "default:yes:no",
+	       "Overrides the setting auth_verbose for it."),
+	S_ENUM(result_success, "return-ok", RESULTS, "What a find leads to."),
+	S_ENUM(result_failure, "continue", RESULTS,
+	       "What an unknown user leads to."),
+	S_ENUM(result_internalfail, "continue", RESULTS,
+	       "What an error leads to."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(userdb_settings, "userdb");
+#undef SETTINGS_STRUCT
+
+CONFIG_PRESET(auth_service, "service auth {\n"
+			    "  executable = auth\n"
+			    "  user = $default_internal_user\n"
+			    "  process_limit = 1\n"
+			    "  unix_listener auth-client {\n"
+			    "    mode = 0600\n"
+			    "    user = $default_internal_user\n"
+			    "  }\n"
+			    "  unix_listener auth-login {\n"
+			    "    mode = 0600\n"
+			    "    user = $default_internal_user\n"
+			    "  }\n"
+			    "  unix_listener auth-master {\n"
+			    "    mode = 0600\n"
+			    "  }\n"
+			    "  unix_listener auth-userdb {\n"
+			    "    mode = 0666\n"
+			    "    user = $default_internal_user\n"
+			    "  }\n"
+			    "  unix_listener login/login {\n"
+			    "    mode = 0666\n"
+			    "  }\n"
+			    "  unix_listener token-login/tokenlogin {\n"
+			    "    mode = 0666\n"
+			    "  }\n"
+			    "}\n"
+			    "service auth-worker {\n"
+			    "  executable = auth -w\n"
+			    "  type = worker\n"
+			    "  client_limit = 1\n"
+			    "  unix_listener auth-worker {\n"
+			    "    mode = 0600\n"
+			    "    user = $default_internal_user\n"
+			    "  }\n"
+			    "}\n");

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/userdb/drivers.h - every userdb driver; userdb/table.c lists them.
+ */
+#ifndef AUTH_USERDB_DRIVERS_H
+#define AUTH_USERDB_DRIVERS_H
+struct userdb_driver;
+
+extern const struct userdb_driver userdb_passwd;
+extern const struct userdb_driver userdb_passwd_file;
+extern const struct userdb_driver userdb_prefetch;
+extern const struct userdb_driver userdb_static;
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/userdb/static.c - a template for everybody: "uid=vmail gid=vmail
+ * home=/srv/mail/%d/%n [allow_all_users=yes]". Whether a user exists is asked
+ * of the passdbs, but for the field allow_all_users and after a login.
+ */
+#include "auth/userdb/static.h"
+#include "auth/db.h"
+#include "auth/userdb/drivers.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+struct static_args {
+	bool allow_all;
+};
+
+static int static_open(struct userdb *db, struct err *err)
+{
+	struct static_args *args = mem_new(db, struct static_args);
+	struct str rest = str_of(db->args), word;
+
+	(void)err;
+	while (str_word(&rest, &word)) {
+		if (str_is(word, "allow_all_users=yes"))
+			args->allow_all = true;
+	}
+	db->data = args;
+	return 0;
+}
+
+bool userdb_static_asks_passdb(const struct userdb *db)
+{
+	const struct static_args *args = db->data;
+
+	return db->driver == &userdb_static && !args->allow_all;
+}
+
+static enum user_result
+static_lookup(struct userdb *db, struct request *request, struct fields *fields)
+{
+	struct str rest = str_of(db->args), word;
+
+	while (str_word(&rest, &word)) {
+		const char *text, *id = NULL;
+
+		if (str_starts(word, "allow_all_users="))
+			continue;
+		text = request_expand(request, str_dup(request, word));
+		if (text == NULL)
+			return USER_FAILURE;
+		if (strncmp(text, "uid=", 4) == 0)
+			id = db_uid(request, text + 4);
+		else if (strncmp(text, "gid=", 4) == 0)
+			id = db_gid(request, text + 4);
+		else {
+			fields_set_text(fields, str_of(text));
+			continue;
+		}
+		if (id == NULL)
+			return USER_FAILURE;
+		fields_set(fields, text[0] == 'u' ? "uid" : "gid", id);
+	}
+	return USER_OK;
+}
+
+const struct userdb_driver userdb_static = {
+	.name = "static",
+	.open = static_open,
+	.lookup = static_lookup,
+};

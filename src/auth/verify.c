@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/verify.h"
+
+#include <fnmatch.h>
+
+#include "auth/auth.h"
+#include "auth/cache.h"
+#include "auth/db.h"
+#include "auth/workers.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+/* A walk along the passdbs; child of its request. */
+struct verify {
+	struct auth *auth;
+	struct request *request;
+	struct dbs *dbs;
+	struct passdb *db;
+	struct cache_key key;
+	bool has_key;
+	bool master_done; /* now the user that the master user wants to be */
+	bool accepted;    /* result_success = continue-ok */
+	bool refused;     /* what makes the end: -fail */
+	bool had_failure; /* something could not be asked */
+	enum pass_result last;
+	verify_fn *fn;
+	void *ctx;
+};
+
+static void go_on(struct verify *verify);
+
+static void finish(struct verify *verify, enum pass_result result)
+{
+	struct request *request = verify->request;
+	verify_fn *fn = verify->fn;
+	void *ctx = verify->ctx;
+
+	request->source = NULL;
+	request->success = result == PASS_OK;
+	mem_free(verify);
+	fn(ctx, request, result);
+}
+
+/* --- which passdbs count ------------------------------------------------- */
+
+static bool word_matches(const char *list, const char *what)
+{
+	struct str rest = str_of(list), word;
+
+	while (str_word(&rest, &word)) {
+		if (str_case_is(word, what))
+			return true;
+	}
+	return false;
+}
+
+static bool mech_wanted(const struct passdb *db, const struct request *request)
+{
+	const char *list = db->set->mechanisms;
+
+	if (*list == '\0')
+		return true;
+	return word_matches(list,
+			    *request->mech == '\0' ? "none" : request->mech);
+}
+
+/* "*@example.com !root": no pattern with "!" matches, and if there are others,
+ * one of them does. */
+static bool user_wanted(const struct passdb *db, const struct request *request)
+{
+	struct str rest = str_of(db->set->username_filter), word;
+	bool has_positive = false, positive = false;
+
+	while (str_word(&rest, &word)) {
+		bool not = word.data[0] == '!';
+		char *mask = str_dup(NULL, str_from(word, not ? 1 : 0));
+		bool match = fnmatch(mask, request->user, 0) == 0;
+
+		mem_free(mask);
+		if (not &&match)
+			return false;
+		has_positive = has_positive || !not ;
+		positive = positive || (!not &&match);
+	}
+	return !has_positive || positive;
+}
+
+static bool is_skipped(const struct verify *verify, const struct passdb *db)
+{
+	const char *skip = db->set->skip;
+
+	if (strcmp(skip, "authenticated") == 0 && verify->accepted)
+		return true;
+	if (strcmp(skip, "unauthenticated") == 0 && !verify->accepted)
+		return true;
+	return !mech_wanted(db, verify->request) ||
+	       !user_wanted(db, verify->request);
+}
+
+/* --- what an answer leads to --------------------------------------------- */
+
+/* A master user was accepted: from here on it is about the user that he wants
+ * to be. */
+static void become_login_user(struct verify *verify)
+{
+	struct request *request = verify->request;
+
+	request->master_user = request->user;
+	request->user = request->login_user;
+	request->login_user = NULL;
+	request->in_master = false;
+	if (request->verbose)
+		log_info("Master user logging in as %s", request->user);
+	verify->master_done = true;
+}
+
+static void accept_user(struct verify *verify)
+{
+	struct request *request = verify->request;
+	struct passdb *db = verify->db;
+
+	if (!db->set->master) {
+		finish(verify, PASS_OK);
+		return;
+	}
+	if (request->login_user == NULL) {
+		/* A login_user field of the masterdb may be needed. */
+		finish(verify, PASS_MISMATCH);
+		return;
+	}
+	become_login_user(verify);
+	if (!db->set->pass) {
+		finish(verify, PASS_OK);
+		return;
+	}
+	request->lookup_only = true;
+	verify->accepted = false;
+	verify->last = PASS_UNKNOWN_USER;
+	verify->db = verify->dbs->passdbs;
+	go_on(verify);
+}
+
+static void refuse(struct verify *verify, enum pass_result result)
+{
+	if (verify->master_done && result != PASS_FAILURE)
+		verify->request->fail_code = "authz_fail";
+	finish(verify, result);
+}
+
+/* The end of the list. */
+static void run_out(struct verify *verify)
+{
+	if (verify->accepted && !verify->refused)
+		accept_user(verify);
+	else if (verify->had_failure)
+		refuse(verify, PASS_FAILURE);
+	else
+		refuse(verify,
+		       verify->last == PASS_OK ? PASS_MISMATCH : verify->last);
+}
+
+static const char *rule_for(const struct passdb *db, enum pass_result result)
+{
+	switch (result) {
+	case PASS_OK:
+		return db->set->result_success;
+	case PASS_FAILURE:
+		return db->set->result_internalfail;
+	default:
+		return db->set->result_failure;
+	}
+}
+
+static void obey(struct verify *verify, enum pass_result result)
+{
+	const char *rule = rule_for(verify->db, result);
+	struct passdb *next = verify->db->next;
+
+	verify->last = result;
+	if (strcmp(rule, "return-ok") == 0 ||
+	    (strcmp(rule, "return") == 0 &&
+	     (result == PASS_OK || verify->accepted))) {
+		accept_user(verify);
+	} else if (strncmp(rule, "return", 6) == 0) {
+		refuse(verify, result == PASS_OK ? PASS_MISMATCH : result);
+	} else {
+		if (strcmp(rule, "continue-ok") == 0) {
+			verify->accepted = true;
+			verify->refused = false;
+		} else if (strcmp(rule, "continue-fail") == 0) {
+			verify->refused = true;
+		}
+		verify->had_failure =
+			verify->had_failure || result == PASS_FAILURE;
+		verify->db = next;
+		go_on(verify);
+	}
+}
+
+/* The fields get their meaning; they may refuse the user. */
+static enum pass_result apply(struct verify *verify,
+			      const struct fields *fields)
+{
+	struct request *request = verify->request;
+
+	for (size_t i = 0; i < fields->count; i++)
+		request_set_pass_field(request, fields->list[i].key,
+				       fields->list[i].value);
+	request_set_templates(request, verify->db->set->override_fields, false,
+			      false);
+	request_set_templates(request, verify->db->set->default_fields, false,
+			      true);
+	return request->passdb_failed ? PASS_MISMATCH : PASS_OK;
+}
+
+static void decide(struct verify *verify, const struct pass_answer *answer)
+{
+	enum pass_result result = answer->result;
+	const char *reason = fields_get(&answer->fields, "reason");
+
+	if (verify->db->set->deny) {
+		if (result == PASS_OK) {
+			request_log(verify->request, LOG_LEVEL_INFO,
+				    "User found from deny passdb");
+			refuse(verify, PASS_MISMATCH);
+			return;
+		}
+		verify->had_failure =
+			verify->had_failure || result == PASS_FAILURE;
+		verify->db = verify->db->next;
+		go_on(verify);
+		return;
+	}
+	if (result == PASS_OK)
+		result = apply(verify, &answer->fields);
+	else if (reason != NULL)
+		fields_set(&verify->request->pass_fields, "reason", reason);
+	obey(verify, result);
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+static void remember(struct verify *verify, const struct pass_answer *answer)
+{
+	CLEANUP(buf_free) struct buf value = buf_init(32 * 1024);
+	struct cache *cache = verify->auth->cache;
+	const struct request *request = verify->request;
+
+	if (!verify->has_key)
+		return;
+	if (answer->result == PASS_UNKNOWN_USER) {
+		cache_put_negative(cache, &verify->key, request->user);
+	} else if (answer->result == PASS_OK) {
+		fields_write(&answer->fields, &value);
+		if (!value.overflow)
+			cache_put(cache, &verify->key, request->user,
+				  request->password,
+				  str_n(value.data, value.len));
+	}
+}
+
+static void worker_answered(void *ctx, const struct pass_answer *answer)
+{
+	struct verify *verify = ctx;
+
+	remember(verify, answer);
+	decide(verify, answer);
+}
+
+static bool is_cached(struct verify *verify)
+{
+	struct request *request = verify->request;
+	struct cache *cache = verify->auth->cache;
+	struct pass_answer answer = {PASS_OK, fields_init(request)};
+	struct str value;
+
+	verify->has_key =
+		cache_pass_key(cache, verify->db, request, &verify->key);
+	if (!verify->has_key)
+		return false;
+	switch (cache_get(cache, &verify->key, request->password, &value)) {
+	case CACHE_MISS:
+		return false;
+	case CACHE_NEGATIVE:
+		request_log(request, LOG_LEVEL_INFO, "unknown user (cached)");
+		answer.result = PASS_UNKNOWN_USER;
+		break;
+	case CACHE_HIT:
+		fields_parse(&answer.fields, value);
+		break;
+	}
+	decide(verify, &answer);
+	return true;
+}
+
+static void ask(struct verify *verify)
+{
+	struct request *request = verify->request;
+	struct pass_answer answer = {PASS_OK, fields_init(request)};
+	const char *verbose = verify->db->set->auth_verbose;
+
+	request->source = verify->db->driver->name;
+	request->passdb_failed = false;
+	request->in_master = verify->db->set->master;
+	request->verbose = strcmp(verbose, "default") == 0
+				   ? verify->auth->set.auth_verbose ||
+					     verify->auth->set.auth_debug
+				   : strcmp(verbose, "yes") == 0;
+	passdb_ask(verify->db, request, false, &answer);
+	if (answer.result != PASS_SLOW)
+		decide(verify, &answer);
+	else if (!is_cached(verify))
+		workers_pass(verify->auth->workers, verify, verify->db->index,
+			     request, worker_answered, verify);
+}
+
+static void go_on(struct verify *verify)
+{
+	while (verify->db != NULL && is_skipped(verify, verify->db))
+		verify->db = verify->db->next;
+	if (verify->db == NULL)
+		run_out(verify);
+	else
+		ask(verify);
+}
+
+void verify_begin(struct auth *auth, struct request *request, verify_fn *fn,
+		  void *ctx)
+{
+	struct verify *verify = mem_new(request, struct verify);
+
+	verify->auth = auth;
+	verify->request = request;
+	verify->dbs = auth_dbs(auth, request->service);
+	verify->last = PASS_UNKNOWN_USER;
+	verify->fn = fn;
+	verify->ctx = ctx;
+	verify->db = request->login_user == NULL ? verify->dbs->passdbs
+						 : verify->dbs->masterdbs;
+	go_on(verify);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/worker.h"
+
+#include "auth/auth.h"
+#include "auth/db.h"
+#include "auth/workers.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/loop.h"
+#include "net/sock.h"
+#include "proto/auth.h"
+#include "service/service.h"
+
+static struct auth *auth;
+static unsigned requests, requests_max;
+
+/* A connection from auth. */
+struct worker {
+	struct conn *conn;
+	bool greeted;
+	uid_t uid;
+	pid_t pid;
+	unsigned count; /* of requests, for the log */
+};
+
+static const char *const result_names[] = {
+	[PASS_OK] = "ok",
+	[PASS_MISMATCH] = "mismatch",
+	[PASS_UNKNOWN_USER] = "unknown",
+	[PASS_DISABLED] = "disabled",
+	[PASS_EXPIRED] = "expired",
+	[PASS_NOT_FOR_USER] = "other",
+	[PASS_SLOW] = "failure",
+	[PASS_FAILURE] = "failure",
+};
+
+void worker_retire_after(unsigned count)
+{
+	requests_max = count;
+}
+
+static void write_answer(struct worker *worker, enum pass_result result,
+			 const struct fields *fields)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(WORKER_LINE_MAX);
+
+	if (result == PASS_OK)
+		buf_add(&out, "OK\t1");
+	else
+		buf_printf(&out, "FAIL\t1\t%s", result_names[result]);
+	fields_write(fields, &out);
+	buf_putc(&out, '\n');
+	if (out.overflow) {
+		log_error("auth-worker: the answer is too long");
+		buf_reset(&out);
+		buf_add(&out, "FAIL\t1\tfailure\n");
+	}
+	conn_write(worker->conn, out.data, out.len);
+}
+
+static void take_args(struct request *request, struct str rest)
+{
+	struct str word;
+
+	while (str_split(&rest, '\t', &word)) {
+		ptrdiff_t at = str_find_char(word, '=');
+
+		if (at < 0)
+			request_set_arg(request, word, STR(""));
+		else
+			request_set_arg(request, str_n(word.data, (size_t)at),
+					str_from(word, (size_t)at + 1));
+	}
+}
+
+static void set_verbose(struct request *request, const char *verbose)
+{
+	if (strcmp(verbose, "default") != 0)
+		request->verbose = strcmp(verbose, "yes") == 0;
+}
+
+static bool do_pass(struct worker *worker, struct request *request,
+		    uint32_t index, struct str rest)
+{
+	struct pass_answer answer = {PASS_FAILURE, fields_init(request)};
+	struct str password, lookup_only;
+	struct passdb *db;
+	char *text;
+
+	if (!str_split(&rest, '\t', &password) ||
+	    !str_split(&rest, '\t', &lookup_only))
+		return false;
+	text = str_tab_unescape(request, password);
+	request_set_password(request, text);
+	mem_wipe(text, strlen(text));
+	request->lookup_only = str_is(lookup_only, "1");
+	take_args(request, rest);
+	db = dbs_passdb(auth_dbs(auth, request->service), index);
+	if (db == NULL || request->user == NULL)
+		return false;
+	request->source = db->driver->name;
+	set_verbose(request, db->set->auth_verbose);
+	passdb_ask(db, request, true, &answer);
+	write_answer(worker, answer.result, &answer.fields);
+	return true;
+}
+
+static bool do_user(struct worker *worker, struct request *request,
+		    uint32_t index, struct str rest)
+{
+	static const enum pass_result results[] = {
+		[USER_OK] = PASS_OK,
+		[USER_NOT_FOUND] = PASS_UNKNOWN_USER,
+		[USER_FAILURE] = PASS_FAILURE,
+	};
+	struct fields fields = fields_init(request);
+	enum user_result result;
+	struct userdb *db;
+
+	take_args(request, rest);
+	db = dbs_userdb(auth_dbs(auth, request->service), index);
+	if (db == NULL || request->user == NULL)
+		return false;
+	request->source = db->driver->name;
+	set_verbose(request, db->set->auth_verbose);
+	result = db->driver->lookup(db, request, &fields);
+	write_answer(worker, results[result], &fields);
+	return true;
+}
+
+static void write_name(void *ctx, const char *name)
+{
+	struct worker *worker = ctx;
+	char *escaped = str_tab_escape(NULL, str_of(name));
+
+	conn_printf(worker->conn, "NAME\t1\t%s\n", escaped);
+	mem_free(escaped);
+	if (conn_output_full(worker->conn))
+		conn_flush(worker->conn);
+}
+
+static bool do_list(struct worker *worker, struct request *request,
+		    uint32_t index, struct str rest)
+{
+	struct fields none = fields_init(request);
+	struct userdb *db;
+	struct err err;
+
+	take_args(request, rest);
+	db = dbs_userdb(auth_dbs(auth, request->service), index);
+	if (db == NULL || db->driver->list == NULL)
+		return false;
+	if (db->driver->list(db, request, write_name, worker, &err) < 0) {
+		log_error("%s", err.text);
+		write_answer(worker, PASS_FAILURE, &none);
+	} else {
+		write_answer(worker, PASS_OK, &none);
+	}
+	return true;
+}
+
+/* False: auth is confused. */
+static bool run(struct worker *worker, struct str line)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "request");
+	struct request *request = request_new(ctx, &auth->set);
+	struct str rest = line, command, id, word;
+	uint32_t index;
+
+	if (!str_split(&rest, '\t', &command) || !str_split(&rest, '\t', &id))
+		return false;
+	if (!worker->greeted) {
+		worker->greeted = str_is(command, "VERSION") && str_is(id, "1");
+		return worker->greeted;
+	}
+	if (!str_split(&rest, '\t', &word) || !str_to_u32(word, &index))
+		return false;
+	requests++;
+	request->worker_pid = worker->pid;
+	request->worker_uid = worker->uid;
+	request->worker_count = ++worker->count;
+	if (str_is(command, "PASS"))
+		return do_pass(worker, request, index, rest);
+	if (str_is(command, "USER"))
+		return do_user(worker, request, index, rest);
+	if (str_is(command, "LIST"))
+		return do_list(worker, request, index, rest);
+	return false;
+}
+
+static void worker_end(struct worker *worker)
+{
+	conn_free(&worker->conn);
+	mem_free(worker);
+	service_client_end(auth->env);
+}
+
+static void on_closed(void *ctx, const char *why)
+{
+	(void)why;
+	worker_end(ctx);
+}
+
+static void on_drained(void *ctx)
+{
+	worker_end(ctx);
+	if (requests_max != 0 && requests >= requests_max)
+		loop_stop(auth->loop);
+}
+
+static void on_input(void *ctx)
+{
+	struct worker *worker = ctx;
+	struct str line;
+	size_t used;
+
+	while (auth_line_next(conn_input(worker->conn), &line, &used)) {
+		char *copy = str_dup(NULL, line);
+		bool ok;
+
+		mem_wipe((char *)line.data, line.len);
+		conn_consume(worker->conn, used);
+		ok = run(worker, str_of(copy));
+		mem_wipe(copy, strlen(copy));
+		mem_free(copy);
+		if (!ok) {
+			log_error("auth-worker: auth sent a broken request");
+			worker_end(worker);
+			return;
+		}
+	}
+	if (conn_input(worker->conn).len >= WORKER_LINE_MAX)
+		worker_end(worker);
+	else if (requests_max != 0 && requests >= requests_max)
+		conn_close_later(worker->conn);
+}
+
+static const struct conn_events events = {
+	.input = on_input,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+
+static void worker_accept(struct service_env *env,
+			  const struct service_client *client)
+{
+	struct worker *worker = mem_new(NULL, struct worker);
+	struct err err;
+	gid_t gid;
+
+	(void)env;
+	if (sock_peer(client->fd, &worker->uid, &gid, &worker->pid, &err) < 0)
+		log_error("auth-worker: %s", err.text);
+	worker->conn = conn_new(worker, auth->loop, client->fd, WORKER_LINE_MAX,
+				&events, worker);
+}
+
+static int worker_init(struct service_env *env, struct err *err)
+{
+	return auth_open(NULL, env, &auth, err);
+}
+
+const struct service auth_worker_service = {
+	.name = "auth-worker",
+	.settings = auth_settings,
+	.sandbox = SANDBOX_NONE,
+	.init = worker_init,
+	.accept = worker_accept,
+};

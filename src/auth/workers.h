@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/workers.h - the auth-worker processes as auth sees them: connections
+ * to their socket, each working on one request; what is more waits its turn.
+ *
+ * Lines, tab-separated and escaped as in the auth protocol. auth sends
+ *	VERSION 1
+ *	PASS <id> <passdb> <password> <lookup only: 0, 1> key=value...
+ *	USER <id> <userdb> key=value...
+ *	LIST <id> <userdb> key=value...
+ * and gets, the fields being those that the database gave:
+ *	OK <id> key=value... | FAIL <id> <result> key=value...
+ *	NAME <id> <user>  (before the OK of a LIST)
+ */
+#ifndef AUTH_WORKERS_H
+#define AUTH_WORKERS_H
+#include "auth/request.h"
+
+struct auth;
+struct pass_answer;
+struct workers;
+
+enum {
+	WORKER_VERSION = 1,
+	WORKER_LINE_MAX = 64 * 1024,
+	WORKER_QUEUE_MAX = 100 * 1000,
+	WORKER_TIMEOUT_MS = 60 * 1000, /* queueing and working, together */
+};
+
+typedef void workers_pass_fn(void *ctx, const struct pass_answer *answer);
+typedef void workers_user_fn(void *ctx, enum user_result result,
+			     const struct fields *fields);
+typedef void workers_list_fn(void *ctx, const char *name);
+
+struct workers *workers_new(const void *ctx, struct auth *auth,
+			    const char *socket_path, unsigned max);
+/* All three: freeing `owner` cancels, `fn` is then not called. */
+void workers_pass(struct workers *workers, const void *owner, unsigned passdb,
+		  const struct request *request, workers_pass_fn *fn,
+		  void *ctx);
+void workers_user(struct workers *workers, const void *owner, unsigned userdb,
+		  const struct request *request, workers_user_fn *fn,
+		  void *ctx);
+/* `done` gets false if not all could be listed. */
+void workers_list(struct workers *workers, const void *owner, unsigned userdb,
+		  const struct request *request, workers_list_fn *fn,
+		  void (*done)(void *ctx, bool ok), void *ctx);
+
+#endif

@@ -216,6 +216,11 @@ static void store(struct parser *parser, struct node *node,
 		parse_error(parser, "%s: %s", statement->key, err.text);
 		return;
 	}
+	if (row != NULL && row->kind == SETTING_MODE && value[0] != '0')
+		parse_warning(parser,
+			      "%s: %s is taken for a decimal number; write 0%s "
+			      "for octal",
+			      statement->key, value, value);
 	if (node == parser->config->root)
 		warn_order(parser, statement->key);
 	entry = entry_set(node,

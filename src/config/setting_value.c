@@ -29,8 +29,7 @@ int setting_parse_bool(const char *text, bool *out, struct err *err)
 		*out = true;
 		return 0;
 	}
-	if (str_case_is(value, "no") || str_case_is(value, "n") ||
-	    str_is(value, "0")) {
+	if (str_case_is(value, "no")) {
 		*out = false;
 		return 0;
 	}
@@ -128,18 +127,20 @@ int setting_parse_duration(const char *text, struct duration *out,
 	return 0;
 }
 
+/* As in Dovecot, only a 0 in front makes it octal. */
 int setting_parse_mode(const char *text, struct setting_mode *out,
 		       struct err *err)
 {
+	unsigned base = text[0] == '0' ? 8 : 10;
+	size_t digits = strspn(text, base == 8 ? "01234567" : "0123456789");
 	mode_t mode = 0;
-	size_t digits = strspn(text, "01234567");
 
 	if (digits == 0 || text[digits] != '\0')
 		return err_set(err, ERR_INVALID,
 			       "Invalid number %s: Not a valid octal number",
 			       text);
 	for (size_t i = 0; i < digits; i++) {
-		mode = mode * 8 + (mode_t)(text[i] - '0');
+		mode = mode * base + (mode_t)(text[i] - '0');
 		if (mode > 07777)
 			return err_set(err, ERR_INVALID,
 				       "Invalid mode %s: Number too large",

@@ -1,1 +1,17 @@
 # SPDX-License-Identifier: MIT
+pkglibexec_PROGRAMS += lmtp
+deliver_common = \
+	src/lda/address.c \
+	src/lda/deliver.c src/lda/deliver.h \
+	src/lda/settings.h \
+	src/lda/spool.c src/lda/spool.h \
+	src/lda/trace.c
+lmtp_SOURCES = $(deliver_common) \
+	src/lda/lmtp.c src/lda/lmtp.h \
+	src/lda/lmtp_command.c \
+	src/lda/lmtp_data.c \
+	src/lda/lmtp_rcpt.c \
+	src/lda/lmtp_user.c \
+	src/lda/main_lmtp.c
+lmtp_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
+libsettings_a_SOURCES += src/lda/settings.c

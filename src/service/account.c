@@ -160,3 +160,18 @@ struct account *account_unpack(const void *ctx, struct unpack *in)
 	account->gid = gid;
 	return account;
 }
+
+struct account *account_copy(const void *ctx, const struct account *account)
+{
+	struct buf packed = buf_init(SIZE_MAX);
+	struct account *copy;
+	struct unpack in;
+
+	account_pack(account, &packed);
+	in = (struct unpack){.in = str_n(packed.data, packed.len)};
+	copy = account_unpack(ctx, &in);
+	mem_wipe(packed.data, packed.len);
+	buf_free(&packed);
+	/* It was packed from an account: it can't be malformed. */
+	return copy;
+}

@@ -32,6 +32,8 @@ int account_parse(const void *ctx, struct str name, struct str fields,
 const char *account_field(const struct account *account, const char *key);
 /* For the way from the template to a worker. */
 void account_pack(const struct account *account, struct buf *out);
+/* A copy below ctx, for who keeps an account longer than it was told. */
+struct account *account_copy(const void *ctx, const struct account *account);
 struct account *account_unpack(const void *ctx, struct unpack *in);
 
 #endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "lda/deliver.h"
+
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/vars.h"
+#include "lda/settings.h"
+#include "lda/spool.h"
+#include "mime/header.h"
+#include "mime/parse.h"
+#include "storage/mailbox.h"
+#include "storage/save.h"
+#include "storage/user.h"
+
+enum { LOG_FIELD_MAX = 200 };
+
+/* --- the log
+ * ------------------------------------------------------------------ */
+
+static char *field_text(const void *ctx, struct str header, const char *name)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(LOG_FIELD_MAX * 4);
+	struct header_field field;
+
+	if (!header_find(header, name, &field))
+		return NULL;
+	header_unfold(field.value, &text);
+	return str_sanitize(ctx, str_n(text.data, text.len), LOG_FIELD_MAX);
+}
+
+static char *message_id(const void *ctx, struct str header)
+{
+	char *id = field_text(ctx, header, "Message-ID");
+
+	if (id == NULL || id[0] == '\0')
+		return mem_strdup(ctx, "unspecified");
+	return id;
+}
+
+static char *log_text(const void *ctx, const struct delivery *delivery,
+		      const struct lda_settings *set, const char *status)
+{
+	struct str header = spool_header(delivery->spool);
+	const struct mime_message *message = spool_message(delivery->spool);
+	uint64_t now = clock_monotonic_ms();
+	const struct var vars[] = {
+		{'$', NULL, status},
+		{'m', "msgid", message_id(ctx, header)},
+		{'s', "subject", field_text(ctx, header, "Subject")},
+		{'f', "from", field_text(ctx, header, "From")},
+		{'e', "from_envelope", delivery->from},
+		{'p', "size",
+		 mem_printf(ctx, "%llu",
+			    (unsigned long long)message->size.physical)},
+		{'w', "vsize",
+		 mem_printf(ctx, "%llu",
+			    (unsigned long long)message->size.virtual)},
+		{0, "to_envelope", delivery->to},
+		{0, "session", delivery->session_id},
+		{0, "delivery_time",
+		 mem_printf(ctx, "%llu",
+			    (unsigned long long)(now - delivery->started_ms))},
+		{0, "session_time",
+		 mem_printf(
+			 ctx, "%llu",
+			 (unsigned long long)(now -
+					      delivery->session_started_ms))},
+		{0, NULL, NULL},
+	};
+	struct err err;
+	char *text;
+
+	if (vars_expand(ctx, set->deliver_log_format, vars, &text, &err) < 0)
+		return mem_strdup(ctx, status);
+	return text;
+}
+
+static void log_status(const struct delivery *delivery,
+		       const struct lda_settings *set, enum log_level level,
+		       const char *status)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "deliver line");
+
+	log_line(level, "%s", log_text(ctx, delivery, set, status));
+}
+
+/* mail_log_prefix with this delivery's session. */
+static void set_log_prefix(const void *ctx, const struct delivery *delivery)
+{
+	const struct mail_settings *set = user_settings(delivery->user);
+	struct var *user = vars_user(ctx, user_name(delivery->user));
+	struct var *vars = mem_array(ctx, struct var, 16);
+	struct err err;
+	size_t n = 0;
+	char *prefix;
+
+	for (; n < 8 && (user[n].key != 0 || user[n].name != NULL); n++)
+		vars[n] = user[n];
+	vars[n++] = (struct var){'s', "service", delivery->service};
+	vars[n++] =
+		(struct var){'p', "pid", mem_printf(ctx, "%d", (int)getpid())};
+	vars[n++] = (struct var){0, "session", delivery->session_id};
+	if (vars_expand(ctx, set->mail_log_prefix, vars, &prefix, &err) < 0)
+		return;
+	/* The log puts ": " behind it by itself. */
+	if (strlen(prefix) >= 2 &&
+	    strcmp(prefix + strlen(prefix) - 2, ": ") == 0)
+		prefix[strlen(prefix) - 2] = '\0';
+	log_prefix_set(prefix);
+}
+
+/* --- saving
+ * -------------------------------------------------------------------- */
+
+static unsigned open_flags(const struct lda_settings *set)
+{
+	unsigned flags = MAILBOX_SAVE_ONLY;
+
+	if (set->lda_mailbox_autocreate)
+		flags |= MAILBOX_CREATE;
+	if (set->lda_mailbox_autosubscribe)
+		flags |= MAILBOX_SUBSCRIBE;
+	return flags;
+}
+
+static int save_into(const void *ctx, const struct delivery *delivery,
+		     const struct lda_settings *set, const char *name,
+		     struct err *err)
+{
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	CLEANUP(save_rollback) struct save *save = NULL;
+	const struct save_options options = {
+		.parsed = spool_message(delivery->spool)};
+	uint32_t uid_validity;
+
+	if (mailbox_open(delivery->user, name, open_flags(set), &box, err) < 0)
+		return -1;
+	save = save_begin(ctx, box);
+	if (save_mail_begin(save, &options, err) < 0 ||
+	    spool_save(delivery->spool, save, err) < 0 ||
+	    save_mail_finish(save, err) < 0)
+		return -1;
+	return save_commit(&save, &uid_validity, NULL, err);
+}
+
+static int save_and_log(const void *ctx, const struct delivery *delivery,
+			const struct lda_settings *set, const char *name,
+			struct err *err)
+{
+	if (save_into(ctx, delivery, set, name, err) < 0) {
+		log_status(delivery, set,
+			   err->code == ERR_QUOTA ? LOG_LEVEL_INFO
+						  : LOG_LEVEL_ERROR,
+			   mem_printf(ctx, "save failed to %s: %s", name,
+				      err->text));
+		return -1;
+	}
+	log_status(delivery, set, LOG_LEVEL_INFO,
+		   mem_printf(ctx, "saved mail to %s", name));
+	return 0;
+}
+
+int deliver(const struct delivery *delivery, const struct lda_settings *set,
+	    struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delivery");
+	const char *name = delivery->mailbox;
+	int ret;
+
+	set_log_prefix(ctx, delivery);
+	ret = save_and_log(ctx, delivery, set, name, err);
+	/* A mailbox that cannot be had must not cost the mail; a full disk or
+	 * quota is the same in INBOX. */
+	if (ret < 0 && strcasecmp(name, "INBOX") != 0 &&
+	    err->code != ERR_QUOTA && err->code != ERR_NO_SPACE)
+		ret = save_and_log(ctx, delivery, set, "INBOX", err);
+	log_prefix_set(NULL);
+	return ret;
+}

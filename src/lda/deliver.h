@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/deliver.h - one message for one user, for lmtp and dovetail-lda alike.
+ *
+ * deliver() returns 0 only when the mail is durable in storage, and the caller
+ * may then say 250. It runs with the user's rights, which are the caller's to
+ * take.
+ */
+#ifndef LDA_DELIVER_H
+#define LDA_DELIVER_H
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "base/str.h"
+
+struct account;
+struct buf;
+struct err;
+struct lda_settings;
+struct spool;
+struct user;
+
+struct delivery {
+	struct user *user;
+	const char *service; /* "lmtp", "lda": for the log */
+	const char *session_id;
+	const char *from; /* envelope sender; "" for <> */
+	const char *to;   /* envelope recipient */
+	/* Where to; INBOX is taken if it cannot be opened. */
+	const char *mailbox;
+	struct spool *spool; /* ended */
+	uint64_t session_started_ms, started_ms;
+};
+
+int deliver(const struct delivery *delivery, const struct lda_settings *set,
+	    struct err *err);
+
+/* --- addresses --------------------------------------------------------------
+ */
+
+/* "user+detail@domain" to "user@domain" and "detail" (NULL if there is none;
+ * `delimiters` empty: never). Children of ctx. */
+void address_split(const void *ctx, const char *address, const char *delimiters,
+		   char **user_out, char **detail_out);
+
+/* --- the fields on top
+ * --------------------------------------------------------- */
+
+struct trace {
+	const char *from;
+	const char *to;           /* NULL: several recipients, name none */
+	const char *delivered_to; /* NULL: no Delivered-To */
+	/* Received; NULL hostname: none. */
+	const char *hostname, *helo, *session_id, *with, *tls;
+	struct ip remote;
+	int64_t time;
+};
+void trace_write(const struct trace *trace, struct buf *out);
+/* hostname, or the system's name if the setting is empty. */
+const char *lda_hostname(const void *ctx, const struct lda_settings *set);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "lda/lmtp.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/loop.h"
+#include "service/service.h"
+
+enum { LMTP_INPUT_MAX = 128 * 1024, LMTP_CHUNK_MAX = LMTP_INPUT_MAX + 16 };
+
+static const char *state_name(enum lmtp_state state)
+{
+	static const char *const names[] = {"READY", "MAIL FROM", "RCPT TO",
+					    "DATA"};
+
+	return names[state];
+}
+
+static const char *peer_name(const struct lmtp_session *session,
+			     char text[IP_TEXT_MAX])
+{
+	if (session->remote.family == 0)
+		return "local";
+	return ip_text(&session->remote, text);
+}
+
+void lmtp_reply(struct lmtp_session *session, const char *fmt, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, fmt);
+	text = mem_vprintf(session, fmt, args);
+	va_end(args);
+	conn_printf(session->conn, "%s\r\n", text);
+	mem_free(text);
+}
+
+void lmtp_reset(struct lmtp_session *session)
+{
+	mem_free(session->ctx);
+	session->ctx = mem_ctx(session, "transaction");
+	session->from = NULL;
+	session->rcpts = session->last_rcpt = NULL;
+	session->rcpt_count = 0;
+	session->spool = NULL;
+	session->state = LMTP_READY;
+}
+
+/* --- the end -----------------------------------------------------------------
+ */
+
+static int session_free(struct lmtp_session *session)
+{
+	struct service_env *env = session->process->env;
+
+	DL_DELETE(session->process->sessions, session);
+	conn_free(&session->conn);
+	buf_free(&session->chunk);
+	service_client_end(env);
+	return 0;
+}
+
+static void last_written(void *ctx)
+{
+	mem_free(ctx);
+}
+
+static void last_closed(void *ctx, const char *why)
+{
+	(void)why;
+	mem_free(ctx);
+}
+
+static const struct conn_events last_events = {
+	.drained = last_written,
+	.closed = last_closed,
+};
+
+void lmtp_end(struct lmtp_session *session, const char *bye, const char *reason)
+{
+	char ip[IP_TEXT_MAX];
+
+	if (session->ended)
+		return;
+	session->ended = true;
+	if (session->command != NULL)
+		log_info("Disconnect from %s: %s (unfinished %s command) "
+			 "(state=%s)",
+			 peer_name(session, ip), reason, session->command,
+			 state_name(session->state));
+	else
+		log_info("Disconnect from %s: %s (state=%s)",
+			 peer_name(session, ip), reason,
+			 state_name(session->state));
+	if (bye != NULL)
+		lmtp_reply(session, "%s", bye);
+	conn_set_events(session->conn, &last_events, session);
+	conn_set_timeout(session->conn, (struct duration){5000});
+	conn_close_later(session->conn);
+}
+
+static void closed(void *ctx, const char *why)
+{
+	struct lmtp_session *session = ctx;
+	char *reason = mem_printf(session, "Connection closed%s%s",
+				  why[0] != '\0' ? ": " : "", why);
+
+	/* A lookup's answer still refers to it. */
+	lmtp_end(session, NULL, reason);
+}
+
+static void timeout(void *ctx)
+{
+	struct lmtp_session *session = ctx;
+	char *bye =
+		mem_printf(session, "421 4.4.2 %s Disconnected for inactivity",
+			   session->process->hostname);
+
+	lmtp_end(session, bye, "Disconnected for inactivity");
+}
+
+/* --- input
+ * --------------------------------------------------------------------- */
+
+static size_t take_line(struct lmtp_session *session, struct str in)
+{
+	struct smtp_line line;
+	size_t used;
+
+	switch (smtp_parser_feed(session->parser, in, &used, &line)) {
+	case SMTP_PARSE_LINE:
+		lmtp_command(session, &line);
+		break;
+	case SMTP_PARSE_TOO_LONG:
+		lmtp_reply(session, "500 5.5.2 Line too long");
+		lmtp_bad(session);
+		break;
+	case SMTP_PARSE_BAD:
+		lmtp_reply(session, "500 5.5.2 Invalid command syntax");
+		lmtp_bad(session);
+		break;
+	case SMTP_PARSE_MORE:
+		break;
+	}
+	return used;
+}
+
+/* A lookup or a client that does not read its replies stops it. */
+static void input(void *ctx)
+{
+	struct lmtp_session *session = ctx;
+
+	conn_cork(session->conn, true);
+	while (!session->ended && !session->looking_up &&
+	       !conn_output_full(session->conn)) {
+		struct str in = conn_input(session->conn);
+		size_t used;
+
+		if (in.len == 0)
+			break;
+		used = session->state == LMTP_DATA ? lmtp_data_feed(session, in)
+						   : take_line(session, in);
+		conn_consume(session->conn, used);
+	}
+	conn_cork(session->conn, false);
+}
+
+void lmtp_resume(struct lmtp_session *session)
+{
+	if (session->ended)
+		return;
+	conn_resume(session->conn);
+	input(session);
+}
+
+static const struct conn_events events = {
+	.input = input,
+	.drained = input,
+	.closed = closed,
+	.timeout = timeout,
+};
+
+void lmtp_session_new(struct lmtp_process *process,
+		      const struct service_client *client)
+{
+	struct lmtp_session *session = mem_new(process, struct lmtp_session);
+	struct loop *loop = service_loop(process->env);
+	char ip[IP_TEXT_MAX];
+
+	session->process = process;
+	session->local = client->local;
+	session->remote = client->remote;
+	session->started_ms = clock_monotonic_ms();
+	session->chunk = buf_init(LMTP_CHUNK_MAX);
+	session->session_id = service_session_id(session);
+	session->parser =
+		smtp_parser_new(session, process->set.lmtp_max_line_length);
+	session->conn = conn_new(session, loop, client->fd, LMTP_INPUT_MAX,
+				 &events, session);
+	DL_APPEND(process->sessions, session);
+	talloc_set_destructor(session, session_free);
+	lmtp_reset(session);
+	conn_set_timeout(session->conn, process->set.lmtp_timeout);
+	log_info("Connect from %s", peer_name(session, ip));
+	lmtp_reply(session, "220 %s %s", process->hostname, process->greeting);
+}

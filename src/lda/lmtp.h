@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/lmtp.h - the LMTP server (RFC 2033): lmtp.c has a connection and its
+ * input, lmtp_command.c the commands, lmtp_rcpt.c recipients, lmtp_data.c what
+ * happens from DATA to the last reply, lmtp_user.c the users kept open.
+ */
+#ifndef LDA_LMTP_H
+#define LDA_LMTP_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/ip.h"
+#include "lda/settings.h"
+#include "net/tls.h"
+#include "proto/smtp.h"
+#include "storage/user.h"
+
+struct account;
+struct auth_master;
+struct config;
+struct conn;
+struct err;
+struct lmtp_session;
+struct service_client;
+struct service_env;
+struct spool;
+
+enum lmtp_state {
+	LMTP_READY,
+	LMTP_MAIL, /* MAIL FROM was accepted */
+	LMTP_RCPT, /* a recipient too */
+	LMTP_DATA,
+};
+
+struct lmtp_process {
+	struct service_env *env;
+	struct lda_settings lda;
+	struct lmtp_settings set;
+	struct mail_settings mail;
+	const char *hostname, *greeting;
+	struct auth_master *auth;
+	struct lmtp_user *users; /* list, latest first */
+	unsigned user_count;
+	struct lmtp_session *sessions; /* list */
+};
+
+struct lmtp_rcpt {
+	char *address; /* as given, without <> */
+	char *user;    /* without the detail */
+	char *detail;  /* NULL: none */
+	char *session_id;
+	struct account *account;
+	struct lmtp_rcpt *same_as; /* the same address was given before */
+	struct lmtp_rcpt *next;
+};
+
+struct lmtp_session {
+	struct lmtp_process *process;
+	struct conn *conn;
+	struct ip local, remote;
+	struct smtp_parser *parser;
+	enum lmtp_state state;
+	char *session_id;
+	char *helo;
+	const char *command; /* under way, for the log: "DATA"; NULL */
+	bool looking_up, ended;
+	unsigned bad_commands;
+	uint64_t started_ms;
+
+	/* The transaction; all below it is freed with it. */
+	void *ctx;
+	char *from;
+	struct lmtp_rcpt *rcpts, *last_rcpt;
+	unsigned rcpt_count;
+	struct spool *spool;
+	struct dot dot;
+	struct buf chunk; /* of the data, without dots */
+	uint64_t data_started_ms;
+
+	struct lmtp_session *prev, *next;
+};
+
+/* --- lmtp.c ----------------------------------------------------------------
+ */
+
+void lmtp_session_new(struct lmtp_process *process,
+		      const struct service_client *client);
+void lmtp_reply(struct lmtp_session *session, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Forget the transaction: after RSET, LHLO, the data. */
+void lmtp_reset(struct lmtp_session *session);
+/* Log the disconnect and close; `bye` (may be NULL) is the last reply. */
+void lmtp_end(struct lmtp_session *session, const char *bye,
+	      const char *reason);
+/* Go on with input after a lookup. */
+void lmtp_resume(struct lmtp_session *session);
+
+/* --- lmtp_command.c
+ * ----------------------------------------------------------- */
+
+void lmtp_command(struct lmtp_session *session, const struct smtp_line *line);
+/* A wrong command was answered; too many end the session. */
+void lmtp_bad(struct lmtp_session *session);
+
+/* --- lmtp_rcpt.c
+ * ----------------------------------------------------------------- */
+
+void lmtp_rcpt(struct lmtp_session *session, struct str args);
+
+/* --- lmtp_data.c
+ * ------------------------------------------------------------------ */
+
+void lmtp_data_begin(struct lmtp_session *session);
+/* Returns the octets used; at the end of the data it delivers and replies. */
+size_t lmtp_data_feed(struct lmtp_session *session, struct str in);
+
+/* --- lmtp_user.c
+ * ------------------------------------------------------------------- */
+
+/* The user's storage, from the last delivery if nothing about the account has
+ * changed. Call with the user's rights. The process keeps it. */
+int lmtp_user_get(struct lmtp_process *process, const struct account *account,
+		  struct user **out, struct err *err);
+/* Give up what is kept beyond the limit. */
+void lmtp_users_prune(struct lmtp_process *process);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/lmtp_user.c - users of the last deliveries, kept open: the next mail for
+ * them needs no settings, namespaces or index to be opened.
+ */
+#include <string.h>
+#include <utlist.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "lda/lmtp.h"
+#include "service/account.h"
+#include "service/service.h"
+
+enum { ACCOUNT_MAX = 64 * 1024 };
+
+struct lmtp_user {
+	struct user *user;
+	struct account *account;
+	struct str packed; /* the account, to see whether it changed */
+	struct lmtp_user *prev, *next;
+};
+
+static struct str pack(const void *ctx, const struct account *account)
+{
+	struct buf out = buf_init(ACCOUNT_MAX);
+	size_t len;
+
+	account_pack(account, &out);
+	len = out.len;
+	return str_n(buf_steal(ctx, &out), len);
+}
+
+static void drop(struct lmtp_process *process, struct lmtp_user *user)
+{
+	DL_DELETE(process->users, user);
+	process->user_count--;
+	mem_free(user);
+}
+
+/* Moves it to the front. */
+static struct lmtp_user *find(struct lmtp_process *process, struct str packed)
+{
+	struct lmtp_user *user;
+
+	DL_FOREACH (process->users, user) {
+		if (!str_equal(user->packed, packed))
+			continue;
+		DL_DELETE(process->users, user);
+		DL_PREPEND(process->users, user);
+		return user;
+	}
+	return NULL;
+}
+
+void lmtp_users_prune(struct lmtp_process *process)
+{
+	while (process->user_count > process->set.lmtp_user_cache_size)
+		drop(process, process->users->prev); /* the oldest */
+}
+
+int lmtp_user_get(struct lmtp_process *process, const struct account *account,
+		  struct user **out, struct err *err)
+{
+	struct lmtp_user *user = mem_new(process, struct lmtp_user), *known;
+	const struct user_context context = {.service = "lmtp",
+					     .session_id = ""};
+
+	user->packed = pack(user, account);
+	known = find(process, user->packed);
+	if (known != NULL) {
+		mem_free(user);
+		*out = known->user;
+		return 0;
+	}
+	user->account = account_copy(user, account);
+	if (user_open(user, service_config(process->env), user->account,
+		      &context, &user->user, err) < 0) {
+		mem_free(user);
+		return -1;
+	}
+	DL_PREPEND(process->users, user);
+	process->user_count++;
+	*out = user->user;
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include <utlist.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "lda/deliver.h"
+#include "lda/lmtp.h"
+#include "service/auth_master.h"
+#include "service/service.h"
+
+static struct lmtp_process *process;
+
+static int lmtp_init(struct service_env *env, struct err *err)
+{
+	const struct config_filter filter = {.protocol = "lmtp"};
+	const struct config *config = service_config(env);
+	const char *socket;
+
+	process = mem_new(NULL, struct lmtp_process);
+	process->env = env;
+	if (config_read(process, config, &filter, lda_settings, &process->lda,
+			err) < 0 ||
+	    config_read(process, config, &filter, lmtp_settings, &process->set,
+			err) < 0 ||
+	    config_read(process, config, &filter, mail_settings, &process->mail,
+			err) < 0)
+		return -1;
+	process->hostname = lda_hostname(process, &process->lda);
+	process->greeting = config_value(config, &filter, "login_greeting");
+	socket = config_value(config, &filter, "auth_socket_path");
+	process->auth =
+		auth_master_new(process, service_loop(env),
+				service_socket_path(process, env, socket));
+	return 0;
+}
+
+static void lmtp_accept(struct service_env *env,
+			const struct service_client *client)
+{
+	(void)env;
+	lmtp_session_new(process, client);
+}
+
+static void lmtp_stop(struct service_env *env, const char *reason)
+{
+	struct lmtp_session *session, *tmp;
+
+	(void)env;
+	DL_FOREACH_SAFE(process->sessions, session, tmp)
+	{
+		char *bye = mem_printf(session, "421 4.3.2 %s %s",
+				       process->hostname, reason);
+
+		lmtp_end(session, bye, reason);
+	}
+}
+
+static const struct service lmtp_service = {
+	.name = "lmtp",
+	.settings = lmtp_settings,
+	.sandbox = SANDBOX_FILES | SANDBOX_UNIX | SANDBOX_IDS,
+	.init = lmtp_init,
+	.accept = lmtp_accept,
+	.stop = lmtp_stop,
+};
+
+int main(int argc, char **argv)
+{
+	return service_run(&lmtp_service, argc, argv);
+}

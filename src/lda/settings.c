@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "lda/settings.h"
+
+#define SETTINGS_STRUCT struct lda_settings
+const struct setting lda_settings[] = {
+	S(hostname, "",
+	  "Name of this host in greetings and Received fields; empty: its "
+	  "real name."),
+	S_FLAGS(postmaster_address, "postmaster@%{if;%d;ne;;%d;%{hostname}}",
+		SETTING_VARS, "From: of mails about deliveries."),
+	S_FLAGS(deliver_log_format, "msgid=%m: %$", SETTING_VARS,
+		"What the log tells of a delivery: %$ is what became of it, %m "
+		"the Message-ID, %s the subject, %f From:, %e the envelope "
+		"sender, %p and %w sizes, %{delivery_time}, %{session_time}, "
+		"%{to_envelope}."),
+	S(recipient_delimiter, "+",
+	  "What divides user and detail in an address (user+detail); each "
+	  "character is one."),
+	S(lda_original_recipient_header, "",
+	  "Field to take the original recipient from if the MTA does not "
+	  "tell."),
+	S(lda_mailbox_autocreate, "no",
+	  "Make a mailbox that a mail goes to if it is missing."),
+	S(lda_mailbox_autosubscribe, "no",
+	  "Subscribe a mailbox that was made so."),
+	S(quota_full_tempfail, "no",
+	  "Ask the MTA to try again when the user's quota is full, instead of "
+	  "returning the mail."),
+	S_FOREIGN("lmtp_proxy", SETTING_BOOL, "no",
+		  "Whether recipients may be passed on to other servers."),
+	S_FOREIGN("lmtp_proxy_rawlog_dir", SETTING_TEXT, "",
+		  "Where traffic with those servers is recorded."),
+	S_FOREIGN("lmtp_rawlog_dir", SETTING_TEXT, "",
+		  "Where traffic of LMTP is recorded."),
+	S_FOREIGN("lmtp_rcpt_check_quota", SETTING_BOOL, "no",
+		  "Whether quota is looked at when a recipient is named."),
+	S_FOREIGN("rejection_reason", SETTING_TEXT,
+		  "Your message to <%t> was automatically rejected:%n%r",
+		  "Text of mails about rejected mails."),
+	S_FOREIGN("rejection_subject", SETTING_TEXT, "Rejected: %s",
+		  "Subject: of mails about rejected mails."),
+	S_FOREIGN("sendmail_path", SETTING_TEXT, "/usr/sbin/sendmail",
+		  "Program that sends mail."),
+	S_FOREIGN("submission_host", SETTING_TEXT, "",
+		  "Server that sends mail, instead of sendmail_path."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(lda_settings, "");
+#undef SETTINGS_STRUCT
+
+#define SETTINGS_STRUCT struct lmtp_settings
+const struct setting lmtp_settings[] = {
+	S_ENUM(lmtp_hdr_delivery_address, "final", "none:final:original",
+	       "The address in Delivered-To: after (final) or before "
+	       "(original) the userdb was asked."),
+	S(lmtp_client_workarounds, "",
+	  "whitespace-before-path: blanks before <address>. mailbox-for-path: "
+	  "addresses without <>."),
+	S(lmtp_add_received_header, "yes",
+	  "Put a Received: field on top of each mail."),
+	S(lmtp_save_to_detail_mailbox, "no",
+	  "Save mails for user+detail into the mailbox named detail."),
+	S(lmtp_verbose_replies, "no",
+	  "Tell the client the reason of temporary failures."),
+	S(lmtp_user_concurrency_limit, "0",
+	  "Deliveries to one user at the same time; 0: any number."),
+	S(lmtp_max_line_length, "4 k", "Longest command line."),
+	S(lmtp_max_message_size, "0",
+	  "Largest mail, also announced as SIZE; 0: any that the disk holds."),
+	S(lmtp_max_recipients, "1000", "Recipients of one mail."),
+	S(lmtp_max_bad_commands, "20",
+	  "After how many wrong commands in a row a client is thrown out."),
+	S(lmtp_user_cache_size, "100",
+	  "Users whose mailboxes a process keeps open for the next delivery."),
+	S(lmtp_timeout, "5 mins", "How long a client may be silent."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(lmtp_settings, "");
+#undef SETTINGS_STRUCT
+
+CONFIG_PRESET(lmtp, "service lmtp {\n"
+		    "  client_limit = 1\n"
+		    "  executable = lmtp\n"
+		    "  extra_groups = $default_internal_group\n"
+		    "  protocol = lmtp\n"
+		    "  unix_listener lmtp {\n"
+		    "    mode = 0666\n"
+		    "  }\n"
+		    "}\n");

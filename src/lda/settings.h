@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/settings.h - settings of deliveries, and of the two ways in.
+ */
+#ifndef LDA_SETTINGS_H
+#define LDA_SETTINGS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/setting.h"
+
+/* Both lmtp and dovetail-lda. */
+struct lda_settings {
+	const char *hostname, *postmaster_address;
+	const char *deliver_log_format;
+	const char *recipient_delimiter;
+	const char *lda_original_recipient_header;
+	bool lda_mailbox_autocreate, lda_mailbox_autosubscribe;
+	bool quota_full_tempfail;
+};
+extern const struct setting lda_settings[];
+
+struct lmtp_settings {
+	const char *lmtp_hdr_delivery_address; /* none, final, original */
+	const char *lmtp_client_workarounds;
+	bool lmtp_add_received_header, lmtp_save_to_detail_mailbox;
+	bool lmtp_verbose_replies;
+	unsigned lmtp_user_concurrency_limit;
+	/* Ours. */
+	uint64_t lmtp_max_line_length, lmtp_max_message_size;
+	unsigned lmtp_max_recipients, lmtp_max_bad_commands;
+	unsigned lmtp_user_cache_size;
+	struct duration lmtp_timeout;
+};
+extern const struct setting lmtp_settings[];
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "lda/spool.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "mime/parse.h"
+#include "storage/save.h"
+
+/* Most mails are smaller than this; a file costs more than the memory. */
+enum { SPOOL_MEMORY_MAX = 256 * 1024, SPOOL_CHUNK = 64 * 1024 };
+
+struct spool {
+	struct buf text; /* all of it, or what is not in the file yet */
+	int fd;
+	const char *temp_dir;
+	uint64_t size, max_size;
+	struct mime_parser *parser;
+	const struct mime_message *message;
+	bool failed;
+	struct err err;
+};
+
+static int spool_free(struct spool *spool)
+{
+	buf_free(&spool->text);
+	fd_close(&spool->fd);
+	return 0;
+}
+
+struct spool *spool_new(const void *ctx, struct str prefix,
+			const char *temp_dir, uint64_t max_size,
+			const struct mime_limits *limits)
+{
+	struct spool *spool = mem_new(ctx, struct spool);
+	struct err err;
+
+	spool->text = buf_init(SPOOL_MEMORY_MAX);
+	spool->fd = -1;
+	spool->temp_dir = mem_strdup(spool, temp_dir);
+	spool->parser = mime_parser_new(spool, limits);
+	talloc_set_destructor(spool, spool_free);
+	spool_write(spool, prefix.data, prefix.len, &err);
+	spool->max_size = max_size == 0 ? 0 : max_size + prefix.len;
+	return spool;
+}
+
+/* Empty the memory into the file. */
+static int flush(struct spool *spool, struct err *err)
+{
+	if (spool->fd < 0)
+		spool->fd = open(spool->temp_dir,
+				 O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (spool->fd < 0)
+		return err_sys(err, "open(%s, O_TMPFILE)", spool->temp_dir);
+	if (file_write_all(spool->fd, spool->text.data, spool->text.len,
+			   spool->temp_dir, err) < 0)
+		return -1;
+	buf_reset(&spool->text);
+	return 0;
+}
+
+static int add(struct spool *spool, const char *data, size_t len,
+	       struct err *err)
+{
+	if (spool->max_size != 0 && len > spool->max_size - spool->size)
+		return err_set(err, ERR_LIMIT, "Message is too large");
+	spool->size += len;
+	mime_parser_feed(spool->parser, data, len);
+	if (len > SPOOL_MEMORY_MAX - spool->text.len && flush(spool, err) < 0)
+		return -1;
+	if (len > SPOOL_MEMORY_MAX)
+		return file_write_all(spool->fd, data, len, spool->temp_dir,
+				      err);
+	buf_append(&spool->text, data, len);
+	return 0;
+}
+
+int spool_write(struct spool *spool, const void *data, size_t len,
+		struct err *err)
+{
+	if (!spool->failed && add(spool, data, len, &spool->err) < 0) {
+		spool->failed = true;
+		buf_free(&spool->text);
+		fd_close(&spool->fd);
+	}
+	if (!spool->failed)
+		return 0;
+	*err = spool->err;
+	return -1;
+}
+
+int spool_end(struct spool *spool, struct err *err)
+{
+	if (!spool->failed && spool->fd >= 0 && flush(spool, &spool->err) < 0)
+		spool->failed = true;
+	if (spool->failed) {
+		*err = spool->err;
+		return -1;
+	}
+	spool->message = mime_parser_end(spool->parser);
+	return 0;
+}
+
+const struct mime_message *spool_message(const struct spool *spool)
+{
+	return spool->message;
+}
+
+struct str spool_header(const struct spool *spool)
+{
+	return spool->message->root->header_text;
+}
+
+static int save_file(struct spool *spool, struct save *save, struct err *err)
+{
+	CLEANUP(buf_free) struct buf chunk = buf_init(SPOOL_CHUNK);
+	char *space = buf_space(&chunk, SPOOL_CHUNK);
+	uint64_t at = 0;
+
+	while (at < spool->size) {
+		ssize_t got = pread(spool->fd, space, SPOOL_CHUNK, (off_t)at);
+
+		if (got < 0)
+			return err_sys(err, "read(%s)", spool->temp_dir);
+		if (got == 0)
+			return err_set(err, ERR_TEMPORARY,
+				       "%s: the temporary file became shorter",
+				       spool->temp_dir);
+		if (save_mail_write(save, space, (size_t)got, err) < 0)
+			return -1;
+		at += (uint64_t)got;
+	}
+	return 0;
+}
+
+int spool_save(struct spool *spool, struct save *save, struct err *err)
+{
+	if (spool->fd >= 0)
+		return save_file(spool, save, err);
+	return save_mail_write(save, spool->text.data, spool->text.len, err);
+}

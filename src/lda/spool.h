@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/spool.h - one mail while it is received: in memory while it is small, in
+ * an unnamed temporary file from then on. Parsed once, on the way, for all its
+ * recipients.
+ */
+#ifndef LDA_SPOOL_H
+#define LDA_SPOOL_H
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct err;
+struct mime_limits;
+struct mime_message;
+struct save;
+struct spool;
+
+/* `prefix` is what stands before the mail in storage (Return-Path, Received);
+ * `temp_dir` where the file lies. `max_size` bounds it; 0 does not. Child of
+ * ctx. */
+struct spool *spool_new(const void *ctx, struct str prefix,
+			const char *temp_dir, uint64_t max_size,
+			const struct mime_limits *limits);
+/* ERR_LIMIT: over max_size. After a failure nothing is kept; further writes
+ * are ignored, and spool_end() says again what went wrong. */
+int spool_write(struct spool *spool, const void *data, size_t len,
+		struct err *err);
+int spool_end(struct spool *spool, struct err *err);
+/* After spool_end(): the tree, the top header, sizes. */
+const struct mime_message *spool_message(const struct spool *spool);
+struct str spool_header(const struct spool *spool);
+/* Into a mail begun with save_mail_begin(). */
+int spool_save(struct spool *spool, struct save *save, struct err *err);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/trace.c - the fields that a delivery puts on top of a mail (RFC 5321
+ * section 4.4), in Dovecot's form.
+ */
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "lda/deliver.h"
+#include "lda/settings.h"
+#include "mime/date.h"
+
+enum { HOST_MAX = 256 };
+
+static void add_from(const struct trace *trace, struct buf *out)
+{
+	char ip[IP_TEXT_MAX];
+
+	buf_printf(out, "Received: from %s", trace->helo);
+	if (trace->remote.family == AF_INET6)
+		buf_printf(out, " ([IPv6:%s])", ip_text(&trace->remote, ip));
+	else if (trace->remote.family == AF_INET)
+		buf_printf(out, " ([%s])", ip_text(&trace->remote, ip));
+	buf_putc(out, '\n');
+}
+
+void trace_write(const struct trace *trace, struct buf *out)
+{
+	buf_printf(out, "Return-Path: <%s>\n", trace->from);
+	if (trace->delivered_to != NULL)
+		buf_printf(out, "Delivered-To: %s\n", trace->delivered_to);
+	if (trace->hostname == NULL)
+		return;
+	add_from(trace, out);
+	if (trace->tls != NULL && trace->tls[0] != '\0')
+		buf_printf(out, "\t(using %s)\n", trace->tls);
+	buf_printf(out, "\tby %s with %s\n\tid %s\n\t(envelope-from <%s>)",
+		   trace->hostname, trace->with, trace->session_id,
+		   trace->from);
+	if (trace->to != NULL)
+		buf_printf(out, "\n\tfor <%s>", trace->to);
+	buf_add(out, "; ");
+	date_write(trace->time, out);
+	buf_putc(out, '\n');
+}
+
+const char *lda_hostname(const void *ctx, const struct lda_settings *set)
+{
+	char name[HOST_MAX];
+
+	if (set->hostname[0] != '\0')
+		return set->hostname;
+	if (gethostname(name, sizeof(name)) < 0)
+		return "localhost";
+	name[sizeof(name) - 1] = '\0';
+	return mem_strdup(ctx, name);
+}

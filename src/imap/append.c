@@ -81,8 +81,7 @@ static enum cmd_result finish(struct append *append)
 	return cmd_sync(cmd, 0, buf_steal(cmd, &text));
 }
 
-/* --- one message's arguments
- * --------------------------------------------------------- */
+/* --- one message's arguments ---------------------------------------------- */
 
 /* [flags] [date] literal; NULL or what is wrong. */
 static const char *parse_message(struct append *append,
@@ -150,8 +149,7 @@ static bool begin_message(struct append *append, const struct imap_arg *args)
 	return true;
 }
 
-/* --- the literal
- * ------------------------------------------------------------------------ */
+/* --- the literal ---------------------------------------------------------- */
 
 static void end_message(struct append *append)
 {
@@ -187,8 +185,7 @@ static bool take_literal(struct append *append)
 	return true;
 }
 
-/* --- the whole of it
- * ---------------------------------------------------------------------- */
+/* --- the whole of it ------------------------------------------------------ */
 
 /* After a literal: the end of the command, or the next message. */
 static enum cmd_result next_part(struct append *append, bool *again)
@@ -262,7 +259,7 @@ enum cmd_result cmd_append(struct cmd *cmd)
 	cmd->more = append_more;
 	if (cmd->args[0].kind == IMAP_ARG_END)
 		return cmd_bad(cmd, "Missing arguments");
-	if (!imap_arg_astring(&cmd->args[0], &arg)) {
+	if (!arg_string(&cmd->args[0], &arg)) {
 		set_fault(append, FAULT_BAD, "Invalid arguments");
 	} else {
 		CLEANUP(buf_free) struct buf name = buf_init(arg.len * 3 + 16);

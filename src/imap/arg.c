@@ -11,6 +11,14 @@
 #include "imap/session.h"
 #include "storage/storage.h"
 
+bool arg_string(const struct imap_arg *arg, struct str *out)
+{
+	if (arg->kind != IMAP_ARG_NIL)
+		return imap_arg_astring(arg, out);
+	*out = arg->text;
+	return true;
+}
+
 bool cmd_strings(struct cmd *cmd, size_t count, struct str *out)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -18,7 +26,7 @@ bool cmd_strings(struct cmd *cmd, size_t count, struct str *out)
 			cmd_bad(cmd, "Missing arguments");
 			return false;
 		}
-		if (!imap_arg_astring(&cmd->args[i], &out[i])) {
+		if (!arg_string(&cmd->args[i], &out[i])) {
 			cmd_bad(cmd, "Invalid arguments");
 			return false;
 		}
@@ -71,8 +79,7 @@ void buf_quoted_mailbox(struct buf *out, const char *name)
 	imap_write_nstring(out, str_n(utf7.data, utf7.len));
 }
 
-/* --- sets
- * ----------------------------------------------------------------------- */
+/* --- sets ----------------------------------------------------------------- */
 
 static bool uid_set(struct cmd *cmd, struct str text, struct range_set *out)
 {
@@ -117,8 +124,7 @@ bool cmd_set(struct cmd *cmd, const struct imap_arg *arg,
 	return false;
 }
 
-/* --- flags
- * ------------------------------------------------------------------------ */
+/* --- flags ---------------------------------------------------------------- */
 
 static const struct {
 	const char *name;

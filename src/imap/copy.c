@@ -78,7 +78,7 @@ static enum cmd_result copy(struct cmd *cmd, bool move)
 	if (cmd->args[0].kind == IMAP_ARG_END ||
 	    cmd->args[1].kind == IMAP_ARG_END)
 		return cmd_bad(cmd, "Missing arguments");
-	if (!imap_arg_astring(&cmd->args[1], &arg))
+	if (!arg_string(&cmd->args[1], &arg))
 		return cmd_bad(cmd, "Invalid arguments");
 	if (!cmd_set(cmd, &cmd->args[0], &seqs))
 		return CMD_DONE;

@@ -31,8 +31,7 @@ static int fetch_free(struct fetch *fetch)
 	return 0;
 }
 
-/* --- small items
- * ---------------------------------------------------------------- */
+/* --- small items ---------------------------------------------------------- */
 
 static void two_digits(char *out, int number)
 {
@@ -126,9 +125,7 @@ static int write_structure(struct fetch *fetch, enum fetch_kind kind,
 	return 0;
 }
 
-/* --- text
- * ---------------------------------------------------------------------------
- */
+/* --- text ----------------------------------------------------------------- */
 
 static void count_text(struct fetch *fetch, const struct fetch_item *item,
 		       uint64_t octets)
@@ -231,8 +228,7 @@ static int send_text(struct fetch *fetch, struct err *err)
 	return 1;
 }
 
-/* --- one mail
- * ------------------------------------------------------------------------ */
+/* --- one mail ------------------------------------------------------------- */
 
 static void begin_mail(struct fetch *fetch)
 {
@@ -278,8 +274,7 @@ static int write_item(struct fetch *fetch, const struct fetch_item *item,
 	return 0;
 }
 
-/* --- the whole of it
- * ------------------------------------------------------------------- */
+/* --- the whole of it ------------------------------------------------------ */
 
 /* What could not be read: false if the connection ends (imap_fetch_failure). A
  * literal that cannot be completed always ends it. */

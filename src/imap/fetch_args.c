@@ -37,8 +37,7 @@ static void add_once(struct fetch *fetch, enum fetch_kind kind)
 	add_item(fetch, kind);
 }
 
-/* --- sections
- * -------------------------------------------------------------------- */
+/* --- sections ------------------------------------------------------------- */
 
 static const char bad_section[] = "Invalid BODY[..] section";
 
@@ -115,7 +114,7 @@ static bool parse_fields(struct fetch *fetch, const struct imap_arg *list,
 		return false;
 	fields = mem_array(fetch, const char *, count + 1);
 	for (size_t i = 0; i < count; i++) {
-		if (!imap_arg_astring(&list[i], &text) || text.len == 0)
+		if (!arg_string(&list[i], &text) || text.len == 0)
 			return false;
 		fields[i] = str_upper(fetch, text);
 		buf_add(label, i == 0 ? " (" : " ");
@@ -129,27 +128,50 @@ static bool parse_fields(struct fetch *fetch, const struct imap_arg *list,
 	return true;
 }
 
-/* "<10.20>", "<10>"; what is not there is left. */
-static bool parse_partial(struct str text, struct fetch_item *item,
-			  struct buf *label)
+static const char bad_partial[] =
+	"Invalid BODY[..] parameter: Unexpected data after ']'";
+static const char no_end[] = "Invalid BODY[..] parameter: Missing ']'";
+
+/* "<10.20>", "<10>", or nothing. */
+static const char *parse_partial(struct str text, struct fetch_item *item,
+				 struct buf *label)
 {
 	ptrdiff_t dot;
-	struct str first;
 
 	if (text.len == 0)
-		return true;
-	if (text.data[0] != '<' || text.data[text.len - 1] != '>')
-		return false;
+		return NULL;
+	if (text.len < 2 || text.data[0] != '<' ||
+	    text.data[text.len - 1] != '>')
+		return bad_partial;
 	text = str_n(text.data + 1, text.len - 2);
 	dot = str_find_char(text, '.');
-	first = dot < 0 ? text : str_n(text.data, dot);
-	if (!str_to_u64(first, &item->offset) ||
-	    (dot >= 0 && !str_to_u64(str_from(text, dot + 1), &item->length)))
-		return false;
+	if (!str_to_u64(dot < 0 ? text : str_n(text.data, dot), &item->offset))
+		return "Invalid BODY[..] parameter: Too big partial start";
+	if (dot >= 0 && !str_to_u64(str_from(text, dot + 1), &item->length))
+		return "Invalid BODY[..] parameter: Too big partial end";
 	buf_putc(label, '<');
 	buf_number(label, item->offset);
 	buf_putc(label, '>');
-	return true;
+	return NULL;
+}
+
+/* The list of field names behind "BODY[HEADER.FIELDS"; *rest_out is what
+ * follows the "]". Moves *arg to the last one it took. */
+static const char *take_fields(struct fetch *fetch, const struct imap_arg **arg,
+			       struct section *section, struct buf *label,
+			       struct str *rest_out)
+{
+	const struct imap_arg *list = &(*arg)[1], *end = &(*arg)[2];
+
+	if (list->kind != IMAP_ARG_LIST)
+		return bad_section;
+	if (end->kind != IMAP_ARG_ATOM || !str_starts(end->text, "]"))
+		return no_end;
+	if (!parse_fields(fetch, list->list, section, label))
+		return bad_section;
+	*arg = end;
+	*rest_out = str_from(end->text, 1);
+	return NULL;
 }
 
 /* "BODY[1.TEXT]<0.100>", or "BODY[HEADER.FIELDS", list, "]<0.100>". Moves *arg
@@ -162,45 +184,35 @@ static const char *parse_section(struct fetch *fetch,
 	struct str text = str_from((*arg)->text, open + 1), rest, kind;
 	struct fetch_item item = {.kind = FETCH_SECTION, .length = UINT64_MAX};
 	ptrdiff_t close = str_find_char(text, ']');
-	char *upper;
+	const char *problem = NULL;
 
 	kind = close < 0 ? text : str_n(text.data, close);
-	upper = str_upper(fetch, kind);
-	buf_printf(&label, "BODY[%s", upper);
+	buf_printf(&label, "BODY[%s", str_upper(fetch, kind));
 	if (!parse_path(fetch, &kind, &item.section) ||
 	    !parse_kind(kind, &item.section))
-		return close < 0 && !has_fields(&item.section) &&
-				       str_find_char(text, '.') < 0
-			       ? "Invalid BODY[..] parameter: Missing ']'"
-			       : bad_section;
-	if (has_fields(&item.section) != (close < 0))
-		return close < 0 ? "Invalid BODY[..] parameter: Missing ']'"
-				 : bad_section;
-	if (close < 0) {
-		*arg += 1;
-		if ((*arg)->kind != IMAP_ARG_LIST ||
-		    !parse_fields(fetch, (*arg)->list, &item.section, &label))
-			return bad_section;
-		*arg += 1;
-		if ((*arg)->kind != IMAP_ARG_ATOM ||
-		    !str_starts((*arg)->text, "]"))
-			return bad_section;
-		rest = str_from((*arg)->text, 1);
-	} else {
+		return close < 0 ? no_end : bad_section;
+	if (close < 0 && !has_fields(&item.section))
+		return no_end;
+	if (close >= 0 && has_fields(&item.section))
+		return bad_section;
+	if (close < 0)
+		problem = take_fields(fetch, arg, &item.section, &label, &rest);
+	else
 		rest = str_from(text, close + 1);
-	}
+	if (problem != NULL)
+		return problem;
 	buf_putc(&label, ']');
-	if (!parse_partial(rest, &item, &label))
-		return "Invalid BODY[..] parameter: Unexpected data after ']'";
+	problem = parse_partial(rest, &item, &label);
+	if (problem != NULL)
+		return problem;
 	fetch->sets_seen |= !peek;
-	item.label = str_n(buf_steal(fetch, &label), label.len);
+	item.label.len = label.len;
+	item.label.data = buf_steal(fetch, &label);
 	*add_item(fetch, FETCH_SECTION) = item;
 	return NULL;
 }
 
-/* --- items
- * ---------------------------------------------------------------------------
- */
+/* --- items ---------------------------------------------------------------- */
 
 static void add_rfc822(struct fetch *fetch, const char *label,
 		       enum section_kind kind)

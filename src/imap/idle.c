@@ -80,8 +80,7 @@ static void watch_mailbox(struct idle *idle)
 		poll_again, idle);
 }
 
-/* --- DONE
- * ------------------------------------------------------------------------ */
+/* --- DONE ----------------------------------------------------------------- */
 
 static enum cmd_result end(struct cmd *cmd, bool done)
 {

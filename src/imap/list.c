@@ -25,8 +25,7 @@ struct list {
 	size_t count, at;
 };
 
-/* --- arguments
- * ---------------------------------------------------------------------- */
+/* --- arguments ------------------------------------------------------------ */
 
 static const char *parse_select(const struct imap_arg *arg, struct list *list)
 {
@@ -95,7 +94,7 @@ static const char *parse_patterns(struct cmd *cmd, const struct imap_arg *arg,
 	size_t count = 0;
 
 	if (arg->kind != IMAP_ARG_LIST) {
-		if (!imap_arg_astring(arg, &pattern))
+		if (!arg_string(arg, &pattern))
 			return "Invalid pattern";
 		list->patterns = mem_array(cmd, const char *, 2);
 		add_pattern(cmd, list, pattern);
@@ -107,7 +106,7 @@ static const char *parse_patterns(struct cmd *cmd, const struct imap_arg *arg,
 		count++;
 	list->patterns = mem_array(cmd, const char *, count + 1);
 	for (; arg->kind != IMAP_ARG_END; arg++) {
-		if (!imap_arg_astring(arg, &pattern))
+		if (!arg_string(arg, &pattern))
 			return "Invalid pattern";
 		add_pattern(cmd, list, pattern);
 	}
@@ -120,7 +119,7 @@ static const char *parse_ref(struct cmd *cmd, const struct imap_arg *arg,
 	struct str ref;
 	CLEANUP(buf_free) struct buf name = buf_init(SIZE_MAX);
 
-	if (!imap_arg_astring(arg, &ref))
+	if (!arg_string(arg, &ref))
 		return "Invalid reference";
 	if (!utf7_decode(ref, &name) || memchr(name.data, '\0', name.len))
 		return "Invalid reference";
@@ -157,9 +156,7 @@ static const char *parse_list(struct cmd *cmd, struct list *list)
 	return arg->kind == IMAP_ARG_END ? NULL : "Extra arguments";
 }
 
-/* --- answers
- * -----------------------------------------------------------------------------
- */
+/* --- answers -------------------------------------------------------------- */
 
 static void add_separator(struct buf *line, char separator)
 {
@@ -288,7 +285,7 @@ static enum cmd_result run_list(struct cmd *cmd, struct list *list)
 
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s", problem);
-	if (!list->extended && imap_arg_astring(&cmd->args[1], &text) &&
+	if (!list->extended && arg_string(&cmd->args[1], &text) &&
 	    text.len == 0) {
 		if (!list->lsub)
 			tell_root(session, list);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/mem.h"
+#include "imap/cmd.h"
 #include "mime/charset.h"
 #include "proto/imap.h"
 #include "storage/storage.h"
@@ -83,8 +84,7 @@ static struct search_node *new_node(struct search_args *args,
 	return node;
 }
 
-/* --- values
- * ------------------------------------------------------------------------ */
+/* --- values --------------------------------------------------------------- */
 
 static const char *to_utf8(struct search_args *args, struct str text)
 {
@@ -96,6 +96,16 @@ static const char *to_utf8(struct search_args *args, struct str text)
 	return buf_steal(args->ctx, &out);
 }
 
+static const char *no_value(struct search_args *args, const struct key *key,
+			    const struct imap_arg *arg)
+{
+	return mem_printf(args->ctx, "%s (for search key: %s)",
+			  arg->kind == IMAP_ARG_LIST
+				  ? "Unexpected ("
+				  : "Missing parameter for search key",
+			  key->name);
+}
+
 static const char *parse_value(struct search_args *args, const struct key *key,
 			       const struct imap_arg **arg,
 			       struct search_node *node)
@@ -103,11 +113,8 @@ static const char *parse_value(struct search_args *args, const struct key *key,
 	uint32_t star, messages;
 	struct str text;
 
-	if (!imap_arg_astring(*arg, &text))
-		return mem_printf(args->ctx,
-				  "Missing parameter for search key (for "
-				  "search key: %s)",
-				  key->name);
+	if (!arg_string(*arg, &text))
+		return no_value(args, key, *arg);
 	*arg += 1;
 	switch (key->value) {
 	case VALUE_NONE:
@@ -151,12 +158,10 @@ static const char *parse_header(struct search_args *args, const struct key *key,
 {
 	struct str field, text;
 
-	if (!imap_arg_astring(&(*arg)[0], &field) ||
-	    !imap_arg_astring(&(*arg)[1], &text))
-		return mem_printf(args->ctx,
-				  "Missing parameter for search key (for "
-				  "search key: %s)",
-				  key->name);
+	if (!arg_string(&(*arg)[0], &field))
+		return no_value(args, key, &(*arg)[0]);
+	if (!arg_string(&(*arg)[1], &text))
+		return no_value(args, key, &(*arg)[1]);
 	*arg += 2;
 	node->field = str_dup(args->ctx, field);
 	node->text = to_utf8(args, text);
@@ -180,9 +185,7 @@ static const char *parse_set(struct search_args *args, struct str text,
 	return NULL;
 }
 
-/* --- keys
- * ------------------------------------------------------------------------------
- */
+/* --- keys ----------------------------------------------------------------- */
 
 static const char *parse_key(struct search_args *args,
 			     const struct imap_arg **arg, unsigned depth,
@@ -282,8 +285,11 @@ static const char *parse_key(struct search_args *args,
 			return "No search parameters inside list";
 		return parse_list(args, at->list, depth, out);
 	}
-	if (!imap_arg_astring(at, &word))
-		return "Unexpected string as search key";
+	word = at->text;
+	if (at->kind != IMAP_ARG_ATOM && at->kind != IMAP_ARG_NIL)
+		return mem_printf(args->ctx,
+				  "Unexpected string as search key: %s",
+				  str_sanitize(args->ctx, word, 100));
 	if (str_is(word, "$")) {
 		*out = new_node(args, SEARCH_UIDS);
 		range_set_merge(&(*out)->set, args->saved);
@@ -308,7 +314,7 @@ const char *search_parse(struct search_args *args, const struct imap_arg *arg,
 	struct str charset;
 
 	if (imap_arg_atom_is(arg, "CHARSET")) {
-		if (!imap_arg_astring(&arg[1], &charset))
+		if (!arg_string(&arg[1], &charset))
 			return "Invalid charset argument";
 		if (!str_case_is(charset, "UTF-8") &&
 		    !str_case_is(charset, "US-ASCII")) {

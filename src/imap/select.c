@@ -58,7 +58,7 @@ static enum cmd_result select_mailbox(struct cmd *cmd, unsigned flags,
 	struct str arg;
 	char *name;
 
-	if (!imap_arg_astring(&cmd->args[0], &arg))
+	if (!arg_string(&cmd->args[0], &arg))
 		return cmd_bad(cmd, "Invalid arguments");
 	if (session->box != NULL) {
 		session_deselect(session);

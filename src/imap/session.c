@@ -41,8 +41,7 @@ static const char default_capability[] =
 	"CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED ESEARCH SEARCHRES WITHIN "
 	"LIST-STATUS MOVE STATUS=SIZE SPECIAL-USE";
 
-/* --- settings
- * ----------------------------------------------------------------- */
+/* --- settings ------------------------------------------------------------- */
 
 static char *make_capability(const void *ctx, const struct imap_settings *set)
 {
@@ -125,8 +124,7 @@ static int read_settings(struct session *session,
 	return 0;
 }
 
-/* --- whose turn it is
- * ----------------------------------------------------------- */
+/* --- whose turn it is ----------------------------------------------------- */
 
 static void enter(struct session *session)
 {
@@ -149,8 +147,7 @@ void session_title(struct session *session, const char *state)
 			      state[0] == '\0' ? "" : " ", state);
 }
 
-/* --- the end
- * --------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 static char *number_text(const void *ctx, uint64_t number)
 {
@@ -250,8 +247,7 @@ void session_deselect(struct session *session)
 	session->keywords_told = 0;
 }
 
-/* --- input
- * ------------------------------------------------------------------------ */
+/* --- input ---------------------------------------------------------------- */
 
 enum imap_parse session_parse(struct session *session)
 {
@@ -439,8 +435,7 @@ static const struct conn_events events = {
 	.timeout = on_timeout,
 };
 
-/* --- the beginning
- * ------------------------------------------------------------------ */
+/* --- the beginning -------------------------------------------------------- */
 
 static bool want_stream(const struct imap_command *so_far, void *ctx)
 {

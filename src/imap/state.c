@@ -41,8 +41,7 @@ enum cmd_result cmd_logout(struct cmd *cmd)
 	return cmd_reply(cmd, "OK Logout completed");
 }
 
-/* --- ID
- * ------------------------------------------------------------------------- */
+/* --- ID ------------------------------------------------------------------- */
 
 /* The value that * stands for; NULL if there is none. */
 static const char *id_preset(struct str key, struct utsname *system)
@@ -138,8 +137,7 @@ enum cmd_result cmd_enable(struct cmd *cmd)
 	return cmd_reply(cmd, "OK Enabled");
 }
 
-/* --- NAMESPACE
- * -------------------------------------------------------------------- */
+/* --- NAMESPACE ------------------------------------------------------------ */
 
 static void tell_namespaces(struct session *session, enum namespace_kind kind)
 {

@@ -91,7 +91,7 @@ enum cmd_result cmd_status(struct cmd *cmd)
 	unsigned bits;
 	char *name;
 
-	if (!imap_arg_astring(&cmd->args[0], &arg))
+	if (!arg_string(&cmd->args[0], &arg))
 		return cmd_bad(cmd, "Invalid arguments");
 	if (cmd->args[1].kind == IMAP_ARG_END)
 		return cmd_bad(cmd, "Missing arguments");

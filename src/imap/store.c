@@ -126,7 +126,8 @@ enum cmd_result cmd_store(struct cmd *cmd)
 	if (!cmd_flags(cmd, &cmd->args[2], &store.flags, &store.keywords))
 		return CMD_DONE;
 	if (mailbox_readonly(session->box))
-		return cmd_reply(cmd, "NO Mailbox is read-only");
+		return cmd_reply(cmd, "OK Store ignored with "
+				      "read-only mailbox");
 	if (change(cmd, state, &store, &err) < 0)
 		return cmd_error(cmd, &err, NULL);
 	state->deleting =

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""IMAP sessions on the whole server."""
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from imap_lines import Lines
+
+MAIL = b'From: a@x.example\r\nSubject: one\r\n\r\nbody\r\n'
+
+
+@pytest.fixture
+def alice(server):
+    client = Lines(server.port('imap'), 'alice')
+    yield client
+    client.close()
+
+
+def test_session_by_hand(server):
+    """What the courses of the field type into telnet: log in, list, select, search, fetch, log out."""
+    setup = Lines(server.port('imap'), 'hand')
+    setup.append('INBOX', MAIL)
+    setup.append('INBOX', MAIL)
+    setup.ok('SELECT INBOX')
+    setup.ok(r'STORE 1 FLAGS (\Seen)')
+    setup.logout()
+    client = Lines(server.port('imap'))
+    assert re.match(rb'\* OK \[CAPABILITY IMAP4rev1 .*\] .*ready', client.greeting)
+    client.send(b'A01 login hand secret\r\n')
+    assert re.match(rb'A01 OK \[CAPABILITY IMAP4rev1 .*\] Logged in$', client.until(b'A01')[-1])
+    client.send(b'A02 list "" *\r\n')
+    lines = client.until(b'A02')
+    assert any(re.match(rb'\* LIST \(\\HasNoChildren\) "." INBOX$', line) for line in lines)
+    assert re.match(rb'A02 OK List completed \(\d+\.\d{3} \+ \d+\.\d{3} secs\)\.$', lines[-1])
+    client.send(b'A03 select INBOX\r\n')
+    lines = client.until(b'A03')
+    assert [re.sub(rb'\d{3,}', b'N', line) for line in lines[:-1]] == [
+        rb'* FLAGS (\Answered \Flagged \Deleted \Seen \Draft)',
+        rb'* OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft \*)] Flags permitted.',
+        b'* 2 EXISTS', b'* 0 RECENT', b'* OK [UNSEEN 2] First unseen.',
+        b'* OK [UIDVALIDITY N] UIDs valid', b'* OK [UIDNEXT 3] Predicted next UID']
+    assert lines[-1].startswith(b'A03 OK [READ-WRITE] Select completed (')
+    client.send(b'A04 search all\r\n')
+    lines = client.until(b'A04')
+    assert lines[0] == b'* SEARCH 1 2' and lines[1].startswith(b'A04 OK Search completed (')
+    client.send(b'A05 fetch 2 RFC822\r\n')
+    lines = client.until(b'A05')
+    assert lines[0] == b'* 2 FETCH (FLAGS (\\Seen) RFC822 {%d}\r\n%s)' % (len(MAIL), MAIL)
+    assert lines[1].startswith(b'A05 OK Fetch completed (')
+    client.send(b'A06 logout\r\n')
+    assert client.line() == b'* BYE Logging out'
+    assert client.line().startswith(b'A06 OK Logout completed (')
+    with pytest.raises(EOFError):
+        client.fill()
+
+
+def test_pipelined_commands_are_answered_in_order(alice):
+    alice.send(b''.join(b'p%d NOOP\r\n' % i for i in range(500)))
+    for i in range(500):
+        assert alice.line().startswith(b'p%d OK ' % i)
+
+
+def test_slow_reader_costs_no_memory_and_loses_nothing(server):
+    """A client that asks for 40 MB and reads none of it: the process must not take them in."""
+    user = 'slow'
+    big = b'Subject: big\r\n\r\n' + b'x' * 78 + b'\r\n'
+    big += (b'0123456789' * 7 + b'\r\n') * 14000
+    client = Lines(server.port('imap'), user)
+    for _ in range(4):
+        client.append('INBOX', big)
+    client.ok('SELECT INBOX')
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.send(b'F FETCH 1:4,1:4 BODY.PEEK[]\r\n' * 10 + b'G NOOP\r\n')
+    time.sleep(0.5)
+    # Other sessions are served meanwhile.
+    Lines(server.port('imap'), 'bob').logout()
+    assert server.peak_memory('imap') < 60 * 1024 * 1024
+    count = 0
+    while True:
+        line = client.line()
+        count += line.count(b'FETCH (BODY[] {%d}' % len(big))
+        if line.startswith(b'G OK'):
+            break
+    assert count == 40
+    client.logout()
+
+
+@pytest.mark.parametrize('what', [
+    b'x ' + b'a' * 200000 + b'\r\n', b'x NOOP ' + b'(' * 5000 + b'\r\n', b'x SEARCH SUBJECT {999999999}\r\n',
+    b'x SEARCH ' + b'NOT ' * 10000 + b'ALL\r\n', b'\x00\xff\xfe\r\n' * 100, b'x FETCH 1:4294967296 FLAGS\r\n',
+    b'x STORE 1 FLAGS (' + b'f ' * 40000 + b')\r\n', b'x FETCH 1 BODY[' + b'1.' * 30000 + b'1]\r\n',
+    b'x APPEND INBOX {18446744073709551616}\r\n',
+])
+def test_bad_input_changes_only_its_own_connection(server, what):
+    witness = Lines(server.port('imap'), 'alice')
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('SELECT INBOX')
+    client.send(what)
+    client.sock.settimeout(5)
+    assert re.match(rb'(\* BYE|x BAD|\* BAD|x OK|x NO)', client.line())
+    witness.ok('NOOP')
+    client.close()
+    witness.logout()
+
+
+def test_idle_is_told_at_once(server):
+    watcher, actor = (Lines(server.port('imap'), 'idler') for _ in range(2))
+    watcher.ok('SELECT INBOX')
+    actor.ok('SELECT INBOX')
+    tag = watcher.idle()
+    times = []
+    for event in ('append', 'flag', 'expunge') * 3:
+        if event == 'append':
+            actor.append('INBOX', MAIL)
+            pattern = rb' EXISTS'
+        elif event == 'flag':
+            actor.ok(r'STORE * +FLAGS (\Deleted \Flagged)')
+            pattern = rb' FETCH \(.*\\Flagged'
+        else:
+            actor.ok('EXPUNGE')
+            pattern = rb' EXPUNGE'
+        end = time.monotonic()
+        times.append(watcher.wait_for(pattern)[1] - end)
+    watcher.done(tag)
+    assert max(times) < 0.05, times
+    watcher.logout()
+    actor.logout()
+
+
+def test_idle_sees_files_that_others_put_there(server):
+    """procmail and friends write into new/."""
+    client = Lines(server.port('imap'), 'droppy')
+    client.append('INBOX', MAIL)
+    client.ok('SELECT INBOX')
+    tag = client.idle()
+    begin = time.monotonic()
+    server.drop_mail('droppy', MAIL)
+    assert client.wait_for(rb'\* 2 EXISTS')[1] - begin < 0.05
+    client.done(tag)
+    client.logout()
+
+
+def test_two_sessions_agree(server):
+    """Expunges are not told during FETCH, STORE and SEARCH by number (RFC 3501 section 7.4.1)."""
+    one, two = (Lines(server.port('imap'), 'pair') for _ in range(2))
+    for _ in range(4):
+        one.append('INBOX', MAIL)
+    one.ok('SELECT INBOX')
+    two.ok('SELECT INBOX')
+    two.ok(r'STORE 2 +FLAGS (\Deleted)')
+    two.ok('EXPUNGE')
+    for command in ('FETCH 3 FLAGS', r'STORE 3 +FLAGS (\Seen)', 'SEARCH ALL'):
+        assert not any(b'EXPUNGE' in line for line in one.ok(command))
+    assert b'* 2 EXPUNGE' in one.ok('NOOP')
+    lines = one.ok('FETCH 1:* UID')
+    assert lines[:-1] == [b'* 1 FETCH (UID 1)', b'* 2 FETCH (UID 3)', b'* 3 FETCH (UID 4)']
+    two.ok(r'STORE 1 +FLAGS (\Answered)')
+    assert any(b'* 1 FETCH (FLAGS (\\Answered' in line for line in one.ok('NOOP'))
+    one.logout()
+    two.logout()
+
+
+def test_deleting_the_selected_mailbox_ends_its_sessions(server):
+    one, two = (Lines(server.port('imap'), 'deleter') for _ in range(2))
+    one.ok('CREATE gone')
+    two.ok('SELECT gone')
+    one.ok('DELETE gone')
+    two.send(b'x NOOP\r\n')
+    assert two.line() == b'* BYE Selected mailbox was deleted, have to disconnect.'
+    one.logout()
+
+
+def test_disconnect_is_logged_in_dovecots_words(server):
+    client = Lines(server.port('imap'), 'logger')
+    client.append('INBOX', MAIL)
+    client.ok('SELECT INBOX')
+    client.ok('FETCH 1 BODY[]')
+    client.ok(r'STORE 1 +FLAGS (\Deleted)')
+    client.ok('EXPUNGE')
+    client.logout()
+    assert server.wait_log(
+        r'imap\(logger\)<\d+><[^>]+>: Info: Disconnected: Logged out in=\d+ out=\d+ deleted=1 expunged=1 '
+        rf'trashed=0 hdr_count=0 hdr_bytes=0 body_count=1 body_bytes={len(MAIL)}$')
+    client = Lines(server.port('imap'), 'logger')
+    client.ok('NOOP')
+    client.close()
+    assert server.wait_log(
+        r'imap\(logger\)<\d+><[^>]+>: Info: Disconnected: Connection closed \(NOOP finished 0\.\d\d\d secs ago\) in=')
+
+
+def test_many_at_once(server):
+    """Eight clients on one mailbox: each sees a mailbox that makes sense all the time."""
+    failures = []
+
+    def work(number):
+        try:
+            client = Lines(server.port('imap'), 'crowd')
+            client.ok('SELECT INBOX')
+            for i in range(15):
+                client.append('INBOX', MAIL)
+                client.ok(r'STORE 1 +FLAGS (\Seen k%d)' % number)
+                client.ok('UID FETCH 1:* (FLAGS)')
+                if i % 5 == 4:
+                    client.ok(r'UID STORE * +FLAGS.SILENT (\Deleted)')
+                    client.ok('EXPUNGE')
+            client.logout()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    client = Lines(server.port('imap'), 'crowd')
+    lines = client.ok('SELECT INBOX')
+    count = int(next(re.search(rb'\* (\d+) EXISTS', line)[1] for line in lines if b'EXISTS' in line))
+    uids = [int(re.search(rb'UID (\d+)', line)[1]) for line in client.ok('FETCH 1:* UID')[:-1]]
+    assert len(uids) == count and uids == sorted(set(uids))
+    client.logout()

@@ -169,7 +169,8 @@ static int store_it(struct change *change, const struct range_set *seqs,
 		return 0;
 	if (driver->flush(change->txn, box->disk, &change->row,
 			  change->new_keywords, err) < 0 ||
-	    mailbox_read_keywords(box, change->txn, NULL, err) < 0 ||
+	    (change->new_keywords &&
+	     mailbox_read_keywords(box, change->txn, NULL, err) < 0) ||
 	    index_commit(&change->txn, err) < 0)
 		return -1;
 	if (change->uids.count > 0)

@@ -32,3 +32,42 @@ libstorage_a_SOURCES = \
 	src/storage/user.c src/storage/user.h \
 	src/storage/view.c
 libsettings_a_SOURCES += src/storage/settings.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += \
+	tests/unit/storage/test_copy \
+	tests/unit/storage/test_list \
+	tests/unit/storage/test_list_match \
+	tests/unit/storage/test_location \
+	tests/unit/storage/test_save \
+	tests/unit/storage/test_search \
+	tests/unit/storage/test_stream \
+	tests/unit/storage/test_sync
+STORAGE_FIXTURE = tests/unit/storage/fixture.c tests/unit/storage/fixture.h
+STORAGE_TEST_LIBS = $(LIB_STORAGE) $(LIB_SETTINGS) $(LIB_CONFIG) \
+	$(CMOCKA_LIBS)
+tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_list_SOURCES = tests/unit/storage/test_list.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_list_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_list_match_SOURCES = \
+	tests/unit/storage/test_list_match.c
+tests_unit_storage_test_list_match_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_location_SOURCES = \
+	tests/unit/storage/test_location.c $(STORAGE_FIXTURE)
+tests_unit_storage_test_location_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_save_SOURCES = tests/unit/storage/test_save.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_save_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_search_SOURCES = tests/unit/storage/test_search.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_search_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_stream_SOURCES = tests/unit/storage/test_stream.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_stream_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_sync_SOURCES = tests/unit/storage/test_sync.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_sync_LDADD = $(STORAGE_TEST_LIBS)
+endif

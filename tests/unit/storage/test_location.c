@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "storage/core.h"
+#include "fixture.h"
+
+static struct location parse(struct fixture *f, const char *text)
+{
+	struct location location;
+	struct err err;
+
+	assert_ok(location_parse(f->ctx, text, f->user, &location, &err));
+	return location;
+}
+
+static void test_all_options_are_understood(void **state)
+{
+	struct fixture *f = *state;
+	struct location l =
+		parse(f, "maildir:~/m:INDEX=/i/%u:CONTROL=/c/%1n:INBOX=/in:"
+			 "LAYOUT=fs:SUBSCRIPTIONS=subs:DIRNAME=d:UTF-8:"
+			 "VOLATILEDIR=/v");
+
+	assert_string_equal(l.root, mem_printf(f->ctx, "%s/m", f->dir));
+	assert_string_equal(l.index, "/i/alice");
+	assert_string_equal(l.control, "/c/a");
+	assert_string_equal(l.inbox, "/in");
+	assert_string_equal(l.layout, "fs");
+	assert_string_equal(l.subscriptions, "subs");
+	assert_string_equal(l.dirname, "d");
+	assert_true(l.utf8);
+	assert_true(parse(f, "maildir:/m:INDEX=MEMORY").index_memory);
+}
+
+static void test_presets(void **state)
+{
+	struct location l = parse(*state, "maildir:/x");
+
+	assert_string_equal(l.index, "/x");
+	assert_string_equal(l.layout, "maildir++");
+	assert_string_equal(l.subscriptions, "subscriptions");
+	assert_null(l.control);
+	assert_null(l.inbox);
+}
+
+static void test_colons_in_paths_and_variables(void **state)
+{
+	struct fixture *f = *state;
+	struct location l = parse(f, "maildir:/a::b:INDEX=/%{sha1:user}");
+
+	assert_string_equal(l.root, "/a:b");
+	assert_int_equal(strlen(l.index), 41);
+}
+
+/* A user's name is text, not syntax. */
+static void test_variables_bring_no_options(void **state)
+{
+	struct fixture *f = *state;
+	struct location l;
+
+	f->account.name = "a:INDEX=MEMORY";
+	mem_free(f->user);
+	f->user = fixture_user(f);
+	l = parse(f, "maildir:/m/%u");
+	assert_string_equal(l.root, "/m/a:INDEX=MEMORY");
+	assert_false(l.index_memory);
+}
+
+static void test_what_cannot_be_is_named(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{"mbox:~/mail", "mbox"},
+		{"nofs:~/mail", "Unknown mail storage driver nofs"},
+		{"maildir:/m:LAYOUT=odd", "LAYOUT=odd"},
+		{"maildir:/m:ALT=/x", "ALT=/x"},
+		{"maildir:/m:INDX=/x", "INDX=/x"},
+		{"/nowhere/at/all", "can't tell the format"},
+	};
+	struct fixture *f = *state;
+	struct location location;
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(location_parse(f->ctx, bad[i].text, f->user,
+						&location, &err),
+				 -1);
+		assert_int_equal(err.code, ERR_INVALID);
+		assert_non_null(strstr(err.text, bad[i].says));
+	}
+}
+
+static void test_userdb_goes_over_the_settings(void **state)
+{
+	static const char *const fields[] = {
+		"mail_fsync=never", "mail_max_keyword_length=7",
+		"namespace/inbox/prefix=mail.", "quota_rule=x", NULL};
+	struct fixture *f = *state;
+
+	f->account.fields = fields;
+	f->account.mail = "maildir:~/other";
+	mem_free(f->user);
+	f->user = fixture_user(f);
+	assert_string_equal(user_settings(f->user)->mail_fsync, "never");
+	assert_int_equal(user_settings(f->user)->mail_max_keyword_length, 7);
+	assert_string_equal(namespace_find(f->user, "INBOX")->location,
+			    "maildir:~/other");
+	f->account.fields = NULL;
+}
+
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_all_options_are_understood),
+		TEST(test_presets),
+		TEST(test_colons_in_paths_and_variables),
+		TEST(test_variables_bring_no_options),
+		TEST(test_what_cannot_be_is_named),
+		TEST(test_userdb_goes_over_the_settings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

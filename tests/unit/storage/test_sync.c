@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "fixture.h"
+
+/* Two sessions of one user, each with its own view of INBOX. */
+struct pair {
+	struct fixture *f;
+	struct user *other;
+	struct mailbox *a, *b;
+};
+
+static struct pair open_pair(struct fixture *f, unsigned mails)
+{
+	struct pair pair = {.f = f, .other = fixture_user(f)};
+	struct err err;
+
+	pair.a = open_box(f, "INBOX", 0);
+	for (unsigned i = 0; i < mails; i++)
+		save_mail(pair.a, "x");
+	sync_box(f, pair.a, 0);
+	assert_ok(mailbox_open(pair.other, "INBOX", 0, &pair.b, &err));
+	return pair;
+}
+
+static void close_pair(struct pair *pair)
+{
+	mailbox_close(&pair->a);
+	mailbox_close(&pair->b);
+	mem_free(pair->other);
+}
+
+static void test_other_session_sees_new_mail(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 2);
+	struct mailbox_changes changes;
+
+	assert_int_equal(mailbox_messages(p.b), 2);
+	save_mail(p.a, "y");
+	changes = sync_box(p.f, p.b, 0);
+	assert_true(changes.new_mails);
+	assert_int_equal(changes.messages, 3);
+	assert_int_equal(mailbox_uid_of(p.b, 3), 3);
+	assert_false(sync_box(p.f, p.b, 0).new_mails);
+}
+
+static void test_flags_are_told_to_others_only(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
+	struct mailbox_changes changes;
+
+	store_flags(p.a, one(p.f, 2, 2), STORE_ADD, MAIL_FLAGGED);
+	changes = sync_box(p.f, p.a, 0);
+	assert_int_equal(changes.changed.count, 0);
+	changes = sync_box(p.f, p.b, 0);
+	assert_string_equal(set_text(p.f, &changes.changed), "2");
+	assert_true((flags_of(p.f, p.b, 2) & MAIL_FLAGGED) != 0);
+}
+
+static void test_own_change_after_a_foreign_one_is_not_told(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
+	struct mailbox_changes changes;
+
+	store_flags(p.b, one(p.f, 1, 1), STORE_ADD, MAIL_SEEN);
+	store_flags(p.a, one(p.f, 2, 2), STORE_ADD, MAIL_SEEN);
+	changes = sync_box(p.f, p.a, 0);
+	assert_string_equal(set_text(p.f, &changes.changed), "1");
+}
+
+static void test_expunge_waits_while_numbers_must_stay(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 4);
+	struct mailbox_changes changes;
+	struct err err;
+
+	store_flags(p.a, one(p.f, 2, 3), STORE_ADD, MAIL_DELETED);
+	assert_ok(mailbox_expunge(p.a, NULL, &err));
+	changes = sync_box(p.f, p.b, SYNC_KEEP_EXPUNGED);
+	assert_int_equal(changes.expunged.count, 0);
+	assert_int_equal(mailbox_uid_of(p.b, 4), 4);
+	changes = sync_box(p.f, p.b, 0);
+	assert_string_equal(set_text(p.f, &changes.expunged), "2:3");
+	assert_string_equal(set_text(p.f, &changes.expunged_uids), "2:3");
+	assert_int_equal(changes.messages, 2);
+	assert_int_equal(mailbox_uid_of(p.b, 2), 4);
+	changes = sync_box(p.f, p.a, 0);
+	assert_string_equal(set_text(p.f, &changes.expunged), "2:3");
+}
+
+static void test_uid_expunge_leaves_other_deleted_mails(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
+	struct range_set uids = one(p.f, 2, UINT32_MAX);
+	struct mailbox_changes changes;
+	struct err err;
+
+	store_flags(p.a, one(p.f, 1, 2), STORE_ADD, MAIL_DELETED);
+	assert_ok(mailbox_expunge(p.a, &uids, &err));
+	changes = sync_box(p.f, p.a, 0);
+	assert_string_equal(set_text(p.f, &changes.expunged), "2");
+	assert_int_equal(mailbox_messages(p.a), 2);
+}
+
+static void test_recent_goes_to_one_session(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
+
+	assert_int_equal(sync_box(p.f, p.a, 0).recent, 3);
+	assert_int_equal(sync_box(p.f, p.b, 0).recent, 0);
+	save_mail(p.a, "y");
+	assert_int_equal(sync_box(p.f, p.b, 0).recent, 1);
+	assert_int_equal(sync_box(p.f, p.a, 0).recent, 3);
+}
+
+static void test_examine_leaves_recent_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct mailbox *box = open_box(f, "INBOX", MAILBOX_SAVE_ONLY);
+
+	save_mail(box, "x");
+	mailbox_close(&box);
+	for (unsigned i = 0; i < 2; i++) {
+		box = open_box(f, "INBOX", MAILBOX_READONLY);
+		assert_int_equal(sync_box(f, box, 0).recent, 1);
+		mailbox_close(&box);
+	}
+}
+
+static void test_unchanged_since_leaves_newer_ones(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 2);
+	struct store store = {.mode = STORE_ADD, .flags = MAIL_SEEN};
+	struct range_set all = one(p.f, 1, 2);
+	struct range_set modified = range_set_init(p.f->ctx);
+	struct mailbox_status status;
+	struct err err;
+
+	assert_ok(mailbox_get_status(p.a, &status, &err));
+	store.unchanged_since = status.highest_modseq;
+	store_flags(p.b, one(p.f, 2, 2), STORE_ADD, MAIL_FLAGGED);
+	assert_ok(mailbox_store(p.a, &all, &store, &modified, NULL, &err));
+	assert_string_equal(set_text(p.f, &modified), "2");
+	assert_int_equal(flags_of(p.f, p.a, 2) & MAIL_SEEN, 0);
+}
+
+static void test_store_tells_what_is_gone(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
+	struct store store = {
+		.mode = STORE_ADD,
+		.flags = MAIL_SEEN,
+		.unchanged_since = UINT64_MAX,
+	};
+	struct range_set all = one(p.f, 1, 3);
+	struct range_set gone = range_set_init(p.f->ctx);
+	struct err err;
+
+	store_flags(p.b, one(p.f, 2, 2), STORE_ADD, MAIL_DELETED);
+	assert_ok(mailbox_expunge(p.b, NULL, &err));
+	assert_ok(mailbox_store(p.a, &all, &store, NULL, &gone, &err));
+	assert_string_equal(set_text(p.f, &gone), "2");
+}
+
+static void test_bad_keywords_are_refused(void **state)
+{
+	static const char *const bad[] = {"a b", "(x", "", "\\Seen",
+					  "\303\244"};
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	struct range_set all = one(f, 1, 1);
+	struct err err;
+
+	save_mail(box, "x");
+	sync_box(f, box, 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const char *const names[] = {bad[i], NULL};
+		struct store store = {
+			.keywords = names,
+			.unchanged_since = UINT64_MAX,
+		};
+
+		assert_int_equal(
+			mailbox_store(box, &all, &store, NULL, NULL, &err), -1);
+		assert_int_equal(err.code, ERR_INVALID);
+	}
+}
+
+static void test_keywords_have_a_limit(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	struct range_set all = one(f, 1, 1);
+	const char *names[INDEX_KEYWORDS_MAX + 2] = {NULL};
+	struct store store = {
+		.keywords = names,
+		.unchanged_since = UINT64_MAX,
+	};
+	struct err err;
+
+	save_mail(box, "x");
+	sync_box(f, box, 0);
+	for (unsigned i = 0; i < INDEX_KEYWORDS_MAX; i++)
+		names[i] = mem_printf(f->ctx, "k%u", i);
+	assert_ok(mailbox_store(box, &all, &store, NULL, NULL, &err));
+	assert_false(mailbox_new_keywords_ok(box));
+	names[INDEX_KEYWORDS_MAX] = "more";
+	assert_int_equal(mailbox_store(box, &all, &store, NULL, NULL, &err),
+			 -1);
+	assert_int_equal(err.code, ERR_LIMIT);
+}
+
+static void test_status_counts_without_opening(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
+	struct mailbox_status status;
+	struct err err;
+
+	store_flags(p.a, one(p.f, 1, 1), STORE_ADD, MAIL_SEEN | MAIL_DELETED);
+	assert_ok(mailbox_status(p.f->user, "INBOX", &status, &err));
+	assert_int_equal(status.messages, 3);
+	assert_int_equal(status.unseen, 2);
+	assert_int_equal(status.deleted, 1);
+	assert_int_equal(status.uid_next, 4);
+	assert_ok(mailbox_get_status(p.a, &status, &err));
+	assert_int_equal(status.first_unseen, 2);
+	assert_int_equal(mailbox_status(p.f->user, "nothere", &status, &err),
+			 -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static void test_deleted_mailbox_ends_its_sessions(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	struct mailbox_changes changes;
+	struct err err;
+
+	assert_ok(mailbox_create(f->user, "a", NULL, &err));
+	box = open_box(f, "a", 0);
+	assert_ok(mailbox_delete(f->user, "a", &err));
+	assert_int_equal(mailbox_sync(f->ctx, box, 0, &changes, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_ok(mailbox_create(f->user, "a", NULL, &err));
+	assert_int_equal(mailbox_sync(f->ctx, box, 0, &changes, &err), -1);
+}
+
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_other_session_sees_new_mail),
+		TEST(test_flags_are_told_to_others_only),
+		TEST(test_own_change_after_a_foreign_one_is_not_told),
+		TEST(test_expunge_waits_while_numbers_must_stay),
+		TEST(test_uid_expunge_leaves_other_deleted_mails),
+		TEST(test_recent_goes_to_one_session),
+		TEST(test_examine_leaves_recent_alone),
+		TEST(test_unchanged_since_leaves_newer_ones),
+		TEST(test_store_tells_what_is_gone),
+		TEST(test_bad_keywords_are_refused),
+		TEST(test_keywords_have_a_limit),
+		TEST(test_status_counts_without_opening),
+		TEST(test_deleted_mailbox_ends_its_sessions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

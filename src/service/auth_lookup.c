@@ -106,8 +106,11 @@ static int lookup_begin(struct lookup *lookup, const char *path,
 	if (tail->overflow || out.overflow)
 		return err_set(err, ERR_INVALID, "the user name is too long");
 	lookup->fd = sock_connect_unix(path, err);
-	if (lookup->fd < 0)
+	if (lookup->fd < 0) {
+		/* No socket says nothing of the user. */
+		err->code = ERR_TEMPORARY;
 		return -1;
+	}
 	return file_write_all(lookup->fd, out.data, out.len, path, err);
 }
 

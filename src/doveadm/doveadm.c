@@ -94,8 +94,7 @@ int doveadm_config(struct doveadm *adm, struct err *err)
 		return -1;
 	for (unsigned i = 0; i < adm->override_count; i++) {
 		if (config_override(adm->config, adm->overrides[i], err) < 0)
-			return err_wrap(err, "Invalid -o parameter %s",
-					adm->overrides[i]);
+			return -1;
 	}
 	return config_read(adm->ctx, adm->config, NULL, base_settings,
 			   &adm->settings, err);

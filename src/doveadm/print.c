@@ -137,7 +137,7 @@ void print_column(struct printer *printer, const char *key, const char *title,
 	printer->count++;
 }
 
-static void begin(struct printer *printer)
+void print_begin(struct printer *printer)
 {
 	if (printer->begun)
 		return;
@@ -172,7 +172,7 @@ static void advance(struct printer *printer)
 
 void print_value(struct printer *printer, const char *value)
 {
-	begin(printer);
+	print_begin(printer);
 	advance(printer);
 	assert(printer->filled < printer->count);
 	printer->values[printer->filled++] = mem_strdup(printer, value);
@@ -207,7 +207,7 @@ void print_sticky(struct printer *printer, const char *key, const char *value)
 
 void print_flush(struct printer *printer)
 {
-	begin(printer);
+	print_begin(printer);
 	if (printer->format->flush != NULL)
 		printer->format->flush(printer);
 }

@@ -26,6 +26,8 @@ struct printer *print_new(const void *ctx, FILE *out, const char *format);
 /* json uses `key`, the others `title`. Before the first value. */
 void print_column(struct printer *printer, const char *key, const char *title,
 		  unsigned flags);
+/* Write what stands before all rows, where it does not depend on them. */
+void print_begin(struct printer *printer);
 void print_value(struct printer *printer, const char *value);
 void print_number(struct printer *printer, unsigned long long value);
 void print_sticky(struct printer *printer, const char *key, const char *value);

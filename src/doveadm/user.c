@@ -258,7 +258,8 @@ static int look_up(struct lookup *lookup, const char *name)
 	if (err.code == ERR_NOT_FOUND) {
 		fflush(stdout);
 		fprintf(value_only ? stderr : stdout,
-			"\nuserdb lookup: user %s doesn't exist\n", name);
+			"%suserdb lookup: user %s doesn't exist\n",
+			lookup->userdb_only ? "" : "\n", name);
 		return EX_NOUSER;
 	}
 	log_prefix_set(mem_printf(ctx, "doveadm(%s)", name));
@@ -278,6 +279,7 @@ static int look_up_all(struct lookup *lookup, int count, char **names)
 			return EX_TEMPFAIL;
 		print_column(lookup->printer, "field", "field", 0);
 		print_column(lookup->printer, "value", "value", 0);
+		print_begin(lookup->printer);
 	}
 	for (int i = 0; i < count; i++) {
 		int result;

@@ -339,6 +339,7 @@ int cmd_kick(struct doveadm *adm, int argc, char **argv)
 		if (printer == NULL)
 			return EX_TEMPFAIL;
 		print_column(printer, "result", "result", 0);
+		print_begin(printer);
 	}
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;

@@ -116,8 +116,11 @@ static int master_connect(struct auth_master *auth, struct err *err)
 {
 	int fd = sock_connect_unix(auth->path, err);
 
-	if (fd < 0)
+	if (fd < 0) {
+		/* No socket says nothing of the user. */
+		err->code = ERR_TEMPORARY;
 		return -1;
+	}
 	auth->greeted = false;
 	auth->conn = conn_new(auth, auth->loop, fd, MASTER_INPUT_MAX,
 			      &master_events, auth);

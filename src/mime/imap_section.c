@@ -6,30 +6,40 @@
 #include "mime/header.h"
 #include "mime/imap.h"
 
-/* Part `number` of `part`. What has no parts is its own part 1. */
 static const struct mime_part *child_at(const struct mime_part *part,
 					uint32_t number)
 {
-	if (part->kind != MIME_MULTIPART)
-		return number == 1 ? part : NULL;
 	part = number == 0 ? NULL : part->children;
 	while (part != NULL && --number > 0)
 		part = part->next;
 	return part;
 }
 
+/* What has no parts is its own part 1 (and that has none). */
 static const struct mime_part *find_part(const struct mime_message *message,
 					 const struct section *section)
 {
 	const struct mime_part *part = message->root;
+	bool stayed = false;
 
-	for (unsigned i = 0; i < section->path_len && part != NULL; i++) {
+	for (unsigned i = 0; i < section->path_len; i++) {
+		uint32_t number = section->path[i];
+		const struct mime_part *from = part;
+
 		if (i > 0 && part->kind == MIME_MESSAGE)
 			part = part->children;
-		else if (i > 0 && part == message->root)
+		if (part == NULL)
+			return NULL;
+		if (part->kind == MIME_MULTIPART) {
+			part = child_at(part, number);
+			stayed = false;
+		} else if (number != 1 || (part == from && stayed)) {
 			part = NULL;
-		if (part != NULL)
-			part = child_at(part, section->path[i]);
+		} else {
+			stayed = true;
+		}
+		if (part == NULL)
+			return NULL;
 	}
 	return part;
 }

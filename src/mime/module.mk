@@ -2,11 +2,13 @@
 noinst_LIBRARIES += libmime.a
 libmime_a_SOURCES = \
 	src/mime/address.c src/mime/address.h src/mime/address_scan.h \
-	src/mime/body.h \
-	src/mime/charset.h \
+	src/mime/body.c src/mime/body.h \
+	src/mime/body_search.c \
+	src/mime/charset.c src/mime/charset.h \
 	src/mime/content.c src/mime/content.h \
-	src/mime/date.h \
+	src/mime/date.c src/mime/date.h \
 	src/mime/header.c src/mime/header.h \
+	src/mime/header_decode.c \
 	src/mime/imap.h \
 	src/mime/imap_body.c \
 	src/mime/imap_envelope.c \
@@ -15,4 +17,38 @@ libmime_a_SOURCES = \
 	src/mime/imap_structure.c \
 	src/mime/lex.c src/mime/lex.h \
 	src/mime/parse.c src/mime/parse.h \
+	src/mime/parse_hook.h \
 	src/mime/parse_pack.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/mime/test_body \
+	tests/unit/mime/test_golden \
+	tests/unit/mime/test_header \
+	tests/unit/mime/test_parse
+tests_unit_mime_test_body_SOURCES = tests/unit/mime/test_body.c
+tests_unit_mime_test_body_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
+tests_unit_mime_test_golden_SOURCES = tests/unit/mime/test_golden.c
+tests_unit_mime_test_golden_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
+tests_unit_mime_test_header_SOURCES = tests/unit/mime/test_header.c
+tests_unit_mime_test_header_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
+tests_unit_mime_test_parse_SOURCES = tests/unit/mime/test_parse.c
+tests_unit_mime_test_parse_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
+endif
+EXTRA_DIST += tests/unit/mime/golden.dat \
+	tests/unit/mime/golden.py \
+	tests/unit/mime/odd_messages.py
+
+# The fuzz targets, and their corpora as a test.
+check_PROGRAMS += tests/fuzz/mime/replay_mime
+tests_fuzz_mime_replay_mime_SOURCES = tests/fuzz/mime/fuzz_mime.c \
+	tests/fuzz/replay.c
+tests_fuzz_mime_replay_mime_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/mime/corpus"'
+tests_fuzz_mime_replay_mime_LDADD = $(LIB_MIME)
+if FUZZING
+noinst_PROGRAMS += tests/fuzz/mime/fuzz_mime
+tests_fuzz_mime_fuzz_mime_SOURCES = tests/fuzz/mime/fuzz_mime.c
+tests_fuzz_mime_fuzz_mime_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_mime_fuzz_mime_LDADD = $(LIB_MIME)
+endif
+EXTRA_DIST += tests/fuzz/mime/corpus

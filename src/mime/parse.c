@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "mime/body.h"
 #include "mime/header.h"
+#include "mime/parse_hook.h"
 
 enum {
 	BOUNDARY_MAX = 80, /* what is longer is cut, as Dovecot does */
@@ -47,6 +48,7 @@ struct open_part {
 
 struct mime_parser {
 	struct mime_limits limits;
+	struct mime_hook hook;
 	struct mime_message *message;
 	struct node *first_made, *last_made;
 
@@ -122,6 +124,12 @@ struct mime_parser *mime_parser_new(const void *ctx,
 	return parser;
 }
 
+void mime_parser_set_hook(struct mime_parser *parser,
+			  const struct mime_hook *hook)
+{
+	parser->hook = *hook;
+}
+
 static struct mime_size size_between(struct mime_size from, struct mime_size to)
 {
 	return (struct mime_size){
@@ -192,28 +200,16 @@ static enum mime_kind kind_of(const struct mime_parser *parser,
 	return MIME_TEXT;
 }
 
-/* The innermost part's header is whole: what is its body? */
-static void end_header(struct mime_parser *parser)
+static void set_kind(struct mime_parser *parser, struct open_part *open,
+		     struct str header)
 {
-	struct open_part *open = innermost(parser);
 	struct mime_part *part = &open->node->part;
-	size_t start = open->node->header_at;
 	struct content_type type;
 	enum mime_kind kind;
 
-	open->in_header = false;
-	open->header_eol = parser->eol;
-	part->header = size_between(open->start, parser->at);
-	open->start = parser->at;
-	part->header_text.len = parser->headers_len - start;
 	if (parser->depth >= parser->limits.max_depth)
 		return;
-	kind = kind_of(
-		parser,
-		part->header_text.len == 0
-			? STR("")
-			: str_n(parser->headers + start, part->header_text.len),
-		&type);
+	kind = kind_of(parser, header, &type);
 	if (kind == MIME_MESSAGE &&
 	    parser->message->parts >= parser->limits.max_parts)
 		return;
@@ -221,9 +217,29 @@ static void end_header(struct mime_parser *parser)
 	if (kind == MIME_MULTIPART) {
 		set_boundary(parser, open, type.boundary);
 		open->digest = strcmp(type.subtype, "digest") == 0;
-	} else if (kind == MIME_MESSAGE) {
-		begin_part(parser);
 	}
+}
+
+/* The innermost part's header is whole: what is its body? */
+static void end_header(struct mime_parser *parser)
+{
+	struct open_part *open = innermost(parser);
+	struct mime_part *part = &open->node->part;
+	size_t start = open->node->header_at;
+	struct str header = STR("");
+
+	open->in_header = false;
+	open->header_eol = parser->eol;
+	part->header = size_between(open->start, parser->at);
+	open->start = parser->at;
+	part->header_text.len = parser->headers_len - start;
+	if (part->header_text.len > 0)
+		header = str_n(parser->headers + start, part->header_text.len);
+	set_kind(parser, open, header);
+	if (parser->hook.header != NULL)
+		parser->hook.header(part, header, parser->hook.ctx);
+	if (part->kind == MIME_MESSAGE)
+		begin_part(parser);
 }
 
 /* End what is open from `depth` on inwards. */
@@ -367,11 +383,22 @@ static void end_line(struct mime_parser *parser)
 	parser->boundary_line = parser->new_part = false;
 }
 
+static void show_body(struct mime_parser *parser, const char *data, size_t len)
+{
+	if (parser->hook.body != NULL &&
+	    innermost(parser)->node->part.kind == MIME_TEXT)
+		parser->hook.body(str_n(data, len), parser->hook.ctx);
+}
+
 static void add_octets(struct mime_parser *parser, const char *data, size_t len)
 {
 	count(parser, data, len);
-	if (innermost(parser)->in_header && !parser->boundary_line)
+	if (parser->boundary_line)
+		return;
+	if (innermost(parser)->in_header)
 		keep_header(parser, data, len);
+	else
+		show_body(parser, data, len);
 }
 
 static bool is_empty_line(const char *line, size_t len)
@@ -455,6 +482,7 @@ static size_t pass_body(struct mime_parser *parser, const char *data,
 	parser->at.physical += at - data;
 	parser->at.virtual += at - data + bare;
 	parser->at.lines += lines;
+	show_body(parser, data, at - data);
 	return at - data;
 }
 

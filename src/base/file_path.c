@@ -114,6 +114,6 @@ char *path_expand(const void *ctx, const char *path, const char *home)
 	while (str_split(&rest, '/', &part))
 		path_add(out, part);
 	if (out[0] == '\0')
-		out[0] = '/';
+		memcpy(out, "/", 2);
 	return out;
 }

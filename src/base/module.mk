@@ -15,3 +15,27 @@ libbase_a_SOURCES = \
 	src/base/range.c src/base/range.h \
 	src/base/str.c src/base/str.h src/base/str_escape.c \
 	src/base/utf8.c
+
+if HAVE_CMOCKA
+base_tests = \
+	tests/unit/base/test_buf \
+	tests/unit/base/test_digest \
+	tests/unit/base/test_encode \
+	tests/unit/base/test_file \
+	tests/unit/base/test_ip \
+	tests/unit/base/test_log \
+	tests/unit/base/test_pack \
+	tests/unit/base/test_range \
+	tests/unit/base/test_str
+check_PROGRAMS += $(base_tests)
+base_test_libs = $(LIB_BASE) $(CMOCKA_LIBS)
+tests_unit_base_test_buf_LDADD = $(base_test_libs)
+tests_unit_base_test_digest_LDADD = $(base_test_libs)
+tests_unit_base_test_encode_LDADD = $(base_test_libs)
+tests_unit_base_test_file_LDADD = $(base_test_libs)
+tests_unit_base_test_ip_LDADD = $(base_test_libs)
+tests_unit_base_test_log_LDADD = $(base_test_libs)
+tests_unit_base_test_pack_LDADD = $(base_test_libs)
+tests_unit_base_test_range_LDADD = $(base_test_libs)
+tests_unit_base_test_str_LDADD = $(base_test_libs)
+endif

@@ -18,6 +18,11 @@
 
 struct account;
 struct err;
+struct mail_reader;
+struct mail_stream;
+struct mailbox;
+struct save;
+struct text;
 struct var;
 
 /* --- settings ------------------------------------------------------------ */
@@ -93,6 +98,7 @@ struct user {
 	struct var *vars;
 	struct ns *namespaces;
 	struct storage *stores;
+	struct mailbox *boxes; /* that are open */
 };
 
 /* The namespaces of the configuration, or the default one. */
@@ -201,7 +207,18 @@ struct mailbox {
 	struct range_set deleted; /* that this session marked \Deleted */
 	struct text *spare;       /* memory for the next mail */
 	struct stream_place place;
+	/* What still uses the mailbox; closing it takes it away from them, so
+	 * that the order in which contexts are freed does not matter. */
+	struct save *saves;
+	struct mail_reader *readers;
+	struct mail_stream *streams;
+	struct mailbox *prev, *next; /* of the user's */
 };
+
+/* The mailbox goes: end what is under way. */
+void save_detach(struct save *save);
+void reader_detach(struct mail_reader *reader);
+void stream_detach(struct mail_stream *stream);
 
 /* What may be done with an open mailbox: the one place that says no. */
 enum right {

@@ -2,6 +2,7 @@
 #include "storage/mailbox.h"
 
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -193,6 +194,7 @@ int mailbox_open(struct user *user, const char *name, unsigned flags,
 {
 	struct mailbox *box = mem_new(user, struct mailbox);
 
+	DL_APPEND(user->boxes, box);
 	box->user = user;
 	box->name = mem_strdup(box, name);
 	box->flags = flags;
@@ -206,14 +208,23 @@ int mailbox_open(struct user *user, const char *name, unsigned flags,
 	return 0;
 }
 
-void mailbox_close(struct mailbox **box)
+void mailbox_close(struct mailbox **box_ptr)
 {
-	if (*box == NULL)
+	struct mailbox *box = *box_ptr;
+
+	if (box == NULL)
 		return;
-	text_unref(&(*box)->spare);
-	box_free(&(*box)->disk);
-	mem_free(*box);
-	*box = NULL;
+	while (box->saves != NULL)
+		save_detach(box->saves);
+	while (box->readers != NULL)
+		reader_detach(box->readers);
+	while (box->streams != NULL)
+		stream_detach(box->streams);
+	text_unref(&box->spare);
+	box_free(&box->disk);
+	DL_DELETE(box->user->boxes, box);
+	mem_free(box);
+	*box_ptr = NULL;
 }
 
 const char *mailbox_name(const struct mailbox *box)

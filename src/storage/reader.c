@@ -4,6 +4,8 @@
  */
 #include "storage/reader.h"
 
+#include <utlist.h>
+
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -25,10 +27,18 @@ static void drop_mail(struct mail_reader *reader)
 	reader->record_valid = false;
 }
 
-static int reader_destroy(struct mail_reader *reader)
+void reader_detach(struct mail_reader *reader)
 {
 	drop_mail(reader);
 	index_rollback(&reader->txn);
+	DL_DELETE(reader->box->readers, reader);
+	reader->box = NULL;
+}
+
+static int reader_destroy(struct mail_reader *reader)
+{
+	if (reader->box != NULL)
+		reader_detach(reader);
 	buf_free(&reader->out);
 	return 0;
 }
@@ -43,6 +53,7 @@ struct mail_reader *mail_reader_begin(const void *ctx, struct mailbox *box,
 	range_set_merge(&reader->seqs, seqs);
 	reader->out = buf_init(OUT_MAX);
 	reader->learnt_end = &reader->learnt;
+	DL_APPEND(box->readers, reader);
 	talloc_set_destructor(reader, reader_destroy);
 	return reader;
 }
@@ -160,7 +171,7 @@ static void flush_learnt(struct mail_reader *reader)
 {
 	struct err err;
 
-	if (reader->learnt_ctx == NULL)
+	if (reader->learnt_ctx == NULL || reader->box == NULL)
 		return;
 	mail_reader_pause(reader);
 	if (write_learnt(reader, &err) < 0)
@@ -266,6 +277,8 @@ int mail_reader_next(struct mail_reader *reader, const struct mail **out,
 {
 	uint32_t seq, uid;
 
+	if (reader->box == NULL)
+		return err_set(err, ERR_CLOSED, "the mailbox was closed");
 	drop_mail(reader);
 	if (reader->learnt_bytes > LEARNT_MAX)
 		flush_learnt(reader);

@@ -56,7 +56,8 @@ struct resized {
 };
 
 struct mail_reader {
-	struct mailbox *box;
+	struct mail_reader *prev, *next; /* of the mailbox */
+	struct mailbox *box;             /* NULL once it was closed */
 	struct range_set seqs;
 	size_t range; /* the one that `next_seq` is in */
 	uint32_t next_seq;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -28,8 +29,9 @@ struct save_mail {
 };
 
 struct save {
-	const void *ctx; /* of the results */
-	struct mailbox *box;
+	struct save *prev, *next; /* of the mailbox */
+	const void *ctx;          /* of the results */
+	struct mailbox *box;      /* NULL once it was closed */
 	struct save_mail *mails;
 	size_t count, cap;
 	/* The mail under way. */
@@ -45,7 +47,7 @@ struct save {
 	const struct range_set *expunge_uids;
 };
 
-static int save_destroy(struct save *save)
+void save_detach(struct save *save)
 {
 	const struct driver *driver = save->box->disk->location->driver;
 
@@ -53,6 +55,16 @@ static int save_destroy(struct save *save)
 		driver->save_end(save->current.file);
 	for (size_t i = 0; i < save->count; i++)
 		driver->save_end(save->mails[i].file);
+	save->in_mail = false;
+	save->count = 0;
+	DL_DELETE(save->box->saves, save);
+	save->box = NULL;
+}
+
+static int save_destroy(struct save *save)
+{
+	if (save->box != NULL)
+		save_detach(save);
 	buf_free(&save->buf);
 	return 0;
 }
@@ -64,6 +76,7 @@ struct save *save_begin(const void *ctx, struct mailbox *box)
 	save->ctx = ctx;
 	save->box = box;
 	save->buf = buf_init(WRITE_BUFFER * 2);
+	DL_APPEND(box->saves, save);
 	talloc_set_destructor(save, save_destroy);
 	return save;
 }
@@ -123,6 +136,8 @@ static struct mime_parser *new_parser(struct save *save)
 
 static int may_add(const struct save *save, struct err *err)
 {
+	if (save->box == NULL)
+		return err_set(err, ERR_CLOSED, "the mailbox was closed");
 	if (mailbox_may(save->box, RIGHT_INSERT, err) < 0)
 		return -1;
 	if (save->count >= SAVE_MAILS_MAX)
@@ -133,10 +148,11 @@ static int may_add(const struct save *save, struct err *err)
 int save_mail_begin(struct save *save, const struct save_options *options,
 		    struct err *err)
 {
-	struct driver_box *disk = save->box->disk;
+	struct driver_box *disk;
 
 	if (may_add(save, err) < 0)
 		return -1;
+	disk = save->box->disk;
 	save->current = (struct save_mail){0};
 	if (disk->location->driver->save_begin(save, disk, &save->current.file,
 					       err) < 0)
@@ -204,6 +220,8 @@ int save_mail_write(struct save *save, const void *data, size_t len,
 {
 	const char *at = data;
 
+	if (!save->in_mail)
+		return err_set(err, ERR_CLOSED, "no mail is being saved");
 	while (len > 0) {
 		/* CRLF may be twice as long. */
 		size_t take = len < WRITE_BUFFER / 2 ? len : WRITE_BUFFER / 2;
@@ -260,6 +278,8 @@ int save_mail_finish(struct save *save, struct err *err)
 	struct driver_save *file = save->current.file;
 	const struct mime_message *message = save->parsed;
 
+	if (!save->in_mail)
+		return err_set(err, ERR_CLOSED, "no mail is being saved");
 	if (finish_file(save, err) < 0)
 		return -1;
 	if (message == NULL)
@@ -293,11 +313,12 @@ int save_add_link(struct save *save, struct mailbox *from,
 		  struct index_txn *txn, const struct index_record *record,
 		  const struct save_options *options, struct err *err)
 {
-	struct driver_box *to = save->box->disk;
 	struct save_mail mail = {0};
+	struct driver_box *to;
 
 	if (may_add(save, err) < 0)
 		return -1;
+	to = save->box->disk;
 	if (from->disk->location->driver != to->location->driver)
 		return err_set(err, ERR_UNSUPPORTED, "formats differ");
 	if (to->location->driver->save_link(save, to, from->disk, record,
@@ -485,11 +506,14 @@ static int commit_all(struct save *save, uint32_t *uid_validity_out,
 int save_commit(struct save **save, uint32_t *uid_validity_out,
 		struct range_set *uids_out, struct err *err)
 {
-	uint32_t uid_validity;
+	uint32_t uid_validity = 0;
 	int ret;
 
 	save_mail_cancel(*save);
-	ret = commit_all(*save, &uid_validity, uids_out, err);
+	if ((*save)->box == NULL)
+		ret = err_set(err, ERR_CLOSED, "the mailbox was closed");
+	else
+		ret = commit_all(*save, &uid_validity, uids_out, err);
 	if (ret == 0 && uid_validity_out != NULL)
 		*uid_validity_out = uid_validity;
 	save_rollback(save);

@@ -130,7 +130,8 @@ static int make_missing(struct driver_box *box, struct ns *ns,
 }
 
 /* Begin again with an empty index; the disk has all that matters. */
-static int rebuild(struct driver_box *box, struct storage *store, struct err *err)
+static int rebuild(struct driver_box *box, struct storage *store,
+		   struct err *err)
 {
 	log_error("Mailbox %s: %s; making the index of %s anew", box->name,
 		  err->text, store->location.index);

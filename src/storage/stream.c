@@ -6,6 +6,7 @@
  * stream gives exactly as many, or fails.
  */
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -17,7 +18,8 @@
 enum { STREAM_PIECE = 32768, FIELDS_MAX = 64 * 1048576 };
 
 struct mail_stream {
-	struct mailbox *box;
+	struct mail_stream *prev, *next; /* of the mailbox */
+	struct mailbox *box;             /* NULL once it was closed */
 	struct text *text; /* NULL: all is in `made` from the start */
 	struct buf piece;  /* read from the file */
 	struct buf made;   /* with CRLF, to be given */
@@ -29,8 +31,16 @@ struct mail_stream {
 	struct stream_place place;
 };
 
+void stream_detach(struct mail_stream *stream)
+{
+	DL_DELETE(stream->box->streams, stream);
+	stream->box = NULL;
+}
+
 static int stream_destroy(struct mail_stream *stream)
 {
+	if (stream->box != NULL)
+		stream_detach(stream);
 	text_unref(&stream->text);
 	buf_free(&stream->piece);
 	buf_free(&stream->made);
@@ -48,6 +58,7 @@ static struct mail_stream *stream_new(const void *ctx, struct mailbox *box)
 	struct mail_stream *stream = mem_new(ctx, struct mail_stream);
 
 	stream->box = box;
+	DL_APPEND(box->streams, stream);
 	stream->piece = buf_init(STREAM_PIECE + 1);
 	stream->made = buf_init(FIELDS_MAX);
 	talloc_set_destructor(stream, stream_destroy);
@@ -224,7 +235,8 @@ int mail_stream_open(const void *ctx, const struct mail *mail,
 /* Convert a piece; where it begins is where the next stream may start. */
 static void convert(struct mail_stream *stream, struct str piece)
 {
-	stream->box->place = stream->place;
+	if (stream->box != NULL)
+		stream->box->place = stream->place;
 	crlf_append(piece, &stream->place.last_cr, &stream->made);
 	stream->place.physical += piece.len;
 	stream->place.virtual += stream->made.len;

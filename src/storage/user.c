@@ -12,6 +12,7 @@
 #include "config/vars.h"
 #include "service/account.h"
 #include "storage/core.h"
+#include "storage/mailbox.h"
 
 static const struct setting *find_row(const struct setting *rows,
 				      const char *key)
@@ -183,6 +184,11 @@ static int user_setup(struct user *user, const struct user_context *context,
 
 static int user_destroy(struct user *user)
 {
+	while (user->boxes != NULL) {
+		struct mailbox *box = user->boxes;
+
+		mailbox_close(&box);
+	}
 	stores_close(user);
 	return 0;
 }

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/apply.c - bring what was seen on disk into the index.
+ *
+ * Order on disk before the index: lines for new UIDs are in the uidlist before
+ * the transaction commits. If it does not, the next sync finds them there, and
+ * no UID is given out twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/maildir/sync.h"
+
+enum { UIDLIST_SPARE = 1000, LINES_MAX = 1 << 30 };
+
+/* --- the uidlist
+ * ------------------------------------------------------------------- */
+
+static void match_line(void *ctx, const struct uidlist_entry *entry)
+{
+	struct sync *sync = ctx;
+	struct scan_entry *file;
+
+	if (sync->scan == NULL)
+		return;
+	file = scan_find(sync->scan, entry->base);
+	if (file == NULL)
+		return;
+	file->uid = entry->uid;
+	if (entry->ext.len > 0)
+		file->ext = str_n(scan_keep(sync->scan, entry->ext),
+				  entry->ext.len);
+}
+
+/* Read the uidlist if it changed. A lost or senseless one is made anew from
+ * the index. 0: it is that of another mailbox life, with other UIDs. */
+static int read_uidlist(struct sync *sync, struct err *err)
+{
+	struct maildir_state *state = &sync->state;
+	struct uidlist_header header = {.uid_next = 0};
+	struct file_mark mark;
+	bool tail;
+
+	if (file_mark_get(sync->uidlist, &mark, err) < 0)
+		return -1;
+	if (state->uidlist.ino != 0 && file_mark_same(&mark, &state->uidlist))
+		return 1;
+	tail = state->valid && !sync->created && mark.ino != 0 &&
+	       mark.ino == state->uidlist.ino &&
+	       mark.size > state->uidlist.size;
+	if (uidlist_read(sync->uidlist, tail, &state->uidlist,
+			 &state->uidlist_lines, &header, match_line, sync,
+			 err) < 0) {
+		if (err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT)
+			return -1;
+		if (err->code == ERR_CORRUPT)
+			log_warning("%s; it is made anew", err->text);
+		sync->rewrite = true;
+		return 1;
+	}
+	if (sync->uid_next < header.uid_next)
+		sync->uid_next = header.uid_next;
+	if (tail)
+		return 1;
+	if (header.has_guid)
+		memcpy(sync->row->guid, header.guid, sizeof(header.guid));
+	return header.uid_validity == sync->row->uid_validity;
+}
+
+static int lock_uidlist(struct sync *sync, struct err *err)
+{
+	if (sync->locked)
+		return 1;
+	if (dotlock_get(sync->uidlist, sync->box->location->file_mode, err) < 0)
+		return -1;
+	sync->locked = true;
+	return read_uidlist(sync, err);
+}
+
+static void ignore_line(void *ctx, const struct uidlist_entry *entry)
+{
+	(void)ctx;
+	(void)entry;
+}
+
+int sync_create_row(struct sync *sync, struct err *err)
+{
+	struct index_box *row = sync->row;
+	struct uidlist_header header = {.uid_next = 0};
+	struct file_mark mark;
+	uint32_t lines;
+
+	memset(row, 0, sizeof(*row));
+	if (uidlist_read(sync->uidlist, false, &mark, &lines, &header,
+			 ignore_line, NULL, err) < 0) {
+		if (err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT)
+			return -1;
+		memset(&header, 0, sizeof(header));
+		if (uid_validity_next(sync->box->location, &header.uid_validity,
+				      err) < 0)
+			return -1;
+	}
+	if (!header.has_guid) {
+		guid128_new(header.guid);
+		sync->rewrite = true;
+	}
+	row->uid_validity = header.uid_validity;
+	memcpy(row->guid, header.guid, sizeof(row->guid));
+	row->uid_next = 1;
+	row->first_recent_uid = 1;
+	if (index_box_create(sync->txn, sync->box->name, row, err) < 0)
+		return -1;
+	sync->box->id = row->id;
+	sync->created = true;
+	memset(&sync->state, 0, sizeof(sync->state));
+	sync->state.first_new_uid = 1;
+	return 0;
+}
+
+/* --- mails that the index has
+ * ------------------------------------------------------------ */
+
+static void seen_in(struct sync *sync, char dir, uint32_t uid)
+{
+	if (dir == 'n' && sync->state.first_new_uid > uid)
+		sync->state.first_new_uid = uid;
+	if (dir == 'c' && sync->last_cur_uid < uid)
+		sync->last_cur_uid = uid;
+}
+
+/* Take over name, and flags and keywords that are in it. */
+static int update_record(struct sync *sync, struct index_record *record,
+			 const struct scan_entry *file, struct str ext,
+			 struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "update");
+	const uint64_t letters = (1U << MAILDIR_KEYWORDS) - 1;
+	struct file_name name;
+
+	file_name_parse(file->name, &name);
+	record->flags = name.flags;
+	record->keywords.bits[0] =
+		(record->keywords.bits[0] & ~letters) | name.keywords;
+	record->driver = record_name_make(ctx, file->dir, file->name, ext);
+	return index_record_put(sync->txn, sync->row, record, err);
+}
+
+static int expunge(struct sync *sync, uint32_t uid, struct err *err)
+{
+	return index_record_expunge(sync->txn, sync->row, uid, err);
+}
+
+/* 0 if cur/ must be read to know more. */
+static int check_record(struct sync *sync, struct index_record *record,
+			struct err *err)
+{
+	struct record_name name;
+	struct file_name parsed;
+	struct scan_entry *file;
+	struct str ext;
+
+	if (!record_name_get(record->driver, &name))
+		return expunge(sync, record->uid, err) < 0 ? -1 : 1;
+	if (!sync->full && name.dir == 'c')
+		return 1;
+	file_name_parse(name.name, &parsed);
+	file = scan_find(sync->scan, parsed.base);
+	if (file == NULL && !sync->full)
+		return 0;
+	if (file == NULL) {
+		seen_in(sync, name.dir, record->uid);
+		/* It may have been renamed while we read. */
+		if (!sync->stable)
+			return 1;
+		return expunge(sync, record->uid, err) < 0 ? -1 : 1;
+	}
+	/* The uidlist was made anew by somebody who gave it a new UID. */
+	if (file->uid > record->uid && file->uid >= sync->row->uid_next)
+		return expunge(sync, record->uid, err) < 0 ? -1 : 1;
+	file->known = true;
+	seen_in(sync, file->dir, record->uid);
+	ext = file->ext.len > 0 ? file->ext : name.ext;
+	if (file->dir == name.dir && str_equal(file->name, name.name) &&
+	    str_equal(ext, name.ext))
+		return 1;
+	return update_record(sync, record, file, ext, err) < 0 ? -1 : 1;
+}
+
+static int check_records(struct sync *sync, struct err *err)
+{
+	struct index_record record;
+	uint32_t uid = sync->full ? 1 : sync->state.first_new_uid;
+
+	sync->state.first_new_uid = UINT32_MAX;
+	while (index_record_next(sync->txn, sync->row->id, uid, &record)) {
+		int ret = check_record(sync, &record, err);
+
+		if (ret <= 0)
+			return ret;
+		uid = record.uid + 1;
+	}
+	return index_check(sync->txn, err) < 0 ? -1 : 1;
+}
+
+/* --- mails that are new
+ * -------------------------------------------------------------------- */
+
+/* The time in front of a base name; files without one come first. */
+static uint64_t time_of(const struct scan_entry *file)
+{
+	uint64_t time = 0;
+
+	for (size_t i = 0; i < file->base_len; i++) {
+		char c = file->name.data[i];
+
+		if (c < '0' || c > '9' || time > UINT64_MAX / 100)
+			break;
+		time = time * 10 + (uint64_t)(c - '0');
+	}
+	return time;
+}
+
+/* Those with a UID in its order, then the others by time and name. */
+static int compare_new(const void *a, const void *b)
+{
+	const struct scan_entry *x = *(struct scan_entry *const *)a;
+	const struct scan_entry *y = *(struct scan_entry *const *)b;
+
+	if (x->uid != y->uid) {
+		if (x->uid == 0 || y->uid == 0)
+			return x->uid == 0 ? 1 : -1;
+		return x->uid < y->uid ? -1 : 1;
+	}
+	if (time_of(x) != time_of(y))
+		return time_of(x) < time_of(y) ? -1 : 1;
+	return str_compare(x->name, y->name);
+}
+
+static struct scan_entry **collect_new(struct sync *sync, size_t *count_out)
+{
+	size_t count, found = 0;
+	struct scan_entry *entries = scan_entries(sync->scan, &count);
+	struct scan_entry **list =
+		mem_array(sync->ctx, struct scan_entry *, count + 1);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!entries[i].known)
+			list[found++] = &entries[i];
+		/* A UID that was expunged here, and is back: a new one. */
+		if (entries[i].uid < sync->row->uid_next)
+			entries[i].uid = 0;
+	}
+	*count_out = found;
+	return list;
+}
+
+static int fill_record(struct sync *sync, const struct scan_entry *file,
+		       int dir_fd, struct index_record *record, struct err *err)
+{
+	struct file_name name;
+	struct str psize = ext_field(file->ext, 'Z');
+	struct str vsize = ext_field(file->ext, 'V');
+	struct stat st;
+
+	if (fstatat(dir_fd, file->name.data, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT
+			       ? 0
+			       : err_sys(err, "stat(%s)", file->name.data);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	file_name_parse(file->name, &name);
+	if (psize.data != NULL && name.size == UINT64_MAX)
+		str_to_u64(psize, &name.size);
+	if (vsize.data != NULL && name.vsize == UINT64_MAX)
+		str_to_u64(vsize, &name.vsize);
+	memset(record, 0, sizeof(*record));
+	record->flags = name.flags;
+	record->keywords.bits[0] = name.keywords;
+	record->received = st.st_mtime;
+	record->saved = st.st_ctime;
+	record->size_physical = (uint64_t)st.st_size;
+	/* Sizes in the name are not always right: then neither is W=. */
+	record->size_virtual = name.vsize;
+	if ((name.size != UINT64_MAX && name.size != (uint64_t)st.st_size) ||
+	    name.vsize < (uint64_t)st.st_size)
+		record->size_virtual = UINT64_MAX;
+	record->driver =
+		record_name_make(sync->ctx, file->dir, file->name, file->ext);
+	return 1;
+}
+
+static int append_new(struct sync *sync, struct scan_entry **list, size_t count,
+		      struct buf *lines, uint32_t *line_count, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "append");
+	char *cur = mem_printf(ctx, "%s/cur", sync->box->path);
+	char *new = mem_printf(ctx, "%s/new", sync->box->path);
+	CLEANUP(fd_close) int cur_fd = open(cur, O_PATH | O_CLOEXEC);
+	CLEANUP(fd_close) int new_fd = open(new, O_PATH | O_CLOEXEC);
+
+	if (cur_fd < 0 || new_fd < 0)
+		return err_sys(err, "open(%s)", cur_fd < 0 ? cur : new);
+	for (size_t i = 0; i < count; i++) {
+		struct index_record record;
+		int ret = fill_record(sync, list[i],
+				      list[i]->dir == 'c' ? cur_fd : new_fd,
+				      &record, err);
+
+		if (ret < 0)
+			return -1;
+		if (ret == 0) {
+			sync->stable = false;
+			continue;
+		}
+		record.uid = list[i]->uid;
+		if (record.uid == 0) {
+			record.uid = sync->uid_next++;
+			uidlist_line(
+				lines, record.uid, list[i]->ext,
+				str_n(list[i]->name.data, list[i]->base_len));
+			(*line_count)++;
+		}
+		if (index_record_append(sync->txn, sync->row, &record, err) < 0)
+			return -1;
+		seen_in(sync, list[i]->dir, record.uid);
+	}
+	return 0;
+}
+
+static int write_uidlist(struct sync *sync, struct str lines,
+			 uint32_t line_count, struct err *err)
+{
+	struct maildir_state *state = &sync->state;
+
+	if (sync->rewrite ||
+	    (sync->locked &&
+	     state->uidlist_lines / 2 >
+		     sync->row->counts.messages + UIDLIST_SPARE))
+		return uidlist_rewrite(sync->box, sync->txn, sync->row, state,
+				       err);
+	if (lines.len == 0)
+		return 0;
+	if (uidlist_append(sync->uidlist, lines,
+			   !maildir_fsync_never(sync->box->location),
+			   &state->uidlist, err) < 0)
+		return -1;
+	state->uidlist_lines += line_count;
+	return 0;
+}
+
+static bool wants_uids(struct scan_entry **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (list[i]->uid == 0)
+			return true;
+	}
+	return false;
+}
+
+static int bring_in_new(struct sync *sync, struct err *err)
+{
+	CLEANUP(buf_free) struct buf lines = buf_init(LINES_MAX);
+	struct scan_entry **list;
+	uint32_t line_count = 0;
+	size_t count;
+	int ret;
+
+	list = collect_new(sync, &count);
+	if (wants_uids(list, count) || sync->rewrite) {
+		ret = lock_uidlist(sync, err);
+		if (ret <= 0)
+			return ret;
+		list = collect_new(sync, &count);
+	}
+	if (count > 1)
+		qsort(list, count, sizeof(struct scan_entry *), compare_new);
+	if (sync->uid_next < sync->row->uid_next)
+		sync->uid_next = sync->row->uid_next;
+	if (sync->uid_next > UINT32_MAX - count - 1)
+		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
+			       sync->box->path);
+	if (append_new(sync, list, count, &lines, &line_count, err) < 0)
+		return -1;
+	/* UIDs that others gave out and took back are not given out again. */
+	if (sync->row->uid_next < sync->uid_next)
+		sync->row->uid_next = sync->uid_next;
+	if (index_box_put(sync->txn, sync->row, err) < 0 ||
+	    write_uidlist(sync, str_n(lines.data, lines.len), line_count, err) <
+		    0)
+		return -1;
+	return 1;
+}
+
+static void remember(struct sync *sync)
+{
+	struct maildir_state *state = &sync->state;
+
+	state->valid = true;
+	state->pending = 0;
+	if (state->first_new_uid > sync->row->uid_next)
+		state->first_new_uid = sync->row->uid_next;
+	if (!sync->stable) {
+		/* Zero is no directory's time: look again next time. */
+		memset(&state->new_time, 0, sizeof(state->new_time));
+		memset(&state->cur_time, 0, sizeof(state->cur_time));
+		memset(&state->uidlist, 0, sizeof(state->uidlist));
+		return;
+	}
+	state->new_time = sync->times.new_time;
+	if (!sync->full)
+		return;
+	state->cur_time = sync->times.cur_time;
+	state->own_changes = 0;
+}
+
+static bool still_stable(struct sync *sync)
+{
+	struct dir_times now;
+	struct err err;
+
+	return dir_times_get(sync->box, &now, &err) == 0 &&
+	       file_time_same(now.new_time, sync->times.new_time) &&
+	       file_time_same(now.cur_time, sync->times.cur_time);
+}
+
+int sync_apply(struct sync *sync, struct err *err)
+{
+	bool renamed = false;
+	int ret;
+
+	if (keywords_read(sync->box, sync->txn, &sync->state, &renamed, err) <
+	    0)
+		return -1;
+	ret = read_uidlist(sync, err);
+	if (ret < 0)
+		return -1;
+	if (ret == 0) {
+		sync->box->id = 0;
+		return index_box_delete(sync->txn, sync->row->id, err);
+	}
+	/* Lines were read after the files: a mail that came in between has a
+	 * line, but no file yet for us. */
+	if (sync->stable && !still_stable(sync))
+		sync->stable = false;
+	ret = check_records(sync, err);
+	if (ret <= 0)
+		return ret;
+	ret = bring_in_new(sync, err);
+	if (ret < 0)
+		return -1;
+	if (ret == 0) {
+		sync->box->id = 0;
+		return index_box_delete(sync->txn, sync->row->id, err);
+	}
+	if (renamed && !sync->full)
+		sync->stable = false;
+	remember(sync);
+	if (sync->created)
+		sync->row->first_recent_uid = sync->last_cur_uid + 1;
+	state_put(sync->row, &sync->state);
+	return index_box_put(sync->txn, sync->row, err) < 0 ? -1 : 1;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/dotlock.c - PATH.lock as Dovecot makes it: created
+ * exclusively, with "pid:host" in it. A lock whose process is gone, or that
+ * nobody touched for long, is broken.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "storage/maildir/maildir.h"
+
+enum {
+	WAIT_MS = 60 * 1000,
+	STALE_SECONDS = 120,
+	STEP_MIN_US = 500,
+	STEP_MAX_US = 50 * 1000,
+};
+
+/* Whether the lock's process was on this host and is no more. */
+static bool owner_is_dead(int fd)
+{
+	char text[256];
+	ssize_t len = read(fd, text, sizeof(text));
+	struct str rest, pid;
+	uint32_t number;
+
+	if (len <= 0)
+		return false;
+	rest = str_n(text, (size_t)len);
+	if (!str_split(&rest, ':', &pid) || !str_to_u32(pid, &number) ||
+	    number == 0 || number > INT32_MAX || rest.data == NULL ||
+	    !str_is(rest, maildir_host()))
+		return false;
+	return kill((pid_t)number, 0) < 0 && errno == ESRCH;
+}
+
+static void break_if_stale(const char *lock)
+{
+	CLEANUP(fd_close)
+	int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat open_st, now_st;
+
+	if (fd < 0 || fstat(fd, &open_st) < 0)
+		return;
+	if (!owner_is_dead(fd) && time(NULL) - open_st.st_mtime < STALE_SECONDS)
+		return;
+	/* Not the lock of somebody who came in between. */
+	if (lstat(lock, &now_st) < 0 || now_st.st_ino != open_st.st_ino)
+		return;
+	log_warning("Breaking stale lock %s", lock);
+	unlink(lock);
+}
+
+static int lock_create(const char *lock, mode_t mode, struct err *err)
+{
+	CLEANUP(fd_close)
+	int fd = open(lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	char text[160];
+	int len;
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", lock);
+	len = snprintf(text, sizeof(text), "%d:%s", (int)getpid(),
+		       maildir_host());
+	if (write(fd, text, (size_t)len) != len) {
+		err_sys(err, "write(%s)", lock);
+		unlink(lock);
+		return -1;
+	}
+	return 0;
+}
+
+int dotlock_get(const char *path, mode_t mode, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dotlock");
+	char *lock = mem_printf(ctx, "%s.lock", path);
+	uint64_t end = clock_monotonic_ms() + WAIT_MS;
+	unsigned step = STEP_MIN_US;
+
+	for (;;) {
+		if (lock_create(lock, mode, err) == 0)
+			return 0;
+		if (err->code != ERR_EXISTS)
+			return -1;
+		break_if_stale(lock);
+		if (clock_monotonic_ms() >= end)
+			return err_set(err, ERR_IN_USE,
+				       "%s is held by another process", lock);
+		usleep(step);
+		if (step < STEP_MAX_US)
+			step *= 2;
+	}
+}
+
+void dotlock_release(const char *path)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dotlock");
+
+	unlink(mem_printf(ctx, "%s.lock", path));
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/filename.c - base,S=octets,W=octets:2,FLAGSkeywords
+ * (cr.yp.to/proto/maildir.html; S= is Maildir++'s, W= Dovecot's).
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "storage/maildir/maildir.h"
+
+static const struct {
+	char letter;
+	uint8_t flag;
+} flag_letters[] = {
+	{'D', MAIL_DRAFT}, {'F', MAIL_FLAGGED}, {'R', MAIL_ANSWERED},
+	{'S', MAIL_SEEN},  {'T', MAIL_DELETED},
+};
+
+static uint8_t flag_of(char letter)
+{
+	for (size_t i = 0; i < sizeof(flag_letters) / sizeof(flag_letters[0]);
+	     i++) {
+		if (flag_letters[i].letter == letter)
+			return flag_letters[i].flag;
+	}
+	return 0;
+}
+
+static bool is_flag_letter(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* The number behind ",X=" in a base name, up to the next ',' or its end. */
+static uint64_t size_field(struct str base, const char *key)
+{
+	ptrdiff_t at = str_find(base, str_of(key));
+	struct str rest, number;
+	uint64_t value;
+
+	if (at < 0)
+		return UINT64_MAX;
+	rest = str_from(base, (size_t)at + strlen(key));
+	if (!str_split(&rest, ',', &number) || !str_to_u64(number, &value))
+		return UINT64_MAX;
+	return value;
+}
+
+/* Where the letters behind ":2," are. */
+static struct str flag_part(struct str name)
+{
+	ptrdiff_t colon = str_find_char(name, ':');
+	size_t len = 0;
+	struct str info;
+
+	if (colon < 0)
+		return STR("");
+	info = str_from(name, (size_t)colon);
+	if (!str_starts(info, ":2,"))
+		return STR("");
+	info = str_from(info, 3);
+	while (len < info.len && is_flag_letter(info.data[len]))
+		len++;
+	return str_n(info.data, len);
+}
+
+void file_name_parse(struct str name, struct file_name *out)
+{
+	ptrdiff_t colon = str_find_char(name, ':');
+	struct str letters = flag_part(name);
+
+	out->base = colon < 0 ? name : str_n(name.data, (size_t)colon);
+	out->size = size_field(out->base, ",S=");
+	out->vsize = size_field(out->base, ",W=");
+	out->flags = 0;
+	out->keywords = 0;
+	for (size_t i = 0; i < letters.len; i++) {
+		char c = letters.data[i];
+
+		if (c >= 'a' && c <= 'z')
+			out->keywords |= 1U << (c - 'a');
+		else
+			out->flags |= flag_of(c);
+	}
+}
+
+const char *maildir_host(void)
+{
+	static char host[128];
+
+	if (host[0] != '\0')
+		return host;
+	if (gethostname(host, sizeof(host)) < 0 || host[0] == '\0')
+		strcpy(host, "localhost");
+	host[sizeof(host) - 1] = '\0';
+	/* Neither may be in a file name, and '.' and ',' mean something. */
+	for (char *at = host; *at != '\0'; at++) {
+		if (*at == '/' || *at == ':' || *at == ',' ||
+		    (unsigned char)*at <= ' ' || *at == 127)
+			*at = '_';
+	}
+	return host;
+}
+
+/* Microseconds never repeat within a process, and never go back while the
+ * clock's second stays. */
+char *file_name_new(const void *ctx)
+{
+	static struct timeval last;
+	struct timeval now;
+
+	gettimeofday(&now, NULL);
+	if (now.tv_sec < last.tv_sec ||
+	    (now.tv_sec == last.tv_sec && now.tv_usec <= last.tv_usec)) {
+		now = last;
+		if (++now.tv_usec == 1000000) {
+			now.tv_usec = 0;
+			now.tv_sec++;
+		}
+	}
+	last = now;
+	return mem_printf(ctx, "%lld.M%ldP%d.%s", (long long)now.tv_sec,
+			  (long)now.tv_usec, (int)getpid(), maildir_host());
+}
+
+char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
+		      uint32_t keywords)
+{
+	struct str letters = flag_part(old), tail = STR("");
+	ptrdiff_t colon = str_find_char(old, ':');
+	struct str base = colon < 0 ? old : str_n(old.data, (size_t)colon);
+	bool set[128] = {false};
+	char out[129];
+	size_t len = 0;
+
+	if (colon >= 0 && str_starts(str_from(old, (size_t)colon), ":2,"))
+		tail = str_from(old, (size_t)colon + 3 + letters.len);
+	for (size_t i = 0; i < letters.len; i++) {
+		char c = letters.data[i];
+
+		/* Uppercase letters that we don't know, like P (passed). */
+		if (c <= 'Z' && flag_of(c) == 0)
+			set[(unsigned char)c] = true;
+	}
+	for (size_t i = 0; i < sizeof(flag_letters) / sizeof(flag_letters[0]);
+	     i++) {
+		if ((flags & flag_letters[i].flag) != 0)
+			set[(unsigned char)flag_letters[i].letter] = true;
+	}
+	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
+		if ((keywords & (1U << i)) != 0)
+			set['a' + i] = true;
+	}
+	for (int c = 0; c < 128; c++) {
+		if (set[c])
+			out[len++] = (char)c;
+	}
+	out[len] = '\0';
+	return mem_printf(ctx, "%.*s:2,%s%.*s", STR_FMT(base), out,
+			  STR_FMT(tail));
+}
+
+/* --- driver data
+ * ---------------------------------------------------------------- */
+
+bool record_name_get(struct str driver, struct record_name *out)
+{
+	struct str rest;
+
+	if (driver.len < 2 || (driver.data[0] != 'n' && driver.data[0] != 'c'))
+		return false;
+	out->dir = driver.data[0];
+	rest = str_from(driver, 1);
+	out->ext = STR("");
+	str_split(&rest, '\0', &out->name);
+	if (rest.data != NULL)
+		out->ext = rest;
+	/* A name from the index is not to lead out of the directory. */
+	return out->name.len > 0 && out->name.len < 256 &&
+	       out->name.data[0] != '.' && str_find_char(out->name, '/') < 0;
+}
+
+struct str record_name_make(const void *ctx, char dir, struct str name,
+			    struct str ext)
+{
+	size_t len = 1 + name.len + (ext.len > 0 ? 1 + ext.len : 0);
+	char *data = mem_array(ctx, char, len + 1);
+
+	data[0] = dir;
+	memcpy(data + 1, name.data, name.len);
+	if (ext.len > 0)
+		memcpy(data + 2 + name.len, ext.data, ext.len);
+	return str_n(data, len);
+}
+
+struct str ext_field(struct str ext, char kind)
+{
+	struct str word;
+
+	while (str_word(&ext, &word)) {
+		if (word.len > 1 && word.data[0] == kind)
+			return str_from(word, 1);
+	}
+	return (struct str){NULL, 0};
+}

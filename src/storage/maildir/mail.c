@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/mail.c - the file of a mail: reading, flags, removing. Others
+ * may rename or remove it at any time.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "storage/maildir/maildir.h"
+
+static void dir_close(DIR **dir)
+{
+	if (*dir != NULL)
+		closedir(*dir);
+}
+
+static char *file_path(const void *ctx, const struct driver_box *box, char dir,
+		       const char *name)
+{
+	return mem_printf(ctx, "%s/%s/%s", box->path,
+			  dir == 'n' ? "new" : "cur", name);
+}
+
+static int find_in(const void *ctx, struct driver_box *box, char where,
+		   struct str base, char **name_out, struct err *err)
+{
+	char *path = file_path(ctx, box, where, "");
+	CLEANUP(dir_close) DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return errno == ENOENT ? 0 : err_sys(err, "opendir(%s)", path);
+	while ((entry = readdir(dir)) != NULL) {
+		if (strncmp(entry->d_name, base.data, base.len) != 0 ||
+		    (entry->d_name[base.len] != '\0' &&
+		     entry->d_name[base.len] != ':'))
+			continue;
+		*name_out = mem_strdup(ctx, entry->d_name);
+		return 1;
+	}
+	return 0;
+}
+
+int maildir_find(const void *ctx, struct driver_box *box, struct str base,
+		 char *dir_out, char **name_out, struct err *err)
+{
+	static const char dirs[] = {'c', 'n', 'c'};
+
+	for (size_t i = 0; i < sizeof(dirs); i++) {
+		int ret = find_in(ctx, box, dirs[i], base, name_out, err);
+
+		*dir_out = dirs[i];
+		if (ret != 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int bad_record(const struct driver_box *box,
+		      const struct index_record *record, struct err *err)
+{
+	return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u", box->path,
+		       record->uid);
+}
+
+static int gone(const struct driver_box *box, const struct index_record *record,
+		struct err *err)
+{
+	return err_set(err, ERR_EXPUNGED, "%s: UID %u is gone", box->path,
+		       record->uid);
+}
+
+/* --- reading
+ * ----------------------------------------------------------------------------
+ */
+
+static int open_file(struct driver_box *box, char dir, struct str name,
+		     struct driver_mail_file *out, struct err *err)
+{
+	char path[4096];
+	struct stat st;
+	int fd;
+
+	if (snprintf(path, sizeof(path), "%s/%s/%.*s", box->path,
+		     dir == 'n' ? "new" : "cur",
+		     STR_FMT(name)) >= (int)sizeof(path))
+		return err_set(err, ERR_INVALID, "path is too long");
+	fd = open(path,
+		  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		fd_close(&fd);
+		return err_set(err, ERR_INVALID, "%s is not a regular file",
+			       path);
+	}
+	out->fd = fd;
+	out->offset = 0;
+	out->len = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* The new name stays allocated below the box until the record's next change:
+ * it is rare, and the box goes with its session. */
+static int open_renamed(struct driver_box *box, struct index_record *record,
+			const struct record_name *name,
+			struct driver_mail_file *out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "find");
+	struct file_name parsed;
+	char dir, *file;
+	int ret;
+
+	file_name_parse(name->name, &parsed);
+	ret = maildir_find(ctx, box, parsed.base, &dir, &file, err);
+	if (ret < 0)
+		return -1;
+	if (ret == 0)
+		return gone(box, record, err);
+	if (open_file(box, dir, str_of(file), out, err) < 0)
+		return err->code == ERR_NOT_FOUND ? gone(box, record, err) : -1;
+	record->driver = record_name_make(box, dir, str_of(file), name->ext);
+	return 0;
+}
+
+int maildir_open_mail(struct driver_box *box, struct index_record *record,
+		      struct driver_mail_file *out, struct err *err)
+{
+	struct record_name name;
+
+	if (!record_name_get(record->driver, &name))
+		return bad_record(box, record, err);
+	if (open_file(box, name.dir, name.name, out, err) == 0)
+		return 0;
+	if (err->code != ERR_NOT_FOUND)
+		return -1;
+	return open_renamed(box, record, &name, out, err);
+}
+
+char *maildir_guid(const void *ctx, const struct index_record *record)
+{
+	struct record_name name;
+	struct file_name parsed;
+	struct str guid;
+
+	if (!record_name_get(record->driver, &name))
+		return mem_strdup(ctx, "");
+	guid = ext_field(name.ext, 'G');
+	if (guid.data != NULL)
+		return str_dup(ctx, guid);
+	file_name_parse(name.name, &parsed);
+	return str_dup(ctx, parsed.base);
+}
+
+/* --- flags
+ * ---------------------------------------------------------------------------------
+ */
+
+static uint32_t letters_of(const struct index_record *record)
+{
+	return (uint32_t)(record->keywords.bits[0] &
+			  ((1U << MAILDIR_KEYWORDS) - 1));
+}
+
+/* Somebody renamed it: what he changed stays, and what we change is added. */
+static int merge_foreign(struct index_txn *txn, struct driver_box *box,
+			 struct index_record *record, const char *file,
+			 struct err *err)
+{
+	uint32_t mine = letters_of(record), was, now;
+	struct index_record old;
+	struct file_name found;
+
+	if (index_record_get(txn, box->id, record->uid, &old, err) < 0)
+		return -1;
+	file_name_parse(str_of(file), &found);
+	was = letters_of(&old);
+	now = (found.keywords & ~(was & ~mine)) | (mine & ~was);
+	record->flags =
+		(uint8_t)((found.flags & ~(old.flags & ~record->flags)) |
+			  (record->flags & ~old.flags));
+	record->keywords.bits[0] ^= mine ^ now;
+	return 0;
+}
+
+/* Returns 1 when done, 0 when the file is not where it was. */
+static int rename_to_flags(const void *ctx, struct driver_box *box,
+			   struct index_record *record, char dir,
+			   const char *file, struct str ext, struct err *err)
+{
+	char *to = file_name_flags(ctx, str_of(file), record->flags,
+				   letters_of(record));
+	char *from_path = file_path(ctx, box, dir, file);
+	char *to_path = file_path(ctx, box, 'c', to);
+
+	if (strcmp(from_path, to_path) != 0 && rename(from_path, to_path) < 0)
+		return errno == ENOENT ? 0
+				       : err_sys(err, "rename(%s, %s)",
+						 from_path, to_path);
+	record->driver = record_name_make(ctx, 'c', str_of(to), ext);
+	return 1;
+}
+
+int maildir_write_flags(const void *ctx, struct index_txn *txn,
+			struct driver_box *box, struct index_box *index_box,
+			struct index_record *record, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *temp = mem_ctx(ctx, "flags");
+	struct record_name name;
+	struct file_name parsed;
+	char dir, *file;
+	int ret;
+
+	if (!record_name_get(record->driver, &name))
+		return bad_record(box, record, err);
+	name.ext = str_of(str_dup(temp, name.ext));
+	file = str_dup(temp, name.name);
+	dir = name.dir;
+	if (keywords_ensure(box, txn, index_box, letters_of(record), err) < 0 ||
+	    batch_begin(box, index_box, err) < 0)
+		return -1;
+	ret = rename_to_flags(temp, box, record, dir, file, name.ext, err);
+	if (ret == 0) {
+		batch_spoil(index_box);
+		file_name_parse(str_of(file), &parsed);
+		ret = maildir_find(temp, box, parsed.base, &dir, &file, err);
+		if (ret == 0)
+			return gone(box, record, err);
+		if (ret < 0 || merge_foreign(txn, box, record, file, err) < 0)
+			return -1;
+		ret = rename_to_flags(temp, box, record, dir, file, name.ext,
+				      err);
+		if (ret == 0)
+			return gone(box, record, err);
+	}
+	if (ret < 0)
+		return -1;
+	record->driver =
+		str_n(mem_memdup(ctx, record->driver.data, record->driver.len),
+		      record->driver.len);
+	return 0;
+}
+
+int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,
+			struct index_box *index_box,
+			const struct index_record *record, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "remove");
+	struct record_name name;
+	struct file_name parsed;
+	char dir, *file;
+	int ret;
+
+	(void)txn;
+	if (!record_name_get(record->driver, &name))
+		return bad_record(box, record, err);
+	if (batch_begin(box, index_box, err) < 0)
+		return -1;
+	file = str_dup(ctx, name.name);
+	if (unlink(file_path(ctx, box, name.dir, file)) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return err_sys(err, "unlink(%s/%s)", box->path, file);
+	batch_spoil(index_box);
+	file_name_parse(name.name, &parsed);
+	ret = maildir_find(ctx, box, parsed.base, &dir, &file, err);
+	if (ret <= 0)
+		return ret; /* gone is what was wanted */
+	if (unlink(file_path(ctx, box, dir, file)) < 0 && errno != ENOENT)
+		return err_sys(err, "unlink(%s/%s)", box->path, file);
+	return 0;
+}
+
+int maildir_flush(struct index_txn *txn, struct driver_box *box,
+		  struct index_box *index_box, bool keywords_changed,
+		  struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "flush");
+	struct maildir_state state;
+
+	state_get(index_box, &state);
+	if (keywords_changed) {
+		if (keywords_write(box, txn, &state, err) < 0)
+			return -1;
+		state_put(index_box, &state);
+	}
+	if ((state.pending & PENDING) != 0 &&
+	    maildir_fsync_always(box->location) &&
+	    dir_fsync(file_path(ctx, box, 'c', ""), err) < 0)
+		return -1;
+	if (batch_end(box, index_box, 1, err) < 0)
+		return -1;
+	return index_box_put(txn, index_box, err);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/save.c - new mails: tmp/, then new/ (without flags) or cur/,
+ * then a line in the uidlist; the index comes last. A crash in between leaves a
+ * file, or a file and its UID, for the next sync.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/maildir/maildir.h"
+#include "storage/user.h"
+
+enum { LINE_SIZE = 1024, GUID_MAX = 200, UIDLIST_SPARE = 1000 };
+
+struct maildir_save {
+	struct driver_save pub; /* first */
+	char *base;             /* of the temporary file */
+	bool linked;            /* has its mtime already */
+	struct str ext;         /* for the uidlist */
+	char dir;
+	char *name, *path; /* where it went */
+	bool published;
+};
+
+static struct maildir_save *save_of(struct driver_save *save)
+{
+	return save->driver;
+}
+
+static struct maildir_save *save_new(const void *ctx, struct driver_box *box)
+{
+	struct maildir_save *save = mem_new(ctx, struct maildir_save);
+
+	save->base = file_name_new(save);
+	save->ext = STR("");
+	save->pub.box = box;
+	save->pub.fd = -1;
+	save->pub.temp = mem_printf(save, "%s/tmp/%s", box->path, save->base);
+	save->pub.driver = save;
+	return save;
+}
+
+static int temp_open(struct maildir_save *save, struct err *err)
+{
+	const struct location *location = save->pub.box->location;
+	int fd = open(save->pub.temp,
+		      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		      location->file_mode);
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", save->pub.temp);
+	if ((location->file_mode & 077) != 0 &&
+	    fchmod(fd, location->file_mode) < 0) {
+		err_sys(err, "fchmod(%s)", save->pub.temp);
+		fd_close(&fd);
+		unlink(save->pub.temp);
+		return -1;
+	}
+	save->pub.fd = fd;
+	return 0;
+}
+
+int maildir_save_begin(const void *ctx, struct driver_box *box,
+		       struct driver_save **out, struct err *err)
+{
+	struct maildir_save *save = save_new(ctx, box);
+
+	if (temp_open(save, err) < 0) {
+		if (err->code != ERR_NOT_FOUND ||
+		    maildir_make_dirs(box->location, box->path, err) < 0 ||
+		    temp_open(save, err) < 0) {
+			mem_free(save);
+			return -1;
+		}
+	}
+	*out = &save->pub;
+	return 0;
+}
+
+/* --- a copy by hard link
+ * -------------------------------------------------------------- */
+
+static bool link_possible(struct driver_box *box, struct driver_box *from,
+			  const struct index_record *record)
+{
+	return box->location->settings->maildir_copy_with_hardlinks &&
+	       box->location->file_mode == from->location->file_mode &&
+	       record->size_physical != UINT64_MAX &&
+	       record->size_virtual != UINT64_MAX;
+}
+
+/* link() the mail to the temporary name; looks for it if it was renamed. */
+static int link_mail(const void *ctx, struct driver_box *from,
+		     const struct index_record *record, const char *to,
+		     struct err *err)
+{
+	struct record_name name;
+	struct file_name parsed;
+	char dir, *file;
+	int ret;
+
+	if (!record_name_get(record->driver, &name))
+		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
+			       from->path, record->uid);
+	dir = name.dir;
+	file = str_dup(ctx, name.name);
+	for (int i = 0; i < 2; i++) {
+		char *path = mem_printf(ctx, "%s/%s/%s", from->path,
+					dir == 'n' ? "new" : "cur", file);
+
+		if (link(path, to) == 0)
+			return 0;
+		if (errno == EXDEV || errno == EMLINK || errno == EPERM ||
+		    errno == EACCES)
+			return err_set(err, ERR_UNSUPPORTED,
+				       "link(%s) is not possible", path);
+		if (errno != ENOENT)
+			return err_sys(err, "link(%s, %s)", path, to);
+		file_name_parse(name.name, &parsed);
+		ret = maildir_find(ctx, from, parsed.base, &dir, &file, err);
+		if (ret < 0)
+			return -1;
+		if (ret == 0)
+			break;
+	}
+	return err_set(err, ERR_EXPUNGED, "%s: UID %u is gone", from->path,
+		       record->uid);
+}
+
+int maildir_save_link(const void *ctx, struct driver_box *box,
+		      struct driver_box *from,
+		      const struct index_record *record,
+		      struct driver_save **out, struct err *err)
+{
+	struct maildir_save *save;
+
+	if (!link_possible(box, from, record))
+		return err_set(err, ERR_UNSUPPORTED, "no hard link");
+	save = save_new(ctx, box);
+	if (link_mail(save, from, record, save->pub.temp, err) < 0) {
+		mem_free(save);
+		return -1;
+	}
+	save->linked = true;
+	save->pub.size_physical = record->size_physical;
+	save->pub.size_virtual = record->size_virtual;
+	save->pub.received = record->received;
+	/* It is the same mail, under a base name of its own. */
+	save->pub.guid = maildir_guid(save, record);
+	*out = &save->pub;
+	return 0;
+}
+
+/* --- publishing
+ * ------------------------------------------------------------------------- */
+
+static bool guid_ok(const char *guid)
+{
+	size_t len = strlen(guid);
+
+	if (len == 0 || len > GUID_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)guid[i] <= ' ' || guid[i] == 127)
+			return false;
+	}
+	return true;
+}
+
+static uint32_t letters_of(const struct keywords *keywords)
+{
+	return (uint32_t)(keywords->bits[0] & ((1U << MAILDIR_KEYWORDS) - 1));
+}
+
+static void name_save(struct maildir_save *save)
+{
+	uint32_t letters = letters_of(&save->pub.keywords);
+	char *base = mem_printf(save, "%s,S=%llu", save->base,
+				(unsigned long long)save->pub.size_physical);
+
+	if (save->pub.size_virtual != UINT64_MAX)
+		base = mem_printf(save, "%s,W=%llu", base,
+				  (unsigned long long)save->pub.size_virtual);
+	save->dir = 'n';
+	save->name = base;
+	if ((save->pub.flags & ~MAIL_RECENT) != 0 || letters != 0) {
+		save->dir = 'c';
+		save->name = file_name_flags(save, str_of(base),
+					     save->pub.flags, letters);
+	}
+	if (save->pub.guid != NULL && guid_ok(save->pub.guid) &&
+	    strcmp(save->pub.guid, base) != 0)
+		save->ext = str_of(mem_printf(save, "G%s", save->pub.guid));
+	save->path = mem_printf(save, "%s/%s/%s", save->pub.box->path,
+				save->dir == 'n' ? "new" : "cur", save->name);
+}
+
+static int publish_one(struct maildir_save *save, struct err *err)
+{
+	struct timespec times[2] = {{.tv_sec = save->pub.received},
+				    {.tv_sec = save->pub.received}};
+
+	if (!save->linked && save->pub.received != 0 &&
+	    utimensat(AT_FDCWD, save->pub.temp, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "utimensat(%s)", save->pub.temp);
+	if (rename(save->pub.temp, save->path) < 0)
+		return err_sys(err, "rename(%s, %s)", save->pub.temp,
+			       save->path);
+	save->published = true;
+	return 0;
+}
+
+static void take_back(struct driver_save **saves, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct maildir_save *save = save_of(saves[i]);
+
+		if (save->published)
+			unlink(save->path);
+		save->published = false;
+	}
+}
+
+static int sync_dir(struct driver_box *box, const char *sub, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "fsync");
+	char *path = mem_printf(ctx, "%s/%s", box->path, sub);
+	CLEANUP(fd_close)
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	return fdatasync(fd) == 0 ? 0 : err_sys(err, "fdatasync(%s)", path);
+}
+
+/* Bring in UIDs that another server gave out meanwhile. */
+static int follow_uidlist(struct driver_box *box, struct index_txn *txn,
+			  struct index_box *index_box, const char *path,
+			  struct err *err)
+{
+	struct maildir_state state;
+	struct file_mark mark;
+
+	state_get(index_box, &state);
+	if (file_mark_get(path, &mark, err) < 0)
+		return -1;
+	if (state.valid && mark.ino != 0 &&
+	    file_mark_same(&mark, &state.uidlist))
+		return 0;
+	return sync_within(box, txn, index_box, err);
+}
+
+static int publish_files(struct driver_box *box, struct driver_save **saves,
+			 size_t count, struct err *err)
+{
+	bool in_new = false, in_cur = false;
+
+	for (size_t i = 0; i < count; i++) {
+		struct maildir_save *save = save_of(saves[i]);
+
+		if (publish_one(save, err) < 0)
+			return -1;
+		in_new |= save->dir == 'n';
+		in_cur |= save->dir == 'c';
+	}
+	if (maildir_fsync_never(box->location))
+		return 0;
+	if (in_new && sync_dir(box, "new", err) < 0)
+		return -1;
+	return in_cur ? sync_dir(box, "cur", err) : 0;
+}
+
+/* Lines that are left from expunged mails are dropped when they are more than
+ * the others: that costs O(1) for each expunge. */
+static int tidy_uidlist(struct driver_box *box, struct index_txn *txn,
+			const struct index_box *index_box,
+			struct maildir_state *state, struct err *err)
+{
+	if (state->uidlist_lines / 2 <=
+	    index_box->counts.messages + UIDLIST_SPARE)
+		return 0;
+	return uidlist_rewrite(box, txn, index_box, state, err);
+}
+
+static int publish_uids(struct driver_box *box, struct index_txn *txn,
+			struct index_box *index_box, const char *path,
+			struct driver_save **saves, size_t count,
+			struct err *err)
+{
+	CLEANUP(buf_free) struct buf lines = buf_init(count * LINE_SIZE);
+	uint32_t uid = index_box->uid_next;
+	struct maildir_state state;
+
+	state_get(index_box, &state);
+	if (uid > UINT32_MAX - count - 1)
+		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
+			       box->path);
+	if (tidy_uidlist(box, txn, index_box, &state, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		struct maildir_save *save = save_of(saves[i]);
+		struct file_name name;
+
+		file_name_parse(str_of(save->name), &name);
+		save->pub.uid = uid++;
+		uidlist_line(&lines, save->pub.uid, save->ext, name.base);
+		if (save->dir == 'n' && state.first_new_uid > save->pub.uid)
+			state.first_new_uid = save->pub.uid;
+	}
+	if (lines.overflow)
+		return err_set(err, ERR_LIMIT, "file names are too long");
+	if (uidlist_append(path, str_n(lines.data, lines.len),
+			   !maildir_fsync_never(box->location), &state.uidlist,
+			   err) < 0)
+		return -1;
+	state.uidlist_lines += (uint32_t)count;
+	state_put(index_box, &state);
+	return 0;
+}
+
+static int publish_locked(struct driver_box *box, struct index_txn *txn,
+			  struct index_box *index_box, const char *path,
+			  struct driver_save **saves, size_t count,
+			  struct err *err)
+{
+	uint32_t letters = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		letters |= letters_of(&saves[i]->keywords);
+		name_save(save_of(saves[i]));
+	}
+	if (follow_uidlist(box, txn, index_box, path, err) < 0 ||
+	    keywords_ensure(box, txn, index_box, letters, err) < 0 ||
+	    batch_begin(box, index_box, err) < 0)
+		return -1;
+	if (publish_files(box, saves, count, err) < 0 ||
+	    publish_uids(box, txn, index_box, path, saves, count, err) < 0 ||
+	    batch_end(box, index_box, (uint32_t)count, err) < 0) {
+		take_back(saves, count);
+		return -1;
+	}
+	return 0;
+}
+
+int maildir_save_publish(const void *ctx, struct index_txn *txn,
+			 struct index_box *index_box,
+			 struct driver_save **saves, size_t count,
+			 struct str *driver_data_out, struct err *err)
+{
+	struct driver_box *box;
+	char *path;
+	int ret;
+
+	if (count == 0)
+		return 0;
+	box = saves[0]->box;
+	path = uidlist_path(ctx, box);
+	if (dotlock_get(path, box->location->file_mode, err) < 0)
+		return -1;
+	ret = publish_locked(box, txn, index_box, path, saves, count, err);
+	dotlock_release(path);
+	if (ret == 0 && index_box_put(txn, index_box, err) < 0) {
+		take_back(saves, count);
+		ret = -1;
+	}
+	for (size_t i = 0; ret == 0 && i < count; i++) {
+		struct maildir_save *save = save_of(saves[i]);
+
+		driver_data_out[i] = record_name_make(
+			ctx, save->dir, str_of(save->name), save->ext);
+	}
+	return ret;
+}
+
+void maildir_save_end(struct driver_save *pub)
+{
+	struct maildir_save *save = save_of(pub);
+
+	fd_close(&pub->fd);
+	if (!save->published)
+		unlink(pub->temp);
+	else if (pub->failed)
+		unlink(save->path);
+	mem_free(save);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/scan.c - all files of new/ and cur/, found by base name.
+ *
+ * For a million mails this takes some 100 MB for as long as it lasts; it is
+ * needed when the index is made, and when others changed cur/.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/maildir/maildir.h"
+
+enum { ARENA_SIZE = 1 << 16, SLOTS_MIN = 64, FILES_MAX = 1 << 26 };
+
+struct scan {
+	struct scan_entry *entries;
+	size_t count, cap;
+	uint32_t *slots; /* index + 1 of an entry, 0 if free; power of two */
+	size_t slot_count;
+	uint64_t seed; /* names come from outside */
+	char *arena;
+	size_t arena_left;
+	struct driver_box *box;
+};
+
+char *scan_keep(struct scan *scan, struct str text)
+{
+	char *at;
+
+	if (text.len + 1 > scan->arena_left) {
+		size_t size =
+			text.len + 1 > ARENA_SIZE ? text.len + 1 : ARENA_SIZE;
+
+		scan->arena = mem_resize(scan, NULL, char, size);
+		scan->arena_left = size;
+	}
+	at = scan->arena;
+	memcpy(at, text.data, text.len);
+	at[text.len] = '\0';
+	scan->arena += text.len + 1;
+	scan->arena_left -= text.len + 1;
+	return at;
+}
+
+static uint64_t hash(const struct scan *scan, struct str s)
+{
+	uint64_t value = scan->seed;
+
+	for (size_t i = 0; i < s.len; i++) {
+		value ^= (unsigned char)s.data[i];
+		value *= 0x9e3779b97f4a7c15ULL;
+		value ^= value >> 29;
+	}
+	return value;
+}
+
+static struct str base_of(const struct scan_entry *entry)
+{
+	return str_n(entry->name.data, entry->base_len);
+}
+
+static size_t find_slot(const struct scan *scan, struct str base)
+{
+	size_t at = hash(scan, base) & (scan->slot_count - 1);
+
+	while (scan->slots[at] != 0 &&
+	       !str_equal(base_of(&scan->entries[scan->slots[at] - 1]), base))
+		at = (at + 1) & (scan->slot_count - 1);
+	return at;
+}
+
+static void rehash(struct scan *scan, size_t slots)
+{
+	mem_free(scan->slots);
+	scan->slots = mem_array(scan, uint32_t, slots);
+	scan->slot_count = slots;
+	for (size_t i = 0; i < scan->count; i++) {
+		size_t at = find_slot(scan, base_of(&scan->entries[i]));
+
+		scan->slots[at] = (uint32_t)i + 1;
+	}
+}
+
+struct scan_entry *scan_find(struct scan *scan, struct str base)
+{
+	uint32_t at = scan->slots[find_slot(scan, base)];
+
+	return at == 0 ? NULL : &scan->entries[at - 1];
+}
+
+struct scan_entry *scan_entries(struct scan *scan, size_t *count_out)
+{
+	*count_out = scan->count;
+	return scan->entries;
+}
+
+static void add(struct scan *scan, char dir, struct str name, size_t base_len)
+{
+	struct scan_entry *entry;
+
+	if (scan->count == scan->cap) {
+		scan->cap = scan->cap == 0 ? SLOTS_MIN : scan->cap * 2;
+		scan->entries = mem_resize(scan, scan->entries,
+					   struct scan_entry, scan->cap);
+	}
+	if (2 * (scan->count + 1) > scan->slot_count)
+		rehash(scan, scan->slot_count * 2);
+	entry = &scan->entries[scan->count];
+	*entry = (struct scan_entry){
+		.name = str_n(scan_keep(scan, name), name.len),
+		.base_len = (uint32_t)base_len,
+		.ext = STR(""),
+		.dir = dir,
+	};
+	scan->slots[find_slot(scan, base_of(entry))] = (uint32_t)++scan->count;
+}
+
+/* Two files with one base name. The same file twice (a crash between link() and
+ * unlink()): one goes. Two files: one gets a name of its own. */
+static void settle_duplicate(struct scan *scan, const struct scan_entry *first,
+			     char dir, int fd, struct str name)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "duplicate");
+	char *first_path = mem_printf(ctx, "%s/%s/%.*s", scan->box->path,
+				      first->dir == 'n' ? "new" : "cur",
+				      STR_FMT(first->name));
+	char *old = str_dup(ctx, name), *fresh;
+	struct file_name file;
+	struct stat a, b;
+
+	if (lstat(first_path, &a) < 0 ||
+	    fstatat(fd, old, &b, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	if (a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
+		if (b.st_nlink > 1 && unlinkat(fd, old, 0) == 0)
+			log_warning("%s: removed a second link %s",
+				    scan->box->path, old);
+		return;
+	}
+	file_name_parse(name, &file);
+	fresh = mem_printf(ctx, "%s%.*s", file_name_new(ctx),
+			   STR_FMT(str_from(name, file.base.len)));
+	if (renameat(fd, old, fd, fresh) < 0)
+		return;
+	log_warning("%s: renamed %s to %s, for there is another one",
+		    scan->box->path, old, fresh);
+	file_name_parse(str_of(fresh), &file);
+	add(scan, dir, str_of(fresh), file.base.len);
+}
+
+/* Mail is in regular files; links are not followed out of here. */
+static bool is_mail(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' &&
+	       (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) &&
+	       strchr(entry->d_name, '\n') == NULL;
+}
+
+static void add_name(struct scan *scan, char dir, int fd, const char *text)
+{
+	struct str name = str_of(text);
+	ptrdiff_t colon = str_find_char(name, ':');
+	size_t base_len = colon < 0 ? name.len : (size_t)colon;
+	struct scan_entry *first;
+
+	if (base_len == 0)
+		return;
+	first = scan_find(scan, str_n(name.data, base_len));
+	if (first == NULL) {
+		add(scan, dir, name, base_len);
+		return;
+	}
+	/* readdir() may give a file twice that was renamed meanwhile. */
+	if (!(first->dir == dir && str_equal(first->name, name)))
+		settle_duplicate(scan, first, dir, fd, name);
+}
+
+static void dir_close(DIR **dir)
+{
+	if (*dir != NULL)
+		closedir(*dir);
+}
+
+static int read_dir(struct scan *scan, const char *sub, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "scan");
+	char *path = mem_printf(ctx, "%s/%s", scan->box->path, sub);
+	CLEANUP(dir_close) DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return err_sys(err, "opendir(%s)", path);
+	errno = 0;
+	while ((entry = readdir(dir)) != NULL) {
+		if (scan->count >= FILES_MAX)
+			return err_set(err, ERR_LIMIT, "%s has too many files",
+				       path);
+		if (is_mail(entry))
+			add_name(scan, sub[0], dirfd(dir), entry->d_name);
+		errno = 0;
+	}
+	return errno == 0 ? 0 : err_sys(err, "readdir(%s)", path);
+}
+
+int scan_read(const void *ctx, struct driver_box *box, bool cur,
+	      struct scan **out, struct err *err)
+{
+	struct scan *scan = mem_new(ctx, struct scan);
+
+	scan->box = box;
+	scan->seed = random_u64();
+	rehash(scan, SLOTS_MIN);
+	/* cur/ last: a file on its way there is seen twice rather than not at
+	 * all. */
+	if (read_dir(scan, "new", err) < 0 ||
+	    (cur && read_dir(scan, "cur", err) < 0)) {
+		mem_free(scan);
+		return -1;
+	}
+	*out = scan;
+	return 0;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/state.c - what the index remembers of the directories.
+ *
+ * A directory whose mtime is the remembered one is as we left it, and nobody
+ * needs to read it. Two things could make that wrong:
+ *
+ * - Clock ticks. Before Linux 6.13 two changes within a tick (up to 10 ms) give
+ *   the same mtime, and the second one would go unseen. From then on, ext4,
+ * xfs, btrfs and tmpfs give a fresh time to the first change after somebody
+ * looked, and we have looked. Where the mtime after our change is that of the
+ * current tick, we set it one nanosecond back: no change by others in this tick
+ * can give it that value.
+ * - Somebody else's change between the look before our change and the one after
+ *   it. These are some microseconds; it is found when its mail is touched, when
+ *   the directory changes again, or at the latest when as many own changes have
+ *   been made as the mailbox has mails (1000 at least): then the directory is
+ *   read once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "index/bytes.h"
+#include "storage/maildir/maildir.h"
+
+enum { STATE_VERSION = 1 };
+
+static unsigned char *put_time(unsigned char *at, struct file_time time)
+{
+	le64_put(at, (uint64_t)time.sec);
+	le32_put(at + 8, time.nsec);
+	return at + 12;
+}
+
+static const unsigned char *get_time(const unsigned char *at,
+				     struct file_time *out)
+{
+	out->sec = (int64_t)le64_get(at);
+	out->nsec = le32_get(at + 8);
+	return at + 12;
+}
+
+static unsigned char *put_mark(unsigned char *at, const struct file_mark *mark)
+{
+	le64_put(at, mark->ino);
+	le64_put(at + 8, mark->size);
+	return put_time(at + 16, mark->mtime);
+}
+
+static const unsigned char *get_mark(const unsigned char *at,
+				     struct file_mark *out)
+{
+	out->ino = le64_get(at);
+	out->size = le64_get(at + 8);
+	return get_time(at + 16, &out->mtime);
+}
+
+void state_get(const struct index_box *box, struct maildir_state *out)
+{
+	const unsigned char *at = box->driver;
+
+	memset(out, 0, sizeof(*out));
+	if (at[0] != STATE_VERSION)
+		return;
+	out->valid = true;
+	out->pending = at[1];
+	at = get_time(at + 2, &out->new_time);
+	at = get_time(at, &out->cur_time);
+	at = get_mark(at, &out->uidlist);
+	at = get_mark(at, &out->keywords);
+	out->uidlist_lines = le32_get(at);
+	out->first_new_uid = le32_get(at + 4);
+	out->own_changes = le32_get(at + 8);
+	out->letters = le32_get(at + 12);
+}
+
+void state_put(struct index_box *box, const struct maildir_state *state)
+{
+	unsigned char *at = box->driver;
+
+	memset(at, 0, sizeof(box->driver));
+	if (!state->valid)
+		return;
+	at[0] = STATE_VERSION;
+	at[1] = state->pending;
+	at = put_time(at + 2, state->new_time);
+	at = put_time(at, state->cur_time);
+	at = put_mark(at, &state->uidlist);
+	at = put_mark(at, &state->keywords);
+	le32_put(at, state->uidlist_lines);
+	le32_put(at + 4, state->first_new_uid);
+	le32_put(at + 8, state->own_changes);
+	le32_put(at + 12, state->letters);
+}
+
+/* --- looking at files
+ * -------------------------------------------------------------- */
+
+static struct file_time time_of(const struct stat *st)
+{
+	return (struct file_time){.sec = st->st_mtim.tv_sec,
+				  .nsec = (uint32_t)st->st_mtim.tv_nsec};
+}
+
+bool file_time_same(struct file_time a, struct file_time b)
+{
+	return a.sec == b.sec && a.nsec == b.nsec;
+}
+
+static int dir_stat(struct driver_box *box, const char *sub,
+		    struct file_time *out, struct err *err)
+{
+	char path[4096];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/%s", box->path, sub) >=
+	    (int)sizeof(path))
+		return err_set(err, ERR_INVALID, "path is too long");
+	if (stat(path, &st) < 0)
+		return err_sys(err, "stat(%s)", path);
+	*out = time_of(&st);
+	return 0;
+}
+
+int dir_times_get(struct driver_box *box, struct dir_times *out,
+		  struct err *err)
+{
+	if (dir_stat(box, "new", &out->new_time, err) < 0)
+		return -1;
+	return dir_stat(box, "cur", &out->cur_time, err);
+}
+
+int file_mark_get(const char *path, struct file_mark *out, struct err *err)
+{
+	struct stat st;
+
+	memset(out, 0, sizeof(*out));
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "stat(%s)", path);
+	out->ino = st.st_ino;
+	out->size = (uint64_t)st.st_size;
+	out->mtime = time_of(&st);
+	return 0;
+}
+
+bool file_mark_same(const struct file_mark *a, const struct file_mark *b)
+{
+	return a->ino == b->ino && a->size == b->size &&
+	       file_time_same(a->mtime, b->mtime);
+}
+
+/* --- own changes
+ * ---------------------------------------------------------------------- */
+
+int batch_begin(struct driver_box *box, struct index_box *index_box,
+		struct err *err)
+{
+	struct maildir_state state;
+	struct dir_times now;
+
+	state_get(index_box, &state);
+	if ((state.pending & PENDING) != 0)
+		return 0;
+	if (dir_times_get(box, &now, err) < 0)
+		return -1;
+	state.pending = PENDING;
+	if (file_time_same(now.new_time, state.new_time))
+		state.pending |= PENDING_NEW_OK;
+	if (file_time_same(now.cur_time, state.cur_time))
+		state.pending |= PENDING_CUR_OK;
+	state_put(index_box, &state);
+	return 0;
+}
+
+void batch_spoil(struct index_box *index_box)
+{
+	struct maildir_state state;
+
+	state_get(index_box, &state);
+	state.pending &= (uint8_t) ~(PENDING_NEW_OK | PENDING_CUR_OK);
+	state_put(index_box, &state);
+}
+
+/* The mtime that own changes left, made one that is ours alone. Zero, which is
+ * no directory's, where that cannot be done: it is read again then. */
+static int settle(struct driver_box *box, const char *sub,
+		  struct file_time *time, struct err *err)
+{
+	struct timespec tick, times[2] = {{.tv_nsec = UTIME_OMIT}};
+	char path[4096];
+
+	if (dir_stat(box, sub, time, err) < 0)
+		return -1;
+	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
+	if (tick.tv_sec != time->sec || (uint32_t)tick.tv_nsec != time->nsec)
+		return 0;
+	times[1].tv_sec = time->nsec > 0 ? time->sec : time->sec - 1;
+	times[1].tv_nsec = time->nsec > 0 ? time->nsec - 1 : 999999999;
+	if (snprintf(path, sizeof(path), "%s/%s", box->path, sub) >=
+		    (int)sizeof(path) ||
+	    utimensat(AT_FDCWD, path, times, 0) < 0) {
+		*time = (struct file_time){.sec = 0};
+		return 0;
+	}
+	return dir_stat(box, sub, time, err);
+}
+
+int batch_end(struct driver_box *box, struct index_box *index_box,
+	      uint32_t changes, struct err *err)
+{
+	struct maildir_state state;
+	struct file_time time;
+
+	state_get(index_box, &state);
+	if ((state.pending & PENDING) == 0)
+		return 0;
+	memset(&time, 0, sizeof(time)); /* which is no directory's */
+	if ((state.pending & PENDING_NEW_OK) == 0)
+		state.new_time = time;
+	if ((state.pending & PENDING_CUR_OK) == 0)
+		state.cur_time = time;
+	if ((state.pending & PENDING_NEW_OK) != 0) {
+		if (settle(box, "new", &time, err) < 0)
+			return -1;
+		state.new_time = time;
+	}
+	if ((state.pending & PENDING_CUR_OK) != 0) {
+		if (settle(box, "cur", &time, err) < 0)
+			return -1;
+		state.cur_time = time;
+	}
+	if (state.own_changes < UINT32_MAX - changes)
+		state.own_changes += changes;
+	state.pending = 0;
+	state_put(index_box, &state);
+	return 0;
+}

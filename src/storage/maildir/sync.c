@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/sync.c - whether there is anything to see, and looking.
+ *
+ * Two stat() calls say that nothing changed. If only new/ did (a delivery by
+ * others), only new/ is read; a change of cur/ by others means reading it all.
+ * The directories are read before the index is locked.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/maildir/sync.h"
+#include "storage/user.h"
+
+enum {
+	TRIES = 3,
+	RESERVE_FROM = 10000, /* mails */
+	RECORD_COST = 800,    /* octets of the index for one */
+	OWN_CHANGES_MIN = 1000,
+	MOVES_MAX = 20000,
+	TMP_AGE = 36 * 3600,
+};
+
+/* What a mailbox that is open remembers. */
+struct maildir_box {
+	bool cached; /* the rest is of this generation */
+	uint64_t generation;
+	struct maildir_state state;
+	uint32_t uid_next, messages;
+	bool tmp_checked;
+};
+
+bool maildir_fsync_never(const struct location *location)
+{
+	return strcmp(location->settings->mail_fsync, "never") == 0;
+}
+
+bool maildir_fsync_always(const struct location *location)
+{
+	return strcmp(location->settings->mail_fsync, "always") == 0;
+}
+
+/* --- what the index remembers
+ * ------------------------------------------------------------ */
+
+static struct maildir_box *box_get(struct driver_box *box)
+{
+	if (box->driver == NULL)
+		box->driver = mem_new(box, struct maildir_box);
+	return box->driver;
+}
+
+/* The row of the mailbox; ERR_NOT_FOUND, with box->id = 0, if it has none. */
+static int row_get(struct driver_box *box, struct index_txn *txn,
+		   struct index_box *out, struct err *err)
+{
+	if (box->id != 0 && index_box_get(txn, box->id, out, err) == 0)
+		return 0;
+	if (box->id != 0 && err->code != ERR_NOT_FOUND)
+		return -1;
+	box->id = 0;
+	if (index_box_find(txn, box->name, &box->id, err) < 0)
+		return -1;
+	return index_box_get(txn, box->id, out, err);
+}
+
+static int look(struct driver_box *box, struct maildir_box *own,
+		struct err *err)
+{
+	uint64_t generation = index_generation(box->index);
+	struct index_txn *txn;
+	struct index_box row;
+	int ret;
+
+	if (own->cached && box->id != 0 && own->generation == generation)
+		return 0;
+	if (index_begin(box->index, INDEX_READ, &txn, err) < 0)
+		return -1;
+	ret = row_get(box, txn, &row, err);
+	index_rollback(&txn);
+	own->cached = false;
+	memset(&own->state, 0, sizeof(own->state));
+	if (ret < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	state_get(&row, &own->state);
+	own->uid_next = row.uid_next;
+	own->messages = row.counts.messages;
+	own->generation = generation;
+	own->cached = true;
+	return 0;
+}
+
+/* --- reading the directories
+ * ---------------------------------------------------------------- */
+
+static bool same_times(const struct dir_times *a, const struct dir_times *b)
+{
+	return file_time_same(a->new_time, b->new_time) &&
+	       file_time_same(a->cur_time, b->cur_time);
+}
+
+/* A change in this very tick of the clock could still come, and give the same
+ * time (see state.c). */
+static bool in_this_tick(struct file_time time)
+{
+	struct timespec tick;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
+	return tick.tv_sec == time.sec && (uint32_t)tick.tv_nsec == time.nsec;
+}
+
+static int scan_stable(struct sync *sync, struct err *err)
+{
+	struct dir_times after;
+
+	for (int i = 0; i < TRIES; i++) {
+		bool racy;
+
+		mem_free(sync->scan);
+		sync->scan = NULL;
+		if (dir_times_get(sync->box, &sync->times, err) < 0)
+			return -1;
+		racy = in_this_tick(sync->times.new_time) ||
+		       in_this_tick(sync->times.cur_time);
+		if (scan_read(sync->ctx, sync->box, sync->full, &sync->scan,
+			      err) < 0 ||
+		    dir_times_get(sync->box, &after, err) < 0)
+			return -1;
+		sync->stable = !racy && same_times(&sync->times, &after);
+		if (sync->stable)
+			break;
+	}
+	return 0;
+}
+
+static int scan_before(struct sync *sync, struct err *err)
+{
+	size_t count;
+
+	if (scan_stable(sync, err) < 0)
+		return -1;
+	scan_entries(sync->scan, &count);
+	if (count > RESERVE_FROM)
+		index_reserve(sync->box->index, (uint64_t)count * RECORD_COST);
+	return 0;
+}
+
+/* Another process of ours may have changed the directories before we got the
+ * lock, and brought that in. */
+static int scan_again(struct sync *sync, struct err *err)
+{
+	struct dir_times now;
+
+	if (dir_times_get(sync->box, &now, err) < 0)
+		return -1;
+	if (sync->stable && same_times(&sync->times, &now))
+		return 0;
+	return scan_stable(sync, err);
+}
+
+/* --- new/ to cur/
+ * -----------------------------------------------------------------------------
+ */
+
+/* Returns 1 if it was moved, 0 if it is not there any more. */
+static int move_one(struct sync *sync, struct index_record *record,
+		    const struct record_name *name, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "move");
+	char *from = mem_printf(ctx, "%s/new/%.*s", sync->box->path,
+				STR_FMT(name->name));
+	char *file = str_dup(ctx, name->name);
+	char *to;
+
+	if (str_find_char(name->name, ':') < 0)
+		file = mem_printf(ctx, "%s:2,", file);
+	to = mem_printf(ctx, "%s/cur/%s", sync->box->path, file);
+	if (rename(from, to) < 0)
+		return errno == ENOENT
+			       ? 0
+			       : err_sys(err, "rename(%s, %s)", from, to);
+	record->driver = record_name_make(ctx, 'c', str_of(file), name->ext);
+	return index_record_put(sync->txn, sync->row, record, err) < 0 ? -1 : 1;
+}
+
+static int move_all(struct sync *sync, uint32_t *uid, uint32_t *moved,
+		    bool *lost, struct err *err)
+{
+	struct index_record record;
+
+	while (*moved < MOVES_MAX &&
+	       index_record_next(sync->txn, sync->row->id, *uid, &record)) {
+		struct record_name name;
+		int ret;
+
+		*uid = record.uid + 1;
+		if (!record_name_get(record.driver, &name) || name.dir != 'n')
+			continue;
+		ret = move_one(sync, &record, &name, err);
+		if (ret < 0)
+			return -1;
+		if (ret == 0)
+			*lost = true;
+		(*moved)++;
+	}
+	return index_check(sync->txn, err);
+}
+
+static int move_new(struct sync *sync, struct err *err)
+{
+	uint32_t uid, moved = 0;
+	bool lost = false;
+
+	state_get(sync->row, &sync->state);
+	uid = sync->state.first_new_uid;
+	if (uid >= sync->row->uid_next)
+		return 0;
+	if (batch_begin(sync->box, sync->row, err) < 0 ||
+	    move_all(sync, &uid, &moved, &lost, err) < 0 ||
+	    batch_end(sync->box, sync->row, moved, err) < 0)
+		return -1;
+	state_get(sync->row, &sync->state);
+	if (!lost)
+		sync->state.first_new_uid =
+			moved < MOVES_MAX ? sync->row->uid_next : uid;
+	else
+		memset(&sync->state.new_time, 0, sizeof(struct file_time));
+	state_put(sync->row, &sync->state);
+	return index_box_put(sync->txn, sync->row, err);
+}
+
+/* --- one update
+ * ---------------------------------------------------------------------------------
+ */
+
+static int update_within(struct sync *sync, struct err *err)
+{
+	int ret = row_get(sync->box, sync->txn, sync->row, err);
+
+	if (ret < 0 && err->code != ERR_NOT_FOUND)
+		return -1;
+	if (ret < 0 && sync_create_row(sync, err) < 0)
+		return -1;
+	if (ret == 0)
+		state_get(sync->row, &sync->state);
+	if (!sync->state.valid)
+		sync->full = true;
+	if (sync->scan != NULL || !sync->state.valid) {
+		if ((sync->scan == NULL ? scan_stable(sync, err)
+					: scan_again(sync, err)) < 0)
+			return -1;
+		ret = sync_apply(sync, err);
+		if (ret <= 0)
+			return ret;
+	}
+	if (sync->box->take_recent && move_new(sync, err) < 0)
+		return -1;
+	return 1;
+}
+
+/* 1: done; 0: again, and all of it. */
+static int update(struct driver_box *box, bool scan, bool full, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sync");
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	struct index_box row;
+	struct sync sync = {
+		.ctx = ctx,
+		.box = box,
+		.row = &row,
+		.full = full,
+		.uidlist = uidlist_path(ctx, box),
+	};
+	int ret;
+
+	if (scan && scan_before(&sync, err) < 0)
+		return -1;
+	if (index_begin(box->index, INDEX_WRITE, &txn, err) < 0)
+		return -1;
+	sync.txn = txn;
+	ret = update_within(&sync, err);
+	/* After 0 with a row there is nothing to keep; without one the old row
+	 * must go. */
+	if (ret > 0 || (ret == 0 && box->id == 0)) {
+		if (index_commit(&txn, err) < 0)
+			ret = -1;
+	}
+	if (sync.locked)
+		dotlock_release(sync.uidlist);
+	if (ret < 0 && sync.created)
+		box->id = 0;
+	return ret;
+}
+
+int sync_within(struct driver_box *box, struct index_txn *txn,
+		struct index_box *index_box, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sync");
+	struct sync sync = {
+		.ctx = ctx,
+		.box = box,
+		.txn = txn,
+		.row = index_box,
+		.full = true,
+		.locked = true,
+		.uidlist = uidlist_path(ctx, box),
+	};
+	int ret;
+
+	state_get(index_box, &sync.state);
+	if (scan_stable(&sync, err) < 0)
+		return -1;
+	ret = sync_apply(&sync, err);
+	if (ret == 0)
+		return err_set(err, ERR_TEMPORARY,
+			       "%s: another mailbox took its place", box->path);
+	return ret < 0 ? -1 : 0;
+}
+
+/* --- tmp/
+ * ------------------------------------------------------------------------------------------
+ */
+
+static void dir_close(DIR **dir)
+{
+	if (*dir != NULL)
+		closedir(*dir);
+}
+
+/* Remove what was left there 36 hours ago or more, once in a while: the
+ * directory's atime says when it was last looked through. */
+static void clean_tmp(struct driver_box *box, uint64_t interval)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "tmp");
+	char *path = mem_printf(ctx, "%s/tmp", box->path);
+	CLEANUP(dir_close) DIR *dir = NULL;
+	struct timespec times[2] = {{.tv_nsec = UTIME_NOW},
+				    {.tv_nsec = UTIME_OMIT}};
+	time_t now = time(NULL);
+	struct dirent *entry;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || st.st_atime > st.st_ctime + TMP_AGE ||
+	    st.st_atime >= now - (time_t)interval)
+		return;
+	dir = opendir(path);
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.' ||
+		    fstatat(dirfd(dir), entry->d_name, &st,
+			    AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISREG(st.st_mode) && st.st_mtime < now - TMP_AGE &&
+		    st.st_ctime < now - TMP_AGE)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	futimens(dirfd(dir), times);
+}
+
+/* --- whether there is anything to do
+ * ------------------------------------------------------------------ */
+
+static bool own_changes_many(const struct maildir_box *own)
+{
+	return own->state.own_changes > OWN_CHANGES_MIN &&
+	       own->state.own_changes > own->messages;
+}
+
+/* Missing new/, cur/ or tmp/ of a mailbox that is there are made. */
+static int times_or_dirs(struct driver_box *box, struct dir_times *out,
+			 struct err *err)
+{
+	struct stat st;
+
+	if (dir_times_get(box, out, err) == 0)
+		return 0;
+	if (err->code != ERR_NOT_FOUND)
+		return -1;
+	/* Layout fs and the root: a directory alone is no mailbox. */
+	if (maildir_exists(box->location, box->name, err) < 0)
+		return -1;
+	if (stat(box->path, &st) < 0)
+		return err_sys(err, "stat(%s)", box->path);
+	if (maildir_make_dirs(box->location, box->path, err) < 0)
+		return -1;
+	return dir_times_get(box, out, err);
+}
+
+static int sync_once(struct driver_box *box, bool *full, struct err *err)
+{
+	struct maildir_box *own = box_get(box);
+	const struct maildir_state *state = &own->state;
+	struct dir_times now;
+	bool new, cur, move;
+
+	if (look(box, own, err) < 0 || times_or_dirs(box, &now, err) < 0)
+		return -1;
+	if (!own->tmp_checked) {
+		own->tmp_checked = true;
+		clean_tmp(box,
+			  box->location->settings->mail_temp_scan_interval.ms /
+				  1000);
+	}
+	cur = *full || !own->cached || !state->valid || state->pending != 0 ||
+	      !file_time_same(now.cur_time, state->cur_time) ||
+	      own_changes_many(own);
+	new = cur || !file_time_same(now.new_time, state->new_time);
+	move = box->take_recent && own->cached &&
+	       state->first_new_uid < own->uid_next;
+	if (!new && !move)
+		return 1;
+	/* The next round, if this one says that it must look at all. */
+	*full = true;
+	return update(box, new, cur, err);
+}
+
+int maildir_sync(struct driver_box *box, bool full, struct err *err)
+{
+	for (int i = 0; i < 2 * TRIES; i++) {
+		int ret = sync_once(box, &full, err);
+
+		if (ret > 0)
+			return 0;
+		if (ret < 0 && err->code != ERR_CORRUPT)
+			return -1;
+		if (ret < 0)
+			box->id = 0;
+	}
+	return err_set(err, ERR_TEMPORARY, "%s changes too fast", box->path);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/maildir/uidvalidity.c - UIDVALIDITY values that no other mailbox of
+ * the location has or had, as Dovecot gives them out.
+ *
+ * `dovecot-uidvalidity` has the last one in hex, and an empty file
+ * `dovecot-uidvalidity.<hex>` is renamed to take the next one: a rename works
+ * once.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "storage/maildir/maildir.h"
+
+enum { HEX_LEN = 8, TRIES = 100 };
+
+static const char base_name[] = "dovecot-uidvalidity";
+
+static bool parse_hex(struct str s, uint32_t *out)
+{
+	char text[HEX_LEN + 1], *end;
+
+	if (s.len != HEX_LEN)
+		return false;
+	memcpy(text, s.data, HEX_LEN);
+	text[HEX_LEN] = '\0';
+	if (strspn(text, "0123456789abcdefABCDEF") != HEX_LEN)
+		return false;
+	*out = (uint32_t)strtoul(text, &end, 16);
+	return *out != 0 && *out != UINT32_MAX;
+}
+
+static void dir_close(DIR **dir)
+{
+	if (*dir != NULL)
+		closedir(*dir);
+}
+
+/* The highest number among dovecot-uidvalidity.*; 0 if there is none. */
+static int find_highest(const char *root, uint32_t *out, struct err *err)
+{
+	CLEANUP(dir_close) DIR *dir = opendir(root);
+	const size_t len = sizeof(base_name) - 1;
+	struct dirent *entry;
+
+	*out = 0;
+	if (dir == NULL)
+		return err_sys(err, "opendir(%s)", root);
+	while ((entry = readdir(dir)) != NULL) {
+		uint32_t value;
+
+		if (strncmp(entry->d_name, base_name, len) == 0 &&
+		    entry->d_name[len] == '.' &&
+		    parse_hex(str_of(entry->d_name + len + 1), &value) &&
+		    value > *out)
+			*out = value;
+	}
+	return 0;
+}
+
+static bool read_last(const char *path, uint32_t *out)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(64);
+	struct err err;
+
+	return file_read(path, &text, &err) == 0 &&
+	       parse_hex(str_n(text.data, text.len), out);
+}
+
+static int write_last(const char *path, uint32_t value, mode_t mode,
+		      struct err *err)
+{
+	CLEANUP(fd_close)
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode);
+	char text[HEX_LEN + 1];
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	snprintf(text, sizeof(text), "%08x", value);
+	return file_write_all(fd, text, HEX_LEN, path, err);
+}
+
+/* Take `value`: the file of `last` is renamed, or made if there is none. */
+static int take(const char *path, uint32_t last, uint32_t value,
+		struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "uidvalidity");
+	char *to = mem_printf(ctx, "%s.%08x", path, value);
+	char *from = mem_printf(ctx, "%s.%08x", path, last);
+	int fd;
+
+	if (last != 0)
+		return rename(from, to) == 0 ? 0
+					     : err_sys(err, "rename(%s)", from);
+	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (fd < 0)
+		return err_sys(err, "open(%s)", to);
+	fd_close(&fd);
+	return 0;
+}
+
+int uid_validity_next(const struct location *location, uint32_t *out,
+		      struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "uidvalidity");
+	const char *root =
+		location->control != NULL ? location->control : location->root;
+	char *path = mem_printf(ctx, "%s/%s", root, base_name);
+	uint32_t last, value;
+
+	for (int i = 0; i < TRIES; i++) {
+		if ((i > 0 || !read_last(path, &last)) &&
+		    find_highest(root, &last, err) < 0)
+			return -1;
+		value = last == 0 ? (uint32_t)time(NULL) : last + 1;
+		if (take(path, last, value, err) == 0) {
+			*out = value;
+			return write_last(path, value, location->file_mode,
+					  err);
+		}
+		if (err->code != ERR_NOT_FOUND && err->code != ERR_EXISTS)
+			return -1;
+	}
+	return err_set(err, ERR_TEMPORARY, "%s: no number to be had", path);
+}

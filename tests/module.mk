@@ -7,7 +7,7 @@ AM_TESTS_ENVIRONMENT = \
 	srcdir='$(srcdir)'; export srcdir; \
 	CPPFLAGS='$(TALLOC_CFLAGS) $(LIBEVENT_CFLAGS)'; export CPPFLAGS;
 dist_noinst_SCRIPTS += script/lint script/packages script/server script/test \
-	script/bench script/count script/deliver
+	script/bench script/count script/deliver script/fuzz
 # Folders, so that a new test or sample need not be listed.
 EXTRA_DIST += .ci/run tests/integration tests/samples
 

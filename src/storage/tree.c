@@ -194,6 +194,27 @@ static int rename_inbox(struct user *user, const char *to, struct err *err)
 	return mailbox_copy(ctx, box, &all, to, true, &result, err);
 }
 
+/* A mailbox, or a level that others are below. */
+static int check_source(const struct rename *rename, const char *name,
+			struct err *err)
+{
+	const struct location *location = &rename->store->location;
+	struct driver_entry *entries;
+	size_t count;
+
+	if (location->driver->exists(location, rename->from, err) == 0)
+		return 0;
+	if (err->code != ERR_NOT_FOUND ||
+	    location->driver->list(rename->ctx, location, &entries, &count,
+				   err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (is_below(entries[i].name, rename->from))
+			return 0;
+	}
+	return no_such(name, err);
+}
+
 static int check_target(const struct ns *ns, const struct ns *to_ns,
 			const struct rename *rename, struct err *err)
 {
@@ -231,14 +252,10 @@ int mailbox_rename(struct user *user, const char *from, const char *to,
 	rename.store = ns->store;
 	rename.from = from_storage;
 	rename.to = to_storage;
-	if (check_target(ns, to_ns, &rename, err) < 0)
+	if (check_source(&rename, from, err) < 0 ||
+	    check_target(ns, to_ns, &rename, err) < 0)
 		return -1;
-	if (rename_on_disk(&rename, err) < 0) {
-		if (err->code == ERR_NOT_FOUND)
-			return no_such(from, err);
-		return -1;
-	}
-	return 0;
+	return rename_on_disk(&rename, err);
 }
 
 /* --- the rest

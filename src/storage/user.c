@@ -69,7 +69,8 @@ static int read_settings(struct user *user, struct err *err)
 		const char *equal = strchr(*field, '=');
 		char *key;
 
-		if (equal == NULL || strchr(*field, '/') < equal)
+		if (equal == NULL ||
+		    memchr(*field, '/', (size_t)(equal - *field)) != NULL)
 			continue;
 		key = mem_strndup(user, *field, (size_t)(equal - *field));
 		if (setting_override(user, mail_settings, key, equal + 1,

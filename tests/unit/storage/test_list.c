@@ -77,7 +77,7 @@ static void test_lsub_shows_parents_of_subscribed_ones(void **state)
 	make(f, "a.b");
 	subscribe(f, "a.b");
 	subscribe(f, "gone");
-	assert_string_equal(list(f, "%", LIST_LSUB), "a:n gone:s");
+	assert_string_equal(list(f, "%", LIST_LSUB), "a:n+ gone:s");
 	assert_string_equal(list(f, "*", LIST_LSUB), "a.b:s gone:s");
 }
 

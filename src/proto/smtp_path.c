@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proto/smtp_path.c - reverse-path and forward-path with their parameters
+ * (RFC 5321 section 4.1.2). The texts for the client are Dovecot's.
+ */
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "proto/smtp.h"
+
+enum {
+	MAX_PARAMS = 20,
+	/* Lengths of RFC 5321 section 4.5.3.1 are exceeded in practice. */
+	MAX_PATH = 1000,
+};
+
+/* Octets of UTF-8 are let through: SMTPUTF8 is for those above to ask. */
+static bool is_atom_char(unsigned char c)
+{
+	return c > ' ' && c != 0x7f && strchr("()<>[]:;@\\,\"", c) == NULL;
+}
+
+static bool is_local_char(unsigned char c)
+{
+	/* Not in the grammar, but seen: ":" and "," as in "a:b@c". */
+	return is_atom_char(c) || c == ':' || c == ',' || c == ';' ||
+	       c == '[' || c == ']';
+}
+
+/* "\"a b\"" at the start of `in`; appends it without quotes. 0: it is none. */
+static size_t take_quoted(struct str in, struct buf *out)
+{
+	for (size_t i = 1; i < in.len; i++) {
+		unsigned char c = in.data[i];
+
+		if (c == '"')
+			return i + 1;
+		if (c == '\\' && i + 1 < in.len)
+			c = in.data[++i];
+		if (c < ' ' || c == 0x7f)
+			return 0;
+		buf_putc(out, (char)c);
+	}
+	return 0;
+}
+
+static size_t take_local(struct str in, struct buf *out)
+{
+	size_t len = 0;
+
+	if (in.len > 0 && in.data[0] == '"')
+		return take_quoted(in, out);
+	while (len < in.len && is_local_char(in.data[len]))
+		len++;
+	buf_append(out, in.data, len);
+	return len;
+}
+
+/* A name, or an address in brackets. */
+static size_t take_domain(struct str in)
+{
+	size_t len = 0;
+
+	if (in.len > 0 && in.data[0] == '[') {
+		while (len < in.len && in.data[len] != ']' &&
+		       in.data[len] > ' ')
+			len++;
+		return len < in.len && in.data[len] == ']' ? len + 1 : 0;
+	}
+	while (len < in.len && is_atom_char(in.data[len]))
+		len++;
+	return len;
+}
+
+/* "@a,@b:" is passed over (RFC 5321 appendix C). */
+static size_t take_route(struct str in)
+{
+	size_t len = 0;
+
+	while (len < in.len && in.data[len] == '@') {
+		size_t domain = take_domain(str_from(in, len + 1));
+
+		len += 1 + domain;
+		if (domain == 0 || len >= in.len)
+			return 0;
+		if (in.data[len] == ':')
+			return len + 1;
+		if (in.data[len++] != ',')
+			return 0;
+	}
+	return 0;
+}
+
+/* What is between < and >. Returns NULL or what is wrong. */
+static const char *parse_address(const void *ctx, struct str in,
+				 struct smtp_path *out)
+{
+	CLEANUP(buf_free) struct buf local = buf_init(MAX_PATH);
+	size_t len, domain;
+
+	if (in.len == 0) {
+		out->address = mem_strdup(ctx, "");
+		return NULL;
+	}
+	if (in.len > MAX_PATH)
+		return "Path is too long";
+	if (in.data[0] == '@') {
+		len = take_route(in);
+		if (len == 0)
+			return "Invalid character in path";
+		in = str_from(in, len);
+	}
+	len = take_local(in, &local);
+	if (len == 0)
+		return "Invalid character in localpart";
+	if (len < in.len) {
+		domain = in.data[len] == '@'
+				 ? take_domain(str_from(in, len + 1))
+				 : 0;
+		if (domain == 0 || len + 1 + domain != in.len)
+			return "Invalid character in path";
+		out->domain = str_dup(ctx, str_from(in, len + 1));
+	}
+	out->address = str_dup(ctx, in);
+	out->local = buf_steal(ctx, &local);
+	return NULL;
+}
+
+/* Where the '>' is that ends the path at the start of `in`; -1 if none. */
+static ptrdiff_t path_end(struct str in)
+{
+	bool quoted = false;
+
+	for (size_t i = 1; i < in.len; i++) {
+		if (in.data[i] == '\\' && quoted)
+			i++;
+		else if (in.data[i] == '"')
+			quoted = !quoted;
+		else if (in.data[i] == '>' && !quoted)
+			return (ptrdiff_t)i;
+		else if (in.data[i] == ' ' && !quoted)
+			break;
+	}
+	return -1;
+}
+
+static const char *parse_params(const void *ctx, struct str in,
+				struct smtp_path *out)
+{
+	struct str word;
+	unsigned count = 0;
+
+	out->params = mem_array(ctx, struct smtp_param, MAX_PARAMS + 1);
+	while (str_word(&in, &word)) {
+		ptrdiff_t equals = str_find_char(word, '=');
+		struct smtp_param *param = &out->params[count++];
+
+		if (count > MAX_PARAMS)
+			return "Too many parameters";
+		if (equals == 0)
+			return "Invalid parameter";
+		for (size_t i = 0; i < word.len; i++) {
+			unsigned char c = word.data[i];
+
+			if (c <= ' ' || c == 0x7f)
+				return "Invalid parameter";
+		}
+		param->name = str_upper(
+			ctx, str_n(word.data,
+				   equals < 0 ? word.len : (size_t)equals));
+		param->value =
+			equals < 0 ? NULL
+				   : str_dup(ctx, str_from(word, equals + 1));
+	}
+	return NULL;
+}
+
+static const char *parse_path(const void *ctx, struct str in,
+			      struct smtp_path *out)
+{
+	ptrdiff_t end;
+	const char *problem;
+
+	if (in.len == 0)
+		return "Path is empty string";
+	if (in.data[0] == ' ' || in.data[0] == '\t')
+		return "Unexpected whitespace before path";
+	if (in.data[0] != '<')
+		return "Missing '<' at beginning of path";
+	end = path_end(in);
+	if (end < 0)
+		return "Missing '>' at end of path";
+	problem = parse_address(ctx, str_n(in.data + 1, end - 1), out);
+	if (problem != NULL)
+		return problem;
+	in = str_from(in, end + 1);
+	if (in.len > 0 && in.data[0] != ' ')
+		return "Invalid character in path";
+	return parse_params(ctx, in, out);
+}
+
+bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
+		     struct smtp_path *out, const char **problem_out)
+{
+	const char *problem;
+	size_t len = strlen(keyword);
+
+	*out = (struct smtp_path){0};
+	if (!str_case_starts(args, keyword) || args.len <= len ||
+	    args.data[len] != ':') {
+		*problem_out = "Invalid parameters";
+		return false;
+	}
+	problem = parse_path(ctx, str_from(args, len + 1), out);
+	if (problem == NULL)
+		return true;
+	*problem_out = mem_printf(ctx, "Invalid %s: %s", keyword, problem);
+	return false;
+}

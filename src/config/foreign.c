@@ -9,14 +9,8 @@ static const struct setting foreign_mail[] = {
 	S_FOREIGN("config_cache_size", SETTING_SIZE, "1 M",
 		  "Memory in which Dovecot's config process keeps settings of "
 		  "filters."),
-	S_FOREIGN("deliver_log_format", SETTING_TEXT, "msgid=%m: %$",
-		  "Log line of a delivery: %m is the Message-ID, %s the "
-		  "subject, %f the sender, %p and %w sizes, %$ the result."),
 	S_FOREIGN("dict_db_config", SETTING_TEXT, "",
 		  "Configuration of Berkeley DB for dictionaries."),
-	S_FOREIGN("disable_plaintext_auth", SETTING_BOOL, "yes",
-		  "Refuse PLAIN and LOGIN without TLS, but for local "
-		  "connections."),
 	S_FOREIGN("dotlock_use_excl", SETTING_BOOL, "yes",
 		  "Make lock files with O_EXCL, which all but very old NFS can "
 		  "do."),
@@ -43,49 +37,8 @@ static const struct setting foreign_mail[] = {
 	S_FOREIGN("doveadm_worker_count", SETTING_UNSIGNED, "0",
 		  "How many doveadm servers work on the users of -A; 0 works "
 		  "through them one by one."),
-	S_FOREIGN("haproxy_timeout", SETTING_DURATION, "3 secs",
-		  "How long to wait for the PROXY protocol's header."),
-	S_FOREIGN("haproxy_trusted_networks", SETTING_TEXT, "",
-		  "Networks whose PROXY protocol headers are believed."),
-	S_FOREIGN("hostname", SETTING_TEXT, "",
-		  "The host's name in mails that the server writes; empty is "
-		  "the system's."),
 	S_FOREIGN("imap_id_retain", SETTING_BOOL, "no",
 		  "Keep what the client said in ID, for %{client_id}."),
-	S_FOREIGN(
-		"lda_mailbox_autocreate", SETTING_BOOL, "no",
-		"Create the mailbox that a delivery names, if there is none."),
-	S_FOREIGN("lda_mailbox_autosubscribe", SETTING_BOOL, "no",
-		  "Subscribe to mailboxes that deliveries create."),
-	S_FOREIGN("lda_original_recipient_header", SETTING_TEXT, "",
-		  "Header field with the first recipient's address, where the "
-		  "MTA gives it no other way."),
-	S_FOREIGN("lmtp_add_received_header", SETTING_BOOL, "yes",
-		  "Put a Received field on top of mails."),
-	S_FOREIGN("lmtp_client_workarounds", SETTING_TEXT, "",
-		  "Workarounds for client bugs: whitespace-before-path, "
-		  "mailbox-for-path."),
-	{"lmtp_hdr_delivery_address", SETTING_ENUM, 0, "final",
-	 "The address in Delivered-To: of the final recipient, the one before "
-	 "rewriting, or none at all.",
-	 "none:final:original", SETTING_FOREIGN},
-	S_FOREIGN("lmtp_proxy", SETTING_BOOL, "no",
-		  "Pass mails on to other servers for users that have one."),
-	S_FOREIGN("lmtp_proxy_rawlog_dir", SETTING_TEXT, "",
-		  "Directory for a record of all traffic with other LMTP "
-		  "servers."),
-	S_FOREIGN("lmtp_rawlog_dir", SETTING_TEXT, "",
-		  "Directory for a record of all LMTP traffic."),
-	S_FOREIGN("lmtp_rcpt_check_quota", SETTING_BOOL, "no",
-		  "Refuse a recipient over quota at RCPT TO, before the mail "
-		  "is sent."),
-	S_FOREIGN("lmtp_save_to_detail_mailbox", SETTING_BOOL, "no",
-		  "Deliver user+detail@domain to the mailbox \"detail\"."),
-	S_FOREIGN("lmtp_user_concurrency_limit", SETTING_UNSIGNED, "0",
-		  "How many deliveries to one user may run at a time; 0 is no "
-		  "limit."),
-	S_FOREIGN("lmtp_verbose_replies", SETTING_BOOL, "no",
-		  "Tell clients more of what went wrong."),
 	{"lock_method", SETTING_ENUM, 0, "fcntl", "How index files are locked.",
 	 "fcntl:flock:dotlock", SETTING_FOREIGN},
 	S_FOREIGN("log_core_filter", SETTING_TEXT, "",
@@ -95,16 +48,6 @@ static const struct setting foreign_mail[] = {
 	S_FOREIGN("login_access_sockets", SETTING_TEXT, "",
 		  "Sockets to be asked before a connection is served, such as "
 		  "tcpwrap."),
-	S_FOREIGN("login_greeting", SETTING_TEXT, "Dovetail ready.",
-		  "What login processes greet clients with."),
-	S_FOREIGN("login_log_format", SETTING_TEXT, "%$: %s",
-		  "The log line of a login: %$ is what happened, %s the "
-		  "elements."),
-	S_FOREIGN("login_log_format_elements", SETTING_TEXT,
-		  "user=<%u> method=%m rip=%r lip=%l mpid=%e %c "
-		  "session=<%{session}>",
-		  "Elements of login log lines; one whose variables are empty "
-		  "is left out."),
 	S_FOREIGN("login_plugin_dir", SETTING_TEXT,
 		  "/usr/lib/dovecot/modules/login",
 		  "Where Dovecot looks for plugins of login processes."),
@@ -123,10 +66,6 @@ static const struct setting foreign_mail[] = {
 		  "How long to wait for a backend."),
 	S_FOREIGN("login_source_ips", SETTING_TEXT, "",
 		  "Own addresses for connections to backends, taken in turns."),
-	S_FOREIGN("login_trusted_networks", SETTING_TEXT, "",
-		  "Networks of proxies and webmails: what they say of the "
-		  "client's address is believed, and plaintext passwords are "
-		  "let through."),
 	S_FOREIGN("mail_plugin_dir", SETTING_TEXT, "/usr/lib/dovecot/modules",
 		  "Where Dovecot looks for plugins."),
 	S_FOREIGN("mail_plugins", SETTING_TEXT, "",
@@ -142,34 +81,14 @@ static const struct setting foreign_mail[] = {
 		  "Size at which a new mdbox file is begun."),
 	S_FOREIGN("mmap_disable", SETTING_BOOL, "no",
 		  "Read index files instead of mapping them."),
-	S_FOREIGN("postmaster_address", SETTING_TEXT,
-		  "postmaster@%{if;%d;ne;;%d;%{hostname}}",
-		  "Sender of rejections and From of what the server writes."),
 	S_FOREIGN("process_shutdown_filter", SETTING_TEXT, "",
 		  "Events after which a process ends."),
-	S_FOREIGN("quota_full_tempfail", SETTING_BOOL, "no",
-		  "A full mailbox makes deliveries wait at the MTA, instead of "
-		  "bouncing."),
 	S_FOREIGN("rawlog_dir", SETTING_TEXT, "",
 		  "Directory for a record of all traffic of a session."),
-	S_FOREIGN("recipient_delimiter", SETTING_TEXT, "+",
-		  "Between user and detail in an address."),
-	S_FOREIGN("rejection_reason", SETTING_TEXT,
-		  "Your message to <%t> was automatically rejected:%n%r",
-		  "Text of rejections: %n is a new line, %r the reason, %s the "
-		  "subject, %t the recipient."),
-	S_FOREIGN("rejection_subject", SETTING_TEXT, "Rejected: %s",
-		  "Subject of rejections; %s is that of the mail."),
-	S_FOREIGN("sendmail_path", SETTING_TEXT, "/usr/sbin/sendmail",
-		  "Program that mails of ours are sent with, where "
-		  "submission_host is empty."),
 	S_FOREIGN("stats_http_rawlog_dir", SETTING_TEXT, "",
 		  "Directory for a record of statistics traffic over HTTP."),
 	S_FOREIGN("stats_writer_socket_path", SETTING_TEXT, "stats-writer",
 		  "The socket on which processes report to stats."),
-	S_FOREIGN("submission_host", SETTING_TEXT, "",
-		  "host:port of the SMTP server for mails of ours; empty is "
-		  "sendmail_path."),
 	{"submission_ssl", SETTING_ENUM, 0, "no",
 	 "TLS towards submission_host.", "no:smtps:starttls", SETTING_FOREIGN},
 	S_FOREIGN("submission_timeout", SETTING_DURATION, "30 secs",

@@ -40,7 +40,14 @@ doveconf_SOURCES = \
 doveconf_LDADD = $(LIB_SETTINGS) $(LIB_CONFIG)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/config/test_vars
-tests_unit_config_test_vars_SOURCES = tests/unit/config/test_vars.c
-tests_unit_config_test_vars_LDADD = $(LIB_CONFIG) $(CMOCKA_LIBS)
+check_PROGRAMS += \
+	tests/unit/config/test_load \
+	tests/unit/config/test_setting \
+	tests/unit/config/test_tables \
+	tests/unit/config/test_vars
+config_test_libs = $(LIB_CONFIG) $(CMOCKA_LIBS)
+tests_unit_config_test_load_LDADD = $(config_test_libs)
+tests_unit_config_test_setting_LDADD = $(config_test_libs)
+tests_unit_config_test_tables_LDADD = $(LIB_SETTINGS) $(config_test_libs)
+tests_unit_config_test_vars_LDADD = $(config_test_libs)
 endif

@@ -67,6 +67,9 @@ static int fill_row(const void *ctx, const struct setting *row,
 	/* A foreign row has no field to fill. */
 	if ((row->flags & SETTING_FOREIGN) != 0)
 		return 0;
+	if (text == NULL)
+		return err_set(err, ERR_NOT_FOUND, "No table declares %s",
+			       row->name);
 	if (fill_value(ctx, row, text, (char *)out + row->offset, err) < 0)
 		return err_wrap(err, "%s", row->name);
 	return 0;
@@ -85,6 +88,7 @@ int config_read(const void *ctx, const struct config *config,
 
 		/* The row's own preset is the same, and needs no copy. */
 		if (entry != NULL && entry->value.file == NULL &&
+		    row->preset != NULL &&
 		    strcmp(entry->value.value, row->preset) == 0)
 			entry = NULL;
 		if (fill_row(ctx, row, entry, out, err) < 0)

@@ -71,8 +71,11 @@ static bool add_rows(const struct setting_table *table, void *ctx)
 {
 	struct settings_row **end = ctx;
 
-	for (const struct setting *row = table->rows; row->name != NULL; row++)
-		*(*end)++ = (struct settings_row){table->section, row};
+	for (const struct setting *row = table->rows; row->name != NULL;
+	     row++) {
+		if ((row->flags & SETTING_SHARED) == 0)
+			*(*end)++ = (struct settings_row){table->section, row};
+	}
 	return true;
 }
 
@@ -104,6 +107,7 @@ const struct settings_row *settings_list(size_t *count_out)
 		rows = mem_array(NULL, struct settings_row, count + 1);
 		end = rows;
 		settings_each_table(add_rows, &end);
+		count = (size_t)(end - rows);
 		qsort(rows, count, sizeof(*rows), row_compare);
 		count = drop_doubles(rows, count);
 	}

@@ -53,6 +53,7 @@ enum {
 	SETTING_FOREIGN = 1 << 1,
 	SETTING_VARS = 1 << 2,   /* %-variables are expanded by its user */
 	SETTING_HIDDEN = 1 << 3, /* doveconf shows it with -s only */
+	SETTING_SHARED = 1 << 4, /* declared in another table */
 };
 
 struct setting {
@@ -96,6 +97,12 @@ struct setting {
 #define S_FOREIGN(name, kind, preset, doc)                                     \
 	{                                                                      \
 		name, kind, 0, preset, doc, NULL, SETTING_FOREIGN              \
+	}
+/* A field for a setting that another table declares: it is only filled. */
+#define S_SHARED(field)                                                        \
+	{                                                                      \
+#field, SETTING_KIND(field), offsetof(SETTINGS_STRUCT, field), \
+			NULL, NULL, NULL, SETTING_SHARED                       \
 	}
 #define SETTINGS_END                                                           \
 	{                                                                      \

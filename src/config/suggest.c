@@ -96,10 +96,13 @@ static const char *other_section(const char *section, const char *name)
 	size_t count;
 	const struct settings_row *rows = settings_list(&count);
 
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(rows[i].row->name, name) == 0 &&
-		    strcmp(rows[i].section, section) != 0)
-			return rows[i].section;
+	/* From the end: of the listeners, unix_listener is what is meant. */
+	for (size_t i = count; i > 0; i--) {
+		const struct settings_row *at = &rows[i - 1];
+
+		if (strcmp(at->row->name, name) == 0 &&
+		    strcmp(at->section, section) != 0)
+			return at->section;
 	}
 	return NULL;
 }

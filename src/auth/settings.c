@@ -42,11 +42,9 @@ const struct setting auth_settings[] = {
 	S(auth_worker_max_count, "30",
 	  "How many auth-worker processes may work at a time; requests beyond "
 	  "wait."),
-	S(base_dir, PKG_RUNDIR, "Where the server's sockets are."),
-	S(first_valid_uid, "500",
-	  "The lowest uid that users may have; userdb passwd lists none "
-	  "below."),
-	S(last_valid_uid, "0", "The highest uid; 0 is no limit."),
+	S_SHARED(base_dir),
+	S_SHARED(first_valid_uid),
+	S_SHARED(last_valid_uid),
 	S_FOREIGN("auth_anonymous_username", SETTING_TEXT, "anonymous",
 		  "User that ANONYMOUS logs in as."),
 	S_FOREIGN("auth_gssapi_hostname", SETTING_TEXT, "",

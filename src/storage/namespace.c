@@ -3,6 +3,7 @@
  * storage/namespace.c - namespace {} and mailbox {} blocks.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -266,6 +267,24 @@ static int check(const struct user *user, struct err *err)
 				      "inbox=yes");
 }
 
+static const char *yes_no(bool yes)
+{
+	return yes ? "yes" : "no";
+}
+
+static void log_them(const struct user *user)
+{
+	log_debug("Effective uid=%ld, gid=%ld, home=%s", (long)geteuid(),
+		  (long)getegid(), user->home == NULL ? "" : user->home);
+	for (const struct ns *ns = user->namespaces; ns != NULL; ns = ns->next)
+		log_debug("Namespace %s: prefix=%s, sep=%c, inbox=%s, "
+			  "hidden=%s, list=%s, subscriptions=%s location=%s",
+			  ns->pub.name, ns->pub.prefix, ns->pub.separator,
+			  yes_no(ns->pub.inbox), yes_no(ns->pub.hidden),
+			  yes_no(ns->pub.list), yes_no(ns->pub.subscriptions),
+			  ns->pub.location);
+}
+
 int namespaces_open(struct user *user, struct err *err)
 {
 	const struct config_section *at = NULL;
@@ -279,5 +298,9 @@ int namespaces_open(struct user *user, struct err *err)
 	}
 	if (!any && open_default(user, err) < 0)
 		return -1;
+	if (user->settings.mail_debug) {
+		log_debug_set(true);
+		log_them(user);
+	}
 	return check(user, err);
 }

@@ -24,7 +24,9 @@ struct save_options {
 	int64_t received;            /* INTERNALDATE; 0 is now */
 	const char *guid;            /* NULL: a new one */
 	/* The whole mail's tree, if the caller parsed it already with the same
-	 * octets (one DATA for many recipients); NULL: parsed on the way. */
+	 * octets (one DATA for many recipients); NULL: parsed on the way. It is
+	 * of use when its line ends are those that are stored: LF only, or with
+	 * mail_save_crlf CRLF only. Else the mail is parsed again. */
 	const struct mime_message *parsed;
 };
 

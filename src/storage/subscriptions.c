@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -27,7 +28,7 @@ enum {
 	FILE_MAX = 4 * 1048576,
 	NAMES_MAX = 65536,
 	NAME_MAX_LEN = 4096,
-	LOCK_TRIES = 500,
+	LOCK_MS = 5000,
 	LOCK_WAIT_MS = 10,
 	LOCK_STALE_SECS = 60,
 };
@@ -199,14 +200,34 @@ static void break_stale(const char *path)
 		unlink(path);
 }
 
+static int make_parent(const char *path, const struct location *location,
+		       struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = mem_strndup(NULL, path, (size_t)(slash - path));
+	int ret = dir_create(dir, location->dir_mode, err);
+
+	mem_free(dir);
+	return ret;
+}
+
+static uint64_t lock_deadline(const struct location *location)
+{
+	uint64_t max = location->settings->mail_max_lock_timeout.ms;
+
+	if (max == 0 || max > LOCK_MS)
+		max = LOCK_MS;
+	return clock_monotonic_ms() + max;
+}
+
 /* Dovecot writes the new file into the lock and renames it; so do we. */
 static int lock(const struct subs *subs, const char *lock_path, int *fd_out,
 		struct err *err)
 {
 	const struct location *location = subs->location;
-	char *slash;
+	uint64_t deadline = lock_deadline(location);
 
-	for (unsigned n = 0; n < LOCK_TRIES; n++) {
+	do {
 		int fd =
 			open(lock_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 			     location->file_mode);
@@ -216,11 +237,7 @@ static int lock(const struct subs *subs, const char *lock_path, int *fd_out,
 			return 0;
 		}
 		if (errno == ENOENT) {
-			char *dir = mem_strdup(subs, lock_path);
-
-			slash = strrchr(dir, '/');
-			*slash = '\0';
-			if (dir_create(dir, location->dir_mode, err) < 0)
+			if (make_parent(lock_path, location, err) < 0)
 				return -1;
 			continue;
 		}
@@ -228,7 +245,7 @@ static int lock(const struct subs *subs, const char *lock_path, int *fd_out,
 			return err_sys(err, "open(%s)", lock_path);
 		break_stale(lock_path);
 		lock_wait();
-	}
+	} while (clock_monotonic_ms() < deadline);
 	return err_set(err, ERR_IN_USE, "%s is locked by somebody else",
 		       subs->path);
 }

@@ -20,10 +20,9 @@ struct user;
 struct mail_settings {
 	const char *mail_location, *mail_home, *mail_log_prefix;
 	const char *mail_fsync; /* optimized, always, never */
-	const char *mail_temp_dir, *mail_attachment_dir;
+	const char *mail_temp_dir;
 	unsigned mail_max_keyword_length;
-	bool mail_debug, mail_full_filesystem_access, mail_save_crlf;
-	bool mailbox_list_index;
+	bool mail_debug, mail_save_crlf;
 	struct duration mailbox_idle_check_interval, mail_temp_scan_interval;
 	struct duration mail_max_lock_timeout;
 	bool maildir_stat_dirs, maildir_copy_with_hardlinks;

@@ -202,7 +202,7 @@ static const char *parse_list(struct search_args *args,
 	if (depth > args->max_depth)
 		return "Too deeply nested";
 	while (arg->kind != IMAP_ARG_END) {
-		problem = parse_key(args, &arg, depth + 1, end);
+		problem = parse_key(args, &arg, depth, end);
 		if (problem != NULL)
 			return problem;
 		end = &(*end)->next;
@@ -283,7 +283,7 @@ static const char *parse_key(struct search_args *args,
 	if (at->kind == IMAP_ARG_LIST) {
 		if (at->list[0].kind == IMAP_ARG_END)
 			return "No search parameters inside list";
-		return parse_list(args, at->list, depth, out);
+		return parse_list(args, at->list, depth + 1, out);
 	}
 	word = at->text;
 	if (at->kind != IMAP_ARG_ATOM && at->kind != IMAP_ARG_NIL)

@@ -131,8 +131,7 @@ static void enter(struct session *session)
 	if (all.current == session)
 		return;
 	all.current = session;
-	log_prefix_set(session->user == NULL ? NULL
-					     : user_log_prefix(session->user));
+	log_prefix_set(session->log_prefix);
 }
 
 void session_title(struct session *session, const char *state)
@@ -463,6 +462,16 @@ static void make_parser(struct session *session)
 	imap_parser_set_stream(session->parser, want_stream, session);
 }
 
+/* mail_log_prefix ends with ": " by its nature; so does what log adds. */
+static void set_log_prefix(struct session *session)
+{
+	struct str prefix = str_of(user_log_prefix(session->user));
+
+	if (prefix.len > 2 && str_is(str_from(prefix, prefix.len - 2), ": "))
+		prefix.len -= 2;
+	session->log_prefix = str_dup(session, prefix);
+}
+
 static int open_user(struct session *session,
 		     const struct service_session *login, struct err *err)
 {
@@ -475,8 +484,11 @@ static int open_user(struct session *session,
 
 	if (read_settings(session, login, err) < 0)
 		return -1;
-	return user_open(session, service_config(session->env), login->account,
-			 &context, &session->user, err);
+	if (user_open(session, service_config(session->env), login->account,
+		      &context, &session->user, err) < 0)
+		return -1;
+	set_log_prefix(session);
+	return 0;
 }
 
 static void refuse(struct session *session, const struct err *err)

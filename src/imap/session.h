@@ -52,6 +52,7 @@ struct session {
 	struct user *user;
 	const struct imap_settings *set;
 	unsigned workarounds;
+	const char *log_prefix;
 	const char *remote; /* for the process title */
 
 	struct mailbox *box;    /* NULL: none selected */

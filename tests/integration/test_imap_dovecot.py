@@ -92,11 +92,12 @@ SEARCHES = [
     b'SEARCH BODY {6+}\r\nw\xc3\xb6rld', b'SEARCH CHARSET ISO-8859-1 BODY {5+}\r\nw\xf6rld', b'SEARCH BODY w\xc3\xb6rld',
     'SEARCH SEEN FLAGGED', 'SEARCH UNDELETED UNDRAFT UNANSWERED UNFLAGGED', 'SEARCH OR (SEEN FLAGGED) NOT SUBJECT one',
 ]
+# Not here: a literal behind wrong flags, which Dovecot takes for a command.
 APPENDS = [
     b'APPEND INBOX {3+}\r\nabc', b'APPEND nonexist {3+}\r\nabc',
     b'APPEND INBOX (\\Seen foo) "23-Jul-2020 19:30:24 +0900" {3+}\r\nabc', b'APPEND INBOX "bad" {3+}\r\nabc',
-    b'APPEND INBOX (\\Bla) {3+}\r\nabc', b'APPEND INBOX ("x") {3+}\r\nabc', b'APPEND INBOX {3+}\r\nabc {2+}\r\nxy',
-    b'APPEND INBOX {3+}\r\nabc (\\Bla) {2+}\r\nxy', b'APPEND INBOX', b'APPEND INBOX abc', b'APPEND INBOX (a',
+    b'APPEND INBOX {3+}\r\nabc {2+}\r\nxy',
+    b'APPEND INBOX', b'APPEND INBOX abc', b'APPEND INBOX (a',
     b'APPEND', b'APPEND bad&name {3+}\r\nabc', b'STATUS INBOX (MESSAGES)', b'SELECT INBOX',
     b'APPEND INBOX {3+}\r\nabc', b'FETCH 1:* (FLAGS RFC822.SIZE)',
 ]

@@ -22,7 +22,7 @@ void harness_send(const char *text, size_t len);
 /* Send each octet by itself. */
 void harness_send_slowly(const char *text);
 /* What comes until a line begins with `prefix` (that line included), or until
- * the session ends; times, dates and validities are made 0. Valid up to the
+ * the session ends; times are left out, and UIDVALIDITY is 0. Valid up to the
  * next call. */
 const char *harness_expect(const char *prefix);
 /* Send "TAG command\r\n" and give what comes up to "TAG ". */

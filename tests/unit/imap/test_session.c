@@ -51,7 +51,7 @@ static void test_select_tells_all_of_an_empty_mailbox(void **state)
 		"* 0 RECENT\r\n"
 		"* OK [UIDVALIDITY 0] UIDs valid\r\n"
 		"* OK [UIDNEXT 1] Predicted next UID\r\n"
-		"A OK [READ-WRITE] Select completed (0).\r\n");
+		"A OK [READ-WRITE] Select completed.\r\n");
 }
 
 static void test_commands_without_mailbox_are_refused(void **state)
@@ -64,7 +64,7 @@ static void test_commands_without_mailbox_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		assert_non_null(strstr(harness_command("A", commands[i]),
-				       "A BAD No mailbox selected ("));
+				       "A BAD No mailbox selected."));
 }
 
 static void test_fetch_answers_in_dovecots_order(void **state)
@@ -76,15 +76,15 @@ static void test_fetch_answers_in_dovecots_order(void **state)
 		harness_command("A", "FETCH 1 (BODY.PEEK[TEXT] UID FLAGS "
 				     "RFC822.SIZE)"),
 		"* 1 FETCH (UID 1 FLAGS (\\Flagged \\Recent $Foo) RFC822.SIZE "
-		"43 BODY[TEXT] {6}\r\nbody\r\n)\r\n"
-		"A OK Fetch completed (0).\r\n");
+		"41 BODY[TEXT] {6}\r\nbody\r\n)\r\n"
+		"A OK Fetch completed.\r\n");
 	assert_string_equal(
 		harness_command("A", "FETCH 1 (RFC822.TEXT)"),
 		"* 1 FETCH (FLAGS (\\Flagged \\Seen \\Recent $Foo) RFC822.TEXT "
-		"{6}\r\nbody\r\n)\r\nA OK Fetch completed (0).\r\n");
+		"{6}\r\nbody\r\n)\r\nA OK Fetch completed.\r\n");
 	assert_string_equal(harness_command("A", "UID FETCH 1 FLAGS"),
 			    "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen \\Recent "
-			    "$Foo))\r\nA OK Fetch completed (0).\r\n");
+			    "$Foo))\r\nA OK Fetch completed.\r\n");
 }
 
 static void test_partial_sections(void **state)
@@ -140,7 +140,7 @@ static void test_errors_name_command_and_cause(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char want[200];
 
-		snprintf(want, sizeof(want), "A BAD %s (", cases[i].answer);
+		snprintf(want, sizeof(want), "A BAD %s.", cases[i].answer);
 		assert_non_null(
 			strstr(harness_command("A", cases[i].command), want));
 	}
@@ -160,14 +160,14 @@ static void test_append_reads_the_literal_of_a_refused_message(void **state)
 	(void)state;
 	assert_non_null(
 		strstr(harness_command("A", "APPEND nobox {6+}\r\nB NOOP"),
-		       "A NO [TRYCREATE] Mailbox doesn't exist: nobox ("));
+		       "A NO [TRYCREATE] Mailbox doesn't exist: nobox."));
 	assert_non_null(strstr(
 		harness_command("A", "APPEND INBOX (\\Bla) {6+}\r\nB NOOP"),
 		"A BAD Error in IMAP command APPEND: Invalid system flag "
-		"\\BLA ("));
+		"\\BLA."));
 	assert_non_null(strstr(
 		harness_command("A", "APPEND INBOX {3+}\r\nabc {0+}\r\n"),
-		"A NO Can't save a zero byte message ("));
+		"A NO Can't save a zero byte message."));
 	assert_non_null(strstr(harness_command("A", "STATUS INBOX (MESSAGES)"),
 			       "(MESSAGES 0)"));
 }
@@ -179,7 +179,7 @@ static void test_append_of_several(void **state)
 					    "APPEND INBOX {3+}\r\nabc (\\Seen) "
 					    "\"23-Jul-2020 19:30:24 +0900\" "
 					    "{2+}\r\nxy"),
-			    "A OK [APPENDUID 0 1:2] Append completed (0).\r\n");
+			    "A OK [APPENDUID 0 1:2] Append completed.\r\n");
 	harness_command("S", "EXAMINE INBOX");
 	assert_non_null(strstr(harness_command("A", "FETCH 1:2 (FLAGS BODY[])"),
 			       "* 1 FETCH (FLAGS (\\Recent) BODY[] {3}\r\nabc)"
@@ -192,8 +192,9 @@ static void test_waiting_client_is_told_to_go_on(void **state)
 	(void)state;
 	harness_send("A APPEND INBOX {3}\r\n", 20);
 	assert_string_equal(harness_expect("+ "), "+ OK\r\n");
-	assert_non_null(strstr(harness_command("abc\r\nN", "NOOP"),
-			       "A OK [APPENDUID 0 1] Append completed"));
+	harness_send("abc\r\n", 5);
+	assert_string_equal(harness_expect("A "),
+			    "A OK [APPENDUID 0 1] Append completed.\r\n");
 }
 
 static void test_store_tells_only_what_changed(void **state)
@@ -204,7 +205,7 @@ static void test_store_tells_only_what_changed(void **state)
 	harness_command("S", "SELECT INBOX");
 	assert_string_equal(harness_command("A", "STORE 1:2 +FLAGS (\\Seen)"),
 			    "* 2 FETCH (FLAGS (\\Seen \\Recent))\r\n"
-			    "A OK Store completed (0).\r\n");
+			    "A OK Store completed.\r\n");
 	assert_string_equal(harness_command("A", "STORE 1 FLAGS (new)"),
 			    "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen "
 			    "\\Draft new)\r\n"
@@ -212,9 +213,9 @@ static void test_store_tells_only_what_changed(void **state)
 			    "\\Deleted \\Seen \\Draft new \\*)] Flags "
 			    "permitted.\r\n"
 			    "* 1 FETCH (FLAGS (\\Recent new))\r\n"
-			    "A OK Store completed (0).\r\n");
+			    "A OK Store completed.\r\n");
 	assert_string_equal(harness_command("A", "STORE 1 -FLAGS.SILENT (new)"),
-			    "A OK Store completed (0).\r\n");
+			    "A OK Store completed.\r\n");
 }
 
 static void test_expunge_counts_down(void **state)
@@ -225,7 +226,7 @@ static void test_expunge_counts_down(void **state)
 	harness_command("S", "SELECT INBOX");
 	assert_string_equal(harness_command("A", "EXPUNGE"),
 			    "* 3 EXPUNGE\r\n* 1 EXPUNGE\r\n* 2 RECENT\r\n"
-			    "A OK Expunge completed (0).\r\n");
+			    "A OK Expunge completed.\r\n");
 }
 
 static void test_search_results(void **state)
@@ -247,7 +248,7 @@ static void test_search_results(void **state)
 			       "* SEARCH 3\r\n"));
 	assert_non_null(
 		strstr(harness_command("A", "SEARCH CHARSET foo TEXT x"),
-		       "A NO [BADCHARSET] Unknown charset ("));
+		       "A NO [BADCHARSET] Unknown charset."));
 }
 
 /* NOT and OR nest without parentheses, which the parser would count. */
@@ -269,7 +270,7 @@ static void test_search_nesting_is_bounded(void **state)
 	snprintf(command + len, sizeof(command) - (size_t)len, " SEEN");
 	assert_non_null(strstr(harness_command("A", command),
 			       "A BAD Error in IMAP command SEARCH: Too "
-			       "deeply nested ("));
+			       "deeply nested."));
 }
 
 static void test_idle_tells_at_once_and_ends_with_done(void **state)
@@ -280,12 +281,11 @@ static void test_idle_tells_at_once_and_ends_with_done(void **state)
 	assert_string_equal(harness_expect("+ "), "+ idling\r\n");
 	harness_run(20);
 	harness_send("DONE\r\n", 6);
-	assert_string_equal(harness_expect("I "),
-			    "I OK Idle completed (0).\r\n");
+	assert_string_equal(harness_expect("I "), "I OK Idle completed.\r\n");
 	harness_send("I IDLE\r\n", 8);
 	harness_expect("+ ");
 	harness_send("NOOP\r\n", 6);
-	assert_non_null(strstr(harness_expect("I "), "I BAD Expected DONE ("));
+	assert_non_null(strstr(harness_expect("I "), "I BAD Expected DONE."));
 }
 
 static void test_logout_says_bye_first(void **state)
@@ -293,17 +293,16 @@ static void test_logout_says_bye_first(void **state)
 	(void)state;
 	assert_string_equal(harness_command("A", "LOGOUT"),
 			    "* BYE Logging out\r\n"
-			    "A OK Logout completed (0).\r\n");
+			    "A OK Logout completed.\r\n");
 	harness_run(20);
 	assert_true(harness_ended());
 }
 
-/* --- the whole of a session --------------------------------------------------
- */
+/* --- the whole of a session ----------------------------------------------- */
 
 static const char script[] =
 	"a1 CREATE box\r\n"
-	"a2 APPEND box (\\Seen foo) {43+}\r\n" MAIL " {3+}\r\nabc\r\n"
+	"a2 APPEND box (\\Seen foo) {41+}\r\n" MAIL " {3+}\r\nabc\r\n"
 	"a3 SELECT box\r\n"
 	"a4 FETCH 1:* (UID FLAGS ENVELOPE BODYSTRUCTURE BODY.PEEK[])\r\n"
 	"a5 UID FETCH 1:* (BODY[HEADER.FIELDS (Subject)])\r\n"

@@ -27,6 +27,8 @@ enum {
 	OWN_CHANGES_MIN = 1000,
 	MOVES_MAX = 20000,
 	TMP_AGE = 36 * 3600,
+	TICK_WAITS = 40,
+	TICK_WAIT_US = 500,
 };
 
 /* What a mailbox that is open remembers. */
@@ -108,7 +110,7 @@ static bool same_times(const struct dir_times *a, const struct dir_times *b)
 }
 
 /* A change in this very tick of the clock could still come, and give the same
- * time (see state.c). */
+ * time (see state.c): wait for the next tick, which is due within 10 ms. */
 static bool in_this_tick(struct file_time time)
 {
 	struct timespec tick;
@@ -117,24 +119,35 @@ static bool in_this_tick(struct file_time time)
 	return tick.tv_sec == time.sec && (uint32_t)tick.tv_nsec == time.nsec;
 }
 
+static int settled_times(struct sync *sync, bool *settled, struct err *err)
+{
+	for (int i = 0; i < TICK_WAITS; i++) {
+		if (dir_times_get(sync->box, &sync->times, err) < 0)
+			return -1;
+		*settled = !in_this_tick(sync->times.new_time) &&
+			   !in_this_tick(sync->times.cur_time);
+		if (*settled)
+			break;
+		usleep(TICK_WAIT_US);
+	}
+	return 0;
+}
+
 static int scan_stable(struct sync *sync, struct err *err)
 {
 	struct dir_times after;
 
 	for (int i = 0; i < TRIES; i++) {
-		bool racy;
+		bool settled;
 
 		mem_free(sync->scan);
 		sync->scan = NULL;
-		if (dir_times_get(sync->box, &sync->times, err) < 0)
-			return -1;
-		racy = in_this_tick(sync->times.new_time) ||
-		       in_this_tick(sync->times.cur_time);
-		if (scan_read(sync->ctx, sync->box, sync->full, &sync->scan,
+		if (settled_times(sync, &settled, err) < 0 ||
+		    scan_read(sync->ctx, sync->box, sync->full, &sync->scan,
 			      err) < 0 ||
 		    dir_times_get(sync->box, &after, err) < 0)
 			return -1;
-		sync->stable = !racy && same_times(&sync->times, &after);
+		sync->stable = settled && same_times(&sync->times, &after);
 		if (sync->stable)
 			break;
 	}

@@ -1,188 +1,219 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * anvil/main.c - the process that knows who is connected: reads lines of
- * anvil/protocol.h and keeps nothing on disk.
+ * anvil/main.c - the lines of protocol.h.
  */
+#include <string.h>
 #include <time.h>
-#include <utlist.h>
 
-#include "anvil/penalty.h"
+#include "anvil/anvil.h"
 #include "anvil/protocol.h"
-#include "anvil/sessions.h"
-#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/conn.h"
 #include "service/service.h"
 
-enum { WORDS_MAX = 3 };
-
 struct client {
+	struct service_env *env;
 	struct conn *conn;
-	bool greeted;
-	struct client *prev, *next;
 };
 
 static struct {
-	struct service_env *env;
+	TALLOC_CTX *ctx;
 	struct sessions *sessions;
 	struct penalties *penalties;
-	struct client *clients;
-} anvil;
+} state;
 
-static void client_free(struct client *client)
+static bool next(struct str *rest, struct str *out)
 {
-	sessions_remove_teller(anvil.sessions, client);
-	DL_DELETE(anvil.clients, client);
-	conn_free(&client->conn);
-	mem_free(client);
-	service_client_end(anvil.env);
+	return str_split(rest, '\t', out);
 }
 
-/* --- commands: each returns false for wrong words ----------------------------
- */
-
-static bool cmd_connect(struct client *client, const struct str *word)
+static bool next_number(struct str *rest, uint32_t *out)
 {
-	unsigned pid;
+	struct str word;
 
-	if (!str_to_unsigned(word[0], &pid) || word[1].len == 0)
+	return next(rest, &word) && str_to_u32(word, out);
+}
+
+/* --- commands: false when the arguments are wrong
+ * ----------------------------- */
+
+static bool cmd_version(struct client *client, struct str args)
+{
+	(void)client;
+	return str_starts(args, "anvil\t1\t");
+}
+
+static bool cmd_connect(struct client *client, struct str args)
+{
+	struct str ident;
+	uint32_t pid;
+
+	if (!next_number(&args, &pid) || !next(&args, &ident))
 		return false;
-	if (!sessions_add(anvil.sessions, client, pid, word[1]))
-		log_warning("too many sessions: %.*s is not counted",
-			    STR_FMT(word[1]));
+	if (!sessions_add(state.sessions, client, (pid_t)pid, ident))
+		log_error("Too many sessions: %.*s is not counted",
+			  STR_FMT(ident));
 	return true;
 }
 
-static bool cmd_disconnect(struct client *client, const struct str *word)
+static bool cmd_disconnect(struct client *client, struct str args)
 {
-	unsigned pid;
+	struct str ident;
+	uint32_t pid;
 
-	if (!str_to_unsigned(word[0], &pid) || word[1].len == 0)
+	if (!next_number(&args, &pid) || !next(&args, &ident))
 		return false;
-	sessions_remove(anvil.sessions, client, pid, word[1]);
+	sessions_remove(state.sessions, client, (pid_t)pid, ident);
 	return true;
 }
 
-static bool cmd_kill(struct client *client, const struct str *word)
+static void put_session(void *ctx, const char *ident, pid_t pid, unsigned count)
 {
-	unsigned pid;
+	conn_printf(ctx, "%s\t%d\t%u\n", ident, (int)pid, count);
+}
+
+static bool cmd_connect_dump(struct client *client, struct str args)
+{
+	(void)args;
+	sessions_each(state.sessions, put_session, client->conn);
+	conn_write(client->conn, "\n", 1);
+	return true;
+}
+
+static bool cmd_kill(struct client *client, struct str args)
+{
+	uint32_t pid;
 
 	(void)client;
-	if (!str_to_unsigned(word[0], &pid))
+	if (!next_number(&args, &pid))
 		return false;
-	sessions_remove_pid(anvil.sessions, pid);
+	sessions_remove_pid(state.sessions, (pid_t)pid);
 	return true;
 }
 
-static bool cmd_lookup(struct client *client, const struct str *word)
+static bool cmd_lookup(struct client *client, struct str args)
 {
+	struct str ident;
+
+	if (!next(&args, &ident))
+		return false;
 	conn_printf(client->conn, "%u\n",
-		    sessions_count(anvil.sessions, word[0]));
+		    sessions_count(state.sessions, ident));
 	return true;
 }
 
-static void dump_session(void *ctx, const char *ident, unsigned pid,
-			 unsigned count)
+static bool cmd_penalty_get(struct client *client, struct str args)
 {
-	struct client *client = ctx;
+	struct str ident;
+	uint64_t last;
+	unsigned penalty;
 
-	conn_printf(client->conn, "%s\t%u\t%u\n", ident, pid, count);
-}
-
-static bool cmd_connect_dump(struct client *client, const struct str *word)
-{
-	(void)word;
-	sessions_each(anvil.sessions, dump_session, client);
-	conn_printf(client->conn, "\n");
+	if (!next(&args, &ident))
+		return false;
+	penalty = penalty_get(state.penalties, ident, (uint64_t)time(NULL),
+			      &last);
+	conn_printf(client->conn, "%u %llu\n", penalty,
+		    (unsigned long long)last);
 	return true;
 }
 
-static bool cmd_penalty_inc(struct client *client, const struct str *word)
+static bool cmd_penalty_inc(struct client *client, struct str args)
 {
+	uint32_t checksum = 0, value = 0;
+	struct str ident;
+	bool has_value;
+
 	(void)client;
-	penalty_add(anvil.penalties, word[0], time(NULL));
+	if (!next(&args, &ident) || ident.len == 0)
+		return false;
+	if (args.data != NULL && !next_number(&args, &checksum))
+		return false;
+	has_value = args.data != NULL;
+	if (has_value && (!next_number(&args, &value) || value > INT32_MAX))
+		return false;
+	penalty_raise(state.penalties, ident, checksum,
+		      has_value ? (int)value : -1, (uint64_t)time(NULL));
 	return true;
 }
 
-static bool cmd_penalty_reset(struct client *client, const struct str *word)
+static bool cmd_penalty_expire(struct client *client, struct str args)
 {
+	uint32_t secs;
+
 	(void)client;
-	penalty_reset(anvil.penalties, word[0]);
+	if (!next_number(&args, &secs))
+		return false;
+	penalties_expire_after(state.penalties, secs);
 	return true;
 }
 
-static bool cmd_penalty_get(struct client *client, const struct str *word)
+static void put_penalty(void *ctx, const char *ident, unsigned penalty,
+			uint64_t last_penalty, uint64_t last_update)
 {
-	int64_t last;
-	unsigned count =
-		penalty_get(anvil.penalties, word[0], time(NULL), &last);
+	conn_printf(ctx, "%s\t%u\t%llu\t%llu\n", ident, penalty,
+		    (unsigned long long)last_penalty,
+		    (unsigned long long)last_update);
+}
 
-	conn_printf(client->conn, "%u %lld\n", count, (long long)last);
+static bool cmd_penalty_dump(struct client *client, struct str args)
+{
+	(void)args;
+	penalties_each(state.penalties, (uint64_t)time(NULL), put_penalty,
+		       client->conn);
+	conn_write(client->conn, "\n", 1);
 	return true;
 }
 
-static void dump_penalty(void *ctx, const char *ip, unsigned count,
-			 int64_t last)
-{
-	struct client *client = ctx;
-
-	conn_printf(client->conn, "%s\t%u\t%lld\t%lld\n", ip, count,
-		    (long long)last, (long long)last);
-}
-
-static bool cmd_penalty_dump(struct client *client, const struct str *word)
-{
-	(void)word;
-	penalties_each(anvil.penalties, time(NULL), dump_penalty, client);
-	conn_printf(client->conn, "\n");
-	return true;
-}
-
-static const struct {
+static const struct command {
 	const char *name;
-	unsigned words;
-	bool (*run)(struct client *client, const struct str *word);
+	bool (*run)(struct client *client, struct str args);
 } commands[] = {
-	{"CONNECT", 2, cmd_connect},
-	{"CONNECT-DUMP", 0, cmd_connect_dump},
-	{"DISCONNECT", 2, cmd_disconnect},
-	{"KILL", 1, cmd_kill},
-	{"LOOKUP", 1, cmd_lookup},
-	{"PENALTY-DUMP", 0, cmd_penalty_dump},
-	{"PENALTY-GET", 1, cmd_penalty_get},
-	{"PENALTY-INC", 1, cmd_penalty_inc},
-	{"PENALTY-RESET", 1, cmd_penalty_reset},
+	{"VERSION", cmd_version},
+	{"CONNECT", cmd_connect},
+	{"DISCONNECT", cmd_disconnect},
+	{"CONNECT-DUMP", cmd_connect_dump},
+	{"KILL", cmd_kill},
+	{"LOOKUP", cmd_lookup},
+	{"PENALTY-GET", cmd_penalty_get},
+	{"PENALTY-INC", cmd_penalty_inc},
+	{"PENALTY-SET-EXPIRE-SECS", cmd_penalty_expire},
+	{"PENALTY-DUMP", cmd_penalty_dump},
 };
 
-static bool run_line(struct client *client, struct str line)
+/* --- connections
+ * ------------------------------------------------------------------ */
+
+static void client_end(struct client *client)
 {
-	struct str name, word[WORDS_MAX] = {{NULL, 0}}, rest = line;
-	unsigned count = 0;
+	struct service_env *env = client->env;
 
-	if (!str_split(&rest, '\t', &name))
-		return false;
-	while (count < WORDS_MAX && str_split(&rest, '\t', &word[count]))
-		count++;
-	if (!client->greeted) {
-		uint32_t major;
-
-		client->greeted = str_is(name, "VERSION") && count == 3 &&
-				  str_is(word[0], "anvil") &&
-				  str_to_u32(word[1], &major) &&
-				  major == ANVIL_VERSION_MAJOR;
-		return client->greeted;
-	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (str_is(name, commands[i].name))
-			return count == commands[i].words &&
-			       commands[i].run(client, word);
-	}
-	return false;
+	sessions_remove_owner(state.sessions, client);
+	conn_free(&client->conn);
+	mem_free(client);
+	service_client_end(env);
 }
 
-/* --- connections
- * ---------------------------------------------------------------- */
+static bool run(struct client *client, struct str line)
+{
+	struct str name;
+
+	if (!str_split(&line, '\t', &name))
+		name = STR("");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!str_is(name, commands[i].name))
+			continue;
+		if (commands[i].run(client, line))
+			return true;
+		log_error("Anvil client input error: Invalid parameters to "
+			  "%s",
+			  commands[i].name);
+		return false;
+	}
+	log_error("Anvil client input error: Unknown command: %.*s",
+		  STR_FMT(name));
+	return false;
+}
 
 static void input(void *ctx)
 {
@@ -192,11 +223,15 @@ static void input(void *ctx)
 		struct str in = conn_input(client->conn);
 		ptrdiff_t end = str_find_char(in, '\n');
 
-		if (end < 0 && in.len < ANVIL_LINE_MAX)
+		if (end < 0 && in.len >= ANVIL_LINE_MAX) {
+			log_error("Anvil client input error: Too long line");
+			client_end(client);
 			return;
-		if (end < 0 || !run_line(client, str_n(in.data, (size_t)end))) {
-			log_error("a client sent a line that is none of ours");
-			client_free(client);
+		}
+		if (end < 0)
+			return;
+		if (!run(client, str_n(in.data, (size_t)end))) {
+			client_end(client);
 			return;
 		}
 		conn_consume(client->conn, (size_t)end + 1);
@@ -206,48 +241,45 @@ static void input(void *ctx)
 static void closed(void *ctx, const char *why)
 {
 	(void)why;
-	client_free(ctx);
+	client_end(ctx);
 }
 
-static const struct conn_events events = {.input = input, .closed = closed};
+static const struct conn_events events = {
+	.input = input,
+	.closed = closed,
+};
 
-static int anvil_init(struct service_env *env, struct err *err)
+static void take_client(struct service_env *env,
+			const struct service_client *from)
 {
-	(void)err;
-	anvil.env = env;
-	anvil.sessions = sessions_new(NULL);
-	anvil.penalties = penalties_new(NULL);
-	return 0;
-}
+	struct client *client = mem_new(state.ctx, struct client);
 
-static void anvil_accept(struct service_env *env,
-			 const struct service_client *accepted)
-{
-	struct client *client = mem_new(NULL, struct client);
-
-	client->conn = conn_new(client, service_loop(env), accepted->fd,
+	client->env = env;
+	client->conn = conn_new(client, service_loop(env), from->fd,
 				ANVIL_LINE_MAX, &events, client);
-	DL_APPEND(anvil.clients, client);
 }
 
-static void anvil_stop(struct service_env *env, const char *reason)
+static int start(struct service_env *env, struct err *err)
 {
-	struct client *client, *next;
-
 	(void)env;
-	(void)reason;
-	DL_FOREACH_SAFE(anvil.clients, client, next)
-	client_free(client);
+	(void)err;
+	state.ctx = mem_ctx(NULL, "anvil");
+	state.sessions = sessions_new(state.ctx);
+	state.penalties = penalties_new(state.ctx);
+	return 0;
 }
 
 static const struct service anvil_service = {
 	.name = "anvil",
-	.init = anvil_init,
-	.accept = anvil_accept,
-	.stop = anvil_stop,
+	.sandbox = 0, /* what it has is enough */
+	.init = start,
+	.accept = take_client,
 };
 
 int main(int argc, char **argv)
 {
-	return service_run(&anvil_service, argc, argv);
+	int ret = service_run(&anvil_service, argc, argv);
+
+	ctx_free(&state.ctx);
+	return ret;
 }

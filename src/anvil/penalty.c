@@ -1,98 +1,132 @@
 /* SPDX-License-Identifier: MIT */
-#include "anvil/penalty.h"
-
+#include <string.h>
 #include <uthash.h>
-#include <utlist.h>
 
+#include "anvil/anvil.h"
 #include "anvil/protocol.h"
 #include "base/mem.h"
 
 struct penalty {
-	char *ip;
-	unsigned count;
-	int64_t last;
-	struct penalty *prev, *next; /* oldest first */
 	UT_hash_handle hh;
+	unsigned penalty;
+	uint64_t last_penalty, last_update;
+	/* Of the names and passwords tried last: who tries the same again, as
+	 * a client with an old password does, is not guessing. */
+	uint32_t checksums[ANVIL_CHECKSUMS];
+	unsigned next_checksum;
+	char ident[];
 };
 
 struct penalties {
-	struct penalty *by_ip;
-	struct penalty *by_age;
+	struct penalty *all; /* in the order of their last update */
+	unsigned expire_secs;
 };
 
 struct penalties *penalties_new(const void *ctx)
 {
-	return mem_new(ctx, struct penalties);
+	struct penalties *penalties = mem_new(ctx, struct penalties);
+
+	penalties->expire_secs = ANVIL_EXPIRE_SECS;
+	return penalties;
 }
 
-static void drop(struct penalties *penalties, struct penalty *penalty)
+void penalties_expire_after(struct penalties *penalties, unsigned secs)
 {
-	HASH_DEL(penalties->by_ip, penalty);
-	DL_DELETE(penalties->by_age, penalty);
-	mem_free(penalty);
+	penalties->expire_secs = secs;
 }
 
-static void forget_old(struct penalties *penalties, int64_t now)
+static void forget(struct penalties *penalties, struct penalty *one)
 {
-	while (penalties->by_age != NULL &&
-	       (now - penalties->by_age->last > ANVIL_PENALTY_SECS ||
-		HASH_COUNT(penalties->by_ip) > ANVIL_PENALTIES_MAX))
-		drop(penalties, penalties->by_age);
+	HASH_DEL(penalties->all, one);
+	mem_free(one);
 }
 
-static struct penalty *find(const struct penalties *penalties, struct str ip)
+/* The oldest are first. */
+static void expire(struct penalties *penalties, uint64_t now)
 {
-	struct penalty *penalty;
-
-	HASH_FIND(hh, penalties->by_ip, ip.data, ip.len, penalty);
-	return penalty;
+	while (penalties->all != NULL &&
+	       penalties->all->last_update + penalties->expire_secs <= now)
+		forget(penalties, penalties->all);
 }
 
-void penalty_add(struct penalties *penalties, struct str ip, int64_t now)
+static struct penalty *find(struct penalties *penalties, struct str ident)
 {
-	struct penalty *penalty = find(penalties, ip);
+	struct penalty *one;
 
-	if (penalty == NULL) {
-		penalty = mem_new(penalties, struct penalty);
-		penalty->ip = str_dup(penalty, ip);
-		HASH_ADD_KEYPTR(hh, penalties->by_ip, penalty->ip, ip.len,
-				penalty);
-	} else {
-		DL_DELETE(penalties->by_age, penalty);
+	HASH_FIND(hh, penalties->all, ident.data, (unsigned)ident.len, one);
+	return one;
+}
+
+unsigned penalty_get(struct penalties *penalties, struct str ident,
+		     uint64_t now, uint64_t *last_out)
+{
+	const struct penalty *one;
+
+	expire(penalties, now);
+	one = find(penalties, ident);
+	*last_out = one != NULL ? one->last_penalty : 0;
+	return one != NULL ? one->penalty : 0;
+}
+
+static struct penalty *add(struct penalties *penalties, struct str ident)
+{
+	struct penalty *one;
+
+	if (HASH_COUNT(penalties->all) >= ANVIL_PENALTIES_MAX)
+		forget(penalties, penalties->all);
+	one = mem_zero(penalties, 1, sizeof(*one) + ident.len + 1, "penalty");
+	memcpy(one->ident, ident.data, ident.len);
+	HASH_ADD_KEYPTR(hh, penalties->all, one->ident, (unsigned)ident.len,
+			one);
+	return one;
+}
+
+static bool seen(struct penalty *one, uint32_t checksum)
+{
+	if (checksum == 0)
+		return false;
+	for (unsigned i = 0; i < ANVIL_CHECKSUMS; i++) {
+		if (one->checksums[i] == checksum)
+			return true;
 	}
-	DL_APPEND(penalties->by_age, penalty);
-	penalty->count++;
-	penalty->last = now;
-	forget_old(penalties, now);
+	one->checksums[one->next_checksum++ % ANVIL_CHECKSUMS] = checksum;
+	return false;
 }
 
-void penalty_reset(struct penalties *penalties, struct str ip)
+void penalty_raise(struct penalties *penalties, struct str ident,
+		   uint32_t checksum, int value, uint64_t now)
 {
-	struct penalty *penalty = find(penalties, ip);
+	struct penalty *one;
 
-	if (penalty != NULL)
-		drop(penalties, penalty);
+	expire(penalties, now);
+	one = find(penalties, ident);
+	if (one == NULL) {
+		one = add(penalties, ident);
+	} else {
+		/* To the end: it is the youngest now. */
+		HASH_DEL(penalties->all, one);
+		HASH_ADD_KEYPTR(hh, penalties->all, one->ident,
+				(unsigned)ident.len, one);
+	}
+	one->last_update = now;
+	if (seen(one, checksum))
+		return;
+	one->last_penalty = now;
+	if (value >= 0)
+		one->penalty = (unsigned)value;
+	else if (one->penalty < ANVIL_PENALTY_MAX)
+		one->penalty++;
 }
 
-unsigned penalty_get(struct penalties *penalties, struct str ip, int64_t now,
-		     int64_t *last_out)
-{
-	const struct penalty *penalty;
-
-	forget_old(penalties, now);
-	penalty = find(penalties, ip);
-	*last_out = penalty == NULL ? 0 : penalty->last;
-	return penalty == NULL ? 0 : penalty->count;
-}
-
-void penalties_each(struct penalties *penalties, int64_t now,
-		    void (*fn)(void *ctx, const char *ip, unsigned count,
-			       int64_t last),
+void penalties_each(struct penalties *penalties, uint64_t now,
+		    void (*fn)(void *ctx, const char *ident, unsigned penalty,
+			       uint64_t last_penalty, uint64_t last_update),
 		    void *ctx)
 {
-	const struct penalty *penalty;
+	const struct penalty *one;
 
-	forget_old(penalties, now);
-	DL_FOREACH (penalties->by_age, penalty)
-		fn(ctx, penalty->ip, penalty->count, penalty->last);
+	expire(penalties, now);
+	for (one = penalties->all; one != NULL; one = one->hh.next)
+		fn(ctx, one->ident, one->penalty, one->last_penalty,
+		   one->last_update);
 }

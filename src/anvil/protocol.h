@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * anvil/protocol.h - what is spoken on the sockets `anvil` and
- * `anvil-auth-penalty`: lines, words divided by tabs and escaped
- * (str_tab_escape()), as Dovecot 2.3 has them. Either side starts with
+ * anvil/protocol.h - lines on the sockets `anvil` and `anvil-auth-penalty`,
+ * fields divided by TAB, as Dovecot's anvil has them.
  *
- *	VERSION	anvil	1	0
+ *	VERSION TAB anvil TAB 1 TAB 0
+ *	CONNECT TAB pid TAB ident		no answer
+ *	DISCONNECT TAB pid TAB ident		no answer
+ *		ident is "service/ip/user"; a connection that closes takes what
+ *		it had connected with it
+ *	CONNECT-DUMP				"ident TAB pid TAB refcount"
+ *						lines, then an empty one
+ *	LOOKUP TAB ident			"number"
+ *	KILL TAB pid				forget all sessions of a process
+ *	PENALTY-GET TAB ip			"penalty SPACE last"
+ *	PENALTY-INC TAB ip [TAB checksum [TAB value]]	no answer; without
+ *						value: one more. A checksum
+ *						other than 0 counts once
+ *	PENALTY-SET-EXPIRE-SECS TAB seconds	no answer
+ *	PENALTY-DUMP				"ip TAB penalty TAB last_penalty
+ *						TAB last_update" lines, then an
+ *						empty one
  *
- * IDENT is "service/ip/user". No answer where none is named.
- *
- *	CONNECT	PID	IDENT		a session begins
- *	DISCONNECT	PID	IDENT	it ends
- *	KILL	PID			a process is gone, with its sessions
- *	LOOKUP	IDENT			answer: how many sessions, "3"
- *	CONNECT-DUMP			answer: lines "IDENT	PID	COUNT",
- *					then an empty one
- *	PENALTY-INC	IP		a failed login from there
- *	PENALTY-RESET	IP		all is forgiven
- *	PENALTY-GET	IP		answer: "COUNT LAST", seconds since 1970
- *	PENALTY-DUMP			answer: lines "IP	COUNT	LAST
- *					UPDATED", then an empty one
- *
- * The sessions that a connection told of are forgotten when it closes.
+ * Times are seconds since 1970. An unknown command ends the connection.
  */
 #ifndef ANVIL_PROTOCOL_H
 #define ANVIL_PROTOCOL_H
 
 enum {
-	ANVIL_VERSION_MAJOR = 1,
-	ANVIL_VERSION_MINOR = 0,
-	ANVIL_LINE_MAX = 2048,
-	/* Bounds of what is kept; the oldest penalties make room. */
+	ANVIL_LINE_MAX = 1024,
 	ANVIL_SESSIONS_MAX = 1000000,
-	ANVIL_PENALTIES_MAX = 100000,
-	ANVIL_PENALTY_SECS = 3600,
+	ANVIL_PENALTIES_MAX = 100000, /* the oldest is forgotten */
+	ANVIL_PENALTY_MAX = 4,        /* the longest delay */
+	ANVIL_EXPIRE_SECS = 3600,
+	ANVIL_CHECKSUMS = 8, /* kept per address */
 };
 
 #endif

@@ -1,35 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-#include "anvil/sessions.h"
-
+/*
+ * anvil/sessions.c - one entry per ident; below it one per process and
+ * reporter.
+ */
+#include <string.h>
 #include <uthash.h>
 #include <utlist.h>
 
+#include "anvil/anvil.h"
 #include "anvil/protocol.h"
 #include "base/mem.h"
 
-/* All sessions of one user from one address with one service. */
-struct ident {
-	char *name;
-	unsigned count;
-	UT_hash_handle hh;
-};
+struct ident;
 
-struct session_key {
-	const void *teller;
-	const struct ident *ident;
-	unsigned long pid; /* no padding: the key is compared as bytes */
-};
-
-struct session {
-	struct session_key key;
+struct user {
 	struct ident *ident;
+	const void *owner;
+	pid_t pid;
 	unsigned count;
+	struct user *prev, *next;             /* of the ident */
+	struct user *owner_prev, *owner_next; /* of the owner */
+};
+
+struct ident {
 	UT_hash_handle hh;
+	struct user *users;
+	unsigned count;
+	char name[];
+};
+
+struct owner {
+	UT_hash_handle hh;
+	const void *key;
+	struct user *users;
 };
 
 struct sessions {
 	struct ident *idents;
-	struct session *all;
+	struct owner *owners;
+	unsigned count;
 };
 
 struct sessions *sessions_new(const void *ctx)
@@ -37,114 +46,167 @@ struct sessions *sessions_new(const void *ctx)
 	return mem_new(ctx, struct sessions);
 }
 
-static struct ident *find_ident(const struct sessions *sessions,
+static struct ident *ident_find(const struct sessions *sessions,
 				struct str name)
 {
 	struct ident *ident;
 
-	HASH_FIND(hh, sessions->idents, name.data, name.len, ident);
+	HASH_FIND(hh, sessions->idents, name.data, (unsigned)name.len, ident);
 	return ident;
 }
 
-static struct session *find(const struct sessions *sessions, const void *teller,
-			    unsigned pid, const struct ident *ident)
+static struct owner *owner_get(struct sessions *sessions, const void *key)
 {
-	const struct session_key key = {teller, ident, pid};
-	struct session *session;
+	struct owner *owner;
 
-	HASH_FIND(hh, sessions->all, &key, sizeof(key), session);
-	return session;
+	HASH_FIND_PTR(sessions->owners, &key, owner);
+	if (owner == NULL) {
+		owner = mem_new(sessions, struct owner);
+		owner->key = key;
+		HASH_ADD_PTR(sessions->owners, key, owner);
+	}
+	return owner;
 }
 
-bool sessions_add(struct sessions *sessions, const void *teller, unsigned pid,
+static struct ident *ident_get(struct sessions *sessions, struct str name)
+{
+	struct ident *ident = ident_find(sessions, name);
+
+	if (ident != NULL)
+		return ident;
+	ident = mem_zero(sessions, 1, sizeof(*ident) + name.len + 1, "ident");
+	memcpy(ident->name, name.data, name.len);
+	HASH_ADD_KEYPTR(hh, sessions->idents, ident->name, (unsigned)name.len,
+			ident);
+	return ident;
+}
+
+static struct user *user_find(struct ident *ident, const void *owner, pid_t pid)
+{
+	struct user *user;
+
+	DL_FOREACH (ident->users, user) {
+		if (user->owner == owner && user->pid == pid)
+			return user;
+	}
+	return NULL;
+}
+
+bool sessions_add(struct sessions *sessions, const void *owner, pid_t pid,
 		  struct str name)
 {
-	struct ident *ident = find_ident(sessions, name);
-	struct session *session;
+	struct ident *ident;
+	struct user *user;
 
-	if (HASH_COUNT(sessions->all) >= ANVIL_SESSIONS_MAX)
+	if (sessions->count >= ANVIL_SESSIONS_MAX)
 		return false;
-	if (ident == NULL) {
-		ident = mem_new(sessions, struct ident);
-		ident->name = str_dup(ident, name);
-		HASH_ADD_KEYPTR(hh, sessions->idents, ident->name, name.len,
-				ident);
+	ident = ident_get(sessions, name);
+	user = user_find(ident, owner, pid);
+	if (user == NULL) {
+		struct owner *reporter = owner_get(sessions, owner);
+
+		user = mem_new(ident, struct user);
+		user->ident = ident;
+		user->owner = owner;
+		user->pid = pid;
+		DL_APPEND(ident->users, user);
+		DL_APPEND2(reporter->users, user, owner_prev, owner_next);
 	}
-	session = find(sessions, teller, pid, ident);
-	if (session == NULL) {
-		session = mem_new(sessions, struct session);
-		session->key = (struct session_key){teller, ident, pid};
-		session->ident = ident;
-		HASH_ADD(hh, sessions->all, key, sizeof(session->key), session);
-	}
-	session->count++;
+	user->count++;
 	ident->count++;
+	sessions->count++;
 	return true;
 }
 
-static void drop(struct sessions *sessions, struct session *session,
-		 unsigned count)
+static void owner_forget(struct sessions *sessions, struct owner *owner)
 {
-	struct ident *ident = session->ident;
+	if (owner->users != NULL)
+		return;
+	HASH_DEL(sessions->owners, owner);
+	mem_free(owner);
+}
 
-	session->count -= count;
+/* `count` sessions of the user less. */
+static void user_less(struct sessions *sessions, struct user *user,
+		      unsigned count)
+{
+	struct ident *ident = user->ident;
+
+	user->count -= count;
 	ident->count -= count;
-	if (session->count == 0) {
-		HASH_DEL(sessions->all, session);
-		mem_free(session);
+	sessions->count -= count;
+	if (user->count == 0) {
+		struct owner *owner = owner_get(sessions, user->owner);
+
+		DL_DELETE(ident->users, user);
+		DL_DELETE2(owner->users, user, owner_prev, owner_next);
+		mem_free(user);
+		owner_forget(sessions, owner);
 	}
-	if (ident->count == 0) {
+	if (ident->users == NULL) {
 		HASH_DEL(sessions->idents, ident);
 		mem_free(ident);
 	}
 }
 
-void sessions_remove(struct sessions *sessions, const void *teller,
-		     unsigned pid, struct str name)
+void sessions_remove(struct sessions *sessions, const void *owner, pid_t pid,
+		     struct str name)
 {
-	struct ident *ident = find_ident(sessions, name);
-	struct session *session =
-		ident == NULL ? NULL : find(sessions, teller, pid, ident);
+	struct ident *ident = ident_find(sessions, name);
+	struct user *user = ident != NULL ? user_find(ident, owner, pid) : NULL;
 
-	if (session != NULL)
-		drop(sessions, session, 1);
+	if (user != NULL)
+		user_less(sessions, user, 1);
 }
 
-void sessions_remove_pid(struct sessions *sessions, unsigned pid)
+void sessions_remove_owner(struct sessions *sessions, const void *key)
 {
-	struct session *session, *next;
+	struct owner *owner;
 
-	HASH_ITER (hh, sessions->all, session, next) {
-		if (session->key.pid == pid)
-			drop(sessions, session, session->count);
+	/* The last one takes the owner with it. */
+	for (;;) {
+		HASH_FIND_PTR(sessions->owners, &key, owner);
+		if (owner == NULL)
+			return;
+		user_less(sessions, owner->users, owner->users->count);
 	}
 }
 
-void sessions_remove_teller(struct sessions *sessions, const void *teller)
+void sessions_remove_pid(struct sessions *sessions, pid_t pid)
 {
-	struct session *session, *next;
+	struct ident *ident, *next_ident;
 
-	HASH_ITER (hh, sessions->all, session, next) {
-		if (session->key.teller == teller)
-			drop(sessions, session, session->count);
+	HASH_ITER (hh, sessions->idents, ident, next_ident) {
+		struct user *user = ident->users;
+
+		while (user != NULL) {
+			struct user *next = user->next;
+
+			if (user->pid == pid)
+				user_less(sessions, user, user->count);
+			user = next;
+		}
 	}
 }
 
 unsigned sessions_count(const struct sessions *sessions, struct str name)
 {
-	const struct ident *ident = find_ident(sessions, name);
+	const struct ident *ident = ident_find(sessions, name);
 
-	return ident == NULL ? 0 : ident->count;
+	return ident != NULL ? ident->count : 0;
 }
 
 void sessions_each(const struct sessions *sessions,
-		   void (*fn)(void *ctx, const char *ident, unsigned pid,
+		   void (*fn)(void *ctx, const char *ident, pid_t pid,
 			      unsigned count),
 		   void *ctx)
 {
-	struct session *session, *next;
+	const struct ident *ident;
 
-	HASH_ITER (hh, sessions->all, session, next)
-		fn(ctx, session->ident->name, (unsigned)session->key.pid,
-		   session->count);
+	for (ident = sessions->idents; ident != NULL; ident = ident->hh.next) {
+		const struct user *user;
+
+		DL_FOREACH (ident->users, user)
+			fn(ctx, ident->name, user->pid, user->count);
+	}
 }

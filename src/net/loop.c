@@ -62,6 +62,13 @@ void loop_free(struct loop **loop)
 void loop_run(struct loop *loop)
 {
 	while (!loop->stop) {
+		void (*outside)(void *ctx) = loop->outside;
+
+		if (outside != NULL) {
+			loop->outside = NULL;
+			outside(loop->outside_ctx);
+			continue;
+		}
 		if (event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
 			log_fatal(EXIT_FAILURE, "The event loop failed");
 	}
@@ -71,6 +78,13 @@ void loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
 	loop->stop = true;
+	event_base_loopbreak(loop->base);
+}
+
+void loop_outside(struct loop *loop, void (*fn)(void *ctx), void *ctx)
+{
+	loop->outside = fn;
+	loop->outside_ctx = ctx;
 	event_base_loopbreak(loop->base);
 }
 

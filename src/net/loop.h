@@ -23,6 +23,10 @@ void loop_free(struct loop **loop);
 /* Returns when loop_stop() was called. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
+/* Call `fn` from loop_run() itself, outside of any callback, as soon as the one
+ * that runs returns. fork() is for there: the child may then run the loop on. A
+ * second call before that replaces the first. */
+void loop_outside(struct loop *loop, void (*fn)(void *ctx), void *ctx);
 /* After fork(): the child's copy works on its own. */
 void loop_reinit(struct loop *loop);
 

@@ -19,6 +19,8 @@ struct inotify;
 struct loop {
 	struct event_base *base;
 	bool stop;
+	void (*outside)(void *ctx);
+	void *outside_ctx;
 	struct inotify *inotify;
 	char scratch[LOOP_SCRATCH];
 };

@@ -249,6 +249,19 @@ int sock_accept(int listen_fd, struct ip *local, struct ip *remote,
 	return fd;
 }
 
+int sock_name(int fd, struct ip *ip, char *path, size_t size)
+{
+	union address address = {0};
+	socklen_t len = sizeof(address);
+
+	if (getsockname(fd, &address.any, &len) < 0)
+		return -1;
+	*ip = from_sockaddr(&address);
+	snprintf(path, size, "%s",
+		 address.any.sa_family == AF_UNIX ? address.un.sun_path : "");
+	return 0;
+}
+
 int sock_pair(int fds[2], struct err *err)
 {
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,

@@ -28,6 +28,9 @@ int sock_connect_ip(const struct ip *ip, struct err *err);
 int sock_accept(int listen_fd, struct ip *local, struct ip *remote,
 		struct err *err);
 int sock_pair(int fds[2], struct err *err);
+/* The address that a socket is bound to: *ip (family 0 for a unix socket), and
+ * its path, "" for inet. */
+int sock_name(int fd, struct ip *ip, char *path, size_t size);
 /* uid, gid and pid of the process at the other end of a unix socket. */
 int sock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid, struct err *err);
 

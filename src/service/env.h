@@ -69,6 +69,7 @@ struct service_env {
 	uint64_t warned_ms; /* of a limit */
 	bool worker;        /* forked, not exec'd */
 	bool retired;       /* takes no more */
+	bool let_go;        /* was told so: nobody above counts any more */
 	bool stopping;
 	bool listening, full;
 	struct session *sessions; /* post-login */

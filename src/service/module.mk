@@ -17,3 +17,9 @@ libservice_a_SOURCES = \
 	src/service/title.c src/service/wire.h src/service/worker.c \
 	src/service/zygote.c
 libsettings_a_SOURCES += src/service/settings.c src/service/settings.h
+
+if HAVE_CMOCKA
+noinst_PROGRAMS += tests/unit/service/toy
+tests_unit_service_toy_SOURCES = tests/unit/service/toy.c
+tests_unit_service_toy_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE)
+endif

@@ -184,6 +184,8 @@ static bool post_login(const struct service_env *env)
 
 static void command(struct service_env *env, struct str frame, int fd)
 {
+	if (frame.len > 0 && frame.data[0] == WIRE_RETIRE)
+		env->let_go = true;
 	if (env->role == NULL) {
 		serve_command(env, frame, fd);
 		return;
@@ -212,6 +214,8 @@ static void up_readable(void *ctx, unsigned events)
 		channel_done(&env->up, frame);
 	} else if (ret < 0) {
 		channel_close(&env->up);
+		if (env->let_go)
+			return;
 		/* Without a template, clients are served to their end; without
 		 * the master, all ends. */
 		told(env, env->worker ? WIRE_RETIRE : WIRE_STOP);

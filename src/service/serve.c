@@ -196,12 +196,10 @@ void serve_retire(struct service_env *env)
 	env->retired = true;
 	update(env);
 	serve_listen(env, false);
-	if (env->clients == 0) {
-		loop_stop(env->loop);
-		return;
-	}
 	if (env->service->retire != NULL)
 		env->service->retire(env);
+	if (env->clients == 0)
+		loop_stop(env->loop);
 }
 
 void serve_stop(struct service_env *env)

@@ -281,8 +281,9 @@ static void delay(struct template *template, uint64_t ms)
 }
 
 /* As many workers as should be there; none more than may. */
-static void ensure(struct template *template)
+static void ensure_outside(void *ctx)
 {
+	struct template *template = ctx;
 	struct service_env *env = template->env;
 	unsigned want = env->set.process_min_avail;
 	unsigned have = available(template);
@@ -307,6 +308,12 @@ static void ensure(struct template *template)
 	if (have > 0)
 		template->waiting = false;
 	watch_listeners(template, have == 0 && !template->dropped);
+}
+
+/* Forking is not for callbacks (loop_outside()). */
+static void ensure(struct template *template)
+{
+	loop_outside(template->env->loop, ensure_outside, template);
 }
 
 static void child_ended(void *ctx, pid_t pid, bool failed)

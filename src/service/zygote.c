@@ -79,13 +79,12 @@ static void fork_worker(struct zygote *zygote, int fd)
 	}
 }
 
-static void manager_readable(void *ctx, unsigned events)
+static void take_frames(void *ctx)
 {
 	struct zygote *zygote = ctx;
 	struct str frame;
 	int fd, ret;
 
-	(void)events;
 	while ((ret = channel_next(&zygote->manager, &frame, &fd)) > 0) {
 		if (fd >= 0 && frame.len > 0 && frame.data[0] == WIRE_FORK)
 			fork_worker(zygote, fd);
@@ -97,6 +96,15 @@ static void manager_readable(void *ctx, unsigned events)
 	 * master starts anew. */
 	if (ret < 0)
 		loop_stop(zygote->env->loop);
+}
+
+/* Forking is not for callbacks (loop_outside()). */
+static void manager_readable(void *ctx, unsigned events)
+{
+	struct zygote *zygote = ctx;
+
+	(void)events;
+	loop_outside(zygote->env->loop, take_frames, zygote);
 }
 
 static void child_ended(void *ctx, pid_t pid, bool failed)

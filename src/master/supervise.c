@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * master/supervise.c - the master's life: signals, reload, stop.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utlist.h>
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pack.h"
+#include "master/master.h"
+#include "net/loop.h"
+#include "service/wire.h"
+
+enum {
+	/* Templates kill what does not end in 6 s. */
+	KILL_WAIT_MS = STOP_WAIT_MS + 2500,
+	LOG_WAIT_MS = 2000,
+	REPORT_MAX = 256 * 1024,
+};
+
+static void notify(const char *state)
+{
+#ifdef HAVE_SYSTEMD
+	sd_notify(0, state);
+#else
+	(void)state;
+#endif
+}
+
+static void start_units(struct master *master)
+{
+	struct unit *unit;
+
+	DL_FOREACH (master->units, unit) {
+		if (unit->process != NULL)
+			continue;
+		if (unit->set.process_min_avail > 0)
+			unit_start(unit);
+		else
+			unit_watch(unit, true);
+	}
+}
+
+void master_stop_unit(struct unit *unit)
+{
+	unit->stopped = true;
+	unit_watch(unit, false);
+	timer_free(&unit->retry);
+	if (unit->process != NULL)
+		process_tell(unit->process, WIRE_RETIRE);
+}
+
+/* --- reload ------------------------------------------------------------------
+ */
+
+static void log_lines(enum log_level level, const struct buf *lines)
+{
+	struct str rest = str_n(lines->data, lines->len), line;
+
+	while (str_split(&rest, '\n', &line)) {
+		if (line.len > 0)
+			log_line(level, "%.*s", STR_FMT(line));
+	}
+}
+
+struct fresh {
+	struct config *config;
+	struct base_settings base;
+	struct unit *units;
+	int fd;
+};
+
+static int read_fresh(struct master *master, struct fresh *fresh,
+		      struct buf *errors, struct err *err)
+{
+	CLEANUP(buf_free) struct buf warnings = buf_init(REPORT_MAX);
+
+	if (config_load(master, master->config_file, 0, errors, &warnings,
+			&fresh->config, err) < 0)
+		return -1;
+	log_lines(LOG_LEVEL_WARNING, &warnings);
+	if (config_read(fresh->config, fresh->config, NULL, base_settings,
+			&fresh->base, err) < 0 ||
+	    units_read(fresh->config, master, fresh->config, &fresh->base,
+		       &fresh->units, err) < 0)
+		return -1;
+	if (strcmp(fresh->base.base_dir, master->base.base_dir) != 0)
+		return err_set(err, ERR_INVALID,
+			       "base_dir can't be changed by a reload");
+	return config_seal(fresh->config, &fresh->fd, err);
+}
+
+/* The log process and anvil go on, with the new settings. */
+static void keep_lasting(struct unit *unit, struct fresh *fresh)
+{
+	struct unit *heir = unit_find(fresh->units, unit->name);
+	struct buf frame = buf_init(4);
+
+	pack_u8(&frame, WIRE_CONFIG);
+	if (heir != NULL) {
+		heir->process = unit->process;
+		heir->total = unit->total;
+		unit->process->unit = heir;
+		channel_send(&unit->process->channel, &frame, fresh->fd);
+	}
+	buf_free(&frame);
+}
+
+static void retire_old(struct master *master, struct fresh *fresh)
+{
+	struct unit *unit;
+
+	listeners_close(master->units);
+	DL_FOREACH (master->units, unit) {
+		timer_free(&unit->retry);
+		if (unit->process == NULL)
+			continue;
+		if (unit->lasting && unit_find(fresh->units, unit->name)) {
+			keep_lasting(unit, fresh);
+			continue;
+		}
+		unit->process->unit = NULL;
+		process_tell(unit->process, WIRE_RETIRE);
+	}
+}
+
+/* Which of the old listeners live on. */
+static void mark_taken(struct unit *old, struct unit *fresh)
+{
+	struct unit *unit, *other;
+	struct listener *one, *two;
+
+	DL_FOREACH (old, unit) {
+		DL_FOREACH (unit->listeners, one) {
+			one->taken = false;
+			DL_FOREACH (fresh, other) {
+				DL_FOREACH (other->listeners, two)
+					one->taken |= two->fd == one->fd;
+			}
+		}
+	}
+}
+
+static void reload(struct master *master)
+{
+	CLEANUP(buf_free) struct buf errors = buf_init(REPORT_MAX);
+	struct fresh fresh = {.fd = -1};
+	struct config *old = master->config;
+	struct err err;
+
+	log_warning("SIGHUP received - reloading configuration");
+	if (read_fresh(master, &fresh, &errors, &err) < 0 ||
+	    listeners_bind(fresh.units, master->units) < 0) {
+		log_lines(LOG_LEVEL_ERROR, &errors);
+		if (errors.len == 0)
+			log_error("%s", err.text);
+		log_error("The configuration has errors: the old one stays in "
+			  "use");
+		fd_close(&fresh.fd);
+		mem_free(fresh.config);
+		return;
+	}
+	notify("RELOADING=1");
+	mark_taken(master->units, fresh.units);
+	retire_old(master, &fresh);
+	master->config = fresh.config;
+	master->base = fresh.base;
+	master->units = fresh.units;
+	fd_close(&master->config_fd);
+	master->config_fd = fresh.fd;
+	mem_free(old);
+	start_units(master);
+	notify("READY=1");
+}
+
+/* --- stop
+ * ---------------------------------------------------------------------- */
+
+static struct process *log_process(struct master *master)
+{
+	struct unit *unit = unit_find(master->units, "log");
+
+	return unit != NULL ? unit->process : NULL;
+}
+
+static void give_up(void *ctx)
+{
+	struct master *master = ctx;
+	struct process *one;
+
+	DL_FOREACH (master->processes, one) {
+		if (!master->ended && strcmp(one->name, "log") != 0)
+			log_error("service(%s): child %d did not end: killing "
+				  "it",
+				  one->name, (int)one->pid);
+	}
+	processes_kill(master, SIGKILL, master->ended);
+	timer_free(&master->kill);
+	master->kill = timer_new(master->loop, (struct duration){LOG_WAIT_MS},
+				 give_up, master);
+}
+
+/* All others are gone: the log process, too, may go now. */
+static void end_log(struct master *master)
+{
+	struct process *log = log_process(master);
+	struct log_pipe *pipe;
+
+	master->ended = true;
+	basedir_release(master);
+	/* Nothing more is written: log reads to the end of the pipes. */
+	log_open("master", LOG_TO_STDERR);
+	dup2(master->stderr_fd, STDERR_FILENO);
+	DL_FOREACH (master->pipes, pipe) {
+		close(pipe->fds[0]);
+		close(pipe->fds[1]);
+	}
+	if (log == NULL) {
+		loop_stop(master->loop);
+		return;
+	}
+	process_tell(log,
+		     master->base.shutdown_clients ? WIRE_STOP : WIRE_RETIRE);
+	timer_free(&master->kill);
+	master->kill = timer_new(master->loop, (struct duration){LOG_WAIT_MS},
+				 give_up, master);
+	if (!master->base.shutdown_clients)
+		loop_stop(master->loop);
+}
+
+static void check_end(struct master *master)
+{
+	struct process *one;
+
+	if (!master->stopping)
+		return;
+	if (master->ended) {
+		if (master->processes == NULL)
+			loop_stop(master->loop);
+		return;
+	}
+	DL_FOREACH (master->processes, one) {
+		if (one != log_process(master) && master->base.shutdown_clients)
+			return;
+	}
+	end_log(master);
+}
+
+static void stop(struct master *master)
+{
+	bool clients = master->base.shutdown_clients;
+	struct process *one;
+
+	if (master->stopping)
+		return;
+	master->stopping = true;
+	notify("STOPPING=1");
+	clients_close(master);
+	listeners_close(master->units);
+	DL_FOREACH (master->processes, one) {
+		if (one != log_process(master))
+			process_tell(one, clients ? WIRE_STOP : WIRE_RETIRE);
+	}
+	master->kill = timer_new(master->loop, (struct duration){KILL_WAIT_MS},
+				 give_up, master);
+	check_end(master);
+}
+
+/* --- signals
+ * ---------------------------------------------------------------------- */
+
+static void reap(struct master *master)
+{
+	struct process *one, *next;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		DL_FOREACH_SAFE(master->processes, one, next)
+		{
+			if (one->pid == pid)
+				process_gone(master, one, status);
+		}
+	}
+	check_end(master);
+}
+
+static void reopen_logs(struct master *master)
+{
+	struct process *log = log_process(master);
+
+	log_warning("SIGUSR1 received - reopening log files");
+	if (log != NULL)
+		process_tell(log, WIRE_REOPEN);
+}
+
+static const char *code_name(int code)
+{
+	switch (code) {
+	case SI_USER:
+		return "kill";
+	case SI_KERNEL:
+		return "kernel";
+	case SI_TKILL:
+		return "tkill";
+	default:
+		return "unknown";
+	}
+}
+
+static void signalled(void *ctx, unsigned events)
+{
+	struct master *master = ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(master->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGCHLD:
+		reap(master);
+		break;
+	case SIGHUP:
+		if (!master->stopping)
+			reload(master);
+		break;
+	case SIGUSR1:
+		reopen_logs(master);
+		break;
+	default:
+		if (!master->stopping)
+			log_warning("Killed with signal %u (by pid=%u uid=%u "
+				    "code=%s)",
+				    info.ssi_signo, info.ssi_pid, info.ssi_uid,
+				    code_name(info.ssi_code));
+		stop(master);
+		break;
+	}
+}
+
+static int catch_signals(struct master *master, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGALRM, SIG_IGN);
+	master->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (master->signal_fd < 0)
+		return err_sys(err, "signalfd()");
+	master->signals = watch_new(master->loop, master->signal_fd, WATCH_READ,
+				    signalled, master);
+	return 0;
+}
+
+/* --- start
+ * ---------------------------------------------------------------------------
+ */
+
+/* Our own lines go the way of all others, through the log process. */
+static void log_through_process(struct master *master)
+{
+	dup2(pipe_for(master, "master"), STDERR_FILENO);
+	log_open("master", LOG_TO_PROCESS);
+}
+
+static void say_hello(struct master *master)
+{
+	struct rlimit core;
+	const char *protocols = master->base.protocols;
+
+	if (strcmp(protocols, "none") == 0)
+		protocols = "";
+	getrlimit(RLIMIT_CORE, &core);
+	log_info("Dovetail v%s starting up for %s%s", PACKAGE_VERSION,
+		 protocols[0] != '\0' ? protocols : "no protocols",
+		 core.rlim_cur == 0 ? " (core dumps disabled)" : "");
+}
+
+int master_run(struct master *master)
+{
+	struct unit *log = unit_find(master->units, "log");
+	struct err err;
+
+	master->loop = loop_new();
+	if (catch_signals(master, &err) < 0 ||
+	    config_seal(master->config, &master->config_fd, &err) < 0 ||
+	    basedir_claim(master, &err) < 0 ||
+	    clients_listen(master, &err) < 0) {
+		log_error("%s", err.text);
+		return EXIT_FAILED;
+	}
+	log_through_process(master);
+	unit_start(log);
+	say_hello(master);
+	start_units(master);
+	notify("READY=1");
+	loop_run(master->loop);
+	return EXIT_SUCCESS;
+}

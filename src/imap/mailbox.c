@@ -115,9 +115,12 @@ enum cmd_result cmd_rename(struct cmd *cmd)
 	if (is_below(session, from, to))
 		return cmd_reply(cmd, "NO Can't rename mailbox under its own "
 				      "child");
-	if (mailbox_rename(session->user, from, to, &err) < 0)
-		return fail(cmd, &err, from);
-	return cmd_reply(cmd, "OK Rename completed");
+	if (mailbox_rename(session->user, from, to, &err) == 0)
+		return cmd_reply(cmd, "OK Rename completed");
+	if (err.code == ERR_EXISTS)
+		return cmd_reply(cmd, "NO [ALREADYEXISTS] Target mailbox "
+				      "already exists");
+	return fail(cmd, &err, from);
 }
 
 enum cmd_result cmd_subscribe(struct cmd *cmd)

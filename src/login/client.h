@@ -1,169 +1,143 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * login/client.h - a client before it is authenticated, in any protocol.
+ * login/client.h - a connection before authentication, whatever its protocol.
  *
- * client.c has its connection: TLS, greeting, time-outs, disconnects; sasl.c
- * its authentication up to the hand-over; log.c what is said of it. A protocol
- * is a table of functions in a file of its own (imap.c).
+ * What it says goes to the protocol (login/protocol.h) while state is
+ * CLIENT_COMMANDS; while auth or the post-login process is asked, nothing is
+ * read. A client that logged in is handed over: plain ones are then out of
+ * this process, TLS ones stay as a proxy.
  */
 #ifndef LOGIN_CLIENT_H
 #define LOGIN_CLIENT_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <uthash.h>
 
 #include "base/ip.h"
 #include "base/str.h"
-#include "login/auth_client.h"
 #include "login/settings.h"
-#include "net/tls.h"
 
-struct buf;
+struct auth_answer;
 struct conn;
-struct login_client;
-struct login_process;
-struct post_login;
+struct login;
+struct login_protocol;
 struct service_client;
-struct service_env;
-struct timer;
 
-/* How authentication ended, for the protocol to put into its words. */
-enum login_outcome {
-	LOGIN_DENIED,        /* wrong user or password */
-	LOGIN_DENIED_REASON, /* the same, with auth's own text */
-	LOGIN_TEMPORARY,     /* auth or the mail service cannot tell now */
-	LOGIN_USER_DISABLED,
-	LOGIN_PASS_EXPIRED,
-	LOGIN_NOT_ALLOWED, /* nologin, or refused by the mail service */
-	LOGIN_LIMIT,       /* too many connections of that user */
-	LOGIN_NEEDS_TLS,   /* a plaintext mechanism in the clear */
-	LOGIN_NEEDS_SSL,   /* ssl = required */
-	LOGIN_UNKNOWN_MECH,
+enum {
+	CLIENT_INPUT_MAX = 8 * 1024,
+	CLIENT_BAD_MAX = 3, /* invalid commands */
+	CLIENT_TIMEOUT_MS = 180 * 1000,
+	/* While auth or the session's process is asked. */
+	CLIENT_ANSWER_TIMEOUT_MS = 180 * 1000,
+	SASL_LINE_MAX = 8192,
+};
+
+enum client_state {
+	CLIENT_GREETING, /* TLS, or auth is not there yet */
+	CLIENT_COMMANDS,
+	CLIENT_AUTH, /* auth works on it */
+	CLIENT_SASL, /* the client's next response is awaited */
+	CLIENT_HANDOVER,
+	CLIENT_PROXY,
+	CLIENT_CLOSING, /* the last words are being written */
+};
+
+/* How a login ended, for the client. */
+enum login_result {
+	LOGIN_FAILED,
+	LOGIN_TEMPORARY,
+	LOGIN_AUTHZ_FAILED,
+	LOGIN_DISABLED,
+	LOGIN_EXPIRED,
+	LOGIN_REFUSED, /* nologin, with a reason */
+	LOGIN_ABORTED, /* by the client: "*" */
 	LOGIN_BAD_BASE64,
-	LOGIN_ABORTED, /* by the client, with "*" */
+	LOGIN_BAD_INITIAL, /* base64 in the initial response */
+	LOGIN_NO_MECH,
+	LOGIN_PLAINTEXT, /* not allowed here */
 };
 
-struct login_protocol {
-	const char *name; /* "imap": of settings filters and auth's service */
-	const char *post_login; /* listener of the mail service: "login/imap" */
-	size_t memory_size;     /* of client->protocol_data, zeroed */
-	void (*begin)(struct login_client *client);
-	void (*greeting)(struct login_client *client);
-	/* There is input and nothing under way. */
-	void (*input)(struct login_client *client);
-	/* After a handshake: forget what was said in the clear. */
-	void (*reset)(struct login_client *client);
-	/* Send a challenge. */
-	void (*challenge)(struct login_client *client, struct str base64);
-	/* Tell of an authentication that failed. */
-	void (*failed)(struct login_client *client, enum login_outcome outcome,
-		       struct str text);
-	/* A last line before closing. */
-	void (*bye)(struct login_client *client, const char *text);
-};
-
-enum { LOGIN_PROXY_INPUT = 16 * 1024 };
-
-struct login_process {
-	struct service_env *env;
+struct client {
+	struct client *prev, *next; /* all of the process */
+	UT_hash_handle hh_auth;     /* by auth_id */
+	UT_hash_handle hh_handover; /* by handover_id */
+	struct login *login;
 	const struct login_protocol *protocol;
-	struct auth_client *auth;
-	struct post_login *post_login;
-	/* For connections without local and remote blocks of their own. */
-	struct login_context *context;
-	struct login_client *clients; /* list */
-	bool stopping;
-};
-
-/* Settings and TLS context that apply to a connection. */
-struct login_context {
-	struct login_settings set;
-	struct tls_settings tls_set;
-	struct tls *tls; /* NULL: not available */
-};
-
-struct login_client {
-	struct login_process *process;
-	struct login_context *context;
+	void *data; /* the protocol's; child of the client */
 	struct conn *conn;
-	struct ip local, remote, real_remote;
+	struct conn *proxy; /* CLIENT_PROXY: to the session */
+	int proxy_fd;       /* CLIENT_HANDOVER in TLS: our end */
+	enum client_state state;
+	bool ssl_listener, tls, starttls, trusted, secured;
+	bool haproxy;
+
+	struct ip local, remote, real_local, real_remote;
 	char *session_id;
-	void *protocol_data;
+	const struct login_settings *set;
+	const struct tls_settings *tls_set;
+	struct tls *tls_ctx;
+	uint64_t since_ms;
 
-	bool tls_listener; /* implicit TLS */
-	bool handshaking;
-	bool trusted; /* login_trusted_networks */
-	bool greeted;
-	bool ended; /* nothing more is said or done; freed soon */
-
-	/* sasl.c */
-	struct auth_request *request;
-	char *mech;            /* of the last attempt, upper case; NULL */
-	char *user;            /* as known so far; NULL */
-	char *tag;             /* of the command that authenticates (IMAP) */
-	bool waiting_response; /* the client's turn in SASL */
-	bool authenticating;   /* auth's turn, or the mail service's */
-	uint32_t post_login_id;
-	uint64_t auth_started_ms;
-	uint32_t mail_pid;
-	unsigned attempts; /* that auth was asked about */
-	bool plaintext_disallowed, bad_base64;
-	enum login_outcome last_outcome; /* of the last attempt */
-	char *tls_error;                 /* why TLS failed; NULL */
-
-	unsigned bad_commands;
-	uint64_t started_ms, first_attempt_ms;
-	struct timer *timer;
-	struct conn *proxy; /* the other end, once it is a TLS proxy */
-	struct login_client *prev, *next;
+	/* The login under way, and what the log says of those before. */
+	char *tag; /* IMAP */
+	char *user, *mech;
+	uint32_t auth_id, handover_id;
+	unsigned attempts, successes, bad_commands;
+	uint64_t attempt_ms;
+	bool no_mech_tried, plaintext_tried, bad_base64, sasl_unfinished;
+	const char *ssl_error; /* of a handshake that failed */
 };
 
-/* --- client.c ------------------------------------------------------------ */
+void client_accept(struct login *login, const struct service_client *from);
+/* Whether a password may be sent here in the clear. */
+bool client_plaintext_ok(const struct client *client);
+/* Whether STARTTLS can be done. */
+bool client_can_tls(const struct client *client);
+/* After its OK was written. */
+void client_start_tls(struct client *client);
+/* A trusted client says whom it speaks for. */
+void client_set_remote(struct client *client, const struct ip *ip);
+/* What waits for auth's handshake goes on. */
+void client_auth_ready(struct client *client);
 
-void login_client_new(struct login_process *process,
-		      const struct service_client *accepted);
-/* Whether passwords may be sent as they are. */
-bool login_client_secured(const struct login_client *client);
-/* STARTTLS was answered: shake hands, then greet no more. */
-void login_client_start_tls(struct login_client *client);
-/* Log the disconnect (`reason`; NULL: nothing to log) and be gone. `bye` (may
- * be NULL) is the client's last line. The struct stays for the callers above,
- * and is freed when the loop comes round. */
-void login_client_end(struct login_client *client, const char *bye,
-		      const char *reason);
-/* A malformed or unknown command: false when that was one too many, and the
- * client is gone. */
-bool login_client_bad_command(struct login_client *client, const char *bye,
-			      const char *reason);
+/* Log "Disconnected: REASON (...)", say `bye` with the protocol (NULL:
+ * nothing), close when it is written. The client must not be used any more. */
+void client_disconnect(struct client *client, const char *bye,
+		       const char *reason);
+/* Free without a line in the log. */
+void client_free(struct client *client);
+/* One more invalid command; true if it was one too many: the client is gone
+ * then. */
+bool client_bad_command(struct client *client);
 
-/* --- sasl.c -----------------------------------------------------------------
+/* --- sasl.c ----------------------------------------------------------------
  */
 
-/* Begin; `initial` is base64 if `has_initial`. The outcome comes through the
+/* AUTHENTICATE: `initial` is base64 or {NULL, 0}. The answer comes through the
  * protocol's functions. */
-void login_sasl_begin(struct login_client *client, struct str mech,
-		      bool has_initial, struct str initial);
-/* With user and password from a LOGIN command: the mechanism is PLAIN. */
-void login_sasl_plain(struct login_client *client, struct str user,
-		      struct str password);
-/* What the client said to a challenge: base64, or "*". */
-void login_sasl_response(struct login_client *client, struct str line);
-/* Give up what is under way, without a word. */
-void login_sasl_cancel(struct login_client *client);
+void client_authenticate(struct client *client, struct str mech,
+			 struct str initial);
+/* LOGIN, USER and PASS: as PLAIN. */
+void client_login(struct client *client, struct str user, struct str password);
+/* A line of the client in CLIENT_SASL. */
+void client_sasl_line(struct client *client, struct str line);
+/* Input in CLIENT_SASL. */
+void client_sasl_input(struct client *client);
+void client_auth_answer(struct client *client,
+			const struct auth_answer *answer);
 
-/* --- log.c -------------------------------------------------------------------
+/* --- handover.c ------------------------------------------------------------
  */
 
-/* "text: user=<...>, method=..." by login_log_format. */
-void login_log(const struct login_client *client, const char *text);
-/* "Disconnected: reason (auth failed, 1 attempts in 2 secs): ..." */
-void login_log_disconnect(const struct login_client *client,
-			  const char *reason);
+void client_hand_over(struct client *client);
 
-/* --- the protocols
- * ------------------------------------------------------------ */
+/* --- log.c -----------------------------------------------------------------
+ */
 
-extern const struct login_protocol imap_protocol;
-int login_main(const struct login_protocol *protocol, const char *name,
-	       int argc, char **argv);
+/* "TEXT: user=<...>, method=..., ..." by login_log_format. */
+void client_log(const struct client *client, uint32_t mail_pid,
+		const char *text);
+/* " (no auth attempts in 3 secs)", as Dovecot and fail2ban have it. */
+const char *client_why(const struct client *client, char *out, size_t size);
 
 #endif

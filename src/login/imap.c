@@ -1,343 +1,282 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * login/imap.c - IMAP before login (RFC 3501 sections 6.1 and 6.2, RFC 4959).
+ * login/imap.c - IMAP before authentication (RFC 3501 sections 6.1 and 6.2).
  */
-#include "proto/imap.h"
+#include "login/imap.h"
+
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "config/config.h"
+#include "login/auth_link.h"
 #include "login/client.h"
+#include "login/login.h"
+#include "login/protocol.h"
 #include "net/conn.h"
-#include "proto/imap_id.h"
-#include "service/service.h"
+#include "proto/imap.h"
 
-enum { REPLY_MAX = 2048, SASL_LINE_MAX = 8192 };
+enum { REPLY_MAX = 8 * 1024, TAG_MAX = 256 };
+
+/* Enough for AUTHENTICATE with a Kerberos ticket, and not much more. */
+static const struct imap_limits limits = {
+	.max_line = CLIENT_INPUT_MAX,
+	.max_literal = CLIENT_INPUT_MAX / 2,
+	.max_command = CLIENT_INPUT_MAX + CLIENT_INPUT_MAX / 2,
+	.max_args = 80,
+	.max_depth = 4,
+};
 
 struct imap_login {
 	struct imap_parser *parser;
-	/* For an AUTHENTICATE that failed. */
-	bool login_command;
 };
 
-static struct imap_login *own(struct login_client *client)
+static struct imap_login *data_of(struct client *client)
 {
-	return client->protocol_data;
+	return client->data;
 }
 
-/* --- answers
- * ------------------------------------------------------------------ */
-
-static void reply_tag(struct login_client *client, struct str tag,
-		      const char *text)
+static void imap_init(struct client *client)
 {
-	conn_printf(client->conn, "%.*s %s\r\n", STR_FMT(tag), text);
+	struct imap_login *data = mem_new(client, struct imap_login);
+
+	client->data = data;
 }
 
-static bool plaintext_ok(struct login_client *client)
+/* --- answers ------------------------------------------------------------- */
+
+static void reply(struct client *client, const char *text)
 {
-	return login_client_secured(client) ||
-	       (!client->context->set.disable_plaintext_auth &&
-		strcmp(client->context->tls_set.ssl, "required") != 0);
+	conn_printf(client->conn, "%s %s\r\n",
+		    client->tag == NULL || *client->tag == '\0' ? "*"
+								: client->tag,
+		    text);
 }
 
-static void add_mechs(struct login_client *client, struct buf *out)
+static void write_capability(struct client *client, struct buf *out)
 {
-	size_t count;
-	const struct auth_mech *mechs =
-		auth_client_mechs(client->process->auth, &count);
+	const char *set = client->set->imap_capability;
+	bool plaintext_ok = client_plaintext_ok(client), plaintext;
+	const char *mech;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!mechs[i].hidden &&
-		    (!mechs[i].plaintext || plaintext_ok(client)))
-			buf_printf(out, " AUTH=%s", mechs[i].name);
+	if (*set != '\0' && *set != '+') {
+		buf_add(out, set);
+	} else {
+		buf_add(out, "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE "
+			     "IDLE ");
+		buf_add(out, client->set->imap_literal_minus ? "LITERAL-"
+							     : "LITERAL+");
+	}
+	if (*set == '+') {
+		buf_putc(out, ' ');
+		buf_add(out, set + 1);
+	}
+	if (client_can_tls(client))
+		buf_add(out, " STARTTLS");
+	if (!plaintext_ok)
+		buf_add(out, " LOGINDISABLED");
+	for (unsigned i = 0; (mech = auth_link_mech(client->login->auth, i,
+						    &plaintext)) != NULL;
+	     i++) {
+		if (plaintext_ok || (!plaintext && strcmp(client->tls_set->ssl,
+							  "required") != 0))
+			buf_printf(out, " AUTH=%s", mech);
 	}
 }
 
-static void add_capability(struct login_client *client, struct buf *out)
+static void imap_greet(struct client *client)
 {
-	const char *set = config_value(service_config(client->process->env),
-				       NULL, "imap_capability");
+	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
 
-	if (set != NULL && set[0] != '\0' && set[0] != '+')
-		buf_add(out, set);
-	else
-		buf_add(out, "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE "
-			     "LITERAL+");
-	if (client->context->tls != NULL && !conn_has_tls(client->conn))
-		buf_add(out, " STARTTLS");
-	if (!plaintext_ok(client))
-		buf_add(out, " LOGINDISABLED");
-	add_mechs(client, out);
+	buf_add(&out, "* OK [CAPABILITY ");
+	write_capability(client, &out);
+	buf_printf(&out, "] %s\r\n", client->set->login_greeting);
+	conn_write(client->conn, out.data, out.len);
 }
 
-static void greeting(struct login_client *client)
-{
-	CLEANUP(buf_free) struct buf line = buf_init(REPLY_MAX);
-
-	buf_add(&line, "* OK [CAPABILITY ");
-	add_capability(client, &line);
-	buf_printf(&line, "] %s\r\n", client->context->set.login_greeting);
-	conn_write(client->conn, line.data, line.len);
-}
-
-static void bye(struct login_client *client, const char *text)
-{
-	conn_printf(client->conn, "* BYE %s\r\n", text);
-}
-
-static void challenge(struct login_client *client, struct str base64)
+static void imap_challenge(struct client *client, struct str base64)
 {
 	conn_printf(client->conn, "+ %.*s\r\n", STR_FMT(base64));
 }
 
-/* What a client is told: Dovecot's texts (RFC 5530 codes). */
-static const char *failure_text(enum login_outcome outcome)
-{
-	switch (outcome) {
-	case LOGIN_DENIED:
-		return "NO [AUTHENTICATIONFAILED] Authentication failed.";
-	case LOGIN_TEMPORARY:
-		return "NO [UNAVAILABLE] Temporary authentication failure.";
-	case LOGIN_USER_DISABLED:
-		return "NO [CONTACTADMIN] Account is temporarily disabled.";
-	case LOGIN_PASS_EXPIRED:
-		return "NO [EXPIRED] Password expired.";
-	case LOGIN_NEEDS_TLS:
-		return "NO [PRIVACYREQUIRED] Plaintext authentication "
-		       "disabled.";
-	case LOGIN_NEEDS_SSL:
-		return "NO [PRIVACYREQUIRED] Authentication not allowed until "
-		       "SSL/TLS is enabled.";
-	case LOGIN_UNKNOWN_MECH:
-		return "NO [ALERT] Unsupported authentication mechanism.";
-	case LOGIN_BAD_BASE64:
-		return "BAD Invalid base64 data in initial response";
-	case LOGIN_ABORTED:
-		return "BAD Authentication aborted by client.";
-	case LOGIN_DENIED_REASON:
-	case LOGIN_NOT_ALLOWED:
-	case LOGIN_LIMIT:
-		break;
-	}
-	return "NO [AUTHENTICATIONFAILED] Authentication failed.";
-}
+static const char *const codes[] = {
+	[LOGIN_FAILED] = "NO [AUTHENTICATIONFAILED] ",
+	[LOGIN_TEMPORARY] = "NO [UNAVAILABLE] ",
+	[LOGIN_AUTHZ_FAILED] = "NO [AUTHORIZATIONFAILED] ",
+	[LOGIN_DISABLED] = "NO [CONTACTADMIN] ",
+	[LOGIN_EXPIRED] = "NO [EXPIRED] ",
+	[LOGIN_REFUSED] = "NO [CONTACTADMIN] ",
+	[LOGIN_ABORTED] = "BAD ",
+	[LOGIN_BAD_BASE64] = "NO [ALERT] ",
+	[LOGIN_BAD_INITIAL] = "BAD ",
+	[LOGIN_NO_MECH] = "NO [ALERT] ",
+	[LOGIN_PLAINTEXT] = "NO [PRIVACYREQUIRED] ",
+};
 
-static const char *code_of(enum login_outcome outcome)
+static void imap_refuse(struct client *client, enum login_result result,
+			const char *text)
 {
-	switch (outcome) {
-	case LOGIN_LIMIT:
-		return "[LIMIT] ";
-	case LOGIN_TEMPORARY:
-		return "[UNAVAILABLE] ";
-	case LOGIN_USER_DISABLED:
-		return "[CONTACTADMIN] ";
-	case LOGIN_PASS_EXPIRED:
-		return "[EXPIRED] ";
-	default:
-		return "[ALERT] ";
-	}
-}
+	char line[600];
 
-static void failed(struct login_client *client, enum login_outcome outcome,
-		   struct str text)
-{
-	struct str tag = str_of(client->tag == NULL ? "*" : client->tag);
-	char *clean;
-
-	if (own(client)->login_command &&
-	    (outcome == LOGIN_NEEDS_TLS || outcome == LOGIN_NEEDS_SSL)) {
+	if (result == LOGIN_PLAINTEXT && text == NULL) {
 		conn_printf(client->conn,
 			    "* BAD [ALERT] Plaintext authentication not "
 			    "allowed without SSL/TLS, but your client did it "
-			    "anyway. If anyone was listening, the password "
-			    "was exposed.\r\n");
-		reply_tag(client, tag,
-			  "NO [PRIVACYREQUIRED] Plaintext authentication "
-			  "disallowed on non-secure (SSL/TLS) connections.");
-		return;
+			    "anyway. If anyone was listening, the password was "
+			    "exposed.\r\n");
+		text = "Plaintext authentication disallowed on non-secure "
+		       "(SSL/TLS) connections.";
 	}
-	if (text.len == 0) {
-		reply_tag(client, tag, failure_text(outcome));
-		return;
+	if (text == NULL)
+		text = "Authentication failed.";
+	snprintf(line, sizeof(line), "%s%s", codes[result], text);
+	for (char *p = line; *p != '\0'; p++) {
+		if (*p == '\r' || *p == '\n')
+			*p = ' ';
 	}
-	clean = str_sanitize(client, text, 400);
-	conn_printf(client->conn, "%.*s NO %s%s\r\n", STR_FMT(tag),
-		    code_of(outcome), clean);
-	mem_free(clean);
+	reply(client, line);
 }
 
-/* --- commands
- * ------------------------------------------------------------------ */
-
-/* Each returns false when its arguments are wrong. */
-
-static bool cmd_capability(struct login_client *client,
-			   const struct imap_command *cmd)
+static void imap_no_session(struct client *client, struct str code,
+			    struct str text)
 {
-	CLEANUP(buf_free) struct buf line = buf_init(REPLY_MAX);
+	char line[600];
 
-	buf_add(&line, "* CAPABILITY ");
-	add_capability(client, &line);
-	buf_add(&line, "\r\n");
-	conn_write(client->conn, line.data, line.len);
-	reply_tag(client, cmd->tag,
-		  "OK Pre-login capabilities listed, post-login capabilities "
-		  "have more.");
+	snprintf(line, sizeof(line), "NO %.*s%s%.*s", STR_FMT(code),
+		 code.len == 0 ? "" : " ", STR_FMT(text));
+	reply(client, line);
+}
+
+static void imap_bye(struct client *client, const char *text)
+{
+	if (*text != '\0')
+		conn_printf(client->conn, "* BYE %s\r\n", text);
+}
+
+/* --- commands: false if the client is gone or has to wait ------------------
+ */
+
+static bool bad(struct client *client, const char *text)
+{
+	char line[256];
+
+	if (client->bad_commands + 1 >= CLIENT_BAD_MAX) {
+		conn_printf(client->conn,
+			    "* BYE Too many invalid IMAP commands.\r\n");
+	} else {
+		snprintf(line, sizeof(line), "BAD %s", text);
+		reply(client, line);
+	}
+	return !client_bad_command(client);
+}
+
+static bool bad_command(struct client *client)
+{
+	return bad(client, "Error in IMAP command received by server.");
+}
+
+static bool cmd_capability(struct client *client, const struct imap_arg *args)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
+
+	(void)args;
+	buf_add(&out, "* CAPABILITY ");
+	write_capability(client, &out);
+	buf_add(&out, "\r\n");
+	conn_write(client->conn, out.data, out.len);
+	reply(client, "OK Pre-login capabilities listed, post-login "
+		      "capabilities have more.");
 	return true;
 }
 
-static bool cmd_noop(struct login_client *client,
-		     const struct imap_command *cmd)
+static bool cmd_noop(struct client *client, const struct imap_arg *args)
 {
-	reply_tag(client, cmd->tag, "OK NOOP completed.");
+	(void)args;
+	reply(client, "OK NOOP completed.");
 	return true;
 }
 
-static bool cmd_logout(struct login_client *client,
-		       const struct imap_command *cmd)
+static bool cmd_enable(struct client *client, const struct imap_arg *args)
 {
-	bye(client, "Logging out");
-	reply_tag(client, cmd->tag, "OK Logout completed.");
-	conn_flush(client->conn);
-	login_client_end(client, NULL, "Aborted login by logging out");
+	(void)args;
+	conn_printf(client->conn, "* ENABLED\r\n");
+	reply(client, "OK ENABLE ignored in non-authenticated state.");
 	return true;
 }
 
-/* A front end that we trust tells for whom it speaks. */
-static void forwarded(struct login_client *client, struct str key,
-		      struct str value)
+static bool cmd_id(struct client *client, const struct imap_arg *args)
 {
-	char *text = str_dup(client, value);
-	uint16_t port;
-	struct ip ip;
+	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
 
-	if (str_case_is(key, "x-originating-ip") && ip_parse(text, &ip)) {
-		port = client->remote.port;
-		client->remote = ip;
-		client->remote.port = port;
-	} else if (str_case_is(key, "x-connected-ip") && ip_parse(text, &ip)) {
-		port = client->local.port;
-		client->local = ip;
-		client->local.port = port;
-	} else if (str_case_is(key, "x-session-id") && value.len > 0 &&
-		   value.len <= 64) {
-		client->session_id = str_sanitize(client, value, 64);
-	}
-	mem_free(text);
-}
-
-static void log_id(struct login_client *client, const struct imap_arg *args)
-{
-	const char *wanted = config_value(service_config(client->process->env),
-					  NULL, "imap_id_log");
-	CLEANUP(buf_free) struct buf text = buf_init(REPLY_MAX);
-
-	imap_id_log_text(args, wanted == NULL ? "" : wanted, &text);
-	if (text.len > 0) {
-		char *line = mem_printf(client, "ID sent: %s", text.data);
-
-		login_log(client, line);
-		mem_free(line);
-	}
-}
-
-static bool cmd_id(struct login_client *client, const struct imap_command *cmd)
-{
-	const struct imap_arg *arg = cmd->args;
-	const char *send = config_value(service_config(client->process->env),
-					NULL, "imap_id_send");
-	CLEANUP(buf_free) struct buf line = buf_init(REPLY_MAX);
-	struct str key, value;
-
-	if (arg->kind == IMAP_ARG_LIST) {
-		log_id(client, arg->list);
-		arg = arg->list;
-		for (; client->trusted && imap_arg_astring(&arg[0], &key) &&
-		       arg[1].kind != IMAP_ARG_END;
-		     arg += 2) {
-			if (imap_arg_astring(&arg[1], &value))
-				forwarded(client, key, value);
-		}
-	}
-	imap_id_reply(send == NULL ? "name *" : send, &line);
-	conn_write(client->conn, line.data, line.len);
-	reply_tag(client, cmd->tag, "OK ID completed.");
+	if (!imap_id_take(client, args))
+		return bad(client, "Invalid ID parameters");
+	imap_id_write(client, &out);
+	conn_write(client->conn, out.data, out.len);
+	reply(client, "OK ID completed.");
 	return true;
 }
 
-static bool cmd_starttls(struct login_client *client,
-			 const struct imap_command *cmd)
+static bool cmd_logout(struct client *client, const struct imap_arg *args)
 {
-	if (conn_has_tls(client->conn)) {
-		reply_tag(client, cmd->tag, "BAD TLS is already active.");
+	(void)args;
+	conn_printf(client->conn, "* BYE Logging out\r\n");
+	reply(client, "OK Logout completed.");
+	client_disconnect(client, NULL, "Aborted login by logging out");
+	return false;
+}
+
+static bool cmd_starttls(struct client *client, const struct imap_arg *args)
+{
+	(void)args;
+	if (client->tls) {
+		reply(client, "BAD TLS is already active.");
 		return true;
 	}
-	if (client->context->tls == NULL) {
-		reply_tag(client, cmd->tag, "BAD TLS support isn't enabled.");
+	if (!client_can_tls(client)) {
+		reply(client, "BAD TLS support isn't enabled.");
 		return true;
 	}
-	reply_tag(client, cmd->tag, "OK Begin TLS negotiation now.");
-	conn_flush(client->conn);
-	login_client_start_tls(client);
-	return true;
+	reply(client, "OK Begin TLS negotiation now.");
+	client_start_tls(client);
+	return false;
 }
 
-static void keep_tag(struct login_client *client, struct str tag)
-{
-	mem_free(client->tag);
-	client->tag = str_dup(client, tag);
-}
-
-static bool cmd_login(struct login_client *client,
-		      const struct imap_command *cmd)
+static bool cmd_login(struct client *client, const struct imap_arg *args)
 {
 	struct str user, password;
 
-	if (!imap_arg_astring(&cmd->args[0], &user) ||
-	    !imap_arg_astring(&cmd->args[1], &password) ||
-	    cmd->args[2].kind != IMAP_ARG_END)
-		return false;
-	keep_tag(client, cmd->tag);
-	own(client)->login_command = true;
-	login_sasl_plain(client, user, password);
-	mem_wipe((char *)password.data, password.len); /* the parser's copy */
-	return true;
+	if (!imap_arg_astring(&args[0], &user) ||
+	    !imap_arg_astring(&args[1], &password) ||
+	    args[2].kind != IMAP_ARG_END)
+		return bad_command(client);
+	client_login(client, user, password);
+	return client->state == CLIENT_COMMANDS;
 }
 
-static bool cmd_authenticate(struct login_client *client,
-			     const struct imap_command *cmd)
+static bool cmd_authenticate(struct client *client, const struct imap_arg *args)
 {
-	bool initial = cmd->args[0].kind != IMAP_ARG_END &&
-		       cmd->args[1].kind != IMAP_ARG_END;
-	struct str mech, response = STR("");
+	struct str mech, initial = {NULL, 0};
 
-	if (!imap_arg_astring(&cmd->args[0], &mech) || mech.len == 0)
-		return false;
-	if (initial && (cmd->args[1].kind != IMAP_ARG_ATOM ||
-			cmd->args[2].kind != IMAP_ARG_END))
-		return false;
-	if (initial) {
-		response = cmd->args[1].text;
-		if (str_is(response, "=")) /* an empty one (RFC 4959) */
-			response = STR("");
+	if (!imap_arg_astring(&args[0], &mech) || mech.len == 0)
+		return bad_command(client);
+	if (args[1].kind != IMAP_ARG_END) {
+		if (!imap_arg_astring(&args[1], &initial))
+			return bad_command(client);
+		if (args[2].kind != IMAP_ARG_END)
+			return bad(client, "Invalid base64 data in initial "
+					   "response");
 	}
-	keep_tag(client, cmd->tag);
-	own(client)->login_command = false;
-	login_sasl_begin(client, mech, initial, response);
-	return true;
+	client_authenticate(client, mech, initial);
+	return client->state == CLIENT_COMMANDS;
 }
 
 static const struct {
 	const char *name;
-	bool (*run)(struct login_client *client,
-		    const struct imap_command *cmd);
+	bool (*run)(struct client *client, const struct imap_arg *args);
 } commands[] = {
 	{"AUTHENTICATE", cmd_authenticate},
 	{"CAPABILITY", cmd_capability},
+	{"ENABLE", cmd_enable},
 	{"ID", cmd_id},
 	{"LOGIN", cmd_login},
 	{"LOGOUT", cmd_logout},
@@ -345,144 +284,109 @@ static const struct {
 	{"STARTTLS", cmd_starttls},
 };
 
-static void bad_command(struct login_client *client, struct str tag,
-			const char *text)
+static bool run(struct client *client, const struct imap_command *command)
 {
-	if (!login_client_bad_command(client, "Too many invalid IMAP commands.",
-				      "Too many invalid commands"))
-		return;
-	conn_printf(client->conn, "%.*s BAD %s\r\n",
-		    STR_FMT(tag.len == 0 ? STR("*") : tag), text);
-}
-
-static void run_command(struct login_client *client,
-			const struct imap_command *cmd)
-{
-	static const char unknown[] = "Error in IMAP command received by "
-				      "server.";
-
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (cmd->uid || !str_case_is(cmd->name, commands[i].name))
-			continue;
-		if (!commands[i].run(client, cmd))
-			break;
+		if (!command->uid &&
+		    str_case_is(command->name, commands[i].name))
+			return commands[i].run(client, command->args);
+	}
+	return bad_command(client);
+}
+
+/* --- input -----------------------------------------------------------------
+ */
+
+static void set_tag(struct client *client)
+{
+	const struct imap_command *command =
+		imap_parser_command(data_of(client)->parser);
+	struct str tag = command == NULL ? STR("") : command->tag;
+
+	if (tag.len > TAG_MAX)
+		tag.len = TAG_MAX;
+	mem_free(client->tag);
+	client->tag = str_dup(client, tag);
+}
+
+/* An idle connection needs no parser; and what it has heard may be secret: it
+ * wipes that when it is freed. */
+static void forget(struct client *client)
+{
+	struct imap_login *data = data_of(client);
+
+	if (data == NULL || data->parser == NULL)
 		return;
-	}
-	bad_command(client, cmd->tag, unknown);
+	mem_free(data->parser);
+	data->parser = NULL;
 }
 
-/* --- input
- * ----------------------------------------------------------------------- */
-
-/* A line of a SASL exchange; false when it is not whole yet. */
-static bool sasl_line(struct login_client *client)
+static bool fatal(struct client *client)
 {
-	struct str in = conn_input(client->conn), line;
-	ptrdiff_t end = str_find_char(in, '\n');
-	char *copy;
+	char problem[200];
 
-	if (end < 0) {
-		if (in.len >= client->context->set.login_max_input)
-			login_client_end(client, "Input buffer full, aborting",
-					 "Input buffer full");
-		return false;
-	}
-	line = str_n(in.data, (size_t)end);
-	if (line.len > 0 && line.data[line.len - 1] == '\r')
-		line.len--;
-	copy = str_dup(client, line);
-	conn_consume(client->conn, (size_t)end + 1);
-	login_sasl_response(client, str_of(copy));
-	mem_wipe(copy, line.len);
-	mem_free(copy);
-	return true;
-}
-
-/* What came of a piece of input; false when there is no more to be had. */
-static bool parsed(struct login_client *client, enum imap_parse result)
-{
-	struct imap_parser *parser = own(client)->parser;
-
-	switch (result) {
-	case IMAP_PARSE_CONTINUE:
-		conn_printf(client->conn, "+ OK\r\n");
-		return true;
-	case IMAP_PARSE_COMMAND:
-		run_command(client, imap_parser_command(parser));
-		imap_parser_reset(parser);
-		return true;
-	case IMAP_PARSE_BAD:
-		bad_command(client, imap_parser_command(parser)->tag,
-			    imap_parser_problem(parser));
-		imap_parser_reset(parser);
-		return true;
-	case IMAP_PARSE_FATAL:
-		login_client_end(client, imap_parser_problem(parser),
-				 imap_parser_problem(parser));
-		return false;
-	case IMAP_PARSE_STREAM:
-	case IMAP_PARSE_MORE:
-		break;
-	}
+	snprintf(problem, sizeof(problem), "%s",
+		 imap_parser_problem(data_of(client)->parser));
+	forget(client);
+	client_disconnect(client, problem, problem);
 	return false;
 }
 
-static bool may_go_on(const struct login_client *client)
+/* Take some input; false if there is no more to be had now. */
+static bool step(struct client *client)
 {
-	return !client->ended && !client->handshaking &&
-	       !(client->authenticating && !client->waiting_response);
-}
+	struct imap_login *data = data_of(client);
+	struct str in = conn_input(client->conn);
+	enum imap_parse result;
+	size_t used;
+	bool go_on;
 
-static void input(struct login_client *client)
-{
-	while (may_go_on(client)) {
-		struct str in = conn_input(client->conn);
-		enum imap_parse result;
-		size_t used;
-
-		if (in.len == 0)
-			return;
-		if (client->waiting_response) {
-			if (!sasl_line(client))
-				return;
-			continue;
-		}
-		result = imap_parser_feed(own(client)->parser, in, &used);
-		conn_consume(client->conn, used);
-		if (!parsed(client, result))
-			return;
+	if (in.len == 0)
+		return false;
+	if (data->parser == NULL)
+		data->parser = imap_parser_new(data, &limits);
+	result = imap_parser_feed(data->parser, in, &used);
+	mem_wipe((char *)in.data, used);
+	conn_consume(client->conn, used);
+	switch (result) {
+	case IMAP_PARSE_MORE:
+		return used > 0;
+	case IMAP_PARSE_CONTINUE:
+		conn_printf(client->conn, "+ OK\r\n");
+		return true;
+	case IMAP_PARSE_BAD:
+		set_tag(client);
+		go_on = bad(client, imap_parser_problem(data->parser));
+		/* It has yet to skip the rest of the line. */
+		imap_parser_reset(data->parser);
+		return go_on;
+	case IMAP_PARSE_FATAL:
+		return fatal(client);
+	case IMAP_PARSE_COMMAND:
+	case IMAP_PARSE_STREAM:
+		break;
 	}
+	set_tag(client);
+	go_on = run(client, imap_parser_command(data->parser));
+	forget(client);
+	return go_on;
 }
 
-static void begin(struct login_client *client)
+static void imap_input(struct client *client)
 {
-	const size_t max = client->context->set.login_max_input;
-	const struct imap_limits limits = {
-		.max_line = max,
-		.max_literal = max / 2,
-		.max_command = max,
-		.max_args = 64,
-		.max_depth = 2,
-	};
-
-	own(client)->parser = imap_parser_new(client, &limits);
+	while (client->state == CLIENT_COMMANDS && step(client))
+		;
 }
 
-/* Nothing that came in the clear counts (RFC 3501 section 6.2.1). */
-static void reset(struct login_client *client)
-{
-	imap_parser_reset(own(client)->parser);
-}
-
-const struct login_protocol imap_protocol = {
+const struct login_protocol login_imap = {
 	.name = "imap",
-	.post_login = "login/imap",
-	.memory_size = sizeof(struct imap_login),
-	.begin = begin,
-	.greeting = greeting,
-	.input = input,
-	.reset = reset,
-	.challenge = challenge,
-	.failed = failed,
-	.bye = bye,
+	.title = "IMAP",
+	.init = imap_init,
+	.greet = imap_greet,
+	.input = imap_input,
+	.challenge = imap_challenge,
+	.refuse = imap_refuse,
+	.no_session = imap_no_session,
+	.bye = imap_bye,
+	.reset = forget,
 };

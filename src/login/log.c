@@ -1,116 +1,125 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * login/log.c - lines about a client, in Dovecot's wording: fail2ban, logwatch
- * and people read them.
+ * login/log.c - log lines about clients, in the form that fail2ban and
+ * logwatch know from Dovecot.
  */
-#include "base/log.h"
-
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/vars.h"
 #include "login/client.h"
+#include "login/protocol.h"
 #include "net/conn.h"
 
-enum { LINE_MAX_LEN = 2048, VARS_MAX = 24, USER_MAX = 256 };
+enum { USER_SHOWN_MAX = 80, ELEMENTS_MAX = 4096, VARS = 40 };
 
-/* "TLS", "TLS handshaking: why", "secured" or "". */
-static const char *security(const void *ctx, const struct login_client *client)
+static const char *security(const void *ctx, const struct client *client)
 {
-	const char *state = client->handshaking ? "TLS handshaking" : "TLS";
-
-	if (conn_has_tls(client->conn) || client->handshaking) {
-		if (client->tls_error != NULL)
-			return mem_printf(ctx, "%s: %s", state,
-					  client->tls_error);
-		return state;
+	if (client->tls && client->ssl_error != NULL)
+		return mem_printf(ctx, "TLS: %s", client->ssl_error);
+	if (client->tls)
+		return "TLS";
+	if (client->state == CLIENT_GREETING &&
+	    (client->ssl_listener || client->starttls)) {
+		if (client->ssl_error == NULL)
+			return "TLS handshaking";
+		return mem_printf(ctx, "TLS handshaking: %s",
+				  client->ssl_error);
 	}
-	return login_client_secured(client) ? "secured" : "";
+	return client->secured ? "secured" : "";
 }
 
-static const char *ip_var(const void *ctx, const struct ip *ip)
+static const char *ip_of(const void *ctx, const struct ip *ip)
 {
 	char text[IP_TEXT_MAX];
 
 	return mem_strdup(ctx, ip_text(ip, text));
 }
 
-/* With `empty`, all values are "": to see what an element says without them. */
-static struct var *client_vars(const void *ctx,
-			       const struct login_client *client, bool empty)
+static const char *port_of(const void *ctx, const struct ip *ip)
 {
-	const char *user = client->user == NULL ? "" : client->user;
-	char *clean = str_sanitize(ctx, str_of(user), USER_MAX);
-	struct var *at_user = vars_user(ctx, clean);
-	struct var *vars = mem_array(ctx, struct var, VARS_MAX + 8);
+	return ip->port == 0 ? "" : mem_printf(ctx, "%u", ip->port);
+}
+
+static const char *shown(const void *ctx, const char *text)
+{
+	return text == NULL ? ""
+			    : str_sanitize(ctx, str_of(text), USER_SHOWN_MAX);
+}
+
+static struct var *client_vars(const void *ctx, const struct client *client,
+			       uint32_t mail_pid)
+{
+	const char *user = shown(ctx, client->user);
+	const char *pid = mem_printf(ctx, "%ld", (long)getpid());
+	const char *mpid = mail_pid == 0 ? "" : mem_printf(ctx, "%u", mail_pid);
+	const char *name = conn_tls_server_name(client->conn);
+	struct var *names = vars_user(ctx, user);
+	struct var *vars = mem_array(ctx, struct var, VARS);
 	size_t n = 0;
 
-	for (; at_user->key != 0 || at_user->name != NULL; at_user++) {
-		if (n < 8)
-			vars[n++] = *at_user;
-	}
-	const struct var own[] = {
-		{'s', "service", client->process->protocol->name},
-		{'l', "lip", ip_var(ctx, &client->local)},
-		{'r', "rip", ip_var(ctx, &client->remote)},
-		{'p', "pid", mem_printf(ctx, "%d", (int)getpid())},
-		{'m', "mech", client->mech},
-		{'a', "lport", mem_printf(ctx, "%u", client->local.port)},
-		{'b', "rport", mem_printf(ctx, "%u", client->remote.port)},
+	const struct var more[] = {
+		{'s', "service", client->protocol->name},
+		{'m', "mech", shown(ctx, client->mech)},
+		{'r', "rip", ip_of(ctx, &client->remote)},
+		{'l', "lip", ip_of(ctx, &client->local)},
+		{'b', "rport", port_of(ctx, &client->remote)},
+		{'a', "lport", port_of(ctx, &client->local)},
+		{'p', "pid", pid},
+		{'e', "mail_pid", mpid},
 		{'c', "secured", security(ctx, client)},
 		{'k', "ssl_security", conn_tls_info(client->conn)},
-		{'e', "mail_pid",
-		 client->mail_pid == 0
-			 ? ""
-			 : mem_printf(ctx, "%u", client->mail_pid)},
 		{0, "session", client->session_id},
-		{0, "real_rip", ip_var(ctx, &client->real_remote)},
-		{0, "real_lip", ip_var(ctx, &client->local)},
-		{0, "orig_user", clean},
-		{0, "auth_user", clean},
-		{0, "local_name", conn_tls_server_name(client->conn)},
+		{0, "real_rip", ip_of(ctx, &client->real_remote)},
+		{0, "real_lip", ip_of(ctx, &client->real_local)},
+		{0, "real_rport", port_of(ctx, &client->real_remote)},
+		{0, "real_lport", port_of(ctx, &client->real_local)},
+		{0, "local_name", shown(ctx, name)},
+		{0, "orig_user", user},
+		{0, "auth_user", user},
 	};
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		vars[n++] = own[i];
-	for (size_t i = 0; empty && i < n; i++)
-		vars[i].value = "";
+
+	while (n < VARS / 2 && (names[n].key != 0 || names[n].name != NULL)) {
+		vars[n] = names[n];
+		n++;
+	}
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		vars[n++] = more[i];
 	return vars;
 }
 
-/* An element is left out when all that it has to say is empty; but "user=<>"
- * tells something. */
-static bool element_wanted(const void *ctx, const char *element,
-			   const char *text, const struct var *empty)
+static char *expand(const void *ctx, const char *format, const struct var *vars)
 {
-	char *without;
 	struct err err;
+	char *out;
 
-	if (strchr(element, '%') == NULL || vars_has(element, 'u', "user"))
-		return true;
-	return vars_expand(ctx, element, empty, &without, &err) < 0 ||
-	       strcmp(without, text) != 0;
+	if (vars_expand(ctx, format, vars, &out, &err) < 0)
+		return mem_strdup(ctx, format);
+	return out;
 }
 
-static void add_elements(const void *ctx, const struct login_client *client,
-			 struct buf *out)
+/* Elements stay if a variable gave them something; user=<> always does. */
+static void write_elements(const void *ctx, const char *elements,
+			   struct var *vars, struct buf *out)
 {
-	struct str rest =
-		str_of(client->context->set.login_log_format_elements);
-	struct var *vars = client_vars(ctx, client, false);
-	struct var *empty = client_vars(ctx, client, true);
-	struct str word;
-	struct err err;
+	struct var *none = mem_array(ctx, struct var, VARS);
+	struct str rest = str_of(elements), word;
 
+	for (size_t i = 0; vars[i].key != 0 || vars[i].name != NULL; i++)
+		none[i] = (struct var){vars[i].key, vars[i].name, ""};
 	while (str_word(&rest, &word)) {
-		char *element = str_dup(ctx, word), *text;
+		const char *format = str_dup(ctx, word);
+		const char *text = expand(ctx, format, vars);
 
-		if (vars_expand(ctx, element, vars, &text, &err) < 0)
-			text = element;
-		if (!element_wanted(ctx, element, text, empty))
+		if (strchr(format, '%') != NULL &&
+		    !vars_has(format, 'u', "user") &&
+		    strcmp(text, expand(ctx, format, none)) == 0)
 			continue;
 		if (out->len > 0)
 			buf_add(out, ", ");
@@ -118,81 +127,67 @@ static void add_elements(const void *ctx, const struct login_client *client,
 	}
 }
 
-void login_log(const struct login_client *client, const char *text)
+void client_log(const struct client *client, uint32_t mail_pid,
+		const char *text)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "login line");
-	CLEANUP(buf_free) struct buf elements = buf_init(LINE_MAX_LEN);
-	struct var vars[] = {{'$', NULL, text}, {'s', NULL, ""}, {0}};
-	struct err err;
-	char *line;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "log");
+	CLEANUP(buf_free) struct buf elements = buf_init(ELEMENTS_MAX);
+	struct var *vars = client_vars(ctx, client, mail_pid);
+	size_t n = 0;
 
-	add_elements(ctx, client, &elements);
-	vars[1].value = elements.data;
-	if (vars_expand(ctx, client->context->set.login_log_format, vars, &line,
-			&err) < 0)
-		log_info("%s: %s", text, elements.data);
-	else
-		log_info("%s", line);
-}
-
-static unsigned seconds_since(uint64_t ms)
-{
-	return (unsigned)((clock_monotonic_ms() - ms) / 1000);
-}
-
-/* Why the client may have gone, as far as it can be seen from here. */
-static char *extra_reason(const void *ctx, const struct login_client *client)
-{
-	unsigned waited = seconds_since(client->auth_started_ms);
-
-	if (client->plaintext_disallowed)
-		return mem_strdup(ctx,
-				  "(tried to use disallowed plaintext auth)");
-	if (client->post_login_id != 0)
-		return mem_printf(ctx,
-				  "(disconnected while finishing login, "
-				  "waited %u secs)",
-				  waited);
-	if (client->waiting_response || client->last_outcome == LOGIN_ABORTED)
-		return mem_printf(ctx,
-				  "(client didn't finish SASL auth, waited "
-				  "%u secs)",
-				  waited);
-	if (client->authenticating)
-		return mem_printf(ctx,
-				  "(disconnected while authenticating, "
-				  "waited %u secs)",
-				  waited);
-	if (client->bad_base64)
-		return mem_strdup(ctx, "(sent invalid base64 in response)");
-	if (!client->greeted && !conn_has_tls(client->conn) &&
-	    !client->handshaking)
-		return mem_printf(ctx,
-				  "(disconnected before auth was ready, "
-				  "waited %u secs)",
-				  seconds_since(client->started_ms));
-	if (client->attempts == 0)
-		return mem_printf(ctx, "(no auth attempts in %u secs)",
-				  seconds_since(client->started_ms));
-	switch (client->last_outcome) {
-	case LOGIN_USER_DISABLED:
-		return mem_strdup(ctx, "(user disabled)");
-	case LOGIN_PASS_EXPIRED:
-		return mem_strdup(ctx, "(password expired)");
-	case LOGIN_TEMPORARY:
-		return mem_strdup(ctx,
-				  "(auth service reported temporary failure)");
-	default:
-		return mem_printf(ctx, "(auth failed, %u attempts in %u secs)",
-				  client->attempts,
-				  seconds_since(client->first_attempt_ms));
+	write_elements(ctx, client->set->login_log_format_elements, vars,
+		       &elements);
+	while (vars[n].key != 0 || vars[n].name != NULL)
+		n++;
+	/* %s is the list here, not the service. */
+	for (size_t i = 0; i < n; i++) {
+		if (vars[i].key == 's')
+			vars[i].value = elements.data;
 	}
+	vars[n] = (struct var){'$', NULL, text};
+	log_info("%s", expand(ctx, client->set->login_log_format, vars));
 }
 
-void login_log_disconnect(const struct login_client *client, const char *reason)
+const char *client_why(const struct client *client, char *out, size_t size)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "login line");
+	uint64_t now = clock_monotonic_ms();
+	unsigned waited = (unsigned)((now - (client->attempt_ms != 0
+						     ? client->attempt_ms
+						     : client->since_ms)) /
+				     1000);
+	unsigned secs = (unsigned)((now - client->since_ms) / 1000);
 
-	login_log(client, mem_printf(ctx, "Disconnected: %s %s", reason,
-				     extra_reason(ctx, client)));
+	if (client->state == CLIENT_SASL || client->sasl_unfinished)
+		snprintf(out, size,
+			 " (client didn't finish SASL auth, waited %u secs)",
+			 waited);
+	else if (client->state == CLIENT_AUTH)
+		snprintf(out, size,
+			 " (disconnected while authenticating, waited %u secs)",
+			 waited);
+	else if (client->state == CLIENT_HANDOVER)
+		snprintf(out, size,
+			 " (disconnected while finishing login, waited %u "
+			 "secs)",
+			 waited);
+	else if (client->bad_base64)
+		snprintf(out, size, " (sent invalid base64 in response)");
+	else if (client->no_mech_tried)
+		snprintf(out, size,
+			 " (tried to use unsupported auth mechanism)");
+	else if (client->plaintext_tried && client->attempts == 0)
+		snprintf(out, size,
+			 " (tried to use disallowed plaintext auth)");
+	else if (client->attempts > 0 && client->successes > 0)
+		snprintf(out, size, " (internal failure, %u successful auths)",
+			 client->successes);
+	else if (client->attempts > 0)
+		snprintf(out, size, " (auth failed, %u attempts in %u secs)",
+			 client->attempts, secs);
+	else if (client->successes > 0)
+		snprintf(out, size, " (internal failure, %u successful auths)",
+			 client->successes);
+	else
+		snprintf(out, size, " (no auth attempts in %u secs)", secs);
+	return out;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "login/client.h"
+#include "login/protocol.h"
 
 int main(int argc, char **argv)
 {
-	return login_main(&imap_protocol, "imap-login", argc, argv);
+	return login_main(&login_imap, "imap-login", argc, argv);
 }

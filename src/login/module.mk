@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: MIT
-pkglibexec_PROGRAMS += imap-login
-login_common = \
-	src/login/auth_client.c src/login/auth_client.h \
+# What all login processes share.
+noinst_LIBRARIES += liblogin.a
+liblogin_a_SOURCES = \
+	src/login/auth_link.c src/login/auth_link.h \
 	src/login/client.c src/login/client.h \
+	src/login/handover_link.c src/login/handover_link.h \
 	src/login/log.c \
-	src/login/post_login.c src/login/post_login.h \
-	src/login/sasl.c \
-	src/login/settings.h
-imap_login_SOURCES = $(login_common) src/login/imap.c src/login/main_imap.c
-imap_login_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE)
-libsettings_a_SOURCES += src/login/settings.c
+	src/login/login.h \
+	src/login/main.c \
+	src/login/protocol.h \
+	src/login/sasl.c
+libsettings_a_SOURCES += src/login/settings.c src/login/settings.h
+
+pkglibexec_PROGRAMS += imap-login
+imap_login_SOURCES = \
+	src/login/imap.c src/login/imap.h \
+	src/login/imap_id.c \
+	src/login/main_imap.c
+imap_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)

@@ -1,401 +1,277 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * login/sasl.c - authentication of a client: mechanism, challenges, the answer
- * of auth, and the hand-over to the mail service. Nothing here knows which
- * protocol the client speaks.
+ * login/sasl.c - a login, from the client's command to auth's last word.
  */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/encode.h"
-#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "login/auth_link.h"
 #include "login/client.h"
-#include "login/post_login.h"
+#include "login/login.h"
+#include "login/protocol.h"
 #include "net/conn.h"
-#include "net/loop.h"
-#include "net/sock.h"
 #include "proto/auth.h"
-#include "service/handover.h"
-#include "service/service.h"
 
-enum { PLAIN_MAX = 4096 };
+enum { NAME_MAX_KEPT = 256 };
 
-static void stop_waiting(struct login_client *client)
+static void wipe_free(struct buf *buf)
 {
-	client->request = NULL;
-	client->authenticating = client->waiting_response = false;
+	if (buf->len > 0)
+		mem_wipe(buf->data, buf->len);
+	buf_free(buf);
+}
+
+static void set_text(struct client *client, char **field, struct str value)
+{
+	mem_free(*field);
+	if (value.len > NAME_MAX_KEPT)
+		value.len = NAME_MAX_KEPT;
+	*field = str_dup(client, value);
+}
+
+/* The command is answered; on to the next. */
+static void refuse(struct client *client, enum login_result result,
+		   const char *text)
+{
+	client->state = CLIENT_COMMANDS;
+	conn_set_timeout(client->conn, (struct duration){CLIENT_TIMEOUT_MS});
+	client->protocol->refuse(client, result, text);
 	conn_resume(client->conn);
 }
 
-static void fail(struct login_client *client, enum login_outcome outcome,
-		 struct str text)
+static void log_refused(struct client *client, const char *what)
 {
-	unsigned max = client->context->set.login_max_attempts;
+	char text[256];
 
-	stop_waiting(client);
-	client->last_outcome = outcome;
-	client->process->protocol->failed(client, outcome, text);
-	if (client->attempts >= max)
-		login_client_end(client, "Too many failed logins.",
-				 "Too many failed logins");
+	snprintf(text, sizeof(text), "Authenticate %s failed: %s",
+		 client->mech == NULL ? "?" : client->mech, what);
+	client_log(client, 0, text);
 }
 
-/* What never reached auth, or made no sense to it, is said in the log here;
- * auth tells of the others. */
-static void fail_logged(struct login_client *client, enum login_outcome outcome,
-			const char *why)
+static void start(struct client *client, const char *mech, struct str initial)
 {
-	char *text = mem_printf(client, "Authenticate %s failed: %s",
-				client->mech, why);
-
-	login_log(client, text);
-	mem_free(text);
-	fail(client, outcome, STR(""));
-}
-
-/* --- the mail service --------------------------------------------------------
- */
-
-static void proxy_done(void *ctx, uint64_t to_client, uint64_t to_mail,
-		       const char *why)
-{
-	struct login_client *client = ctx;
-
-	(void)to_client;
-	(void)to_mail;
-	(void)why;
-	login_client_end(client, NULL, NULL);
-}
-
-static void handed_over(void *ctx, const struct handover_reply *reply)
-{
-	struct login_client *client = ctx;
-
-	client->post_login_id = 0;
-	if (reply == NULL || !reply->ok) {
-		conn_free(&client->proxy);
-		if (reply == NULL) {
-			login_log(client, "Login failed: the mail service "
-					  "can't be reached");
-			fail(client, LOGIN_TEMPORARY, STR(""));
-			return;
-		}
-		char *text =
-			mem_printf(client, "%.*s", STR_FMT(reply->message));
-		login_log(client, text);
-		fail(client,
-		     str_is(reply->code, "[LIMIT]") ? LOGIN_LIMIT
-						    : LOGIN_TEMPORARY,
-		     reply->message);
-		mem_free(text);
-		return;
-	}
-	client->authenticating = false;
-	client->mail_pid = reply->pid;
-	login_log(client, "Login");
-	if (client->proxy == NULL) {
-		login_client_end(client, NULL, NULL);
-		return;
-	}
-	/* What was read already went with the hand-over. */
-	conn_consume(client->conn, conn_input(client->conn).len);
-	timer_free(&client->timer);
-	conn_set_timeout(client->conn, (struct duration){0});
-	conn_join(client->conn, client->proxy, proxy_done, client);
-}
-
-/* The descriptor that the mail service gets: the client's own, or one end of
- * a pair whose other end is joined to the TLS connection. */
-static int descriptor_to_give(struct login_client *client, struct err *err)
-{
-	static const struct conn_events none = {0};
-	int pair[2];
-
-	if (!conn_has_tls(client->conn))
-		return conn_fd(client->conn);
-	if (sock_pair(pair, err) < 0)
-		return -1;
-	client->proxy = conn_new(client, service_loop(client->process->env),
-				 pair[0], LOGIN_PROXY_INPUT, &none, NULL);
-	conn_pause(client->proxy);
-	return pair[1];
-}
-
-static void hand_over(struct login_client *client,
-		      const struct auth_request *request)
-{
-	bool tls = conn_has_tls(client->conn);
-	struct handover handover = {
-		.local = client->local,
-		.remote = client->remote,
-		.session_id = str_of(client->session_id),
-		.tag = str_of(client->tag == NULL ? "" : client->tag),
-		.input = conn_input(client->conn),
-	};
-	struct err err;
-	int fd;
-
-	auth_request_token(request, &handover.token);
-	if (login_client_secured(client))
-		handover.flags |= HANDOVER_SECURED;
-	if (tls)
-		handover.flags |= HANDOVER_TLS;
-	conn_flush(client->conn);
-	fd = descriptor_to_give(client, &err);
-	if (fd < 0) {
-		log_error("%s", err.text);
-		fail(client, LOGIN_TEMPORARY, STR(""));
-		return;
-	}
-	client->post_login_id =
-		post_login_send(client->process->post_login, &handover, fd,
-				handed_over, client);
-	if (tls)
-		fd_close(&fd);
-	if (client->post_login_id == 0) {
-		conn_free(&client->proxy);
-		fail(client, LOGIN_TEMPORARY, STR(""));
-	}
-}
-
-/* --- auth's answers
- * ----------------------------------------------------------- */
-
-static void set_user(struct login_client *client, const struct auth_line *line)
-{
-	struct str user = line == NULL ? (struct str){NULL, 0}
-				       : auth_line_value(line, "user");
-
-	if (user.data == NULL)
-		return;
-	mem_free(client->user);
-	client->user = str_tab_unescape(client, user);
-}
-
-static enum login_outcome outcome_of(const struct auth_line *line,
-				     struct str *text)
-{
-	struct str code = auth_line_value(line, "code");
-
-	*text = auth_line_value(line, "reason");
-	if (str_is(code, "temp_fail") ||
-	    auth_line_value(line, "temp").data != NULL)
-		return LOGIN_TEMPORARY;
-	if (str_is(code, "user_disabled") ||
-	    auth_line_value(line, "user_disabled").data != NULL)
-		return LOGIN_USER_DISABLED;
-	if (str_is(code, "pass_expired") ||
-	    auth_line_value(line, "pass_expired").data != NULL)
-		return LOGIN_PASS_EXPIRED;
-	if (text->data != NULL)
-		return LOGIN_DENIED_REASON;
-	return LOGIN_DENIED;
-}
-
-static void failed(struct login_client *client, const struct auth_line *line)
-{
-	struct str text;
-	enum login_outcome outcome = outcome_of(line, &text);
-	char *plain = text.data == NULL ? mem_strdup(client, "")
-					: str_tab_unescape(client, text);
-
-	set_user(client, line);
-	fail(client, outcome, str_of(plain));
-	mem_free(plain);
-}
-
-static void succeeded(struct login_client *client, struct auth_request *request,
-		      const struct auth_line *line)
-{
-	struct str reason = auth_line_value(line, "reason");
-
-	set_user(client, line);
-	if (auth_line_value(line, "proxy").data != NULL ||
-	    auth_line_value(line, "proxy_maybe").data != NULL) {
-		log_error("user %s: the passdb field `proxy' asks for a "
-			  "proxy, which this version is not",
-			  client->user);
-		fail(client, LOGIN_TEMPORARY, STR(""));
-		return;
-	}
-	if (auth_line_value(line, "nologin").data != NULL) {
-		char *text = reason.data == NULL
-				     ? mem_strdup(client, "")
-				     : str_tab_unescape(client, reason);
-
-		fail(client, LOGIN_NOT_ALLOWED, str_of(text));
-		mem_free(text);
-		return;
-	}
-	hand_over(client, request);
-}
-
-static void auth_answered(void *ctx, enum auth_result result,
-			  const struct auth_line *line)
-{
-	struct login_client *client = ctx;
-	struct auth_request *request = client->request;
-
-	switch (result) {
-	case AUTH_CONTINUE:
-		client->waiting_response = true;
-		client->process->protocol->challenge(
-			client, line->count > 0 ? line->args[0] : STR(""));
-		conn_resume(client->conn);
-		return;
-	case AUTH_OK:
-		client->request = NULL;
-		succeeded(client, request, line);
-		return;
-	case AUTH_FAIL:
-		failed(client, line);
-		return;
-	case AUTH_UNAVAILABLE:
-		fail(client, LOGIN_TEMPORARY, STR(""));
-		return;
-	}
-}
-
-/* --- the client's side
- * ---------------------------------------------------------- */
-
-/* Whether the mechanism may be used here; tells the client if not. */
-static bool mech_allowed(struct login_client *client, struct str name,
-			 const struct auth_mech **mech_out)
-{
-	const struct auth_mech *mech =
-		auth_client_mech(client->process->auth, name);
-
-	if (!login_client_secured(client) &&
-	    strcmp(client->context->tls_set.ssl, "required") == 0) {
-		client->plaintext_disallowed = true;
-		login_log(client, "Login failed: SSL required for "
-				  "authentication");
-		fail(client, LOGIN_NEEDS_SSL, STR(""));
-		return false;
-	}
-	if (mech == NULL) {
-		fail_logged(client, LOGIN_UNKNOWN_MECH,
-			    "Unsupported authentication mechanism.");
-		return false;
-	}
-	if (mech->plaintext && !login_client_secured(client) &&
-	    client->context->set.disable_plaintext_auth) {
-		client->plaintext_disallowed = true;
-		fail_logged(client, LOGIN_NEEDS_TLS,
-			    "Plaintext authentication disabled.");
-		return false;
-	}
-	*mech_out = mech;
-	return true;
-}
-
-static void ask(struct login_client *client, const struct auth_mech *mech,
-		bool has_initial, struct str initial)
-{
-	const struct auth_info info = {
-		.mech = mech->name,
-		.service = client->process->protocol->name,
-		.session_id = client->session_id,
-		.cert_name = conn_tls_cert_name(client->conn),
-		.local_name = conn_tls_server_name(client->conn),
-		.local = client->local,
-		.remote = client->remote,
-		.secured = login_client_secured(client),
-		.tls = conn_has_tls(client->conn),
-		.no_penalty = client->trusted,
-		.has_initial = has_initial,
-		.initial = initial,
-	};
-
-	client->auth_started_ms = clock_monotonic_ms();
-	if (client->attempts++ == 0)
-		client->first_attempt_ms = client->started_ms;
-	client->last_outcome = LOGIN_DENIED;
-	client->authenticating = true;
+	client->attempt_ms = clock_monotonic_ms();
+	client->bad_base64 = client->no_mech_tried = false;
+	client->plaintext_tried = client->sasl_unfinished = false;
+	client->state = CLIENT_AUTH;
 	conn_pause(client->conn);
-	client->request = auth_request_new(client->process->auth, &info,
-					   auth_answered, client);
-	if (client->request == NULL)
-		fail(client, LOGIN_TEMPORARY, STR(""));
+	conn_set_timeout(client->conn,
+			 (struct duration){CLIENT_ANSWER_TIMEOUT_MS});
+	if (!auth_link_start(client->login->auth, client, mech, initial))
+		client_auth_answer(client,
+				   &(struct auth_answer){.kind = ANSWER_LOST});
 }
 
-static bool base64_ok(struct str text)
+void client_authenticate(struct client *client, struct str name,
+			 struct str initial)
 {
-	struct buf out = buf_init(text.len + 4);
-	bool ok = base64_decode(text, &out);
+	bool plaintext = false;
+	const char *mech =
+		auth_link_find_mech(client->login->auth, name, &plaintext);
+	char *upper = str_upper(NULL, name);
 
-	mem_wipe(out.data, out.len);
-	buf_free(&out);
-	return ok;
+	set_text(client, &client->mech, str_of(upper));
+	mem_free(upper);
+	if (mech == NULL) {
+		client->no_mech_tried = true;
+		log_refused(client, "Unsupported authentication mechanism.");
+		refuse(client, LOGIN_NO_MECH,
+		       "Unsupported authentication mechanism.");
+		return;
+	}
+	if (!client_plaintext_ok(client) &&
+	    (plaintext || strcmp(client->tls_set->ssl, "required") == 0)) {
+		client->plaintext_tried = true;
+		log_refused(client, "Plaintext authentication disabled.");
+		refuse(client, LOGIN_PLAINTEXT,
+		       "Plaintext authentication disabled.");
+		return;
+	}
+	if (str_is(initial, "="))
+		initial = STR("");
+	if (initial.data != NULL &&
+	    memchr(initial.data, '\t', initial.len) != NULL) {
+		client->bad_base64 = true;
+		refuse(client, LOGIN_BAD_INITIAL,
+		       "Invalid base64 data in initial response");
+		return;
+	}
+	start(client, mech, initial);
 }
 
-void login_sasl_begin(struct login_client *client, struct str name,
-		      bool has_initial, struct str initial)
+void client_login(struct client *client, struct str user, struct str password)
 {
-	const struct auth_mech *mech;
+	CLEANUP(wipe_free) struct buf plain = buf_init(SASL_LINE_MAX);
+	CLEANUP(wipe_free) struct buf response = buf_init(2 * SASL_LINE_MAX);
 
 	mem_free(client->mech);
-	client->mech =
-		str_upper(client, str_of(str_sanitize(client, name, 64)));
-	if (!mech_allowed(client, name, &mech))
-		return;
-	if (has_initial && !base64_ok(initial)) {
-		client->bad_base64 = true;
-		fail_logged(client, LOGIN_BAD_BASE64,
-			    "Invalid base64 data in initial response");
+	client->mech = NULL;
+	if (!client_plaintext_ok(client)) {
+		client_log(client, 0,
+			   "Login failed: Plaintext authentication disabled");
+		set_text(client, &client->user, user);
+		client->plaintext_tried = true;
+		client->attempts++;
+		refuse(client, LOGIN_PLAINTEXT, NULL);
 		return;
 	}
-	ask(client, mech, has_initial, initial);
-}
-
-void login_sasl_plain(struct login_client *client, struct str user,
-		      struct str password)
-{
-	struct buf plain = buf_init(PLAIN_MAX), coded = buf_init(2 * PLAIN_MAX);
-
+	set_text(client, &client->mech, STR("PLAIN"));
 	buf_putc(&plain, '\0');
 	buf_add_str(&plain, user);
 	buf_putc(&plain, '\0');
 	buf_add_str(&plain, password);
-	base64_encode(str_n(plain.data, plain.len), &coded);
-	if (plain.overflow || coded.overflow)
-		fail(client, LOGIN_DENIED, STR(""));
-	else
-		login_sasl_begin(client, STR("PLAIN"), true,
-				 str_n(coded.data, coded.len));
-	mem_wipe(plain.data, plain.len);
-	mem_wipe(coded.data, coded.len);
-	buf_free(&plain);
-	buf_free(&coded);
+	base64_encode(str_n(plain.data, plain.len), &response);
+	if (plain.overflow || response.overflow ||
+	    response.len > SASL_LINE_MAX) {
+		client->attempts++;
+		refuse(client, LOGIN_FAILED, NULL);
+		return;
+	}
+	start(client, "PLAIN", str_n(response.data, response.len));
 }
 
-void login_sasl_response(struct login_client *client, struct str line)
+/* --- the client's responses ------------------------------------------------
+ */
+
+static bool is_base64(struct str line)
 {
-	client->waiting_response = false;
+	CLEANUP(wipe_free) struct buf decoded = buf_init(SASL_LINE_MAX);
+
+	return base64_decode(line, &decoded);
+}
+
+void client_sasl_line(struct client *client, struct str line)
+{
 	if (str_is(line, "*")) {
-		auth_request_cancel(&client->request);
-		fail(client, LOGIN_ABORTED, STR(""));
-		return;
+		client->sasl_unfinished = true;
+		auth_link_cancel(client->login->auth, client);
+		refuse(client, LOGIN_ABORTED,
+		       "Authentication aborted by client.");
+	} else if (!is_base64(line)) {
+		auth_link_cancel(client->login->auth, client);
+		client->sasl_unfinished = true;
+		log_refused(client, "Invalid base64 in response");
+		refuse(client, LOGIN_BAD_BASE64, "Invalid base64 in response");
+	} else {
+		client->state = CLIENT_AUTH;
+		conn_pause(client->conn);
+		auth_link_continue(client->login->auth, client, line);
 	}
-	if (!base64_ok(line)) {
-		auth_request_cancel(&client->request);
-		client->bad_base64 = true;
-		fail_logged(client, LOGIN_BAD_BASE64,
-			    "Invalid base64 in response");
-		return;
-	}
-	conn_pause(client->conn);
-	auth_request_continue(client->request, line);
 }
 
-void login_sasl_cancel(struct login_client *client)
+void client_sasl_input(struct client *client)
 {
-	auth_request_cancel(&client->request);
-	if (client->post_login_id != 0)
-		post_login_forget(client->process->post_login,
-				  client->post_login_id);
-	client->post_login_id = 0;
+	struct str in = conn_input(client->conn), line;
+	size_t used;
+
+	if (!auth_line_next(in, &line, &used)) {
+		if (in.len < SASL_LINE_MAX)
+			return;
+		mem_wipe((char *)in.data, in.len);
+		client_disconnect(client, "Authentication response too large",
+				  "Authentication response too large");
+		return;
+	}
+	if (line.len > 0 && line.data[line.len - 1] == '\r')
+		line.len--;
+	client_sasl_line(client, line);
+	/* Its memory is still there, where it was. */
+	in = conn_input(client->conn);
+	mem_wipe((char *)in.data, used);
+	conn_consume(client->conn, used);
+	if (client->state == CLIENT_COMMANDS)
+		client->protocol->input(client);
+}
+
+/* --- auth's answers ---------------------------------------------------------
+ */
+
+/* "Temporary authentication failure. [host:2026-11-22 14:50:37]": the words
+ * that lead from a user's report to the log. */
+static void refuse_temporarily(struct client *client)
+{
+	char host[256] = "", when[32], text[400];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gethostname(host, sizeof(host) - 1);
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S",
+		 localtime_r(&now, &tm));
+	snprintf(text, sizeof(text),
+		 "Temporary authentication failure. [%s:%s]", host, when);
+	refuse(client, LOGIN_TEMPORARY, text);
+}
+
+static void failed(struct client *client, const struct auth_answer *answer)
+{
+	const char *code = answer->code == NULL ? "" : answer->code;
+
+	client->auth_id = 0;
+	client->attempts++;
+	if (strcmp(code, "temp_fail") == 0) {
+		refuse_temporarily(client);
+	} else if (strcmp(code, "authz_fail") == 0) {
+		refuse(client, LOGIN_AUTHZ_FAILED, "Authorization failed");
+	} else if (strcmp(code, "user_disabled") == 0) {
+		refuse(client, LOGIN_DISABLED, "Account is disabled.");
+	} else if (strcmp(code, "pass_expired") == 0) {
+		refuse(client, LOGIN_EXPIRED, "Password expired");
+	} else if (strcmp(code, "invalid_base64") == 0) {
+		client->attempts--;
+		client->bad_base64 = true;
+		refuse(client, LOGIN_BAD_INITIAL,
+		       "Invalid base64 data in initial response");
+	} else {
+		refuse(client, LOGIN_FAILED, answer->reason);
+	}
+}
+
+static void succeeded(struct client *client, const struct auth_answer *answer)
+{
+	client->successes++;
+	if (answer->nologin || answer->proxy) {
+		if (answer->proxy)
+			log_error("proxying is not supported (user %s)",
+				  client->user);
+		client->auth_id = 0;
+		refuse(client,
+		       answer->nologin && answer->reason != NULL ? LOGIN_REFUSED
+								 : LOGIN_FAILED,
+		       answer->reason);
+		return;
+	}
+	client_hand_over(client);
+}
+
+void client_auth_answer(struct client *client, const struct auth_answer *answer)
+{
+	if (answer->user != NULL)
+		set_text(client, &client->user, str_of(answer->user));
+	switch (answer->kind) {
+	case ANSWER_CONT:
+		client->state = CLIENT_SASL;
+		conn_set_timeout(client->conn,
+				 (struct duration){CLIENT_TIMEOUT_MS});
+		client->protocol->challenge(client, answer->data);
+		conn_resume(client->conn);
+		break;
+	case ANSWER_OK:
+		succeeded(client, answer);
+		break;
+	case ANSWER_FAIL:
+		failed(client, answer);
+		break;
+	case ANSWER_LOST:
+		client->auth_id = 0;
+		client->attempts++;
+		refuse_temporarily(client);
+		break;
+	}
 }

@@ -3,51 +3,65 @@
 
 #define SETTINGS_STRUCT struct login_settings
 const struct setting login_settings[] = {
-	S(login_greeting, "Dovetail ready.",
-	  "The text of the first line that a client sees."),
+	S(login_greeting, "Dovecot ready.",
+	  "What clients are greeted with, behind the capabilities."),
+	S(login_trusted_networks, "",
+	  "Networks of webmail servers and proxies: they may say whom they "
+	  "speak for (ID, XCLIENT), and count as secured."),
 	S_FLAGS(login_log_format, "%$: %s", SETTING_VARS,
-		"How a line about a client is put together: %$ is what "
-		"happened, %s the elements."),
+		"Log lines of logins: %$ is what happened, %s the elements."),
 	S_FLAGS(login_log_format_elements,
 		"user=<%u> method=%m rip=%r lip=%l mpid=%e %c "
 		"session=<%{session}>",
 		SETTING_VARS,
-		"What is told of a client in the log, divided by blanks. An "
-		"element whose variables are all empty is left out."),
-	S(login_trusted_networks, "",
-	  "Networks whose clients count as secured and may tell by ID or "
-	  "XCLIENT "
-	  "for whom they speak: webmail hosts, proxies."),
+		"What %s in login_log_format stands for; elements whose "
+		"variables are empty are left out."),
 	S(disable_plaintext_auth, "yes",
-	  "Refuse passwords in the clear on a connection that has no TLS and "
-	  "is "
-	  "not local."),
-	S(login_timeout, "3 mins", "How long a client may take to log in."),
-	S(login_handshake_timeout, "30 secs",
-	  "How long a TLS handshake may take."),
-	S(login_max_bad_commands, "3",
-	  "After how many malformed commands a client is thrown out."),
-	S(login_max_attempts, "10",
-	  "After how many failed logins a client is thrown out."),
-	S(login_max_input, "8 k",
-	  "The longest command before login, with its literals."),
+	  "Refuse passwords in the clear unless the connection is in TLS, "
+	  "local, or from login_trusted_networks."),
+	S_SHARED(auth_verbose),
+	S_SHARED(imap_capability),
+	S_SHARED(imap_id_send),
+	S_SHARED(imap_id_log),
+	S_SHARED(imap_literal_minus),
+	S_FOREIGN("login_access_sockets", SETTING_TEXT, "",
+		  "Sockets that are asked whether a client may connect."),
+	S_FOREIGN("login_plugin_dir", SETTING_TEXT, "", "For login_plugins."),
+	S_FOREIGN("login_plugins", SETTING_TEXT, "",
+		  "Plugins of login processes."),
+	S_FOREIGN("login_proxy_max_disconnect_delay", SETTING_DURATION, "0",
+		  "Spread of disconnections when a proxied server goes away."),
+	S_FOREIGN("login_proxy_max_reconnects", SETTING_UNSIGNED, "3",
+		  "How often a proxy tries to connect again."),
+	S_FOREIGN("login_proxy_notify_path", SETTING_TEXT, "proxy-notify",
+		  "Pipe for proxying events."),
+	S_FOREIGN("login_proxy_rawlog_dir", SETTING_TEXT, "",
+		  "Where proxied traffic is written."),
+	S_FOREIGN("login_proxy_timeout", SETTING_DURATION, "30 secs",
+		  "How long a proxy waits for the other server."),
+	S_FOREIGN("login_source_ips", SETTING_TEXT, "",
+		  "Addresses that proxies connect from."),
+	S_FOREIGN("imap_id_retain", SETTING_BOOL, "no",
+		  "Tell auth what the client said in ID."),
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(login_settings, "");
 #undef SETTINGS_STRUCT
 
-CONFIG_PRESET(imap_login, "service imap-login {\n"
-			  "  chroot = login\n"
-			  "  executable = imap-login\n"
-			  "  protocol = imap\n"
-			  "  service_count = 0\n"
-			  "  type = login\n"
-			  "  user = $default_login_user\n"
-			  "  inet_listener imap {\n"
-			  "    port = 143\n"
-			  "  }\n"
-			  "  inet_listener imaps {\n"
-			  "    port = 993\n"
-			  "    ssl = yes\n"
-			  "  }\n"
-			  "}\n");
+/* By design one process serves many clients; service_count = 1 gives each a
+ * process of its own. */
+CONFIG_PRESET(imap_login_service, "service imap-login {\n"
+				  "  executable = imap-login\n"
+				  "  type = login\n"
+				  "  protocol = imap\n"
+				  "  chroot = login\n"
+				  "  user = $default_login_user\n"
+				  "  service_count = 0\n"
+				  "  inet_listener imap {\n"
+				  "    port = 143\n"
+				  "  }\n"
+				  "  inet_listener imaps {\n"
+				  "    port = 993\n"
+				  "    ssl = yes\n"
+				  "  }\n"
+				  "}\n");

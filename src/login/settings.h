@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * login/settings.h - settings of what happens before authentication.
+ * login/settings.h - settings of the login processes.
  */
 #ifndef LOGIN_SETTINGS_H
 #define LOGIN_SETTINGS_H
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "config/setting.h"
+#include "net/tls.h"
 
 struct login_settings {
-	const char *login_greeting;
+	const char *login_greeting, *login_trusted_networks;
 	const char *login_log_format, *login_log_format_elements;
-	const char *login_trusted_networks;
-	bool disable_plaintext_auth;
-	/* Ours. */
-	struct duration login_timeout;
-	struct duration login_handshake_timeout;
-	unsigned login_max_bad_commands, login_max_attempts;
-	uint64_t login_max_input;
+	bool disable_plaintext_auth, auth_verbose;
+	/* imap-login */
+	const char *imap_capability, *imap_id_send, *imap_id_log;
+	bool imap_literal_minus;
 };
 extern const struct setting login_settings[];
 

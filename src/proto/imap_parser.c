@@ -68,6 +68,9 @@ struct imap_parser {
 
 static int parser_free(struct imap_parser *parser)
 {
+	/* LOGIN has a password. */
+	if (parser->in.cap > 0)
+		mem_wipe(parser->in.data, parser->in.cap);
 	buf_free(&parser->in);
 	return 0;
 }

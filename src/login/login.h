@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * login/login.h - the process: settings, TLS contexts, its connections to auth
+ * and to the post-login service.
+ */
+#ifndef LOGIN_LOGIN_H
+#define LOGIN_LOGIN_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "login/settings.h"
+
+struct auth_link;
+struct client;
+struct config;
+struct err;
+struct handover_link;
+struct login_protocol;
+struct loop;
+struct service_env;
+struct tls_entry;
+
+struct login {
+	struct service_env *env;
+	struct loop *loop;
+	const struct config *config;
+	const struct login_protocol *protocol;
+	struct login_settings set;
+	struct tls_settings tls_set;
+	struct tls *tls;               /* NULL: not to be had */
+	struct tls_entry *tls_entries; /* of local and remote blocks */
+	bool has_filters;
+	struct auth_link *auth;
+	struct handover_link *handover;
+	struct client *clients;
+	unsigned count, proxies;
+	bool stopping;
+};
+
+/* The settings that hold for a client's addresses, and its TLS context. */
+int login_client_settings(struct login *login, struct client *client,
+			  struct err *err);
+void login_title(struct login *login);
+
+#endif

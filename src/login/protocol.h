@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * login/protocol.h - what differs between imap-login, pop3-login, ...: a file
+ * and a const struct each.
+ */
+#ifndef LOGIN_PROTOCOL_H
+#define LOGIN_PROTOCOL_H
+#include "base/str.h"
+#include "login/client.h"
+
+struct login_protocol {
+	const char *name;  /* "imap": service for auth, socket of the session */
+	const char *title; /* "IMAP", for what is said to clients */
+	/* Make client->data. */
+	void (*init)(struct client *client);
+	void (*greet)(struct client *client);
+	/* Read client->conn; called again when there is more, or when a
+	 * command was answered. Stops when state is no more CLIENT_COMMANDS. */
+	void (*input)(struct client *client);
+	/* SASL: ask for the next response. */
+	void (*challenge)(struct client *client, struct str base64);
+	/* The login did not succeed: answer the command. */
+	void (*refuse)(struct client *client, enum login_result result,
+		       const char *text);
+	/* A session could not be had: answer the command, with the response
+	 * code of the session's process ("[LIMIT]" or ""). */
+	void (*no_session)(struct client *client, struct str code,
+			   struct str text);
+	/* The last words before the connection is closed. */
+	void (*bye)(struct client *client, const char *text);
+	/* Plain input is thrown away: forget half commands. */
+	void (*reset)(struct client *client);
+};
+
+extern const struct login_protocol login_imap;
+
+/* main() of every login process. */
+int login_main(const struct login_protocol *protocol, const char *name,
+	       int argc, char **argv);
+
+#endif

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "doveadm/doveadm.h"
+#include "doveadm/mask.h"
 #include "doveadm/print.h"
 #include "doveadm/user.h"
 #include "service/auth_master.h"
@@ -166,14 +167,18 @@ static int run_caller(struct run *run)
 /* --- many users ------------------------------------------------------------
  */
 
-static int run_names(struct run *run, const char *const *names, size_t count)
+/* auth takes the mask for a hint only: names may come that don't match. */
+static int run_names(struct run *run, const char *mask,
+		     const char *const *names, size_t count)
 {
 	bool progress = run->adm->verbose && isatty(STDERR_FILENO) != 0;
 	int status = EX_OK;
 
 	for (size_t i = 0; i < count; i++) {
-		int result = run_name(run, names[i]);
+		int result = EX_OK;
 
+		if (mask == NULL || mask_match(mask, names[i]))
+			result = run_name(run, names[i]);
 		if (status == EX_OK)
 			status = result;
 		if (progress)
@@ -199,7 +204,7 @@ static int run_mask(struct run *run, const char *mask)
 		log_error("Failed to iterate through some users");
 		return EX_TEMPFAIL;
 	}
-	return run_names(run, names, count);
+	return run_names(run, mask, names, count);
 }
 
 static int run_file(struct run *run, const char *path)
@@ -224,7 +229,7 @@ static int run_file(struct run *run, const char *path)
 				   count + 1);
 		names[count++] = str_dup(run->adm->ctx, line);
 	}
-	return run_names(run, names, count);
+	return run_names(run, NULL, names, count);
 }
 
 int mail_run(struct doveadm *adm, const struct mail_targets *targets,

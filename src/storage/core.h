@@ -123,6 +123,9 @@ int store_begin(struct storage *store, enum index_mode mode,
 int store_failed(struct storage *store, struct err *err);
 int store_open_index(struct storage *store, struct err *err);
 void stores_close(struct user *user);
+/* Make a mailbox on disk. Under the lock of the index: two that make the same
+ * one would give it two UIDVALIDITYs. */
+int store_create(struct storage *store, const char *storage, struct err *err);
 
 /* A mailbox with its paths, existing or not. Child of ctx. */
 int box_new(const void *ctx, struct storage *store, const char *storage,

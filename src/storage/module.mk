@@ -35,6 +35,7 @@ libsettings_a_SOURCES += src/storage/settings.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += \
+	tests/crash/test_kill \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_list \
 	tests/unit/storage/test_list_match \
@@ -47,6 +48,8 @@ check_PROGRAMS += \
 STORAGE_FIXTURE = tests/unit/storage/fixture.c tests/unit/storage/fixture.h
 STORAGE_TEST_LIBS = $(LIB_STORAGE) $(LIB_SETTINGS) $(LIB_CONFIG) \
 	$(CMOCKA_LIBS)
+tests_crash_test_kill_SOURCES = tests/crash/test_kill.c $(STORAGE_FIXTURE)
+tests_crash_test_kill_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)

@@ -113,15 +113,23 @@ static bool made_when_missing(const struct ns *ns, const char *storage)
 	return special != NULL && special->autocreate != AUTO_NO;
 }
 
+int store_create(struct storage *store, const char *storage, struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	const struct location *location = &store->location;
+
+	if (store_begin(store, INDEX_WRITE, &txn, err) < 0)
+		return -1;
+	return location->driver->create(location, storage, err);
+}
+
 static int make_missing(struct driver_box *box, struct ns *ns,
 			struct storage *store, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "make_missing");
-	const struct location *location = box->location;
 	const struct special *special = special_find(ns, box->name);
 
-	if (location->driver->create(location, box->name, err) < 0 &&
-	    err->code != ERR_EXISTS)
+	if (store_create(store, box->name, err) < 0 && err->code != ERR_EXISTS)
 		return -1;
 	if (special == NULL || special->autocreate != AUTO_SUBSCRIBE)
 		return 0;

@@ -62,7 +62,7 @@ int mailbox_create(struct user *user, const char *name, const char *special_use,
 		return err_set(err, ERR_EXISTS, "Mailbox already exists");
 	if (err->code != ERR_NOT_FOUND)
 		return -1;
-	return location->driver->create(location, storage, err);
+	return store_create(ns->store, storage, err);
 }
 
 static int forget_row(struct index_txn *txn, const char *storage,

@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: MIT
+"""Whole servers in scratch directories: `server`, `make_server`, `dovecot`.
+
+$DOVETAIL_PREFIX names where Dovetail is installed (script/test sets it). All
+works as root and as an ordinary user; everybody's password is "secret"."""
+import grp
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+PREFIX = os.environ.get("DOVETAIL_PREFIX")
+PASSWORD = "secret"
+USERS = ("alice bob carol reader hand droppy twin whoa whob recent spare stats tree crowd deleter idler logger "
+         "pair mover flags quota lmtp1 lmtp2 lda sieve").split()
+SERVICES = {"imap": "imap", "imaps": "imap", "pop3": "pop3", "pop3s": "pop3", "lmtp": "lmtp"}
+ROOT = os.getuid() == 0
+TROUBLE = re.compile(r"Panic:|Fatal:|AddressSanitizer|LeakSanitizer|runtime error:|Malformed|Assertion")
+# doveadm log test writes one of each kind.
+HARMLESS = re.compile(r"This is Dovecot's \w+ log")
+
+CONFIG = """\
+protocols = {protocols}
+listen = 127.0.0.1
+base_dir = {dir}/run
+state_dir = {dir}/state
+log_path = {dir}/log
+hostname = mail.example
+postmaster_address = postmaster@mail.example
+ssl = yes
+ssl_cert = <{tls}.crt
+ssl_key = <{tls}.key
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 50
+lda_mailbox_autocreate = yes
+{internal}namespace inbox {{
+  inbox = yes
+}}
+{accounts}service imap-login {{
+  inet_listener imap {{
+    port = {ports[imap]}
+  }}
+  inet_listener imaps {{
+    port = {ports[imaps]}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {ports[pop3]}
+  }}
+  inet_listener pop3s {{
+    port = {ports[pop3s]}
+    ssl = yes
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {ports[lmtp]}
+  }}
+}}
+{extra}
+"""
+ACCOUNTS = """\
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {dir}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%u {dir}/users
+}}
+"""
+
+
+def have_user(name):
+    try:
+        pwd.getpwnam(name)
+        grp.getgrnam(name)
+        return True
+    except KeyError:
+        return False
+
+
+def mail_owner():
+    """Whose mail it is: as root somebody else."""
+    if not ROOT:
+        return os.getuid(), os.getgid()
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def free_ports(count):
+    socks = [socket.socket() for _ in range(count)]
+    for sock in socks:
+        sock.bind(("127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in socks]
+    for sock in socks:
+        sock.close()
+    return ports
+
+
+class Server:
+    """A Dovetail of one's own."""
+
+    label = "dovetail"
+
+    def __init__(self, tls, extra="", protocols="imap lmtp"):
+        # Short, for the sockets' paths; and mail users must get through.
+        self.dir = tempfile.mkdtemp(prefix="dt-", dir="/tmp")
+        os.chmod(self.dir, 0o755)
+        self.prefix = PREFIX
+        self.config = f"{self.dir}/dovecot.conf"
+        self.log = f"{self.dir}/log"
+        self.protocols, self.extra, self.tls = protocols, extra, tls
+        self.proc = None
+        self.checked = 0  # so much of the log has been looked at
+        self.ports = dict(zip(SERVICES, free_ports(len(SERVICES))))
+        self.write_files()
+
+    def commands(self):
+        return f"{PREFIX}/sbin/dovetail", f"{PREFIX}/bin/doveadm"
+
+    def write_files(self):
+        uid, gid = mail_owner()
+        os.mkdir(f"{self.dir}/home")
+        os.chown(f"{self.dir}/home", uid, gid)
+        os.chmod(f"{self.dir}/home", 0o755)
+        for user in USERS:
+            home = f"{self.dir}/home/{user}"
+            os.mkdir(home, 0o755)
+            os.chown(home, uid, gid)
+        with open(f"{self.dir}/users", "w", encoding="utf-8") as file:
+            for user in USERS:
+                file.write(f"{user}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{self.dir}/home/{user}::\n")
+        os.chmod(f"{self.dir}/users", 0o644)
+        self.write_config()
+
+    def write_config(self):
+        internal = ""
+        if not have_user("dovecot"):
+            internal = "default_internal_user = nobody\ndefault_internal_group = nogroup\n"
+        if not have_user("dovenull"):
+            internal += "default_login_user = nobody\n"
+        if not ROOT:
+            # Nobody to become; sockets are ours.
+            name = pwd.getpwuid(os.getuid()).pw_name
+            group = grp.getgrgid(os.getgid()).gr_name
+            internal = (f"default_internal_user = {name}\ndefault_internal_group = {group}\n"
+                        f"default_login_user = {name}\n")
+        accounts = "" if re.search(r"^passdb\b", self.extra, re.M) else ACCOUNTS.format(dir=self.dir)
+        Path(self.config).write_text(CONFIG.format(
+            dir=self.dir, protocols=self.protocols, tls=self.tls, ports=self.ports, extra=self.extra,
+            internal=internal, accounts=accounts), encoding="utf-8")
+
+    def port(self, name):
+        return self.ports[name]
+
+    def home(self, user):
+        return f"{self.dir}/home/{user}"
+
+    # --- running ---------------------------------------------------------------
+
+    def start(self):
+        daemon = self.commands()[0]
+        with open(f"{self.dir}/console", "ab") as out:
+            self.proc = subprocess.Popen([daemon, "-F", "-c", self.config], stdin=subprocess.DEVNULL,
+                                         stdout=out, stderr=out)
+        self.wait_ready()
+        return self
+
+    def wait_ready(self):
+        """Until its ports can be reached; in the log it has said hello by then."""
+        wanted = [self.ports[name] for name, protocol in SERVICES.items() if protocol in self.protocols.split()]
+        deadline = time.monotonic() + 20
+        while wanted and time.monotonic() < deadline:
+            assert self.proc.poll() is None, f"{self.label} ended at start:\n{self.console()}"
+            try:
+                socket.create_connection(("127.0.0.1", wanted[0]), 5).close()
+                wanted.pop(0)
+            except ConnectionRefusedError:
+                time.sleep(0.02)
+        assert not wanted, f"{self.label} does not listen:\n{self.console()}"
+        pid_file = Path(self.dir, "run", "master.pid")
+        while not pid_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def stop(self):
+        """End it cleanly; True if it did so in time."""
+        if self.proc is None:
+            return True
+        if self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGTERM)
+        try:
+            self.proc.wait(20)
+            clean = True
+        except subprocess.TimeoutExpired:
+            for pid in [*self.pids(), self.proc.pid]:
+                os.kill(pid, signal.SIGKILL)
+            self.proc.wait()
+            clean = False
+        self.proc = None
+        return clean
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def doveadm(self, *args, **kwargs):
+        """A finished doveadm; `input` and other options of subprocess.run()."""
+        kwargs.setdefault("timeout", 60)
+        return subprocess.run([self.commands()[1], "-c", self.config, *map(str, args)], capture_output=True,
+                              text=True, check=False, **kwargs)
+
+    # --- processes ----------------------------------------------------------------
+
+    def pids(self, name=None):
+        """All processes below the master, or those with such a program."""
+        if self.proc is None:
+            return []
+        parents, found = {}, []
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry)] = int(fields[1])
+            except OSError:
+                continue
+        for pid in parents:
+            at = pid
+            while at in parents and at != self.proc.pid:
+                at = parents[at]
+            if at == self.proc.pid and pid != at:
+                found.append(pid)
+        return [pid for pid in found if name is None or self.comm(pid) == name]
+
+    @staticmethod
+    def comm(pid):
+        try:
+            return Path(f"/proc/{pid}/comm").read_text().strip()
+        except OSError:
+            return None
+
+    def peak_memory(self, name):
+        """The most that a process of that program ever used, in bytes."""
+        peak = 0
+        for pid in self.pids(name):
+            try:
+                status = Path(f"/proc/{pid}/status").read_text()
+                peak = max(peak, int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024)
+            except (OSError, TypeError):
+                continue
+        return peak
+
+    # --- log ------------------------------------------------------------------------
+
+    def console(self):
+        text = ""
+        for name in ("console", "log"):
+            try:
+                text += Path(self.dir, name).read_text(errors="replace")[-3000:]
+            except OSError:
+                continue
+        return text
+
+    def log_text(self):
+        try:
+            return Path(self.log).read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def wait_log(self, pattern, timeout=10, start=0):
+        """The match of a regular expression, as soon as it is there, or None."""
+        deadline = time.monotonic() + timeout
+        while True:
+            match = re.search(pattern, self.log_text()[start:])
+            if match or time.monotonic() > deadline:
+                return match
+            time.sleep(0.02)
+
+    def forgive(self):
+        """What the log says so far was meant to happen."""
+        self.checked = len(self.log_text())
+
+    def complaints(self):
+        text = self.log_text()
+        if self.checked > len(text):
+            self.checked = 0
+        text, self.checked = text[self.checked:], len(text)
+        return [line for line in text.splitlines() if TROUBLE.search(line) and not HARMLESS.search(line)]
+
+    # --- mail -------------------------------------------------------------------------
+
+    def maildir(self, user):
+        path = Path(self.home(user), "Maildir")
+        for sub in (path, path / "tmp", path / "new", path / "cur"):
+            if not sub.exists():
+                sub.mkdir(mode=0o700)
+                os.chown(sub, *mail_owner())
+        return path
+
+    def drop_mail(self, user, mail):
+        """Deliver as another program would: straight into new/."""
+        path = self.maildir(user)
+        name = f"{time.time_ns()}.M{os.getpid()}.test"
+        (path / "tmp" / name).write_bytes(mail)
+        os.chown(path / "tmp" / name, *mail_owner())
+        (path / "tmp" / name).rename(path / "new" / name)
+        return name
+
+    def copy_mail(self, other, user):
+        """Make the user's mail the same as on another server."""
+        shutil.rmtree(f"{self.home(user)}/Maildir", ignore_errors=True)
+        subprocess.run(["cp", "-a", f"{other.home(user)}/Maildir", self.home(user)], check=True)
+
+
+class Dovecot(Server):
+    """Debian's Dovecot 2.3 with the same configuration."""
+
+    label = "dovecot"
+
+    def commands(self):
+        return shutil.which("dovecot", path="/usr/sbin:/usr/bin"), "/usr/bin/doveadm"
+
+
+# --- fixtures -------------------------------------------------------------------------
+
+def pytest_collection_modifyitems(items):
+    if PREFIX is None:
+        skip = pytest.mark.skip(reason="DOVETAIL_PREFIX is not set")
+        for item in items:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    """Path of a certificate and its key, without .crt and .key."""
+    base = str(tmp_path_factory.mktemp("tls") / "server")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                    "-nodes", "-days", "30", "-subj", "/CN=localhost", "-keyout", f"{base}.key",
+                    "-out", f"{base}.crt"], check=True, capture_output=True)
+    return base
+
+
+def finish(server):
+    clean = server.stop()
+    complaints = server.complaints()
+    text = server.console()
+    server.remove()
+    assert not complaints, "\n".join(complaints)
+    assert clean, f"{server.label} did not stop:\n{text}"
+
+
+@pytest.fixture(scope="session")
+def running(tls):
+    server = Server(tls).start()
+    yield server
+    finish(server)
+
+
+@pytest.fixture
+def server(running):
+    """One server for all tests that leave it running."""
+    yield running
+    complaints = running.complaints()
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def make_server(tls):
+    """make_server(extra="", protocols="imap lmtp"): a server for this test alone, with more configuration. The extra
+    text stands last, so it wins; with a passdb in it, there is none but that."""
+    made = []
+
+    def make(extra="", protocols="imap lmtp", start=True):
+        one = Server(tls, extra, protocols)
+        made.append(one)
+        return one.start() if start else one
+
+    yield make
+    for one in made:
+        finish(one)
+
+
+@pytest.fixture(scope="session")
+def running_dovecot(tls):
+    if not ROOT or not os.path.exists("/usr/sbin/dovecot"):
+        pytest.skip("needs Debian's Dovecot, and root")
+    if not have_user("dovenull"):
+        pytest.skip("Debian's Dovecot has no users")
+    server = Dovecot(tls).start()
+    yield server
+    server.stop()
+    server.remove()
+
+
+@pytest.fixture
+def dovecot(running_dovecot):
+    return running_dovecot

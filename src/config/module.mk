@@ -39,13 +39,26 @@ doveconf_SOURCES = \
 	src/config/doveconf_secret.c
 doveconf_LDADD = $(LIB_SETTINGS) $(LIB_CONFIG)
 
+# Documentation that is made of the settings tables.
+noinst_PROGRAMS += gen-settings
+gen_settings_SOURCES = src/config/gen_settings.c
+gen_settings_LDADD = $(LIB_SETTINGS) $(LIB_CONFIG)
+
+man_MANS += doc/man/doveconf.1 doc/man/dovetail-settings.7
+CLEANFILES += doc/man/dovetail-settings.7
+doc/man/dovetail-settings.7: gen-settings$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc/man && ./gen-settings$(EXEEXT) man >$@.tmp && \
+		mv $@.tmp $@
+
 if HAVE_CMOCKA
 check_PROGRAMS += \
+	tests/unit/config/test_confd \
 	tests/unit/config/test_load \
 	tests/unit/config/test_setting \
 	tests/unit/config/test_tables \
 	tests/unit/config/test_vars
 config_test_libs = $(LIB_CONFIG) $(CMOCKA_LIBS)
+tests_unit_config_test_confd_LDADD = $(LIB_SETTINGS) $(config_test_libs)
 tests_unit_config_test_load_LDADD = $(config_test_libs)
 tests_unit_config_test_setting_LDADD = $(config_test_libs)
 tests_unit_config_test_tables_LDADD = $(LIB_SETTINGS) $(config_test_libs)

@@ -17,3 +17,7 @@ check_PROGRAMS += tests/unit/index/test_index
 tests_unit_index_test_index_SOURCES = tests/unit/index/test_index.c
 tests_unit_index_test_index_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
 endif
+
+noinst_PROGRAMS += tests/unit/index/bench_index
+tests_unit_index_bench_index_SOURCES = tests/unit/index/bench_index.c
+tests_unit_index_bench_index_LDADD = $(LIB_INDEX)

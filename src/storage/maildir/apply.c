@@ -63,7 +63,7 @@ static int read_uidlist(struct sync *sync, struct err *err)
 			 err) < 0) {
 		if (err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT)
 			return -1;
-		if (err->code == ERR_CORRUPT)
+		if (err->code == ERR_CORRUPT && !sync->rewrite)
 			log_warning("%s; it is made anew", err->text);
 		sync->rewrite = true;
 		return 1;

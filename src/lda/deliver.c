@@ -5,7 +5,9 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/duration.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -20,8 +22,19 @@
 
 enum { LOG_FIELD_MAX = 200 };
 
-/* --- the log
- * ------------------------------------------------------------------ */
+/* A GUID in base64, without its padding. */
+char *delivery_id(const void *ctx)
+{
+	unsigned char guid[16];
+	CLEANUP(buf_free) struct buf text = buf_init(32);
+
+	guid128_new(guid);
+	base64_encode(str_n(guid, sizeof(guid)), &text);
+	buf_truncate(&text, 22);
+	return buf_steal(ctx, &text);
+}
+
+/* --- the log ----------------------------------------------------------- */
 
 static char *field_text(const void *ctx, struct str header, const char *name)
 {
@@ -115,8 +128,7 @@ static void set_log_prefix(const void *ctx, const struct delivery *delivery)
 	log_prefix_set(prefix);
 }
 
-/* --- saving
- * -------------------------------------------------------------------- */
+/* --- saving ------------------------------------------------------------ */
 
 static unsigned open_flags(const struct lda_settings *set)
 {
@@ -130,18 +142,14 @@ static unsigned open_flags(const struct lda_settings *set)
 }
 
 static int save_into(const void *ctx, const struct delivery *delivery,
-		     const struct lda_settings *set, const char *name,
-		     struct err *err)
+		     struct mailbox *box, struct err *err)
 {
-	CLEANUP(mailbox_close) struct mailbox *box = NULL;
-	CLEANUP(save_rollback) struct save *save = NULL;
+	CLEANUP(save_rollback) struct save *save = save_begin(ctx, box);
 	const struct save_options options = {
-		.parsed = spool_message(delivery->spool)};
+		.parsed = spool_message(delivery->spool),
+	};
 	uint32_t uid_validity;
 
-	if (mailbox_open(delivery->user, name, open_flags(set), &box, err) < 0)
-		return -1;
-	save = save_begin(ctx, box);
 	if (save_mail_begin(save, &options, err) < 0 ||
 	    spool_save(delivery->spool, save, err) < 0 ||
 	    save_mail_finish(save, err) < 0)
@@ -149,21 +157,40 @@ static int save_into(const void *ctx, const struct delivery *delivery,
 	return save_commit(&save, &uid_validity, NULL, err);
 }
 
+/* An error of ours, or something that users do. */
+static enum log_level level_of(const struct err *err)
+{
+	switch (err->code) {
+	case ERR_NOT_FOUND:
+	case ERR_DENIED:
+	case ERR_INVALID:
+	case ERR_QUOTA:
+		return LOG_LEVEL_INFO;
+	default:
+		return LOG_LEVEL_ERROR;
+	}
+}
+
 static int save_and_log(const void *ctx, const struct delivery *delivery,
 			const struct lda_settings *set, const char *name,
 			struct err *err)
 {
-	if (save_into(ctx, delivery, set, name, err) < 0) {
-		log_status(delivery, set,
-			   err->code == ERR_QUOTA ? LOG_LEVEL_INFO
-						  : LOG_LEVEL_ERROR,
-			   mem_printf(ctx, "save failed to %s: %s", name,
-				      err->text));
-		return -1;
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	const char *failed = "open mailbox ";
+
+	if (mailbox_open(delivery->user, name, open_flags(set), &box, err) ==
+	    0) {
+		failed = "";
+		if (save_into(ctx, delivery, box, err) == 0) {
+			log_status(delivery, set, LOG_LEVEL_INFO,
+				   mem_printf(ctx, "saved mail to %s", name));
+			return 0;
+		}
 	}
-	log_status(delivery, set, LOG_LEVEL_INFO,
-		   mem_printf(ctx, "saved mail to %s", name));
-	return 0;
+	log_status(delivery, set, level_of(err),
+		   mem_printf(ctx, "save failed to %s%s: %s", failed, name,
+			      err->text));
+	return -1;
 }
 
 int deliver(const struct delivery *delivery, const struct lda_settings *set,

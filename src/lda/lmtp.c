@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lda/deliver.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "service/service.h"
@@ -20,7 +21,7 @@ enum { LMTP_INPUT_MAX = 128 * 1024, LMTP_CHUNK_MAX = LMTP_INPUT_MAX + 16 };
 static const char *state_name(enum lmtp_state state)
 {
 	static const char *const names[] = {"READY", "MAIL FROM", "RCPT TO",
-					    "DATA"};
+					    "DATA", "DATA"};
 
 	return names[state];
 }
@@ -49,15 +50,15 @@ void lmtp_reset(struct lmtp_session *session)
 {
 	mem_free(session->ctx);
 	session->ctx = mem_ctx(session, "transaction");
-	session->from = NULL;
+	session->session_id = session->from = NULL;
 	session->rcpts = session->last_rcpt = NULL;
 	session->rcpt_count = 0;
 	session->spool = NULL;
+	session->chunking = session->chunk_failed = session->chunk_cr = false;
 	session->state = LMTP_READY;
 }
 
-/* --- the end -----------------------------------------------------------------
- */
+/* --- the end ----------------------------------------------------------- */
 
 static int session_free(struct lmtp_session *session)
 {
@@ -129,8 +130,7 @@ static void timeout(void *ctx)
 	lmtp_end(session, bye, "Disconnected for inactivity");
 }
 
-/* --- input
- * --------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------- */
 
 static size_t take_line(struct lmtp_session *session, struct str in)
 {
@@ -142,9 +142,6 @@ static size_t take_line(struct lmtp_session *session, struct str in)
 		lmtp_command(session, &line);
 		break;
 	case SMTP_PARSE_TOO_LONG:
-		lmtp_reply(session, "500 5.5.2 Line too long");
-		lmtp_bad(session);
-		break;
 	case SMTP_PARSE_BAD:
 		lmtp_reply(session, "500 5.5.2 Invalid command syntax");
 		lmtp_bad(session);
@@ -168,8 +165,12 @@ static void input(void *ctx)
 
 		if (in.len == 0)
 			break;
-		used = session->state == LMTP_DATA ? lmtp_data_feed(session, in)
-						   : take_line(session, in);
+		if (session->state == LMTP_DATA)
+			used = lmtp_data_feed(session, in);
+		else if (session->state == LMTP_CHUNK)
+			used = lmtp_chunk_feed(session, in);
+		else
+			used = take_line(session, in);
 		conn_consume(session->conn, used);
 	}
 	conn_cork(session->conn, false);
@@ -202,7 +203,7 @@ void lmtp_session_new(struct lmtp_process *process,
 	session->remote = client->remote;
 	session->started_ms = clock_monotonic_ms();
 	session->chunk = buf_init(LMTP_CHUNK_MAX);
-	session->session_id = service_session_id(session);
+	session->id = delivery_id(session);
 	session->parser =
 		smtp_parser_new(session, process->set.lmtp_max_line_length);
 	session->conn = conn_new(session, loop, client->fd, LMTP_INPUT_MAX,

@@ -31,6 +31,7 @@ enum lmtp_state {
 	LMTP_MAIL, /* MAIL FROM was accepted */
 	LMTP_RCPT, /* a recipient too */
 	LMTP_DATA,
+	LMTP_CHUNK, /* the octets of a BDAT come in */
 };
 
 struct lmtp_process {
@@ -40,6 +41,7 @@ struct lmtp_process {
 	struct mail_settings mail;
 	const char *hostname, *greeting;
 	struct auth_master *auth;
+	struct anvil *anvil;     /* NULL without lmtp_user_concurrency_limit */
 	struct lmtp_user *users; /* list, latest first */
 	unsigned user_count;
 	struct lmtp_session *sessions; /* list */
@@ -51,7 +53,6 @@ struct lmtp_rcpt {
 	char *detail;  /* NULL: none */
 	char *session_id;
 	struct account *account;
-	struct lmtp_rcpt *same_as; /* the same address was given before */
 	struct lmtp_rcpt *next;
 };
 
@@ -61,7 +62,8 @@ struct lmtp_session {
 	struct ip local, remote;
 	struct smtp_parser *parser;
 	enum lmtp_state state;
-	char *session_id;
+	char *id; /* of the session; see session_id */
+	unsigned transactions;
 	char *helo;
 	const char *command; /* under way, for the log: "DATA"; NULL */
 	bool looking_up, ended;
@@ -70,19 +72,25 @@ struct lmtp_session {
 
 	/* The transaction; all below it is freed with it. */
 	void *ctx;
+	char *session_id; /* the session's, with ":T2" from the second one on */
 	char *from;
 	struct lmtp_rcpt *rcpts, *last_rcpt;
 	unsigned rcpt_count;
 	struct spool *spool;
 	struct dot dot;
 	struct buf chunk; /* of the data, without dots */
+	/* BDAT (RFC 3030). */
+	bool chunking;     /* there was one in this transaction */
+	bool chunk_failed; /* its octets are passed over */
+	bool chunk_last;
+	bool chunk_cr; /* the last octet was CR */
+	uint64_t chunk_size, chunk_left;
 	uint64_t data_started_ms;
 
 	struct lmtp_session *prev, *next;
 };
 
-/* --- lmtp.c ----------------------------------------------------------------
- */
+/* --- lmtp.c ------------------------------------------------------------ */
 
 void lmtp_session_new(struct lmtp_process *process,
 		      const struct service_client *client);
@@ -96,27 +104,25 @@ void lmtp_end(struct lmtp_session *session, const char *bye,
 /* Go on with input after a lookup. */
 void lmtp_resume(struct lmtp_session *session);
 
-/* --- lmtp_command.c
- * ----------------------------------------------------------- */
+/* --- lmtp_command.c ---------------------------------------------------- */
 
 void lmtp_command(struct lmtp_session *session, const struct smtp_line *line);
 /* A wrong command was answered; too many end the session. */
 void lmtp_bad(struct lmtp_session *session);
 
-/* --- lmtp_rcpt.c
- * ----------------------------------------------------------------- */
+/* --- lmtp_rcpt.c ------------------------------------------------------- */
 
 void lmtp_rcpt(struct lmtp_session *session, struct str args);
 
-/* --- lmtp_data.c
- * ------------------------------------------------------------------ */
+/* --- lmtp_data.c ------------------------------------------------------- */
 
 void lmtp_data_begin(struct lmtp_session *session);
 /* Returns the octets used; at the end of the data it delivers and replies. */
 size_t lmtp_data_feed(struct lmtp_session *session, struct str in);
+void lmtp_bdat(struct lmtp_session *session, struct str args);
+size_t lmtp_chunk_feed(struct lmtp_session *session, struct str in);
 
-/* --- lmtp_user.c
- * ------------------------------------------------------------------- */
+/* --- lmtp_user.c ------------------------------------------------------- */
 
 /* The user's storage, from the last delivery if nothing about the account has
  * changed. Call with the user's rights. The process keeps it. */

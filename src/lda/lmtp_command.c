@@ -14,7 +14,7 @@ void lmtp_bad(struct lmtp_session *session)
 {
 	char *bye;
 
-	if (++session->bad_commands <
+	if (++session->bad_commands <=
 	    session->process->set.lmtp_max_bad_commands)
 		return;
 	bye = mem_printf(session, "421 4.7.0 %s Too many invalid commands.",
@@ -22,8 +22,7 @@ void lmtp_bad(struct lmtp_session *session)
 	lmtp_end(session, bye, "Too many invalid commands.");
 }
 
-/* --- LHLO
- * ---------------------------------------------------------------------- */
+/* --- LHLO -------------------------------------------------------------- */
 
 /* The name goes into Received: what no host name has becomes '?'. */
 static char *clean_helo(const void *ctx, struct str name)
@@ -52,22 +51,14 @@ static void cmd_lhlo(struct lmtp_session *session, struct str args)
 	session->helo = clean_helo(session, name);
 	lmtp_reply(session, "250-%s", process->hostname);
 	lmtp_reply(session, "250-8BITMIME");
+	lmtp_reply(session, "250-CHUNKING");
 	lmtp_reply(session, "250-ENHANCEDSTATUSCODES");
 	lmtp_reply(session, "250-PIPELINING");
 	lmtp_reply(session, "250 SIZE %llu",
 		   (unsigned long long)process->set.lmtp_max_message_size);
 }
 
-static void cmd_helo(struct lmtp_session *session, struct str args)
-{
-	(void)args;
-	/* RFC 2033 section 4.1: LMTP must not answer them well. */
-	lmtp_reply(session, "500 5.5.1 This is an LMTP server; use LHLO");
-	lmtp_bad(session);
-}
-
-/* --- MAIL
- * -------------------------------------------------------------------------- */
+/* --- MAIL -------------------------------------------------------------- */
 
 static bool has_workaround(struct lmtp_session *session, const char *name)
 {
@@ -126,7 +117,7 @@ static const char *mail_params(struct lmtp_session *session,
 		} else if (str_case_is(str_of(params->name), "BODY")) {
 			if (!str_case_is(value, "7BIT") &&
 			    !str_case_is(value, "8BITMIME"))
-				return "501 5.5.4 Unsupported mail BODY type";
+				return "555 5.5.4 Unsupported mail BODY type";
 		} else {
 			return "555 5.5.4 Unsupported parameters";
 		}
@@ -155,6 +146,11 @@ static void cmd_mail(struct lmtp_session *session, struct str args)
 		return;
 	}
 	session->from = path.address;
+	session->session_id =
+		++session->transactions == 1
+			? session->id
+			: mem_printf(session->ctx, "%s:T%u", session->id,
+				     session->transactions);
 	session->state = LMTP_MAIL;
 	lmtp_reply(session, "250 2.1.0 OK");
 }
@@ -165,11 +161,14 @@ static void cmd_rcpt(struct lmtp_session *session, struct str args)
 		lmtp_reply(session, "503 5.5.0 MAIL needed first");
 		return;
 	}
+	if (session->chunking) {
+		lmtp_reply(session, "503 5.5.0 Not allowed after BDAT");
+		return;
+	}
 	lmtp_rcpt(session, tolerate(session, session->ctx, args, "TO"));
 }
 
-/* --- the others
- * ----------------------------------------------------------------------- */
+/* --- the others -------------------------------------------------------- */
 
 static bool no_args(struct lmtp_session *session, struct str args)
 {
@@ -188,6 +187,8 @@ static void cmd_data(struct lmtp_session *session, struct str args)
 		lmtp_reply(session, "503 5.5.0 MAIL needed first");
 	else if (session->state == LMTP_MAIL)
 		lmtp_reply(session, "503 5.5.0 No valid recipients");
+	else if (session->chunking)
+		lmtp_reply(session, "503 5.5.0 Not allowed after BDAT");
 	else
 		lmtp_data_begin(session);
 }
@@ -209,7 +210,7 @@ static void cmd_noop(struct lmtp_session *session, struct str args)
 static void cmd_vrfy(struct lmtp_session *session, struct str args)
 {
 	if (str_trim(args).len == 0) {
-		lmtp_reply(session, "501 5.5.4 Missing argument");
+		lmtp_reply(session, "501 5.5.4 Invalid parameters");
 		lmtp_bad(session);
 		return;
 	}
@@ -218,19 +219,32 @@ static void cmd_vrfy(struct lmtp_session *session, struct str args)
 
 static void cmd_quit(struct lmtp_session *session, struct str args)
 {
-	(void)args;
+	if (!no_args(session, args))
+		return;
 	session->command = NULL;
 	lmtp_end(session, "221 2.0.0 Bye", "Logged out");
+}
+
+static void cmd_starttls(struct lmtp_session *session, struct str args)
+{
+	(void)args;
+	lmtp_reply(session, "502 5.5.1 TLS support is not enabled.");
+}
+
+static void cmd_auth(struct lmtp_session *session, struct str args)
+{
+	(void)args;
+	lmtp_reply(session, "502 5.5.1 Unsupported command");
 }
 
 static const struct {
 	const char *name;
 	void (*run)(struct lmtp_session *session, struct str args);
 } commands[] = {
-	{"DATA", cmd_data}, {"EHLO", cmd_helo}, {"HELO", cmd_helo},
-	{"LHLO", cmd_lhlo}, {"MAIL", cmd_mail}, {"NOOP", cmd_noop},
-	{"QUIT", cmd_quit}, {"RCPT", cmd_rcpt}, {"RSET", cmd_rset},
-	{"VRFY", cmd_vrfy},
+	{"AUTH", cmd_auth},         {"BDAT", lmtp_bdat}, {"DATA", cmd_data},
+	{"LHLO", cmd_lhlo},         {"MAIL", cmd_mail},  {"NOOP", cmd_noop},
+	{"QUIT", cmd_quit},         {"RCPT", cmd_rcpt},  {"RSET", cmd_rset},
+	{"STARTTLS", cmd_starttls}, {"VRFY", cmd_vrfy},
 };
 
 void lmtp_command(struct lmtp_session *session, const struct smtp_line *line)
@@ -244,7 +258,8 @@ void lmtp_command(struct lmtp_session *session, const struct smtp_line *line)
 		commands[i].run(session, line->args);
 		if (session->bad_commands == bad)
 			session->bad_commands = 0;
-		if (!session->looking_up && session->state != LMTP_DATA)
+		if (!session->looking_up && session->state != LMTP_DATA &&
+		    session->state != LMTP_CHUNK)
 			session->command = NULL;
 		return;
 	}

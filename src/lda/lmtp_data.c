@@ -51,7 +51,7 @@ static void write_trace(struct lmtp_session *session, struct buf *out)
 	trace_write(&trace, out);
 }
 
-void lmtp_data_begin(struct lmtp_session *session)
+static void begin(struct lmtp_session *session)
 {
 	const struct lmtp_process *process = session->process;
 	CLEANUP(buf_free) struct buf trace = buf_init(TRACE_MAX);
@@ -67,14 +67,18 @@ void lmtp_data_begin(struct lmtp_session *session)
 	session->spool = spool_new(session->ctx, str_n(trace.data, trace.len),
 				   process->mail.mail_temp_dir,
 				   process->set.lmtp_max_message_size, &limits);
+	session->data_started_ms = clock_monotonic_ms();
+}
+
+void lmtp_data_begin(struct lmtp_session *session)
+{
+	begin(session);
 	session->dot = (struct dot){.state = DOT_LINE_START};
 	session->state = LMTP_DATA;
-	session->data_started_ms = clock_monotonic_ms();
 	lmtp_reply(session, "354 OK");
 }
 
-/* --- one recipient
- * ------------------------------------------------------------ */
+/* --- one recipient ----------------------------------------------------- */
 
 static const char *mailbox_of(const struct lmtp_session *session,
 			      const struct lmtp_rcpt *rcpt)
@@ -157,77 +161,140 @@ static void reply_failure(struct lmtp_session *session,
 			   rcpt->address);
 }
 
-static void reply_saved(struct lmtp_session *session,
-			const struct lmtp_rcpt *rcpt, const char *id)
-{
-	lmtp_reply(session, "250 2.0.0 <%s> %s Saved", rcpt->address, id);
-}
-
-/* --- all of them
- * ---------------------------------------------------------------- */
-
-/* A recipient that was named twice gets one mail and two replies. */
-struct outcome {
-	const struct lmtp_rcpt *rcpt;
-	int ret;
-	struct err err;
-};
-
-static const struct outcome *outcome_of(const struct outcome *all,
-					const struct lmtp_rcpt *rcpt)
-{
-	for (;; all++) {
-		if (all->rcpt == rcpt)
-			return all;
-	}
-}
+/* --- all of them ------------------------------------------------------- */
 
 static void deliver_all(struct lmtp_session *session)
 {
-	struct outcome *all =
-		mem_array(session->ctx, struct outcome, session->rcpt_count);
-	const struct outcome *done;
-	struct err spool_err;
+	struct err spool_err, err;
 	int spooled = spool_end(session->spool, &spool_err);
-	size_t n = 0;
 
 	if (spooled < 0 && spool_err.code != ERR_LIMIT)
 		log_error("%s", spool_err.text);
 	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
-	     rcpt = rcpt->next, n++) {
-		all[n].rcpt = rcpt;
-		if (spooled < 0) {
-			all[n].ret = -1;
-			all[n].err = spool_err;
-		} else if (rcpt->same_as == NULL) {
-			all[n].ret = deliver_one(session, rcpt, &all[n].err);
-		}
-		done = outcome_of(all,
-				  rcpt->same_as == NULL ? rcpt : rcpt->same_as);
-		if (done->ret == 0)
-			reply_saved(session, rcpt, done->rcpt->session_id);
+	     rcpt = rcpt->next) {
+		if (spooled < 0)
+			reply_failure(session, rcpt, &spool_err);
+		else if (deliver_one(session, rcpt, &err) < 0)
+			reply_failure(session, rcpt, &err);
 		else
-			reply_failure(session, rcpt, &done->err);
+			lmtp_reply(session, "250 2.0.0 <%s> %s Saved",
+				   rcpt->address, rcpt->session_id);
 	}
 	lmtp_users_prune(session->process);
+	session->command = NULL;
+	lmtp_reset(session);
+}
+
+/* What goes wrong is told at the end, when a reply is due. */
+static void write_chunk(struct lmtp_session *session)
+{
+	struct err err;
+
+	spool_write(session->spool, session->chunk.data, session->chunk.len,
+		    &err);
 }
 
 size_t lmtp_data_feed(struct lmtp_session *session, struct str in)
 {
 	size_t used;
-	struct err err;
 
 	buf_reset(&session->chunk);
 	used = dot_feed(&session->dot, in.data, in.len, &session->chunk);
-	/* What went wrong is told at the end, when a reply is due. */
-	spool_write(session->spool, session->chunk.data, session->chunk.len,
-		    &err);
-	if (session->dot.state != DOT_END)
-		return used;
-	deliver_all(session);
+	write_chunk(session);
+	if (session->dot.state == DOT_END)
+		deliver_all(session);
+	return used;
+}
+
+/* --- BDAT (RFC 3030) ----------------------------------------------------- */
+
+/* NULL, or why there can be none now. */
+static const char *chunk_refusal(const struct lmtp_session *session)
+{
+	if (session->chunk_failed)
+		return "Previous data chunk failed, issue RSET first";
+	if (session->state == LMTP_READY)
+		return "MAIL needed first";
+	return session->state == LMTP_MAIL ? "No valid recipients" : NULL;
+}
+
+/* A chunk is whole. */
+static void end_chunk(struct lmtp_session *session)
+{
+	session->state = session->rcpts != NULL  ? LMTP_RCPT
+			 : session->from != NULL ? LMTP_MAIL
+						 : LMTP_READY;
 	session->command = NULL;
-	lmtp_reset(session);
-	mem_free(session->session_id);
-	session->session_id = service_session_id(session);
+	if (session->chunk_failed)
+		return;
+	if (!session->chunk_last) {
+		lmtp_reply(session, "250 2.0.0 Added %llu octets",
+			   (unsigned long long)session->chunk_size);
+		return;
+	}
+	if (session->chunk_cr) {
+		buf_reset(&session->chunk);
+		buf_putc(&session->chunk, '\r');
+		write_chunk(session);
+	}
+	deliver_all(session);
+}
+
+void lmtp_bdat(struct lmtp_session *session, struct str args)
+{
+	const char *refusal = chunk_refusal(session);
+	struct str size, last = STR("LAST"), more;
+	uint64_t octets;
+
+	session->chunk_last = false;
+	if (!str_word(&args, &size) || !str_to_u64(size, &octets) ||
+	    ((session->chunk_last = str_word(&args, &last)) &&
+	     (!str_case_is(last, "LAST") || str_word(&args, &more)))) {
+		lmtp_reply(session, "501 5.5.4 Invalid parameters");
+		lmtp_bad(session);
+		return;
+	}
+	if (refusal != NULL) {
+		lmtp_reply(session, "503 5.5.0 %s", refusal);
+		session->chunk_failed = true;
+	} else if (!session->chunking) {
+		begin(session);
+		session->chunking = true;
+	}
+	session->chunk_size = session->chunk_left = octets;
+	session->state = LMTP_CHUNK;
+	if (octets == 0)
+		end_chunk(session);
+}
+
+/* CRLF becomes LF; a CR at the end of `in` waits for what follows. */
+static void add_lines(struct lmtp_session *session, struct str in)
+{
+	while (in.len > 0) {
+		const char *cr = memchr(in.data, '\r', in.len);
+		size_t plain = cr == NULL ? in.len : (size_t)(cr - in.data);
+
+		if (session->chunk_cr && in.data[0] != '\n')
+			buf_putc(&session->chunk, '\r');
+		session->chunk_cr = cr != NULL;
+		buf_append(&session->chunk, in.data, plain);
+		in = str_from(in, cr == NULL ? plain : plain + 1);
+	}
+}
+
+size_t lmtp_chunk_feed(struct lmtp_session *session, struct str in)
+{
+	size_t used = in.len < session->chunk_left
+			      ? in.len
+			      : (size_t)session->chunk_left;
+
+	if (!session->chunk_failed) {
+		buf_reset(&session->chunk);
+		add_lines(session, str_n(in.data, used));
+		write_chunk(session);
+	}
+	session->chunk_left -= used;
+	if (session->chunk_left == 0)
+		end_chunk(session);
 	return used;
 }

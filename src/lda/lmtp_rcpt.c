@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#include <unistd.h>
+
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "lda/deliver.h"
 #include "lda/lmtp.h"
 #include "net/conn.h"
+#include "service/account.h"
+#include "service/anvil.h"
 #include "service/auth_master.h"
 #include "service/service.h"
 
@@ -12,6 +16,7 @@
 struct lookup {
 	struct lmtp_session *session; /* NULL: gone */
 	struct lmtp_rcpt *rcpt;
+	struct lookup **link; /* the recipient's way to tell that */
 };
 
 static int lookup_forget(struct lookup **link)
@@ -20,15 +25,21 @@ static int lookup_forget(struct lookup **link)
 	return 0;
 }
 
-static struct lmtp_rcpt *find_same(struct lmtp_session *session,
-				   const char *address)
+/* The answer came: its session and recipient, NULL if they are gone. */
+static struct lmtp_session *lookup_end(struct lookup *lookup,
+				       struct lmtp_rcpt **rcpt_out)
 {
-	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
-	     rcpt = rcpt->next) {
-		if (strcmp(rcpt->address, address) == 0)
-			return rcpt->same_as != NULL ? rcpt->same_as : rcpt;
+	struct lmtp_session *session = lookup->session;
+
+	*rcpt_out = lookup->rcpt;
+	if (session != NULL) {
+		talloc_set_destructor(lookup->link, NULL);
+		mem_free(lookup->link);
+		session->looking_up = false;
+		session->command = NULL;
 	}
-	return NULL;
+	mem_free(lookup);
+	return session;
 }
 
 /* Replies of several recipients are told apart by ":R2". */
@@ -69,6 +80,55 @@ static void refuse(struct lmtp_session *session, const struct lmtp_rcpt *rcpt,
 			   rcpt->address);
 }
 
+/* --- lmtp_user_concurrency_limit ----------------------------------------- */
+
+static const struct ip nowhere;
+
+struct counted {
+	struct anvil *anvil;
+	const char *user;
+};
+
+static int uncount(struct counted *counted)
+{
+	anvil_disconnect(counted->anvil, getpid(), "lmtp", counted->user,
+			 &nowhere);
+	return 0;
+}
+
+/* Tell anvil of a delivery for as long as the recipient is there. */
+static void count(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
+{
+	struct counted *counted = mem_new(rcpt, struct counted);
+
+	counted->anvil = session->process->anvil;
+	counted->user = mem_strdup(counted, rcpt->account->name);
+	anvil_connect(counted->anvil, getpid(), "lmtp", counted->user,
+		      &nowhere);
+	talloc_set_destructor(counted, uncount);
+}
+
+static void counted_others(void *ctx, unsigned others)
+{
+	struct lmtp_rcpt *rcpt;
+	struct lmtp_session *session = lookup_end(ctx, &rcpt);
+
+	if (session == NULL)
+		return;
+	if (others >= session->process->set.lmtp_user_concurrency_limit) {
+		lmtp_reply(session,
+			   "451 4.3.0 <%s> Too many concurrent deliveries "
+			   "for user",
+			   rcpt->address);
+	} else {
+		count(session, rcpt);
+		accept_rcpt(session, rcpt);
+	}
+	lmtp_resume(session);
+}
+
+/* --- who is it? ---------------------------------------------------------- */
+
 static void looked_up(void *ctx, const struct account *account,
 		      const struct err *err)
 {
@@ -76,19 +136,23 @@ static void looked_up(void *ctx, const struct account *account,
 	struct lmtp_session *session = lookup->session;
 	struct lmtp_rcpt *rcpt = lookup->rcpt;
 
-	if (session != NULL) {
-		session->looking_up = false;
-		session->command = NULL;
-		if (account == NULL) {
-			refuse(session, rcpt, err);
-		} else {
-			rcpt->account = account_copy(rcpt, account);
-			accept_rcpt(session, rcpt);
+	if (session != NULL && !session->ended && account != NULL) {
+		rcpt->account = account_copy(rcpt, account);
+		if (session->process->anvil != NULL) {
+			anvil_count(session->process->anvil, "lmtp",
+				    rcpt->account->name, &nowhere,
+				    counted_others, lookup);
+			return;
 		}
 	}
-	mem_free(lookup);
-	if (session != NULL)
-		lmtp_resume(session);
+	session = lookup_end(lookup, &rcpt);
+	if (session == NULL)
+		return;
+	if (account == NULL)
+		refuse(session, rcpt, err);
+	else
+		accept_rcpt(session, rcpt);
+	lmtp_resume(session);
 }
 
 static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
@@ -104,12 +168,23 @@ static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 
 	lookup->session = session;
 	lookup->rcpt = rcpt;
+	lookup->link = link;
 	*link = lookup;
 	talloc_set_destructor(link, lookup_forget);
 	session->looking_up = true;
 	conn_pause(session->conn);
 	auth_master_user(session->process->auth, rcpt->user, &info, looked_up,
 			 lookup);
+}
+
+/* ORCPT (RFC 3461) asks nothing of who delivers. */
+static bool params_known(const struct smtp_param *params)
+{
+	for (; params->name != NULL; params++) {
+		if (strcmp(params->name, "ORCPT") != 0)
+			return false;
+	}
+	return true;
 }
 
 void lmtp_rcpt(struct lmtp_session *session, struct str args)
@@ -119,15 +194,17 @@ void lmtp_rcpt(struct lmtp_session *session, struct str args)
 	const char *problem;
 
 	if (!smtp_path_parse(session->ctx, args, "TO", &path, &problem)) {
-		lmtp_reply(session, "501 5.5.4 Invalid TO: %s", problem);
+		lmtp_reply(session, "501 5.5.4 %s", problem);
 		lmtp_bad(session);
 		return;
 	}
 	if (path.local == NULL || path.local[0] == '\0') {
-		lmtp_reply(session, "550 5.1.3 Invalid TO: Empty address");
+		lmtp_reply(session,
+			   "501 5.5.4 Invalid TO: Null path not allowed");
+		lmtp_bad(session);
 		return;
 	}
-	if (path.params->name != NULL) {
+	if (!params_known(path.params)) {
 		lmtp_reply(session, "555 5.5.4 Unsupported parameters");
 		return;
 	}
@@ -143,9 +220,5 @@ void lmtp_rcpt(struct lmtp_session *session, struct str args)
 						       path.local, path.domain),
 		      session->process->lda.recipient_delimiter, &rcpt->user,
 		      &rcpt->detail);
-	rcpt->same_as = find_same(session, rcpt->address);
-	if (rcpt->same_as != NULL)
-		accept_rcpt(session, rcpt);
-	else
-		look_up(session, rcpt);
+	look_up(session, rcpt);
 }

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "lda/deliver.h"
 #include "lda/lmtp.h"
+#include "service/anvil.h"
 #include "service/auth_master.h"
 #include "service/service.h"
 
@@ -33,6 +34,10 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	process->auth =
 		auth_master_new(process, service_loop(env),
 				service_socket_path(process, env, socket));
+	if (process->set.lmtp_user_concurrency_limit > 0)
+		process->anvil =
+			anvil_new(process, service_loop(env),
+				  service_socket_path(process, env, "anvil"));
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-pkglibexec_PROGRAMS += lmtp
+pkglibexec_PROGRAMS += dovetail-lda lmtp
 deliver_common = \
 	src/lda/address.c \
 	src/lda/deliver.c src/lda/deliver.h \
@@ -14,4 +14,9 @@ lmtp_SOURCES = $(deliver_common) \
 	src/lda/lmtp_user.c \
 	src/lda/main_lmtp.c
 lmtp_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
+dovetail_lda_SOURCES = $(deliver_common) \
+	src/lda/lda.h \
+	src/lda/lda_mail.c \
+	src/lda/main_lda.c
+dovetail_lda_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
 libsettings_a_SOURCES += src/lda/settings.c

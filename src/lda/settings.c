@@ -68,7 +68,7 @@ const struct setting lmtp_settings[] = {
 	S(lmtp_max_message_size, "0",
 	  "Largest mail, also announced as SIZE; 0: any that the disk holds."),
 	S(lmtp_max_recipients, "1000", "Recipients of one mail."),
-	S(lmtp_max_bad_commands, "20",
+	S(lmtp_max_bad_commands, "10",
 	  "After how many wrong commands in a row a client is thrown out."),
 	S(lmtp_user_cache_size, "100",
 	  "Users whose mailboxes a process keeps open for the next delivery."),

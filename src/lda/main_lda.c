@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/main_lda.c - dovetail-lda(1): what an MTA runs for one mail to one user.
+ * Its exit statuses are those of sysexits.h, which MTAs know.
+ */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "lda/deliver.h"
+#include "lda/lda.h"
+#include "lda/spool.h"
+#include "mime/address.h"
+#include "mime/header.h"
+#include "service/account.h"
+#include "service/auth_master.h"
+#include "service/privs.h"
+#include "service/service.h"
+
+static const char usage[] =
+	"Usage: dovetail-lda [-c <config file>] [-d <username>] [-p <path>]\n"
+	"                    [-m <mailbox>] [-e] [-k] [-f <envelope sender>]\n"
+	"                    [-a <original envelope recipient>]\n"
+	"                    [-r <final envelope recipient>]\n"
+	"                    [-o <setting>=<value>]\n";
+
+/* --- the command line ---------------------------------------------------- */
+
+static bool take_override(struct lda_options *options, const char *text)
+{
+	if (options->override_count == LDA_MAX_OVERRIDES)
+		return false;
+	options->overrides[options->override_count++] = text;
+	return true;
+}
+
+static bool take_option(struct lda_options *options, int option)
+{
+	switch (option) {
+	case 'a':
+		options->original_to = optarg;
+		return true;
+	case 'c':
+		options->config_path = optarg;
+		return true;
+	case 'd':
+		options->user = optarg;
+		return true;
+	case 'e':
+		options->explain = true;
+		return true;
+	case 'f':
+		options->from = optarg;
+		return true;
+	case 'k':
+		options->keep_environment = true;
+		return true;
+	case 'm':
+		/* Some MTAs give "" for no detail. */
+		if (optarg[0] != '\0')
+			options->mailbox = optarg;
+		return true;
+	case 'o':
+		return take_override(options, optarg);
+	case 'p':
+		options->path = optarg;
+		return true;
+	case 'r':
+		options->final_to = optarg;
+		return true;
+	}
+	return false;
+}
+
+static void read_options(struct lda_options *options, int argc, char **argv)
+{
+	int option;
+
+	options->mailbox = "INBOX";
+	while ((option = getopt(argc, argv, "a:c:d:ef:km:o:p:r:")) != -1) {
+		if (!take_option(options, option)) {
+			fputs(usage, stderr);
+			exit(EX_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fputs(usage, stderr);
+		log_fatal(EX_USAGE, "Unknown argument: %s", argv[optind]);
+	}
+}
+
+/* --- settings and log ---------------------------------------------------- */
+
+static int read_config(struct lda *lda, struct err *err)
+{
+	const struct config_filter filter = {.protocol = "lda"};
+
+	if (config_open(lda, lda->options.config_path, &lda->config, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < lda->options.override_count; i++) {
+		if (config_override(lda->config, lda->options.overrides[i],
+				    err) < 0)
+			return -1;
+	}
+	if (config_read(lda, lda->config, &filter, base_settings, &lda->base,
+			err) < 0 ||
+	    config_read(lda, lda->config, &filter, log_settings, &lda->log,
+			err) < 0 ||
+	    config_read(lda, lda->config, &filter, lda_settings, &lda->set,
+			err) < 0 ||
+	    config_read(lda, lda->config, &filter, mail_settings, &lda->mail,
+			err) < 0)
+		return -1;
+	return 0;
+}
+
+static void open_log(struct lda *lda)
+{
+	const char *path = lda->log.log_path;
+
+	if (path[0] == '\0' || strcmp(path, "syslog") == 0)
+		log_open_syslog("lda", lda->base.instance_name,
+				lda->log.syslog_facility);
+	else
+		log_open_file("lda", path, lda->log.log_timestamp);
+	log_debug_set(lda->mail.mail_debug);
+}
+
+/* Not for whoever sent the mail to decide about us; PATH and the like are. */
+static void clean_environment(const struct lda *lda)
+{
+	static const char *const kept[] = {"HOME", "USER", "TZ"};
+	char *values[sizeof(kept) / sizeof(kept[0])];
+	size_t count = sizeof(kept) / sizeof(kept[0]);
+
+	if (lda->options.keep_environment)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const char *value = getenv(kept[i]);
+
+		values[i] = value == NULL ? NULL : mem_strdup(lda, value);
+	}
+	clearenv();
+	for (size_t i = 0; i < count; i++) {
+		if (values[i] != NULL)
+			setenv(kept[i], values[i], 1);
+	}
+}
+
+/* --- the user ------------------------------------------------------------ */
+
+/* Without -d it is the one who runs this, and nobody is asked. */
+static int own_account(struct lda *lda, struct err *err)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *name = getenv("USER"), *home = getenv("HOME");
+	struct account account = {.uid = geteuid(), .gid = getegid()};
+	static const char *const none[] = {NULL};
+
+	if (name == NULL && pw != NULL)
+		name = pw->pw_name;
+	if (home == NULL && pw != NULL)
+		home = pw->pw_dir;
+	if (name == NULL)
+		return err_set(err, ERR_TEMPORARY,
+			       "Couldn't lookup our username (uid=%u)",
+			       (unsigned)getuid());
+	account.name = name;
+	account.home = home;
+	account.fields = none;
+	lda->account = account_copy(lda, &account);
+	return 0;
+}
+
+static int find_account(struct lda *lda, const char *session_id,
+			struct err *err)
+{
+	const struct auth_request_info info = {
+		.service = "lda",
+		.session_id = session_id,
+		.pid = getpid(),
+	};
+	const char *socket = lda->base.auth_socket_path;
+
+	if (lda->options.user == NULL)
+		return own_account(lda, err);
+	if (socket[0] != '/')
+		socket = mem_printf(lda, "%s/%s", lda->base.base_dir, socket);
+	return auth_user_lookup(lda, socket, lda->options.user, &info,
+				&lda->account, err);
+}
+
+static int open_user(struct lda *lda, const char *session_id, struct err *err)
+{
+	const struct user_context context = {
+		.service = "lda",
+		.session_id = session_id,
+	};
+
+	if (lda->options.user != NULL &&
+	    privs_drop(lda->account, lda->config, err) < 0)
+		return -1;
+	if (lda->account->home != NULL)
+		setenv("HOME", lda->account->home, 1);
+	setenv("USER", lda->account->name, 1);
+	return user_open(lda, lda->config, lda->account, &context, &lda->user,
+			 err);
+}
+
+/* --- the delivery -------------------------------------------------------- */
+
+static int exit_status(const struct lda *lda, const struct err *err)
+{
+	switch (err->code) {
+	case ERR_QUOTA:
+		if (lda->set.quota_full_tempfail)
+			return EX_TEMPFAIL;
+		/* The MTA returns the mail, with this as the reason. */
+		fprintf(stderr, "%s\n", err->text);
+		return EX_NOPERM;
+	case ERR_LIMIT:
+		fprintf(stderr, "%s\n", err->text);
+		return EX_NOPERM;
+	default:
+		return EX_TEMPFAIL;
+	}
+}
+
+/* Who the mail was for before the MTA's aliases, if nothing says more. */
+static const char *header_recipient(struct lda *lda)
+{
+	const char *name = lda->set.lda_original_recipient_header;
+	struct header_field field;
+	struct address *list;
+	size_t count;
+
+	if (name[0] == '\0' ||
+	    !header_find(spool_header(lda->spool), name, &field))
+		return NULL;
+	address_parse(lda, field.value, 1, &list, &count);
+	if (count == 0 || list[0].mailbox == NULL)
+		return NULL;
+	if (list[0].domain == NULL)
+		return list[0].mailbox;
+	return mem_printf(lda, "%s@%s", list[0].mailbox, list[0].domain);
+}
+
+static const char *recipient(struct lda *lda)
+{
+	const char *original = lda->options.original_to;
+
+	if (lda->options.final_to != NULL)
+		return lda->options.final_to;
+	if (original == NULL)
+		original = header_recipient(lda);
+	return original == NULL ? lda->account->name : original;
+}
+
+static int run(struct lda *lda)
+{
+	uint64_t started = clock_monotonic_ms();
+	char *session_id = delivery_id(lda);
+	struct delivery delivery = {
+		.service = "lda",
+		.session_id = session_id,
+		.mailbox = lda->options.mailbox,
+		.session_started_ms = started,
+	};
+	struct err err;
+
+	if (find_account(lda, session_id, &err) < 0) {
+		if (err.code == ERR_NOT_FOUND)
+			return EX_NOUSER;
+		log_error("user %s: %s", lda->options.user, err.text);
+		return EX_TEMPFAIL;
+	}
+	if (open_user(lda, session_id, &err) < 0 || lda_read(lda, &err) < 0) {
+		log_error("user %s: %s", lda->account->name, err.text);
+		return EX_TEMPFAIL;
+	}
+	delivery.user = lda->user;
+	delivery.from = lda->from == NULL ? "" : lda->from;
+	delivery.to = recipient(lda);
+	delivery.spool = lda->spool;
+	delivery.started_ms = clock_monotonic_ms();
+	if (deliver(&delivery, &lda->set, &err) < 0)
+		return exit_status(lda, &err);
+	return EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "lda");
+	struct lda *lda = mem_new(ctx, struct lda);
+	struct err err;
+
+	log_open("lda", LOG_TO_STDERR);
+	read_options(&lda->options, argc, argv);
+	if (read_config(lda, &err) < 0)
+		log_fatal(EX_TEMPFAIL, "%s", err.text);
+	if (lda->options.user == NULL && geteuid() == 0)
+		log_fatal(EX_USAGE,
+			  "destination user parameter (-d user) not given");
+	clean_environment(lda);
+	open_log(lda);
+	return run(lda);
+}

@@ -12,5 +12,6 @@ CONFIG_PRESET(anvil, "service anvil {\n"
 		     "  unix_listener anvil {\n"
 		     "  }\n"
 		     "  unix_listener anvil-auth-penalty {\n"
+		     "    user = $default_internal_user\n"
 		     "  }\n"
 		     "}\n");

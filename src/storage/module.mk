@@ -35,6 +35,7 @@ libsettings_a_SOURCES += src/storage/settings.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += \
+	tests/crash/test_concurrent \
 	tests/crash/test_kill \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_list \
@@ -48,6 +49,9 @@ check_PROGRAMS += \
 STORAGE_FIXTURE = tests/unit/storage/fixture.c tests/unit/storage/fixture.h
 STORAGE_TEST_LIBS = $(LIB_STORAGE) $(LIB_SETTINGS) $(LIB_CONFIG) \
 	$(CMOCKA_LIBS)
+tests_crash_test_concurrent_SOURCES = tests/crash/test_concurrent.c \
+	$(STORAGE_FIXTURE)
+tests_crash_test_concurrent_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_kill_SOURCES = tests/crash/test_kill.c $(STORAGE_FIXTURE)
 tests_crash_test_kill_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \

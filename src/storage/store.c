@@ -15,12 +15,35 @@
 /* One rebuild and one making of a missing mailbox, each followed by a look. */
 enum { SYNC_TRIES = 3 };
 
-int store_open_index(struct storage *store, struct err *err)
+static int open_memory(struct storage *store, struct err *err)
+{
+	return index_open_memory(store->location.settings->mail_temp_dir,
+				 &store->index, err);
+}
+
+static int open_dir(struct storage *store, struct err *err)
 {
 	const struct location *location = &store->location;
 	char *dir;
 	int ret;
 
+	if (dir_create(location->index, location->dir_mode, err) < 0)
+		return -1;
+	dir = mem_printf(NULL, "%s/dovetail.index", location->index);
+	ret = index_open(dir, location->file_mode, &store->index, err);
+	mem_free(dir);
+	return ret;
+}
+
+/* Mail that can be read must be, even where nothing can be written. */
+static bool memory_will_do(const struct err *err)
+{
+	return err->code == ERR_DENIED || err->code == ERR_NO_SPACE ||
+	       err->code == ERR_QUOTA;
+}
+
+int store_open_index(struct storage *store, struct err *err)
+{
 	if (store->corrupt) {
 		index_close(&store->index);
 		store->corrupt = false;
@@ -28,15 +51,14 @@ int store_open_index(struct storage *store, struct err *err)
 	}
 	if (store->index != NULL)
 		return 0;
-	if (location->index_memory)
-		return index_open_memory(location->settings->mail_temp_dir,
-					 &store->index, err);
-	if (dir_create(location->index, location->dir_mode, err) < 0)
+	if (store->location.index_memory)
+		return open_memory(store, err);
+	if (open_dir(store, err) == 0)
+		return 0;
+	if (!memory_will_do(err))
 		return -1;
-	dir = mem_printf(NULL, "%s/dovetail.index", location->index);
-	ret = index_open(dir, location->file_mode, &store->index, err);
-	mem_free(dir);
-	return ret;
+	log_warning("%s; the index of this session is in memory", err->text);
+	return open_memory(store, err);
 }
 
 int store_failed(struct storage *store, struct err *err)

@@ -23,7 +23,7 @@ static char dir[64];
 static int make_dir(void **state)
 {
 	(void)state;
-	strcpy(dir, "/tmp/test_file.XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/test_file.XXXXXX");
 	return mkdtemp(dir) == NULL ? -1 : 0;
 }
 

@@ -88,7 +88,7 @@ static int make_dir(void **state)
 
 	(void)state;
 	all = buf_init(FILES_MAX);
-	strcpy(dir, "/tmp/test_confd.XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/test_confd.XXXXXX");
 	if (mkdtemp(dir) == NULL)
 		return -1;
 	return dir_create(mem_printf(ctx, "%s/conf.d", dir), 0700, &err);

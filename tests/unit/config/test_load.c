@@ -89,7 +89,7 @@ CONFIG_PRESET(test, "service imap {\n"
 static int make_dir(void **state)
 {
 	(void)state;
-	strcpy(dir, "/tmp/test_load.XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/test_load.XXXXXX");
 	return mkdtemp(dir) == NULL ? -1 : 0;
 }
 
@@ -123,8 +123,8 @@ static struct config *load(const char *text)
 
 	assert_int_equal(ret<0, errors.len> 0);
 	assert_non_null(config);
-	strcpy(errors_text, errors.data);
-	strcpy(warnings_text, warnings.data);
+	snprintf(errors_text, sizeof(errors_text), "%s", errors.data);
+	snprintf(warnings_text, sizeof(warnings_text), "%s", warnings.data);
 	return config;
 }
 
@@ -241,12 +241,12 @@ static void test_braces(void **state)
 
 static void test_nesting_is_bounded(void **state)
 {
-	char text[4096] = "";
+	CLEANUP(buf_free) struct buf text = buf_init(4096);
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		strcat(text, "service imap {\n");
-	complains(text, "Sections nest too deep");
+		buf_add(&text, "service imap {\n");
+	complains(text.data, "Sections nest too deep");
 }
 
 static void test_includes_are_relative_and_in_ascii_order(void **state)

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -135,15 +137,15 @@ static void test_what_is_broken(void **state)
 
 static void test_nesting_is_bounded(void **state)
 {
-	char format[2000] = "";
+	CLEANUP(buf_free) struct buf format = buf_init(2000);
 
 	(void)state;
 	for (int i = 0; i < 50; i++)
-		strcat(format, "%{if;1;==;1;");
-	strcat(format, "x");
+		buf_add(&format, "%{if;1;==;1;");
+	buf_add(&format, "x");
 	for (int i = 0; i < 50; i++)
-		strcat(format, ";n}");
-	expands(format, "(error)");
+		buf_add(&format, ";n}");
+	expands(format.data, "(error)");
 }
 
 static void test_which_variables_a_format_uses(void **state)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/worker.h"
 
+#include <unistd.h>
+
 #include "auth/auth.h"
 #include "auth/db.h"
 #include "auth/workers.h"
@@ -261,6 +263,10 @@ static void worker_accept(struct service_env *env,
 
 static int worker_init(struct service_env *env, struct err *err)
 {
+	char *prefix = mem_printf(NULL, "auth-worker(%ld)", (long)getpid());
+
+	log_prefix_set(prefix);
+	mem_free(prefix);
 	return auth_open(NULL, env, &auth, err);
 }
 

@@ -57,6 +57,9 @@ int crypt_any_compare(const char *password, const char *user, struct str hash,
 	(void)user;
 	if (hash.len == 0 || hash.len >= sizeof(setting))
 		return err_set(err, ERR_INVALID, "hash has a wrong length");
+	/* An account that is switched off, as in shadow(5). */
+	if (hash.data[0] == '*' || hash.data[0] == '!')
+		return 0;
 	memcpy(setting, hash.data, hash.len);
 	setting[hash.len] = '\0';
 	if (hash_with(password, setting, &made, err) < 0)

@@ -190,8 +190,10 @@ void process_limit_memory(struct service_env *env)
 		return;
 	limit.rlim_cur = size;
 	limit.rlim_max = size;
-	if (setrlimit(RLIMIT_AS, &limit) < 0)
-		log_warning("setrlimit(RLIMIT_AS, %llu): %s",
+	/* Not RLIMIT_AS: an index is mapped, and may be larger than all that
+	 * a process should ever allocate. */
+	if (setrlimit(RLIMIT_DATA, &limit) < 0)
+		log_warning("setrlimit(RLIMIT_DATA, %llu): %s",
 			    (unsigned long long)size, strerror(errno));
 }
 

@@ -27,7 +27,8 @@ const struct setting base_settings[] = {
 	  "How many processes of a service there may be."),
 	S(default_idle_kill, "1 mins",
 	  "How long a process waits for work before it ends."),
-	S(default_vsz_limit, "256 M", "Address space of a process."),
+	S(default_vsz_limit, "256 M",
+	  "Memory that a process may allocate; what it maps does not count."),
 	S(shutdown_clients, "yes",
 	  "End the clients' sessions when the server stops. With \"no\" they "
 	  "go on until they end by themselves."),
@@ -96,7 +97,8 @@ const struct setting service_settings[] = {
 	S(idle_kill, "0",
 	  "How long a process waits for work; 0: default_idle_kill."),
 	S(vsz_limit, "18446744073709551615 B",
-	  "Address space of a process; 0 is no limit, the largest number is "
+	  "Memory that a process may allocate; 0 is no limit, the largest "
+	  "number is "
 	  "default_vsz_limit."),
 	S(drop_priv_before_exec, "no",
 	  "Become the user before the program is started, which allows core "

@@ -202,7 +202,7 @@ struct mailbox {
 	struct driver_box *disk;
 	struct view view;
 	uint64_t generation; /* of the index at the last look; 0: look */
-	unsigned epoch;      /* of the store, for box.id */
+	unsigned epoch;      /* of the store, then */
 	const char **keywords;
 	unsigned keyword_count;
 	struct own_change own[OWN_CHANGES_MAX];

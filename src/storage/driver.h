@@ -51,6 +51,7 @@ struct driver_box {
 	 * delivery): sync() moves mails from new/ to cur/. */
 	bool take_recent;
 	void *driver;        /* the driver's own, child of the box */
+	unsigned epoch;      /* the core's: of which index `id` is */
 };
 
 /* A mail being saved: the core parses and writes, the driver says where. */

@@ -93,6 +93,8 @@ static int expunge(struct mailbox *box, struct index_txn **txn,
 		pick(box, *txn, row->id, uids, &found);
 	else
 		pick_all(box, *txn, row, &found);
+	if (index_check(*txn, err) < 0)
+		return -1;
 	if (found.count == 0)
 		return 0;
 	if (expunge_uids(box, *txn, row, &found, err) < 0)

@@ -21,19 +21,6 @@ int mailbox_may(const struct mailbox *box, enum right right, struct err *err)
 	return 0;
 }
 
-/* After a rebuild of the index its ids are other ones. */
-static int find_again(struct mailbox *box, struct err *err)
-{
-	bool full = box->epoch != box->store->epoch;
-
-	if (full)
-		box->disk->id = 0;
-	if (box_sync(box->disk, box->ns, box->store, full, err) < 0)
-		return -1;
-	box->epoch = box->store->epoch;
-	return 0;
-}
-
 int mailbox_begin(struct mailbox *box, enum index_mode mode,
 		  struct index_txn **txn_out, struct index_box *row_out,
 		  struct err *err)
@@ -42,9 +29,9 @@ int mailbox_begin(struct mailbox *box, enum index_mode mode,
 
 	if (store_begin(box->store, mode, &txn, err) < 0)
 		return -1;
-	if (box->disk->id == 0 || box->epoch != box->store->epoch) {
+	if (box->disk->id == 0 || box->disk->epoch != box->store->epoch) {
 		index_rollback(&txn);
-		if (find_again(box, err) < 0 ||
+		if (box_sync(box->disk, box->ns, box->store, false, err) < 0 ||
 		    store_begin(box->store, mode, &txn, err) < 0)
 			return -1;
 	}
@@ -123,12 +110,15 @@ static int first_view(struct mailbox *box, struct err *err)
 	if (mailbox_begin(box, INDEX_READ, &txn, &row, err) < 0)
 		return -1;
 	box->generation = index_generation(box->store->index);
+	box->epoch = box->store->epoch;
 	if (row.counts.messages > 0)
 		index_record_uids(txn, row.id, &box->view.uids);
 	view_renumber(&box->view, 0);
 	box->view.uid_validity = row.uid_validity;
 	box->view.uid_next = row.uid_next;
 	box->view.modseq = row.highest_modseq;
+	if (index_check(txn, err) < 0)
+		return store_failed(box->store, err);
 	if (mailbox_read_keywords(box, txn, NULL, err) < 0)
 		return -1;
 	index_rollback(&txn);
@@ -176,16 +166,19 @@ static int open_it(struct mailbox *box, struct err *err)
 	box->disk->take_recent =
 		(box->flags & (MAILBOX_READONLY | MAILBOX_SAVE_ONLY |
 			       MAILBOX_KEEP_RECENT)) == 0;
-	box->epoch = box->store->epoch;
 	if (look(box, err) < 0) {
 		if (err->code == ERR_NOT_FOUND)
 			return err_set(err, ERR_NOT_FOUND,
 				       "Mailbox doesn't exist: %s", box->name);
 		return -1;
 	}
-	box->epoch = box->store->epoch;
-	if ((box->flags & MAILBOX_SAVE_ONLY) != 0)
+	if ((box->flags & MAILBOX_SAVE_ONLY) != 0 || first_view(box, err) == 0)
 		return 0;
+	if (err->code != ERR_CORRUPT)
+		return -1;
+	/* The index is made anew now. */
+	range_set_clear(&box->view.uids);
+	box->view.uid_validity = 0;
 	return first_view(box, err);
 }
 

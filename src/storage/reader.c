@@ -292,6 +292,8 @@ int mail_reader_next(struct mail_reader *reader, const struct mail **out,
 		if (!index_record_next(reader->txn, reader->box_id, uid,
 				       &reader->record) ||
 		    reader->record.uid != uid) {
+			if (index_check(reader->txn, err) < 0)
+				return store_failed(reader->box->store, err);
 			reader->gone++;
 			continue;
 		}

@@ -25,6 +25,7 @@ struct save_mail {
 	const char **keywords; /* names, NULL at the end; or NULL */
 	bool linked;           /* in the same index: its cache comes from */
 	uint32_t from_box, from_uid;
+	unsigned epoch; /* of from_box */
 	struct cached cached;
 };
 
@@ -330,6 +331,7 @@ int save_add_link(struct save *save, struct mailbox *from,
 	mail.linked = from->store == save->box->store;
 	mail.from_box = from->disk->id;
 	mail.from_uid = record->uid;
+	mail.epoch = from->disk->epoch;
 	if (!mail.linked)
 		cached_read(save, txn, from->disk->id, record->uid,
 			    &mail.cached);
@@ -392,7 +394,7 @@ static int append_one(struct commit *commit, const struct save_mail *mail,
 
 	if (index_record_append(commit->txn, &commit->row, &record, err) < 0)
 		return -1;
-	if (mail->linked)
+	if (mail->linked && mail->epoch == commit->save->box->store->epoch)
 		return index_cache_copy(commit->txn, mail->from_box,
 					mail->from_uid, commit->row.id,
 					record.uid, err);
@@ -417,6 +419,9 @@ static int expunge_originals(struct commit *commit, struct err *err)
 
 	if (from == NULL)
 		return 0;
+	if (from->disk->epoch != from->store->epoch)
+		return err_set(err, ERR_TEMPORARY,
+			       "the index was made anew meanwhile");
 	if (from->disk->id == commit->row.id)
 		return expunge_uids(from, commit->txn, &commit->row,
 				    commit->save->expunge_uids, err);

@@ -108,6 +108,7 @@ int box_new(const void *ctx, struct storage *store, const char *storage,
 	}
 	box->location = &store->location;
 	box->index = store->index;
+	box->epoch = store->epoch;
 	box->name = mem_strdup(box, storage);
 	box->path = path;
 	box->control = control;
@@ -159,17 +160,17 @@ static int make_missing(struct driver_box *box, struct ns *ns,
 				 true, err);
 }
 
-/* Begin again with an empty index; the disk has all that matters. */
-static int rebuild(struct driver_box *box, struct storage *store,
-		   struct err *err)
+/* After a rebuild of the index its ids are other ones. */
+static void follow_store(struct driver_box *box, const struct storage *store,
+			 bool *full)
 {
-	log_error("Mailbox %s: %s; making the index of %s anew", box->name,
-		  err->text, store->location.index);
-	store->corrupt = true;
-	if (store_open_index(store, err) < 0)
-		return -1;
+	box->index = store->index;
+	if (box->epoch == store->epoch)
+		return;
+	box->location->driver->close(box);
 	box->id = 0;
-	return 0;
+	box->epoch = store->epoch;
+	*full = true;
 }
 
 int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
@@ -178,23 +179,25 @@ int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 	const struct driver *driver = box->location->driver;
 	bool made = false;
 
-	if (store_open_index(store, err) < 0)
-		return -1;
 	for (unsigned n = 0;; n++) {
-		box->index = store->index;
+		if (store_open_index(store, err) < 0)
+			return -1;
+		follow_store(box, store, &full);
 		if (driver->sync(box, full, err) == 0)
 			return 0;
 		if (n + 1 == SYNC_TRIES)
 			return -1;
-		if (err->code == ERR_NOT_FOUND && !made && ns != NULL &&
+		if (err->code == ERR_NOT_FOUND && !made &&
 		    made_when_missing(ns, box->name)) {
 			if (make_missing(box, ns, store, err) < 0)
 				return -1;
 			made = true;
 		} else if (err->code == ERR_CORRUPT) {
-			if (rebuild(box, store, err) < 0)
-				return -1;
-			full = true;
+			/* Begin again with an empty index; the disk has all
+			 * that matters. */
+			log_error("Mailbox %s: %s; making the index of %s anew",
+				  box->name, err->text, store->location.index);
+			store->corrupt = true;
 		} else {
 			return -1;
 		}

@@ -129,21 +129,22 @@ static int take_changes(const void *ctx, struct mailbox *box, unsigned flags,
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	struct range_set changed = range_set_init(ctx);
 	struct range_set expunged = range_set_init(ctx);
-	uint64_t generation = box->store->index == NULL
-				      ? 0
-				      : index_generation(box->store->index);
+	uint64_t generation = index_generation(box->store->index);
 
 	if (mailbox_begin(box, INDEX_READ, &txn, row_out, err) < 0)
 		return -1;
 	if (row_out->highest_modseq != box->view.modseq) {
 		collect(box, txn, row_out, &changed, &expunged);
 		drop_own(box, txn, row_out->id, &changed);
+		if (index_check(txn, err) < 0)
+			return store_failed(box->store, err);
 		if (mailbox_read_keywords(box, txn, &out->new_keywords, err) <
 		    0)
 			return -1;
 	}
 	apply(box, row_out, flags, &changed, &expunged, out);
 	box->generation = generation;
+	box->epoch = box->store->epoch;
 	return 0;
 }
 
@@ -165,9 +166,14 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 		return -1;
 	if (waiting || box->epoch != box->store->epoch ||
 	    box->generation != index_generation(box->store->index)) {
-		if (take_changes(ctx, box, flags, &row, &changes, err) < 0 ||
-		    (changes.new_mails &&
-		     mailbox_claim_recent(box, &row, err) < 0))
+		int ret = take_changes(ctx, box, flags, &row, &changes, err);
+
+		/* After damage once more: the index is made anew then. */
+		if (ret < 0 && err->code == ERR_CORRUPT)
+			ret = take_changes(ctx, box, flags, &row, &changes,
+					   err);
+		if (ret < 0 || (changes.new_mails &&
+				mailbox_claim_recent(box, &row, err) < 0))
 			return -1;
 	}
 	changes.messages = box->view.messages;

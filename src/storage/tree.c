@@ -153,8 +153,11 @@ static struct row *collect_rows(const struct rename *rename,
 static int rename_rows(const struct rename *rename, struct index_txn *txn,
 		       struct err *err)
 {
-	for (struct row *row = collect_rows(rename, txn); row != NULL;
-	     row = row->next) {
+	struct row *rows = collect_rows(rename, txn);
+
+	if (index_check(txn, err) < 0)
+		return -1;
+	for (struct row *row = rows; row != NULL; row = row->next) {
 		if (forget_row(txn, row->name, err) < 0 ||
 		    index_box_rename(txn, row->id, row->name, err) < 0)
 			return -1;

@@ -230,6 +230,38 @@ static void test_status_counts_without_opening(void **state)
 	assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static uint32_t first_unseen(struct mailbox *box)
+{
+	struct mailbox_status status;
+	struct err err;
+
+	assert_ok(mailbox_get_status(box, &status, &err));
+	return status.first_unseen;
+}
+
+/* Behind so many seen ones that the place is remembered. */
+static void test_first_unseen_follows_changes(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 400);
+	struct err err;
+
+	assert_int_equal(first_unseen(p.a), 1);
+	store_flags(p.a, one(p.f, 1, 390), STORE_ADD, MAIL_SEEN);
+	for (unsigned round = 0; round < 3; round++)
+		assert_int_equal(first_unseen(p.a), 391);
+	store_flags(p.b, one(p.f, 7, 7), STORE_REMOVE, MAIL_SEEN);
+	assert_int_equal(first_unseen(p.a), 7);
+	store_flags(p.b, one(p.f, 7, 7), STORE_ADD, MAIL_SEEN | MAIL_DELETED);
+	assert_ok(mailbox_expunge(p.b, NULL, &err));
+	sync_box(p.f, p.a, 0);
+	assert_int_equal(first_unseen(p.a), 390);
+	store_flags(p.a, one(p.f, 390, 399), STORE_ADD, MAIL_SEEN);
+	assert_int_equal(first_unseen(p.a), 0);
+	save_mail(p.a, "y");
+	sync_box(p.f, p.a, 0);
+	assert_int_equal(first_unseen(p.a), 400);
+}
+
 static void test_deleted_mailbox_ends_its_sessions(void **state)
 {
 	struct fixture *f = *state;
@@ -264,6 +296,7 @@ int main(void)
 		TEST(test_bad_keywords_are_refused),
 		TEST(test_keywords_have_a_limit),
 		TEST(test_status_counts_without_opening),
+		TEST(test_first_unseen_follows_changes),
 		TEST(test_deleted_mailbox_ends_its_sessions),
 	};
 

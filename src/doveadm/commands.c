@@ -24,10 +24,8 @@ const struct command doveadm_commands[] = {
 	 "[-a <auth socket path>] [-x <auth info>] [-M <master user>] <user> "
 	 "[<password>]",
 	 "a:x:M:", 0},
-	{"config", cmd_config, "[doveconf parameters]", "",
-	 COMMAND_OPTIONS_FIRST},
-	{"exec", cmd_exec, "<binary> [binary parameters]", "",
-	 COMMAND_OPTIONS_FIRST},
+	{"config", cmd_config, "[doveconf parameters]", "", COMMAND_RAW},
+	{"exec", cmd_exec, "<binary> [binary parameters]", "", COMMAND_RAW},
 	{"help", cmd_help, "[<cmd>]", "", 0},
 	{"kick", cmd_kick, "[-a <anvil socket path>] <user mask>[|]<ip/bits>",
 	 "a:f", 0},

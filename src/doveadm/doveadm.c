@@ -75,14 +75,11 @@ int status_of(const struct err *err)
 
 int doveadm_option(const struct doveadm *adm, int argc, char **argv)
 {
-	unsigned flags = adm->command->flags;
+	bool mail = (adm->command->flags & COMMAND_MAIL) != 0;
 	char options[OPTIONS_MAX];
 
-	snprintf(options, sizeof(options), "%s%s%s",
-		 (flags & COMMAND_OPTIONS_FIRST) != 0 ? "+" : "",
-		 (flags & COMMAND_MAIL) != 0 ? "AF:u:" : "",
+	snprintf(options, sizeof(options), "%s%s", mail ? "AF:u:" : "",
 		 adm->command->options);
-	optopt = 0;
 	return getopt(argc, argv, options);
 }
 

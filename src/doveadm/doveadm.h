@@ -37,8 +37,8 @@ struct doveadm {
 
 enum {
 	COMMAND_MAIL = 1 << 0, /* takes -A, -F and -u too */
-	/* Arguments that look like options belong to the command line. */
-	COMMAND_OPTIONS_FIRST = 1 << 1,
+	/* All arguments are another program's. */
+	COMMAND_RAW = 1 << 1,
 	COMMAND_NO_ARGUMENTS = 1 << 2,
 };
 

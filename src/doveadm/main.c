@@ -62,6 +62,20 @@ static bool asks_for_help(int argc, char **argv)
 	return argc > 1 && strcmp(argv[1], "--help") == 0;
 }
 
+/* getopt() once around, so that what is wrong is told before anything is
+ * done. */
+static bool options_fit(const struct doveadm *adm, int argc, char **argv)
+{
+	int option = 0;
+
+	if ((adm->command->flags & COMMAND_RAW) != 0)
+		return true;
+	optind = 0;
+	while (option != -1 && option != '?')
+		option = doveadm_option(adm, argc, argv);
+	return option == -1;
+}
+
 /* Too many words are told before anything is done. */
 static bool arguments_fit(const struct command *command, int argc, char **argv)
 {
@@ -73,7 +87,7 @@ static bool arguments_fit(const struct command *command, int argc, char **argv)
 
 static int run(struct doveadm *adm, int argc, char **argv)
 {
-	int option, words;
+	int words;
 
 	if (argc == 0)
 		return usage_all();
@@ -85,12 +99,8 @@ static int run(struct doveadm *adm, int argc, char **argv)
 	argv += words - 1;
 	if (asks_for_help(argc, argv))
 		return usage_command(adm->command);
-	/* getopt() once around, so that what is wrong is told first. */
-	optind = 0;
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (option == '?')
-			return EX_USAGE;
-	}
+	if (!options_fit(adm, argc, argv))
+		return EX_USAGE;
 	if (!arguments_fit(adm->command, argc, argv))
 		return EX_USAGE;
 	optind = 0;

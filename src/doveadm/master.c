@@ -20,7 +20,12 @@
 #include "doveadm/master.h"
 #include "doveadm/print.h"
 
-enum { STOP_WAIT_MS = 60 * 1000, STOP_STEP_MS = 10, PID_FILE_MAX = 32 };
+enum {
+	STOP_WAIT_MS = 60 * 1000,
+	STOP_STEP_MS = 10,
+	PID_FILE_MAX = 32,
+	PROC_STAT_MAX = 4096
+};
 
 /* --- signals ------------------------------------------------------------- */
 
@@ -64,6 +69,22 @@ int cmd_reload(struct doveadm *adm, int argc, char **argv)
 	return master_signal(adm, SIGHUP, &pid);
 }
 
+/* A process that its parent has not waited for yet is gone, too. */
+static bool is_gone(struct doveadm *adm, pid_t pid)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(PROC_STAT_MAX);
+	const char *path = mem_printf(adm->ctx, "/proc/%d/stat", (int)pid);
+	const char *behind;
+	struct err err;
+
+	if (kill(pid, 0) < 0 && errno == ESRCH)
+		return true;
+	if (file_read(path, &text, &err) < 0)
+		return false;
+	behind = strrchr(text.data, ')'); /* "17 (name) S ..." */
+	return behind != NULL && strncmp(behind, ") Z", 3) == 0;
+}
+
 /* Returns when the master is gone, so that a start may follow at once. */
 int cmd_stop(struct doveadm *adm, int argc, char **argv)
 {
@@ -77,7 +98,7 @@ int cmd_stop(struct doveadm *adm, int argc, char **argv)
 	if (status != EX_OK)
 		return status;
 	for (int waited = 0; waited < STOP_WAIT_MS; waited += STOP_STEP_MS) {
-		if (kill(pid, 0) < 0 && errno == ESRCH)
+		if (is_gone(adm, pid))
 			return EX_OK;
 		nanosleep(&step, NULL);
 	}

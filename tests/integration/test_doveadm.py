@@ -42,12 +42,11 @@ def until_closed(client):
 def commands(server):
     """All commands, from what doveadm says itself."""
     names = []
-    for line in server.doveadm().stderr.splitlines()[1:]:
-        word, rest = (line.split(None, 1) + [""])[:2]
-        family = server.doveadm(word)
-        if family.stderr.startswith(f"usage: doveadm [-Dv] [-f <formatter>] {word} <command>"):
-            for below in family.stderr.splitlines()[1:]:
-                names.append(f"{word} {below.split()[0]}")
+    for line in server.doveadm("--help").stderr.splitlines()[1:]:
+        word = line.split()[0]
+        below = server.doveadm(word, "--help").stderr.splitlines()
+        if below[0] == f"usage: doveadm [-Dv] [-f <formatter>] {word} <command> [<args>]":
+            names += [f"{word} {line.split()[0]}" for line in below[1:]]
         else:
             names.append(word)
     return names
@@ -121,11 +120,13 @@ def test_who_shows_sessions_and_kick_ends_them(server):
     assert b"BYE" in until_closed(one) and b"BYE" in until_closed(two)
 
 
-def test_a_failed_login_has_a_penalty(server):
+def test_a_failed_login_has_a_penalty(make_server):
+    server = make_server()
     with pytest.raises(AssertionError):
         Lines(server.port("imap"), "alice", "wrong")
     rows = run(server, "-f", "tab", "penalty", "127.0.0.1").splitlines()
     assert rows[0] == "IP\tpenalty\tlast_penalty\tlast_update"
+    assert re.fullmatch(r"127\.0\.0\.1\t1\t\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\t\d\d:\d\d:\d\d", rows[1])
 
 
 # --- processes ------------------------------------------------------------------------

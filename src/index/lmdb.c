@@ -467,6 +467,7 @@ static bool is_damage(int code)
 	case MDB_CURSOR_FULL:
 	case MDB_PAGE_FULL:
 	case MDB_BAD_DBI:
+	case MDB_BAD_TXN: /* a call before it met damage */
 		return true;
 	default:
 		return false;

@@ -53,3 +53,18 @@ pkglibexec_PROGRAMS += auth
 auth_SOURCES = src/auth/main.c
 auth_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(LIB_SETTINGS) \
 	$(LIB_SERVICE)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/auth/test_cache tests/unit/auth/test_mech \
+	tests/unit/auth/test_passwd_file tests/unit/auth/test_scheme
+AUTH_TEST_LIBS = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(LIB_SETTINGS) \
+	$(LIB_SERVICE) $(CMOCKA_LIBS)
+tests_unit_auth_test_cache_SOURCES = tests/unit/auth/test_cache.c
+tests_unit_auth_test_cache_LDADD = $(AUTH_TEST_LIBS)
+tests_unit_auth_test_mech_SOURCES = tests/unit/auth/test_mech.c
+tests_unit_auth_test_mech_LDADD = $(AUTH_TEST_LIBS)
+tests_unit_auth_test_passwd_file_SOURCES = tests/unit/auth/test_passwd_file.c
+tests_unit_auth_test_passwd_file_LDADD = $(AUTH_TEST_LIBS)
+tests_unit_auth_test_scheme_SOURCES = tests/unit/auth/test_scheme.c
+tests_unit_auth_test_scheme_LDADD = $(LIB_SCHEME) $(CMOCKA_LIBS)
+endif

@@ -13,6 +13,9 @@ libproto_a_SOURCES = \
 	src/proto/smtp_path.c
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/proto/test_auth
+tests_unit_proto_test_auth_SOURCES = tests/unit/proto/test_auth.c
+tests_unit_proto_test_auth_LDADD = $(LIB_PROTO) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/proto/test_imap_parser \
 	tests/unit/proto/test_imap_arg \
 	tests/unit/proto/test_smtp

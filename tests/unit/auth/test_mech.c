@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "auth/mech.h"
+#include "auth/request.h"
+#include "auth/settings.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+static struct auth_settings settings = {
+	.auth_username_chars = "abcdefghijklmnopqrstuvwxyz"
+			       "ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890.-_@",
+	.auth_username_format = "%Lu",
+	.auth_username_translation = "",
+	.auth_master_user_separator = "*",
+	.auth_default_realm = "",
+	.auth_verbose_passwords = "no",
+};
+
+struct talk {
+	TALLOC_CTX *ctx;
+	const struct mech *mech;
+	struct request *request;
+	void *state;
+	struct buf out;
+	struct err err;
+};
+
+static struct talk begin(const char *name)
+{
+	struct talk talk = {.ctx = mem_ctx(NULL, "test"),
+			    .out = buf_init(1000)};
+
+	talk.mech = mech_find(str_of(name));
+	assert_non_null(talk.mech);
+	talk.request = request_new(talk.ctx, &settings);
+	talk.state = mem_zero(talk.ctx, 1, talk.mech->state_size + 1, "state");
+	return talk;
+}
+
+static enum mech_step say(struct talk *talk, struct str text, bool initial)
+{
+	buf_reset(&talk->out);
+	return talk->mech->step(talk->state, talk->request, text, initial,
+				&talk->out, &talk->err);
+}
+
+static void end(struct talk *talk)
+{
+	buf_free(&talk->out);
+	mem_free(talk->ctx);
+}
+
+static void test_plain_takes_name_and_password(void **state)
+{
+	struct talk talk = begin("plain");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR("\0Alice\0s e"), true), MECH_VERIFY);
+	assert_string_equal(talk.request->user, "alice");
+	assert_string_equal(talk.request->original_user, "Alice");
+	assert_string_equal(talk.request->password, "s e");
+	assert_null(talk.request->login_user);
+	end(&talk);
+}
+
+static void test_plain_without_initial_response_is_asked(void **state)
+{
+	struct talk talk = begin("PLAIN");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR(""), false), MECH_CONTINUE);
+	assert_int_equal(talk.out.len, 0);
+	assert_int_equal(say(&talk, STR("\0bob\0x"), true), MECH_VERIFY);
+	end(&talk);
+}
+
+static void test_plain_with_another_identity(void **state)
+{
+	struct talk talk = begin("PLAIN");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR("bob\0admin\0x"), true), MECH_VERIFY);
+	assert_string_equal(talk.request->user, "admin");
+	assert_string_equal(talk.request->login_user, "bob");
+	end(&talk);
+	talk = begin("PLAIN");
+	assert_int_equal(say(&talk, STR("bob\0bob\0x"), true), MECH_VERIFY);
+	assert_null(talk.request->login_user);
+	end(&talk);
+}
+
+static void test_plain_refuses_what_is_malformed(void **state)
+{
+	static const struct str bad[] = {
+		{"", 0}, {"abc", 3}, {"\0a", 2}, {"a\0b", 3}, {"\0a\0b\0c", 6},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct talk talk = begin("PLAIN");
+
+		assert_int_equal(say(&talk, bad[i], true), MECH_FAIL);
+		end(&talk);
+	}
+}
+
+static void test_names_have_allowed_characters(void **state)
+{
+	struct talk talk = begin("PLAIN");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR("\0al ice\0x"), true), MECH_FAIL);
+	assert_string_equal(talk.err.text,
+			    "Username character disallowed by "
+			    "auth_username_chars: 0x20 (username: al ice)");
+	end(&talk);
+	talk = begin("PLAIN");
+	assert_int_equal(say(&talk, STR("\0\0x"), true), MECH_FAIL);
+	assert_string_equal(talk.err.text, "Empty username");
+	end(&talk);
+}
+
+static void test_separator_names_a_master_user(void **state)
+{
+	struct talk talk = begin("PLAIN");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR("\0Bob*Admin\0x"), true), MECH_VERIFY);
+	assert_string_equal(talk.request->user, "admin");
+	assert_string_equal(talk.request->login_user, "bob");
+	end(&talk);
+}
+
+static void test_realm_and_translation(void **state)
+{
+	struct talk talk = begin("PLAIN");
+
+	(void)state;
+	settings.auth_default_realm = "x.org";
+	settings.auth_username_translation = "#_";
+	assert_int_equal(say(&talk, STR("\0a#b\0x"), true), MECH_VERIFY);
+	assert_string_equal(talk.request->user, "a_b@x.org");
+	end(&talk);
+	settings.auth_default_realm = "";
+	settings.auth_username_translation = "";
+}
+
+static void test_login_asks_twice(void **state)
+{
+	struct talk talk = begin("LOGIN");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR(""), false), MECH_CONTINUE);
+	assert_string_equal(talk.out.data, "Username:");
+	assert_int_equal(say(&talk, STR("alice"), true), MECH_CONTINUE);
+	assert_string_equal(talk.out.data, "Password:");
+	assert_int_equal(say(&talk, STR("pw"), true), MECH_VERIFY);
+	assert_string_equal(talk.request->user, "alice");
+	assert_string_equal(talk.request->password, "pw");
+	end(&talk);
+}
+
+static void test_login_with_initial_name(void **state)
+{
+	struct talk talk = begin("LOGIN");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR("alice"), true), MECH_CONTINUE);
+	assert_string_equal(talk.out.data, "Password:");
+	assert_int_equal(say(&talk, STR("p\0w"), true), MECH_FAIL);
+	end(&talk);
+}
+
+static void test_unknown_mechanisms(void **state)
+{
+	(void)state;
+	assert_null(mech_find(STR("NTLM")));
+	assert_null(mech_find(STR("")));
+	assert_null(mech_find(STR("PLAINX")));
+}
+
+static void test_fields_reach_their_places(void **state)
+{
+	struct talk talk = begin("PLAIN");
+	struct request *request = talk.request;
+
+	(void)state;
+	say(&talk, STR("\0alice\0x"), true);
+	ip_parse("192.0.2.7", &request->remote);
+	request_set_pass_field(request, "userdb_home", "/h");
+	request_set_pass_field(request, "host", "h1");
+	request_set_pass_field(request, "user", "carol");
+	request_set_pass_field(request, "allow_nets", "192.0.2.0/24");
+	assert_false(request->passdb_failed);
+	assert_string_equal(fields_get(&request->user_fields, "home"), "/h");
+	assert_string_equal(fields_get(&request->pass_fields, "host"), "h1");
+	assert_null(fields_get(&request->pass_fields, "allow_nets"));
+	assert_string_equal(request->user, "carol");
+	request_set_pass_field(request, "allow_nets", "10.0.0.0/8,::1");
+	assert_true(request->passdb_failed);
+	end(&talk);
+}
+
+static void test_templates_fill_and_override(void **state)
+{
+	struct talk talk = begin("PLAIN");
+	struct request *request = talk.request;
+
+	(void)state;
+	say(&talk, STR("\0alice@x.org\0x"), true);
+	fields_set(&request->user_fields, "home", "/old");
+	request_set_templates(request, "home=/new uid=7 mail=mbox:/m/%d/%n",
+			      true, true);
+	assert_string_equal(fields_get(&request->user_fields, "home"), "/old");
+	assert_string_equal(fields_get(&request->user_fields, "uid"), "7");
+	assert_string_equal(fields_get(&request->user_fields, "mail"),
+			    "mbox:/m/x.org/alice");
+	request_set_templates(request, "home=/new", true, false);
+	assert_string_equal(fields_get(&request->user_fields, "home"), "/new");
+	end(&talk);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain_takes_name_and_password),
+		cmocka_unit_test(test_plain_without_initial_response_is_asked),
+		cmocka_unit_test(test_plain_with_another_identity),
+		cmocka_unit_test(test_plain_refuses_what_is_malformed),
+		cmocka_unit_test(test_names_have_allowed_characters),
+		cmocka_unit_test(test_separator_names_a_master_user),
+		cmocka_unit_test(test_realm_and_translation),
+		cmocka_unit_test(test_login_asks_twice),
+		cmocka_unit_test(test_login_with_initial_name),
+		cmocka_unit_test(test_unknown_mechanisms),
+		cmocka_unit_test(test_fields_reach_their_places),
+		cmocka_unit_test(test_templates_fill_and_override),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

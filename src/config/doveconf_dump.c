@@ -199,7 +199,7 @@ void dump_open(const struct dump *dump, const struct config_section *section,
 	buf_add(dump->out, section->kind);
 	if (name[0] != '\0' && !is_list(section) && !is_free(section)) {
 		if (strpbrk(name, " \t\"#") != NULL &&
-		    strcmp(section->kind, "local_name") != 0) {
+		    !kind_is_filter(section->kind)) {
 			buf_putc(dump->out, ' ');
 			add_quoted(str_of(name), dump->out);
 		} else {

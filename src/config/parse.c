@@ -211,8 +211,7 @@ static void store(struct parser *parser, struct node *node,
 	value = statement_value(parser, node, statement, &raw);
 	if (value == NULL)
 		return;
-	if (row != NULL && statement->kind != STATEMENT_FILE &&
-	    setting_check(row, value, &err) < 0) {
+	if (row != NULL && setting_check(row, value, &err) < 0) {
 		parse_error(parser, "%s: %s", statement->key, err.text);
 		return;
 	}

@@ -51,7 +51,9 @@ static void expand_word(struct parser *parser, struct node *node,
 	struct str name = str_from(word, 1);
 	const char *found = NULL;
 
-	if (word.len > 1 && word.data[0] == '$') {
+	/* A "$" alone is one only at the beginning. */
+	if (word.len > 0 && word.data[0] == '$' &&
+	    (word.len > 1 || value->len == 0)) {
 		found = variable(parser, node, name);
 		if (found == NULL)
 			parse_error(parser, "%s: Unknown variable: $%.*s", self,

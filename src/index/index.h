@@ -35,7 +35,7 @@ struct err;
 struct index;
 struct index_txn;
 
-/* --- the environment ---------------------------------------------------- */
+/* --- the environment ----------------------------------------------------- */
 
 /* Open (made if missing) the environment in directory `dir`; index_close()
  * gives it back. The same dir gives the same handle within a process. */

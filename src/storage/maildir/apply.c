@@ -23,8 +23,7 @@
 
 enum { UIDLIST_SPARE = 1000, LINES_MAX = 1 << 30 };
 
-/* --- the uidlist
- * ------------------------------------------------------------------- */
+/* --- the uidlist --------------------------------------------------------- */
 
 static void match_line(void *ctx, const struct uidlist_entry *entry)
 {
@@ -46,20 +45,18 @@ static void match_line(void *ctx, const struct uidlist_entry *entry)
  * the index. 0: it is that of another mailbox life, with other UIDs. */
 static int read_uidlist(struct sync *sync, struct err *err)
 {
-	struct maildir_state *state = &sync->state;
+	struct uidlist_mark *read = &sync->state.uidlist;
 	struct uidlist_header header = {.uid_next = 0};
 	struct file_mark mark;
 	bool tail;
 
 	if (file_mark_get(sync->uidlist, &mark, err) < 0)
 		return -1;
-	if (state->uidlist.ino != 0 && file_mark_same(&mark, &state->uidlist))
+	if (read->file.ino != 0 && file_mark_same(&mark, &read->file))
 		return 1;
-	tail = state->valid && !sync->created && mark.ino != 0 &&
-	       mark.ino == state->uidlist.ino &&
-	       mark.size > state->uidlist.size;
-	if (uidlist_read(sync->uidlist, tail, &state->uidlist,
-			 &state->uidlist_lines, &header, match_line, sync,
+	tail = sync->state.valid && !sync->created && read->file.ino != 0 &&
+	       mark.size > read->file.size;
+	if (uidlist_read(sync->uidlist, tail, read, &header, match_line, sync,
 			 err) < 0) {
 		if (err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT)
 			return -1;
@@ -70,8 +67,6 @@ static int read_uidlist(struct sync *sync, struct err *err)
 	}
 	if (sync->uid_next < header.uid_next)
 		sync->uid_next = header.uid_next;
-	if (tail)
-		return 1;
 	if (header.has_guid)
 		memcpy(sync->row->guid, header.guid, sizeof(header.guid));
 	return header.uid_validity == sync->row->uid_validity;
@@ -97,12 +92,11 @@ int sync_create_row(struct sync *sync, struct err *err)
 {
 	struct index_box *row = sync->row;
 	struct uidlist_header header = {.uid_next = 0};
-	struct file_mark mark;
-	uint32_t lines;
+	struct uidlist_mark mark = {.lines = 0};
 
 	memset(row, 0, sizeof(*row));
-	if (uidlist_read(sync->uidlist, false, &mark, &lines, &header,
-			 ignore_line, NULL, err) < 0) {
+	if (uidlist_read(sync->uidlist, false, &mark, &header, ignore_line,
+			 NULL, err) < 0) {
 		if (err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT)
 			return -1;
 		memset(&header, 0, sizeof(header));
@@ -127,8 +121,7 @@ int sync_create_row(struct sync *sync, struct err *err)
 	return 0;
 }
 
-/* --- mails that the index has
- * ------------------------------------------------------------ */
+/* --- mails that the index has -------------------------------------------- */
 
 static void seen_in(struct sync *sync, char dir, uint32_t uid)
 {
@@ -212,8 +205,7 @@ static int check_records(struct sync *sync, struct err *err)
 	return index_check(sync->txn, err) < 0 ? -1 : 1;
 }
 
-/* --- mails that are new
- * -------------------------------------------------------------------- */
+/* --- mails that are new -------------------------------------------------- */
 
 /* The time in front of a base name; files without one come first. */
 static uint64_t time_of(const struct scan_entry *file)
@@ -344,18 +336,16 @@ static int write_uidlist(struct sync *sync, struct str lines,
 
 	if (sync->rewrite ||
 	    (sync->locked &&
-	     state->uidlist_lines / 2 >
+	     state->uidlist.lines / 2 >
 		     sync->row->counts.messages + UIDLIST_SPARE))
 		return uidlist_rewrite(sync->box, sync->txn, sync->row, state,
 				       err);
 	if (lines.len == 0)
 		return 0;
-	if (uidlist_append(sync->uidlist, lines,
-			   !maildir_fsync_never(sync->box->location),
-			   &state->uidlist, err) < 0)
-		return -1;
-	state->uidlist_lines += line_count;
-	return 0;
+	return uidlist_append(sync->uidlist, lines, line_count,
+			      sync->uid_next - 1,
+			      !maildir_fsync_never(sync->box->location),
+			      &state->uidlist, err);
 }
 
 static bool wants_uids(struct scan_entry **list, size_t count)

@@ -24,8 +24,7 @@ struct buf;
 
 enum { MAILDIR_KEYWORDS = 26 };
 
-/* --- filename.c -------------------------------------------------------------
- */
+/* --- filename.c ---------------------------------------------------------- */
 
 struct file_name {
 	struct str base;      /* up to the ':': what stays */
@@ -56,8 +55,7 @@ struct str record_name_make(const void *ctx, char dir, struct str name,
 /* The field `kind` of an ext text; data is NULL if it has none. */
 struct str ext_field(struct str ext, char kind);
 
-/* --- state.c: what is remembered in index_box.driver
- * ---------------------------- */
+/* --- state.c: what is remembered in index_box.driver --------------------- */
 
 struct file_time {
 	int64_t sec;
@@ -70,12 +68,19 @@ struct file_mark {
 	struct file_time mtime;
 };
 
+/* How far the uidlist was read. */
+struct uidlist_mark {
+	struct file_mark file;
+	uint32_t lines;    /* in it, with those of expunged mails */
+	uint32_t last_uid; /* of its last line; 0 if it has none */
+};
+
 struct maildir_state {
 	bool valid;      /* false: nothing is known, look at everything */
 	uint8_t pending; /* CHANGED_*, of a batch that flush() ends */
 	struct file_time new_time, cur_time;
-	struct file_mark uidlist, keywords;
-	uint32_t uidlist_lines; /* in the file, with those of expunged mails */
+	struct uidlist_mark uidlist;
+	struct file_mark keywords;
 	uint32_t first_new_uid; /* no mail below lies in new/ */
 	uint32_t letters;       /* keywords that have a name on disk */
 	uint32_t own_changes;   /* since cur/ was last read as a whole */
@@ -111,15 +116,13 @@ void batch_spoil(struct index_box *index_box);
 int batch_end(struct driver_box *box, struct index_box *index_box,
 	      uint32_t changes, struct err *err);
 
-/* --- dotlock.c
- * -------------------------------------------------------------------- */
+/* --- dotlock.c ----------------------------------------------------------- */
 
 /* PATH.lock as Dovecot makes it. Waits, ERR_IN_USE after a while. */
 int dotlock_get(const char *path, mode_t mode, struct err *err);
 void dotlock_release(const char *path);
 
-/* --- uidlist.c
- * ----------------------------------------------------------------------- */
+/* --- uidlist.c ----------------------------------------------------------- */
 
 struct uidlist_header {
 	uint32_t uid_validity, uid_next;
@@ -137,14 +140,17 @@ struct uidlist_entry {
 typedef void uidlist_fn(void *ctx, const struct uidlist_entry *entry);
 
 char *uidlist_path(const void *ctx, const struct driver_box *box);
-/* Read all, or (tail) only what was appended behind mark->size. *mark becomes
- * that of what was read, *lines grows. ERR_NOT_FOUND, ERR_CORRUPT. */
-int uidlist_read(const char *path, bool tail, struct file_mark *mark,
-		 uint32_t *lines, struct uidlist_header *header, uidlist_fn *fn,
-		 void *ctx, struct err *err);
-/* Under the lock: append lines ("uid ext :base\n" each). */
-int uidlist_append(const char *path, struct str lines, bool sync,
-		   struct file_mark *mark, struct err *err);
+/* Read what was appended since *mark was made (tail), or all: also where the
+ * file turns out to be another one. *mark becomes that of what was read.
+ * ERR_NOT_FOUND, ERR_CORRUPT. */
+int uidlist_read(const char *path, bool tail, struct uidlist_mark *mark,
+		 struct uidlist_header *header, uidlist_fn *fn, void *ctx,
+		 struct err *err);
+/* Under the lock: append `count` lines (uidlist_line()), the last one with
+ * `last_uid`. */
+int uidlist_append(const char *path, struct str lines, uint32_t count,
+		   uint32_t last_uid, bool sync, struct uidlist_mark *mark,
+		   struct err *err);
 /* Under the lock: write it anew from the index. */
 int uidlist_rewrite(struct driver_box *box, struct index_txn *txn,
 		    const struct index_box *index_box,
@@ -159,8 +165,7 @@ int uidlist_create(const char *path, const struct uidlist_header *header,
 int uid_validity_next(const struct location *location, uint32_t *out,
 		      struct err *err);
 
-/* --- keywords.c
- * ----------------------------------------------------------------------- */
+/* --- keywords.c ---------------------------------------------------------- */
 
 /* Take over names from dovecot-keywords if it changed. *renamed_out: a letter
  * has another name than the index thought. */
@@ -174,8 +179,7 @@ int keywords_ensure(struct driver_box *box, struct index_txn *txn,
 int keywords_write(struct driver_box *box, struct index_txn *txn,
 		   struct maildir_state *state, struct err *err);
 
-/* --- scan.c: what is in the directories
- * ------------------------------------------------ */
+/* --- scan.c: what is in the directories ---------------------------------- */
 
 struct scan_entry {
 	struct str name;
@@ -194,9 +198,7 @@ struct scan_entry *scan_find(struct scan *scan, struct str base);
 struct scan_entry *scan_entries(struct scan *scan, size_t *count_out);
 char *scan_keep(struct scan *scan, struct str text);
 
-/* --- sync.c
- * ------------------------------------------------------------------------------
- */
+/* --- sync.c -------------------------------------------------------------- */
 
 int maildir_sync(struct driver_box *box, bool full, struct err *err);
 /* In a write transaction under the uidlist's lock: bring in what others put
@@ -211,8 +213,7 @@ int maildir_find(const void *ctx, struct driver_box *box, struct str base,
 bool maildir_fsync_never(const struct location *location);
 bool maildir_fsync_always(const struct location *location);
 
-/* --- save.c, mail.c, layout.c: functions of the table
- * --------------------------------------- */
+/* --- save.c, mail.c, layout.c: functions of the table -------------------- */
 
 int maildir_save_begin(const void *ctx, struct driver_box *box,
 		       struct driver_save **out, struct err *err);

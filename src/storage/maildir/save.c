@@ -85,8 +85,7 @@ int maildir_save_begin(const void *ctx, struct driver_box *box,
 	return 0;
 }
 
-/* --- a copy by hard link
- * -------------------------------------------------------------- */
+/* --- a copy by hard link ------------------------------------------------- */
 
 static bool link_possible(struct driver_box *box, struct driver_box *from,
 			  const struct index_record *record)
@@ -159,8 +158,7 @@ int maildir_save_link(const void *ctx, struct driver_box *box,
 	return 0;
 }
 
-/* --- publishing
- * ------------------------------------------------------------------------- */
+/* --- publishing ---------------------------------------------------------- */
 
 static bool guid_ok(const char *guid)
 {
@@ -253,7 +251,7 @@ static int follow_uidlist(struct driver_box *box, struct index_txn *txn,
 	if (file_mark_get(path, &mark, err) < 0)
 		return -1;
 	if (state.valid && mark.ino != 0 &&
-	    file_mark_same(&mark, &state.uidlist))
+	    file_mark_same(&mark, &state.uidlist.file))
 		return 0;
 	return sync_within(box, txn, index_box, err);
 }
@@ -284,7 +282,7 @@ static int tidy_uidlist(struct driver_box *box, struct index_txn *txn,
 			const struct index_box *index_box,
 			struct maildir_state *state, struct err *err)
 {
-	if (state->uidlist_lines / 2 <=
+	if (state->uidlist.lines / 2 <=
 	    index_box->counts.messages + UIDLIST_SPARE)
 		return 0;
 	return uidlist_rewrite(box, txn, index_box, state, err);
@@ -317,11 +315,10 @@ static int publish_uids(struct driver_box *box, struct index_txn *txn,
 	}
 	if (lines.overflow)
 		return err_set(err, ERR_LIMIT, "file names are too long");
-	if (uidlist_append(path, str_n(lines.data, lines.len),
-			   !maildir_fsync_never(box->location), &state.uidlist,
-			   err) < 0)
+	if (uidlist_append(path, str_n(lines.data, lines.len), (uint32_t)count,
+			   uid - 1, !maildir_fsync_never(box->location),
+			   &state.uidlist, err) < 0)
 		return -1;
-	state.uidlist_lines += (uint32_t)count;
 	state_put(index_box, &state);
 	return 0;
 }

@@ -73,9 +73,10 @@ void state_get(const struct index_box *box, struct maildir_state *out)
 	out->pending = at[1];
 	at = get_time(at + 2, &out->new_time);
 	at = get_time(at, &out->cur_time);
-	at = get_mark(at, &out->uidlist);
+	at = get_mark(at, &out->uidlist.file);
 	at = get_mark(at, &out->keywords);
-	out->uidlist_lines = le32_get(at);
+	out->uidlist.lines = le32_get(at);
+	out->uidlist.last_uid = le32_get(at + 16);
 	out->first_new_uid = le32_get(at + 4);
 	out->own_changes = le32_get(at + 8);
 	out->letters = le32_get(at + 12);
@@ -92,16 +93,16 @@ void state_put(struct index_box *box, const struct maildir_state *state)
 	at[1] = state->pending;
 	at = put_time(at + 2, state->new_time);
 	at = put_time(at, state->cur_time);
-	at = put_mark(at, &state->uidlist);
+	at = put_mark(at, &state->uidlist.file);
 	at = put_mark(at, &state->keywords);
-	le32_put(at, state->uidlist_lines);
+	le32_put(at, state->uidlist.lines);
+	le32_put(at + 16, state->uidlist.last_uid);
 	le32_put(at + 4, state->first_new_uid);
 	le32_put(at + 8, state->own_changes);
 	le32_put(at + 12, state->letters);
 }
 
-/* --- looking at files
- * -------------------------------------------------------------- */
+/* --- looking at files ---------------------------------------------------- */
 
 static struct file_time time_of(const struct stat *st)
 {
@@ -156,8 +157,7 @@ bool file_mark_same(const struct file_mark *a, const struct file_mark *b)
 	       file_time_same(a->mtime, b->mtime);
 }
 
-/* --- own changes
- * ---------------------------------------------------------------------- */
+/* --- own changes --------------------------------------------------------- */
 
 int batch_begin(struct driver_box *box, struct index_box *index_box,
 		struct err *err)

@@ -50,8 +50,7 @@ bool maildir_fsync_always(const struct location *location)
 	return strcmp(location->settings->mail_fsync, "always") == 0;
 }
 
-/* --- what the index remembers
- * ------------------------------------------------------------ */
+/* --- what the index remembers -------------------------------------------- */
 
 static struct maildir_box *box_get(struct driver_box *box)
 {
@@ -100,8 +99,7 @@ static int look(struct driver_box *box, struct maildir_box *own,
 	return 0;
 }
 
-/* --- reading the directories
- * ---------------------------------------------------------------- */
+/* --- reading the directories --------------------------------------------- */
 
 static bool same_times(const struct dir_times *a, const struct dir_times *b)
 {
@@ -179,9 +177,7 @@ static int scan_again(struct sync *sync, struct err *err)
 	return scan_stable(sync, err);
 }
 
-/* --- new/ to cur/
- * -----------------------------------------------------------------------------
- */
+/* --- new/ to cur/ -------------------------------------------------------- */
 
 /* Returns 1 if it was moved, 0 if it is not there any more. */
 static int move_one(struct sync *sync, struct index_record *record,
@@ -250,9 +246,7 @@ static int move_new(struct sync *sync, struct err *err)
 	return index_box_put(sync->txn, sync->row, err);
 }
 
-/* --- one update
- * ---------------------------------------------------------------------------------
- */
+/* --- one update ---------------------------------------------------------- */
 
 static int update_within(struct sync *sync, struct err *err)
 {
@@ -338,9 +332,7 @@ int sync_within(struct driver_box *box, struct index_txn *txn,
 	return ret < 0 ? -1 : 0;
 }
 
-/* --- tmp/
- * ------------------------------------------------------------------------------------------
- */
+/* --- tmp/ ---------------------------------------------------------------- */
 
 static void dir_close(DIR **dir)
 {
@@ -379,8 +371,7 @@ static void clean_tmp(struct driver_box *box, uint64_t interval)
 	futimens(dirfd(dir), times);
 }
 
-/* --- whether there is anything to do
- * ------------------------------------------------------------------ */
+/* --- whether there is anything to do ------------------------------------- */
 
 static bool own_changes_many(const struct maildir_box *own)
 {

@@ -24,15 +24,27 @@
 #include "base/mem.h"
 #include "storage/maildir/maildir.h"
 
-enum { BLOCK = 65536, LINE_MAX_LEN = 8192, FLUSH_AT = 1 << 20 };
+enum {
+	BLOCK = 65536,
+	LINE_MAX_LEN = 8192,
+	HEADER_MAX_LEN = 512,
+	FLUSH_AT = 1 << 20,
+};
+
+static void mark_set(struct file_mark *mark, const struct stat *st)
+{
+	mark->ino = st->st_ino;
+	mark->size = (uint64_t)st->st_size;
+	mark->mtime.sec = st->st_mtim.tv_sec;
+	mark->mtime.nsec = (uint32_t)st->st_mtim.tv_nsec;
+}
 
 char *uidlist_path(const void *ctx, const struct driver_box *box)
 {
 	return mem_printf(ctx, "%s/dovecot-uidlist", box->control);
 }
 
-/* --- reading
- * ----------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 static bool parse_guid(struct str hex, unsigned char guid[16])
 {
@@ -108,8 +120,7 @@ static bool parse_line(struct str line, unsigned version,
 
 struct reader {
 	unsigned version;
-	uint32_t last_uid;
-	uint32_t *lines;
+	struct uidlist_mark *mark;
 	uidlist_fn *fn;
 	void *ctx;
 };
@@ -120,11 +131,11 @@ static void read_line(struct reader *reader, struct str line)
 {
 	struct uidlist_entry entry;
 
-	(*reader->lines)++;
+	reader->mark->lines++;
 	if (!parse_line(line, reader->version, &entry) ||
-	    entry.uid <= reader->last_uid)
+	    entry.uid <= reader->mark->last_uid)
 		return;
-	reader->last_uid = entry.uid;
+	reader->mark->last_uid = entry.uid;
 	reader->fn(reader->ctx, &entry);
 }
 
@@ -177,42 +188,85 @@ static int read_lines(int fd, const char *path, struct reader *reader,
 	}
 }
 
-int uidlist_read(const char *path, bool tail, struct file_mark *mark,
-		 uint32_t *lines, struct uidlist_header *header, uidlist_fn *fn,
-		 void *ctx, struct err *err)
+/* The header by itself, at the start of the file. */
+static bool read_header(int fd, unsigned *version,
+			struct uidlist_header *header, size_t *len_out)
+{
+	char text[HEADER_MAX_LEN];
+	ssize_t len = pread(fd, text, sizeof(text), 0);
+	struct str rest, line;
+
+	if (len <= 0)
+		return false;
+	rest = str_n(text, (size_t)len);
+	if (!str_split(&rest, '\n', &line) || rest.data == NULL)
+		return false;
+	*len_out = line.len + 1;
+	return parse_header(line, version, header);
+}
+
+/* Whether the line in front of mark's end is the last one that was read then.
+ * UIDs grow, so all behind it is new, and all before it is not, even if the
+ * file was written anew since: inodes are used again at once, and a larger file
+ * of the same number need not be the same one. */
+static bool tail_fits(int fd, const struct uidlist_mark *mark,
+		      size_t header_len)
+{
+	uint64_t size = mark->file.size;
+	size_t want = size < LINE_MAX_LEN ? (size_t)size : LINE_MAX_LEN;
+	char text[LINE_MAX_LEN];
+	struct uidlist_entry entry;
+	const char *start;
+
+	if (size <= header_len)
+		return size == header_len && mark->last_uid == 0;
+	if (pread(fd, text, want, (off_t)(size - want)) != (ssize_t)want ||
+	    text[want - 1] != '\n')
+		return false;
+	start = memrchr(text, '\n', want - 1);
+	if (start == NULL)
+		return false;
+	start++;
+	return parse_line(str_n(start, (size_t)(text + want - 1 - start)), 3,
+			  &entry) &&
+	       entry.uid == mark->last_uid;
+}
+
+int uidlist_read(const char *path, bool tail, struct uidlist_mark *mark,
+		 struct uidlist_header *header, uidlist_fn *fn, void *ctx,
+		 struct err *err)
 {
 	CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct reader reader = {.lines = lines, .fn = fn, .ctx = ctx};
+	struct reader reader = {.mark = mark, .fn = fn, .ctx = ctx};
 	uint64_t done = 0;
+	size_t header_len;
 	struct stat st;
 
 	if (fd < 0)
 		return err_sys(err, "open(%s)", path);
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "fstat(%s)", path);
-	if (tail) {
-		reader.version = 3;
-		done = mark->size;
+	if (tail && read_header(fd, &reader.version, header, &header_len) &&
+	    reader.version == 3 && tail_fits(fd, mark, header_len)) {
+		done = mark->file.size;
 		if (lseek(fd, (off_t)done, SEEK_SET) < 0)
 			return err_sys(err, "lseek(%s)", path);
 	} else {
-		*lines = 0;
+		memset(mark, 0, sizeof(*mark));
+		reader.version = 0;
 	}
 	if (read_lines(fd, path, &reader, header, &done, err) < 0)
 		return -1;
 	if (reader.version == 0)
 		return err_set(err, ERR_CORRUPT, "%s: no header", path);
-	if (header->uid_next <= reader.last_uid)
-		header->uid_next = reader.last_uid + 1;
-	mark->ino = st.st_ino;
-	mark->size = done;
-	mark->mtime.sec = st.st_mtim.tv_sec;
-	mark->mtime.nsec = (uint32_t)st.st_mtim.tv_nsec;
+	if (header->uid_next <= mark->last_uid)
+		header->uid_next = mark->last_uid + 1;
+	mark_set(&mark->file, &st);
+	mark->file.size = done;
 	return 0;
 }
 
-/* --- writing
- * ------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------- */
 
 void uidlist_line(struct buf *out, uint32_t uid, struct str ext,
 		  struct str base)
@@ -227,8 +281,9 @@ void uidlist_line(struct buf *out, uint32_t uid, struct str ext,
 	buf_putc(out, '\n');
 }
 
-int uidlist_append(const char *path, struct str lines, bool sync,
-		   struct file_mark *mark, struct err *err)
+int uidlist_append(const char *path, struct str lines, uint32_t count,
+		   uint32_t last_uid, bool sync, struct uidlist_mark *mark,
+		   struct err *err)
 {
 	CLEANUP(fd_close) int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
 	struct stat st;
@@ -252,10 +307,12 @@ int uidlist_append(const char *path, struct str lines, bool sync,
 		return err_sys(err, "fdatasync(%s)", path);
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "fstat(%s)", path);
-	mark->ino = st.st_ino;
-	mark->size = (uint64_t)st.st_size;
-	mark->mtime.sec = st.st_mtim.tv_sec;
-	mark->mtime.nsec = (uint32_t)st.st_mtim.tv_nsec;
+	/* Zero: there are lines before that nobody has read yet. */
+	if (mark->file.ino == 0)
+		return 0;
+	mark_set(&mark->file, &st);
+	mark->lines += count;
+	mark->last_uid = last_uid;
 	return 0;
 }
 
@@ -268,12 +325,12 @@ static void add_header(struct buf *out, const struct uidlist_header *header)
 
 /* Every record of the index as a line. */
 static int write_records(int fd, const char *path, struct index_txn *txn,
-			 uint32_t box, struct buf *out, uint32_t *lines,
-			 struct err *err)
+			 uint32_t box, struct buf *out,
+			 struct uidlist_mark *mark, struct err *err)
 {
 	struct index_record record = {.uid = 0};
 
-	*lines = 0;
+	memset(mark, 0, sizeof(*mark));
 	while (index_record_next(txn, box, record.uid + 1, &record)) {
 		struct record_name name;
 		struct file_name file;
@@ -282,7 +339,8 @@ static int write_records(int fd, const char *path, struct index_txn *txn,
 			continue;
 		file_name_parse(name.name, &file);
 		uidlist_line(out, record.uid, name.ext, file.base);
-		(*lines)++;
+		mark->lines++;
+		mark->last_uid = record.uid;
 		if (out->len < FLUSH_AT)
 			continue;
 		if (file_write_all(fd, out->data, out->len, path, err) < 0)
@@ -314,8 +372,8 @@ static int write_temp(const char *temp, struct driver_box *box,
 		return err_sys(err, "fchmod(%s)", temp);
 	memcpy(header.guid, index_box->guid, sizeof(header.guid));
 	add_header(&out, &header);
-	if (write_records(fd, temp, txn, index_box->id, &out,
-			  &state->uidlist_lines, err) < 0)
+	if (write_records(fd, temp, txn, index_box->id, &out, &state->uidlist,
+			  err) < 0)
 		return -1;
 	if (!maildir_fsync_never(box->location) && fdatasync(fd) < 0)
 		return err_sys(err, "fdatasync(%s)", temp);
@@ -339,7 +397,7 @@ int uidlist_rewrite(struct driver_box *box, struct index_txn *txn,
 		unlink(temp);
 		return -1;
 	}
-	return file_mark_get(path, &state->uidlist, err);
+	return file_mark_get(path, &state->uidlist.file, err);
 }
 
 int uidlist_create(const char *path, const struct uidlist_header *header,

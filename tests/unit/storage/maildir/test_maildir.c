@@ -291,6 +291,32 @@ static void test_uids_of_another_server_are_followed(void **state)
 	assert_string_equal(fixture_mails(f), "1: 2: 4: 5:S");
 }
 
+/* Dovecot writes the uidlist anew by a rename, and the inode of the old one is
+ * the next new one's: a larger file with a known number, and not the same. */
+static void test_rewritten_uidlist_with_an_old_inode_is_read(void **state)
+{
+	struct fixture *f = *state;
+	char *list, *header;
+
+	fixture_save(f, "one", 0, 0);
+	fixture_save(f, "two", 0, 0);
+	fixture_expunge(f, 1);
+	list = fixture_text(f, "dovecot-uidlist");
+	header = mem_strndup(f->box, list, (size_t)(strchr(list, '\n') - list));
+	fixture_file(f, "new/1600000001.a", "a");
+	fixture_file(f, "new/1600000002.b", "b");
+	/* Written over it, so that the inode stays. */
+	fixture_file(f, "dovecot-uidlist",
+		     mem_printf(f->box,
+				"%s\n%s3 Gabcdefghijklmnopqrstuvwxyz "
+				":1600000002.b\n4 :1600000001.a\n",
+				header, strstr(list, "2 :")));
+	fixture_sync(f);
+	assert_string_equal(fixture_mails(f), "2: 3: 4:");
+	list = fixture_text(f, "dovecot-uidlist");
+	assert_null(strstr(list, "\n3 :"));
+}
+
 static void test_extension_fields_are_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -624,6 +650,7 @@ int main(void)
 		T(test_foreign_change_beside_own_ones_is_seen),
 		T(test_flags_merge_with_those_of_others),
 		T(test_uids_of_another_server_are_followed),
+		T(test_rewritten_uidlist_with_an_old_inode_is_read),
 		T(test_extension_fields_are_kept),
 		T(test_keywords_go_through_their_file),
 		T(test_stray_and_double_files_do_no_harm),

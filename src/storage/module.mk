@@ -41,6 +41,7 @@ check_PROGRAMS += \
 	tests/unit/storage/test_list \
 	tests/unit/storage/test_list_match \
 	tests/unit/storage/test_location \
+	tests/unit/storage/test_namespace \
 	tests/unit/storage/test_rebuild \
 	tests/unit/storage/test_save \
 	tests/unit/storage/test_search \
@@ -66,6 +67,9 @@ tests_unit_storage_test_list_match_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_location_SOURCES = \
 	tests/unit/storage/test_location.c $(STORAGE_FIXTURE)
 tests_unit_storage_test_location_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_namespace_SOURCES = \
+	tests/unit/storage/test_namespace.c $(STORAGE_FIXTURE)
+tests_unit_storage_test_namespace_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_rebuild_SOURCES = tests/unit/storage/test_rebuild.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_rebuild_LDADD = $(STORAGE_TEST_LIBS)

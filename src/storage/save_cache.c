@@ -15,12 +15,22 @@
 
 /* The fields that clients and SEARCH ask for; '+' stands for all of them, so
  * that an entry is short. */
-static const char usual[] =
-	" bcc cc content-type date disposition-notification-to from importance "
-	"in-reply-to list-id list-post list-unsubscribe message-id "
-	"mime-version newsgroups priority received-spf references reply-to "
-	"return-path sender subject to x-mailer x-priority x-spam-flag "
-	"x-spam-status delivered-to ";
+static const char *const usual[] = {
+	"bcc",          "cc",
+	"content-type", "date",
+	"delivered-to", "disposition-notification-to",
+	"from",         "importance",
+	"in-reply-to",  "list-id",
+	"list-post",    "list-unsubscribe",
+	"message-id",   "mime-version",
+	"newsgroups",   "priority",
+	"references",   "reply-to",
+	"return-path",  "sender",
+	"subject",      "to",
+	"x-mailer",     "x-priority",
+	"x-spam-flag",  "x-spam-status",
+	NULL,
+};
 
 enum { NAMES_MAX = 1024, NAME_MAX_LEN = 64 };
 
@@ -51,11 +61,20 @@ static bool split(struct str value, struct str *names_out, struct str *text_out)
 	return true;
 }
 
+static bool is_usual(struct str name)
+{
+	for (size_t i = 0; usual[i] != NULL; i++) {
+		if (str_case_is(name, usual[i]))
+			return true;
+	}
+	return false;
+}
+
 static bool names_have(struct str names, const char *name)
 {
-	return (names.len > 0 && names.data[0] == '+' &&
-		list_has(STR(usual), name)) ||
-	       list_has(names, name);
+	if (names.len > 0 && names.data[0] == '+' && is_usual(str_of(name)))
+		return true;
+	return list_has(names, name);
 }
 
 bool cached_headers_get(struct str value, const char *const *wanted,
@@ -95,31 +114,35 @@ char *cached_headers_names(const void *ctx, struct str value,
 	return out.overflow ? NULL : buf_steal(ctx, &out);
 }
 
-/* The names as an array for a section, child of ctx. */
-static void add_words(struct str list, const char **fields, size_t max,
-		      size_t *count, const void *ctx)
-{
-	struct str word;
+enum { USUAL = sizeof(usual) / sizeof(usual[0]) - 1 };
 
-	while (*count < max && str_word(&list, &word)) {
+/* The fields of a list for a section: those of '+' first. Children of ctx. */
+static const char *const *list_fields(const void *ctx, const char *names)
+{
+	struct str list = str_of(names), word;
+	const char **fields;
+	size_t count = USUAL;
+
+	if (strcmp(names, "+ ") == 0)
+		return usual;
+	fields = mem_array(ctx, const char *, USUAL + NAMES_MAX / 2 + 1);
+	memcpy(fields, usual, sizeof(usual));
+	while (count < USUAL + NAMES_MAX / 2 && str_word(&list, &word)) {
 		if (!str_is(word, "+"))
-			fields[(*count)++] = str_dup(ctx, word);
+			fields[count++] = str_dup(ctx, word);
 	}
+	return fields;
 }
 
 void cached_headers_make(struct str header, const char *names, struct buf *out)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "headers");
-	const char *fields[NAMES_MAX / 2 + 1] = {NULL};
 	struct section section = {
 		.kind = SECTION_HEADER_FIELDS,
-		.fields = fields,
+		.fields = list_fields(ctx, names),
 	};
-	size_t count = 0, start;
+	size_t start;
 
-	if (names[0] == '+')
-		add_words(STR(usual), fields, NAMES_MAX / 2, &count, ctx);
-	add_words(str_of(names), fields, NAMES_MAX / 2, &count, ctx);
 	buf_append(out, names, strlen(names) + 1);
 	start = out->len;
 	section_filter(&section, header, out);

@@ -384,7 +384,8 @@ int subscriptions_read(const void *ctx, struct user *user, char ***out,
 	for (struct ns *ns = user->namespaces; ns != NULL; ns = ns->next) {
 		struct subs *subs;
 
-		if (!ns->pub.subscriptions)
+		/* An alias shows the same file once more. */
+		if (!ns->pub.subscriptions || ns->alias_for != NULL)
 			continue;
 		if (load(ctx, &ns->store->location, &subs, err) < 0)
 			return -1;

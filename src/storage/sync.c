@@ -122,10 +122,11 @@ static void apply(struct mailbox *box, const struct index_box *row,
 	view->modseq = row->highest_modseq;
 }
 
-static int take_changes(const void *ctx, struct mailbox *box, unsigned flags,
+static int take_changes(struct mailbox *box, unsigned flags,
 			struct index_box *row_out, struct mailbox_changes *out,
 			struct err *err)
 {
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sync");
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	struct range_set changed = range_set_init(ctx);
 	struct range_set expunged = range_set_init(ctx);
@@ -166,12 +167,11 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 		return -1;
 	if (waiting || box->epoch != box->store->epoch ||
 	    box->generation != index_generation(box->store->index)) {
-		int ret = take_changes(ctx, box, flags, &row, &changes, err);
+		int ret = take_changes(box, flags, &row, &changes, err);
 
 		/* After damage once more: the index is made anew then. */
 		if (ret < 0 && err->code == ERR_CORRUPT)
-			ret = take_changes(ctx, box, flags, &row, &changes,
-					   err);
+			ret = take_changes(box, flags, &row, &changes, err);
 		if (ret < 0 || (changes.new_mails &&
 				mailbox_claim_recent(box, &row, err) < 0))
 			return -1;

@@ -2,6 +2,7 @@
 /*
  * doveadm/main.c - global options, and which command it is.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,12 @@ static int add_override(struct doveadm *adm, const char *assignment)
 
 static int global_options(struct doveadm *adm, int argc, char **argv)
 {
+	static const struct option long_options[] = {
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option;
 
-	while ((option = getopt(argc, argv, "+c:Df:ko:v")) != -1) {
+	while ((option = getopt_long(argc, argv, "+c:Df:ko:v", long_options,
+				     NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			adm->config_path = optarg;
@@ -39,6 +43,8 @@ static int global_options(struct doveadm *adm, int argc, char **argv)
 		case 'f':
 			adm->formatter = optarg;
 			break;
+		case 'h':
+			return usage_all();
 		case 'k':
 			/* The environment is kept anyway: nothing here runs
 			 * with rights that the caller has not. */
@@ -114,8 +120,6 @@ int main(int argc, char **argv)
 	int status;
 
 	log_open("doveadm", LOG_TO_STDERR);
-	if (asks_for_help(argc, argv))
-		return usage_all();
 	status = global_options(&adm, argc, argv);
 	if (status != 0)
 		return status;

@@ -161,7 +161,7 @@ int name_resolve(const void *ctx, struct user *user, const char *name,
 	if (ns == NULL)
 		return err_set(err, ERR_NOT_FOUND,
 			       "No namespace for mailbox %s", copy);
-	if (copy[strlen(ns->pub.prefix)] == '\0' && ns->pub.prefix[0] != '\0')
+	if (ns->pub.prefix[0] != '\0' && strcmp(copy, ns->pub.prefix) == 0)
 		return invalid(err, "Ends with hierarchy separator");
 	if (to_storage(ctx, ns, copy, storage_out, err) < 0)
 		return -1;

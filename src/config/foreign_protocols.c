@@ -87,6 +87,9 @@ static const struct setting foreign_protocols[] = {
 		  "Tell the relay who the client is (XCLIENT)."),
 	S_FOREIGN("submission_relay_user", SETTING_TEXT, "",
 		  "Name at the relay."),
+	{"submission_backend_capabilities", SETTING_TEXT, 0, "",
+	 "What the relay is thought to be able to do, instead of asking it.",
+	 NULL, SETTING_FOREIGN | SETTING_HIDDEN},
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(foreign_protocols, "");

@@ -23,6 +23,18 @@ static const struct {
 } renamed[] = {
 	{"dbox_rotate_size", "mdbox_rotate_size",
 	 "has been renamed to mdbox_rotate_size"},
+	{"mail_cache_compress_continued_percentage",
+	 "mail_cache_purge_continued_percentage",
+	 "has been renamed to mail_cache_purge_continued_percentage"},
+	{"mail_cache_compress_delete_percentage",
+	 "mail_cache_purge_delete_percentage",
+	 "has been renamed to mail_cache_purge_delete_percentage"},
+	{"mail_cache_compress_header_continue_count",
+	 "mail_cache_purge_header_continue_count",
+	 "has been renamed to mail_cache_purge_header_continue_count"},
+	{"mail_cache_compress_min_size", "mail_cache_purge_min_size",
+	 "has been renamed to mail_cache_purge_min_size"},
+	{"mail_log_max_lines_per_sec", NULL, "has been removed"},
 	{"doveadm_proxy_port", "doveadm_port", NULL},
 	{"ssl_parameters_regenerate", NULL, "is no longer needed"},
 	{"ssl_dh_parameters_length", NULL, "is no longer needed"},
@@ -318,7 +330,21 @@ static bool set_protocols(struct parser *parser, struct node *node,
 	return true;
 }
 
-/* ----------------------------------------------------------------------- */
+/* --------------------------------------------------------------------- */
+
+/* Another name for it, which 2.3 takes in silence. */
+static bool set_namespace_location(struct parser *parser, struct node *node,
+				   const struct statement *statement)
+{
+	struct statement other = *statement;
+
+	if (strcmp(node->section.kind, "namespace") != 0 ||
+	    strcmp(statement->key, "mail_location") != 0)
+		return false;
+	other.key = "location";
+	parse_set(parser, node, &other);
+	return true;
+}
 
 bool obsolete_set(struct parser *parser, struct node *node,
 		  const struct statement *statement)
@@ -333,7 +359,8 @@ bool obsolete_set(struct parser *parser, struct node *node,
 
 	if (parser->warnings == NULL && parser->errors == NULL)
 		return false;
-	if (obsolete_auth_set(parser, node, statement))
+	if (obsolete_auth_set(parser, node, statement) ||
+	    set_namespace_location(parser, node, statement))
 		return true;
 	if (kind[0] != '\0' && !kind_is_filter(kind))
 		return false;

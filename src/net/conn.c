@@ -185,6 +185,8 @@ bool conn_output_full(struct conn *conn)
 void conn_close_later(struct conn *conn)
 {
 	conn->closing = true;
+	/* Whoever says good-bye to one that is gone hears so once more. */
+	conn->told_end = false;
 	conn->again = false;
 	conn->corked = false;
 	if (conn->timeout.ms == 0)

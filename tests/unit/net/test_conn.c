@@ -243,6 +243,35 @@ static void test_close_later_writes_all_and_reads_nothing(void **state)
 	peer_free(peer);
 }
 
+static void on_closed_bye(void *ctx, const char *why)
+{
+	struct peer *peer = ctx;
+
+	(void)why;
+	peer->closed++;
+	if (peer->closed == 1)
+		conn_close_later(peer->conn);
+	else
+		loop_stop(peer->loop);
+}
+
+static void test_close_later_of_a_dead_connection_is_told(void **state)
+{
+	static const struct conn_events bye = {
+		.input = on_input,
+		.drained = on_drained,
+		.closed = on_closed_bye,
+	};
+	struct peer *peer = peer_new(100);
+
+	(void)state;
+	conn_set_events(peer->conn, &bye, peer);
+	shutdown(peer->other, SHUT_RDWR);
+	loop_run(peer->loop);
+	assert_int_equal(peer->closed, 2);
+	peer_free(peer);
+}
+
 static void test_corked_output_leaves_in_one_piece(void **state)
 {
 	struct peer *peer = peer_new(100);
@@ -370,6 +399,7 @@ int main(void)
 		cmocka_unit_test(
 			test_input_before_the_end_is_told_before_the_end),
 		cmocka_unit_test(test_close_later_writes_all_and_reads_nothing),
+		cmocka_unit_test(test_close_later_of_a_dead_connection_is_told),
 		cmocka_unit_test(test_corked_output_leaves_in_one_piece),
 		cmocka_unit_test(test_silence_is_told_once_per_time_out),
 		cmocka_unit_test(

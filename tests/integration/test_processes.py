@@ -1,0 +1,504 @@
+# SPDX-License-Identifier: MIT
+"""Processes: start, limits, privileges, crashes, reload, stop."""
+import imaplib
+import os
+import pwd
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import PREFIX, ROOT, Server, free_ports
+
+# Built beside the scratch prefix of script/test; it is not installed.
+TOY = os.environ.get("DOVETAIL_TOY", f"{Path(PREFIX or '/').parent}/tests/unit/service/toy")
+needs_toy = pytest.mark.skipif(not os.path.exists(TOY), reason="DOVETAIL_TOY does not name tests/unit/service/toy")
+needs_root = pytest.mark.skipif(not ROOT, reason="only root becomes somebody else")
+
+
+def login(server, user="alice", name="imap"):
+    kind = imaplib.IMAP4_SSL if name == "imaps" else imaplib.IMAP4
+    client = kind("127.0.0.1", server.port(name))
+    client.login(user, "secret")
+    return client
+
+
+def worker_of(server, user):
+    """The mpid of a user's last login, which has just been."""
+    time.sleep(0.05)  # the line is on its way
+    assert server.wait_log(rf"Login: user=<{user}>.*?mpid=\d+")
+    return int(re.findall(rf"Login: user=<{user}>.*?mpid=(\d+)", server.log_text())[-1])
+
+
+def wait_for(condition, timeout=10):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def status(pid, field):
+    return re.search(rf"^{field}:\s+(.*)$", Path(f"/proc/{pid}/status").read_text(), re.M)[1]
+
+
+# --- a service under test ------------------------------------------------------------
+
+class Toy:
+    """A connection to the toy service (tests/unit/service/toy.c)."""
+
+    def __init__(self, port):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.file = self.sock.makefile("rw")
+        self.greeting = self.file.readline()
+
+    def ask(self, word):
+        self.file.write(word + "\n")
+        self.file.flush()
+        return self.file.readline().rstrip("\n")
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+
+@pytest.fixture
+def make_toy(make_server):
+    def make(service="", extra=""):
+        port, = free_ports(1)
+        server = make_server(
+            f"{extra}\nservice toy {{\n  executable = {TOY}\n  inet_listener toy {{\n    port = {port}\n  }}\n"
+            f"{service}\n}}\n", protocols="none")
+        server.toy_port = port
+        return server
+    return make
+
+
+@needs_toy
+def test_a_service_starts_with_the_first_connection(make_toy):
+    server = make_toy()
+    assert server.pids("toy") == []
+    toy = Toy(server.toy_port)
+    assert toy.greeting == "hello 127.0.0.1\n"
+    # A template and its worker.
+    assert len(server.pids("toy")) == 2
+    assert int(toy.ask("pid")) in server.pids("toy")
+    toy.close()
+
+
+@needs_toy
+def test_min_avail_processes_wait_for_the_first_connection(make_toy):
+    server = make_toy("process_min_avail = 3")
+    wait_for(lambda: len(server.pids("toy")) == 4)
+    with_one = Toy(server.toy_port)
+    time.sleep(0.1)
+    assert len(server.pids("toy")) == 4
+    with_one.close()
+
+
+@needs_toy
+def test_a_service_of_one_process_has_no_template(make_toy):
+    server = make_toy("process_limit = 1")
+    clients = [Toy(server.toy_port) for _ in range(5)]
+    assert {client.ask("pid") for client in clients} == {str(server.pids("toy")[0])}
+
+
+@needs_toy
+def test_one_client_per_process_if_so_configured(make_toy):
+    server = make_toy("client_limit = 1\nprocess_limit = 3")
+    clients = [Toy(server.toy_port) for _ in range(3)]
+    pids = {client.ask("pid") for client in clients}
+    assert len(pids) == 3
+    # The fourth waits until there is room, and that is logged.
+    sock = socket.create_connection(("127.0.0.1", server.toy_port), timeout=10)
+    assert server.wait_log(r"master: Warning: service\(toy\): process_limit \(3\) reached, client connections are "
+                           r"being dropped")
+    clients[0].close()
+    assert sock.recv(100) == b"hello 127.0.0.1\n"
+
+
+@needs_toy
+def test_a_process_ends_after_service_count_clients(make_toy):
+    server = make_toy("service_count = 2\nprocess_limit = 10")
+    pids = []
+    for _ in range(6):
+        toy = Toy(server.toy_port)
+        pids.append(toy.ask("pid"))
+        toy.close()
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [2, 2, 2]
+
+
+@needs_toy
+def test_idle_processes_go_and_come_back(make_toy):
+    server = make_toy("idle_kill = 1s")
+    first = Toy(server.toy_port)
+    pid = first.ask("pid")
+    time.sleep(1.5)
+    assert first.ask("still") == "still"
+    first.close()
+    wait_for(lambda: server.pids("toy") == [])
+    assert Toy(server.toy_port).ask("pid") != pid
+
+
+@needs_toy
+def test_a_killed_worker_is_replaced_and_named_in_the_log(make_toy):
+    server = make_toy()
+    toy, other = Toy(server.toy_port), Toy(server.toy_port)
+    pid = toy.ask("pid")
+    assert toy.ask("crash") == ""
+    assert server.wait_log(rf"toy: Fatal: master: service\(toy\): child {pid} killed with signal 9\n")
+    assert Toy(server.toy_port).ask("pid") != pid
+    other.close()
+    server.forgive()
+
+
+@needs_toy
+def test_a_killed_template_is_replaced_while_its_clients_go_on(make_toy):
+    server = make_toy()
+    toy = Toy(server.toy_port)
+    worker = int(toy.ask("pid"))
+    template, = [pid for pid in server.pids("toy") if pid != worker]
+    os.kill(template, signal.SIGKILL)
+    assert server.wait_log(rf"service\(toy\): child {template} killed with signal 9")
+    assert int(Toy(server.toy_port).ask("pid")) != worker
+    assert toy.ask("still") == "still"
+    toy.close()
+    wait_for(lambda: not os.path.exists(f"/proc/{worker}") or status(worker, "State").startswith("Z"))
+    server.forgive()
+
+
+@needs_toy
+def test_a_program_that_fails_at_start_is_not_run_in_a_hot_loop(make_toy):
+    server = make_toy("executable = /bin/false\nprocess_min_avail = 1")
+    time.sleep(1.5)
+    starts = len(re.findall(r"service\(toy\): child \d+ returned error 1\n", server.log_text()))
+    assert 2 <= starts <= 6
+    assert "service(toy): command startup failed, throttling for 0.200 secs" in server.log_text()
+
+
+@needs_toy
+@needs_root
+def test_rights_are_those_of_the_service_block(make_toy):
+    server = make_toy("user = nobody\nchroot = empty")
+    toy = Toy(server.toy_port)
+    assert toy.ask("uid") == str(pwd.getpwnam("nobody").pw_uid)
+    assert toy.ask("root") == "changed"
+    pid = int(toy.ask("pid"))
+    assert status(pid, "NoNewPrivs") == "1"
+    assert status(pid, "CapEff").strip("0") == ""
+
+
+@needs_toy
+def test_the_sandbox_ends_who_breaks_out(make_toy):
+    server = make_toy()
+    toy = Toy(server.toy_port)
+    pid = toy.ask("pid")
+    if status(pid, "Seccomp") == "0":
+        pytest.skip("built without a sandbox")
+    assert toy.ask("open") == "Permission denied"
+    assert toy.ask("exec") == ""
+    assert server.wait_log(rf"service\(toy\): child {pid} killed with signal {int(signal.SIGSYS)}")
+    server.forgive()
+
+
+@needs_toy
+def test_clients_are_told_when_the_server_stops(make_toy):
+    server = make_toy()
+    toy = Toy(server.toy_port)
+    begin = time.monotonic()
+    assert server.stop()
+    assert time.monotonic() - begin < 3
+    assert toy.file.readline() == "Server shutting down.\n"
+    assert toy.file.readline() == ""
+
+
+@needs_toy
+def test_clients_outlive_the_server_if_so_configured(make_toy):
+    server = make_toy(extra="shutdown_clients = no")
+    toy = Toy(server.toy_port)
+    pid = int(toy.ask("pid"))
+    assert server.stop()
+    assert toy.ask("still") == "still"
+    toy.close()
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or status(pid, "State").startswith("Z"))
+
+
+@needs_toy
+def test_clients_outlive_a_reload_and_new_ones_get_new_processes(make_toy):
+    server = make_toy()
+    toy = Toy(server.toy_port)
+    server.proc.send_signal(signal.SIGHUP)
+    assert server.wait_log("master: Warning: SIGHUP received - reloading configuration")
+    wait_for(lambda: Toy(server.toy_port).ask("pid") != toy.ask("pid"))
+    assert toy.ask("still") == "still"
+    pid = int(toy.ask("pid"))
+    toy.close()
+    wait_for(lambda: pid not in server.pids())
+
+
+@needs_toy
+def test_no_connection_is_lost_while_reloading(make_toy):
+    server = make_toy("client_limit = 10")
+    for number in range(200):
+        if number % 20 == 10:
+            server.proc.send_signal(signal.SIGHUP)
+        toy = Toy(server.toy_port)
+        assert toy.ask(f"number {number}") == f"number {number}"
+        toy.close()
+
+
+@needs_toy
+def test_the_proxy_protocol_tells_who_the_client_is(make_toy):
+    port, = free_ports(1)
+    server = make_toy(f"inet_listener proxied {{\n  port = {port}\n  haproxy = yes\n}}",
+                      "haproxy_trusted_networks = 127.0.0.0/8\nhaproxy_timeout = 1s")
+    sock = socket.create_connection(("127.0.0.1", port), timeout=10)
+    sock.sendall(b"PROXY TCP4 192.0.2.9 192.0.2.1 ")
+    time.sleep(0.05)
+    sock.sendall(b"4711 143\r\nhallo\n")
+    file = sock.makefile()
+    assert file.readline() == "hello 192.0.2.9\n"
+    assert file.readline() == "hallo\n"
+    six = socket.create_connection(("127.0.0.1", port), timeout=10)
+    six.sendall(b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24" + socket.inet_pton(socket.AF_INET6, "2001:db8::1") +
+                socket.inet_pton(socket.AF_INET6, "2001:db8::2") + b"\x10\x10\0\x8f")
+    assert six.recv(100) == b"hello 2001:db8::1\n"
+    for bad in (b"GET / HTTP/1.0\r\n\r\n", b""):
+        wrong = socket.create_connection(("127.0.0.1", port), timeout=10)
+        wrong.sendall(bad)
+        try:
+            assert wrong.recv(100) == b""
+        except ConnectionResetError:
+            pass
+
+
+@needs_toy
+def test_a_taken_port_is_named_and_nothing_starts(make_toy, tls):
+    blocker = socket.socket()
+    blocker.bind(("127.0.0.1", 0))
+    blocker.listen()
+    port = blocker.getsockname()[1]
+    server = Server(tls, f"service toy {{\n  executable = {TOY}\n  inet_listener toy {{\n    port = {port}\n  }}\n}}\n",
+                    protocols="none")
+    result = subprocess.run([f"{PREFIX}/sbin/dovetail", "-F", "-c", server.config], capture_output=True, text=True,
+                            timeout=20, check=False)
+    assert result.returncode == 89
+    assert f"service(toy): listen(127.0.0.1, {port}) failed: Address already in use" in result.stderr
+    assert "Fatal: Failed to start listeners" in result.stderr
+    server.remove()
+
+
+# --- the master ------------------------------------------------------------------------
+
+def test_the_first_and_the_last_line_are_dovecots(make_server):
+    server = make_server()
+    assert server.wait_log(r"^\w{3} \d\d \d\d:\d\d:\d\d master: Info: Dovetail v[\d.]+ starting up for imap, lmtp"
+                           r"|^\w{3} \d\d \d\d:\d\d:\d\d master: Info: Dovetail v[\d.]+ starting up for imap lmtp")
+    server.stop()
+    assert re.search(rf"master: Warning: Killed with signal 15 \(by pid={os.getpid()} uid={os.getuid()} code=kill\)\n$",
+                     server.log_text())
+
+
+def test_a_second_master_does_not_start(server):
+    result = subprocess.run([f"{PREFIX}/sbin/dovetail", "-c", server.config], capture_output=True, text=True,
+                            timeout=20, check=False)
+    assert result.returncode == 89
+    assert f"already running with PID {server.proc.pid} (read from {server.dir}/run/master.pid)" in result.stderr
+
+
+def test_it_goes_into_the_background_when_it_is_ready(tls):
+    server = Server(tls)
+    subprocess.run([f"{PREFIX}/sbin/dovetail", "-c", server.config], check=True, timeout=20, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert login(server).noop()[0] == "OK"
+    assert os.readlink(f"{server.dir}/run/dovecot.conf") == server.config
+    subprocess.run([f"{PREFIX}/sbin/dovetail", "-c", server.config, "stop"], check=True, timeout=20)
+    assert not os.path.exists(f"{server.dir}/run/master.pid")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port("imap")))
+    server.remove()
+
+
+@pytest.mark.parametrize("args, status_wanted, text", [
+    (["--version"], 0, r"^\d+\.\d+"), (["--help"], 0, r"^Usage: dovetail "), (["--build-options"], 0, r"^Build options:"),
+    (["--hostdomain"], 0, r"\S"), (["frobnicate"], 89, r"Unknown argument: frobnicate"), (["-Z"], 89, r"Usage: ")])
+def test_options(server, args, status_wanted, text):
+    result = subprocess.run([f"{PREFIX}/sbin/dovetail", "-c", server.config, *args], capture_output=True, text=True,
+                            timeout=20, check=False)
+    assert result.returncode == status_wanted
+    assert re.search(text, result.stdout + result.stderr)
+
+
+def test_all_errors_of_a_configuration_are_told_at_once(tls):
+    server = Server(tls, "mail_locaton = x\ndefault_client_limit = many\n")
+    result = subprocess.run([f"{PREFIX}/sbin/dovetail", "-F", "-c", server.config], capture_output=True, text=True,
+                            timeout=20, check=False)
+    assert result.returncode != 0
+    assert "mail_locaton" in result.stderr and "mail_location" in result.stderr
+    assert "default_client_limit" in result.stderr
+    server.remove()
+
+
+# --- sessions ---------------------------------------------------------------------------
+
+def test_a_session_costs_no_new_process_when_the_user_comes_back(make_server):
+    server = make_server()
+    login(server).logout()
+    first = worker_of(server, "alice")
+    before = sorted(server.pids())
+    for _ in range(5):
+        login(server).logout()
+        assert worker_of(server, "alice") == first
+    assert sorted(server.pids()) == before
+
+
+def test_sessions_of_one_user_have_a_process_each(server):
+    one, two = login(server), login(server)
+    pids = set(re.findall(r"mpid=(\d+)", "\n".join(server.log_text().splitlines()[-20:])))
+    assert len(pids) >= 2
+    one.logout()
+    two.logout()
+
+
+def test_a_process_per_session_if_so_configured(make_server):
+    server = make_server("service imap {\n  service_count = 1\n}\n")
+    pids = set()
+    for _ in range(4):
+        login(server).logout()
+        pids.add(worker_of(server, "alice"))
+    assert len(pids) == 4
+    wait_for(lambda: not pids & set(server.pids()))
+
+
+def test_many_sessions_in_a_process_if_so_configured(make_server):
+    server = make_server("service imap {\n  client_limit = 5\n}\n")
+    clients, pids = [], set()
+    for _ in range(5):
+        clients.append(login(server))
+        pids.add(worker_of(server, "alice"))
+    assert len(pids) == 1
+    rows = [line.split("\t") for line in server.doveadm("-f", "tab", "who").stdout.splitlines()[1:]]
+    assert rows[0][:2] == ["alice", "5"]
+    for client in clients:
+        assert client.noop()[0] == "OK"
+        client.logout()
+    wait_for(lambda: len(server.doveadm("-f", "tab", "who").stdout.splitlines()) == 1)
+
+
+@needs_root
+def test_a_session_has_its_users_rights_and_login_has_none(server):
+    client = login(server)
+    pid = worker_of(server, "alice")
+    uid = str(pwd.getpwnam("nobody").pw_uid)
+    assert status(pid, "Uid").split() == [uid] * 4
+    assert status(pid, "NoNewPrivs") == "1"
+    for pid in server.pids("imap-login"):
+        if status(pid, "Uid").split()[0] == "0":
+            continue
+        assert os.readlink(f"/proc/{pid}/root") == f"{server.dir}/run/login"
+        assert status(pid, "CapEff").strip("0") == ""
+    client.logout()
+
+
+def test_too_many_sessions_from_one_address_are_refused(make_server):
+    server = make_server("mail_max_userip_connections = 2\n")
+    clients = [login(server), login(server)]
+    with pytest.raises(imaplib.IMAP4.error, match=r"mail_max_userip_connections=2"):
+        login(server)
+    login(server, "bob").logout()
+    clients.pop().logout()
+    login(server).logout()
+
+
+def test_no_more_sessions_than_processes(make_server):
+    server = make_server("service imap {\n  process_limit = 2\n}\n")
+    clients = [login(server), login(server)]
+    with pytest.raises(imaplib.IMAP4.error):
+        login(server)
+    assert server.wait_log(r"Warning: service\(imap\): process_limit \(2\) reached, client connections are being "
+                           r"dropped")
+    clients.pop().logout()
+    login(server).logout()
+
+
+def test_a_killed_session_is_logged_with_its_user_and_gone_from_who(make_server):
+    server = make_server()
+    client = login(server)
+    pid = worker_of(server, "alice")
+    os.kill(pid, signal.SIGKILL)
+    assert server.wait_log(rf"imap\(alice\)<{pid}><\S+>: Fatal: master: service\(imap\): child {pid} killed with "
+                           rf"signal 9\n")
+    with pytest.raises((imaplib.IMAP4.abort, OSError)):
+        client.noop()
+    wait_for(lambda: len(server.doveadm("-f", "tab", "who").stdout.splitlines()) == 1)
+    login(server).logout()
+    server.forgive()
+
+
+@pytest.mark.parametrize("name", ["auth", "anvil", "log", "imap-login", "imap", "lmtp"])
+def test_kill_9_of_all_processes_of_a_service_is_mended(make_server, name):
+    server = make_server()
+    login(server).logout()
+    victims = server.pids(name)
+    for pid in victims:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def works():
+        try:
+            login(server).logout()
+            return True
+        except (imaplib.IMAP4.error, OSError):
+            return False
+
+    wait_for(works)
+    assert not set(victims) & set(server.pids())
+    server.forgive()
+
+
+def test_what_is_logged_while_the_log_process_is_dead_is_not_lost(make_server):
+    server = make_server()
+    client = login(server)
+    log, = server.pids("log")
+    os.kill(log, signal.SIGSTOP)
+    client.logout()
+    os.kill(log, signal.SIGKILL)
+    assert server.wait_log(r"imap\(alice\)<\d+><\S+>: Info: Disconnected: Logged out")
+    server.forgive()
+
+
+def test_children_end_when_the_master_is_killed(make_server):
+    server = make_server()
+    client = login(server)
+    pids = server.pids()
+    server.proc.kill()
+    server.proc.wait()
+
+    def gone(pid):
+        try:
+            return status(pid, "State").startswith("Z")
+        except OSError:
+            return True
+
+    wait_for(lambda: all(gone(pid) for pid in pids))
+    assert client.readline().startswith(b"* BYE")
+    server.proc = None
+    # And a new one takes over what is left.
+    server.start()
+    login(server).logout()
+
+
+def test_half_open_handshakes_hurt_nobody(server):
+    silent = [socket.create_connection(("127.0.0.1", server.port("imaps"))) for _ in range(200)]
+    for sock in silent[:100]:
+        sock.sendall(b"\x16\x03\x01\x02\x00\x01")
+    begin = time.monotonic()
+    login(server, name="imaps").logout()
+    assert time.monotonic() - begin < 2
+    for sock in silent:
+        sock.close()

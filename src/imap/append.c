@@ -66,6 +66,8 @@ static enum cmd_result finish(struct append *append)
 	struct err err;
 
 	cmd->session->appending = false;
+	if (cmd->session->closing)
+		return CMD_DONE;
 	if (append->fault == FAULT_NONE &&
 	    save_commit(&append->save, &uid_validity, &uids, &err) < 0)
 		set_error(append, &err);
@@ -138,6 +140,11 @@ static bool begin_message(struct append *append, const struct imap_arg *args)
 		set_error(append, &err);
 	if (stream == NULL)
 		return false;
+	if (stream->stream_size > INT64_MAX) { /* no file may be so large */
+		session_bye(session, "Literal size too large",
+			    "Literal size too large");
+		return false;
+	}
 	if (stream->stream_sync) {
 		if (append->fault != FAULT_NONE)
 			return false;

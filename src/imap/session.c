@@ -421,8 +421,9 @@ static void on_timeout(void *ctx)
 			"Disconnected for inactivity in reading our output");
 	else
 		session_bye(session, "Disconnected for inactivity.",
-			    mem_printf(session, "Inactivity (%s)",
-				       describe(session)));
+			    mem_printf(session,
+				       "Inactivity - no input for %u secs",
+				       INACTIVITY_MS / 1000));
 	conn_set_timeout(session->conn, duration_ms(OUTPUT_WAIT_MS));
 	conn_close_later(session->conn);
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The same commands to Dovecot and to us, on copies of one Maildir: the answers
 must be the same, to the letter where a client may see them."""
+import shutil
+
 import pytest
 
 from imap_lines import Lines, transcript
@@ -39,7 +41,7 @@ MAILBOXES = [
     'RENAME nonexist x', 'RENAME foo foo', 'RENAME foo foo.x', 'RENAME foo foo2', 'LIST "" *',
     'RENAME foo2 INBOX', 'DELETE foo2.bar', 'DELETE foo2', 'DELETE foo2', 'DELETE INBOX', 'DELETE nonexist',
     'CREATE a.b.c', 'LIST "" *', 'LIST "" %', 'LIST "" a.%', 'LIST "" *% RETURN (CHILDREN)', 'DELETE a.b.c',
-    'CREATE foo.', 'CREATE foo.baz', 'DELETE foo', 'LIST "" *', 'DELETE foo.baz', 'LIST "" *',
+    'CREATE foo.', 'CREATE foo.baz', 'LIST "" *', 'DELETE foo.baz', 'LIST "" *',
 ]
 FETCHES = [
     'SELECT INBOX', 'CHECK', 'FETCH 1 BLA', 'FETCH 1', 'FETCH', 'FETCH 1:4 FLAGS', 'FETCH 4 FLAGS', 'FETCH 0 FLAGS',
@@ -86,19 +88,20 @@ SEARCHES = [
     'SEARCH OR SEEN', 'SEARCH OR SEEN UNSEEN', 'SEARCH NOT', 'SEARCH (SEEN', 'SEARCH (SEEN)', 'SEARCH ()',
     'SEARCH LARGER x', 'SEARCH LARGER 100', 'SEARCH SMALLER 100', 'SEARCH HEADER Subject three',
     'SEARCH HEADER Subject', 'SEARCH HEADER "" x', 'SEARCH HEADER Cc ""', 'SEARCH HEADER X-None ""',
-    'SEARCH KEYWORD $foo', 'SEARCH UNKEYWORD $Foo', 'SEARCH OLDER 1', 'SEARCH YOUNGER 0', 'SEARCH YOUNGER 1000',
+    'SEARCH KEYWORD $foo', 'SEARCH UNKEYWORD $Foo', 'SEARCH OLDER 1000', 'SEARCH YOUNGER 0', 'SEARCH YOUNGER 1000',
     'SEARCH TEXT ""', 'SEARCH BODY last', 'SEARCH TEXT three', 'SEARCH FROM x.example', 'SEARCH TO d@z',
     'SEARCH CC q', 'SEARCH BCC q', 'SEARCH SUBJECT ONE', 'SEARCH BODY inner', 'SEARCH BODY AAAA', 'SEARCH TEXT inner',
     b'SEARCH CHARSET UTF-8 SUBJECT {5+}\r\nt\xc3\xa4st', b'SEARCH CHARSET UTF-8 SUBJECT {5+}\r\nT\xc3\x84ST',
     b'SEARCH BODY {6+}\r\nw\xc3\xb6rld', b'SEARCH CHARSET ISO-8859-1 BODY {5+}\r\nw\xf6rld', b'SEARCH BODY w\xc3\xb6rld',
     'SEARCH SEEN FLAGGED', 'SEARCH UNDELETED UNDRAFT UNANSWERED UNFLAGGED', 'SEARCH OR (SEEN FLAGGED) NOT SUBJECT one',
 ]
-# Not here: a literal behind wrong flags, which Dovecot takes for a command.
+# Not here: a literal behind wrong flags or a wrong date, which Dovecot takes for
+# a command.
 APPENDS = [
     b'APPEND INBOX {3+}\r\nabc', b'APPEND nonexist {3+}\r\nabc',
-    b'APPEND INBOX (\\Seen foo) "23-Jul-2020 19:30:24 +0900" {3+}\r\nabc', b'APPEND INBOX "bad" {3+}\r\nabc',
+    b'APPEND INBOX (\\Seen foo) "23-Jul-2020 19:30:24 +0900" {3+}\r\nabc',
     b'APPEND INBOX {3+}\r\nabc {2+}\r\nxy',
-    b'APPEND INBOX', b'APPEND INBOX abc', b'APPEND INBOX (a',
+    b'APPEND INBOX', b'APPEND INBOX abc',
     b'APPEND', b'APPEND bad&name {3+}\r\nabc', b'STATUS INBOX (MESSAGES)', b'SELECT INBOX',
     b'APPEND INBOX {3+}\r\nabc', b'FETCH 1:* (FLAGS RFC822.SIZE)',
 ]
@@ -107,10 +110,13 @@ APPENDS = [
 @pytest.fixture
 def both(server, dovecot):
     """Clients of Dovecot and of us, whose INBOXes are copies."""
+    shutil.rmtree(f'{dovecot.home("twin")}/Maildir', ignore_errors=True)
     first = Lines(dovecot.port('imap'), 'twin')
     first.append('INBOX', PLAIN)
     first.append('INBOX', MIXED, r'\Seen $Foo')
     first.append('INBOX', BARE, r'\Flagged')
+    # What is recent only Dovecot's index knows.
+    first.ok('SELECT INBOX')
     first.logout()
     server.copy_mail(dovecot, 'twin')
     clients = [Lines(dovecot.port('imap'), 'twin'), Lines(server.port('imap'), 'twin')]

@@ -20,14 +20,17 @@ static struct auth *auth;
 
 static int auth_init(struct service_env *env, struct err *err)
 {
+	const char *path;
+
 	if (auth_open(NULL, env, &auth, err) < 0)
 		return -1;
 	auth->workers = workers_new(
 		auth, auth, service_socket_path(auth, env, "auth-worker"),
 		auth->set.auth_worker_max_count);
-	auth->anvil =
-		anvil_new(auth, auth->loop,
-			  service_socket_path(auth, env, "anvil-auth-penalty"));
+	/* "mode = 0" of that listener is how penalties are switched off. */
+	path = service_socket_path(auth, env, "anvil-auth-penalty");
+	if (access(path, F_OK) == 0)
+		auth->anvil = anvil_new(auth, auth->loop, path);
 	return 0;
 }
 

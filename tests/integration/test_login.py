@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: MIT
+"""imap-login: everything before authentication, on the whole server."""
+import base64
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from conftest import Server, finish
+
+EXTRA = """\
+listen = 127.0.0.1, 127.0.0.2
+disable_plaintext_auth = yes
+auth_failure_delay = 200 msecs
+auth_verbose = yes
+login_trusted_networks = 127.0.0.9
+imap_id_log = *
+# All come from one address: no penalties.
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
+CAPS = b'IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+'
+FAILED = b'NO [AUTHENTICATIONFAILED] Authentication failed.'
+
+
+@pytest.fixture(scope='module')
+def running_login(tls):
+    one = Server(tls, EXTRA, 'imap').start()
+    yield one
+    finish(one)
+
+
+@pytest.fixture
+def login(running_login):
+    yield running_login
+    complaints = running_login.complaints()
+    assert not complaints, '\n'.join(complaints)
+
+
+class Raw:
+    """A connection that says what it is told to. From 127.0.0.1 to 127.0.0.2 it is a stranger, in 2.3's eyes."""
+
+    def __init__(self, server, host='127.0.0.1', tls=False, source=None):
+        port = server.port('imaps' if tls else 'imap')
+        self.sock = socket.create_connection((host, port), 10, source_address=(source, 0) if source else None)
+        if tls:
+            self.start_tls()
+        self.data = b''
+        self.greeting = self.line()
+
+    def start_tls(self):
+        context = ssl._create_unverified_context()
+        self.sock = context.wrap_socket(self.sock)
+
+    def line(self, timeout=10):
+        """The next line, b'' at the end."""
+        self.sock.settimeout(timeout)
+        while b'\r\n' not in self.data:
+            try:
+                got = self.sock.recv(65536)
+            except (ConnectionResetError, BrokenPipeError, ssl.SSLError):
+                got = b''
+            if not got:
+                return b''
+            self.data += got
+        line, self.data = self.data.split(b'\r\n', 1)
+        return line
+
+    def send(self, text):
+        self.sock.sendall(text)
+
+    def ask(self, text, tag=b'a'):
+        """What comes up to the tagged line or the end."""
+        self.send(text)
+        lines = []
+        while True:
+            lines.append(self.line())
+            if not lines[-1] or lines[-1].startswith(tag + b' '):
+                return lines
+
+    def close(self):
+        self.sock.close()
+
+
+def b64(text):
+    return base64.b64encode(text)
+
+
+def test_greeting_and_commands_without_login(login):
+    client = Raw(login)
+    assert client.greeting == b'* OK [CAPABILITY ' + CAPS + b' STARTTLS AUTH=PLAIN AUTH=LOGIN] Dovecot ready.'
+    assert client.ask(b'a capability\r\n') == [
+        b'* CAPABILITY ' + CAPS + b' STARTTLS AUTH=PLAIN AUTH=LOGIN',
+        b'a OK Pre-login capabilities listed, post-login capabilities have more.']
+    assert client.ask(b'a NOOP\r\n') == [b'a OK NOOP completed.']
+    assert client.ask(b'a ENABLE CONDSTORE\r\n')[-1] == b'a OK ENABLE ignored in non-authenticated state.'
+    assert client.ask(b'a LOGOUT\r\n') == [b'* BYE Logging out', b'a OK Logout completed.']
+    assert client.line() == b''
+    assert login.wait_log(r'imap-login: Info: Disconnected: Aborted login by logging out \(no auth attempts in \d secs\): '
+                          r'user=<>, rip=127.0.0.1, lip=127.0.0.1, secured, session=<\S+>')
+
+
+WAYS = {
+    'atoms': [b'a LOGIN alice secret\r\n'],
+    'quoted': [b'a login "alice" "se\\cret"\r\n'],
+    'literals': [b'a LOGIN {5}\r\n', b'alice {6}\r\n', b'secret\r\n'],
+    'literals at once': [b'a LOGIN {5+}\r\nalice {6+}\r\nsecret\r\n'],
+    'plain': [b'a AUTHENTICATE PLAIN\r\n', b64(b'\0alice\0secret') + b'\r\n'],
+    'plain at once': [b'a authenticate plain ' + b64(b'\0alice\0secret') + b'\r\n'],
+    'login': [b'a AUTHENTICATE LOGIN\r\n', b64(b'alice') + b'\r\n', b64(b'secret') + b'\r\n'],
+    'login at once': [b'a AUTHENTICATE LOGIN ' + b64(b'alice') + b'\r\n', b64(b'secret') + b'\r\n'],
+}
+
+
+@pytest.mark.parametrize('in_tls', [False, True], ids=['plain', 'tls'])
+@pytest.mark.parametrize('way', WAYS)
+def test_ways_to_log_in(login, way, in_tls):
+    client = Raw(login, tls=in_tls)
+    start = len(login.log_text())
+    for step in WAYS[way][:-1]:
+        client.send(step)
+        assert client.line().startswith(b'+ ')
+    assert re.match(rb'a OK \[CAPABILITY IMAP4rev1 .*\] Logged in$', client.ask(WAYS[way][-1])[-1])
+    assert client.ask(b'b NOOP\r\n', b'b')[-1].startswith(b'b OK NOOP completed')
+    assert client.ask(b'c LOGOUT\r\n', b'c')[0] == b'* BYE Logging out'
+    method = 'LOGIN' if way.startswith('login') else 'PLAIN'
+    assert login.wait_log(rf'imap-login: Info: Login: user=<alice>, method={method}, rip=127.0.0.1, lip=127.0.0.1, '
+                          rf'mpid=\d+, {"TLS" if in_tls else "secured"}, session=<\S+>', start=start)
+
+
+def test_what_was_sent_behind_the_login_is_not_lost(login):
+    for tls in (False, True):
+        client = Raw(login, tls=tls)
+        client.send(b'a LOGIN alice secret\r\nb NOOP\r\nc LOGOUT\r\n')
+        assert client.line().startswith(b'a OK ')
+        assert client.line().startswith(b'b OK ')
+        assert client.line() == b'* BYE Logging out'
+        assert client.line().startswith(b'c OK ')
+        assert client.line() == b''
+
+
+def test_starttls_secures(login):
+    client = Raw(login, '127.0.0.2')
+    assert client.greeting.startswith(b'* OK [CAPABILITY ' + CAPS + b' STARTTLS LOGINDISABLED]')
+    assert client.ask(b'a STARTTLS\r\n') == [b'a OK Begin TLS negotiation now.']
+    client.start_tls()
+    assert client.ask(b'a CAPABILITY\r\n')[0] == b'* CAPABILITY ' + CAPS + b' AUTH=PLAIN AUTH=LOGIN'
+    assert client.ask(b'a STARTTLS\r\n') == [b'a BAD TLS is already active.']
+    assert client.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    client.close()
+
+
+def test_plain_input_behind_starttls_is_thrown_away(login):
+    client = Raw(login)
+    client.send(b'a STARTTLS\r\nx LOGOUT\r\ny LOGIN {5}\r\n')
+    assert client.line() == b'a OK Begin TLS negotiation now.'
+    assert client.data == b''
+    client.start_tls()
+    assert client.ask(b'b NOOP\r\n', b'b') == [b'b OK NOOP completed.']
+    client.close()
+
+
+def test_passwords_in_the_clear_are_refused(login):
+    client = Raw(login, '127.0.0.2')
+    alert = (b'* BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway. If '
+             b'anyone was listening, the password was exposed.')
+    assert client.ask(b'a LOGIN alice secret\r\n') == [
+        alert, b'a NO [PRIVACYREQUIRED] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.']
+    assert client.ask(b'a AUTHENTICATE PLAIN ' + b64(b'\0alice\0secret') + b'\r\n') == [
+        b'a NO [PRIVACYREQUIRED] Plaintext authentication disabled.']
+    client.close()
+    assert login.wait_log(r'imap-login: Info: Login failed: Plaintext authentication disabled: user=<>, rip=127.0.0.1, '
+                          r'lip=127.0.0.2, session=')
+
+
+@pytest.mark.parametrize('user', ['alice', 'nosuchuser', '"a b"', '""'])
+def test_failures_look_the_same(login, user):
+    client = Raw(login)
+    begin = time.monotonic()
+    assert client.ask(f'a LOGIN {user} wrong\r\n'.encode()) == [b'a ' + FAILED]
+    assert 0.19 < time.monotonic() - begin
+    client.close()
+
+
+def test_log_lines_of_failures(login):
+    start = len(login.log_text())
+    client = Raw(login)
+    client.ask(b'a LOGIN bob wrong\r\n')
+    client.ask(b'a LOGIN bob wrong\r\n')
+    client.close()
+    assert login.wait_log(r'imap-login: Info: Disconnected: Connection closed \(auth failed, 2 attempts in \d+ secs\): '
+                          r'user=<bob>, method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, secured, session=<\S+>', start=start)
+    assert login.wait_log(r'auth: Info: passwd-file\(bob,127.0.0.1,<\S+>\): Password mismatch', start=start)
+    client = Raw(login)
+    client.ask(b'a LOGIN nosuchuser wrong\r\n')
+    client.close()
+    assert login.wait_log(r'auth: Info: passwd-file\(nosuchuser,127.0.0.1,<\S+>\): unknown user', start=start)
+    client = Raw(login)
+    client.send(b'a AUTHENTICATE PLAIN\r\n')
+    assert client.line() == b'+ '
+    client.close()
+    assert login.wait_log(r"imap-login: Info: Disconnected: Connection closed \(client didn't finish SASL auth, waited "
+                          r'\d secs\): user=<>, method=PLAIN, rip=', start=start)
+    assert 'wrong' not in login.log_text()
+
+
+def test_commands_behind_a_failure_wait_for_it(login):
+    client = Raw(login)
+    client.send(b'a LOGIN alice wrong\r\nb LOGIN alice secret\r\nc LOGOUT\r\n')
+    assert client.line() == b'a ' + FAILED
+    assert client.line().endswith(b'Logged in')
+    assert client.line() == b'* BYE Logging out'
+    client.close()
+
+
+def test_sasl_that_goes_wrong(login):
+    client = Raw(login)
+    client.send(b'a AUTHENTICATE PLAIN\r\n')
+    assert client.line() == b'+ '
+    assert client.ask(b'*\r\n') == [b'a BAD Authentication aborted by client.']
+    client.send(b'a AUTHENTICATE PLAIN\r\n')
+    assert client.line() == b'+ '
+    assert client.ask(b'!!!\r\n') == [b'a NO [ALERT] Invalid base64 in response']
+    assert client.ask(b'a AUTHENTICATE PLAIN !!!\r\n') == [b'a BAD Invalid base64 data in initial response']
+    assert client.ask(b'a AUTHENTICATE PLAIN =\r\n') == [b'a ' + FAILED]
+    assert client.ask(b'a AUTHENTICATE PLAIN YWJj\r\n') == [b'a ' + FAILED]
+    assert client.ask(b'a AUTHENTICATE FOO\r\n') == [b'a NO [ALERT] Unsupported authentication mechanism.']
+    assert client.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    client.close()
+    client = Raw(login)
+    client.send(b'a AUTHENTICATE PLAIN\r\n')
+    assert client.line() == b'+ '
+    client.send(b'A' * 20000 + b'\r\n')
+    assert client.line() in (b'* BYE Authentication response too large', b'')
+    client.close()
+
+
+@pytest.mark.parametrize('line', [b'a FOO', b'', b'a', b'* NOOP', b'a LOGIN', b'a LOGIN x', b'a LOGIN (x) y', b'a LOGIN "x',
+                                  b'a LOGIN x y z', b'a LOGIN al\0ice b', b'a SELECT INBOX', b'a UID FETCH 1 UID',
+                                  b'a AUTHENTICATE', b'a ID x', b'a ' + b'(' * 5000, b'a ' + b'x' * 7000])
+def test_three_bad_commands_are_too_many(login, line):
+    client = Raw(login)
+    for _ in range(2):
+        client.send(line + b'\r\n')
+        assert b' BAD ' in client.line()
+    client.send(line + b'\r\n')
+    assert client.line() == b'* BYE Too many invalid IMAP commands.'
+    assert client.line() == b''
+    client.close()
+
+
+def test_literals_that_are_too_large(login):
+    for text in (b'a LOGIN {99999999}\r\n', b'a LOGIN {99999999+}\r\n', b'a LOGIN {4294967297}\r\n',
+                 b'a LOGIN alice {10000}\r\n'):
+        client = Raw(login)
+        client.send(text)
+        assert client.line().startswith((b'* BYE ', b'a BAD ')), text
+        client.close()
+
+
+def test_trusted_networks_say_whom_they_speak_for(login):
+    start = len(login.log_text())
+    client = Raw(login, '127.0.0.2', source='127.0.0.9')
+    assert b'AUTH=PLAIN' in client.greeting
+    assert client.ask(b'a ID ("x-originating-ip" "192.0.2.7" "x-connected-ip" "192.0.2.1" "x-session-id" "sess-1" '
+                      b'"name" "web")\r\n') == [b'* ID ("name" "Dovetail")', b'a OK ID completed.']
+    assert client.ask(b'a LOGIN alice wrong\r\n') == [b'a ' + FAILED]
+    client.close()
+    assert login.wait_log(r'auth: Info: passwd-file\(alice,192.0.2.7,<sess-1>\): Password mismatch', start=start)
+    assert login.wait_log(r'rip=192.0.2.7, lip=192.0.2.1, secured, session=<sess-1>', start=start)
+    client = Raw(login)
+    client.ask(b'a ID ("x-originating-ip" "192.0.2.8")\r\n')
+    client.close()
+    assert login.wait_log(r'ID sent: x-originating-ip=192.0.2.8: user=<>, rip=127.0.0.1', start=start)
+
+
+def test_torture_disturbs_nobody_else(login):
+    """What the issue names: wrong lines, huge literals, deep parentheses, TLS handshakes that stop half-way."""
+    bystander = Raw(login)
+    hello = bytes.fromhex('1603010200010001fc0303') + b'\x11' * 40
+    open_ones = []
+    for n in range(250):
+        for kind, port, text in (('lines', 'imap', b'\x80\xff(){}[]"' * 20 + b'\r\n'), ('literal', 'imap', b'a LOGIN {4000000000}\r\n'),
+                                 ('parentheses', 'imap', b'a LOGIN ' + b'(' * 3000 + b'\r\n'), ('tls', 'imaps', hello)):
+            sock = socket.create_connection(('127.0.0.1', login.port(port)))
+            sock.sendall(text)
+            open_ones.append(sock)
+    assert bystander.ask(b'a NOOP\r\n') == [b'a OK NOOP completed.']
+    assert Raw(login).ask(b'a LOGIN bob secret\r\n')[-1].endswith(b'Logged in')
+    assert bystander.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    assert login.peak_memory('imap-login') < 100 * 1024 * 1024
+    for sock in open_ones:
+        sock.close()
+    bystander.close()
+
+
+def private_memory(server):
+    total = 0
+    for pid in server.pids('imap-login'):
+        with open(f'/proc/{pid}/smaps_rollup', encoding='ascii') as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith('Private_Dirty'))
+    return total * 1024
+
+
+@pytest.mark.parametrize('in_tls, most', [(False, 64 * 1024), (True, 45 * 1024)], ids=['plain', 'tls'])
+def test_memory_of_a_waiting_connection(login, in_tls, most):
+    if os.environ.get('ASAN_OPTIONS'):
+        pytest.skip('sanitizers use memory of their own')
+    first = [Raw(login, tls=in_tls) for _ in range(20)]
+    before = private_memory(login)
+    clients = [Raw(login, tls=in_tls) for _ in range(300)]
+    used = (private_memory(login) - before) / len(clients)
+    for client in first + clients:
+        client.close()
+    assert used < most
+
+
+def test_login_survives_the_death_of_auth(login):
+    client = Raw(login)
+    for pid in login.pids('auth'):
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while True:
+        answer = client.ask(b'a LOGIN alice secret\r\n')[-1]
+        if answer.endswith(b'Logged in'):
+            break
+        assert answer.startswith(b'a NO [UNAVAILABLE] Temporary authentication failure. [')
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    client.close()
+    login.forgive()
+
+
+def test_connections_per_user_and_address(make_server):
+    one = make_server('mail_max_userip_connections = 1\n', 'imap')
+    first = Raw(one)
+    assert first.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    second = Raw(one)
+    assert second.ask(b'a LOGIN alice secret\r\n') == [
+        b'a NO [LIMIT] Maximum number of connections from user+IP exceeded (mail_max_userip_connections=1)']
+    assert second.line() == b''
+    assert one.wait_log(r'imap-login: Info: Disconnected: Maximum number of connections from user\+IP exceeded '
+                        r'\(mail_max_userip_connections=1\): user=<alice>, method=PLAIN, rip=')
+    first.close()
+
+
+def test_ssl_no_and_required(make_server):
+    one = make_server('ssl = no\n', 'imap')
+    client = Raw(one)
+    assert b'STARTTLS' not in client.greeting
+    assert client.ask(b'a STARTTLS\r\n')[-1].startswith(b"a BAD TLS support isn't enabled")
+    client.close()
+    one = make_server('ssl = required\nlisten = 127.0.0.1, 127.0.0.2\n', 'imap')
+    client = Raw(one, '127.0.0.2')
+    assert b'LOGINDISABLED' in client.greeting
+    assert b'PRIVACYREQUIRED' in client.ask(b'a LOGIN alice secret\r\n')[-1]
+    client.ask(b'a STARTTLS\r\n')
+    client.start_tls()
+    assert client.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    client.close()
+
+
+def test_settings_by_address(make_server):
+    one = make_server('listen = 127.0.0.1, 127.0.0.2\nlogin_greeting = hello there\n'
+                      'login_log_format_elements = %u %s at %l\n'
+                      'local 127.0.0.2 {\n  login_greeting = other door\n  disable_plaintext_auth = no\n}\n', 'imap')
+    assert Raw(one).greeting.endswith(b'] hello there')
+    client = Raw(one, '127.0.0.2')
+    assert client.greeting.endswith(b'] other door')
+    assert client.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    assert one.wait_log(r'imap-login: Info: Login: alice, imap, at, 127.0.0.2')
+
+
+def test_one_process_per_connection(make_server):
+    one = make_server('service imap-login {\n  service_count = 1\n}\n', 'imap')
+    clients = [Raw(one) for _ in range(3)]
+    assert len(one.pids('imap-login')) >= 3
+    for client in clients:
+        assert client.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+        client.close()
+
+
+def test_fail2ban_sees_failures_and_nothing_else(login, tmp_path):
+    program = shutil.which('fail2ban-regex')
+    if program is None:
+        pytest.skip('fail2ban is not installed')
+    start = len(login.log_text())
+    good = Raw(login)
+    assert good.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    good.close()
+    for user in ('alice', 'nosuchuser'):
+        bad = Raw(login)
+        bad.ask(f'a LOGIN {user} wrong\r\n'.encode())
+        bad.ask(b'b LOGOUT\r\n', b'b')
+        bad.close()
+    assert login.wait_log(r'user=<nosuchuser>', start=start)
+    time.sleep(0.2)
+    log = tmp_path / 'log'
+    log.write_text(login.log_text()[start:])
+    done = subprocess.run([program, '--print-all-matched', '--print-all-missed', str(log), 'dovecot'],
+                          capture_output=True, text=True, check=True)
+    matched, missed = done.stdout.split('Matched line(s)')[1].split('Missed line(s)')
+    assert len(re.findall(r'imap-login: Info: Disconnected', matched)) == 2
+    assert len(re.findall(r'auth: Info: ', matched)) == 2
+    assert 'Login: user=<alice>' in missed
+    assert 'Login:' not in matched
+
+
+def answers(server, steps):
+    client = Raw(server)
+    lines = []
+    for step in steps:
+        client.send(step)
+    while True:
+        line = client.line()
+        if not line:
+            break
+        lines.append(re.sub(rb'\[CAPABILITY [^]]*\] Logged in|\(\d.*secs\)', b'...', line))
+    client.close()
+    return lines
+
+
+@pytest.mark.parametrize('steps', [
+    [b'a CAPABILITY\r\n', b'b NOOP\r\n', b'c LOGOUT\r\n'],
+    [b'a LOGIN alice secret\r\n', b'c LOGOUT\r\n'],
+    [b'a LOGIN alice wrong\r\n', b'c LOGOUT\r\n'],
+    [b'a LOGIN nosuchuser x\r\n', b'c LOGOUT\r\n'],
+    [b'a AUTHENTICATE FOO\r\n', b'c LOGOUT\r\n'],
+    [b'a AUTHENTICATE PLAIN =\r\n', b'c LOGOUT\r\n'],
+    [b'a FOO\r\n', b'b BAR\r\n', b'c BAZ\r\n'],
+    [b'GET / HTTP/1.0\r\n', b'Host: x\r\n', b'\r\n'],
+    [b'a LOGIN\r\n', b'b LOGIN x\r\n', b'c NOOP\r\n', b'd LOGOUT\r\n'],
+    [b'a ENABLE X\r\n', b'c LOGOUT\r\n'],
+], ids=str)
+def test_same_words_as_dovecot(server, dovecot, steps):
+    assert answers(server, steps) == answers(dovecot, steps)

@@ -64,3 +64,18 @@ tests_unit_config_test_setting_LDADD = $(config_test_libs)
 tests_unit_config_test_tables_LDADD = $(LIB_SETTINGS) $(config_test_libs)
 tests_unit_config_test_vars_LDADD = $(config_test_libs)
 endif
+
+# The fuzz target, and its corpus as a test.
+check_PROGRAMS += tests/fuzz/config/replay_config
+tests_fuzz_config_replay_config_SOURCES = tests/fuzz/config/fuzz_config.c \
+	tests/fuzz/replay.c
+tests_fuzz_config_replay_config_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/config/corpus"'
+tests_fuzz_config_replay_config_LDADD = $(LIB_SETTINGS) $(LIB_CONFIG)
+if FUZZING
+noinst_PROGRAMS += tests/fuzz/config/fuzz_config
+tests_fuzz_config_fuzz_config_SOURCES = tests/fuzz/config/fuzz_config.c
+tests_fuzz_config_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_config_fuzz_config_LDADD = $(LIB_SETTINGS) $(LIB_CONFIG)
+endif
+EXTRA_DIST += tests/fuzz/config/corpus

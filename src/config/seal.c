@@ -125,18 +125,35 @@ static const char *get_some(struct unpack *in)
 	return text != NULL ? text : "";
 }
 
+/* They come sorted, as they were put. */
 static void get_values(struct unpack *in, struct node *node)
 {
 	uint32_t count = unpack_u32(in);
+	struct entry *entries;
 
-	for (uint32_t i = 0; i < count && !in->bad; i++) {
-		const char *name = get_some(in);
-		const char *value = get_some(in);
-		struct entry *entry = entry_set(node, name, value);
+	/* Each takes some octets: no count is believed that they can't hold. */
+	if (count > in->in.len)
+		in->bad = true;
+	if (count == 0 || in->bad)
+		return;
+	entries = mem_array(node, struct entry, count);
+	node->sorted = mem_array(node, struct entry *, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct config_value *value = &entries[i].value;
 
-		entry->value.file = get_text(in);
-		entry->value.line = unpack_u32(in);
+		value->name = get_some(in);
+		value->value = get_some(in);
+		value->file = get_text(in);
+		value->line = unpack_u32(in);
+		if (i + 1 < count)
+			value->next = &entries[i + 1].value;
+		if (i > 0 &&
+		    strcmp(value->name, entries[i - 1].value.name) <= 0)
+			in->bad = true;
+		node->sorted[i] = &entries[i];
 	}
+	node->section.values = &entries[0].value;
+	node->count = node->cap = count;
 }
 
 static void get_node(struct unpack *in, const void *ctx, struct node *parent,

@@ -207,6 +207,6 @@ int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	if (ret < 0 && strcasecmp(name, "INBOX") != 0 &&
 	    err->code != ERR_QUOTA && err->code != ERR_NO_SPACE)
 		ret = save_and_log(ctx, delivery, set, "INBOX", err);
-	log_prefix_set(NULL);
+	log_prefix_set(delivery->log_prefix);
 	return ret;
 }

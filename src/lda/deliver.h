@@ -30,6 +30,7 @@ struct delivery {
 	const char *mailbox;
 	struct spool *spool; /* ended */
 	uint64_t session_started_ms, started_ms;
+	const char *log_prefix; /* the caller's, set again afterwards */
 };
 
 /* A name for a session in logs and Received fields, in Dovecot's form. Child

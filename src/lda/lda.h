@@ -47,5 +47,9 @@ struct lda {
 /* lda_mail.c: read the mail into lda->spool. A line "From sender date" in
  * front is taken off standard input, and names the sender if -f did not. */
 int lda_read(struct lda *lda, struct err *err);
+/* lda_reject.c: tell the sender that the mail was not taken.
+ * ERR_UNSUPPORTED: there is nobody to tell. */
+int lda_reject(struct lda *lda, const char *recipient, const char *reason,
+	       struct err *err);
 
 #endif

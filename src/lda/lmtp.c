@@ -87,13 +87,10 @@ static const struct conn_events last_events = {
 	.closed = last_closed,
 };
 
-void lmtp_end(struct lmtp_session *session, const char *bye, const char *reason)
+static void log_end(const struct lmtp_session *session, const char *reason)
 {
 	char ip[IP_TEXT_MAX];
 
-	if (session->ended)
-		return;
-	session->ended = true;
 	if (session->command != NULL)
 		log_info("Disconnect from %s: %s (unfinished %s command) "
 			 "(state=%s)",
@@ -103,6 +100,14 @@ void lmtp_end(struct lmtp_session *session, const char *bye, const char *reason)
 		log_info("Disconnect from %s: %s (state=%s)",
 			 peer_name(session, ip), reason,
 			 state_name(session->state));
+}
+
+void lmtp_end(struct lmtp_session *session, const char *bye, const char *reason)
+{
+	if (session->ended)
+		return;
+	session->ended = true;
+	log_end(session, reason);
 	if (bye != NULL)
 		lmtp_reply(session, "%s", bye);
 	conn_set_events(session->conn, &last_events, session);
@@ -116,8 +121,8 @@ static void closed(void *ctx, const char *why)
 	char *reason = mem_printf(session, "Connection closed%s%s",
 				  why[0] != '\0' ? ": " : "", why);
 
-	/* A lookup's answer still refers to it. */
-	lmtp_end(session, NULL, reason);
+	log_end(session, reason);
+	mem_free(session);
 }
 
 static void timeout(void *ctx)
@@ -143,8 +148,7 @@ static size_t take_line(struct lmtp_session *session, struct str in)
 		break;
 	case SMTP_PARSE_TOO_LONG:
 	case SMTP_PARSE_BAD:
-		lmtp_reply(session, "500 5.5.2 Invalid command syntax");
-		lmtp_bad(session);
+		lmtp_bad(session, "500 5.5.2 Invalid command syntax");
 		break;
 	case SMTP_PARSE_MORE:
 		break;
@@ -184,6 +188,31 @@ void lmtp_resume(struct lmtp_session *session)
 	input(session);
 }
 
+static void greet(struct lmtp_session *session)
+{
+	session->greeted = true;
+	lmtp_reply(session, "220 %s %s", session->process->hostname,
+		   session->process->greeting);
+}
+
+static void secured(void *ctx)
+{
+	struct lmtp_session *session = ctx;
+
+	if (!session->greeted)
+		greet(session);
+	input(session);
+}
+
+void lmtp_start_tls(struct lmtp_session *session)
+{
+	lmtp_reset(session);
+	smtp_parser_reset(session->parser);
+	mem_free(session->helo);
+	session->helo = NULL;
+	conn_start_tls(session->conn, session->process->tls, secured);
+}
+
 static const struct conn_events events = {
 	.input = input,
 	.drained = input,
@@ -213,5 +242,8 @@ void lmtp_session_new(struct lmtp_process *process,
 	lmtp_reset(session);
 	conn_set_timeout(session->conn, process->set.lmtp_timeout);
 	log_info("Connect from %s", peer_name(session, ip));
-	lmtp_reply(session, "220 %s %s", process->hostname, process->greeting);
+	if (client->listener->ssl && process->tls != NULL)
+		lmtp_start_tls(session);
+	else
+		greet(session);
 }

@@ -39,7 +39,8 @@ struct lmtp_process {
 	struct lda_settings lda;
 	struct lmtp_settings set;
 	struct mail_settings mail;
-	const char *hostname, *greeting;
+	const char *hostname, *greeting, *log_prefix;
+	struct tls *tls; /* NULL: no STARTTLS */
 	struct auth_master *auth;
 	struct anvil *anvil;     /* NULL without lmtp_user_concurrency_limit */
 	struct lmtp_user *users; /* list, latest first */
@@ -66,7 +67,7 @@ struct lmtp_session {
 	unsigned transactions;
 	char *helo;
 	const char *command; /* under way, for the log: "DATA"; NULL */
-	bool looking_up, ended;
+	bool greeted, looking_up, ended;
 	unsigned bad_commands;
 	uint64_t started_ms;
 
@@ -101,14 +102,17 @@ void lmtp_reset(struct lmtp_session *session);
 /* Log the disconnect and close; `bye` (may be NULL) is the last reply. */
 void lmtp_end(struct lmtp_session *session, const char *bye,
 	      const char *reason);
+/* What was said in plain is forgotten; the client begins anew. */
+void lmtp_start_tls(struct lmtp_session *session);
 /* Go on with input after a lookup. */
 void lmtp_resume(struct lmtp_session *session);
 
 /* --- lmtp_command.c ---------------------------------------------------- */
 
 void lmtp_command(struct lmtp_session *session, const struct smtp_line *line);
-/* A wrong command was answered; too many end the session. */
-void lmtp_bad(struct lmtp_session *session);
+/* Answer a wrong command; too many in a row end the session. */
+void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* --- lmtp_rcpt.c ------------------------------------------------------- */
 

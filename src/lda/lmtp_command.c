@@ -3,6 +3,9 @@
  * lda/lmtp_command.c - commands of LMTP (RFC 2033, 5321), with Dovecot's
  * replies.
  */
+#include <stdarg.h>
+
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "lda/lmtp.h"
 #include "net/conn.h"
@@ -10,16 +13,24 @@
 
 enum { HELO_MAX = 255 };
 
-void lmtp_bad(struct lmtp_session *session)
+void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
 {
-	char *bye;
+	const struct lmtp_process *process = session->process;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "reply");
+	va_list args;
 
-	if (++session->bad_commands <=
-	    session->process->set.lmtp_max_bad_commands)
+	if (++session->bad_commands > process->set.lmtp_max_bad_commands) {
+		lmtp_end(session,
+			 mem_printf(ctx,
+				    "421 4.7.0 %s Too many invalid "
+				    "commands.",
+				    process->hostname),
+			 "Too many invalid commands.");
 		return;
-	bye = mem_printf(session, "421 4.7.0 %s Too many invalid commands.",
-			 session->process->hostname);
-	lmtp_end(session, bye, "Too many invalid commands.");
+	}
+	va_start(args, fmt);
+	lmtp_reply(session, "%s", mem_vprintf(ctx, fmt, args));
+	va_end(args);
 }
 
 /* --- LHLO -------------------------------------------------------------- */
@@ -36,14 +47,18 @@ static char *clean_helo(const void *ctx, struct str name)
 	return clean;
 }
 
+static bool offers_tls(const struct lmtp_session *session)
+{
+	return session->process->tls != NULL && !conn_has_tls(session->conn);
+}
+
 static void cmd_lhlo(struct lmtp_session *session, struct str args)
 {
 	struct lmtp_process *process = session->process;
 	struct str rest = args, name;
 
 	if (!str_word(&rest, &name)) {
-		lmtp_reply(session, "501 Missing hostname");
-		lmtp_bad(session);
+		lmtp_bad(session, "501 Missing hostname");
 		return;
 	}
 	lmtp_reset(session);
@@ -54,8 +69,10 @@ static void cmd_lhlo(struct lmtp_session *session, struct str args)
 	lmtp_reply(session, "250-CHUNKING");
 	lmtp_reply(session, "250-ENHANCEDSTATUSCODES");
 	lmtp_reply(session, "250-PIPELINING");
-	lmtp_reply(session, "250 SIZE %llu",
+	lmtp_reply(session, "250%cSIZE %llu", offers_tls(session) ? '-' : ' ',
 		   (unsigned long long)process->set.lmtp_max_message_size);
+	if (offers_tls(session))
+		lmtp_reply(session, "250 STARTTLS");
 }
 
 /* --- MAIL -------------------------------------------------------------- */
@@ -136,8 +153,7 @@ static void cmd_mail(struct lmtp_session *session, struct str args)
 	}
 	args = tolerate(session, session->ctx, args, "FROM");
 	if (!smtp_path_parse(session->ctx, args, "FROM", &path, &problem)) {
-		lmtp_reply(session, "501 5.5.4 %s", problem);
-		lmtp_bad(session);
+		lmtp_bad(session, "501 5.5.4 %s", problem);
 		return;
 	}
 	problem = mail_params(session, path.params);
@@ -174,8 +190,7 @@ static bool no_args(struct lmtp_session *session, struct str args)
 {
 	if (str_trim(args).len == 0)
 		return true;
-	lmtp_reply(session, "501 5.5.4 Invalid parameters");
-	lmtp_bad(session);
+	lmtp_bad(session, "501 5.5.4 Invalid parameters");
 	return false;
 }
 
@@ -210,8 +225,7 @@ static void cmd_noop(struct lmtp_session *session, struct str args)
 static void cmd_vrfy(struct lmtp_session *session, struct str args)
 {
 	if (str_trim(args).len == 0) {
-		lmtp_reply(session, "501 5.5.4 Invalid parameters");
-		lmtp_bad(session);
+		lmtp_bad(session, "501 5.5.4 Invalid parameters");
 		return;
 	}
 	lmtp_reply(session, "252 2.3.3 Try RCPT instead");
@@ -227,8 +241,16 @@ static void cmd_quit(struct lmtp_session *session, struct str args)
 
 static void cmd_starttls(struct lmtp_session *session, struct str args)
 {
-	(void)args;
-	lmtp_reply(session, "502 5.5.1 TLS support is not enabled.");
+	if (!no_args(session, args))
+		return;
+	if (conn_has_tls(session->conn)) {
+		lmtp_reply(session, "502 5.5.1 TLS is already active.");
+	} else if (session->process->tls == NULL) {
+		lmtp_reply(session, "502 5.5.1 TLS support is not enabled.");
+	} else {
+		lmtp_reply(session, "220 2.0.0 Begin TLS negotiation now.");
+		lmtp_start_tls(session);
+	}
 }
 
 static void cmd_auth(struct lmtp_session *session, struct str args)
@@ -263,6 +285,5 @@ void lmtp_command(struct lmtp_session *session, const struct smtp_line *line)
 			session->command = NULL;
 		return;
 	}
-	lmtp_reply(session, "500 5.5.1 Unknown command");
-	lmtp_bad(session);
+	lmtp_bad(session, "500 5.5.1 Unknown command");
 }

@@ -34,7 +34,8 @@ static void write_trace(struct lmtp_session *session, struct buf *out)
 		.from = session->from,
 		.helo = session->helo == NULL ? "unknown" : session->helo,
 		.session_id = session->session_id,
-		.with = "LMTP",
+		.with = conn_has_tls(session->conn) ? "LMTPS" : "LMTP",
+		.tls = conn_tls_info(session->conn),
 		.remote = session->remote,
 		.time = time(NULL),
 	};
@@ -102,6 +103,7 @@ static int deliver_as_user(struct lmtp_session *session,
 		.spool = session->spool,
 		.session_started_ms = session->started_ms,
 		.started_ms = clock_monotonic_ms(),
+		.log_prefix = process->log_prefix,
 	};
 
 	if (lmtp_user_get(process, rcpt->account, &delivery.user, err) < 0) {
@@ -250,8 +252,7 @@ void lmtp_bdat(struct lmtp_session *session, struct str args)
 	if (!str_word(&args, &size) || !str_to_u64(size, &octets) ||
 	    ((session->chunk_last = str_word(&args, &last)) &&
 	     (!str_case_is(last, "LAST") || str_word(&args, &more)))) {
-		lmtp_reply(session, "501 5.5.4 Invalid parameters");
-		lmtp_bad(session);
+		lmtp_bad(session, "501 5.5.4 Invalid parameters");
 		return;
 	}
 	if (refusal != NULL) {

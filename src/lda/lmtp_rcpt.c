@@ -194,14 +194,12 @@ void lmtp_rcpt(struct lmtp_session *session, struct str args)
 	const char *problem;
 
 	if (!smtp_path_parse(session->ctx, args, "TO", &path, &problem)) {
-		lmtp_reply(session, "501 5.5.4 %s", problem);
-		lmtp_bad(session);
+		lmtp_bad(session, "501 5.5.4 %s", problem);
 		return;
 	}
 	if (path.local == NULL || path.local[0] == '\0') {
-		lmtp_reply(session,
-			   "501 5.5.4 Invalid TO: Null path not allowed");
-		lmtp_bad(session);
+		lmtp_bad(session,
+			 "501 5.5.4 Invalid TO: Null path not allowed");
 		return;
 	}
 	if (!params_known(path.params)) {

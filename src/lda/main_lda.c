@@ -163,8 +163,7 @@ static int own_account(struct lda *lda, struct err *err)
 {
 	const struct passwd *pw = getpwuid(getuid());
 	const char *name = getenv("USER"), *home = getenv("HOME");
-	struct account account = {.uid = geteuid(), .gid = getegid()};
-	static const char *const none[] = {NULL};
+	char *fields;
 
 	if (name == NULL && pw != NULL)
 		name = pw->pw_name;
@@ -174,11 +173,13 @@ static int own_account(struct lda *lda, struct err *err)
 		return err_set(err, ERR_TEMPORARY,
 			       "Couldn't lookup our username (uid=%u)",
 			       (unsigned)getuid());
-	account.name = name;
-	account.home = home;
-	account.fields = none;
-	lda->account = account_copy(lda, &account);
-	return 0;
+	fields = mem_printf(lda, "uid=%u\tgid=%u", (unsigned)geteuid(),
+			    (unsigned)getegid());
+	if (home != NULL)
+		fields = mem_printf(lda, "%s\thome=%s", fields,
+				    str_tab_escape(lda, str_of(home)));
+	return account_parse(lda, str_of(name), str_of(fields), &lda->account,
+			     err);
 }
 
 static int find_account(struct lda *lda, const char *session_id,
@@ -218,21 +219,31 @@ static int open_user(struct lda *lda, const char *session_id, struct err *err)
 
 /* --- the delivery -------------------------------------------------------- */
 
-static int exit_status(const struct lda *lda, const struct err *err)
+/* The MTA returns the mail, with this as the reason. */
+static int explain(const char *reason)
 {
-	switch (err->code) {
-	case ERR_QUOTA:
-		if (lda->set.quota_full_tempfail)
-			return EX_TEMPFAIL;
-		/* The MTA returns the mail, with this as the reason. */
-		fprintf(stderr, "%s\n", err->text);
-		return EX_NOPERM;
-	case ERR_LIMIT:
-		fprintf(stderr, "%s\n", err->text);
-		return EX_NOPERM;
-	default:
-		return EX_TEMPFAIL;
-	}
+	fprintf(stderr, "%s\n", reason);
+	return EX_NOPERM;
+}
+
+static int reject(struct lda *lda, const char *to, const char *reason)
+{
+	struct err err;
+
+	if (lda->options.explain)
+		return explain(reason);
+	if (lda_reject(lda, to, reason, &err) == 0)
+		return EX_OK;
+	log_error("%s", err.text);
+	return err.code == ERR_UNSUPPORTED ? explain(reason) : EX_TEMPFAIL;
+}
+
+static int exit_status(struct lda *lda, const char *to, const struct err *err)
+{
+	if (err->code == ERR_LIMIT ||
+	    (err->code == ERR_QUOTA && !lda->set.quota_full_tempfail))
+		return reject(lda, to, err->text);
+	return EX_TEMPFAIL;
 }
 
 /* Who the mail was for before the MTA's aliases, if nothing says more. */
@@ -293,7 +304,7 @@ static int run(struct lda *lda)
 	delivery.spool = lda->spool;
 	delivery.started_ms = clock_monotonic_ms();
 	if (deliver(&delivery, &lda->set, &err) < 0)
-		return exit_status(lda, &err);
+		return exit_status(lda, delivery.to, &err);
 	return EX_OK;
 }
 

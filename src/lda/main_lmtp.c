@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "base/err.h"
@@ -7,11 +9,27 @@
 #include "config/config.h"
 #include "lda/deliver.h"
 #include "lda/lmtp.h"
+#include "net/tls.h"
 #include "service/anvil.h"
 #include "service/auth_master.h"
 #include "service/service.h"
 
 static struct lmtp_process *process;
+
+/* Without a certificate there is no STARTTLS. */
+static int open_tls(const struct config_filter *filter, struct err *err)
+{
+	struct tls_settings set;
+
+	if (config_read(process, service_config(process->env), filter,
+			tls_settings, &set, err) < 0)
+		return -1;
+	if (strcmp(set.ssl, "no") == 0 || set.ssl_cert[0] == '\0')
+		return 0;
+	if (tls_new(process, &set, &process->tls, err) < 0)
+		return err_wrap(err, "Failed to initialize SSL server context");
+	return 0;
+}
 
 static int lmtp_init(struct service_env *env, struct err *err)
 {
@@ -28,6 +46,10 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	    config_read(process, config, &filter, mail_settings, &process->mail,
 			err) < 0)
 		return -1;
+	if (open_tls(&filter, err) < 0)
+		return -1;
+	process->log_prefix = mem_printf(process, "lmtp(%d)", (int)getpid());
+	log_prefix_set(process->log_prefix);
 	process->hostname = lda_hostname(process, &process->lda);
 	process->greeting = config_value(config, &filter, "login_greeting");
 	socket = config_value(config, &filter, "auth_socket_path");

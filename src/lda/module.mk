@@ -17,6 +17,26 @@ lmtp_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
 dovetail_lda_SOURCES = $(deliver_common) \
 	src/lda/lda.h \
 	src/lda/lda_mail.c \
+	src/lda/lda_reject.c \
 	src/lda/main_lda.c
 dovetail_lda_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
 libsettings_a_SOURCES += src/lda/settings.c
+man_MANS += doc/man/dovetail-lda.1
+
+# The names under which MTAs know it.
+install-exec-hook: install-lda-links
+install-lda-links:
+	cd '$(DESTDIR)$(pkglibexecdir)' && \
+		ln -sf dovetail-lda dovecot-lda && \
+		ln -sf dovetail-lda deliver
+uninstall-hook: uninstall-lda-links
+uninstall-lda-links:
+	cd '$(DESTDIR)$(pkglibexecdir)' && rm -f dovecot-lda deliver
+.PHONY: install-lda-links uninstall-lda-links
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/lda/test_deliver
+tests_unit_lda_test_deliver_SOURCES = tests/unit/lda/test_deliver.c \
+	src/lda/address.c src/lda/spool.c src/lda/trace.c
+tests_unit_lda_test_deliver_LDADD = $(CMOCKA_LIBS) $(LIB_MIME) $(LIB_CONFIG)
+endif

@@ -15,6 +15,7 @@ struct lda_settings {
 	const char *deliver_log_format;
 	const char *recipient_delimiter;
 	const char *lda_original_recipient_header;
+	const char *sendmail_path, *rejection_reason, *rejection_subject;
 	bool lda_mailbox_autocreate, lda_mailbox_autosubscribe;
 	bool quota_full_tempfail;
 };

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""dovetail-lda as MTAs run it."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import PREFIX, ROOT, mail_owner
+from test_lmtp import files, mails_in
+
+MAIL = b'From: a@example.org\nSubject: one\nMessage-ID: <lda@example.org>\n\nbody\n'
+LDA = f'{PREFIX}/libexec/dovetail/dovetail-lda'
+
+
+def lda(server, *args, mail=MAIL, program=LDA, **kwargs):
+    return subprocess.run([program, '-c', server.config, *args], input=mail, capture_output=True, timeout=30,
+                          check=False, **kwargs)
+
+
+@pytest.fixture
+def alone(make_server):
+    return make_server(protocols='imap lmtp')
+
+
+def test_mail_is_saved_as_it_is(server):
+    before = len(mails_in(server, 'lda'))
+    assert lda(server, '-d', 'lda').returncode == 0
+    texts = mails_in(server, 'lda')
+    assert len(texts) == before + 1
+    assert texts[-1] == MAIL.replace(b'\n', b'\r\n')
+    assert server.wait_log(r'lda\(lda\)<\d+><\S{22}>: Info: msgid=<lda@example\.org>: saved mail to INBOX')
+
+
+def test_other_names(server):
+    for name in ('dovecot-lda', 'deliver'):
+        assert lda(server, '-d', 'lda', program=f'{PREFIX}/libexec/dovetail/{name}').returncode == 0
+
+
+def test_from_line_is_taken_off(server):
+    lda(server, '-d', 'lda', mail=b'From foo@bar Thu Jan  1 00:00:00 2026\n' + MAIL)
+    assert mails_in(server, 'lda')[-1] == MAIL.replace(b'\n', b'\r\n')
+    lda(server, '-d', 'lda', mail=b'From: foo@bar\n\nFrom me\n')
+    assert mails_in(server, 'lda')[-1] == b'From: foo@bar\r\n\r\nFrom me\r\n'
+
+
+def test_line_ends_and_odd_mails(server):
+    for mail in (b'Subject: x\r\n\r\nhi', b'', b'junk', b'\n', b'From', b'Subject: x\n\n' + b'y' * 300000 + b'\n'):
+        assert lda(server, '-d', 'lda', mail=mail).returncode == 0
+        assert mails_in(server, 'lda')[-1] == mail.replace(b'\r\n', b'\n').replace(b'\n', b'\r\n')
+
+
+def test_mailbox(make_server):
+    server = make_server('lda_mailbox_autocreate = no\n')
+    assert lda(server, '-d', 'alice', '-m', 'lists').returncode == 0
+    assert len(mails_in(server, 'alice')) == 1  # It is missing.
+    assert server.wait_log(
+        r"Info: msgid=<lda@example\.org>: save failed to open mailbox lists: Mailbox doesn't exist: lists")
+    assert lda(server, '-d', 'alice', '-m', 'lists', '-o', 'lda_mailbox_autocreate=yes').returncode == 0
+    assert len(mails_in(server, 'alice', 'lists')) == 1
+    assert lda(server, '-d', 'alice', '-m', '../../etc', '-o', 'lda_mailbox_autocreate=yes').returncode == 0
+    assert len(mails_in(server, 'alice')) == 2
+    assert lda(server, '-d', 'alice', '-m', '').returncode == 0
+    assert len(mails_in(server, 'alice')) == 3
+
+
+def test_file(server):
+    path = f'{server.dir}/mail'
+    with open(path, 'wb') as file:
+        file.write(MAIL)
+    os.chmod(path, 0o644)
+    assert lda(server, '-d', 'lda', '-p', path, mail=b'').returncode == 0
+    assert mails_in(server, 'lda')[-1] == MAIL.replace(b'\n', b'\r\n')
+    assert lda(server, '-d', 'lda', '-p', '/nonexistent').returncode == 75
+
+
+def test_exit_statuses(alone):
+    assert lda(alone, '-d', 'nobody-here').returncode == 67
+    assert lda(alone, '-x').returncode == 64
+    result = lda(alone, '-d', 'alice', 'more')
+    assert result.returncode == 64 and b'Unknown argument: more' in result.stderr
+    if ROOT:
+        result = lda(alone)
+        assert result.returncode == 64 and b'destination user parameter (-d user) not given' in result.stderr
+        alone.forgive()
+    assert lda(alone, '-d', 'alice', '-o', 'mail_location=foo:bar').returncode == 75
+    alone.stop()
+    assert lda(alone, '-d', 'alice').returncode == 75
+    alone.forgive()
+
+
+def test_without_a_server_for_oneself(make_server):
+    """No -d: the user who runs it; nobody is asked, so no server is needed."""
+    server = make_server(start=False)
+    uid, gid = mail_owner()
+    with open(server.log, 'a', encoding='utf-8'):
+        os.chown(server.log, uid, gid)
+    kwargs = {'user': uid, 'group': gid, 'extra_groups': []} if ROOT else {}
+    result = lda(server, env={'HOME': server.home('carol'), 'USER': 'carol'}, **kwargs)
+    assert result.returncode == 0, result.stderr
+    assert [path.read_bytes() for path in files(server, 'carol')] == [MAIL]
+    assert re.search(r'lda\(carol\)<\d+><\S{22}>: Info: msgid=<lda@example\.org>: saved mail to INBOX',
+                     server.log_text())
+
+
+def test_same_as_dovecot(server, dovecot):
+    """Statuses and what is saved."""
+    theirs = '/usr/lib/dovecot/dovecot-lda'
+    mails = [MAIL, b'From x@y Thu\n' + MAIL, b'', b'junk', b'Subject: x\r\n\r\nhi', b'>From x\nSubject: y\n\n']
+    for mail in mails:
+        ours = lda(server, '-d', 'spare', mail=mail)
+        other = lda(dovecot, '-d', 'spare', mail=mail, program=theirs)
+        assert ours.returncode == other.returncode == 0
+        assert mails_in(server, 'spare')[-1] == mails_in(dovecot, 'spare')[-1]
+    for args in (['-d', 'nobody-here'], ['-d', 'spare', 'more'], ['-d', 'spare', '-p', '/nonexistent']):
+        assert lda(server, *args).returncode == lda(dovecot, *args, program=theirs).returncode
+    server.forgive()

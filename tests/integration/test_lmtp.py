@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: MIT
+"""Delivery over LMTP (RFC 2033) on the whole server."""
+import os
+import random
+import re
+import signal
+import ssl
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from imap_lines import Lines
+from lmtp_lines import Lmtp
+
+MAIL = b'From: a@example.org\nSubject: one\nMessage-ID: <one@example.org>\n\nbody\n'
+
+
+def mails_in(server, user, mailbox='INBOX'):
+    """What a client reads there, in order."""
+    client = Lines(server.port('imap'), user)
+    select = b''.join(client.command(b'SELECT ' + mailbox.encode()))
+    count = int(re.search(rb'\* (\d+) EXISTS', select)[1])
+    texts = []
+    if count:
+        for line in client.command(b'FETCH 1:* BODY.PEEK[]')[:-1]:
+            texts.append(re.search(rb'BODY\[\] \{\d+\}\r\n(.*)\)$', line, re.S)[1])
+    client.close()
+    return texts
+
+
+def without_trace(text):
+    """A delivered mail without the fields that delivery puts on top."""
+    return re.sub(rb'^(?:(?:Return-Path|Delivered-To|Received):.*\r\n(?:[ \t].*\r\n)*)*', b'', text, count=1)
+
+
+def files(server, user):
+    maildir = Path(server.home(user), 'Maildir')
+    return [path for sub in ('new', 'cur') for path in (maildir / sub).glob('*')]
+
+
+@pytest.fixture
+def lmtp(server):
+    client = Lmtp(server.port('lmtp'))
+    yield client
+    client.close()
+
+
+def test_greeting_and_extensions(server):
+    client = Lmtp(server.port('lmtp'), name=None)
+    assert client.greeting == '220 mail.example Dovecot ready.'
+    assert client.command('LHLO there') == '\n'.join([
+        '250-mail.example', '250-8BITMIME', '250-CHUNKING', '250-ENHANCEDSTATUSCODES',
+        '250-PIPELINING', '250-SIZE 0', '250 STARTTLS'])
+    client.close()
+
+
+def test_fields_on_top(lmtp, server):
+    lmtp.deliver(MAIL, 'twin')
+    text = mails_in(server, 'twin')[-1].decode()
+    assert re.match(
+        r'Return-Path: <sender@example\.org>\r\n'
+        r'Delivered-To: twin\r\n'
+        r'Received: from client\.example \(\[127\.0\.0\.1\]\)\r\n'
+        r'\tby mail\.example with LMTP\r\n'
+        r'\tid \S{22}\r\n'
+        r'\t\(envelope-from <sender@example\.org>\)\r\n'
+        r'\tfor <twin>; \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n'
+        r'From: a@example\.org\r\n', text)
+
+
+def test_recipients_are_not_told_of_each_other(lmtp, server):
+    replies = lmtp.deliver(MAIL, 'lmtp1', 'lmtp2', 'lmtp1+detail')
+    assert [re.sub(r'(<.*?>) \S{22}', r'\1 ID', reply) for reply in replies] == [
+        '250 2.0.0 <lmtp1> ID Saved', '250 2.0.0 <lmtp2> ID:R2 Saved', '250 2.0.0 <lmtp1+detail> ID:R3 Saved']
+    text = mails_in(server, 'lmtp2')[-1]
+    assert b'lmtp1' not in text and b'Delivered-To' not in text
+    replies = lmtp.deliver(MAIL, 'lmtp1')
+    assert re.search(r' \S{22}:T2 Saved$', replies[0])
+
+
+def test_log_lines(server):
+    start = len(server.log_text())
+    client = Lmtp(server.port('lmtp'))
+    client.deliver(MAIL, 'lmtp1')
+    client.deliver(b'Subject: x\n\n', 'lmtp1')
+    client.command('QUIT')
+    assert server.wait_log(r'lmtp\(\d+\): Info: Disconnect from 127\.0\.0\.1: Logged out \(state=READY\)', start=start)
+    log = server.log_text()[start:]
+    assert re.search(r'lmtp\(\d+\): Info: Connect from 127\.0\.0\.1\n', log)
+    assert re.search(r'lmtp\(lmtp1\)<\d+><\S{22}>: Info: msgid=<one@example\.org>: saved mail to INBOX\n', log)
+    assert re.search(r'lmtp\(lmtp1\)<\d+><\S{22}:T2>: Info: msgid=unspecified: saved mail to INBOX\n', log)
+
+
+def test_unknown_user(lmtp):
+    lmtp.command('MAIL FROM:<a@b>')
+    assert lmtp.command('RCPT TO:<nobody@example.org>') == \
+        "550 5.1.1 <nobody@example.org> User doesn't exist: nobody@example.org"
+    assert lmtp.command('DATA') == '503 5.5.0 No valid recipients'
+
+
+def test_commands_as_dovecot_answers_them(server, dovecot):
+    """Line by line the same, but for SIZE, which only we announce and take."""
+    scripts = [
+        ['HELO x', 'EHLO x', 'LHLO', 'LHLO a b', 'NOOP', 'NOOP x', 'VRFY', 'VRFY x', 'EXPN x', 'RSET', 'RSET x',
+         'FOO', '', 'DATA', 'RCPT TO:<alice>', 'AUTH PLAIN', 'QUIT x', 'QUIT'],
+        ['LHLO a', 'MAIL', 'MAIL FROM', 'MAIL FROM:', 'MAIL FROM:a@b', 'MAIL FROM: <a@b>', 'MAIL FROM:<a@b',
+         'MAIL FROM:<a@b>x', 'MAIL FROM:<a@b> FOO=BAR', 'MAIL FROM:<a@b> BODY=FOO'],
+        ['LHLO a', 'MAIL FROM:<a@b> BODY=8BITMIME', 'RCPT TO:alice', 'RCPT TO:<>', 'RCPT TO:<alice> FOO=BAR',
+         'RCPT TO:<alice> ORCPT=rfc822;x', 'RCPT TO:<nobody>', 'RCPT TO:<"no body"@x>', 'RSET', 'DATA',
+         'MAIL FROM:<>', 'RCPT TO:<nobody>', 'DATA', 'RSET', 'QUIT'],
+        ['LHLO a'] + ['wrong'] * 12,
+    ]
+    for script in scripts:
+        ours, theirs = Lmtp(server.port('lmtp'), None), Lmtp(dovecot.port('lmtp'), None)
+        for line in script:
+            our, their = ours.command(line), theirs.command(line)
+            if line.startswith('LHLO') and our.startswith('250'):
+                our = our.replace('\n250-SIZE 0', '')
+            assert our == their, line
+            if not our or our.startswith('421'):
+                break
+        ours.close()
+        theirs.close()
+
+
+def test_pipelined_session(server):
+    client = Lmtp(server.port('lmtp'), None)
+    client.send(b'LHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<alice>\r\nRCPT TO:<nobody>\r\nDATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\n'
+                b'MAIL FROM:<>\r\nRSET\r\nQUIT\r\n')
+    codes = [client.reply().split()[0] for _ in range(9)]
+    assert codes == ['250-mail.example', '250', '250', '550', '354', '250', '250', '250', '221']
+    assert mails_in(server, 'alice')[-1].endswith(b'\r\n\r\n.dot\r\n')
+
+
+def test_chunks(server):
+    client = Lmtp(server.port('lmtp'))
+    client.command('MAIL FROM:<a@b>')
+    client.command('RCPT TO:<bob>')
+    client.send(b'BDAT 18\r\nSubject: x\r\n\r\nabc\r')
+    assert client.reply() == '250 2.0.0 Added 18 octets'
+    client.send(b'BDAT 9 LAST\r\n\n.\r\nxyz\r\n')
+    assert client.reply().endswith(' Saved')
+    assert mails_in(server, 'bob')[-1].endswith(b'\r\n\r\nabc\r\n.\r\nxyz\r\n')
+    client.send(b'BDAT 3\r\nabcNOOP\r\n')
+    assert client.reply() == '503 5.5.0 MAIL needed first'
+    assert client.reply() == '250 2.0.0 OK'
+    assert client.command('BDAT 0 LAST') == '503 5.5.0 Previous data chunk failed, issue RSET first'
+    assert client.command('RSET') == '250 2.0.0 OK'
+    client.close()
+
+
+def test_starttls(server):
+    client = Lmtp(server.port('lmtp'))
+    client.command('MAIL FROM:<plain@b>')
+    client.send(b'STARTTLS\r\nRSET\r\n')  # What comes before the handshake does not count.
+    assert client.reply() == '220 2.0.0 Begin TLS negotiation now.'
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    client.sock = context.wrap_socket(client.sock)
+    client.file = client.sock.makefile('rb')
+    assert client.command('RCPT TO:<bob>') == '503 5.5.0 MAIL needed first'
+    assert 'STARTTLS' not in client.command('LHLO there')
+    assert client.deliver(MAIL, 'bob')[0].startswith('250')
+    text = mails_in(server, 'bob')[-1]
+    assert re.search(rb'\r\n\t\(using TLSv1\.3 with cipher \S+ \(.*\)\)\r\n\tby mail\.example with LMTPS\r\n', text)
+    client.close()
+
+
+def test_only_crlf_dot_crlf_ends_the_data(lmtp, server):
+    lmtp.command('MAIL FROM:<a@b>')
+    lmtp.command('RCPT TO:<carol>')
+    lmtp.command('DATA')
+    lmtp.send(b'Subject: x\r\n\r\none\n.\nMAIL FROM:<evil@b>\n\r\n.\r\n')
+    assert lmtp.reply().startswith('250 2.0.0 <carol>')
+    assert lmtp.command('NOOP') == '250 2.0.0 OK'
+    assert b'evil' in mails_in(server, 'carol')[-1]
+
+
+def test_a_thousand_mails_for_two_users_over_ten_connections(server):
+    """All of them can be read, byte for byte."""
+    rng = random.Random(1)
+    lines = [b'From line', b'.', b'..', b'', b'\xc3\xa4 text', b'-- ', b'x' * 990, b'From me', b'tab\there']
+    sent = {'lmtp1': [], 'lmtp2': []}
+    before = {user: len(mails_in(server, user)) for user in sent}
+    failures = []
+
+    def run(number):
+        client = Lmtp(server.port('lmtp'))
+        for at in range(100):
+            user = 'lmtp1' if (number + at) % 2 else 'lmtp2'
+            body = b'\n'.join(rng.choice(lines) for _ in range(rng.randrange(30)))
+            mail = b'Subject: %d/%d\n\n%s\n' % (number, at, body)
+            reply = client.deliver(mail, user)[0]
+            if not reply.startswith('250 '):
+                failures.append(reply)
+            sent[user].append(mail.replace(b'\n', b'\r\n'))
+        client.command('QUIT')
+        client.close()
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    for user, mails in sent.items():
+        found = [without_trace(text) for text in mails_in(server, user)[before[user]:]]
+        assert len(found) == 500
+        assert sorted(found) == sorted(mails)
+
+
+def test_large_mail_needs_little_memory(server):
+    client = Lmtp(server.port('lmtp'), timeout=60)
+    client.deliver(b'Subject: small\n\n', 'reader', 'spare')
+    before = server.peak_memory('lmtp')
+    mail = b'Subject: large\n\n' + (b'0123456789' * 7 + b'\n') * 150000
+    assert all(reply.startswith('250') for reply in client.deliver(mail, 'reader', 'spare'))
+    client.close()
+    assert server.peak_memory('lmtp') < before + 4 * 1024 * 1024
+    assert without_trace(mails_in(server, 'spare')[-1]) == mail.replace(b'\n', b'\r\n')
+
+
+def test_killed_process_loses_no_acknowledged_mail(make_server):
+    server = make_server()
+    acknowledged, stop = [], threading.Event()
+
+    def run(number):
+        at = 0
+        while not stop.is_set():
+            try:
+                client = Lmtp(server.port('lmtp'))
+                while not stop.is_set():
+                    subject = f'{number}-{at}'
+                    at += 1
+                    if client.deliver(f'Subject: {subject}\n\nx\n'.encode(), 'alice')[0].startswith('250'):
+                        acknowledged.append(subject)
+            except (OSError, AssertionError):
+                continue
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 4
+    kills = 0
+    while time.monotonic() < deadline:
+        time.sleep(0.15)
+        victims = [pid for pid in server.pids() if 'lmtp' in Path(f'/proc/{pid}/cmdline').read_bytes().decode()]
+        if len(victims) > 1:
+            os.kill(random.choice(victims[1:]), signal.SIGKILL)
+            kills += 1
+    stop.set()
+    for thread in threads:
+        thread.join()
+    server.forgive()
+    assert kills > 5 and len(acknowledged) > 50
+    found = {re.search(rb'Subject: (\S+)', text)[1].decode() for text in mails_in(server, 'alice')}
+    assert set(acknowledged) <= found
+
+
+def test_wrong_lines_harm_only_their_connection(server):
+    good = Lmtp(server.port('lmtp'))
+    rng = random.Random(2)
+    for _ in range(100):
+        bad = Lmtp(server.port('lmtp'))
+        for _ in range(10):
+            bad.send(bytes(rng.randrange(256) for _ in range(rng.randrange(200))).replace(b'\n', b'') + b'\r\n')
+        bad.close()
+    bad = Lmtp(server.port('lmtp'))
+    bad.send(b'BDAT 99999999999999999999\r\nBDAT 18446744073709551615 LAST\r\n' + b'x' * 100000)
+    bad.close()
+    bad = Lmtp(server.port('lmtp'))
+    bad.send(b'MAIL FROM:<' + b'a' * 200000 + b'>\r\n')
+    assert bad.reply() == '500 5.5.2 Invalid command syntax'
+    bad.close()
+    assert good.deliver(MAIL, 'alice')[0].startswith('250')
+    good.close()
+
+
+def test_detail_mailbox(make_server):
+    server = make_server('lmtp_save_to_detail_mailbox = yes\nlda_mailbox_autocreate = yes\n'
+                         'lda_mailbox_autosubscribe = yes\n')
+    client = Lmtp(server.port('lmtp'))
+    client.deliver(MAIL, 'alice+lists')
+    client.deliver(MAIL, 'alice+../../etc')
+    client.deliver(MAIL, 'alice')
+    assert len(mails_in(server, 'alice', 'lists')) == 1
+    assert len(mails_in(server, 'alice')) == 2
+    lsub = Lines(server.port('imap'), 'alice').command(b'LSUB "" *')
+    assert any(line.endswith(b' lists') for line in lsub)
+
+
+def test_sizes_and_limits(make_server):
+    server = make_server('lmtp_max_message_size = 1000\nlmtp_max_recipients = 2\n')
+    client = Lmtp(server.port('lmtp'), None)
+    assert '\n250-SIZE 1000\n' in client.command('LHLO a')
+    assert client.command('MAIL FROM:<> SIZE=1001').startswith('552 5.3.4')
+    assert client.command('MAIL FROM:<> SIZE=x').startswith('501')
+    head = b'Subject: x\n\n'
+    assert client.deliver(head + b'x' * (1000 - len(head) - 1) + b'\n', 'alice')[0].startswith('250')
+    assert client.deliver(head + b'x' * (1001 - len(head) - 1) + b'\n', 'alice')[0].startswith('552 5.3.4')
+    assert client.deliver(b'x' * 10000, 'alice')[0].startswith('552 5.3.4')
+    assert client.command('MAIL FROM:<>').startswith('250')
+    assert [client.command('RCPT TO:<alice>')[:9] for _ in range(3)] == ['250 2.1.5', '250 2.1.5', '452 4.5.3']
+    assert len(mails_in(server, 'alice')) == 1
+
+
+def test_delivery_address_and_received(make_server):
+    server = make_server('lmtp_hdr_delivery_address = original\nlmtp_add_received_header = no\n')
+    Lmtp(server.port('lmtp')).deliver(MAIL, 'alice+x')
+    text = mails_in(server, 'alice')[0]
+    assert text.startswith(b'Return-Path: <sender@example.org>\r\nDelivered-To: alice+x\r\nFrom:')
+
+
+def test_user_concurrency_limit(make_server):
+    server = make_server('lmtp_user_concurrency_limit = 1\n')
+    first, second = Lmtp(server.port('lmtp')), Lmtp(server.port('lmtp'))
+    for client in (first, second):
+        client.command('MAIL FROM:<>')
+    assert first.command('RCPT TO:<alice>').startswith('250')
+    time.sleep(0.1)
+    assert second.command('RCPT TO:<alice>') == \
+        '451 4.3.0 <alice> Too many concurrent deliveries for user'
+    assert second.command('RCPT TO:<bob>').startswith('250')
+    first.command('RSET')
+    time.sleep(0.1)
+    assert second.command('RCPT TO:<alice>').startswith('250')
+
+
+def test_client_workarounds(make_server):
+    server = make_server('lmtp_client_workarounds = whitespace-before-path mailbox-for-path\n')
+    client = Lmtp(server.port('lmtp'))
+    assert client.command('MAIL FROM: <a@b>').startswith('250')
+    assert client.command('RCPT TO: <alice>').startswith('250')
+    assert client.command('RCPT TO:bob').startswith('250')
+
+
+def test_unix_socket_says_local(make_server):
+    import socket
+    server = make_server()
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(f'{server.dir}/run/lmtp')
+    sock.recv(1000)
+    sock.sendall(b'QUIT\r\n')
+    assert sock.recv(1000) == b'221 2.0.0 Bye\r\n'
+    sock.close()
+    assert server.wait_log(r'lmtp\(\d+\): Info: Disconnect from local: Logged out \(state=READY\)')

@@ -58,6 +58,7 @@ struct conn {
 	void (*secured)(void *ctx);
 	enum tls_state tls_state;
 	uint64_t handshake_end_ms;
+	int low_water; /* SO_RCVLOWAT, if it was set */
 	char *tls_info, *cert_name;
 	struct join *join;
 

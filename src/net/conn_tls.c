@@ -6,10 +6,18 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "net/conn_internal.h"
 #include "net/tls_internal.h"
+
+enum {
+	RECORD_HEAD = 5,
+	RECORD_HANDSHAKE = 22,
+	HELLO_MAX = 4096, /* those of post-quantum key exchange have 1.8 kB */
+};
 
 /* What a failed SSL_ call means. */
 static enum conn_io outcome(struct conn *conn, int ret, const char *doing)
@@ -84,19 +92,72 @@ void conn_start_tls(struct conn *conn, struct tls *tls,
 
 void conn_tls_begin(struct conn *conn)
 {
-	conn->ssl = tls_server(conn->tls, conn->fd);
 	conn->tls_state = TLS_HANDSHAKE;
 	conn->handshake_end_ms = clock_monotonic_ms() + CONN_HANDSHAKE_MS;
 	conn_arm_timer(conn);
+}
+
+/* epoll wakes us for less on anything but TCP. */
+static bool can_wait_for(const struct conn *conn)
+{
+	int family = 0;
+	socklen_t len = sizeof(family);
+
+	return getsockopt(conn->fd, SOL_SOCKET, SO_DOMAIN, &family, &len) ==
+		       0 &&
+	       (family == AF_INET || family == AF_INET6);
+}
+
+static void wait_for(struct conn *conn, int octets)
+{
+	conn->low_water = octets != 1 ? octets : 0;
+	if (setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &octets,
+		       sizeof(octets)) < 0)
+		conn->low_water = 0;
+}
+
+/* Whether the client's hello is there. Until then the kernel keeps what has
+ * come, and a client that never sends the rest costs no 45 kB of OpenSSL's. */
+static bool hello_complete(struct conn *conn)
+{
+	unsigned char head[RECORD_HEAD];
+	ssize_t got = recv(conn->fd, head, sizeof(head), MSG_PEEK);
+	int need = RECORD_HEAD, have = 0;
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (got == sizeof(head) && head[0] == RECORD_HANDSHAKE)
+		need += head[3] << 8 | head[4];
+	/* The end, an error, or no TLS: OpenSSL knows what to say. */
+	if (got <= 0 || head[0] != RECORD_HANDSHAKE || need > HELLO_MAX ||
+	    ioctl(conn->fd, FIONREAD, &have) < 0 || have >= need)
+		return true;
+	/* Awake although there is less: the client will send no more. */
+	if (conn->low_water == need || !can_wait_for(conn))
+		return true;
+	wait_for(conn, need);
+	return conn->low_water == 0;
+}
+
+static bool start_ssl(struct conn *conn)
+{
+	if (!hello_complete(conn)) {
+		conn_want_read(conn, true);
+		return false;
+	}
+	if (conn->low_water != 0)
+		wait_for(conn, 1);
+	conn->ssl = tls_server(conn->tls, conn->fd);
 	if (conn->ssl == NULL)
 		conn_broke(conn, "Can't set up TLS");
+	return conn->ssl != NULL;
 }
 
 void conn_tls_handshake(struct conn *conn)
 {
 	int ret;
 
-	if (conn->closed)
+	if (conn->closed || (conn->ssl == NULL && !start_ssl(conn)))
 		return;
 	errno = 0;
 	ret = SSL_accept(conn->ssl);

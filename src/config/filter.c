@@ -214,6 +214,16 @@ static struct view *view_new(struct config *config, const struct node **blocks,
 	return view;
 }
 
+void views_forget(struct config *config)
+{
+	while (config->views != NULL) {
+		struct view *view = config->views;
+
+		config->views = view->next;
+		mem_free(view);
+	}
+}
+
 /* The number of views is bound by the blocks of the configuration that have
  * sections in them, not by the connections that ask. */
 const struct node *view_get(const struct config *config,

@@ -24,8 +24,8 @@ static int load(const void *ctx, struct parser *parser, const char *path,
 		return -1;
 	}
 	parser->line = 0;
-	check_all(parser);
 	presets_expand(config);
+	check_all(parser);
 	*out = config;
 	if (parser->error_count > 0)
 		return err_set(err, ERR_INVALID, "%s: %u error%s", path,
@@ -109,5 +109,6 @@ int config_override(struct config *config, const char *assignment,
 		return err_set(err, ERR_INVALID, "%s", errors.data);
 	}
 	presets_expand(config);
+	views_forget(config);
 	return 0;
 }

@@ -103,5 +103,7 @@ size_t filter_match(const struct config *config,
 /* Sections of presets, root and matching blocks merged. */
 const struct node *view_get(const struct config *config,
 			    const struct config_filter *filter);
+/* After a change. */
+void views_forget(struct config *config);
 
 #endif

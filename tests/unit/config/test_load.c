@@ -52,13 +52,14 @@ SETTINGS_REGISTER(more_rows, "");
 
 struct service_row {
 	unsigned process_limit;
-	const char *user, *executable;
+	const char *user, *executable, *protocol;
 };
 #define SETTINGS_STRUCT struct service_row
 static const struct setting service_rows[] = {
 	S(process_limit, "0", "How many."),
 	S(user, "", "Who."),
 	S(executable, "", "What."),
+	S(protocol, "", "For what."),
 	SETTINGS_END,
 };
 #undef SETTINGS_STRUCT
@@ -80,6 +81,7 @@ SETTINGS_REGISTER(passdb_rows, "passdb");
 CONFIG_PRESET(test, "service imap {\n"
 		    "  executable = imap\n"
 		    "  process_limit = 1024\n"
+		    "  protocol = imap\n"
 		    "  user = $default_internal_user\n"
 		    "  unix_listener login/imap {\n"
 		    "    mode = 0666\n"
@@ -436,6 +438,16 @@ static void test_what_is_no_snapshot_is_refused(void **state)
 	}
 }
 
+static const char *entry_text(const struct config_section *section,
+			      const char *name)
+{
+	const struct config_value *at = section->values;
+
+	while (at != NULL && strcmp(at->name, name) != 0)
+		at = at->next;
+	return at != NULL ? at->value : NULL;
+}
+
 static void test_overrides_go_over_all(void **state)
 {
 	struct config *config = load("mail_location = x\n");
@@ -446,6 +458,13 @@ static void test_overrides_go_over_all(void **state)
 	assert_int_equal(config_override(config, "plugin/quota=z", &err), 0);
 	has(config, "mail_location", "y");
 	assert_string_equal(config_plugin(config, NULL, "quota"), "z");
+	assert_null(config_section_next(config, NULL, "passdb", NULL));
+	assert_int_equal(config_override(config, "service/imap/user=u", &err),
+			 0);
+	assert_string_equal(
+		entry_text(config_section_next(config, NULL, "service", NULL),
+			   "user"),
+		"u");
 	assert_int_equal(config_override(config, "mail_debug=x", &err), -1);
 	assert_int_equal(config_override(config, "mail_debug", &err), -1);
 	assert_int_equal(config_override(config, "nosuch=1", &err), -1);

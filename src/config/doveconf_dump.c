@@ -351,8 +351,9 @@ void dump_section(const struct dump *dump, const struct node *node,
 		count = add_fixed(ctx, node, "prefix", is_namespace, items,
 				  count);
 		count = add_fixed(ctx, node, "name",
-				  filtered && is_list(&node->section), items,
-				  count);
+				  (filtered || dump->scope == DUMP_SET) &&
+					  is_list(&node->section),
+				  items, count);
 	}
 	qsort(items, count, sizeof(*items), item_compare);
 	for (size_t i = 0; i < count; i++) {
@@ -408,14 +409,16 @@ static int rank_compare(const struct block *a, const struct block *b)
 
 /* Sorted by what they ask for, in written order where that is the same. */
 static void add_blocks(const struct config_section *parent,
-		       struct block *blocks, size_t *count)
+		       const struct config_filter *filter, struct block *blocks,
+		       size_t *count)
 {
 	for (const struct config_section *at = parent->children; at != NULL;
 	     at = at->next) {
 		struct block block = {.section = at};
 		size_t to = *count;
 
-		if (!kind_is_filter(at->kind) || to == BLOCKS_MAX)
+		if (!kind_is_filter(at->kind) || to == BLOCKS_MAX ||
+		    (filter != NULL && !filter_allows(filter, at)))
 			continue;
 		rank_block(&block);
 		for (; to > 0 && rank_compare(&blocks[to - 1], &block) > 0;
@@ -423,7 +426,7 @@ static void add_blocks(const struct config_section *parent,
 			blocks[to] = blocks[to - 1];
 		blocks[to] = block;
 		(*count)++;
-		add_blocks(at, blocks, count);
+		add_blocks(at, filter, blocks, count);
 	}
 }
 
@@ -457,7 +460,7 @@ static void dump_filters(const struct dump *dump)
 	struct block blocks[BLOCKS_MAX];
 	size_t count = 0;
 
-	add_blocks(&dump->config->root->section, blocks, &count);
+	add_blocks(&dump->config->root->section, dump->filter, blocks, &count);
 	for (size_t i = 0; i < count; i++)
 		dump_block(dump, blocks[i].section);
 }

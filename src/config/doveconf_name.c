@@ -124,6 +124,7 @@ find_child(const struct node *node, struct str kind, struct str *rest)
 	return NULL;
 }
 
+/* As in Dovecot, who names a setting gets to see it, secret or not. */
 static void dump_one(const struct dump *dump, const struct node *node,
 		     const struct entry *entry, const char *path)
 {
@@ -135,7 +136,7 @@ static void dump_one(const struct dump *dump, const struct node *node,
 	buf_printf(dump->out, "%s\n", text.data);
 }
 
-/* All sections of a kind, or one; with those around it. */
+/* All sections of a kind; those without anything in them are not shown. */
 static bool dump_kind(const struct dump *dump, const struct node *node,
 		      struct str kind, unsigned indent)
 {
@@ -143,13 +144,20 @@ static bool dump_kind(const struct dump *dump, const struct node *node,
 
 	for (const struct config_section *at = node->section.children;
 	     at != NULL; at = at->next) {
+		size_t start = dump->out->len, inside;
+
 		if (!str_is(kind, at->kind))
 			continue;
+		found = true;
 		dump_open(dump, at, indent);
+		inside = dump->out->len;
 		dump_section(dump, node_of(at), indent + 1, false);
+		if (dump->out->len == inside) {
+			buf_truncate(dump->out, start);
+			continue;
+		}
 		dump_indent(dump, indent);
 		buf_add(dump->out, "}\n");
-		found = true;
 	}
 	return found;
 }
@@ -212,8 +220,6 @@ bool dump_name(const struct dump *dump, const char *path)
 	const struct entry *entry;
 	struct node *tree;
 
-	/* As in Dovecot: who names it wants to see it. */
-	inner.show_secrets = true;
 	inner.values_only = false;
 	tree = dump_tree(ctx, dump);
 	entry = entry_find(tree, path);

@@ -64,6 +64,20 @@ static bool block_matches(const struct config_section *block,
 	return false;
 }
 
+bool filter_allows(const struct config_filter *filter,
+		   const struct config_section *block)
+{
+	bool asked = strcmp(block->kind, "protocol") == 0
+			     ? filter->protocol != NULL
+		     : strcmp(block->kind, "local_name") == 0
+			     ? filter->local_name != NULL
+		     : strcmp(block->kind, "local") == 0
+			     ? filter->local.family != 0
+			     : filter->remote.family != 0;
+
+	return !asked || block_matches(block, filter);
+}
+
 /* The more it says about the connection, the later it is applied; the narrower
  * of two networks wins. */
 static unsigned block_weight(const struct config_section *block)

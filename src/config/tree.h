@@ -100,6 +100,10 @@ size_t filter_match(const struct config *config,
 		    const struct config_filter *filter,
 		    const struct node *blocks[BLOCKS_MAX]);
 
+/* Whether a block may match, as far as the filter says anything. */
+bool filter_allows(const struct config_filter *filter,
+		   const struct config_section *block);
+
 /* Sections of presets, root and matching blocks merged. */
 const struct node *view_get(const struct config *config,
 			    const struct config_filter *filter);

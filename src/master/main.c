@@ -218,7 +218,7 @@ static int command(struct master *master, const char *name)
 		log_fatal(EXIT_FAILED, "kill(%d): %s", (int)pid,
 			  strerror(errno));
 	for (int ms = 0; stop && ms < STOP_TIMEOUT_MS; ms += STOP_STEP_MS) {
-		if (kill(pid, 0) < 0)
+		if (basedir_running(master->base.base_dir) != pid)
 			return EXIT_SUCCESS;
 		nanosleep(&step, NULL);
 	}

@@ -49,6 +49,7 @@ struct process {
 	pid_t pid;
 	struct channel channel;
 	bool up, retired, asked;
+	bool front; /* of a protocol: needs the others, and stops first */
 	uint64_t started_ms, told, killed; /* the last two in seconds of 1970 */
 	struct buf rows;                   /* its last WIRE_LIST */
 	struct process *prev, *next;
@@ -92,7 +93,9 @@ struct master {
 	struct log_pipe *pipes;
 	int stderr_fd; /* the terminal's, for log_path = /dev/stderr */
 	bool foreground;
-	bool stopping, ended;
+	bool stopping;
+	bool backs_told; /* the fronts are gone, the others were told to go */
+	bool ended;      /* all but log are gone */
 	struct timer *kill;
 	struct watch *signals;
 	int signal_fd;

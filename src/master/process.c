@@ -326,6 +326,7 @@ void unit_start(struct unit *unit)
 	process->master = master;
 	process->unit = unit;
 	process->name = mem_strdup(process, unit->name);
+	process->front = unit->set.protocol[0] != '\0';
 	process->pid = pid;
 	process->started_ms = clock_monotonic_ms();
 	process->told = (uint64_t)time(NULL);

@@ -220,7 +220,6 @@ static void end_log(struct master *master)
 	struct log_pipe *pipe;
 
 	master->ended = true;
-	basedir_release(master);
 	/* Nothing more is written: log reads to the end of the pipes. */
 	log_open("master", LOG_TO_STDERR);
 	dup2(master->stderr_fd, STDERR_FILENO);
@@ -241,9 +240,47 @@ static void end_log(struct master *master)
 		loop_stop(master->loop);
 }
 
-static void check_end(struct master *master)
+static bool any_left(struct master *master, bool fronts)
 {
 	struct process *one;
+
+	DL_FOREACH (master->processes, one) {
+		if (one != log_process(master) && (one->front || !fronts))
+			return true;
+	}
+	return false;
+}
+
+static void tell_all(struct master *master, bool fronts)
+{
+	bool clients = master->base.shutdown_clients;
+	struct process *one;
+
+	DL_FOREACH (master->processes, one) {
+		if (one != log_process(master) && one->front == fronts)
+			process_tell(one, clients ? WIRE_STOP : WIRE_RETIRE);
+	}
+}
+
+/* What has connected to auth and waits for an answer is not to see the socket
+ * go before it goes itself. */
+static void close_listeners(struct master *master, bool all)
+{
+	struct unit *unit;
+	struct listener *one;
+
+	DL_FOREACH (master->units, unit) {
+		DL_FOREACH (unit->listeners, one)
+			one->taken = !all && unit->set.protocol[0] == '\0';
+	}
+	listeners_close(master->units);
+}
+
+/* First those that serve clients, then auth and anvil, which they ask, and log
+ * at the very end. */
+static void check_end(struct master *master)
+{
+	bool wait = master->base.shutdown_clients;
 
 	if (!master->stopping)
 		return;
@@ -252,28 +289,26 @@ static void check_end(struct master *master)
 			loop_stop(master->loop);
 		return;
 	}
-	DL_FOREACH (master->processes, one) {
-		if (one != log_process(master) && master->base.shutdown_clients)
-			return;
+	if (wait && any_left(master, true))
+		return;
+	if (!master->backs_told) {
+		master->backs_told = true;
+		close_listeners(master, true);
+		tell_all(master, false);
 	}
-	end_log(master);
+	if (!wait || !any_left(master, false))
+		end_log(master);
 }
 
 static void stop(struct master *master)
 {
-	bool clients = master->base.shutdown_clients;
-	struct process *one;
-
 	if (master->stopping)
 		return;
 	master->stopping = true;
 	notify("STOPPING=1");
 	clients_close(master);
-	listeners_close(master->units);
-	DL_FOREACH (master->processes, one) {
-		if (one != log_process(master))
-			process_tell(one, clients ? WIRE_STOP : WIRE_RETIRE);
-	}
+	close_listeners(master, false);
+	tell_all(master, true);
 	master->kill = timer_new(master->loop, (struct duration){KILL_WAIT_MS},
 				 give_up, master);
 	check_end(master);
@@ -415,5 +450,6 @@ int master_run(struct master *master)
 	start_units(master);
 	notify("READY=1");
 	loop_run(master->loop);
+	basedir_release(master);
 	return EXIT_SUCCESS;
 }

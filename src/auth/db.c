@@ -131,7 +131,8 @@ static enum pass_result compare(struct passdb *db, struct request *request,
 		return PASS_MISMATCH;
 	default:
 		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
-		return PASS_FAILURE;
+		return err.code == ERR_UNSUPPORTED ? PASS_MISMATCH
+						   : PASS_FAILURE;
 	}
 }
 

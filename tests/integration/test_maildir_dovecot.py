@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import smtplib
+import threading
 
 import pytest
 
@@ -215,3 +216,44 @@ def test_random_changes_in_turns_agree(pair, seed):
         for _ in range(8):
             turns.step()
         assert_same(pair)
+
+
+def change_at_once(server, seed, steps, failures):
+    """Appends, stores and expunges on INBOX, while others do the same."""
+    rng = random.Random(seed)
+    try:
+        client = connect(server)
+        ok(client, 'SELECT INBOX')
+        for step in range(steps):
+            uids = client.command('UID SEARCH ALL')[0].split()[2:]
+            what = rng.choice(['append', 'deliver', 'drop', 'store', 'store', 'expunge'])
+            if what == 'append':
+                append(client, 'INBOX', step, rng.choice(['', r'\Seen', 'work']))
+            elif what == 'deliver':
+                deliver(server, step)
+            elif what == 'drop':
+                server.drop_mail('pair', mail(step))
+            elif what == 'store' and uids:
+                ok(client, f'UID STORE {rng.choice(uids).decode()} +FLAGS ({rng.choice(FLAGS[:3] + KEYWORDS)})')
+            elif what == 'expunge' and len(uids) > 5:
+                ok(client, rf'UID STORE {rng.choice(uids).decode()} +FLAGS (\Deleted)')
+                client.command('EXPUNGE')
+        client.logout()
+    except (AssertionError, OSError, EOFError) as error:
+        failures.append(f'{server.label}: {error!r}')
+
+
+def test_both_at_the_same_time_agree_in_the_end(pair):
+    client = connect(pair[1])
+    for keyword in KEYWORDS:
+        append(client, 'INBOX', 1, keyword)
+    client.logout()
+    assert_same(pair)
+    failures = []
+    threads = [threading.Thread(target=change_at_once, args=(pair[i % 2], i, 40, failures)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert_same(pair)

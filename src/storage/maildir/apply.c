@@ -21,24 +21,47 @@
 #include "base/mem.h"
 #include "storage/maildir/sync.h"
 
-enum { UIDLIST_SPARE = 1000, LINES_MAX = 1 << 30 };
+enum {
+	UIDLIST_SPARE = 1000,
+	LINES_MAX = 1 << 30,
+	MISSING_MAX = 1000,
+	FIND_TRIES = 3,
+};
 
 /* --- the uidlist --------------------------------------------------------- */
 
-static void match_line(void *ctx, const struct uidlist_entry *entry)
+static void take_line(struct sync *sync, struct scan_entry *file,
+		      const struct uidlist_entry *entry)
 {
-	struct sync *sync = ctx;
-	struct scan_entry *file;
-
-	if (sync->scan == NULL)
-		return;
-	file = scan_find(sync->scan, entry->base);
-	if (file == NULL)
-		return;
 	file->uid = entry->uid;
 	if (entry->ext.len > 0)
 		file->ext = str_n(scan_keep(sync->scan, entry->ext),
 				  entry->ext.len);
+}
+
+static void note_missing(struct sync *sync, const struct uidlist_entry *entry)
+{
+	size_t count = sync->missing_count++;
+
+	sync->missing = mem_resize(sync->ctx, sync->missing,
+				   struct uidlist_entry, sync->missing_count);
+	sync->missing[count] = (struct uidlist_entry){
+		.uid = entry->uid,
+		.ext = str_of(str_dup(sync->ctx, entry->ext)),
+		.base = str_of(str_dup(sync->ctx, entry->base)),
+	};
+}
+
+static void match_line(void *ctx, const struct uidlist_entry *entry)
+{
+	struct sync *sync = ctx;
+	struct scan_entry *file = scan_find(sync->scan, entry->base);
+
+	if (file != NULL)
+		take_line(sync, file, entry);
+	else if (!sync->created && entry->uid >= sync->row->uid_next &&
+		 sync->missing_count < MISSING_MAX)
+		note_missing(sync, entry);
 }
 
 /* Read the uidlist if it changed. A lost or senseless one is made anew from
@@ -69,7 +92,8 @@ static int read_uidlist(struct sync *sync, struct err *err)
 		sync->uid_next = header.uid_next;
 	if (header.has_guid)
 		memcpy(sync->row->guid, header.guid, sizeof(header.guid));
-	return header.uid_validity == sync->row->uid_validity;
+	sync->reborn = header.uid_validity != sync->row->uid_validity;
+	return sync->reborn ? 0 : 1;
 }
 
 static int lock_uidlist(struct sync *sync, struct err *err)
@@ -205,6 +229,45 @@ static int check_records(struct sync *sync, struct err *err)
 	return index_check(sync->txn, err) < 0 ? -1 : 1;
 }
 
+/* Lines were read after the files: a mail that came in between has a line, but
+ * no file yet for us. */
+static void settle_stable(struct sync *sync)
+{
+	struct dir_times now;
+	struct err err;
+
+	sync->stable = sync->stable &&
+		       dir_times_get(sync->box, &now, &err) == 0 &&
+		       file_time_same(now.new_time, sync->times.new_time) &&
+		       file_time_same(now.cur_time, sync->times.cur_time);
+}
+
+/* A mail that has a UID but was not seen is gone; or somebody renamed its file
+ * while we read the directory. Then it must be found now: UIDs only grow here,
+ * and it could not get its own any more later. 0: cur/ must be read. */
+static int find_missing(struct sync *sync, struct err *err)
+{
+	if (sync->missing_count == 0 || (sync->full && sync->stable))
+		return 1;
+	if (!sync->full)
+		return 0;
+	for (size_t i = 0; i < sync->missing_count; i++) {
+		const struct uidlist_entry *entry = &sync->missing[i];
+		char dir, *name;
+		int ret = 0;
+
+		for (int tries = 0; ret == 0 && tries < FIND_TRIES; tries++)
+			ret = maildir_find(sync->ctx, sync->box, entry->base,
+					   &dir, &name, err);
+		if (ret < 0)
+			return -1;
+		if (ret > 0 && scan_find(sync->scan, entry->base) == NULL)
+			take_line(sync, scan_add(sync->scan, dir, str_of(name)),
+				  entry);
+	}
+	return 1;
+}
+
 /* --- mails that are new -------------------------------------------------- */
 
 /* The time in front of a base name; files without one come first. */
@@ -256,20 +319,45 @@ static struct scan_entry **collect_new(struct sync *sync, size_t *count_out)
 	return list;
 }
 
-static int fill_record(struct sync *sync, const struct scan_entry *file,
-		       int dir_fd, struct index_record *record, struct err *err)
+/* 0 if it is gone, or no file. One that was renamed since is looked for: see
+ * find_missing(). */
+static int stat_file(struct sync *sync, struct scan_entry *file,
+		     const int dir_fds[2], struct stat *st, struct err *err)
+{
+	struct str base = str_n(file->name.data, file->base_len);
+
+	for (int tries = 0; tries <= FIND_TRIES; tries++) {
+		char *name;
+		int ret;
+
+		if (fstatat(dir_fds[file->dir == 'c'], file->name.data, st,
+			    AT_SYMLINK_NOFOLLOW) == 0)
+			return S_ISREG(st->st_mode);
+		if (errno != ENOENT)
+			return err_sys(err, "stat(%s)", file->name.data);
+		sync->stable = false;
+		ret = maildir_find(sync->ctx, sync->box, base, &file->dir,
+				   &name, err);
+		if (ret < 0)
+			return -1;
+		if (ret > 0)
+			file->name = str_of(name);
+	}
+	return 0;
+}
+
+static int fill_record(struct sync *sync, struct scan_entry *file,
+		       const int dir_fds[2], struct index_record *record,
+		       struct err *err)
 {
 	struct file_name name;
 	struct str psize = ext_field(file->ext, 'Z');
 	struct str vsize = ext_field(file->ext, 'V');
 	struct stat st;
+	int ret = stat_file(sync, file, dir_fds, &st, err);
 
-	if (fstatat(dir_fd, file->name.data, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT
-			       ? 0
-			       : err_sys(err, "stat(%s)", file->name.data);
-	if (!S_ISREG(st.st_mode))
-		return 0;
+	if (ret <= 0)
+		return ret;
 	file_name_parse(file->name, &name);
 	if (psize.data != NULL && name.size == UINT64_MAX)
 		str_to_u64(psize, &name.size);
@@ -299,14 +387,13 @@ static int append_new(struct sync *sync, struct scan_entry **list, size_t count,
 	char *new = mem_printf(ctx, "%s/new", sync->box->path);
 	CLEANUP(fd_close) int cur_fd = open(cur, O_PATH | O_CLOEXEC);
 	CLEANUP(fd_close) int new_fd = open(new, O_PATH | O_CLOEXEC);
+	const int dir_fds[2] = {new_fd, cur_fd};
 
 	if (cur_fd < 0 || new_fd < 0)
 		return err_sys(err, "open(%s)", cur_fd < 0 ? cur : new);
 	for (size_t i = 0; i < count; i++) {
 		struct index_record record;
-		int ret = fill_record(sync, list[i],
-				      list[i]->dir == 'c' ? cur_fd : new_fd,
-				      &record, err);
+		int ret = fill_record(sync, list[i], dir_fds, &record, err);
 
 		if (ret < 0)
 			return -1;
@@ -368,6 +455,10 @@ static int bring_in_new(struct sync *sync, struct err *err)
 	list = collect_new(sync, &count);
 	if (wants_uids(list, count) || sync->rewrite) {
 		ret = lock_uidlist(sync, err);
+		if (ret > 0) {
+			settle_stable(sync);
+			ret = find_missing(sync, err);
+		}
 		if (ret <= 0)
 			return ret;
 		list = collect_new(sync, &count);
@@ -413,17 +504,7 @@ static void remember(struct sync *sync)
 	state->own_changes = 0;
 }
 
-static bool still_stable(struct sync *sync)
-{
-	struct dir_times now;
-	struct err err;
-
-	return dir_times_get(sync->box, &now, &err) == 0 &&
-	       file_time_same(now.new_time, sync->times.new_time) &&
-	       file_time_same(now.cur_time, sync->times.cur_time);
-}
-
-int sync_apply(struct sync *sync, struct err *err)
+static int apply_all(struct sync *sync, struct err *err)
 {
 	bool renamed = false;
 	int ret;
@@ -432,28 +513,29 @@ int sync_apply(struct sync *sync, struct err *err)
 	    0)
 		return -1;
 	ret = read_uidlist(sync, err);
-	if (ret < 0)
-		return -1;
-	if (ret == 0) {
+	if (ret > 0) {
+		settle_stable(sync);
+		ret = check_records(sync, err);
+	}
+	if (ret > 0)
+		ret = find_missing(sync, err);
+	if (ret > 0)
+		ret = bring_in_new(sync, err);
+	if (ret > 0 && renamed && !sync->full)
+		sync->stable = false;
+	return ret;
+}
+
+int sync_apply(struct sync *sync, struct err *err)
+{
+	int ret = apply_all(sync, err);
+
+	if (ret == 0 && sync->reborn) {
 		sync->box->id = 0;
 		return index_box_delete(sync->txn, sync->row->id, err);
 	}
-	/* Lines were read after the files: a mail that came in between has a
-	 * line, but no file yet for us. */
-	if (sync->stable && !still_stable(sync))
-		sync->stable = false;
-	ret = check_records(sync, err);
 	if (ret <= 0)
 		return ret;
-	ret = bring_in_new(sync, err);
-	if (ret < 0)
-		return -1;
-	if (ret == 0) {
-		sync->box->id = 0;
-		return index_box_delete(sync->txn, sync->row->id, err);
-	}
-	if (renamed && !sync->full)
-		sync->stable = false;
 	remember(sync);
 	if (sync->created)
 		sync->row->first_recent_uid = sync->last_cur_uid + 1;

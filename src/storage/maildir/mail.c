@@ -17,6 +17,8 @@
 #include "base/mem.h"
 #include "storage/maildir/maildir.h"
 
+enum { FIND_TRIES = 10 };
+
 static void dir_close(DIR **dir)
 {
 	if (*dir != NULL)
@@ -50,17 +52,30 @@ static int find_in(const void *ctx, struct driver_box *box, char where,
 	return 0;
 }
 
+/* A file that is renamed while its directory is read may be missed: what was
+ * not found is looked for again, as long as the directories change. */
 int maildir_find(const void *ctx, struct driver_box *box, struct str base,
 		 char *dir_out, char **name_out, struct err *err)
 {
 	static const char dirs[] = {'c', 'n', 'c'};
+	struct dir_times before, after;
 
-	for (size_t i = 0; i < sizeof(dirs); i++) {
-		int ret = find_in(ctx, box, dirs[i], base, name_out, err);
+	for (int tries = 0; tries < FIND_TRIES; tries++) {
+		if (dir_times_get(box, &before, err) < 0)
+			return -1;
+		for (size_t i = 0; i < sizeof(dirs); i++) {
+			int ret =
+				find_in(ctx, box, dirs[i], base, name_out, err);
 
-		*dir_out = dirs[i];
-		if (ret != 0)
-			return ret;
+			*dir_out = dirs[i];
+			if (ret != 0)
+				return ret;
+		}
+		if (dir_times_get(box, &after, err) < 0)
+			return -1;
+		if (file_time_same(before.new_time, after.new_time) &&
+		    file_time_same(before.cur_time, after.cur_time))
+			break;
 	}
 	return 0;
 }

@@ -194,6 +194,8 @@ struct scan;
 /* Read new/, and cur/ if told; duplicates are dealt with. Child of ctx. */
 int scan_read(const void *ctx, struct driver_box *box, bool cur,
 	      struct scan **out, struct err *err);
+/* A file that was found later. */
+struct scan_entry *scan_add(struct scan *scan, char dir, struct str name);
 struct scan_entry *scan_find(struct scan *scan, struct str base);
 struct scan_entry *scan_entries(struct scan *scan, size_t *count_out);
 char *scan_keep(struct scan *scan, struct str text);

@@ -125,6 +125,14 @@ static void add(struct scan *scan, char dir, struct str name, size_t base_len)
 	scan->slots[find_slot(scan, base_of(entry))] = (uint32_t)++scan->count;
 }
 
+struct scan_entry *scan_add(struct scan *scan, char dir, struct str name)
+{
+	ptrdiff_t colon = str_find_char(name, ':');
+
+	add(scan, dir, name, colon < 0 ? name.len : (size_t)colon);
+	return &scan->entries[scan->count - 1];
+}
+
 /* Two files with one base name. The same file twice (a crash between link() and
  * unlink()): one goes. Two files: one gets a name of its own. */
 static void settle_duplicate(struct scan *scan, const struct scan_entry *first,

@@ -20,9 +20,13 @@ struct sync {
 	bool locked;            /* we hold the uidlist's lock */
 	bool created;           /* the mailbox is new in the index */
 	char *uidlist;          /* its path */
-	bool rewrite;           /* the uidlist must be written anew */
-	uint32_t uid_next;      /* as the uidlist says */
-	uint32_t last_cur_uid;  /* the highest that lies in cur/ */
+	/* Lines for new mails whose files were not seen. */
+	struct uidlist_entry *missing;
+	size_t missing_count;
+	bool rewrite;          /* the uidlist must be written anew */
+	bool reborn;           /* the uidlist is that of another mailbox life */
+	uint32_t uid_next;     /* as the uidlist says */
+	uint32_t last_cur_uid; /* the highest that lies in cur/ */
 };
 
 /* The mailbox's row from the control files, or from new ones; sets box->id. */

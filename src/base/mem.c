@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -106,4 +107,9 @@ void mem_wipe(void *data, size_t len)
 {
 	if (len > 0)
 		explicit_bzero(data, len);
+}
+
+void mem_trim(void)
+{
+	malloc_trim(0);
 }

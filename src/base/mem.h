@@ -40,6 +40,8 @@ void mem_free(void *ptr);
 void ctx_free(TALLOC_CTX **ctx);
 /* Overwrite a secret in a way that no compiler leaves out. */
 void mem_wipe(void *data, size_t len);
+/* Give the pages that are free back to the kernel: before a long rest. */
+void mem_trim(void);
 /* End the process: "fmt" goes to the log as Fatal, exit status 83 as
  * Dovecot's for out of memory. */
 _Noreturn void mem_fatal(size_t size);

@@ -3,6 +3,8 @@
  * imap/idle.c - IDLE (RFC 2177): changes are told at once, as inotify says that
  * something changed; there is no fixed wait.
  */
+#include <malloc.h>
+
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -13,13 +15,18 @@
 #include "service/service.h"
 #include "storage/storage.h"
 
-enum { DONE_LINE_MAX = 16, INACTIVITY_MS = 30 * 60 * 1000 };
+enum {
+	DONE_LINE_MAX = 16,
+	INACTIVITY_MS = 30 * 60 * 1000,
+	REST_MS = 2000, /* after which nothing is expected soon */
+};
 
 struct idle {
 	struct cmd *cmd;
 	struct notify *notify;
 	struct timer *poll; /* where there is no inotify */
 	struct timer *still_here;
+	struct timer *rest;
 	bool look; /* something may have changed */
 };
 
@@ -28,7 +35,16 @@ static int idle_free(struct idle *idle)
 	notify_free(&idle->notify);
 	timer_free(&idle->poll);
 	timer_free(&idle->still_here);
+	timer_free(&idle->rest);
 	return 0;
+}
+
+/* Thousands of processes wait here at the same time: what the heap and the
+ * index have mapped and do not need goes back. */
+static void rest(void)
+{
+	index_rest();
+	malloc_trim(0);
 }
 
 static void changed(void *ctx)
@@ -39,6 +55,13 @@ static void changed(void *ctx)
 	/* One that waits for output is woken when that is gone. */
 	if (idle->cmd->waits_for == CMD_INPUT)
 		session_wake(idle->cmd->session);
+}
+
+/* A session that idles for hours should cost what it needs and no more. */
+static void rest(void *ctx)
+{
+	(void)ctx;
+	mem_trim();
 }
 
 static void poll_again(void *ctx)
@@ -60,6 +83,7 @@ static void still_here(void *ctx)
 	if (conn_output_size(session->conn) > 0)
 		return; /* it has enough to read */
 	conn_write_str(session->conn, STR("* OK Still here\r\n"));
+	rest();
 }
 
 static void watch_mailbox(struct idle *idle)
@@ -125,6 +149,8 @@ static enum cmd_result idle_more(struct cmd *cmd)
 			result = cmd_sync_more(cmd);
 		} else if (idle->look) {
 			idle->look = false;
+			timer_reset(idle->rest,
+				    (struct duration){.ms = REST_MS});
 			result = cmd_sync(cmd, TELL_NEW_MAILS, NULL);
 		} else {
 			break;
@@ -143,6 +169,7 @@ enum cmd_result cmd_idle(struct cmd *cmd)
 	struct session *session = cmd->session;
 	struct idle *idle = mem_new(cmd, struct idle);
 	struct duration interval = session->set->imap_idle_notify_interval;
+	enum cmd_result result;
 
 	idle->cmd = cmd;
 	talloc_set_destructor(idle, idle_free);
@@ -156,6 +183,11 @@ enum cmd_result cmd_idle(struct cmd *cmd)
 	if (interval.ms > 0)
 		idle->still_here = timer_new(service_loop(session->env),
 					     interval, still_here, idle);
+	idle->rest = timer_new(service_loop(session->env),
+			       (struct duration){.ms = REST_MS}, rest, idle);
 	idle->look = true; /* what came before the watch */
-	return idle_more(cmd);
+	result = idle_more(cmd);
+	if (result == CMD_INPUT)
+		rest();
+	return result;
 }

@@ -170,7 +170,7 @@ static void merge_values(struct node *into, const struct node *from)
 	}
 }
 
-static void merge_section(struct node *into, const struct config_section *from)
+void node_merge_section(struct node *into, const struct config_section *from)
 {
 	struct node *child = node_find(into, from->kind, from->name);
 
@@ -191,7 +191,7 @@ void node_merge_sections(struct node *into, const struct node *from)
 	for (const struct config_section *at = from->section.children;
 	     at != NULL; at = at->next) {
 		if (!kind_is_filter(at->kind))
-			merge_section(into, at);
+			node_merge_section(into, at);
 	}
 }
 

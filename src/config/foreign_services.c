@@ -292,3 +292,13 @@ CONFIG_FOREIGN(tcpwrap, "service tcpwrap {\n"
 			"  executable = tcpwrap\n"
 			"  user = $default_internal_user\n"
 			"}\n");
+
+CONFIG_FOREIGN(doveadm, "service doveadm {\n"
+			"  client_limit = 1\n"
+			"  executable = doveadm-server\n"
+			"  extra_groups = $default_internal_group\n"
+			"  service_count = 1\n"
+			"  unix_listener doveadm-server {\n"
+			"    mode = 0600\n"
+			"  }\n"
+			"}\n");

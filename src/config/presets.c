@@ -9,17 +9,34 @@
 #include "config/parse.h"
 #include "config/settings_list.h"
 
+/* Dovecot's services without a program here don't touch those that a folder of
+ * ours declares. */
+static void parse_foreign(struct parser *parser, const char *text)
+{
+	struct config *config = parser->config;
+	struct node *presets = config->root;
+	struct node *apart = node_new(config, NULL, "", "");
+
+	config->root = apart;
+	parse_text(parser, str_of(text));
+	config->root = presets;
+	for (struct config_section *at = apart->section.children; at != NULL;
+	     at = at->next) {
+		if (node_find(presets, at->kind, at->name) != NULL)
+			continue;
+		node_merge_section(presets, at);
+		presets->last_child->foreign = true;
+	}
+}
+
 static bool parse_preset(const char *text, bool foreign, void *ctx)
 {
 	struct parser *parser = ctx;
-	struct node *last = parser->config->root->last_child;
-	struct config_section *at;
 
-	parse_text(parser, str_of(text));
-	at = last != NULL ? last->section.next
-			  : parser->config->root->section.children;
-	for (; foreign && at != NULL; at = at->next)
-		node_of(at)->foreign = true;
+	if (foreign)
+		parse_foreign(parser, text);
+	else
+		parse_text(parser, str_of(text));
 	return true;
 }
 

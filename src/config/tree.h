@@ -83,6 +83,7 @@ struct node *node_scope(struct node *node);
  * `into`. Texts are shared. */
 void node_merge(struct node *into, const struct node *from);
 void node_merge_sections(struct node *into, const struct node *from);
+void node_merge_section(struct node *into, const struct config_section *from);
 
 /* --- presets --------------------------------------------------------------*/
 

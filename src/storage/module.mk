@@ -36,6 +36,7 @@ libsettings_a_SOURCES += src/storage/settings.c
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/crash/test_concurrent \
+	tests/crash/test_fault \
 	tests/crash/test_kill \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_list \
@@ -53,6 +54,8 @@ STORAGE_TEST_LIBS = $(LIB_STORAGE) $(LIB_SETTINGS) $(LIB_CONFIG) \
 tests_crash_test_concurrent_SOURCES = tests/crash/test_concurrent.c \
 	$(STORAGE_FIXTURE)
 tests_crash_test_concurrent_LDADD = $(STORAGE_TEST_LIBS)
+tests_crash_test_fault_SOURCES = tests/crash/test_fault.c $(STORAGE_FIXTURE)
+tests_crash_test_fault_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_kill_SOURCES = tests/crash/test_kill.c $(STORAGE_FIXTURE)
 tests_crash_test_kill_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \

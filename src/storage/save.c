@@ -356,6 +356,7 @@ struct commit {
 	struct driver_save **files;
 	struct str *driver_data;
 	bool new_keywords;
+	bool removing; /* originals of a move are going: the copies must stay */
 };
 
 /* Bits for keywords, and what the index will need. */
@@ -422,6 +423,7 @@ static int expunge_originals(struct commit *commit, struct err *err)
 	if (from->disk->epoch != from->store->epoch)
 		return err_set(err, ERR_TEMPORARY,
 			       "the index was made anew meanwhile");
+	commit->removing = true;
 	if (from->disk->id == commit->row.id)
 		return expunge_uids(from, commit->txn, &commit->row,
 				    commit->save->expunge_uids, err);
@@ -449,7 +451,7 @@ static int put_in(struct commit *commit, struct err *err)
 }
 
 /* The driver takes back what it published when the index fails: the sender is
- * told so and tries again. */
+ * told so and tries again. Not so in a move whose originals may be gone. */
 static int commit_run(struct commit *commit, struct err *err)
 {
 	struct save *save = commit->save;
@@ -457,7 +459,7 @@ static int commit_run(struct commit *commit, struct err *err)
 	if (put_in(commit, err) == 0)
 		return 0;
 	for (size_t i = 0; i < save->count; i++)
-		save->mails[i].file->failed = true;
+		save->mails[i].file->failed = !commit->removing;
 	return store_failed(save->box->store, err);
 }
 

@@ -3,8 +3,6 @@
  * imap/idle.c - IDLE (RFC 2177): changes are told at once, as inotify says that
  * something changed; there is no fixed wait.
  */
-#include <malloc.h>
-
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -39,14 +37,6 @@ static int idle_free(struct idle *idle)
 	return 0;
 }
 
-/* Thousands of processes wait here at the same time: what the heap and the
- * index have mapped and do not need goes back. */
-static void rest(void)
-{
-	index_rest();
-	malloc_trim(0);
-}
-
 static void changed(void *ctx)
 {
 	struct idle *idle = ctx;
@@ -57,10 +47,12 @@ static void changed(void *ctx)
 		session_wake(idle->cmd->session);
 }
 
-/* A session that idles for hours should cost what it needs and no more. */
+/* A session that idles for hours should cost what it needs and no more: what
+ * the index has mapped and the heap does not use goes back. */
 static void rest(void *ctx)
 {
 	(void)ctx;
+	index_rest();
 	mem_trim();
 }
 
@@ -83,7 +75,6 @@ static void still_here(void *ctx)
 	if (conn_output_size(session->conn) > 0)
 		return; /* it has enough to read */
 	conn_write_str(session->conn, STR("* OK Still here\r\n"));
-	rest();
 }
 
 static void watch_mailbox(struct idle *idle)
@@ -188,6 +179,6 @@ enum cmd_result cmd_idle(struct cmd *cmd)
 	idle->look = true; /* what came before the watch */
 	result = idle_more(cmd);
 	if (result == CMD_INPUT)
-		rest();
+		rest(idle);
 	return result;
 }

@@ -522,6 +522,17 @@ void index_keep_open(unsigned max)
 	trim(max);
 }
 
+void index_rest(void)
+{
+	/* The kernel maps sixteen pages for each that is touched; a new
+	 * mapping of the same size has none. */
+	for (struct index *index = registry; index != NULL;
+	     index = index->next) {
+		if (index->txns == 0 && !index->damaged)
+			lmdb_env_resize(index, index->map_size);
+	}
+}
+
 void index_after_fork(void)
 {
 	/* LMDB's handles are of the process that opened them. Closing them here

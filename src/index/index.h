@@ -50,6 +50,8 @@ void index_keep_open(unsigned max);
 /* For quiet times, and before the end of a process: put everything on disk and
  * note that, so that the index is good after the machine went down. */
 int index_sync(struct index *index, struct err *err);
+/* A process that will be idle gives back memory; nothing is closed. */
+void index_rest(void);
 /* In a child after fork(): forget all handles without touching the files. */
 void index_after_fork(void);
 

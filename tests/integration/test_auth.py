@@ -48,7 +48,7 @@ ACCOUNTS = f"""\
 # users
 alice:secret:7001:7002::/home/alice::userdb_quota_rule=*:storage=1G
 slow:{SLOW}:7001:7002::/home/slow
-off:{CRYPT}*:7001:7002::/home/off
+off:{{CRYPT}}*:7001:7002::/home/off
 nologin:secret:7001:7002::/home/nologin::nologin reason=Gone
 nets:secret:7001:7002::/home/nets::allow_nets=10.0.0.0/8,192.0.2.1
 other:secret:7001:7002::/home/other::user=alice

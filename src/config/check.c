@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "config/parse.h"
 #include "config/setting.h"
 
@@ -111,36 +112,82 @@ static void check_sections(struct parser *parser,
 	}
 }
 
-/* Settings that this server accepts for Dovecot's sake only: once each, in one
- * line. */
-static void name_foreign(struct parser *parser, struct buf *out)
-{
-	const struct node *root = parser->config->root;
+/* --- what is accepted for Dovecot's sake only -------------------------- */
 
-	for (size_t i = 0; i < root->count; i++) {
-		const struct entry *entry = root->sorted[i];
-		const struct setting *row = setting_find("", entry->value.name);
+/* Names, each once, in one line. */
+static void add_once(struct buf *out, const char *text)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
+	const char *item = mem_printf(ctx, "%s,", text);
+
+	if (str_find(str_n(out->data, out->len),
+		     str_of(mem_printf(ctx, " %s", item))) < 0)
+		buf_printf(out, " %s", item);
+}
+
+static bool sets_something(const struct config_section *section)
+{
+	if (section->values != NULL)
+		return true;
+	for (const struct config_section *at = section->children; at != NULL;
+	     at = at->next) {
+		if (sets_something(at))
+			return true;
+	}
+	return false;
+}
+
+static bool is_foreign_service(const struct parser *parser,
+			       const struct config_section *section)
+{
+	const struct node *preset;
+
+	if (strcmp(section->kind, "service") != 0)
+		return false;
+	preset = node_find(parser->config->presets, "service", section->name);
+	return preset != NULL && preset->foreign &&
+	       entry_find(node_of(section), "executable") == NULL;
+}
+
+static void name_foreign(const struct parser *parser,
+			 const struct config_section *section, struct buf *out)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
+	const char *kind = kind_is_filter(section->kind) ? "" : section->kind;
+
+	if (is_foreign_service(parser, section)) {
+		if (sets_something(section))
+			add_once(out,
+				 mem_printf(ctx, "service %s", section->name));
+		return;
+	}
+	for (const struct config_value *at = section->values; at != NULL;
+	     at = at->next) {
+		const struct setting *row = setting_find(kind, at->name);
 
 		if (row == NULL || (row->flags & SETTING_FOREIGN) == 0)
 			continue;
-		buf_add(out, out->len == 0 ? "" : ", ");
-		buf_add(out, entry->value.name);
+		add_once(out, kind[0] == '\0' ? at->name
+					      : mem_printf(ctx, "%s { %s }",
+							   kind, at->name));
 	}
+	for (const struct config_section *at = section->children; at != NULL;
+	     at = at->next)
+		name_foreign(parser, at, out);
 }
 
 void check_all(struct parser *parser)
 {
-	struct buf foreign = buf_init(4096);
+	CLEANUP(buf_free) struct buf foreign = buf_init(16384);
 
 	check_protocols(parser);
 	check_sections(parser, &parser->config->root->section);
-	if (parser->warnings != NULL) {
-		name_foreign(parser, &foreign);
-		if (foreign.len > 0)
-			buf_printf(parser->warnings,
-				   "Settings without a meaning in this server "
-				   "are ignored: %s\n",
-				   foreign.data);
-	}
-	buf_free(&foreign);
+	if (parser->warnings == NULL)
+		return;
+	name_foreign(parser, &parser->config->root->section, &foreign);
+	if (foreign.len > 0)
+		parse_note(parser,
+			   "Settings without a meaning in this server are "
+			   "ignored:%.*s",
+			   (int)foreign.len - 1, foreign.data);
 }

@@ -19,6 +19,10 @@ libservice_a_SOURCES = \
 libsettings_a_SOURCES += src/service/settings.c src/service/settings.h
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/service/test_wire
+tests_unit_service_test_wire_SOURCES = tests/unit/service/test_wire.c
+tests_unit_service_test_wire_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE) \
+	$(CMOCKA_LIBS)
 noinst_PROGRAMS += tests/unit/service/toy
 tests_unit_service_toy_SOURCES = tests/unit/service/toy.c
 tests_unit_service_toy_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE)

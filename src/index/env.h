@@ -96,6 +96,9 @@ bool lmdb_file_whole(struct index *index);
 
 int lmdb_env_open(struct index *index, size_t map_size);
 void lmdb_env_close(struct index *index);
+/* The same map anew, of which nothing is touched yet. No transaction is open.
+ */
+void lmdb_env_rest(struct index *index);
 int lmdb_env_resize(struct index *index, size_t map_size);
 int lmdb_env_sync(struct index *index);
 uint64_t lmdb_last_txn(struct index *index);

@@ -529,7 +529,7 @@ void index_rest(void)
 	for (struct index *index = registry; index != NULL;
 	     index = index->next) {
 		if (index->txns == 0 && !index->damaged)
-			lmdb_env_resize(index, index->map_size);
+			lmdb_env_rest(index);
 	}
 }
 

@@ -194,6 +194,15 @@ int lmdb_env_resize(struct index *index, size_t map_size)
 	return code;
 }
 
+void lmdb_env_rest(struct index *index)
+{
+	volatile int code;
+
+	CALL(index, code, mdb_env_set_mapsize(index->env, index->map_size));
+	if (code != 0) /* there is no map now */
+		index->damaged = true;
+}
+
 int lmdb_env_sync(struct index *index)
 {
 	volatile int code;

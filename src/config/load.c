@@ -45,8 +45,9 @@ int config_load(const void *ctx, const char *path, unsigned flags,
 	return load(ctx, &parser, path, out, err);
 }
 
-/* A program outside of the master reads the files itself; it may well not be
- * root, and then keys are not for it. */
+/* A program outside of the master reads the files itself. It may well not be
+ * root, and then keys are not for it; nor is a missing certificate a reason not
+ * to deliver mail. */
 static int open_files(const void *ctx, const char *path, struct config **out,
 		      struct err *err)
 {

@@ -31,7 +31,7 @@ struct parser {
 	const char *including[INCLUDE_DEPTH_MAX];
 	unsigned include_depth;
 	bool warned_obsolete;
-	bool keep_unreadable; /* "<path" without permission stays as it is */
+	bool keep_unreadable; /* "<path" that can't be read stays as it is */
 };
 
 /* "FILE line N: ..." for the statement at hand. */

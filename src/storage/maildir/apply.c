@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/maildir/sync.h"
+#include "storage/user.h"
 
 enum {
 	UIDLIST_SPARE = 1000,
@@ -371,7 +372,8 @@ static int fill_record(struct sync *sync, struct scan_entry *file,
 	record->size_physical = (uint64_t)st.st_size;
 	/* Sizes in the name are not always right: then neither is W=. */
 	record->size_virtual = name.vsize;
-	if ((name.size != UINT64_MAX && name.size != (uint64_t)st.st_size) ||
+	if (sync->box->location->settings->maildir_broken_filename_sizes ||
+	    (name.size != UINT64_MAX && name.size != (uint64_t)st.st_size) ||
 	    name.vsize < (uint64_t)st.st_size)
 		record->size_virtual = UINT64_MAX;
 	record->driver =

@@ -241,7 +241,7 @@ int maildir_write_flags(const void *ctx, struct index_txn *txn,
 		return -1;
 	ret = rename_to_flags(temp, box, record, dir, file, name.ext, err);
 	if (ret == 0) {
-		batch_spoil(index_box);
+		batch_spoil(index_box, PENDING_NEW_OK | PENDING_CUR_OK);
 		file_name_parse(str_of(file), &parsed);
 		ret = maildir_find(temp, box, parsed.base, &dir, &file, err);
 		if (ret == 0)
@@ -281,7 +281,7 @@ int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,
 		return 0;
 	if (errno != ENOENT)
 		return err_sys(err, "unlink(%s/%s)", box->path, file);
-	batch_spoil(index_box);
+	batch_spoil(index_box, PENDING_NEW_OK | PENDING_CUR_OK);
 	file_name_parse(name.name, &parsed);
 	ret = maildir_find(ctx, box, parsed.base, &dir, &file, err);
 	if (ret <= 0)

@@ -111,8 +111,9 @@ bool file_mark_same(const struct file_mark *a, const struct file_mark *b);
  * transaction that is rolled back forgets them, too. */
 int batch_begin(struct driver_box *box, struct index_box *index_box,
 		struct err *err);
-/* Something was not as remembered: look again next time. */
-void batch_spoil(struct index_box *index_box);
+/* Something was not as remembered: look again next time, in the directories
+ * that the PENDING_*_OK name. */
+void batch_spoil(struct index_box *index_box, unsigned flags);
 int batch_end(struct driver_box *box, struct index_box *index_box,
 	      uint32_t changes, struct err *err);
 

@@ -201,7 +201,7 @@ static void name_save(struct maildir_save *save)
 				save->dir == 'n' ? "new" : "cur", save->name);
 }
 
-static int publish_one(struct maildir_save *save, struct err *err)
+static int set_date(struct maildir_save *save, struct err *err)
 {
 	struct timespec times[2] = {{.tv_sec = save->pub.received},
 				    {.tv_sec = save->pub.received}};
@@ -209,6 +209,11 @@ static int publish_one(struct maildir_save *save, struct err *err)
 	if (!save->linked && save->pub.received != 0 &&
 	    utimensat(AT_FDCWD, save->pub.temp, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, "utimensat(%s)", save->pub.temp);
+	return 0;
+}
+
+static int publish_one(struct maildir_save *save, struct err *err)
+{
 	if (rename(save->pub.temp, save->path) < 0)
 		return err_sys(err, "rename(%s, %s)", save->pub.temp,
 			       save->path);
@@ -256,11 +261,16 @@ static int follow_uidlist(struct driver_box *box, struct index_txn *txn,
 	return sync_within(box, txn, index_box, err);
 }
 
-static int publish_files(struct driver_box *box, struct driver_save **saves,
-			 size_t count, struct err *err)
+/* Nothing but the renames lies between the looks at the directories, for what
+ * others do there meanwhile goes unseen (state.c). */
+static int publish_files(struct driver_box *box, struct index_box *index_box,
+			 struct driver_save **saves, size_t count,
+			 struct err *err)
 {
 	bool in_new = false, in_cur = false;
 
+	if (batch_begin(box, index_box, err) < 0)
+		return -1;
 	for (size_t i = 0; i < count; i++) {
 		struct maildir_save *save = save_of(saves[i]);
 
@@ -269,6 +279,8 @@ static int publish_files(struct driver_box *box, struct driver_save **saves,
 		in_new |= save->dir == 'n';
 		in_cur |= save->dir == 'c';
 	}
+	if (batch_end(box, index_box, (uint32_t)count, err) < 0)
+		return -1;
 	if (maildir_fsync_never(box->location))
 		return 0;
 	if (in_new && sync_dir(box, "new", err) < 0)
@@ -333,14 +345,14 @@ static int publish_locked(struct driver_box *box, struct index_txn *txn,
 	for (size_t i = 0; i < count; i++) {
 		letters |= letters_of(&saves[i]->keywords);
 		name_save(save_of(saves[i]));
+		if (set_date(save_of(saves[i]), err) < 0)
+			return -1;
 	}
 	if (follow_uidlist(box, txn, index_box, path, err) < 0 ||
-	    keywords_ensure(box, txn, index_box, letters, err) < 0 ||
-	    batch_begin(box, index_box, err) < 0)
+	    keywords_ensure(box, txn, index_box, letters, err) < 0)
 		return -1;
-	if (publish_files(box, saves, count, err) < 0 ||
-	    publish_uids(box, txn, index_box, path, saves, count, err) < 0 ||
-	    batch_end(box, index_box, (uint32_t)count, err) < 0) {
+	if (publish_files(box, index_box, saves, count, err) < 0 ||
+	    publish_uids(box, txn, index_box, path, saves, count, err) < 0) {
 		take_back(saves, count);
 		return -1;
 	}

@@ -12,10 +12,10 @@
  * current tick, we set it one nanosecond back: no change by others in this tick
  * can give it that value.
  * - Somebody else's change between the look before our change and the one after
- *   it. These are some microseconds; it is found when its mail is touched, when
- *   the directory changes again, or at the latest when as many own changes have
- *   been made as the mailbox has mails (1000 at least): then the directory is
- *   read once.
+ *   it. These are some microseconds. In new/ it is found when the mails there
+ *   are moved to cur/; in cur/, when its mail is touched, when the directory
+ *   changes again, or at the latest when as many own changes have been made as
+ *   the mailbox has mails (1000 at least): then the directory is read once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -179,12 +179,12 @@ int batch_begin(struct driver_box *box, struct index_box *index_box,
 	return 0;
 }
 
-void batch_spoil(struct index_box *index_box)
+void batch_spoil(struct index_box *index_box, unsigned flags)
 {
 	struct maildir_state state;
 
 	state_get(index_box, &state);
-	state.pending &= (uint8_t) ~(PENDING_NEW_OK | PENDING_CUR_OK);
+	state.pending &= (uint8_t)~flags;
 	state_put(index_box, &state);
 }
 

@@ -40,6 +40,12 @@ struct maildir_box {
 	bool tmp_checked;
 };
 
+static void dir_close(DIR **dir)
+{
+	if (*dir != NULL)
+		closedir(*dir);
+}
+
 bool maildir_fsync_never(const struct location *location)
 {
 	return strcmp(location->settings->mail_fsync, "never") == 0;
@@ -223,6 +229,24 @@ static int move_all(struct sync *sync, uint32_t *uid, uint32_t *moved,
 	return index_check(sync->txn, err);
 }
 
+/* Whether new/ is empty, as it should be now. What came in while we moved the
+ * others must not be taken for seen. */
+static bool new_is_empty(struct sync *sync)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "empty");
+	char *path = mem_printf(ctx, "%s/new", sync->box->path);
+	CLEANUP(dir_close) DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return false;
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] != '.')
+			return false;
+	}
+	return true;
+}
+
 static int move_new(struct sync *sync, struct err *err)
 {
 	uint32_t uid, moved = 0;
@@ -233,15 +257,16 @@ static int move_new(struct sync *sync, struct err *err)
 	if (uid >= sync->row->uid_next)
 		return 0;
 	if (batch_begin(sync->box, sync->row, err) < 0 ||
-	    move_all(sync, &uid, &moved, &lost, err) < 0 ||
-	    batch_end(sync->box, sync->row, moved, err) < 0)
+	    move_all(sync, &uid, &moved, &lost, err) < 0)
+		return -1;
+	if (lost || !new_is_empty(sync))
+		batch_spoil(sync->row, PENDING_NEW_OK);
+	if (batch_end(sync->box, sync->row, moved, err) < 0)
 		return -1;
 	state_get(sync->row, &sync->state);
 	if (!lost)
 		sync->state.first_new_uid =
 			moved < MOVES_MAX ? sync->row->uid_next : uid;
-	else
-		memset(&sync->state.new_time, 0, sizeof(struct file_time));
 	state_put(sync->row, &sync->state);
 	return index_box_put(sync->txn, sync->row, err);
 }
@@ -251,6 +276,7 @@ static int move_new(struct sync *sync, struct err *err)
 static int update_within(struct sync *sync, struct err *err)
 {
 	int ret = row_get(sync->box, sync->txn, sync->row, err);
+	bool wider;
 
 	if (ret < 0 && err->code != ERR_NOT_FOUND)
 		return -1;
@@ -258,23 +284,20 @@ static int update_within(struct sync *sync, struct err *err)
 		return -1;
 	if (ret == 0)
 		state_get(sync->row, &sync->state);
-	if (!sync->state.valid)
-		sync->full = true;
-	if (sync->scan != NULL || !sync->state.valid) {
-		if ((sync->scan == NULL ? scan_stable(sync, err)
-					: scan_again(sync, err)) < 0)
-			return -1;
-		ret = sync_apply(sync, err);
-		if (ret <= 0)
-			return ret;
-	}
+	wider = !sync->state.valid && !sync->full;
+	sync->full |= wider;
+	if ((wider ? scan_stable(sync, err) : scan_again(sync, err)) < 0)
+		return -1;
+	ret = sync_apply(sync, err);
+	if (ret <= 0)
+		return ret;
 	if (sync->box->take_recent && move_new(sync, err) < 0)
 		return -1;
 	return 1;
 }
 
 /* 1: done; 0: again, and all of it. */
-static int update(struct driver_box *box, bool scan, bool full, struct err *err)
+static int update(struct driver_box *box, bool full, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sync");
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
@@ -288,7 +311,7 @@ static int update(struct driver_box *box, bool scan, bool full, struct err *err)
 	};
 	int ret;
 
-	if (scan && scan_before(&sync, err) < 0)
+	if (scan_before(&sync, err) < 0)
 		return -1;
 	if (index_begin(box->index, INDEX_WRITE, &txn, err) < 0)
 		return -1;
@@ -333,12 +356,6 @@ int sync_within(struct driver_box *box, struct index_txn *txn,
 }
 
 /* --- tmp/ ---------------------------------------------------------------- */
-
-static void dir_close(DIR **dir)
-{
-	if (*dir != NULL)
-		closedir(*dir);
-}
 
 /* Remove what was left there 36 hours ago or more, once in a while: the
  * directory's atime says when it was last looked through. */
@@ -417,14 +434,16 @@ static int sync_once(struct driver_box *box, bool *full, struct err *err)
 	cur = *full || !own->cached || !state->valid || state->pending != 0 ||
 	      !file_time_same(now.cur_time, state->cur_time) ||
 	      own_changes_many(own);
-	new = cur || !file_time_same(now.new_time, state->new_time);
 	move = box->take_recent && own->cached &&
 	       state->first_new_uid < own->uid_next;
-	if (!new && !move)
+	/* All that is in new/ will be moved: to read it costs little more, and
+	 * finds what state.c says may go unseen. */
+	new = cur || move || !file_time_same(now.new_time, state->new_time);
+	if (!new)
 		return 1;
 	/* The next round, if this one says that it must look at all. */
 	*full = true;
-	return update(box, new, cur, err);
+	return update(box, cur, err);
 }
 
 int maildir_sync(struct driver_box *box, bool full, struct err *err)

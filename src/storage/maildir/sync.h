@@ -13,7 +13,7 @@ struct sync {
 	struct index_txn *txn;
 	struct index_box *row;
 	struct maildir_state state;
-	struct scan *scan;      /* NULL: only mails in new/ are to be moved */
+	struct scan *scan;
 	bool full;              /* cur/ was read, too */
 	struct dir_times times; /* before the directories were read */
 	bool stable;            /* and they have not changed since */

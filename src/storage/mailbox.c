@@ -163,9 +163,9 @@ static int open_it(struct mailbox *box, struct err *err)
 	if (box_new(box, box->store, storage, &box->disk, err) < 0)
 		return -1;
 	box->name = name_public(box, box->ns, storage);
-	box->disk->take_recent =
-		(box->flags & (MAILBOX_READONLY | MAILBOX_SAVE_ONLY |
-			       MAILBOX_KEEP_RECENT)) == 0;
+	if ((box->flags &
+	     (MAILBOX_READONLY | MAILBOX_SAVE_ONLY | MAILBOX_KEEP_RECENT)) == 0)
+		box->disk->take_recent = true;
 	if (look(box, err) < 0) {
 		if (err->code == ERR_NOT_FOUND)
 			return err_set(err, ERR_NOT_FOUND,

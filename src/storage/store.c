@@ -109,6 +109,7 @@ int box_new(const void *ctx, struct storage *store, const char *storage,
 	box->location = &store->location;
 	box->index = store->index;
 	box->epoch = store->epoch;
+	box->take_recent = box->location->settings->maildir_empty_new;
 	box->name = mem_strdup(box, storage);
 	box->path = path;
 	box->control = control;

@@ -25,8 +25,7 @@ struct mail_settings {
 	bool mail_debug, mail_save_crlf;
 	struct duration mailbox_idle_check_interval, mail_temp_scan_interval;
 	struct duration mail_max_lock_timeout;
-	bool maildir_stat_dirs, maildir_copy_with_hardlinks;
-	bool maildir_very_dirty_syncs, maildir_broken_filename_sizes;
+	bool maildir_copy_with_hardlinks, maildir_broken_filename_sizes;
 	bool maildir_empty_new;
 	/* Bounds of what a mail may make us do; ours, not Dovecot's. */
 	unsigned mail_max_mime_depth, mail_max_mime_parts;

@@ -60,10 +60,21 @@ void client_disconnect(struct client *client, const char *bye,
 
 bool client_bad_command(struct client *client)
 {
-	if (++client->bad_commands < CLIENT_BAD_MAX)
-		return false;
-	client_disconnect(client, NULL, "Too many invalid commands");
-	return true;
+	return ++client->bad_commands >= client->set->login_max_bad_commands;
+}
+
+size_t client_max_input(const struct client *client)
+{
+	uint64_t max = client->set->login_max_input;
+
+	if (max < CLIENT_INPUT_MIN)
+		return CLIENT_INPUT_MIN;
+	return max > CLIENT_INPUT_MAX ? CLIENT_INPUT_MAX : (size_t)max;
+}
+
+void client_restart_timeout(struct client *client)
+{
+	conn_set_timeout(client->conn, client->set->login_timeout);
 }
 
 bool client_plaintext_ok(const struct client *client)
@@ -113,7 +124,7 @@ static void on_secured(void *ctx)
 
 	client->tls = true;
 	find_security(client);
-	conn_set_timeout(client->conn, (struct duration){CLIENT_TIMEOUT_MS});
+	client_restart_timeout(client);
 	if (had_greeting) {
 		client->state = CLIENT_COMMANDS;
 		client->protocol->input(client);
@@ -226,18 +237,16 @@ void client_accept(struct login *login, const struct service_client *from)
 	client->remote = client->real_remote = from->remote;
 	client->since_ms = clock_monotonic_ms();
 	client->session_id = service_session_id(client);
-	client->conn = conn_new(client, login->loop, from->fd, CLIENT_INPUT_MAX,
-				&client_events, client);
+	/* Blocks of settings that do not hold were refused at start. */
+	if (login_client_settings(login, client, &err) < 0)
+		log_error("%s", err.text);
+	client->conn =
+		conn_new(client, login->loop, from->fd,
+			 client_max_input(client), &client_events, client);
 	DL_APPEND(login->clients, client);
 	login->count++;
-	if (login_client_settings(login, client, &err) < 0) {
-		log_error("%s", err.text);
-		client->set = &login->set;
-		client_free(client);
-		return;
-	}
 	find_security(client);
-	conn_set_timeout(client->conn, (struct duration){CLIENT_TIMEOUT_MS});
+	client_restart_timeout(client);
 	client->protocol->init(client);
 	login_title(login);
 	begin(client);

@@ -24,9 +24,8 @@ struct login_protocol;
 struct service_client;
 
 enum {
-	CLIENT_INPUT_MAX = 8 * 1024,
-	CLIENT_BAD_MAX = 3, /* invalid commands */
-	CLIENT_TIMEOUT_MS = 180 * 1000,
+	CLIENT_INPUT_MIN = 4 * 1024, /* of login_max_input */
+	CLIENT_INPUT_MAX = 64 * 1024,
 	/* While auth or the session's process is asked. */
 	CLIENT_ANSWER_TIMEOUT_MS = 180 * 1000,
 	SASL_LINE_MAX = 8192,
@@ -106,9 +105,13 @@ void client_disconnect(struct client *client, const char *bye,
 		       const char *reason);
 /* Free without a line in the log. */
 void client_free(struct client *client);
-/* One more invalid command; true if it was one too many: the client is gone
- * then. */
+/* One more invalid command; true if it is one too many: what is to be said is
+ * the protocol's, then client_disconnect(). */
 bool client_bad_command(struct client *client);
+/* login_max_input, within reason. */
+size_t client_max_input(const struct client *client);
+/* Time runs from now on. */
+void client_restart_timeout(struct client *client);
 
 /* --- sasl.c ----------------------------------------------------------------
  */

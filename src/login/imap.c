@@ -15,17 +15,25 @@
 #include "login/protocol.h"
 #include "net/conn.h"
 #include "proto/imap.h"
+#include "proto/imap_id.h"
 
 enum { REPLY_MAX = 8 * 1024, TAG_MAX = 256 };
 
-/* Enough for AUTHENTICATE with a Kerberos ticket, and not much more. */
-static const struct imap_limits limits = {
-	.max_line = CLIENT_INPUT_MAX,
-	.max_literal = CLIENT_INPUT_MAX / 2,
-	.max_command = CLIENT_INPUT_MAX + CLIENT_INPUT_MAX / 2,
-	.max_args = 80,
-	.max_depth = 4,
-};
+enum { ARGS_MAX = 80, DEPTH_MAX = 4 };
+
+static struct imap_limits limits_of(const struct client *client)
+{
+	size_t max = client_max_input(client);
+
+	return (struct imap_limits){
+		.max_line = max,
+		.max_literal = max / 2,
+		.max_command = max + max / 2,
+		.max_args = ARGS_MAX,
+		.max_depth = DEPTH_MAX,
+		.literal_minus = client->set->imap_literal_minus,
+	};
+}
 
 struct imap_login {
 	struct imap_parser *parser;
@@ -160,14 +168,14 @@ static bool bad(struct client *client, const char *text)
 {
 	char line[256];
 
-	if (client->bad_commands + 1 >= CLIENT_BAD_MAX) {
-		conn_printf(client->conn,
-			    "* BYE Too many invalid IMAP commands.\r\n");
-	} else {
-		snprintf(line, sizeof(line), "BAD %s", text);
-		reply(client, line);
+	if (client_bad_command(client)) {
+		client_disconnect(client, "Too many invalid IMAP commands.",
+				  "Too many invalid commands");
+		return false;
 	}
-	return !client_bad_command(client);
+	snprintf(line, sizeof(line), "BAD %s", text);
+	reply(client, line);
+	return true;
 }
 
 static bool bad_command(struct client *client)
@@ -210,7 +218,7 @@ static bool cmd_id(struct client *client, const struct imap_arg *args)
 
 	if (!imap_id_take(client, args))
 		return bad(client, "Invalid ID parameters");
-	imap_id_write(client, &out);
+	imap_id_reply(client->set->imap_id_send, &out);
 	conn_write(client->conn, out.data, out.len);
 	reply(client, "OK ID completed.");
 	return true;
@@ -337,14 +345,17 @@ static bool step(struct client *client)
 {
 	struct imap_login *data = data_of(client);
 	struct str in = conn_input(client->conn);
+	struct imap_limits limits;
 	enum imap_parse result;
 	size_t used;
 	bool go_on;
 
 	if (in.len == 0)
 		return false;
-	if (data->parser == NULL)
+	if (data->parser == NULL) {
+		limits = limits_of(client);
 		data->parser = imap_parser_new(data, &limits);
+	}
 	result = imap_parser_feed(data->parser, in, &used);
 	mem_wipe((char *)in.data, used);
 	conn_consume(client->conn, used);

@@ -6,14 +6,11 @@
 #define LOGIN_IMAP_H
 #include <stdbool.h>
 
-struct buf;
 struct client;
 struct imap_arg;
 
 /* ID (RFC 2971): log what imap_id_log wants, take the word of trusted clients
  * for whom they speak (x-originating-ip, ...). False: malformed. */
 bool imap_id_take(struct client *client, const struct imap_arg *arg);
-/* "* ID (...)\r\n" by imap_id_send. */
-void imap_id_write(const struct client *client, struct buf *out);
 
 #endif

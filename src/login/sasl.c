@@ -41,9 +41,12 @@ static void refuse(struct client *client, enum login_result result,
 		   const char *text)
 {
 	client->state = CLIENT_COMMANDS;
-	conn_set_timeout(client->conn, (struct duration){CLIENT_TIMEOUT_MS});
+	client_restart_timeout(client);
 	client->protocol->refuse(client, result, text);
 	conn_resume(client->conn);
+	if (client->attempts >= client->set->login_max_attempts)
+		client_disconnect(client, "Too many failed logins.",
+				  "Too many failed logins");
 }
 
 static void log_refused(struct client *client, const char *what)
@@ -172,7 +175,7 @@ void client_sasl_input(struct client *client)
 	size_t used;
 
 	if (!auth_line_next(in, &line, &used)) {
-		if (in.len < SASL_LINE_MAX)
+		if (in.len < client_max_input(client))
 			return;
 		mem_wipe((char *)in.data, in.len);
 		client_disconnect(client, "Authentication response too large",
@@ -257,8 +260,7 @@ void client_auth_answer(struct client *client, const struct auth_answer *answer)
 	switch (answer->kind) {
 	case ANSWER_CONT:
 		client->state = CLIENT_SASL;
-		conn_set_timeout(client->conn,
-				 (struct duration){CLIENT_TIMEOUT_MS});
+		client_restart_timeout(client);
 		client->protocol->challenge(client, answer->data);
 		conn_resume(client->conn);
 		break;

@@ -12,7 +12,10 @@
 struct login_settings {
 	const char *login_greeting, *login_trusted_networks;
 	const char *login_log_format, *login_log_format_elements;
-	bool disable_plaintext_auth, auth_verbose;
+	bool disable_plaintext_auth;
+	struct duration login_timeout;
+	unsigned login_max_bad_commands, login_max_attempts;
+	uint64_t login_max_input;
 	/* imap-login */
 	const char *imap_capability, *imap_id_send, *imap_id_log;
 	bool imap_literal_minus;

@@ -38,6 +38,18 @@ static char *field_text(struct lda *lda, const char *name)
 	return buf_steal(lda, &text);
 }
 
+/* Nothing that ends a field or is an option. */
+static bool is_usable(const char *address)
+{
+	for (const char *at = address; *at != '\0'; at++) {
+		if (*at <= ' ' && *at > 0)
+			return false;
+		if (strchr("<>\x7f", *at) != NULL)
+			return false;
+	}
+	return address[0] != '\0' && address[0] != '-';
+}
+
 /* The envelope sender; NULL for <> and when nobody told. */
 static const char *sender(struct lda *lda)
 {
@@ -53,10 +65,10 @@ static const char *sender(struct lda *lda)
 		if (count == 0 || list[0].mailbox == NULL ||
 		    list[0].domain == NULL)
 			return NULL;
-		return mem_printf(lda, "%s@%s", list[0].mailbox,
+		from = mem_printf(lda, "%s@%s", list[0].mailbox,
 				  list[0].domain);
 	}
-	return from[0] == '\0' || from[0] == '-' ? NULL : from;
+	return is_usable(from) ? from : NULL;
 }
 
 static const char *expand(struct lda *lda, const char *format,

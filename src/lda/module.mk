@@ -21,7 +21,7 @@ dovetail_lda_SOURCES = $(deliver_common) \
 	src/lda/main_lda.c
 dovetail_lda_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
 libsettings_a_SOURCES += src/lda/settings.c
-man_MANS += doc/man/dovetail-lda.1
+man_MANS += doc/man/dovetail-lda.1 doc/man/dovetail-lmtp.8
 
 # The names under which MTAs know it.
 install-exec-hook: install-lda-links
@@ -35,8 +35,12 @@ uninstall-lda-links:
 .PHONY: install-lda-links uninstall-lda-links
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/lda/test_deliver
+check_PROGRAMS += tests/unit/lda/test_deliver tests/unit/lda/test_reject
 tests_unit_lda_test_deliver_SOURCES = tests/unit/lda/test_deliver.c \
 	src/lda/address.c src/lda/spool.c src/lda/trace.c
 tests_unit_lda_test_deliver_LDADD = $(CMOCKA_LIBS) $(LIB_MIME) $(LIB_CONFIG)
+tests_unit_lda_test_reject_SOURCES = tests/unit/lda/test_reject.c \
+	src/lda/lda_reject.c $(deliver_common)
+tests_unit_lda_test_reject_LDADD = $(CMOCKA_LIBS) $(LIB_SETTINGS) \
+	$(LIB_STORAGE) $(LIB_SERVICE)
 endif

@@ -84,7 +84,7 @@ struct ns {
 	struct storage *store;
 	const char *alias_for; /* prefix of the namespace it repeats, or NULL */
 	bool list_children;    /* list = children */
-	unsigned order;
+	unsigned order, position; /* of the setting, and of the block */
 	struct special *specials;
 	size_t special_count;
 };

@@ -179,18 +179,25 @@ static int make(struct user *user, struct ns *ns,
 }
 
 /* Keep the order of the blocks among those of the same `order`. */
+static bool comes_before(const struct ns *a, const struct ns *b)
+{
+	if (a->order != b->order)
+		return a->order < b->order;
+	return a->position < b->position;
+}
+
 static void insert(struct user *user, struct ns *ns)
 {
 	struct ns **at = &user->namespaces;
 
-	while (*at != NULL && (*at)->order <= ns->order)
+	while (*at != NULL && comes_before(*at, ns))
 		at = &(*at)->next;
 	ns->next = *at;
 	*at = ns;
 }
 
 static int open_block(struct user *user, const struct config_section *section,
-		      struct err *err)
+		      unsigned position, bool aliases, struct err *err)
 {
 	struct namespace_settings settings = {0};
 	struct ns *ns = mem_new(user, struct ns);
@@ -200,7 +207,8 @@ static int open_block(struct user *user, const struct config_section *section,
 				err) < 0 ||
 	    override(user, section->name, &settings, err) < 0)
 		return err_wrap(err, "namespace %s", section->name);
-	if (settings.disabled) {
+	ns->position = position;
+	if (settings.disabled || (settings.alias_for[0] != '\0') != aliases) {
 		mem_free(ns);
 		return 0;
 	}
@@ -285,18 +293,30 @@ static void log_them(const struct user *user)
 			  ns->pub.location);
 }
 
-int namespaces_open(struct user *user, struct err *err)
+/* Aliases come last, for they take the location of another. */
+static int open_blocks(struct user *user, bool aliases, unsigned *count,
+		       struct err *err)
 {
 	const struct config_section *at = NULL;
-	bool any = false;
 
+	*count = 0;
 	while ((at = config_section_next(user->config, &user->filter,
 					 "namespace", at)) != NULL) {
-		any = true;
-		if (open_block(user, at, err) < 0)
+		if (open_block(user, at, *count, aliases, err) < 0)
 			return -1;
+		(*count)++;
 	}
-	if (!any && open_default(user, err) < 0)
+	return 0;
+}
+
+int namespaces_open(struct user *user, struct err *err)
+{
+	unsigned count;
+
+	if (open_blocks(user, false, &count, err) < 0 ||
+	    open_blocks(user, true, &count, err) < 0)
+		return -1;
+	if (count == 0 && open_default(user, err) < 0)
 		return -1;
 	if (user->settings.mail_debug) {
 		log_debug_set(true);

@@ -379,7 +379,8 @@ static void failed(struct unit *unit, const struct process *process)
  * in front, as with Dovecot. */
 static bool log_end(const struct process *process, int status)
 {
-	bool bad = process_log_status(process->name, process->pid, status);
+	bool bad = process_log_status(process->name, process->name,
+				      process->pid, status);
 
 	log_prefix_set("master");
 	return bad;

@@ -128,9 +128,10 @@ pid_t process_fork(struct service_env *env);
  * told of each. */
 void process_reap(struct service_env *env,
 		  void (*fn)(void *ctx, pid_t pid, bool failed), void *ctx);
-/* "service(imap): child 123 killed with signal 9", as Fatal or Error of that
- * service; true when it was no peaceful end. */
-bool process_log_status(const char *name, pid_t pid, int status);
+/* "service(imap): child 123 killed with signal 9", as Fatal or Error with that
+ * prefix; true when it was no peaceful end. */
+bool process_log_status(const char *prefix, const char *name, pid_t pid,
+			int status);
 /* user, group, chroot of the service block. */
 int process_privileges(struct service_env *env, struct err *err);
 void process_limit_memory(struct service_env *env);

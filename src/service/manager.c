@@ -341,6 +341,12 @@ static void manager_listen(struct manager *manager, bool on)
 
 void manager_check_end(struct manager *manager)
 {
+	/* An auth of an old configuration waits for us to go. */
+	if (manager->leaving && manager->request_count == 0 &&
+	    manager->auth != NULL) {
+		mem_free(manager->auth);
+		manager->auth = NULL;
+	}
 	if (manager->leaving && manager->workers == NULL &&
 	    manager->request_count == 0)
 		loop_stop(manager->env->loop);
@@ -390,10 +396,15 @@ static void answer_list(struct manager *manager)
 static void zygote_says(struct manager *manager, struct str frame)
 {
 	struct unpack in = {.in = frame};
+	pid_t pid;
 
 	switch (unpack_u8(&in)) {
 	case WIRE_PID:
 		pool_forked(manager, (pid_t)unpack_u32(&in));
+		break;
+	case WIRE_DIED:
+		pid = (pid_t)unpack_u32(&in);
+		pool_died(manager, pid, (int)unpack_u32(&in));
 		break;
 	case WIRE_RETIRE:
 		leave(manager, false);

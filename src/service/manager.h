@@ -34,7 +34,7 @@ struct request {
 /* A session in a worker, as far as anvil and limits go. */
 struct served_session {
 	uint32_t id;
-	char *user;
+	char *user, *session_id;
 	struct ip remote;
 	struct served_session *prev, *next;
 };
@@ -52,6 +52,14 @@ struct pool_worker {
 	struct pool_worker *prev, *next;
 };
 
+/* A worker that is gone with its sessions: the zygote tells how, maybe only
+ * after its channel has closed. */
+enum { LOST_KEPT = 16 };
+struct lost {
+	pid_t pid;
+	char *prefix; /* of its log lines */
+};
+
 struct manager {
 	struct service_env *env;
 	struct channel zygote;
@@ -61,6 +69,8 @@ struct manager {
 	struct link *links;
 	struct request *requests; /* with auth or anvil */
 	struct pool_worker *workers;
+	struct lost lost[LOST_KEPT]; /* a ring */
+	unsigned next_lost;
 	unsigned request_count, worker_count;
 	uint32_t next_id;
 	bool leaving, stopping;
@@ -87,6 +97,8 @@ void pool_dispatch(struct request *request);
 void pool_ensure_spare(struct manager *manager);
 /* The zygote's answer to the oldest fork; 0: it failed. */
 void pool_forked(struct manager *manager, pid_t pid);
+/* The zygote's news of a worker that did not end in peace. */
+void pool_died(struct manager *manager, pid_t pid, int status);
 void pool_end_idle(struct manager *manager, bool all);
 void pool_stop(struct manager *manager);
 void pool_list(struct manager *manager, struct buf *out);

@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pack.h"
+#include "config/config.h"
+#include "config/vars.h"
 #include "net/loop.h"
 #include "net/sock.h"
 #include "service/manager.h"
@@ -47,11 +49,73 @@ static void session_free(struct pool_worker *worker,
 	mem_free(session);
 }
 
+/* As the session itself would have it: mail_log_prefix. */
+static char *log_prefix(struct manager *manager, pid_t pid,
+			const struct served_session *session)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "prefix");
+	const struct config_filter filter = {
+		.protocol = manager->env->set.protocol};
+	const char *format =
+		config_value(manager->env->config, &filter, "mail_log_prefix");
+	struct var *user = vars_user(ctx, session->user);
+	struct var vars[8] = {
+		{'s', "service", manager->env->name},
+		{'p', "pid", mem_printf(ctx, "%d", (int)pid)},
+		{0, "session", session->session_id},
+	};
+	struct err err;
+	char *text;
+	size_t len;
+
+	for (size_t i = 3; i < 7 && user->name != NULL; i++)
+		vars[i] = *user++;
+	if (format == NULL || vars_expand(ctx, format, vars, &text, &err) < 0)
+		return mem_strdup(manager, manager->env->name);
+	len = strlen(text);
+	while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == ':'))
+		len--;
+	return mem_strndup(manager, text, len);
+}
+
+static void note_lost(struct pool_worker *worker)
+{
+	struct manager *manager = worker->manager;
+	struct lost *lost = &manager->lost[manager->next_lost];
+
+	manager->next_lost = (manager->next_lost + 1) % LOST_KEPT;
+	mem_free(lost->prefix);
+	lost->pid = worker->pid;
+	lost->prefix = log_prefix(manager, worker->pid, worker->sessions);
+}
+
+void pool_died(struct manager *manager, pid_t pid, int status)
+{
+	const char *name = manager->env->name, *prefix = name;
+	struct pool_worker *one;
+
+	/* If its channel still seems open, this is where it closes. */
+	DL_FOREACH (manager->workers, one) {
+		if (one->pid == pid && one->sessions != NULL) {
+			note_lost(one);
+			break;
+		}
+	}
+	for (unsigned i = 0; i < LOST_KEPT; i++) {
+		if (manager->lost[i].pid == pid &&
+		    manager->lost[i].prefix != NULL)
+			prefix = manager->lost[i].prefix;
+	}
+	process_log_status(prefix, name, pid, status);
+}
+
 static void worker_free(struct pool_worker *worker)
 {
 	struct manager *manager = worker->manager;
 	struct request *one, *next;
 
+	if (worker->sessions != NULL)
+		note_lost(worker);
 	while (worker->sessions != NULL)
 		session_free(worker, worker->sessions);
 	if (!worker->leaving)
@@ -268,6 +332,7 @@ static void session_add(struct pool_worker *worker, struct request *request)
 
 	session->id = ++worker->manager->next_id;
 	session->user = mem_strdup(session, request->user);
+	session->session_id = str_dup(session, request->handover.session_id);
 	session->remote = request->handover.remote;
 	DL_APPEND(worker->sessions, session);
 	worker->sessions_count++;

@@ -47,11 +47,9 @@ pid_t process_fork(struct service_env *env)
 	return pid;
 }
 
-bool process_log_status(const char *name, pid_t pid, int status)
+bool process_log_status(const char *prefix, const char *name, pid_t pid,
+			int status)
 {
-	char prefix[256];
-
-	snprintf(prefix, sizeof(prefix), "%s", name);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return false;
 	log_prefix_set(prefix);
@@ -81,7 +79,8 @@ void process_reap(struct service_env *env,
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		fn(ctx, pid, process_log_status(env->name, pid, status));
+		fn(ctx, pid,
+		   process_log_status(env->name, env->name, pid, status));
 }
 
 /* --- rights ------------------------------------------------------------------

@@ -52,6 +52,8 @@ enum wire {
 	 * is its pid, 0 if that failed. */
 	WIRE_FORK = 'f',
 	WIRE_PID = 'P',
+	/* zygote to manager: a worker's pid and how it ended, not in peace. */
+	WIRE_DIED = 'D',
 	/* manager to worker: a session; worker to manager: it ended (id). */
 	WIRE_SESSION = 'S',
 	WIRE_ENDED = 'E',

@@ -7,6 +7,7 @@
  */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -107,9 +108,8 @@ static void manager_readable(void *ctx, unsigned events)
 	loop_outside(zygote->env->loop, take_frames, zygote);
 }
 
-static void child_ended(void *ctx, pid_t pid, bool failed)
+static void child_ended(struct zygote *zygote, pid_t pid, bool failed)
 {
-	struct zygote *zygote = ctx;
 	struct child *one, *next;
 
 	if (pid == zygote->manager_pid) {
@@ -125,12 +125,40 @@ static void child_ended(void *ctx, pid_t pid, bool failed)
 	}
 }
 
+/* The manager knows whom a worker served; the line is his. */
+static bool tell_manager(struct zygote *zygote, pid_t pid, int status)
+{
+	struct buf frame = buf_init(16);
+	bool told;
+
+	pack_u8(&frame, WIRE_DIED);
+	pack_u32(&frame, (uint32_t)pid);
+	pack_u32(&frame, (uint32_t)status);
+	told = pid != zygote->manager_pid &&
+	       channel_send(&zygote->manager, &frame, -1);
+	buf_free(&frame);
+	return told;
+}
+
+static void reap(struct zygote *zygote)
+{
+	const char *name = zygote->env->name;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		bool failed = status != 0;
+
+		if (failed && !tell_manager(zygote, pid, status))
+			process_log_status(name, name, pid, status);
+		child_ended(zygote, pid, failed);
+	}
+}
+
 static void on_child(void *ctx, unsigned signal)
 {
-	struct zygote *zygote = ctx;
-
 	(void)signal;
-	process_reap(zygote->env, child_ended, zygote);
+	reap(ctx);
 }
 
 static void kill_rest(void *ctx)
@@ -211,6 +239,6 @@ int zygote_run(struct service_env *env)
 		close(env->listeners[i].fd);
 	env->listener_count = 0;
 	loop_run(env->loop);
-	process_reap(env, child_ended, zygote);
+	reap(zygote);
 	return zygote->failed ? EXIT_FAILED : EXIT_SUCCESS;
 }

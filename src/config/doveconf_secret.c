@@ -92,7 +92,7 @@ bool secret_mask(const char *name, const char *value, struct buf *out)
 		}
 		len = 1;
 		buf_putc(out, *at);
-		if (url_seen || at - value < 2 ||
+		if (url_seen || at - value < 3 ||
 		    strncmp(at - 2, "://", 3) != 0)
 			continue;
 		url_seen = true;

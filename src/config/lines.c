@@ -105,11 +105,13 @@ static bool parse_value(struct statement *statement, char *value)
 	if (value[0] == '<') {
 		statement->kind = STATEMENT_FILE;
 		value = skip_blanks(value + 1);
-	} else if (len > 1 && (value[0] == '"' || value[0] == '\'') &&
+	} else if (len > 0 && (value[0] == '"' || value[0] == '\'') &&
 		   value[len - 1] == value[0]) {
+		/* A quote alone is quoted nothing. */
 		statement->kind = STATEMENT_QUOTED;
 		value[len - 1] = '\0';
-		unescape(++value);
+		if (len > 1)
+			unescape(++value);
 	}
 	statement->value = value;
 	return true;

@@ -231,6 +231,28 @@ static void store(struct parser *parser, struct node *node,
 	entry->raw = raw;
 }
 
+/* Who is auth's client is known only when auth has its settings. */
+static bool auth_in_network(struct parser *parser, const struct node *node,
+			    const char *key)
+{
+	const struct config_section *at = &node->section;
+
+	if ((!str_starts(str_of(key), "auth_") && strcmp(key, "passdb") != 0 &&
+	     strcmp(key, "userdb") != 0) ||
+	    strcmp(key, "auth_socket_path") == 0)
+		return false;
+	while (at != NULL && strncmp(at->kind, "local", 5) != 0 &&
+	       strcmp(at->kind, "remote") != 0)
+		at = at->parent;
+	if (at == NULL)
+		return false;
+	parse_error(parser,
+		    "Auth settings not supported inside local/remote blocks: "
+		    "%s",
+		    key);
+	return true;
+}
+
 /* "service/imap/process_limit = 5": go down to the section. */
 static struct node *walk_path(struct parser *parser, struct node *node,
 			      const char **key)
@@ -282,7 +304,8 @@ void parse_set(struct parser *parser, struct node *node,
 		unknown_setting(parser, node, at.key);
 		return;
 	}
-	store(parser, node, &at, row);
+	if (!auth_in_network(parser, node, at.key))
+		store(parser, node, &at, row);
 }
 
 void parse_set_text(struct parser *parser, struct node *node, const char *name,
@@ -312,11 +335,11 @@ struct node *parse_open(struct parser *parser, struct node *parent,
 	return node;
 }
 
-/* How filters may nest: local, then remote, then protocol. */
+/* How filters may nest: local, local_name, remote, protocol. */
 static bool filter_allowed(struct parser *parser, const struct node *parent,
 			   const char *kind)
 {
-	static const char *const order[] = {"local_name", "local", "remote",
+	static const char *const order[] = {"local", "local_name", "remote",
 					    "protocol"};
 	const char *outer = parent->section.kind;
 	int inner_rank = 0, outer_rank = 0;
@@ -434,6 +457,8 @@ static struct node *open_below(struct parser *parser, struct node *parent,
 	if ((kind->flags & KIND_FILTER) != 0) {
 		return open_filter(parser, parent, key, name);
 	}
+	if (auth_in_network(parser, parent, key))
+		return NULL;
 	if ((kind->flags & KIND_LIST) != 0 && name[0] != '\0' &&
 	    same_list_name(parent, key, name)) {
 		parse_error(parser, "%s/%s already exists", key, name);

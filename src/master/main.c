@@ -355,8 +355,12 @@ int main(int argc, char **argv)
 	master->foreground = options.foreground;
 	master->config_fd = -1;
 	read_config(master);
-	if (options.command != NULL)
-		return command(master, options.command);
+	if (options.command != NULL) {
+		int ret = command(master, options.command);
+
+		mem_free(master);
+		return ret;
+	}
 	if (options.ask_password)
 		ask_password(master);
 	prepare(master);

@@ -416,14 +416,52 @@ static int times_or_dirs(struct driver_box *box, struct dir_times *out,
 	return dir_times_get(box, out, err);
 }
 
-static int sync_once(struct driver_box *box, bool *full, struct err *err)
+struct news {
+	bool new, cur; /* to be read */
+};
+
+static int see_news(struct driver_box *box, bool full, struct news *out,
+		    struct err *err)
 {
 	struct maildir_box *own = box_get(box);
 	const struct maildir_state *state = &own->state;
 	struct dir_times now;
-	bool new, cur, move;
+	bool move;
 
 	if (look(box, own, err) < 0 || times_or_dirs(box, &now, err) < 0)
+		return -1;
+	out->cur = full || !own->cached || !state->valid ||
+		   state->pending != 0 ||
+		   !file_time_same(now.cur_time, state->cur_time) ||
+		   own_changes_many(own);
+	move = box->take_recent && own->cached &&
+	       state->first_new_uid < own->uid_next;
+	/* All that is in new/ will be moved: to read it costs little more, and
+	 * finds what state.c says may go unseen. */
+	out->new = out->cur || move ||
+		   !file_time_same(now.new_time, state->new_time);
+	return 0;
+}
+
+/* What looks like news may be the work of another process of ours that has not
+ * told the index yet: a session in IDLE wakes up when a file is renamed. To wait
+ * until it has costs less than to read the directory. */
+static int wait_for_writer(struct driver_box *box, struct err *err)
+{
+	struct index_txn *txn;
+
+	if (index_begin(box->index, INDEX_WRITE, &txn, err) < 0)
+		return -1;
+	index_rollback(&txn);
+	return 0;
+}
+
+static int sync_once(struct driver_box *box, bool *full, struct err *err)
+{
+	struct maildir_box *own = box_get(box);
+	struct news news;
+
+	if (see_news(box, *full, &news, err) < 0)
 		return -1;
 	if (!own->tmp_checked) {
 		own->tmp_checked = true;
@@ -431,19 +469,15 @@ static int sync_once(struct driver_box *box, bool *full, struct err *err)
 			  box->location->settings->mail_temp_scan_interval.ms /
 				  1000);
 	}
-	cur = *full || !own->cached || !state->valid || state->pending != 0 ||
-	      !file_time_same(now.cur_time, state->cur_time) ||
-	      own_changes_many(own);
-	move = box->take_recent && own->cached &&
-	       state->first_new_uid < own->uid_next;
-	/* All that is in new/ will be moved: to read it costs little more, and
-	 * finds what state.c says may go unseen. */
-	new = cur || move || !file_time_same(now.new_time, state->new_time);
-	if (!new)
+	if (news.cur && !*full && own->cached &&
+	    (wait_for_writer(box, err) < 0 ||
+	     see_news(box, false, &news, err) < 0))
+		return -1;
+	if (!news.new)
 		return 1;
 	/* The next round, if this one says that it must look at all. */
 	*full = true;
-	return update(box, cur, err);
+	return update(box, news.cur, err);
 }
 
 int maildir_sync(struct driver_box *box, bool full, struct err *err)

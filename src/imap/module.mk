@@ -24,10 +24,15 @@ libsettings_a_SOURCES += src/imap/settings.c src/imap/settings.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/imap/test_session \
+	tests/unit/imap/test_settings \
 	tests/unit/imap/test_transcripts
 tests_unit_imap_test_session_SOURCES = tests/unit/imap/test_session.c \
 	tests/unit/imap/harness.c tests/unit/imap/harness.h
 tests_unit_imap_test_session_LDADD = libimap.a $(LIB_SETTINGS) \
+	$(LIB_STORAGE) $(LIB_SERVICE) $(CMOCKA_LIBS)
+tests_unit_imap_test_settings_SOURCES = tests/unit/imap/test_settings.c \
+	tests/unit/imap/harness.c tests/unit/imap/harness.h
+tests_unit_imap_test_settings_LDADD = libimap.a $(LIB_SETTINGS) \
 	$(LIB_STORAGE) $(LIB_SERVICE) $(CMOCKA_LIBS)
 tests_unit_imap_test_transcripts_SOURCES = \
 	tests/unit/imap/test_transcripts.c \

@@ -93,13 +93,11 @@ static void tell_counts(struct session *session, struct cmd_sync *sync)
 	if (sync->told_counts)
 		return;
 	sync->told_counts = true;
-	if (sync->changes.new_mails &&
-	    (session->workarounds & WORKAROUND_DELAY_NEWMAIL) != 0 &&
-	    (sync->flags & TELL_NEW_MAILS) == 0) {
-		session->untold_mails = true;
+	session->untold_mails |= sync->changes.new_mails;
+	if ((session->workarounds & WORKAROUND_DELAY_NEWMAIL) != 0 &&
+	    (sync->flags & TELL_NEW_MAILS) == 0 && session->untold_mails)
 		return;
-	}
-	if (sync->changes.new_mails || session->untold_mails) {
+	if (session->untold_mails) {
 		buf_add(line, "* ");
 		buf_number(line, sync->changes.messages);
 		buf_add(line, " EXISTS\r\n");

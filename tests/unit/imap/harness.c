@@ -150,6 +150,11 @@ void harness_login(void)
 	harness_expect("L OK ");
 }
 
+const char *harness_home(void)
+{
+	return h.dir;
+}
+
 bool harness_ended(void)
 {
 	return h.ended;

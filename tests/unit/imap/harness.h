@@ -29,7 +29,7 @@ const char *harness_expect(const char *prefix);
 const char *harness_command(const char *tag, const char *command);
 /* Let the loop run without reading what comes. */
 void harness_run(unsigned ms);
-/* How much waits in the session's output. */
-size_t harness_output_size(void);
+/* The user's home, with Maildir below it. */
+const char *harness_home(void);
 
 #endif

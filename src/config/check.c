@@ -59,6 +59,23 @@ static void check_protocols(struct parser *parser)
 	}
 }
 
+/* "first" must not be above "last", unless that is 0. */
+static void check_range(struct parser *parser, const char *first,
+			const char *last)
+{
+	const char *low = config_value(parser->config, NULL, first);
+	const char *high = config_value(parser->config, NULL, last);
+	unsigned from, to;
+
+	if (low == NULL || high == NULL ||
+	    !str_to_unsigned(str_of(low), &from) ||
+	    !str_to_unsigned(str_of(high), &to) || to == 0 || from <= to)
+		return;
+	parser->file = parser->config->path;
+	parser->line = 0;
+	parse_error(parser, "%s can't be larger than %s", first, last);
+}
+
 /* RFC 6154 and RFC 8457. */
 static void check_mailbox(struct parser *parser,
 			  const struct config_section *section)
@@ -181,6 +198,8 @@ void check_all(struct parser *parser)
 	CLEANUP(buf_free) struct buf foreign = buf_init(16384);
 
 	check_protocols(parser);
+	check_range(parser, "first_valid_uid", "last_valid_uid");
+	check_range(parser, "first_valid_gid", "last_valid_gid");
 	check_sections(parser, &parser->config->root->section);
 	if (parser->warnings == NULL)
 		return;

@@ -100,6 +100,7 @@ const char *value_file(struct parser *parser, const char *key, const char *path)
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "file");
 	CLEANUP(buf_free) struct buf text = buf_init(VALUE_MAX);
 	struct err err;
+	char *value;
 
 	path = parse_path(parser, ctx, path);
 	if (file_read(path, &text, &err) < 0) {
@@ -114,5 +115,8 @@ const char *value_file(struct parser *parser, const char *key, const char *path)
 			    path);
 		return NULL;
 	}
-	return buf_steal(parser->config, &text);
+	value = mem_strndup(parser->config, text.data, text.len);
+	/* It may be a private key. */
+	mem_wipe(text.data, text.len);
+	return value;
 }

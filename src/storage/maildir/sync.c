@@ -444,8 +444,8 @@ static int see_news(struct driver_box *box, bool full, struct news *out,
 }
 
 /* What looks like news may be the work of another process of ours that has not
- * told the index yet: a session in IDLE wakes up when a file is renamed. To wait
- * until it has costs less than to read the directory. */
+ * told the index yet: a session in IDLE wakes up when a file is renamed. To
+ * wait until it has costs less than to read the directory. */
 static int wait_for_writer(struct driver_box *box, struct err *err)
 {
 	struct index_txn *txn;
@@ -463,7 +463,9 @@ static int sync_once(struct driver_box *box, bool *full, struct err *err)
 
 	if (see_news(box, *full, &news, err) < 0)
 		return -1;
-	if (!own->tmp_checked) {
+	/* Not for STATUS and deliveries: opening the mailbox is often enough.
+	 */
+	if (!own->tmp_checked && box->take_recent) {
 		own->tmp_checked = true;
 		clean_tmp(box,
 			  box->location->settings->mail_temp_scan_interval.ms /

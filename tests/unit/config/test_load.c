@@ -336,7 +336,7 @@ static void check_sections(const struct config *config)
 	at = config_section_next(config, NULL, "service", NULL);
 	assert_string_equal(at->name, "imap");
 	assert_int_equal(
-		config_read_section(NULL, at, service_rows, &row, &err), 0);
+		config_read_section(config, at, service_rows, &row, &err), 0);
 	assert_int_equal(row.process_limit, 7);
 	assert_string_equal(row.user, "someone");
 	assert_string_equal(row.executable, "imap");

@@ -60,7 +60,8 @@ def test_real_configuration_comes_back_from_its_own_output(tree, tmp_path):
 OBSOLETE = re.compile(r"(Obsolete setting in .*|.* line \d+: Global setting .*)")
 
 
-@pytest.mark.parametrize("tree", sorted(TREES.glob("*/warnings.txt")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("tree", sorted(TREES.glob("*/warnings.txt")),
+                         ids=[path.parent.name for path in sorted(TREES.glob("*/warnings.txt"))])
 def test_real_configuration_gives_the_same_warnings(tree):
     def warnings(text):
         return {match[1] for line in text.splitlines() if (match := OBSOLETE.search(line.split("Warning: ")[-1]))}

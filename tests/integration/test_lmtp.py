@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import PREFIX
 from imap_lines import Lines
 from lmtp_lines import Lmtp
 
@@ -214,13 +215,16 @@ def test_a_thousand_mails_for_two_users_over_ten_connections(server):
 
 def test_large_mail_needs_little_memory(server):
     client = Lmtp(server.port('lmtp'), timeout=60)
-    client.deliver(b'Subject: small\n\n', 'reader', 'spare')
+    client.deliver(b'Subject: small\n\n', 'stats', 'tree')
     before = server.peak_memory('lmtp')
-    mail = b'Subject: large\n\n' + (b'0123456789' * 7 + b'\n') * 150000
-    assert all(reply.startswith('250') for reply in client.deliver(mail, 'reader', 'spare'))
+    mail = b'Subject: large\n\n' + (b'0123456789' * 7 + b'\n') * 700000
+    assert all(reply.startswith('250') for reply in client.deliver(mail, 'stats', 'tree'))
     client.close()
-    assert server.peak_memory('lmtp') < before + 4 * 1024 * 1024
-    assert without_trace(mails_in(server, 'spare')[-1]) == mail.replace(b'\n', b'\r\n')
+    # The address sanitizer keeps what was freed.
+    if b'__asan_init' not in Path(PREFIX, 'libexec', 'dovetail', 'lmtp').read_bytes():
+        assert server.peak_memory('lmtp') < before + 2 * 1024 * 1024
+    largest = max(files(server, 'tree'), key=lambda path: path.stat().st_size)
+    assert largest.read_bytes().endswith(mail)
 
 
 def test_killed_process_loses_no_acknowledged_mail(make_server):
@@ -246,7 +250,8 @@ def test_killed_process_loses_no_acknowledged_mail(make_server):
     deadline = time.monotonic() + 4
     kills = 0
     while time.monotonic() < deadline:
-        time.sleep(0.15)
+        # Not so often that the server waits before it starts more of them.
+        time.sleep(0.4)
         victims = [pid for pid in server.pids() if 'lmtp' in Path(f'/proc/{pid}/cmdline').read_bytes().decode()]
         if len(victims) > 1:
             os.kill(random.choice(victims[1:]), signal.SIGKILL)

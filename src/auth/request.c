@@ -354,6 +354,9 @@ const char *request_expand(struct request *request, const char *format)
 
 	if (strchr(format, '%') == NULL)
 		return format;
+	/* By far the most common. */
+	if (strcmp(format, "%u") == 0)
+		return request->user == NULL ? "" : request->user;
 	if (vars_expand(request, format, request_vars(request), &out, &err) <
 	    0) {
 		request_log(request, LOG_LEVEL_ERROR, "Failed to expand %s: %s",

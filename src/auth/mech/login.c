@@ -43,7 +43,8 @@ static enum mech_step login_step(void *state, struct request *request,
 	}
 	if (!login->asked) {
 		login->asked = true;
-		if (!initial) {
+		/* Exim sends an empty initial response when it has none. */
+		if (!initial || response.len == 0) {
 			buf_add(out, "Username:");
 			return MECH_CONTINUE;
 		}

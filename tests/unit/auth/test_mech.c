@@ -168,6 +168,18 @@ static void test_login_asks_twice(void **state)
 	end(&talk);
 }
 
+static void test_login_with_an_empty_initial_response(void **state)
+{
+	struct talk talk = begin("LOGIN");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR(""), true), MECH_CONTINUE);
+	assert_string_equal(talk.out.data, "Username:");
+	assert_int_equal(say(&talk, STR("alice"), true), MECH_CONTINUE);
+	assert_string_equal(talk.out.data, "Password:");
+	end(&talk);
+}
+
 static void test_login_with_initial_name(void **state)
 {
 	struct talk talk = begin("LOGIN");
@@ -239,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_separator_names_a_master_user),
 		cmocka_unit_test(test_realm_and_translation),
 		cmocka_unit_test(test_login_asks_twice),
+		cmocka_unit_test(test_login_with_an_empty_initial_response),
 		cmocka_unit_test(test_login_with_initial_name),
 		cmocka_unit_test(test_unknown_mechanisms),
 		cmocka_unit_test(test_fields_reach_their_places),

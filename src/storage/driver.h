@@ -50,8 +50,8 @@ struct driver_box {
 	/* The session takes \Recent away (SELECT, not EXAMINE, STATUS or a
 	 * delivery): sync() moves mails from new/ to cur/. */
 	bool take_recent;
-	void *driver;        /* the driver's own, child of the box */
-	unsigned epoch;      /* the core's: of which index `id` is */
+	void *driver;   /* the driver's own, child of the box */
+	unsigned epoch; /* the core's: of which index `id` is */
 };
 
 /* A mail being saved: the core parses and writes, the driver says where. */
@@ -89,7 +89,7 @@ struct driver {
 	/* Whether `root` looks like this format, for an empty mail_location. */
 	bool (*detect)(const char *root);
 
-	/* --- the tree of mailboxes; all names are storage names ------------ */
+	/* --- the tree of mailboxes; all names are storage names ------- */
 	/* Paths of a mailbox (existing or not). Children of ctx. */
 	int (*paths)(const void *ctx, const struct location *location,
 		     const char *name, char **path_out, char **control_out,
@@ -109,7 +109,7 @@ struct driver {
 	int (*rename)(const struct location *location, const char *from,
 		      const char *to, struct err *err);
 
-	/* --- one mailbox ---------------------------------------------------- */
+	/* --- one mailbox ---------------------------------------------- */
 	/* Make the index equal to the disk. `full` looks even when nothing
 	 * says that it changed. Opens write transactions by itself, only when
 	 * there is something to write. Sets box->id, making the index's
@@ -117,10 +117,9 @@ struct driver {
 	int (*sync)(struct driver_box *box, bool full, struct err *err);
 	void (*close)(struct driver_box *box);
 	void (*watch_paths)(const void *ctx, struct driver_box *box,
-			    const char *const **paths_out,
-			    unsigned *count_out);
+			    const char *const **paths_out, unsigned *count_out);
 
-	/* --- mails ------------------------------------------------------------ */
+	/* --- mails ---------------------------------------------------- */
 	/* Open for reading. ERR_EXPUNGED if it is gone, also when others
 	 * renamed it and a look at the disk does not find it again. May change
 	 * record->driver to what it found. */
@@ -168,8 +167,7 @@ struct driver {
 		     struct err *err);
 	int (*remove_mail)(struct index_txn *txn, struct driver_box *box,
 			   struct index_box *index_box,
-			   const struct index_record *record,
-			   struct err *err);
+			   const struct index_record *record, struct err *err);
 };
 
 extern const struct driver maildir_driver;

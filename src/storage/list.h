@@ -53,8 +53,8 @@ int mailbox_list(const void *ctx, struct user *user,
 		 struct list_entry **out, size_t *count_out, struct err *err);
 /* Create; a name that ends with the separator makes only a parent for others.
  * `special_use` may be NULL (RFC 6154). Parents are made as needed. */
-int mailbox_create(struct user *user, const char *name,
-		   const char *special_use, struct err *err);
+int mailbox_create(struct user *user, const char *name, const char *special_use,
+		   struct err *err);
 /* ERR_INVALID for INBOX. One with children stays as \NoSelect. */
 int mailbox_delete(struct user *user, const char *name, struct err *err);
 /* With its children. INBOX: its mails move (RFC 3501 section 6.3.5). */

@@ -49,9 +49,9 @@ int mail_size(const struct mail *mail, uint64_t *octets_out, struct err *err);
 /* As sent to clients. From the cache if it is there; *out is valid up to the
  * next call on the reader. */
 int mail_envelope(const struct mail *mail, struct str *out, struct err *err);
-int mail_body_structure(const struct mail *mail, bool extended,
-			struct str *out, struct err *err);
-/* The mail's header block as stored, valid up to the next call on the reader. */
+int mail_body_structure(const struct mail *mail, bool extended, struct str *out,
+			struct err *err);
+/* The header block as stored, valid up to the next call on the reader. */
 int mail_header(const struct mail *mail, struct str *out, struct err *err);
 /* The fields of a HEADER.FIELDS section with CRLF and the empty line; from the
  * cache where it has all of them. */
@@ -61,7 +61,7 @@ int mail_header_fields(const struct mail *mail, const struct section *section,
 int mail_guid(const void *ctx, const struct mail *mail, char **out,
 	      struct err *err);
 
-/* --- text -------------------------------------------------------------------- */
+/* --- text ------------------------------------------------------------- */
 
 /* A section of the mail, CRLF line ends. `offset` and `length` are the partial
  * <offset.length> (UINT64_MAX for all). *size_out is what mail_stream_read()

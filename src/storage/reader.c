@@ -32,6 +32,8 @@ void reader_detach(struct mail_reader *reader)
 	drop_mail(reader);
 	index_rollback(&reader->txn);
 	DL_DELETE(reader->box->readers, reader);
+	if (reader->box->readers == NULL)
+		text_rest(reader->box);
 	reader->box = NULL;
 }
 
@@ -69,8 +71,7 @@ unsigned mail_reader_gone(const struct mail_reader *reader)
 	return reader->gone;
 }
 
-/* --- what was learnt ---------------------------------------------------------
- */
+/* --- what was learnt -------------------------------------------------- */
 
 void reader_learn(struct mail_reader *reader, enum index_field field,
 		  struct str value)
@@ -194,8 +195,7 @@ void mail_reader_end(struct mail_reader **reader)
 	*reader = NULL;
 }
 
-/* --- walking -----------------------------------------------------------------
- */
+/* --- walking ---------------------------------------------------------- */
 
 static int reader_begin(struct mail_reader *reader, struct err *err)
 {

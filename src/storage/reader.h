@@ -18,8 +18,7 @@
 struct err;
 struct mailbox;
 
-/* --- the text of one mail, in memory or as a file ----------------------------
- */
+/* --- the text of one mail, in memory or as a file --------------------- */
 
 /* Mails up to this size are read at once. */
 enum { TEXT_MEMORY_MAX = 131072 };
@@ -34,13 +33,14 @@ struct text {
 };
 
 void text_unref(struct text **text);
+/* Nobody reads for now: keep no large memory for the next mail. */
+void text_rest(struct mailbox *box);
 /* Up to `len` octets from `at`, to *out, which is valid up to the next call;
  * `buf` holds what is not in memory. Fewer only at the end. */
 int text_get(struct text *text, uint64_t at, size_t len, struct buf *buf,
 	     struct str *out, struct err *err);
 
-/* --- readers
- * -------------------------------------------------------------------- */
+/* --- readers ---------------------------------------------------------- */
 
 struct learnt {
 	struct learnt *next;

@@ -12,6 +12,8 @@
 #include "storage/core.h"
 #include "storage/reader.h"
 
+enum { TEXT_KEEP_MAX = 16384 };
+
 static int text_destroy(struct text *text)
 {
 	fd_close(&text->fd);
@@ -24,6 +26,12 @@ void text_unref(struct text **text)
 	if (*text != NULL && --(*text)->users == 0)
 		mem_free(*text);
 	*text = NULL;
+}
+
+void text_rest(struct mailbox *box)
+{
+	if (box->spare != NULL && box->spare->buf.cap > TEXT_KEEP_MAX)
+		text_unref(&box->spare);
 }
 
 /* Nobody's but the mailbox's: its memory serves the next mail. */

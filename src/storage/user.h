@@ -39,14 +39,13 @@ struct user_context {
 	struct ip local, remote;
 };
 
-/* Set up the user's namespaces. Nothing on disk is made before it is needed,
- * but for mailboxes with auto = create|subscribe at user_open's first list or
- * open. Privileges are those of the caller. Child of ctx. ERR_INVALID names a
- * mail_location that cannot be used. */
+/* Set up the user's namespaces. Nothing on disk is made before it is needed:
+ * INBOX, and mailboxes with auto = create|subscribe, are listed before they are
+ * there and made when they are opened. Privileges are those of the caller.
+ * Child of ctx. ERR_INVALID names a mail_location that cannot be used. */
 int user_open(const void *ctx, const struct config *config,
-	      const struct account *account,
-	      const struct user_context *context, struct user **out,
-	      struct err *err);
+	      const struct account *account, const struct user_context *context,
+	      struct user **out, struct err *err);
 const char *user_name(const struct user *user);
 const char *user_home(const struct user *user);
 const struct mail_settings *user_settings(const struct user *user);
@@ -55,8 +54,9 @@ const char *user_log_prefix(const struct user *user);
 
 enum namespace_kind { NAMESPACE_PRIVATE, NAMESPACE_SHARED, NAMESPACE_PUBLIC };
 
-struct namespace {
-	const char *name;   /* of the configuration's block */
+struct namespace
+{
+	const char *name; /* of the configuration's block */
 	enum namespace_kind kind;
 	const char *prefix; /* "" or ends with the separator */
 	char separator;

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "storage/core.h"
 #include "fixture.h"
+#include "storage/core.h"
 
 static struct location parse(struct fixture *f, const char *text)
 {

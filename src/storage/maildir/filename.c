@@ -133,7 +133,7 @@ char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
 	ptrdiff_t colon = str_find_char(old, ':');
 	struct str base = colon < 0 ? old : str_n(old.data, (size_t)colon);
 	bool set[128] = {false};
-	char out[129];
+	char out[128], *name;
 	size_t len = 0;
 
 	if (colon >= 0 && str_starts(str_from(old, (size_t)colon), ":2,"))
@@ -158,9 +158,12 @@ char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
 		if (set[c])
 			out[len++] = (char)c;
 	}
-	out[len] = '\0';
-	return mem_printf(ctx, "%.*s:2,%s%.*s", STR_FMT(base), out,
-			  STR_FMT(tail));
+	name = mem_array(ctx, char, base.len + 3 + len + tail.len + 1);
+	memcpy(name, base.data, base.len);
+	memcpy(name + base.len, ":2,", 3);
+	memcpy(name + base.len + 3, out, len);
+	memcpy(name + base.len + 3 + len, tail.data, tail.len);
+	return name;
 }
 
 /* --- driver data --------------------------------------------------------- */

@@ -99,22 +99,23 @@ static int gone(const struct driver_box *box, const struct index_record *record,
 static int open_file(struct driver_box *box, char dir, struct str name,
 		     struct driver_mail_file *out, struct err *err)
 {
-	char path[4096];
+	int dir_fd = maildir_dir_fd(box, dir, err);
+	char file[256];
 	struct stat st;
 	int fd;
 
-	if (snprintf(path, sizeof(path), "%s/%s/%.*s", box->path,
-		     dir == 'n' ? "new" : "cur",
-		     STR_FMT(name)) >= (int)sizeof(path))
-		return err_set(err, ERR_INVALID, "path is too long");
-	fd = open(path,
-		  O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	if (dir_fd < 0)
+		return -1;
+	memcpy(file, name.data, name.len); /* below 256: record_name_get() */
+	file[name.len] = '\0';
+	fd = openat(dir_fd, file,
+		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return err_sys(err, "open(%s)", path);
+		return err_sys(err, "open(%s/%s)", box->path, file);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		fd_close(&fd);
-		return err_set(err, ERR_INVALID, "%s is not a regular file",
-			       path);
+		return err_set(err, ERR_INVALID, "%s/%s is not a regular file",
+			       box->path, file);
 	}
 	out->fd = fd;
 	out->offset = 0;
@@ -133,6 +134,7 @@ static int open_renamed(struct driver_box *box, struct index_record *record,
 	char dir, *file;
 	int ret;
 
+	maildir_dirs_forget(box);
 	file_name_parse(name->name, &parsed);
 	ret = maildir_find(ctx, box, parsed.base, &dir, &file, err);
 	if (ret < 0)
@@ -210,13 +212,16 @@ static int rename_to_flags(const void *ctx, struct driver_box *box,
 {
 	char *to = file_name_flags(ctx, str_of(file), record->flags,
 				   letters_of(record));
-	char *from_path = file_path(ctx, box, dir, file);
-	char *to_path = file_path(ctx, box, 'c', to);
+	int from_fd = maildir_dir_fd(box, dir, err);
+	int to_fd = maildir_dir_fd(box, 'c', err);
 
-	if (strcmp(from_path, to_path) != 0 && rename(from_path, to_path) < 0)
+	if (from_fd < 0 || to_fd < 0)
+		return -1;
+	if ((dir != 'c' || strcmp(file, to) != 0) &&
+	    renameat(from_fd, file, to_fd, to) < 0)
 		return errno == ENOENT ? 0
-				       : err_sys(err, "rename(%s, %s)",
-						 from_path, to_path);
+				       : err_sys(err, "rename(%s/cur/%s)",
+						 box->path, to);
 	record->driver = record_name_make(ctx, 'c', str_of(to), ext);
 	return 1;
 }
@@ -242,6 +247,7 @@ int maildir_write_flags(const void *ctx, struct index_txn *txn,
 	ret = rename_to_flags(temp, box, record, dir, file, name.ext, err);
 	if (ret == 0) {
 		batch_spoil(index_box, PENDING_NEW_OK | PENDING_CUR_OK);
+		maildir_dirs_forget(box);
 		file_name_parse(str_of(file), &parsed);
 		ret = maildir_find(temp, box, parsed.base, &dir, &file, err);
 		if (ret == 0)
@@ -261,6 +267,20 @@ int maildir_write_flags(const void *ctx, struct index_txn *txn,
 	return 0;
 }
 
+/* 0 if it is not there. */
+static int unlink_file(struct driver_box *box, char dir, const char *file,
+		       struct err *err)
+{
+	int dir_fd = maildir_dir_fd(box, dir, err);
+
+	if (dir_fd < 0)
+		return -1;
+	if (unlinkat(dir_fd, file, 0) == 0)
+		return 1;
+	return errno == ENOENT ? 0
+			       : err_sys(err, "unlink(%s/%s)", box->path, file);
+}
+
 int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,
 			struct index_box *index_box,
 			const struct index_record *record, struct err *err)
@@ -277,18 +297,17 @@ int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,
 	if (batch_begin(box, index_box, err) < 0)
 		return -1;
 	file = str_dup(ctx, name.name);
-	if (unlink(file_path(ctx, box, name.dir, file)) == 0)
-		return 0;
-	if (errno != ENOENT)
-		return err_sys(err, "unlink(%s/%s)", box->path, file);
+	ret = unlink_file(box, name.dir, file, err);
+	if (ret != 0)
+		return ret < 0 ? -1 : 0;
 	batch_spoil(index_box, PENDING_NEW_OK | PENDING_CUR_OK);
+	maildir_dirs_forget(box);
 	file_name_parse(name.name, &parsed);
 	ret = maildir_find(ctx, box, parsed.base, &dir, &file, err);
-	if (ret <= 0)
-		return ret; /* gone is what was wanted */
-	if (unlink(file_path(ctx, box, dir, file)) < 0 && errno != ENOENT)
-		return err_sys(err, "unlink(%s/%s)", box->path, file);
-	return 0;
+	/* Gone is what was wanted. */
+	if (ret > 0)
+		ret = unlink_file(box, dir, file, err);
+	return ret < 0 ? -1 : 0;
 }
 
 int maildir_flush(struct index_txn *txn, struct driver_box *box,

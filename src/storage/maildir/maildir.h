@@ -209,6 +209,12 @@ int maildir_sync(struct driver_box *box, bool full, struct err *err);
 int sync_within(struct driver_box *box, struct index_txn *txn,
 		struct index_box *index_box, struct err *err);
 /* mail_fsync. */
+/* A descriptor of new/ ('n') or cur/ ('c'), kept for as long as the box is
+ * open: to walk a path costs as much as what is done at its end. Whoever finds
+ * a name missing there forgets them first, for the directory itself may be
+ * another one now. */
+int maildir_dir_fd(struct driver_box *box, char dir, struct err *err);
+void maildir_dirs_forget(struct driver_box *box);
 /* The file of a mail, wherever it is now. 1 with its directory and name
  * (child of ctx); 0 if it is nowhere. */
 int maildir_find(const void *ctx, struct driver_box *box, struct str base,

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -38,6 +39,7 @@ struct maildir_box {
 	struct maildir_state state;
 	uint32_t uid_next, messages;
 	bool tmp_checked;
+	int dir_fds[2]; /* new/ and cur/, or -1 */
 };
 
 static void dir_close(DIR **dir)
@@ -58,11 +60,43 @@ bool maildir_fsync_always(const struct location *location)
 
 /* --- what the index remembers -------------------------------------------- */
 
+static int own_destroy(struct maildir_box *own)
+{
+	fd_close(&own->dir_fds[0]);
+	fd_close(&own->dir_fds[1]);
+	return 0;
+}
+
 static struct maildir_box *box_get(struct driver_box *box)
 {
-	if (box->driver == NULL)
-		box->driver = mem_new(box, struct maildir_box);
-	return box->driver;
+	struct maildir_box *own = box->driver;
+
+	if (own != NULL)
+		return own;
+	own = mem_new(box, struct maildir_box);
+	own->dir_fds[0] = own->dir_fds[1] = -1;
+	talloc_set_destructor(own, own_destroy);
+	box->driver = own;
+	return own;
+}
+
+int maildir_dir_fd(struct driver_box *box, char dir, struct err *err)
+{
+	int *fd = &box_get(box)->dir_fds[dir == 'c'];
+	char path[4096];
+
+	if (*fd >= 0)
+		return *fd;
+	if (snprintf(path, sizeof(path), "%s/%s", box->path,
+		     dir == 'c' ? "cur" : "new") >= (int)sizeof(path))
+		return err_set(err, ERR_INVALID, "path is too long");
+	*fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *fd >= 0 ? *fd : err_sys(err, "open(%s)", path);
+}
+
+void maildir_dirs_forget(struct driver_box *box)
+{
+	own_destroy(box_get(box));
 }
 
 /* The row of the mailbox; ERR_NOT_FOUND, with box->id = 0, if it has none. */
@@ -74,6 +108,7 @@ static int row_get(struct driver_box *box, struct index_txn *txn,
 	if (box->id != 0 && err->code != ERR_NOT_FOUND)
 		return -1;
 	box->id = 0;
+	maildir_dirs_forget(box);
 	if (index_box_find(txn, box->name, &box->id, err) < 0)
 		return -1;
 	return index_box_get(txn, box->id, out, err);

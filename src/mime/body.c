@@ -11,17 +11,20 @@
 
 enum { PENDING = 4 };
 
-static int base64_digit(char c)
+/* Of a character that is a digit; else NOT_A_DIGIT. */
+enum { NOT_A_DIGIT = 0xff };
+static unsigned char base64_digit(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
+				     "pqrstuvwxyz0123456789+/";
+	static unsigned char table[256];
+
+	if (table['/'] == 0) {
+		memset(table, NOT_A_DIGIT, sizeof(table));
+		for (unsigned i = 0; i < 64; i++)
+			table[(unsigned char)digits[i]] = (unsigned char)i;
+	}
+	return table[(unsigned char)c];
 }
 
 static void end_quantum(unsigned char *state, struct buf *out)
@@ -38,15 +41,45 @@ static void end_quantum(unsigned char *state, struct buf *out)
 	memset(state, 0, 1 + PENDING);
 }
 
+/* Whole quanta, as long as nothing else stands between: returns the
+ * characters used. */
+static size_t take_quanta(struct str in, struct buf *out)
+{
+	char *to = buf_space(out, in.len / 4 * 3);
+	size_t i = 0, len = 0;
+
+	if (to == NULL)
+		return 0;
+	for (; in.len - i >= 4; i += 4) {
+		unsigned a = base64_digit(in.data[i]);
+		unsigned b = base64_digit(in.data[i + 1]);
+		unsigned c = base64_digit(in.data[i + 2]);
+		unsigned d = base64_digit(in.data[i + 3]);
+
+		if ((a | b | c | d) == NOT_A_DIGIT)
+			break;
+		to[len++] = (char)(a << 2 | b >> 4);
+		to[len++] = (char)(b << 4 | c >> 2);
+		to[len++] = (char)(c << 6 | d);
+	}
+	buf_grew(out, len);
+	return i;
+}
+
 static void feed_base64(unsigned char *state, struct str in, struct buf *out)
 {
 	for (size_t i = 0; i < in.len; i++) {
-		int digit = base64_digit(in.data[i]);
+		unsigned char digit;
 
+		if (state[0] == 0 && in.len - i >= 4)
+			i += take_quanta(str_n(in.data + i, in.len - i), out);
+		if (i == in.len)
+			return;
+		digit = base64_digit(in.data[i]);
 		if (in.data[i] == '=') {
 			end_quantum(state, out);
-		} else if (digit >= 0) {
-			state[1 + state[0]] = (unsigned char)digit;
+		} else if (digit != NOT_A_DIGIT) {
+			state[1 + state[0]] = digit;
 			if (++state[0] == 4)
 				end_quantum(state, out);
 		}
@@ -91,10 +124,30 @@ static bool take_escape(unsigned char *state, struct buf *out)
 	return true;
 }
 
+/* One that is whole and right, as nearly all are: returns its length, or 0. */
+static size_t take_whole(struct str in, struct buf *out)
+{
+	int high, low;
+
+	if (in.len < 3)
+		return 0;
+	if (in.data[1] == '\n')
+		return 2;
+	if (in.data[1] == '\r' && in.data[2] == '\n')
+		return 3;
+	high = hex_digit(in.data[1]);
+	low = hex_digit(in.data[2]);
+	if (high < 0 || low < 0)
+		return 0;
+	buf_putc(out, (char)(high << 4 | low));
+	return 3;
+}
+
 static void feed_quoted(unsigned char *state, struct str in, struct buf *out)
 {
 	while (in.len > 0) {
-		size_t plain = 0;
+		const char *escape;
+		size_t plain;
 
 		if (state[0] > 0) {
 			state[1 + state[0]++] = (unsigned char)in.data[0];
@@ -103,11 +156,14 @@ static void feed_quoted(unsigned char *state, struct str in, struct buf *out)
 				state[0] = 0;
 			continue;
 		}
-		while (plain < in.len && in.data[plain] != '=')
-			plain++;
+		escape = memchr(in.data, '=', in.len);
+		plain = escape == NULL ? in.len : (size_t)(escape - in.data);
 		buf_append(out, in.data, plain);
 		in = str_from(in, plain);
-		if (in.len > 0) {
+		plain = take_whole(in, out);
+		if (plain > 0) {
+			in = str_from(in, plain);
+		} else if (in.len > 0) {
 			state[1] = '=';
 			state[0] = 1;
 			in = str_from(in, 1);

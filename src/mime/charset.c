@@ -17,6 +17,7 @@ enum {
 	CACHE = 16,    /* converters kept open by a process */
 	MAX_NAME = 64, /* of a charset */
 	UNITS = 512,   /* converted at a time */
+	FOLDED = 1024, /* characters kept by a process */
 };
 
 enum simple { SIMPLE_NONE, SIMPLE_ASCII, SIMPLE_UTF8, SIMPLE_LATIN1 };
@@ -101,26 +102,40 @@ static size_t ascii_len(struct str in)
 	return len;
 }
 
+/* How many octets at the start are UTF-8. */
+static size_t utf8_len(struct str in)
+{
+	size_t at = 0, len;
+	uint32_t code;
+
+	while (at < in.len) {
+		struct str rest = {in.data + at, in.len - at};
+
+		len = ascii_len(rest);
+		if (len == 0)
+			len = utf8_get(rest, &code);
+		if (len == 0)
+			break;
+		at += len;
+	}
+	return at;
+}
+
 /* What is not UTF-8 is replaced, or taken as ISO-8859-1. */
 static void append_utf8(struct str in, bool latin1, struct buf *out)
 {
-	uint32_t code;
-
 	while (in.len > 0) {
-		size_t len = ascii_len(in);
+		size_t len = utf8_len(in);
 
-		if (len == 0)
-			len = utf8_get(in, &code);
-		if (len > 0) {
-			buf_append(out, in.data, len);
-		} else {
-			len = 1;
-			if (latin1)
-				utf8_put(out, (unsigned char)in.data[0]);
-			else
-				buf_add(out, replacement);
-		}
+		buf_append(out, in.data, len);
 		in = str_from(in, len);
+		if (in.len == 0)
+			return;
+		if (latin1)
+			utf8_put(out, (unsigned char)in.data[0]);
+		else
+			buf_add(out, replacement);
+		in = str_from(in, 1);
 	}
 }
 
@@ -209,13 +224,30 @@ bool charset_to_utf8(struct str charset, struct str in, struct buf *out)
 
 /* --- folding ------------------------------------------------------------- */
 
+/* Eight ASCII characters at once. */
+static uint64_t lower_eight(uint64_t text)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t from_a = text + ones * (0x80 - 'A');
+	uint64_t beyond_z = text + ones * (0x7f - 'Z');
+
+	return text | ((from_a ^ beyond_z) & ones * 0x80) >> 2;
+}
+
 static void fold_ascii(struct str in, struct buf *out)
 {
 	char *to = buf_space(out, in.len);
+	uint64_t eight;
+	size_t i = 0;
 
 	if (to == NULL)
 		return;
-	for (size_t i = 0; i < in.len; i++)
+	for (; in.len - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, in.data + i, sizeof(eight));
+		eight = lower_eight(eight);
+		memcpy(to + i, &eight, sizeof(eight));
+	}
+	for (; i < in.len; i++)
 		to[i] = ascii_lower(in.data[i]);
 	buf_grew(out, in.len);
 }
@@ -241,6 +273,36 @@ static void fold_units(struct str in, struct buf *out)
 		append_units(folded, len, &high, out);
 }
 
+/* What one character becomes by itself. Text has few different ones, and ICU
+ * is slow to start for each. */
+struct folded {
+	uint32_t code;
+	bool boundary; /* it does not combine with what stands before it */
+	unsigned char len;
+	char text[26];
+};
+
+/* NULL if it is too long to be kept. */
+static const struct folded *fold_one(struct str in, uint32_t code)
+{
+	static struct folded cache[FOLDED];
+	struct folded *entry = &cache[code % FOLDED];
+	UErrorCode error = U_ZERO_ERROR;
+	struct buf buf;
+
+	if (entry->code == code)
+		return entry->len > 0 ? entry : NULL;
+	buf = buf_init(sizeof(entry->text));
+	fold_units(in, &buf);
+	entry->code = code;
+	entry->boundary = unorm2_hasBoundaryBefore(
+		unorm2_getNFKDInstance(&error), (UChar32)code);
+	entry->len = buf.overflow ? 0 : (unsigned char)buf.len;
+	memcpy(entry->text, buf.data, entry->len);
+	buf_free(&buf);
+	return entry->len > 0 ? entry : NULL;
+}
+
 /* The run of characters at the start that are not ASCII, at most 128 octets.
  * It ends between characters. */
 static size_t other_len(struct str in)
@@ -250,11 +312,33 @@ static size_t other_len(struct str in)
 
 	while (len < in.len && len < 128 &&
 	       (unsigned char)in.data[len] >= 0x80) {
-		size_t one = utf8_get(str_from(in, len), &code);
+		size_t one =
+			utf8_get(str_n(in.data + len, in.len - len), &code);
 
 		len += one == 0 ? 1 : one;
 	}
 	return len;
+}
+
+/* A run of those, each by itself. False, and nothing added, if some of them
+ * must be looked at together. */
+static bool fold_apart(struct str in, struct buf *out)
+{
+	size_t before = out->len, at = 0, len;
+	const struct folded *one;
+	uint32_t code;
+
+	for (; at < in.len; at += len) {
+		len = utf8_get(str_n(in.data + at, in.len - at), &code);
+		one = len == 0 ? NULL
+			       : fold_one(str_n(in.data + at, len), code);
+		if (one == NULL || !one->boundary) {
+			buf_truncate(out, before);
+			return false;
+		}
+		buf_append(out, one->text, one->len);
+	}
+	return true;
 }
 
 void charset_fold(struct str utf8, struct buf *out)
@@ -262,10 +346,11 @@ void charset_fold(struct str utf8, struct buf *out)
 	while (utf8.len > 0) {
 		size_t len = ascii_len(utf8);
 
-		fold_ascii(str_n(utf8.data, len), out);
+		if (len > 0)
+			fold_ascii(str_n(utf8.data, len), out);
 		utf8 = str_from(utf8, len);
 		len = other_len(utf8);
-		if (len > 0)
+		if (len > 0 && !fold_apart(str_n(utf8.data, len), out))
 			fold_units(str_n(utf8.data, len), out);
 		utf8 = str_from(utf8, len);
 	}

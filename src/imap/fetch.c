@@ -200,10 +200,23 @@ static int write_section(struct fetch *fetch, const struct fetch_item *item,
 	return open_text(fetch, item, err);
 }
 
+/* IMAP has no NUL (RFC 3501 section 9, CHAR8); Dovecot sends 0x80, too. */
+static void replace_nul(char *text, size_t len)
+{
+	char *nul;
+
+	while ((nul = memchr(text, '\0', len)) != NULL) {
+		*nul = (char)0x80;
+		len -= nul + 1 - text;
+		text = nul + 1;
+	}
+}
+
 /* 1: all sent; 0: wait; -1: the mail was shorter than it said. */
 static int send_text(struct fetch *fetch, struct err *err)
 {
 	struct session *session = fetch->cmd->session;
+	char *space;
 	size_t room;
 	ssize_t got;
 
@@ -212,15 +225,15 @@ static int send_text(struct fetch *fetch, struct err *err)
 			return 0;
 		room = fetch->stream_left < STREAM_CHUNK ? fetch->stream_left
 							 : STREAM_CHUNK;
-		got = mail_stream_read(fetch->stream,
-				       conn_space(session->conn, room), room,
-				       err);
+		space = conn_space(session->conn, room);
+		got = mail_stream_read(fetch->stream, space, room, err);
 		if (got < 0)
 			return -1;
 		if (got == 0)
 			return err_set(err, ERR_CORRUPT,
 				       "mail UID %u is shorter than expected",
 				       fetch->mail->uid);
+		replace_nul(space, got);
 		conn_grew(session->conn, got);
 		fetch->stream_left -= got;
 	}

@@ -170,9 +170,12 @@ static char *ident(const void *ctx, const char *service, const char *user,
 		   const struct ip *remote)
 {
 	char text[IP_TEXT_MAX];
+	char *escaped = str_tab_escape(NULL, str_of(user));
+	char *out = mem_printf(ctx, "%s/%s/%s", service, ip_text(remote, text),
+			       escaped);
 
-	return mem_printf(ctx, "%s/%s/%s", service, ip_text(remote, text),
-			  str_tab_escape(ctx, str_of(user)));
+	mem_free(escaped);
+	return out;
 }
 
 void anvil_connect(struct anvil *anvil, pid_t pid, const char *service,

@@ -103,7 +103,8 @@ static int start(struct search *search, struct err *err)
 	}
 	search->key = search_key_make(search, search->box, search->root, 0);
 	if (search->key == NULL)
-		return err_set(err, ERR_LIMIT, "Search keys nest too deep");
+		return err_set(err, ERR_LIMIT,
+			       "Search keys nest too deep or are too long");
 	search->reader = mail_reader_begin(search, search->box, &seqs);
 	return 0;
 }

@@ -21,7 +21,7 @@ enum search_cost { COST_INDEX, COST_CACHE, COST_FILE };
 
 enum search_answer { SEARCH_NO, SEARCH_YES, SEARCH_LATER, SEARCH_FAILED };
 
-/* NULL when keys nest too deep. Child of ctx. */
+/* NULL when keys nest too deep or are too long. Child of ctx. */
 struct search_key *search_key_make(const void *ctx, struct mailbox *box,
 				   const struct search_node *node,
 				   unsigned depth);

@@ -39,14 +39,17 @@ static int find_keyword(struct mailbox *box, const char *name)
 	return -1;
 }
 
-static void fold_text(const void *ctx, const char *text, struct str *out)
+static bool fold_text(const void *ctx, const char *text, struct str *out)
 {
 	CLEANUP(buf_free) struct buf folded = buf_init(TEXT_MAX);
 	size_t len;
 
 	charset_fold(str_of(text), &folded);
+	if (folded.overflow)
+		return false;
 	len = folded.len;
 	*out = str_n(buf_steal(ctx, &folded), len);
+	return true;
 }
 
 struct search_key *search_key_make(const void *ctx, struct mailbox *box,
@@ -62,8 +65,9 @@ struct search_key *search_key_make(const void *ctx, struct mailbox *box,
 	key->keyword_bit = -1;
 	if (node->kind == SEARCH_KEYWORD)
 		key->keyword_bit = find_keyword(box, node->text);
-	else if (node->text != NULL)
-		fold_text(key, node->text, &key->folded);
+	else if (node->text != NULL &&
+		 !fold_text(key, node->text, &key->folded))
+		return NULL;
 	end = &key->children;
 	for (const struct search_node *child = node->children; child != NULL;
 	     child = child->next) {

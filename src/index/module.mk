@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
+EXTRA_DIST += doc/formats.md
+
 noinst_LIBRARIES += libindex.a
 libindex_a_SOURCES = \
 	src/index/box.c \

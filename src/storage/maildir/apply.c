@@ -352,8 +352,8 @@ static int fill_record(struct sync *sync, struct scan_entry *file,
 		       struct err *err)
 {
 	struct file_name name;
-	struct str psize = ext_field(file->ext, 'Z');
-	struct str vsize = ext_field(file->ext, 'V');
+	struct str psize = ext_field(file->ext, 'S');
+	struct str vsize = ext_field(file->ext, 'W');
 	struct stat st;
 	int ret = stat_file(sync, file, dir_fds, &st, err);
 

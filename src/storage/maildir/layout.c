@@ -57,6 +57,13 @@ static bool is_sub_dir(struct str s)
 	return str_is(s, "cur") || str_is(s, "new") || str_is(s, "tmp");
 }
 
+/* The index's directory, in the root unless INDEX= says otherwise. */
+static bool is_index(struct str s)
+{
+	return str_is(s, "dovetail.index") ||
+	       str_is(s, "dovetail.index.damaged");
+}
+
 static int encode_level(const struct location *location, struct str level,
 			struct buf *out, struct err *err)
 {
@@ -64,7 +71,8 @@ static int encode_level(const struct location *location, struct str level,
 
 	if (level.len == 0 || level.data[0] == '.' ||
 	    (!fs && str_find_char(level, '.') >= 0) ||
-	    (fs && is_sub_dir(level)) || memchr(level.data, '\0', level.len) ||
+	    (fs && (is_sub_dir(level) || is_index(level))) ||
+	    memchr(level.data, '\0', level.len) ||
 	    memchr(level.data, '\n', level.len))
 		return err_set(err, ERR_INVALID,
 			       "a mailbox here cannot have this name");
@@ -257,6 +265,7 @@ static int list_fs_entry(struct lister *lister, const char *path, int fd,
 	char *sub;
 
 	if (file.data[0] == '.' || is_sub_dir(file) ||
+	    (depth == 0 && is_index(file)) ||
 	    (location->dirname != NULL && str_is(file, location->dirname)) ||
 	    !is_dir_at(fd, entry))
 		return 0;

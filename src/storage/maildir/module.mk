@@ -18,6 +18,7 @@ libmaildir_a_SOURCES = \
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/storage/maildir/test_filename \
+	tests/unit/storage/maildir/test_layout \
 	tests/unit/storage/maildir/test_maildir
 MAILDIR_TEST_SOURCES = tests/unit/storage/maildir/fixture.c \
 	tests/unit/storage/maildir/fixture.h
@@ -25,6 +26,9 @@ MAILDIR_TEST_LIBS = libmaildir.a $(LIB_INDEX) $(CMOCKA_LIBS)
 tests_unit_storage_maildir_test_filename_SOURCES = \
 	tests/unit/storage/maildir/test_filename.c $(MAILDIR_TEST_SOURCES)
 tests_unit_storage_maildir_test_filename_LDADD = $(MAILDIR_TEST_LIBS)
+tests_unit_storage_maildir_test_layout_SOURCES = \
+	tests/unit/storage/maildir/test_layout.c $(MAILDIR_TEST_SOURCES)
+tests_unit_storage_maildir_test_layout_LDADD = $(MAILDIR_TEST_LIBS)
 tests_unit_storage_maildir_test_maildir_SOURCES = \
 	tests/unit/storage/maildir/test_maildir.c $(MAILDIR_TEST_SOURCES)
 tests_unit_storage_maildir_test_maildir_LDADD = $(MAILDIR_TEST_LIBS)

@@ -406,6 +406,20 @@ static void test_wrong_size_in_the_name_is_not_believed(void **state)
 	index_rollback(&txn);
 }
 
+static void test_sizes_of_the_uidlist_are_used(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_file(f, "dovecot-uidlist",
+		     "3 V5 N3\n1 S2 W4 :1600000001.a\n"
+		     "2 S9 W9 :1600000002.b\n");
+	fixture_file(f, "cur/1600000001.a", "\n\n");
+	fixture_file(f, "cur/1600000002.b", "\n\n");
+	fixture_sync(f);
+	assert_int_equal(fixture_row(f).counts.size, 4);
+	assert_int_equal(fixture_row(f).counts.size_unknown, 1);
+}
+
 static void test_mail_is_found_after_a_rename(void **state)
 {
 	struct fixture *f = *state;
@@ -657,6 +671,7 @@ int main(void)
 		T(test_keywords_go_through_their_file),
 		T(test_stray_and_double_files_do_no_harm),
 		T(test_wrong_size_in_the_name_is_not_believed),
+		T(test_sizes_of_the_uidlist_are_used),
 		T(test_mail_is_found_after_a_rename),
 		T(test_failed_commit_takes_the_file_back),
 		T(test_crash_before_the_commit_keeps_file_and_uid),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kill -9 at any moment: what was acknowledged is there, once, with the flags
- * that were acknowledged, and no UID is given out twice.
+ * that were acknowledged, no UID is given out twice, and a mail that was being
+ * moved is in one of the two mailboxes at least.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -23,13 +24,15 @@ enum {
 };
 
 /* What a writer says when it has done it. */
+enum done { SAVED, SEEN, MOVED };
+
 struct ack {
 	uint32_t uid, number;
-	bool seen; /* the flag is set; else the mail is saved */
+	enum done done;
 };
 
 struct known {
-	bool saved, seen;
+	bool saved, seen, moved;
 	uint32_t uid;
 };
 
@@ -37,6 +40,7 @@ struct kill_test {
 	struct fixture *f;
 	struct known known[ROUNDS][WRITERS][MAILS];
 	unsigned found[ROUNDS][WRITERS][MAILS];
+	unsigned moved[ROUNDS][WRITERS][MAILS]; /* found in the other one */
 };
 
 static void say(int fd, struct ack ack)
@@ -55,7 +59,17 @@ static uint32_t deliver(struct mailbox *box, unsigned round, unsigned writer,
 	return save_text(box, text, 0, NULL);
 }
 
-/* Save, acknowledge, set a flag, acknowledge; until killed. */
+static void move(struct fixture *f, struct mailbox *box, uint32_t seq)
+{
+	struct range_set seqs = one(f, seq, seq);
+	struct copy_result result;
+	struct err err;
+
+	assert_ok(
+		mailbox_copy(f->ctx, box, &seqs, "other", true, &result, &err));
+}
+
+/* Save, acknowledge, set a flag or move away, acknowledge; until killed. */
 static void run_writer(struct fixture *f, unsigned round, unsigned writer,
 		       int fd)
 {
@@ -68,12 +82,18 @@ static void run_writer(struct fixture *f, unsigned round, unsigned writer,
 		uint32_t uid = deliver(box, round, writer, number);
 		uint32_t seq;
 
-		say(fd, (struct ack){uid, number, false});
+		say(fd, (struct ack){uid, number, SAVED});
 		sync_box(f, box, 0);
 		seq = mailbox_seq_of(box, uid);
 		assert_int_not_equal(seq, 0);
-		store_flags(box, one(f, seq, seq), STORE_ADD, MAIL_SEEN);
-		say(fd, (struct ack){uid, number, true});
+		if (number % 2 == 0) {
+			store_flags(box, one(f, seq, seq), STORE_ADD,
+				    MAIL_SEEN);
+			say(fd, (struct ack){uid, number, SEEN});
+		} else {
+			move(f, box, seq);
+			say(fd, (struct ack){uid, number, MOVED});
+		}
 	}
 	_exit(0);
 }
@@ -104,10 +124,9 @@ static void collect(int fd, struct known *known)
 	while (read(fd, &ack, sizeof(ack)) == (ssize_t)sizeof(ack)) {
 		assert_true(ack.number < MAILS);
 		known[ack.number].uid = ack.uid;
-		if (ack.seen)
-			known[ack.number].seen = true;
-		else
-			known[ack.number].saved = true;
+		known[ack.number].saved = true;
+		known[ack.number].seen |= ack.done == SEEN;
+		known[ack.number].moved |= ack.done == MOVED;
 	}
 	close(fd);
 }
@@ -134,49 +153,63 @@ static void run_round(struct kill_test *test, unsigned round)
 	}
 }
 
-static void check_mail(struct kill_test *test, const struct mail *mail)
+static void read_id(const struct mail *mail, unsigned id[3])
 {
-	unsigned round, writer, number;
-	const struct known *known;
 	struct str header;
 	struct err err;
 	char line[100];
 
 	assert_ok(mail_header(mail, &header, &err));
 	snprintf(line, sizeof(line), "%.*s", STR_FMT(header));
-	assert_int_equal(
-		sscanf(line, "X-Id: %u %u %u", &round, &writer, &number), 3);
-	assert_true(round < ROUNDS && writer < WRITERS && number < MAILS);
-	test->found[round][writer][number]++;
-	known = &test->known[round][writer][number];
-	if (known->saved)
-		assert_int_equal(mail->uid, known->uid);
-	if (known->seen)
-		assert_true((mail->flags & MAIL_SEEN) != 0);
+	assert_int_equal(sscanf(line, "X-Id: %u %u %u", &id[0], &id[1], &id[2]),
+			 3);
+	assert_true(id[0] < ROUNDS && id[1] < WRITERS && id[2] < MAILS);
 }
 
-static void check_all(struct kill_test *test)
+static void look_into(struct kill_test *test, const char *name,
+		      unsigned found[ROUNDS][WRITERS][MAILS], bool inbox)
 {
-	struct mailbox *box = open_box(test->f, "INBOX", MAILBOX_KEEP_RECENT);
-	uint32_t messages = mailbox_messages(box);
-	struct range_set all = one(test->f, 1, messages);
+	struct mailbox *box = open_box(test->f, name, MAILBOX_KEEP_RECENT);
+	struct range_set all = one(test->f, 1, mailbox_messages(box));
 	struct mail_reader *reader = mail_reader_begin(test->f->ctx, box, &all);
 	const struct mail *mail;
 	struct err err;
 
-	memset(test->found, 0, sizeof(test->found));
-	while (mail_reader_next(reader, &mail, &err) == 1)
-		check_mail(test, mail);
+	while (mail_reader_next(reader, &mail, &err) == 1) {
+		const struct known *known;
+		unsigned id[3];
+
+		read_id(mail, id);
+		found[id[0]][id[1]][id[2]]++;
+		known = &test->known[id[0]][id[1]][id[2]];
+		if (inbox && known->saved)
+			assert_int_equal(mail->uid, known->uid);
+		if (inbox && known->seen)
+			assert_true((mail->flags & MAIL_SEEN) != 0);
+	}
 	mail_reader_end(&reader);
 	mailbox_close(&box);
+}
+
+static void check_one(const struct known *known, unsigned found, unsigned moved)
+{
+	assert_true(found <= 1 && moved <= 1);
+	assert_true(!known->saved || found + moved >= 1);
+	assert_true(!known->moved || (moved == 1 && found == 0));
+}
+
+static void check_all(struct kill_test *test)
+{
+	memset(test->found, 0, sizeof(test->found));
+	memset(test->moved, 0, sizeof(test->moved));
+	look_into(test, "INBOX", test->found, true);
+	look_into(test, "other", test->moved, false);
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		for (unsigned w = 0; w < WRITERS; w++) {
-			for (unsigned n = 0; n < MAILS; n++) {
-				bool saved = test->known[r][w][n].saved;
-
-				assert_true(test->found[r][w][n] <= 1);
-				assert_true(!saved || test->found[r][w][n]);
-			}
+			for (unsigned n = 0; n < MAILS; n++)
+				check_one(&test->known[r][w][n],
+					  test->found[r][w][n],
+					  test->moved[r][w][n]);
 		}
 	}
 }
@@ -184,8 +217,10 @@ static void check_all(struct kill_test *test)
 static void test_acknowledged_mail_survives_kill(void **state)
 {
 	struct kill_test *test = mem_new(NULL, struct kill_test);
+	struct err err;
 
 	test->f = *state;
+	assert_ok(mailbox_create(test->f->user, "other", NULL, &err));
 	srandom(20261122);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		/* No handle of ours may be shared with the children. */

@@ -73,6 +73,7 @@ static void cmd_end(struct cmd *cmd)
 	snprintf(session->last_command, sizeof(session->last_command), "%s%s",
 		 cmd->uid ? "UID " : "", cmd->command->name);
 	session->last_command_end = clock_monotonic_us();
+	session_title(session, "");
 	session->cmd = NULL;
 	session->appending = false;
 	mem_free(cmd);

@@ -34,10 +34,11 @@ static struct {
 	char *capability;
 	bool per_session; /* settings depend on the connection */
 	bool titles;
+	char *stopping; /* why; NULL: it is not */
 } all;
 
 static const char default_capability[] =
-	"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE MULTIAPPEND UNSELECT "
+	"IMAP4rev1 SASL-IR ID ENABLE IDLE MULTIAPPEND UNSELECT "
 	"CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED ESEARCH SEARCHRES WITHIN "
 	"LIST-STATUS MOVE STATUS=SIZE SPECIAL-USE";
 
@@ -132,6 +133,8 @@ static void enter(struct session *session)
 		return;
 	all.current = session;
 	log_prefix_set(session->log_prefix);
+	log_debug_set(session->user != NULL &&
+		      user_settings(session->user)->mail_debug);
 }
 
 void session_title(struct session *session, const char *state)
@@ -354,6 +357,8 @@ static void session_run(struct session *session)
 	       !conn_output_full(session->conn) && next_command(session))
 		;
 	session->running = false;
+	if (all.stopping != NULL && session->cmd == NULL)
+		session_bye(session, all.stopping, all.stopping);
 	line_flush(session);
 	rest(session);
 	if (session->closing) {
@@ -543,6 +548,8 @@ void imap_sessions_stop(struct service_env *env, const char *reason)
 	struct session *session, *next;
 
 	(void)env;
+	mem_free(all.stopping);
+	all.stopping = mem_strdup(NULL, reason);
 	for (session = all.first; session != NULL; session = next) {
 		next = session->next;
 		enter(session);

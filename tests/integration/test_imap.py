@@ -222,3 +222,19 @@ def test_many_at_once(server):
     uids = [int(re.search(rb'UID (\d+)', line)[1]) for line in client.ok('FETCH 1:* UID')[:-1]]
     assert len(uids) == count and uids == sorted(set(uids))
     client.logout()
+
+
+def test_sessions_are_told_when_the_server_stops(make_server):
+    server = make_server('verbose_proctitle = yes\n')
+    busy, idle = Lines(server.port('imap'), 'alice'), Lines(server.port('imap'), 'alice')
+    busy.ok('SELECT INBOX')
+    idle.ok('SELECT INBOX')
+    idle.idle()
+    titles = [open(f'/proc/{pid}/cmdline', 'rb').read().replace(b'\0', b' ') for pid in server.pids('imap')]
+    assert any(b'[alice 127.0.0.1 IDLE]' in title for title in titles), titles
+    assert any(b'[alice 127.0.0.1]' in title for title in titles), titles
+    server.stop()
+    for client in (busy, idle):
+        assert client.line() == b'* BYE Server shutting down.'
+        client.close()
+    assert server.wait_log(r'Disconnected: Server shutting down\. in=\d+ out=\d+ ')

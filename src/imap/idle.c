@@ -15,7 +15,6 @@
 
 enum {
 	DONE_LINE_MAX = 16,
-	INACTIVITY_MS = 30 * 60 * 1000,
 	REST_MS = 2000, /* after which nothing is expected soon */
 };
 
@@ -81,6 +80,8 @@ static void watch_mailbox(struct idle *idle)
 {
 	struct session *session = idle->cmd->session;
 	struct loop *loop = service_loop(session->env);
+	struct duration every =
+		user_settings(session->user)->mailbox_idle_check_interval;
 	const char *const *paths;
 	unsigned count;
 	struct err err;
@@ -89,10 +90,10 @@ static void watch_mailbox(struct idle *idle)
 	idle->notify = notify_new(loop, paths, count, changed, idle, &err);
 	if (idle->notify != NULL)
 		return;
+	if (every.ms == 0)
+		return;
 	log_warning("IDLE looks for changes now and then only: %s", err.text);
-	idle->poll = timer_new(
-		loop, user_settings(session->user)->mailbox_idle_check_interval,
-		poll_again, idle);
+	idle->poll = timer_new(loop, every, poll_again, idle);
 }
 
 /* --- DONE ----------------------------------------------------------------- */
@@ -101,7 +102,7 @@ static enum cmd_result end(struct cmd *cmd, bool done)
 {
 	struct session *session = cmd->session;
 
-	conn_set_timeout(session->conn, (struct duration){.ms = INACTIVITY_MS});
+	session->idling = false;
 	mem_free(cmd->state);
 	cmd->state = NULL;
 	if (!done)
@@ -119,9 +120,8 @@ static enum cmd_result take_line(struct cmd *cmd)
 
 	if (eol < 0 && in.len < DONE_LINE_MAX)
 		return CMD_INPUT;
-	if (eol < 0) { /* too long for DONE: let the parser make sense of it */
+	if (eol < 0) /* too long for DONE: the parser makes sense of it */
 		return end(cmd, false);
-	}
 	line = str_n(in.data, eol);
 	if (line.len > 0 && line.data[line.len - 1] == '\r')
 		line.len--;
@@ -167,8 +167,7 @@ enum cmd_result cmd_idle(struct cmd *cmd)
 	cmd->state = idle;
 	cmd->more = idle_more;
 	conn_write_str(session->conn, STR("+ idling\r\n"));
-	/* Clients may idle for ever. */
-	conn_set_timeout(session->conn, (struct duration){.ms = 0});
+	session->idling = true;
 	if (session->box != NULL)
 		watch_mailbox(idle);
 	if (interval.ms > 0)

@@ -24,6 +24,7 @@ enum {
 	INACTIVITY_MS = 30 * 60 * 1000,
 	/* A client that takes no output for so long is gone. */
 	OUTPUT_WAIT_MS = 5 * 60 * 1000,
+	CLOSE_WAIT_MS = 60 * 1000,
 };
 
 /* All sessions of this process, and what they share. */
@@ -314,6 +315,14 @@ static struct duration duration_ms(uint64_t ms)
 	return (struct duration){.ms = ms};
 }
 
+static void set_timeout(struct session *session, uint64_t ms)
+{
+	if (session->timeout_ms == ms)
+		return;
+	session->timeout_ms = ms;
+	conn_set_timeout(session->conn, duration_ms(ms));
+}
+
 static void turn_come(void *ctx)
 {
 	session_wake(ctx);
@@ -325,6 +334,9 @@ static void wait_for_more(struct session *session)
 	enum cmd_result wait =
 		session->cmd == NULL ? CMD_INPUT : session->cmd->waits_for;
 
+	set_timeout(session, wait == CMD_OUTPUT ? OUTPUT_WAIT_MS
+			     : session->idling  ? 0
+						: INACTIVITY_MS);
 	switch (wait) {
 	case CMD_DONE:
 	case CMD_INPUT:
@@ -365,10 +377,12 @@ static void session_run(struct session *session)
 		conn_close_later(session->conn);
 		return;
 	}
-	if (session->cmd == NULL && conn_output_full(session->conn))
+	if (session->cmd == NULL && conn_output_full(session->conn)) {
+		set_timeout(session, OUTPUT_WAIT_MS);
 		conn_pause(session->conn);
-	else
+	} else {
 		wait_for_more(session);
+	}
 }
 
 void session_wake(struct session *session)
@@ -419,7 +433,7 @@ static void on_timeout(void *ctx)
 		session_free(session);
 		return;
 	}
-	if (session->cmd != NULL && session->cmd->waits_for == CMD_OUTPUT)
+	if (session->timeout_ms == OUTPUT_WAIT_MS)
 		session_bye(
 			session,
 			"Disconnected for inactivity in reading our output.",
@@ -429,7 +443,7 @@ static void on_timeout(void *ctx)
 			    mem_printf(session,
 				       "Inactivity - no input for %u secs",
 				       INACTIVITY_MS / 1000));
-	conn_set_timeout(session->conn, duration_ms(OUTPUT_WAIT_MS));
+	set_timeout(session, CLOSE_WAIT_MS);
 	conn_close_later(session->conn);
 }
 
@@ -533,7 +547,6 @@ void imap_session_start(struct service_env *env,
 	enter(session);
 	make_parser(session);
 	session_title(session, "");
-	conn_set_timeout(session->conn, duration_ms(INACTIVITY_MS));
 	conn_write_str(session->conn, login->tag);
 	conn_write_str(session->conn, STR(" OK [CAPABILITY "));
 	conn_write_str(session->conn, str_of(session_capability(session)));

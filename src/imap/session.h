@@ -67,6 +67,8 @@ struct session {
 	bool running;           /* session_run() is on the stack */
 	bool closing;           /* nothing more is read */
 	bool appending;         /* literals are streamed */
+	bool idling;            /* it may wait for ever */
+	uint64_t timeout_ms;    /* of conn */
 	const char *end_reason; /* for the log */
 	char last_command[32];
 	uint64_t last_command_end; /* µs */

@@ -325,11 +325,14 @@ static void end_at_boundary(struct mime_parser *parser, unsigned depth)
 	while (innermost(parser)->in_header)
 		end_header(parser); /* which may begin an enclosed message */
 	open = innermost(parser);
-	if (open->start.physical == end.physical && parser->depth > depth) {
+	while (open->start.physical == end.physical &&
+	       open->node->part.header.physical == 0 &&
+	       open - parser->open > (ptrdiff_t)depth)
+		open--; /* an enclosed message of nothing at all */
+	if (open->start.physical == end.physical && parser->depth > depth)
 		shorten(&open->node->part.header, open->header_eol);
-	} else {
+	else
 		shorten(&end, parser->eol);
-	}
 	end_parts(parser, depth, end);
 }
 

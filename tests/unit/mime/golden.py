@@ -26,9 +26,7 @@ LEFT_OUT = {
     'address-local-blanks', 'address-local-mixed', 'type-2231-star',
     'type-2231-big', 'type-quoted-cr', 'header-date-empty',
     'headercrlf-date-empty', 'structure-dash-eof', 'structurecrlf-dash-eof',
-    'structure-rfc822-empty', 'structurecrlf-rfc822-empty', 'random-31',
-    'random-125', 'random-143', 'random-165', 'random-171', 'random-205',
-    'random-267', 'random-298',
+    'random-31', 'random-125', 'random-165', 'random-205',
 }
 
 

@@ -22,12 +22,17 @@
 
 enum { ARENA_SIZE = 1 << 16, SLOTS_MIN = 64, FILES_MAX = 1 << 26 };
 
+struct slot {
+	uint32_t hash;
+	uint32_t entry; /* its index + 1; 0: free */
+};
+
 struct scan {
 	struct scan_entry *entries;
 	size_t count, cap;
-	uint32_t *slots; /* index + 1 of an entry, 0 if free; power of two */
-	size_t slot_count;
-	uint64_t seed; /* names come from outside */
+	struct slot *slots;
+	size_t slot_count; /* a power of two */
+	uint64_t seed;     /* names come from outside */
 	char *arena;
 	size_t arena_left;
 	struct driver_box *box;
@@ -52,16 +57,21 @@ char *scan_keep(struct scan *scan, struct str text)
 	return at;
 }
 
-static uint64_t hash(const struct scan *scan, struct str s)
+/* Eight octets at a time, with a seed of this scan's. */
+static uint32_t hash(const struct scan *scan, struct str s)
 {
-	uint64_t value = scan->seed;
+	uint64_t value = scan->seed ^ s.len;
 
-	for (size_t i = 0; i < s.len; i++) {
-		value ^= (unsigned char)s.data[i];
-		value *= 0x9e3779b97f4a7c15ULL;
+	while (s.len > 0) {
+		size_t step = s.len < 8 ? s.len : 8;
+		uint64_t word = 0;
+
+		memcpy(&word, s.data, step);
+		value = (value ^ word) * 0x9e3779b97f4a7c15ULL;
 		value ^= value >> 29;
+		s = str_from(s, step);
 	}
-	return value;
+	return (uint32_t)(value ^ (value >> 32));
 }
 
 static struct str base_of(const struct scan_entry *entry)
@@ -69,31 +79,45 @@ static struct str base_of(const struct scan_entry *entry)
 	return str_n(entry->name.data, entry->base_len);
 }
 
-static size_t find_slot(const struct scan *scan, struct str base)
+static size_t find_slot(const struct scan *scan, struct str base,
+			uint32_t base_hash)
 {
-	size_t at = hash(scan, base) & (scan->slot_count - 1);
+	size_t at = base_hash & (scan->slot_count - 1);
 
-	while (scan->slots[at] != 0 &&
-	       !str_equal(base_of(&scan->entries[scan->slots[at] - 1]), base))
-		at = (at + 1) & (scan->slot_count - 1);
+	for (; scan->slots[at].entry != 0;
+	     at = (at + 1) & (scan->slot_count - 1)) {
+		if (scan->slots[at].hash == base_hash &&
+		    str_equal(
+			    base_of(&scan->entries[scan->slots[at].entry - 1]),
+			    base))
+			break;
+	}
 	return at;
 }
 
-static void rehash(struct scan *scan, size_t slots)
+static void rehash(struct scan *scan, size_t count)
 {
-	mem_free(scan->slots);
-	scan->slots = mem_array(scan, uint32_t, slots);
-	scan->slot_count = slots;
-	for (size_t i = 0; i < scan->count; i++) {
-		size_t at = find_slot(scan, base_of(&scan->entries[i]));
+	struct slot *old = scan->slots;
+	size_t old_count = scan->slot_count;
 
-		scan->slots[at] = (uint32_t)i + 1;
+	scan->slots = mem_array(scan, struct slot, count);
+	scan->slot_count = count;
+	for (size_t i = 0; i < old_count; i++) {
+		size_t at = old[i].hash & (count - 1);
+
+		if (old[i].entry == 0)
+			continue;
+		while (scan->slots[at].entry != 0)
+			at = (at + 1) & (count - 1);
+		scan->slots[at] = old[i];
 	}
+	mem_free(old);
 }
 
 struct scan_entry *scan_find(struct scan *scan, struct str base)
 {
-	uint32_t at = scan->slots[find_slot(scan, base)];
+	size_t slot = find_slot(scan, base, hash(scan, base));
+	uint32_t at = scan->slots[slot].entry;
 
 	return at == 0 ? NULL : &scan->entries[at - 1];
 }
@@ -107,6 +131,7 @@ struct scan_entry *scan_entries(struct scan *scan, size_t *count_out)
 static void add(struct scan *scan, char dir, struct str name, size_t base_len)
 {
 	struct scan_entry *entry;
+	uint32_t base_hash;
 
 	if (scan->count == scan->cap) {
 		scan->cap = scan->cap == 0 ? SLOTS_MIN : scan->cap * 2;
@@ -122,7 +147,9 @@ static void add(struct scan *scan, char dir, struct str name, size_t base_len)
 		.ext = STR(""),
 		.dir = dir,
 	};
-	scan->slots[find_slot(scan, base_of(entry))] = (uint32_t)++scan->count;
+	base_hash = hash(scan, base_of(entry));
+	scan->slots[find_slot(scan, base_of(entry), base_hash)] =
+		(struct slot){base_hash, (uint32_t)++scan->count};
 }
 
 struct scan_entry *scan_add(struct scan *scan, char dir, struct str name)

@@ -2,6 +2,7 @@
 /*
  * log/main.c - the log process: what all others have to say, in one place.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,7 +156,11 @@ static const struct service log_service = {
 int main(int argc, char **argv)
 {
 	int ret = service_run(&log_service, argc, argv);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	/* Our own stderr leads to us, and that pipe would never end. */
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
 	/* What was written before the end is not lost. */
 	if (state.pipes != NULL && state.output != NULL)
 		pipes_drain(state.pipes, state.retired);

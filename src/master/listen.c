@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ static int take_inherited(const struct listener *listener)
 		other.path = path[0] != '\0' ? path : NULL;
 		if (same_address(listener, &other)) {
 			inherited.fds[i] = -1;
+			fcntl(fd, F_SETFL, O_NONBLOCK);
 			return fd;
 		}
 	}

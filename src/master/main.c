@@ -184,17 +184,16 @@ static void ask_password(struct master *master)
 {
 	char *password = getpass("Give the password for SSL keys: ");
 	struct err err;
-	char *text;
 
 	if (password == NULL)
 		log_fatal(EXIT_FAILED, "Can't read a password: %s",
 			  strerror(errno));
-	text = mem_printf(master, "ssl_key_password=%s", password);
+	/* Kept for reloads. */
+	master->key_password =
+		mem_printf(master, "ssl_key_password=%s", password);
 	mem_wipe(password, strlen(password));
-	if (config_override(master->config, text, &err) < 0)
+	if (config_override(master->config, master->key_password, &err) < 0)
 		log_fatal(EXIT_FAILED, "%s", err.text);
-	mem_wipe(text, strlen(text));
-	mem_free(text);
 }
 
 /* --- commands

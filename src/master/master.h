@@ -85,6 +85,7 @@ struct log_pipe {
 struct master {
 	struct loop *loop;
 	char *config_file;
+	char *key_password; /* -p: "ssl_key_password=..."; NULL without */
 	struct config *config;
 	int config_fd;
 	struct base_settings base;

@@ -6,7 +6,6 @@ dovetail_SOURCES = \
 	src/master/protocol.h src/master/supervise.c src/master/units.c
 dovetail_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE)
 man_MANS += doc/man/dovetail.8
-EXTRA_DIST += doc/man/dovetail.8
 
 # What scripts and service files that know Dovecot call.
 install-exec-hook: install-dovecot-link

@@ -92,6 +92,9 @@ static int read_fresh(struct master *master, struct fresh *fresh,
 			&fresh->config, err) < 0)
 		return -1;
 	log_lines(LOG_LEVEL_WARNING, &warnings);
+	if (master->key_password != NULL &&
+	    config_override(fresh->config, master->key_password, err) < 0)
+		return -1;
 	if (config_read(fresh->config, fresh->config, NULL, base_settings,
 			&fresh->base, err) < 0 ||
 	    units_read(fresh->config, master, fresh->config, &fresh->base,

@@ -169,6 +169,19 @@ static void refused(struct request *request, const struct err *err)
 	request_failed(request, "[UNAVAILABLE]", internal_error);
 }
 
+/* "imap(alice): Error: ..." */
+static void log_of_user(struct request *request, const char *user,
+			const char *text)
+{
+	char *prefix = mem_printf(request, "%s(%s)",
+				  request->manager->env->name, user);
+
+	log_prefix_set(prefix);
+	log_error("%s", text);
+	log_prefix_set(NULL);
+	mem_free(prefix);
+}
+
 static void authenticated(void *ctx, const struct account *account,
 			  const struct err *why)
 {
@@ -185,7 +198,7 @@ static void authenticated(void *ctx, const struct account *account,
 	}
 	if (privs_ids(account, manager->env->config, &uid, &gid, &err) < 0) {
 		request_take(request);
-		log_error("Login failed: user %s: %s", account->name, err.text);
+		log_of_user(request, account->name, err.text);
 		request_failed(request, "[UNAVAILABLE]", internal_error);
 		return;
 	}
@@ -194,8 +207,7 @@ static void authenticated(void *ctx, const struct account *account,
 	pack_session(request, account);
 	if (request->frame.overflow) {
 		request_take(request);
-		log_error("Login failed: user %s: userdb gave too much",
-			  account->name);
+		log_of_user(request, account->name, "userdb gave too much");
 		request_failed(request, "[UNAVAILABLE]", internal_error);
 		return;
 	}
@@ -270,7 +282,7 @@ static bool handover_read(struct link *link, struct str frame, int fd)
 		return false;
 	}
 	request->id = request->handover.id;
-	if (manager->leaving || manager->request_count > REQUESTS_MAX) {
+	if (manager->stopping || manager->request_count > REQUESTS_MAX) {
 		request_failed(request, "[UNAVAILABLE]", internal_error);
 		return true;
 	}
@@ -341,14 +353,15 @@ static void manager_listen(struct manager *manager, bool on)
 
 void manager_check_end(struct manager *manager)
 {
+	/* After a reload, login processes of before finish their logins with
+	 * the auth and the manager of before: only those know their tokens. */
+	if (!manager->leaving || manager->request_count > 0 ||
+	    (manager->links != NULL && !manager->stopping))
+		return;
 	/* An auth of an old configuration waits for us to go. */
-	if (manager->leaving && manager->request_count == 0 &&
-	    manager->auth != NULL) {
-		mem_free(manager->auth);
-		manager->auth = NULL;
-	}
-	if (manager->leaving && manager->workers == NULL &&
-	    manager->request_count == 0)
+	mem_free(manager->auth);
+	manager->auth = NULL;
+	if (manager->workers == NULL)
 		loop_stop(manager->env->loop);
 }
 

@@ -61,49 +61,74 @@ int privs_group(const char *name, gid_t *gid, struct err *err)
 	return 0;
 }
 
-static int check_range(const char *what, unsigned id, unsigned first,
-		       unsigned last, struct err *err)
+/* In Dovecot's words: `what` is "UID", `from` "userdb lookup". */
+static int check_range(const char *what, const char *setting, unsigned id,
+		       unsigned first, unsigned last, const char *from,
+		       struct err *err)
 {
-	if (id < first || (last != 0 && id > last))
-		return err_set(err, ERR_DENIED,
-			       "Mail access for users with %s %u not permitted "
-			       "(see first_valid_%s in config file)",
-			       strcmp(what, "uid") == 0 ? "UID" : "GID", id,
-			       what);
-	return 0;
+	if (id >= first && (last == 0 || id <= last))
+		return 0;
+	return err_set(err, ERR_DENIED,
+		       "Mail access for users with %s %u not permitted (see "
+		       "%s_valid_%s in config file, %s from %s).",
+		       what, id, id < first ? "first" : "last", setting,
+		       setting, from);
 }
 
-static int ids(const struct account *account, const struct base_settings *set,
-	       uid_t *uid, gid_t *gid, struct err *err)
+static int find_uid(const struct account *account,
+		    const struct base_settings *set, uid_t *uid, gid_t *gid,
+		    struct err *err)
 {
-	gid_t users = (gid_t)-1;
-
 	*uid = account->uid;
-	*gid = account->gid;
 	if (*uid == (uid_t)-1 && set->mail_uid[0] != '\0' &&
-	    privs_user(set->mail_uid, uid, &users, err) < 0)
+	    privs_user(set->mail_uid, uid, gid, err) < 0)
 		return err_wrap(err, "mail_uid");
 	if (*uid == (uid_t)-1 && geteuid() != 0)
 		*uid = geteuid();
-	if (*uid == (uid_t)-1)
-		return err_set(err, ERR_DENIED,
-			       "User is missing UID (set mail_uid)");
+	if (*uid != (uid_t)-1)
+		return 0;
+	return err_set(err, ERR_DENIED,
+		       "Couldn't drop privileges: User is missing UID (see "
+		       "mail_uid setting)");
+}
+
+static int find_gid(const struct account *account,
+		    const struct base_settings *set, gid_t *gid,
+		    struct err *err)
+{
+	*gid = account->gid;
 	if (*gid == (gid_t)-1 && set->mail_gid[0] != '\0' &&
 	    privs_group(set->mail_gid, gid, err) < 0)
 		return err_wrap(err, "mail_gid");
 	if (*gid == (gid_t)-1 && geteuid() != 0)
 		*gid = getegid();
-	if (*gid == (gid_t)-1)
-		return err_set(err, ERR_DENIED,
-			       "User is missing GID (set mail_gid)");
+	if (*gid != (gid_t)-1)
+		return 0;
+	return err_set(err, ERR_DENIED,
+		       "Couldn't drop privileges: User is missing GID (see "
+		       "mail_gid setting)");
+}
+
+static int ids(const struct account *account, const struct base_settings *set,
+	       uid_t *uid, gid_t *gid, struct err *err)
+{
+	const char *userdb = "userdb lookup";
+	gid_t own = (gid_t)-1;
+
+	if (find_uid(account, set, uid, &own, err) < 0 ||
+	    find_gid(account, set, gid, err) < 0)
+		return -1;
 	/* A private instance has but one user, whoever that is. */
 	if (geteuid() != 0)
 		return 0;
-	if (check_range("uid", *uid, set->first_valid_uid, set->last_valid_uid,
+	if (check_range("UID", "uid", *uid, set->first_valid_uid,
+			set->last_valid_uid,
+			account->uid != (uid_t)-1 ? userdb : "mail_uid setting",
 			err) < 0)
 		return -1;
-	return check_range("gid", *gid, set->first_valid_gid,
-			   set->last_valid_gid, err);
+	return check_range(
+		"GID", "gid", *gid, set->first_valid_gid, set->last_valid_gid,
+		account->gid != (gid_t)-1 ? userdb : "mail_gid setting", err);
 }
 
 static int read_base(const void *ctx, const struct config *config,
@@ -221,8 +246,8 @@ static int change_root(const struct account *account,
 		dir = set->mail_chroot;
 	} else if (!chroot_allowed(dir, set->valid_chroot_dirs)) {
 		return err_set(err, ERR_DENIED,
-			       "Invalid chroot directory '%s' (see "
-			       "valid_chroot_dirs setting)",
+			       "userdb returned invalid chroot directory: %s "
+			       "(see valid_chroot_dirs setting)",
 			       dir);
 	}
 	if (dir[0] == '\0')

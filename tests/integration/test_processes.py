@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ needs_root = pytest.mark.skipif(not ROOT, reason="only root becomes somebody els
 
 def login(server, user="alice", name="imap"):
     kind = imaplib.IMAP4_SSL if name == "imaps" else imaplib.IMAP4
-    client = kind("127.0.0.1", server.port(name))
+    client = kind("127.0.0.1", server.port(name), timeout=20)
     client.login(user, "secret")
     return client
 
@@ -43,6 +44,14 @@ def wait_for(condition, timeout=10):
 
 def status(pid, field):
     return re.search(rf"^{field}:\s+(.*)$", Path(f"/proc/{pid}/status").read_text(), re.M)[1]
+
+
+def gone(pid):
+    """Ended, whether or not somebody has taken note of it."""
+    try:
+        return status(pid, "State").startswith("Z")
+    except OSError:
+        return True
 
 
 # --- a service under test ------------------------------------------------------------
@@ -166,7 +175,7 @@ def test_a_killed_template_is_replaced_while_its_clients_go_on(make_toy):
     assert int(Toy(server.toy_port).ask("pid")) != worker
     assert toy.ask("still") == "still"
     toy.close()
-    wait_for(lambda: not os.path.exists(f"/proc/{worker}") or status(worker, "State").startswith("Z"))
+    wait_for(lambda: gone(worker))
     server.forgive()
 
 
@@ -219,11 +228,13 @@ def test_clients_are_told_when_the_server_stops(make_toy):
 def test_clients_outlive_the_server_if_so_configured(make_toy):
     server = make_toy(extra="shutdown_clients = no")
     toy = Toy(server.toy_port)
-    pid = int(toy.ask("pid"))
+    pids = [int(toy.ask("pid")), *server.pids("log")]
     assert server.stop()
     assert toy.ask("still") == "still"
+    toy.ask("log\nstill")
+    assert server.wait_log("toy: Error: toy error")
     toy.close()
-    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or status(pid, "State").startswith("Z"))
+    wait_for(lambda: all(gone(pid) for pid in pids))
 
 
 @needs_toy
@@ -342,6 +353,36 @@ def test_all_errors_of_a_configuration_are_told_at_once(tls):
     server.remove()
 
 
+def test_systemd_is_told_and_its_sockets_are_used(tls):
+    server = Server(tls)
+    path = f"{server.dir}/notify"
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(path)
+    notify.settimeout(10)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", server.port("imap")))
+    listener.listen()
+    # As systemd does it: from descriptor 3 on, for the process of that number.
+    become = ("import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid()); "
+              "os.execv(sys.argv[2], sys.argv[2:])")
+    fd = listener.fileno()
+    server.proc = subprocess.Popen(
+        [sys.executable, "-c", become, str(fd), f"{PREFIX}/sbin/dovetail", "-F", "-c", server.config],
+        env={**os.environ, "NOTIFY_SOCKET": path, "LISTEN_FDS": "1"}, pass_fds=[fd])
+    listener.close()
+    assert notify.recv(100) == b"READY=1"
+    server.wait_ready()
+    login(server).logout()
+    server.proc.send_signal(signal.SIGHUP)
+    assert [notify.recv(100), notify.recv(100)] == [b"RELOADING=1", b"READY=1"]
+    login(server).logout()
+    assert server.stop()
+    assert notify.recv(100) == b"STOPPING=1"
+    assert not server.complaints()
+    server.remove()
+
+
 # --- sessions ---------------------------------------------------------------------------
 
 def test_a_session_costs_no_new_process_when_the_user_comes_back(make_server):
@@ -401,6 +442,26 @@ def test_a_session_has_its_users_rights_and_login_has_none(server):
             continue
         assert os.readlink(f"/proc/{pid}/root") == f"{server.dir}/run/login"
         assert status(pid, "CapEff").strip("0") == ""
+    client.logout()
+
+
+@needs_root
+def test_users_below_first_valid_uid_have_no_mail(make_server):
+    server = make_server("first_valid_uid = 65535\n")
+    with pytest.raises(imaplib.IMAP4.error, match="Internal error occurred"):
+        login(server)
+    assert server.wait_log(r"imap\(alice\): Error: Mail access for users with UID 65534 not permitted \(see "
+                           r"first_valid_uid in config file, uid from userdb lookup\)\.\n")
+
+
+def test_sessions_are_ready_before_they_are_asked_for(make_server):
+    server = make_server("service imap {\n  process_min_avail = 2\n}\n")
+    # Zygote, manager, and two that belong to nobody yet.
+    wait_for(lambda: len(server.pids("imap")) == 4)
+    ready = set(server.pids("imap"))
+    client = login(server)
+    assert worker_of(server, "alice") in ready
+    wait_for(lambda: len(server.pids("imap")) == 5)
     client.logout()
 
 
@@ -479,13 +540,6 @@ def test_children_end_when_the_master_is_killed(make_server):
     pids = server.pids()
     server.proc.kill()
     server.proc.wait()
-
-    def gone(pid):
-        try:
-            return status(pid, "State").startswith("Z")
-        except OSError:
-            return True
-
     wait_for(lambda: all(gone(pid) for pid in pids))
     assert client.readline().startswith(b"* BYE")
     server.proc = None

@@ -63,11 +63,12 @@ static int expand_path(const void *ctx, const struct user *user,
 
 	if (vars_expand(ctx, text, user->vars, &path, err) < 0)
 		return -1;
-	if (path[0] != '/' && user->home == NULL)
+	if (user->home == NULL &&
+	    (path[0] != '/' || vars_has(text, 'h', "home")))
 		return err_set(err, ERR_INVALID,
 			       "Home directory not set for user. Can't expand "
 			       "%s",
-			       path);
+			       text);
 	*out = path_expand(ctx, path, user->home);
 	return 0;
 }

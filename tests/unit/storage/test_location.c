@@ -92,6 +92,27 @@ static void test_what_cannot_be_is_named(void **state)
 	}
 }
 
+static void test_missing_home_is_no_root_directory(void **state)
+{
+	static const char *const needing[] = {"maildir:~/m", "maildir:%h/m",
+					      "maildir:m",
+					      "maildir:/m:INDEX=%{home}/i"};
+	struct fixture *f = *state;
+	struct location location;
+	struct err err;
+
+	f->account.home = NULL;
+	f->account.mail = "maildir:/nowhere";
+	mem_free(f->user);
+	f->user = fixture_user(f);
+	for (size_t i = 0; i < sizeof(needing) / sizeof(needing[0]); i++) {
+		assert_int_equal(location_parse(f->ctx, needing[i], f->user,
+						&location, &err),
+				 -1);
+		assert_non_null(strstr(err.text, "Home directory not set"));
+	}
+}
+
 static void test_userdb_goes_over_the_settings(void **state)
 {
 	static const char *const fields[] = {
@@ -121,6 +142,7 @@ int main(void)
 		TEST(test_colons_in_paths_and_variables),
 		TEST(test_variables_bring_no_options),
 		TEST(test_what_cannot_be_is_named),
+		TEST(test_missing_home_is_no_root_directory),
 		TEST(test_userdb_goes_over_the_settings),
 	};
 

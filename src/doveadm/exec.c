@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,10 +51,17 @@ int cmd_config(struct doveadm *adm, int argc, char **argv)
 int cmd_help(struct doveadm *adm, int argc, char **argv)
 {
 	char *man[] = {mem_strdup(adm->ctx, "man"), NULL, NULL};
+	const char *path;
 
 	if (argc < 2)
 		return usage_all();
 	man[1] = mem_printf(adm->ctx, "doveadm-%s", argv[1]);
+	/* Our page first, wherever it is installed. */
+	path = getenv("MANPATH");
+	setenv("MANPATH",
+	       mem_printf(adm->ctx, "%s:%s", PKG_MANDIR,
+			  path != NULL ? path : ""),
+	       1);
 	fflush(stdout);
 	execvp(man[0], man);
 	/* No man(1) here: the usage is better than nothing. */

@@ -23,6 +23,7 @@ doveadm_SOURCES = \
 	src/doveadm/pw.c \
 	src/doveadm/user.c src/doveadm/user.h \
 	src/doveadm/who.c
+doveadm_CPPFLAGS = $(AM_CPPFLAGS) -DPKG_MANDIR='"$(mandir)"'
 doveadm_LDADD = $(LIB_SETTINGS) libscheme.a $(LIB_STORAGE) $(LIB_SERVICE) \
 	$(CRYPT_LIBS) $(SODIUM_LIBS)
 

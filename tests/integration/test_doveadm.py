@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import smtplib
 import subprocess
 import time
@@ -71,6 +72,12 @@ def test_each_command_has_a_usage_and_a_manual_page(server):
             assert result.returncode == 64
             assert result.stderr.startswith(f"doveadm {name} ")
     assert f"doveadm-{names[0].split()[0]} 1" in (MANUALS / "doveadm.1").read_text()
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="man is not installed")
+def test_help_shows_our_own_page(server):
+    text = run(server, "help", "who", env={"PATH": os.environ["PATH"], "MANWIDTH": "80"})
+    assert "Dovetail" in text and "Lists sessions" in text
 
 
 @pytest.mark.parametrize("args, status, message", [

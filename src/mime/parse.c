@@ -537,6 +537,8 @@ const struct mime_message *mime_parser_end(struct mime_parser *parser)
 
 	if (parser->line_len > 0)
 		take_line(parser);
+	/* Nothing begins behind a boundary without a line end. */
+	parser->new_part = false;
 	end_line(parser);
 	while (innermost(parser)->in_header)
 		end_header(parser);

@@ -25,8 +25,7 @@ LARGEST = 12000
 LEFT_OUT = {
     'address-local-blanks', 'address-local-mixed', 'type-2231-star',
     'type-2231-big', 'type-quoted-cr', 'header-date-empty',
-    'headercrlf-date-empty', 'structure-dash-eof', 'structurecrlf-dash-eof',
-    'random-31', 'random-125', 'random-165', 'random-205',
+    'headercrlf-date-empty', 'random-31', 'random-125', 'random-205',
 }
 
 

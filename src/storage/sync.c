@@ -8,11 +8,40 @@
 #include "storage/core.h"
 #include "storage/mailbox.h"
 
+/* What is left of one range; *at is the first of `what` that may touch it. */
+static void add_rest(struct range_set *out, struct range range,
+		     const struct range_set *what, size_t *at)
+{
+	while (*at < what->count && what->ranges[*at].last < range.first)
+		(*at)++;
+	while (*at < what->count && what->ranges[*at].first <= range.last) {
+		struct range gap = what->ranges[*at];
+
+		if (gap.first > range.first)
+			range_set_add(out, range.first, gap.first - 1);
+		if (gap.last >= range.last)
+			return;
+		range.first = gap.last + 1;
+		(*at)++;
+	}
+	range_set_add(out, range.first, range.last);
+}
+
+/* In one pass: taking out one by one would move all that follows each time. */
 static void subtract(struct range_set *from, const struct range_set *what)
 {
-	for (size_t i = 0; i < what->count; i++)
-		range_set_remove(from, what->ranges[i].first,
-				 what->ranges[i].last);
+	struct range_set rest = range_set_init(from->ctx);
+	size_t at = 0;
+
+	if (what->count == 1)
+		range_set_remove(from, what->ranges[0].first,
+				 what->ranges[0].last);
+	if (what->count <= 1)
+		return;
+	for (size_t i = 0; i < from->count; i++)
+		add_rest(&rest, from->ranges[i], what, &at);
+	mem_free(from->ranges);
+	*from = rest;
 }
 
 /* UIDs with news since the view was taken; `expunged` only those it has. */

@@ -103,6 +103,34 @@ static void test_uid_expunge_leaves_other_deleted_mails(void **state)
 	assert_int_equal(mailbox_messages(p.a), 2);
 }
 
+/* In many pieces, and again out of what is in many pieces. */
+static void test_scattered_expunges(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 60);
+	struct mailbox_changes changes;
+	struct err err;
+
+	for (uint32_t seq = 2; seq <= 60; seq += 3)
+		store_flags(p.a, one(p.f, seq, seq), STORE_ADD, MAIL_DELETED);
+	assert_ok(mailbox_expunge(p.a, NULL, &err));
+	changes = sync_box(p.f, p.a, 0);
+	assert_int_equal(range_set_size(&changes.expunged), 20);
+	assert_int_equal(mailbox_messages(p.a), 40);
+	assert_int_equal(mailbox_uid_of(p.a, 3), 4);
+	for (uint32_t seq = 1; seq <= 40; seq += 4)
+		store_flags(p.a, one(p.f, seq, seq + 1), STORE_ADD,
+			    MAIL_DELETED);
+	assert_ok(mailbox_expunge(p.a, NULL, &err));
+	changes = sync_box(p.f, p.b, 0);
+	assert_int_equal(range_set_size(&changes.expunged), 40);
+	for (uint32_t seq = 1; seq <= 20; seq++) {
+		uint32_t uid = 4 + (seq - 1) / 2 * 6 + (seq - 1) % 2 * 2;
+
+		assert_int_equal(mailbox_uid_of(p.b, seq), uid);
+		assert_int_equal(mailbox_seq_of(p.b, uid), seq);
+	}
+}
+
 static void test_recent_goes_to_one_session(void **state)
 {
 	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
@@ -289,6 +317,7 @@ int main(void)
 		TEST(test_own_change_after_a_foreign_one_is_not_told),
 		TEST(test_expunge_waits_while_numbers_must_stay),
 		TEST(test_uid_expunge_leaves_other_deleted_mails),
+		TEST(test_scattered_expunges),
 		TEST(test_recent_goes_to_one_session),
 		TEST(test_examine_leaves_recent_alone),
 		TEST(test_unchanged_since_leaves_newer_ones),

@@ -86,7 +86,6 @@ struct lmtp_session {
 	bool chunk_last;
 	bool chunk_cr; /* the last octet was CR */
 	uint64_t chunk_size, chunk_left;
-	uint64_t data_started_ms;
 
 	struct lmtp_session *prev, *next;
 };

@@ -68,7 +68,6 @@ static void begin(struct lmtp_session *session)
 	session->spool = spool_new(session->ctx, str_n(trace.data, trace.len),
 				   process->mail.mail_temp_dir,
 				   process->set.lmtp_max_message_size, &limits);
-	session->data_started_ms = clock_monotonic_ms();
 }
 
 void lmtp_data_begin(struct lmtp_session *session)

@@ -5,13 +5,14 @@ import random
 import re
 import signal
 import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from conftest import PREFIX
+from conftest import PREFIX, ROOT, mail_owner
 from imap_lines import Lines
 from lmtp_lines import Lmtp
 
@@ -332,6 +333,40 @@ def test_user_concurrency_limit(make_server):
     first.command('RSET')
     time.sleep(0.1)
     assert second.command('RCPT TO:<alice>').startswith('250')
+
+
+def test_temporary_failures(make_server):
+    server = make_server()
+    client = Lmtp(server.port('lmtp'))
+    broken = Path(server.home('alice'), 'Maildir')
+    broken.write_text('not a directory')
+    alice, bob = client.deliver(MAIL, 'alice', 'bob')
+    assert alice == '451 4.2.0 <alice> Internal error occurred. Refer to server log for more information.'
+    assert bob.startswith('250 2.0.0 <bob>')
+    assert server.wait_log(r'lmtp\(alice\)<\d+><\S{22}>: Error: msgid=<one@example\.org>: save failed to '
+                           r'(open mailbox )?INBOX: ')
+    broken.unlink()
+    assert client.deliver(MAIL, 'alice')[0].startswith('250')
+
+
+@pytest.mark.skipif(not ROOT, reason='mounts a file system')
+def test_full_disk(make_server):
+    server = make_server()
+    home = server.home('alice')
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=2m', 'none', home], check=False).returncode != 0:
+        pytest.skip('may not mount')
+    try:
+        os.chown(home, *mail_owner())
+        client = Lmtp(server.port('lmtp'))
+        assert client.deliver(MAIL, 'alice')[0].startswith('250')
+        mail = b'Subject: large\n\n' + b'x' * 3000000 + b'\n'
+        assert client.deliver(mail, 'alice') == ['452 4.3.1 <alice> Not enough disk space']
+        assert client.deliver(MAIL, 'alice')[0].startswith('250')
+        client.close()
+        assert len(mails_in(server, 'alice')) == 2
+    finally:
+        server.stop()
+        subprocess.run(['umount', home], check=False)
 
 
 def test_client_workarounds(make_server):

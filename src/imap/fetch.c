@@ -68,13 +68,19 @@ static void add_date(struct buf *out, int64_t when)
 	buf_append(out, text, sizeof(text) - 1);
 }
 
-/* The blank between two items. */
+/* What stands before an item: the begin of the line, or a blank. A mail of
+ * which nothing can be told has no line. */
 static void begin_item(struct fetch *fetch, struct str label)
 {
 	struct buf *line = &fetch->cmd->session->line;
 
-	if (!fetch->first)
+	if (fetch->first) {
+		buf_add(line, "* ");
+		buf_number(line, fetch->mail->seq);
+		buf_add(line, " FETCH (");
+	} else {
 		buf_putc(line, ' ');
+	}
 	fetch->first = false;
 	buf_add_str(line, label);
 	buf_putc(line, ' ');
@@ -245,7 +251,6 @@ static int send_text(struct fetch *fetch, struct err *err)
 
 static void begin_mail(struct fetch *fetch)
 {
-	struct buf *line = &fetch->cmd->session->line;
 	const struct mail *mail = fetch->mail;
 
 	fetch->new_seen = fetch->sets_seen && (mail->flags & MAIL_SEEN) == 0;
@@ -253,9 +258,6 @@ static void begin_mail(struct fetch *fetch)
 		range_set_add(&fetch->seen, mail->seq, mail->seq);
 	fetch->first = true;
 	fetch->item = 0;
-	buf_add(line, "* ");
-	buf_number(line, mail->seq);
-	buf_add(line, " FETCH (");
 }
 
 static int write_item(struct fetch *fetch, const struct fetch_item *item,
@@ -289,6 +291,17 @@ static int write_item(struct fetch *fetch, const struct fetch_item *item,
 
 /* --- the whole of it ------------------------------------------------------ */
 
+/* The item at hand is of a mail that others expunged. */
+static void tell_expunged(struct fetch *fetch)
+{
+	const struct fetch_item *item = &fetch->items[fetch->item - 1];
+
+	if (item->kind != FETCH_SECTION)
+		return;
+	begin_item(fetch, item->label);
+	buf_add(&fetch->cmd->session->line, "NIL");
+}
+
 /* What could not be read: false if the connection ends (imap_fetch_failure). A
  * literal that cannot be completed always ends it. */
 static bool go_on_after(struct fetch *fetch, const struct err *err)
@@ -297,7 +310,8 @@ static bool go_on_after(struct fetch *fetch, const struct err *err)
 	const char *policy = session->set->imap_fetch_failure;
 
 	if (err->code == ERR_EXPUNGED && fetch->stream == NULL) {
-		fetch->failed = true;
+		tell_expunged(fetch);
+		fetch->gone = true;
 		return true;
 	}
 	log_error("FETCH of UID %u failed: %s", fetch->mail->uid, err->text);
@@ -328,7 +342,8 @@ static enum cmd_result fetch_end(struct fetch *fetch)
 {
 	struct cmd *cmd = fetch->cmd;
 	struct session *session = cmd->session;
-	bool gone = mail_reader_gone(fetch->reader) > 0;
+	bool gone = fetch->gone || mail_reader_gone(fetch->reader) > 0;
+	const char *reply = "OK Fetch completed";
 	struct err err;
 
 	mail_reader_end(&fetch->reader);
@@ -339,11 +354,12 @@ static enum cmd_result fetch_end(struct fetch *fetch)
 		session_bye(session, "FETCH failed", "FETCH failed");
 		return CMD_DONE;
 	}
-	return cmd_sync(cmd, cmd->uid ? 0 : TELL_NO_EXPUNGES,
-			fetch->failed || (gone && !cmd->uid)
-				? "NO [EXPUNGEISSUED] Some of the requested "
-				  "messages no longer exist"
-				: "OK Fetch completed");
+	if (fetch->failed)
+		reply = "NO [SERVERBUG] Some messages could not be read";
+	else if (gone)
+		reply = "OK [EXPUNGEISSUED] Some messages were already "
+			"expunged";
+	return cmd_sync(cmd, cmd->uid ? 0 : TELL_NO_EXPUNGES, reply);
 }
 
 /* The next step of the present mail. 1: done; 0: wait; -1. */
@@ -357,7 +373,8 @@ static int step(struct fetch *fetch, struct err *err)
 		return write_item(fetch, &fetch->items[fetch->item++], err) < 0
 			       ? -1
 			       : 1;
-	buf_add(&session->line, ")\r\n");
+	if (!fetch->first)
+		buf_add(&session->line, ")\r\n");
 	fetch->mail = NULL;
 	if (session->line.len >= LINE_ENOUGH && output_full(session))
 		return 0;

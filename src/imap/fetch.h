@@ -56,6 +56,7 @@ struct fetch {
 	uint64_t stream_left;
 	bool stream_header;
 	struct buf scratch;
+	bool gone;   /* others expunged some of them */
 	bool failed; /* something could not be read */
 };
 

@@ -15,7 +15,6 @@ struct store_state {
 	struct range_set seqs;
 	uint64_t before; /* the highest modseq before the change */
 	struct mail_reader *reader;
-	const char *reply;
 	bool deleting, silent;
 };
 
@@ -52,9 +51,8 @@ static void tell(struct cmd *cmd, const struct mail *mail)
 
 static enum cmd_result store_end(struct cmd *cmd)
 {
-	struct store_state *state = cmd->state;
-
-	return cmd_sync(cmd, cmd->uid ? 0 : TELL_NO_EXPUNGES, state->reply);
+	return cmd_sync(cmd, cmd->uid ? 0 : TELL_NO_EXPUNGES,
+			"OK Store completed");
 }
 
 static enum cmd_result store_more(struct cmd *cmd)
@@ -88,21 +86,16 @@ static int change(struct cmd *cmd, struct store_state *state,
 		  const struct store *store, struct err *err)
 {
 	struct session *session = cmd->session;
-	struct range_set gone = range_set_init(cmd);
 	struct mailbox_status status;
 
-	state->reply = "OK Store completed";
 	if (state->seqs.count == 0 || mailbox_readonly(session->box))
 		return 0;
 	if (mailbox_get_status(session->box, &status, err) < 0)
 		return -1;
 	state->before = status.highest_modseq;
-	if (mailbox_store(session->box, &state->seqs, store, NULL, &gone, err) <
+	if (mailbox_store(session->box, &state->seqs, store, NULL, NULL, err) <
 	    0)
 		return -1;
-	if (gone.count > 0 && !cmd->uid)
-		state->reply = "NO [EXPUNGEISSUED] Some of the requested "
-			       "messages no longer exist";
 	tell_new_keywords(session);
 	return 0;
 }

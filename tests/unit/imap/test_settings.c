@@ -157,8 +157,8 @@ static void test_separators_at_the_end_can_be_passed_over(void **state)
 
 /* --- mails that cannot be read -------------------------------------------- */
 
-/* Cut the only mail in cur/ or new/ to `len` octets. */
-static void cut_mail(long len)
+/* For the mails in cur/ and new/. */
+static void each_mail(int (*fn)(const char *path))
 {
 	static const char *const subs[] = {"cur", "new"};
 	char path[1024];
@@ -175,10 +175,31 @@ static void cut_mail(long len)
 				continue;
 			snprintf(path + at, sizeof(path) - (size_t)at, "/%s",
 				 entry->d_name);
-			assert_int_equal(truncate(path, len), 0);
+			assert_int_equal(fn(path), 0);
 		}
 		closedir(dir);
 	}
+}
+
+static int cut(const char *path)
+{
+	return truncate(path, 500000);
+}
+
+static void test_mail_that_others_removed_is_nil(void **state)
+{
+	(void)state;
+	start(NULL);
+	append();
+	harness_command("S", "SELECT INBOX");
+	each_mail(unlink);
+	assert_string_equal(harness_command("A", "FETCH 1 (UID BODY.PEEK[])"),
+			    "* 1 FETCH (UID 1 BODY[] NIL)\r\n"
+			    "A OK [EXPUNGEISSUED] Some messages were already "
+			    "expunged.\r\n");
+	assert_string_equal(harness_command("A", "NOOP"),
+			    "* 1 EXPUNGE\r\n* 0 RECENT\r\n"
+			    "A OK NOOP completed.\r\n");
 }
 
 /* Large enough to be sent in pieces. */
@@ -206,7 +227,7 @@ static void test_mail_that_shrinks_under_fetch_ends_the_session(void **state)
 	harness_command("S", "SELECT INBOX");
 	harness_send("A FETCH 1 BODY.PEEK[]\r\n", 23);
 	harness_run(50); /* until the socket is full */
-	cut_mail(500000);
+	each_mail(cut);
 	harness_expect("A ");
 	assert_true(harness_ended());
 }
@@ -246,6 +267,7 @@ int main(void)
 		T(test_literal_minus_bounds_what_is_sent_at_once),
 		T(test_new_mail_can_wait_for_noop),
 		T(test_separators_at_the_end_can_be_passed_over),
+		T(test_mail_that_others_removed_is_nil),
 		T(test_mail_that_shrinks_under_fetch_ends_the_session),
 		T(test_slow_reader_costs_no_memory),
 	};

@@ -64,24 +64,6 @@ static size_t map_plan(uint64_t used)
 	return (size_t)(used / base * base + 2 * base);
 }
 
-int index_grow(struct index *index, struct err *err)
-{
-	size_t used = lmdb_used(index);
-	int code;
-
-	if (index->txns > 0 ||
-	    used + used / 8 + 2 * MIB + index->reserve <= index->map_size)
-		return 0;
-	code = lmdb_env_resize(index, map_plan(used + index->reserve));
-	if (code == ENOMEM)
-		return err_set(err, ERR_LIMIT,
-			       "index %s: no address space for %zu octets; "
-			       "raise vsz_limit",
-			       index->dir, map_plan(used + index->reserve));
-	index->reserve = 0;
-	return code == 0 ? 0 : lmdb_env_err(index, err, code, "grow");
-}
-
 void index_reserve(struct index *index, uint64_t bytes)
 {
 	if (index->reserve < bytes)
@@ -311,6 +293,44 @@ static void env_close(struct index *index)
 		index->spare = NULL;
 	}
 	lmdb_env_close(index);
+}
+
+/* LMDB has no map at all when the larger one was refused. */
+static int grow_refused(struct index *index, size_t old_size, struct err *err)
+{
+	int code;
+
+	env_close(index);
+	code = lmdb_env_open(index, old_size);
+	if (code != 0)
+		return lmdb_env_err(index, err, code, "open");
+	return env_check(index, err);
+}
+
+int index_grow(struct index *index, struct err *err)
+{
+	size_t used = lmdb_used(index), old_size = index->map_size;
+	size_t size = map_plan(used + index->reserve);
+	int code;
+
+	if (index->txns > 0 ||
+	    used + used / 8 + 2 * MIB + index->reserve <= old_size)
+		return 0;
+	code = lmdb_env_resize(index, size);
+	index->reserve = 0;
+	if (code == 0)
+		return 0;
+	if (code != ENOMEM)
+		return lmdb_env_err(index, err, code, "grow");
+	if (grow_refused(index, old_size, err) < 0)
+		return -1;
+	/* There may be room enough all the same. */
+	if (used + MIB <= old_size)
+		return 0;
+	return err_set(err, ERR_LIMIT,
+		       "index %s: no address space for %zu octets; raise "
+		       "vsz_limit",
+		       index->dir, size);
 }
 
 /* Two processes may find the same damage: the lock on the directory lets one of

@@ -347,9 +347,9 @@ static int stat_file(struct sync *sync, struct scan_entry *file,
 	return 0;
 }
 
-static int fill_record(struct sync *sync, struct scan_entry *file,
-		       const int dir_fds[2], struct index_record *record,
-		       struct err *err)
+static int fill_record(struct sync *sync, const void *ctx,
+		       struct scan_entry *file, const int dir_fds[2],
+		       struct index_record *record, struct err *err)
 {
 	struct file_name name;
 	struct str psize = ext_field(file->ext, 'S');
@@ -377,7 +377,31 @@ static int fill_record(struct sync *sync, struct scan_entry *file,
 	    name.vsize < (uint64_t)st.st_size)
 		record->size_virtual = UINT64_MAX;
 	record->driver =
-		record_name_make(sync->ctx, file->dir, file->name, file->ext);
+		record_name_make(ctx, file->dir, file->name, file->ext);
+	return 1;
+}
+
+/* 0 if its file is gone. */
+static int append_one(struct sync *sync, struct scan_entry *file,
+		      const int dir_fds[2], struct buf *lines,
+		      uint32_t *line_count, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "append");
+	struct index_record record;
+	int ret = fill_record(sync, ctx, file, dir_fds, &record, err);
+
+	if (ret <= 0)
+		return ret;
+	record.uid = file->uid;
+	if (record.uid == 0) {
+		record.uid = sync->uid_next++;
+		uidlist_line(lines, record.uid, file->ext,
+			     str_n(file->name.data, file->base_len));
+		(*line_count)++;
+	}
+	if (index_record_append(sync->txn, sync->row, &record, err) < 0)
+		return -1;
+	seen_in(sync, file->dir, record.uid);
 	return 1;
 }
 
@@ -394,26 +418,13 @@ static int append_new(struct sync *sync, struct scan_entry **list, size_t count,
 	if (cur_fd < 0 || new_fd < 0)
 		return err_sys(err, "open(%s)", cur_fd < 0 ? cur : new);
 	for (size_t i = 0; i < count; i++) {
-		struct index_record record;
-		int ret = fill_record(sync, list[i], dir_fds, &record, err);
+		int ret = append_one(sync, list[i], dir_fds, lines, line_count,
+				     err);
 
 		if (ret < 0)
 			return -1;
-		if (ret == 0) {
+		if (ret == 0)
 			sync->stable = false;
-			continue;
-		}
-		record.uid = list[i]->uid;
-		if (record.uid == 0) {
-			record.uid = sync->uid_next++;
-			uidlist_line(
-				lines, record.uid, list[i]->ext,
-				str_n(list[i]->name.data, list[i]->base_len));
-			(*line_count)++;
-		}
-		if (index_record_append(sync->txn, sync->row, &record, err) < 0)
-			return -1;
-		seen_in(sync, list[i]->dir, record.uid);
 	}
 	return 0;
 }

@@ -24,7 +24,7 @@
 enum {
 	TRIES = 3,
 	RESERVE_FROM = 10000, /* mails */
-	RECORD_COST = 800,    /* octets of the index for one */
+	RECORD_COST = 250,    /* octets of the index for one */
 	OWN_CHANGES_MIN = 1000,
 	MOVES_MAX = 20000,
 	TMP_AGE = 36 * 3600,

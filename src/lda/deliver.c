@@ -141,6 +141,11 @@ static unsigned open_flags(const struct lda_settings *set)
 	return flags;
 }
 
+static bool is_inbox(const char *name)
+{
+	return str_case_is(str_of(name), "INBOX");
+}
+
 static int save_into(const void *ctx, const struct delivery *delivery,
 		     struct mailbox *box, struct err *err)
 {
@@ -157,15 +162,16 @@ static int save_into(const void *ctx, const struct delivery *delivery,
 	return save_commit(&save, &uid_validity, NULL, err);
 }
 
-/* An error of ours, or something that users do. */
-static enum log_level level_of(const struct err *err)
+/* An error of ours, or something that users do: but INBOX must be there. */
+static enum log_level level_of(const struct err *err, const char *name)
 {
 	switch (err->code) {
+	case ERR_QUOTA:
+		return LOG_LEVEL_INFO;
 	case ERR_NOT_FOUND:
 	case ERR_DENIED:
 	case ERR_INVALID:
-	case ERR_QUOTA:
-		return LOG_LEVEL_INFO;
+		return is_inbox(name) ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
 	default:
 		return LOG_LEVEL_ERROR;
 	}
@@ -187,7 +193,7 @@ static int save_and_log(const void *ctx, const struct delivery *delivery,
 			return 0;
 		}
 	}
-	log_status(delivery, set, level_of(err),
+	log_status(delivery, set, level_of(err, name),
 		   mem_printf(ctx, "save failed to %s%s: %s", failed, name,
 			      err->text));
 	return -1;
@@ -204,8 +210,8 @@ int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	ret = save_and_log(ctx, delivery, set, name, err);
 	/* A mailbox that cannot be had must not cost the mail; a full disk or
 	 * quota is the same in INBOX. */
-	if (ret < 0 && strcasecmp(name, "INBOX") != 0 &&
-	    err->code != ERR_QUOTA && err->code != ERR_NO_SPACE)
+	if (ret < 0 && !is_inbox(name) && err->code != ERR_QUOTA &&
+	    err->code != ERR_NO_SPACE)
 		ret = save_and_log(ctx, delivery, set, "INBOX", err);
 	log_prefix_set(delivery->log_prefix);
 	return ret;

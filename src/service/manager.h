@@ -49,7 +49,9 @@ struct pool_worker {
 	uint64_t idle_since, idle_ms;
 	struct served_session *sessions;
 	struct request *waiting; /* for the pid */
+	bool ready;              /* on that list */
 	struct pool_worker *prev, *next;
+	struct pool_worker *ready_prev, *ready_next;
 };
 
 /* A worker that is gone with its sessions: the zygote tells how, maybe only
@@ -67,8 +69,10 @@ struct manager {
 	struct auth_master *auth;
 	struct anvil *anvil;
 	struct link *links;
-	struct request *requests; /* with auth or anvil */
-	struct pool_worker *workers;
+	struct request *requests;    /* with auth or anvil */
+	struct pool_worker *workers; /* the youngest first */
+	/* Those that may take another session: few, however many serve. */
+	struct pool_worker *ready;
 	struct lost lost[LOST_KEPT]; /* a ring */
 	unsigned next_lost;
 	unsigned request_count, worker_count;

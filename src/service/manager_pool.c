@@ -27,6 +27,22 @@ static bool used_up(const struct pool_worker *worker)
 	return count != 0 && worker->total >= count;
 }
 
+/* After anything that decides whether it may take another session. */
+static void update_ready(struct pool_worker *worker)
+{
+	struct manager *manager = worker->manager;
+	bool ready = !worker->leaving && !used_up(worker) &&
+		     worker->sessions_count < manager->env->client_limit;
+
+	if (ready == worker->ready)
+		return;
+	worker->ready = ready;
+	if (ready)
+		DL_PREPEND2(manager->ready, worker, ready_prev, ready_next);
+	else
+		DL_DELETE2(manager->ready, worker, ready_prev, ready_next);
+}
+
 /* It ends with its last session. */
 static void let_go(struct pool_worker *worker)
 {
@@ -34,6 +50,7 @@ static void let_go(struct pool_worker *worker)
 		return;
 	worker->leaving = true;
 	worker->manager->worker_count--;
+	update_ready(worker);
 	channel_send_type(&worker->channel, WIRE_RETIRE);
 }
 
@@ -120,6 +137,8 @@ static void worker_free(struct pool_worker *worker)
 		session_free(worker, worker->sessions);
 	if (!worker->leaving)
 		manager->worker_count--;
+	worker->leaving = true;
+	update_ready(worker);
 	DL_DELETE(manager->workers, worker);
 	channel_close(&worker->channel);
 	DL_FOREACH_SAFE(worker->waiting, one, next)
@@ -141,6 +160,7 @@ static void session_ended(struct pool_worker *worker, uint32_t id)
 		if (one->id == id)
 			session_free(worker, one);
 	}
+	update_ready(worker);
 	if (worker->sessions_count > 0)
 		return;
 	worker->idle_since = (uint64_t)time(NULL);
@@ -201,8 +221,9 @@ static struct pool_worker *worker_fork(struct manager *manager)
 	worker->idle_ms = clock_monotonic_ms();
 	channel_open(&worker->channel, manager->env->loop, fds[0],
 		     worker_readable, worker);
-	DL_APPEND(manager->workers, worker);
+	DL_PREPEND(manager->workers, worker);
 	manager->worker_count++;
+	update_ready(worker);
 	return worker;
 }
 
@@ -219,8 +240,10 @@ void pool_ensure_spare(struct manager *manager)
 	if (want == 0 || manager->leaving ||
 	    backoff_left_ms(&manager->backoff) > 0)
 		return;
-	DL_FOREACH (manager->workers, one)
-		spare += one->key == NULL && !one->leaving;
+	DL_FOREACH2(manager->ready, one, ready_next)
+	{
+		spare += one->key == NULL;
+	}
 	while (spare++ < want && has_room(manager)) {
 		if (worker_fork(manager) == NULL)
 			return;
@@ -238,12 +261,14 @@ static void started(struct pool_worker *worker, struct request *request)
 
 void pool_forked(struct manager *manager, pid_t pid)
 {
-	struct pool_worker *worker;
+	struct pool_worker *worker = NULL, *young;
 	struct request *one, *next;
 
-	DL_FOREACH (manager->workers, worker) {
-		if (worker->pid == 0)
+	/* The youngest come first, so those without a pid do. */
+	DL_FOREACH (manager->workers, young) {
+		if (young->pid != 0)
 			break;
+		worker = young;
 	}
 	if (worker == NULL)
 		return;
@@ -267,13 +292,10 @@ void pool_forked(struct manager *manager, pid_t pid)
 /* One that has these rights and room; else one that has all rights still. */
 static struct pool_worker *find(struct manager *manager, const char *key)
 {
-	unsigned limit = manager->env->client_limit;
 	struct pool_worker *one, *spare = NULL;
 
-	DL_FOREACH (manager->workers, one) {
-		if (one->leaving || used_up(one) ||
-		    one->sessions_count >= limit)
-			continue;
+	DL_FOREACH2(manager->ready, one, ready_next)
+	{
 		if (one->key == NULL)
 			spare = one;
 		else if (strcmp(one->key, key) == 0)
@@ -287,9 +309,9 @@ static void make_room(struct manager *manager)
 {
 	struct pool_worker *one, *oldest = NULL;
 
-	DL_FOREACH (manager->workers, one) {
-		if (!one->leaving && one->key != NULL &&
-		    one->sessions_count == 0 &&
+	DL_FOREACH2(manager->ready, one, ready_next)
+	{
+		if (one->key != NULL && one->sessions_count == 0 &&
 		    (oldest == NULL || one->idle_ms < oldest->idle_ms))
 			oldest = one;
 	}
@@ -338,6 +360,7 @@ static void session_add(struct pool_worker *worker, struct request *request)
 	worker->sessions_count++;
 	worker->total++;
 	worker->idle_since = 0;
+	update_ready(worker);
 	set_id(&request->frame, session->id);
 }
 

@@ -27,3 +27,18 @@ noinst_PROGRAMS += tests/unit/service/toy
 tests_unit_service_toy_SOURCES = tests/unit/service/toy.c
 tests_unit_service_toy_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE)
 endif
+
+# The fuzz target, and its corpus as a test.
+check_PROGRAMS += tests/fuzz/service/replay_wire
+tests_fuzz_service_replay_wire_SOURCES = tests/fuzz/service/fuzz_wire.c \
+	tests/fuzz/replay.c
+tests_fuzz_service_replay_wire_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/service/corpus"'
+tests_fuzz_service_replay_wire_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE)
+if FUZZING
+noinst_PROGRAMS += tests/fuzz/service/fuzz_wire
+tests_fuzz_service_fuzz_wire_SOURCES = tests/fuzz/service/fuzz_wire.c
+tests_fuzz_service_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_service_fuzz_wire_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE)
+endif
+EXTRA_DIST += tests/fuzz/service/corpus

@@ -27,6 +27,7 @@ enum {
 	LINES_MAX = 1 << 30,
 	MISSING_MAX = 1000,
 	FIND_TRIES = 3,
+	CHUNK = 20000, /* mails that one transaction adds */
 };
 
 /* --- the uidlist --------------------------------------------------------- */
@@ -402,6 +403,7 @@ static int append_one(struct sync *sync, struct scan_entry *file,
 	if (index_record_append(sync->txn, sync->row, &record, err) < 0)
 		return -1;
 	seen_in(sync, file->dir, record.uid);
+	file->known = true;
 	return 1;
 }
 
@@ -427,6 +429,48 @@ static int append_new(struct sync *sync, struct scan_entry **list, size_t count,
 			sync->stable = false;
 	}
 	return 0;
+}
+
+/* Commit what was added, and go on. What the directories hold is not yet known
+ * to the row, so whoever comes in between looks for himself. 0: somebody did,
+ * and added mails. */
+static int next_chunk(struct sync *sync, struct err *err)
+{
+	uint32_t uid_next = sync->row->uid_next;
+
+	memset(sync->row->driver, 0, sizeof(sync->row->driver));
+	if (index_box_put(sync->txn, sync->row, err) < 0 ||
+	    index_commit(&sync->txn, err) < 0 ||
+	    index_begin(sync->box->index, INDEX_WRITE, &sync->txn, err) < 0)
+		return -1;
+	if (index_box_get(sync->txn, sync->row->id, sync->row, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	return sync->row->uid_next == uid_next;
+}
+
+/* A mailbox that is new to the index may have a million mails: those that have
+ * UIDs are added in several transactions, for one keeps all that it changed in
+ * memory. Nothing is locked meanwhile. */
+static int append_listed(struct sync *sync, struct scan_entry **list,
+			 size_t count, struct err *err)
+{
+	CLEANUP(buf_free) struct buf no_lines = buf_init(1);
+	uint32_t line_count = 0;
+
+	for (size_t at = 0; at < count && list[at]->uid != 0; at += CHUNK) {
+		size_t end = at;
+		int ret;
+
+		while (end < count && end < at + CHUNK && list[end]->uid != 0)
+			end++;
+		if (append_new(sync, list + at, end - at, &no_lines,
+			       &line_count, err) < 0)
+			return -1;
+		ret = next_chunk(sync, err);
+		if (ret <= 0)
+			return ret;
+	}
+	return 1;
 }
 
 static int write_uidlist(struct sync *sync, struct str lines,
@@ -466,6 +510,13 @@ static int bring_in_new(struct sync *sync, struct err *err)
 	int ret;
 
 	list = collect_new(sync, &count);
+	if (sync->owns_txn && !sync->locked && count > CHUNK) {
+		qsort(list, count, sizeof(struct scan_entry *), compare_new);
+		ret = append_listed(sync, list, count, err);
+		if (ret <= 0)
+			return ret;
+		list = collect_new(sync, &count);
+	}
 	if (wants_uids(list, count) || sync->rewrite) {
 		ret = lock_uidlist(sync, err);
 		if (ret > 0) {

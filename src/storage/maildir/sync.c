@@ -335,29 +335,29 @@ static int update_within(struct sync *sync, struct err *err)
 static int update(struct driver_box *box, bool full, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sync");
-	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	struct index_box row;
 	struct sync sync = {
 		.ctx = ctx,
 		.box = box,
 		.row = &row,
 		.full = full,
+		.owns_txn = true,
 		.uidlist = uidlist_path(ctx, box),
 	};
 	int ret;
 
 	if (scan_before(&sync, err) < 0)
 		return -1;
-	if (index_begin(box->index, INDEX_WRITE, &txn, err) < 0)
+	if (index_begin(box->index, INDEX_WRITE, &sync.txn, err) < 0)
 		return -1;
-	sync.txn = txn;
 	ret = update_within(&sync, err);
 	/* After 0 with a row there is nothing to keep; without one the old row
 	 * must go. */
 	if (ret > 0 || (ret == 0 && box->id == 0)) {
-		if (index_commit(&txn, err) < 0)
+		if (index_commit(&sync.txn, err) < 0)
 			ret = -1;
 	}
+	index_rollback(&sync.txn);
 	if (sync.locked)
 		dotlock_release(sync.uidlist);
 	if (ret < 0 && sync.created)

@@ -17,6 +17,7 @@ struct sync {
 	bool full;              /* cur/ was read, too */
 	struct dir_times times; /* before the directories were read */
 	bool stable;            /* and they have not changed since */
+	bool owns_txn;          /* it may be committed in between */
 	bool locked;            /* we hold the uidlist's lock */
 	bool created;           /* the mailbox is new in the index */
 	char *uidlist;          /* its path */

@@ -593,6 +593,48 @@ static void test_links_copy_with_the_same_guid(void **state)
 	index_rollback(&txn);
 }
 
+static void test_large_mailbox_is_indexed_in_pieces(void **state)
+{
+	enum { MAILS = 20500, LISTED = 20400 };
+	struct fixture *f = *state;
+	CLEANUP(file_close)
+	FILE *list = fopen(mem_printf(f, "%s/dovecot-uidlist", f->root), "we");
+	struct index_record record = {.uid = 0};
+	struct index_txn *txn;
+	struct index_box row;
+	uint64_t generation;
+	struct err err;
+
+	assert_non_null(list);
+	fprintf(list, "3 V5 N30000\n");
+	for (int i = 1; i <= MAILS; i++) {
+		TALLOC_CTX *ctx = mem_ctx(f->box, "path");
+		char *path =
+			mem_printf(ctx, "%s/cur/16000%05d.x:2,", f->root, i);
+		int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+		assert_true(fd >= 0);
+		close(fd);
+		mem_free(ctx);
+		if (i <= LISTED)
+			fprintf(list, "%d :16000%05d.x\n", i, i);
+	}
+	file_close(&list);
+	fixture_sync(f);
+	row = fixture_row(f);
+	assert_int_equal(row.counts.messages, MAILS);
+	assert_int_equal(row.uid_next, 30000 + MAILS - LISTED);
+	OK(index_begin(f->index, INDEX_READ, &txn, &err));
+	for (uint32_t uid = 1; uid <= LISTED; uid++) {
+		assert_true(index_record_next(txn, row.id, uid, &record));
+		assert_int_equal(record.uid, uid);
+	}
+	index_rollback(&txn);
+	generation = index_generation(f->index);
+	fixture_sync(f);
+	assert_int_equal(index_generation(f->index), generation);
+}
+
 /* Deliveries by several processes, a foreign one among them. */
 static void deliver_from_child(struct fixture *f, int number)
 {
@@ -679,6 +721,7 @@ int main(void)
 		T(test_fresh_files_stay_in_tmp),
 		T(test_uidlist_is_tidied_when_most_lines_are_dead),
 		T(test_links_copy_with_the_same_guid),
+		T(test_large_mailbox_is_indexed_in_pieces),
 		T(test_processes_deliver_side_by_side),
 	};
 

@@ -338,14 +338,13 @@ def test_user_concurrency_limit(make_server):
 def test_temporary_failures(make_server):
     server = make_server()
     client = Lmtp(server.port('lmtp'))
-    broken = Path(server.home('alice'), 'Maildir')
-    broken.write_text('not a directory')
+    os.chmod(server.home('alice'), 0o500)
     alice, bob = client.deliver(MAIL, 'alice', 'bob')
     assert alice == '451 4.2.0 <alice> Internal error occurred. Refer to server log for more information.'
     assert bob.startswith('250 2.0.0 <bob>')
     assert server.wait_log(r'lmtp\(alice\)<\d+><\S{22}>: Error: msgid=<one@example\.org>: save failed to '
                            r'(open mailbox )?INBOX: ')
-    broken.unlink()
+    os.chmod(server.home('alice'), 0o700)
     assert client.deliver(MAIL, 'alice')[0].startswith('250')
 
 

@@ -134,10 +134,11 @@ bool ask_password(const char *prompt, char *out, size_t size)
 	bool found;
 
 	if (terminal && tcgetattr(STDIN_FILENO, &before) == 0) {
-		fputs(prompt, stderr);
 		silent = before;
 		silent.c_lflag &= ~(tcflag_t)ECHO;
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+		/* Not sooner: what is typed before is thrown away. */
+		fputs(prompt, stderr);
 	}
 	setvbuf(stdin, NULL, _IONBF, 0); /* no copy of it stays behind */
 	found = fgets(out, (int)size, stdin) != NULL;

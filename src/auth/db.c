@@ -128,6 +128,9 @@ static enum pass_result compare(struct passdb *db, struct request *request,
 		return PASS_OK;
 	case 0:
 		request_log_mismatch(request);
+		if (request->set->auth_debug_passwords)
+			request_log(request, LOG_LEVEL_DEBUG, "%s(%s) != '%s'",
+				    scheme->name, request->password, stored);
 		return PASS_MISMATCH;
 	default:
 		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
@@ -217,4 +220,21 @@ const char *db_gid(struct request *request, const char *text)
 		return NULL;
 	}
 	return mem_printf(request, "%lu", (unsigned long)gr->gr_gid);
+}
+
+const char *passdb_name(const struct passdb *db)
+{
+	return *db->set->name != '\0' ? db->set->name : db->driver->name;
+}
+
+const char *userdb_name(const struct userdb *db)
+{
+	return *db->set->name != '\0' ? db->set->name : db->driver->name;
+}
+
+bool db_verbose(const struct auth_settings *set, const char *own)
+{
+	if (strcmp(own, "default") == 0)
+		return set->auth_verbose || set->auth_debug;
+	return strcmp(own, "yes") == 0;
 }

@@ -14,6 +14,7 @@
 #include "auth/fields.h"
 #include "auth/request.h"
 
+struct auth_settings;
 struct config;
 struct err;
 struct passdb_settings;
@@ -94,6 +95,11 @@ struct userdb *dbs_userdb(const struct dbs *dbs, unsigned index);
  * worker. */
 void passdb_ask(struct passdb *db, struct request *request, bool may_wait,
 		struct pass_answer *answer);
+/* What it is called in the log. */
+const char *passdb_name(const struct passdb *db);
+const char *userdb_name(const struct userdb *db);
+/* A database's own auth_verbose ("default", "yes", "no") over the setting. */
+bool db_verbose(const struct auth_settings *set, const char *own);
 /* uid and gid as text: numbers, or names to look up. NULL if there are none. */
 const char *db_uid(struct request *request, const char *text);
 const char *db_gid(struct request *request, const char *text);

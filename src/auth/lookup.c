@@ -159,7 +159,9 @@ static void ask(struct lookup *lookup)
 	struct userdb *db = lookup->db;
 	struct fields fields = fields_init(request);
 
-	request->source = db->driver->name;
+	request->source = userdb_name(db);
+	request->verbose =
+		db_verbose(&lookup->auth->set, db->set->auth_verbose);
 	if (!db->blocking)
 		decide(lookup, db->driver->lookup(db, request, &fields),
 		       &fields);

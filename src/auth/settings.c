@@ -36,9 +36,9 @@ const struct setting auth_settings[] = {
 	S(auth_cache_negative_ttl, "1 hours",
 	  "How long it is remembered that there is no such user; 0 is not at "
 	  "all."),
-	S(auth_cache_verify_password_with_worker, "no",
-	  "Compare with remembered password hashes in auth-worker, whatever "
-	  "the hash costs."),
+	S_FOREIGN("auth_cache_verify_password_with_worker", SETTING_BOOL, "no",
+		  "Remembered passwords are compared without their hash: that "
+		  "takes no worker."),
 	S(auth_worker_max_count, "30",
 	  "How many auth-worker processes may work at a time; requests beyond "
 	  "wait."),

@@ -17,7 +17,6 @@ struct auth_settings {
 	struct duration auth_failure_delay;
 	uint64_t auth_cache_size;
 	struct duration auth_cache_ttl, auth_cache_negative_ttl;
-	bool auth_cache_verify_password_with_worker;
 	unsigned auth_worker_max_count;
 	const char *base_dir;
 	unsigned first_valid_uid, last_valid_uid; /* for userdb passwd */

@@ -298,15 +298,12 @@ static void ask(struct verify *verify)
 {
 	struct request *request = verify->request;
 	struct pass_answer answer = {PASS_OK, fields_init(request)};
-	const char *verbose = verify->db->set->auth_verbose;
 
-	request->source = verify->db->driver->name;
+	request->source = passdb_name(verify->db);
 	request->passdb_failed = false;
 	request->in_master = verify->db->set->master;
-	request->verbose = strcmp(verbose, "default") == 0
-				   ? verify->auth->set.auth_verbose ||
-					     verify->auth->set.auth_debug
-				   : strcmp(verbose, "yes") == 0;
+	request->verbose =
+		db_verbose(&verify->auth->set, verify->db->set->auth_verbose);
 	passdb_ask(verify->db, request, false, &answer);
 	if (answer.result != PASS_SLOW)
 		decide(verify, &answer);

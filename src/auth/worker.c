@@ -79,12 +79,6 @@ static void take_args(struct request *request, struct str rest)
 	}
 }
 
-static void set_verbose(struct request *request, const char *verbose)
-{
-	if (strcmp(verbose, "default") != 0)
-		request->verbose = strcmp(verbose, "yes") == 0;
-}
-
 static bool do_pass(struct worker *worker, struct request *request,
 		    uint32_t index, struct str rest)
 {
@@ -104,8 +98,8 @@ static bool do_pass(struct worker *worker, struct request *request,
 	db = dbs_passdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || request->user == NULL)
 		return false;
-	request->source = db->driver->name;
-	set_verbose(request, db->set->auth_verbose);
+	request->source = passdb_name(db);
+	request->verbose = db_verbose(&auth->set, db->set->auth_verbose);
 	passdb_ask(db, request, true, &answer);
 	write_answer(worker, answer.result, &answer.fields);
 	return true;
@@ -127,8 +121,8 @@ static bool do_user(struct worker *worker, struct request *request,
 	db = dbs_userdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || request->user == NULL)
 		return false;
-	request->source = db->driver->name;
-	set_verbose(request, db->set->auth_verbose);
+	request->source = userdb_name(db);
+	request->verbose = db_verbose(&auth->set, db->set->auth_verbose);
 	result = db->driver->lookup(db, request, &fields);
 	write_answer(worker, results[result], &fields);
 	return true;

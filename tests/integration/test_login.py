@@ -353,6 +353,24 @@ def test_login_survives_the_death_of_auth(login):
     login.forgive()
 
 
+def test_login_goes_on_across_reloads(make_server):
+    """Connections from before a reload may log in after it, and those that did stay."""
+    one = make_server(EXTRA, 'imap')
+    waiting, inside, in_tls = Raw(one), Raw(one), Raw(one, tls=True)
+    for client in (inside, in_tls):
+        assert client.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    for _ in range(2):
+        assert one.doveadm('reload').returncode == 0
+        time.sleep(0.7)
+        fresh = Raw(one)
+        assert fresh.ask(b'a LOGIN bob secret\r\n')[-1].endswith(b'Logged in')
+        for client in (inside, in_tls):
+            assert client.ask(b'a NOOP\r\n')[-1].startswith(b'a OK')
+    answer = waiting.ask(b'a LOGIN alice secret\r\n')[-1]
+    # Told to go, or served; never an error.
+    assert answer == b'' or answer.endswith(b'Logged in') or b'BYE' in answer, answer
+
+
 def test_connections_per_user_and_address(make_server):
     one = make_server('mail_max_userip_connections = 1\n', 'imap')
     first = Raw(one)

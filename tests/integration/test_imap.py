@@ -238,3 +238,31 @@ def test_sessions_are_told_when_the_server_stops(make_server):
         assert client.line() == b'* BYE Server shutting down.'
         client.close()
     assert server.wait_log(r'Disconnected: Server shutting down\. in=\d+ out=\d+ ')
+
+
+def test_many_sessions_in_one_process(make_server):
+    """client_limit above 1: users of one uid share a process, and nobody waits for anybody."""
+    server = make_server('service imap {\n  client_limit = 20\n  process_limit = 1\n}\n')
+    watchers = {user: Lines(server.port('imap'), user) for user in ('alice', 'bob', 'carol')}
+    for client in watchers.values():
+        client.ok('SELECT INBOX')
+        client.idle()
+    slow = Lines(server.port('imap'), 'spare')
+    for _ in range(3):
+        slow.append('INBOX', b'Subject: big\r\n\r\n' + (b'x' * 70 + b'\r\n') * 30000)
+    slow.ok('SELECT INBOX')
+    slow.send(b'S FETCH 1:3 BODY.PEEK[]\r\nR SEARCH TEXT nowhere\r\n')
+    for user, watcher in watchers.items():
+        other = Lines(server.port('imap'), user)
+        begin = time.monotonic()
+        other.append('INBOX', MAIL)
+        assert watcher.wait_for(rb'\* 1 EXISTS')[1] - begin < 1
+        other.logout()
+        assert server.wait_log(rf'imap\({user}\)<\d+><[^>]+>: Info: Disconnected: Logged out')
+    assert len({line.split('<')[1].split('>')[0] for line in server.log_text().splitlines()
+                if 'Disconnected: Logged out' in line}) == 1
+    slow.until(b'S')
+    slow.until(b'R')
+    slow.logout()
+    for watcher in watchers.values():
+        watcher.close()

@@ -4,6 +4,7 @@
  * (cr.yp.to/proto/maildir.html; S= is Maildir++'s, W= Dovecot's).
  */
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -94,7 +95,7 @@ const char *maildir_host(void)
 	if (host[0] != '\0')
 		return host;
 	if (gethostname(host, sizeof(host)) < 0 || host[0] == '\0')
-		strcpy(host, "localhost");
+		snprintf(host, sizeof(host), "localhost");
 	host[sizeof(host) - 1] = '\0';
 	/* Neither may be in a file name, and '.' and ',' mean something. */
 	for (char *at = host; *at != '\0'; at++) {

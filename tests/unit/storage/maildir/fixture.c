@@ -17,7 +17,7 @@ int fixture_setup(void **state)
 	struct fixture *f = mem_new(NULL, struct fixture);
 	struct err err;
 
-	strcpy(f->root, "/tmp/test_maildir.XXXXXX");
+	snprintf(f->root, sizeof(f->root), "/tmp/test_maildir.XXXXXX");
 	if (mkdtemp(f->root) == NULL)
 		return -1;
 	f->settings.mail_fsync = "never";

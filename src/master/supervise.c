@@ -29,6 +29,7 @@ enum {
 	KILL_WAIT_MS = STOP_WAIT_MS + 2500,
 	LOG_WAIT_MS = 2000,
 	REPORT_MAX = 256 * 1024,
+	PROTOCOLS_MAX = 1024,
 };
 
 static void notify(const char *state)
@@ -423,14 +424,22 @@ static void log_through_process(struct master *master)
 
 static void say_hello(struct master *master)
 {
+	CLEANUP(buf_free) struct buf names = buf_init(PROTOCOLS_MAX);
+	struct str rest = str_of(master->base.protocols), name;
 	struct rlimit core;
-	const char *protocols = master->base.protocols;
 
-	if (strcmp(protocols, "none") == 0)
-		protocols = "";
+	while (str_word(&rest, &name)) {
+		if (names.len > 0)
+			buf_add(&names, ", ");
+		buf_add_str(&names, name);
+	}
+	if (strcmp(names.data, "none") == 0) {
+		buf_reset(&names);
+		buf_add(&names, "no protocols");
+	}
 	getrlimit(RLIMIT_CORE, &core);
 	log_info("Dovetail v%s starting up for %s%s", PACKAGE_VERSION,
-		 protocols[0] != '\0' ? protocols : "no protocols",
+		 names.data,
 		 core.rlim_cur == 0 ? " (core dumps disabled)" : "");
 }
 

@@ -472,6 +472,12 @@ int manager_run(struct service_env *env, int zygote, int master)
 		manager->idle =
 			timer_new(env->loop, env->idle_kill, idle, manager);
 	title_set("manager");
+	/* Login processes talk to us: we run no programs, reach no network and
+	 * become nobody. Files only because users may be given by name. */
+	if (sandbox_enter(SANDBOX_FILES | SANDBOX_UNIX, &err) < 0) {
+		log_error("%s", err.text);
+		return EXIT_FAILED;
+	}
 	pool_ensure_spare(manager);
 	manager_listen(manager, true);
 	frame_send(master, &up, 1, -1, &err);

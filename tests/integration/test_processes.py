@@ -306,7 +306,7 @@ def test_a_taken_port_is_named_and_nothing_starts(make_toy, tls):
 
 def test_start_and_stop_are_logged_as_by_dovecot(make_server):
     server = make_server()
-    assert server.wait_log(r"^\w{3} \d\d \d\d:\d\d:\d\d master: Info: Dovetail v[\d.]+ starting up for imap lmtp\b")
+    assert server.wait_log(r"^\w{3} \d\d \d\d:\d\d:\d\d master: Info: Dovetail v[\d.]+ starting up for imap, lmtp\b")
     server.stop()
     assert (f"master: Warning: Killed with signal 15 (by pid={os.getpid()} uid={os.getuid()} code=kill)\n"
             in server.log_text())

@@ -3,8 +3,8 @@
  * storage/maildir/filename.c - base,S=octets,W=octets:2,FLAGSkeywords
  * (cr.yp.to/proto/maildir.html; S= is Maildir++'s, W= Dovecot's).
  */
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>

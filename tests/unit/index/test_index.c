@@ -28,7 +28,7 @@ static char root[64], dir[128];
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(root, "/tmp/test_index.XXXXXX");
+	snprintf(root, sizeof(root), "/tmp/test_index.XXXXXX");
 	if (mkdtemp(root) == NULL)
 		return -1;
 	snprintf(dir, sizeof(dir), "%s/dovetail.index", root);
@@ -439,8 +439,7 @@ static void test_counts_are_those_of_a_model(void **state)
 	index_close(&index);
 }
 
-/* --- processes, growth, damage
- * --------------------------------------------------- */
+/* --- processes, growth, damage ------------------------------------------- */
 
 static void test_two_processes_take_turns(void **state)
 {

@@ -22,10 +22,18 @@ struct penalties {
 	unsigned expire_secs;
 };
 
+/* uthash's own table is no child of ours. */
+static int penalties_destroy(struct penalties *penalties)
+{
+	HASH_CLEAR(hh, penalties->all);
+	return 0;
+}
+
 struct penalties *penalties_new(const void *ctx)
 {
 	struct penalties *penalties = mem_new(ctx, struct penalties);
 
+	talloc_set_destructor(penalties, penalties_destroy);
 	penalties->expire_secs = ANVIL_EXPIRE_SECS;
 	return penalties;
 }

@@ -41,9 +41,20 @@ struct sessions {
 	unsigned count;
 };
 
+/* uthash's own tables are no children of ours. */
+static int sessions_destroy(struct sessions *sessions)
+{
+	HASH_CLEAR(hh, sessions->idents);
+	HASH_CLEAR(hh, sessions->owners);
+	return 0;
+}
+
 struct sessions *sessions_new(const void *ctx)
 {
-	return mem_new(ctx, struct sessions);
+	struct sessions *sessions = mem_new(ctx, struct sessions);
+
+	talloc_set_destructor(sessions, sessions_destroy);
+	return sessions;
 }
 
 static struct ident *ident_find(const struct sessions *sessions,

@@ -116,6 +116,8 @@ struct driver {
 	 * mailbox from the control files (UIDVALIDITY, UIDs, keywords). */
 	int (*sync)(struct driver_box *box, bool full, struct err *err);
 	void (*close)(struct driver_box *box);
+	/* Whether flags cannot be written: the rights, or the disk. */
+	bool (*readonly)(const struct driver_box *box);
 	void (*watch_paths)(const void *ctx, struct driver_box *box,
 			    const char *const **paths_out, unsigned *count_out);
 
@@ -125,6 +127,10 @@ struct driver {
 	 * record->driver to what it found. */
 	int (*open_mail)(struct driver_box *box, struct index_record *record,
 			 struct driver_mail_file *out, struct err *err);
+	/* Fill in times and sizes that sync() left open, from the file.
+	 * ERR_EXPUNGED as open_mail(). */
+	int (*look)(struct driver_box *box, struct index_record *record,
+		    struct err *err);
 	/* GUID as Dovecot computes it; child of ctx. */
 	char *(*guid)(const void *ctx, const struct index_record *record);
 

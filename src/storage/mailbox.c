@@ -172,7 +172,11 @@ static int open_it(struct mailbox *box, struct err *err)
 				       "Mailbox doesn't exist: %s", box->name);
 		return -1;
 	}
-	if ((box->flags & MAILBOX_SAVE_ONLY) != 0 || first_view(box, err) == 0)
+	if ((box->flags & MAILBOX_SAVE_ONLY) != 0)
+		return 0;
+	if (box->disk->location->driver->readonly(box->disk))
+		box->flags |= MAILBOX_READONLY;
+	if (first_view(box, err) == 0)
 		return 0;
 	if (err->code != ERR_CORRUPT)
 		return -1;

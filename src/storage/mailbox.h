@@ -39,6 +39,7 @@ int mailbox_open(struct user *user, const char *name, unsigned flags,
 /* Does nothing if *box is NULL already; for CLEANUP too. */
 void mailbox_close(struct mailbox **box);
 const char *mailbox_name(const struct mailbox *box);
+/* Opened so, or nothing but reading is possible there. */
 bool mailbox_readonly(const struct mailbox *box);
 
 struct mailbox_status {

@@ -2,8 +2,11 @@
 /*
  * storage/maildir/driver.c - the table of the Maildir driver.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "storage/maildir/maildir.h"
@@ -22,6 +25,17 @@ static void maildir_close(struct driver_box *box)
 {
 	mem_free(box->driver);
 	box->driver = NULL;
+}
+
+/* Flags are written by renaming in cur/. */
+static bool maildir_readonly(const struct driver_box *box)
+{
+	char path[4096];
+
+	return snprintf(path, sizeof(path), "%s/cur", box->path) <
+		       (int)sizeof(path) &&
+	       faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0 &&
+	       (errno == EACCES || errno == EROFS);
 }
 
 static void maildir_watch_paths(const void *ctx, struct driver_box *box,
@@ -48,8 +62,10 @@ const struct driver maildir_driver = {
 	.rename = maildir_rename,
 	.sync = maildir_sync,
 	.close = maildir_close,
+	.readonly = maildir_readonly,
 	.watch_paths = maildir_watch_paths,
 	.open_mail = maildir_open_mail,
+	.look = maildir_look,
 	.guid = maildir_guid,
 	.save_begin = maildir_save_begin,
 	.save_publish = maildir_save_publish,

@@ -370,11 +370,19 @@ static int env_open_any(struct index *index, struct err *err)
 	if (env_open(index, err) == 0)
 		return 0;
 	env_close(index);
-	return -1;
+	if (!index->damaged)
+		return -1;
+	/* Nobody damages a new one: it found no room on the disk, which a map
+	 * tells as a fault. */
+	return err_set(err, ERR_NO_SPACE, "index %s: no room to make it anew",
+		       index->dir);
 }
 
 int index_renew(struct index *index, struct err *err)
 {
+	if (index->env == NULL) /* making it anew failed before */
+		return err_set(err, ERR_CORRUPT, "index %s is closed",
+			       index->dir);
 	if (index->faults_seen != lmdb_faults()) {
 		index->faults_seen = lmdb_faults();
 		if (!lmdb_file_whole(index))
@@ -450,7 +458,7 @@ static void trim(unsigned max)
 static struct index *find_open(const char *dir)
 {
 	for (struct index *at = registry; at != NULL; at = at->next) {
-		if (!at->memory && strcmp(at->dir, dir) == 0)
+		if (!at->memory && at->env != NULL && strcmp(at->dir, dir) == 0)
 			return at;
 	}
 	return NULL;

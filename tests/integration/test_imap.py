@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 """IMAP sessions on the whole server."""
+import contextlib
+import os
 import re
+import shutil
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
+from conftest import mail_owner
 from imap_lines import Lines
 
 MAIL = b'From: a@x.example\r\nSubject: one\r\n\r\nbody\r\n'
@@ -266,3 +271,49 @@ def test_many_sessions_in_one_process(make_server):
     slow.logout()
     for watcher in watchers.values():
         watcher.close()
+
+
+def test_a_mailbox_that_cannot_be_written_is_read_only(server):
+    server.drop_mail('quota', b'Subject: one\n\ntext\n')
+    with contextlib.closing(Lines(server.port('imap'), 'quota')) as client:
+        client.ok('SELECT INBOX')
+    cur = server.maildir('quota') / 'cur'
+    cur.chmod(0o500)
+    with contextlib.closing(Lines(server.port('imap'), 'quota')) as client:
+        assert b'[READ-ONLY]' in client.ok('SELECT INBOX')[-1]
+        # Reading sets no \Seen, so it does not fail.
+        assert client.ok('FETCH 1 BODY[TEXT]')[0] == b'* 1 FETCH (BODY[TEXT] {6}\r\ntext\r\n)'
+        assert len(client.ok(r'STORE 1 +FLAGS (\Flagged)')) == 1
+        cur.chmod(0o700)
+        assert b'[READ-WRITE]' in client.ok('SELECT INBOX')[-1]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='needs root')
+def test_mail_is_read_and_expunged_on_a_full_disk(server, tmp_path):
+    home = server.home('recent')
+    client = Lines(server.port('imap'), 'recent')
+    for _ in range(5):
+        client.append('INBOX', b'Subject: x\r\n\r\n' + b'text\r\n' * 2000)
+    client.logout()
+    # No index either, and no room to make one.
+    shutil.rmtree(server.maildir('recent') / 'dovetail.index')
+    subprocess.run(['cp', '-a', server.maildir('recent'), tmp_path], check=True)
+    uid, gid = mail_owner()
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size=256k,uid={uid},gid={gid},mode=755', 'tmpfs', home],
+                      check=False, capture_output=True).returncode != 0:
+        pytest.skip('cannot mount')
+    try:
+        subprocess.run(['cp', '-a', tmp_path / 'Maildir', home], check=True)
+        with pytest.raises(OSError), open(f'{home}/fill', 'wb', buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        client = Lines(server.port('imap'), 'recent')
+        client.ok('SELECT INBOX')
+        assert b' NO [OVERQUOTA] ' in client.command(b'APPEND INBOX {9000+}\r\n' + b'x' * 9000)[-1]
+        assert len(client.ok('FETCH 1:* BODY.PEEK[]')) == 6
+        client.ok(r'STORE 1:4 +FLAGS.SILENT (\Deleted)')
+        client.ok('EXPUNGE')
+        client.append('INBOX', b'Subject: y\r\n\r\n' + b'text\r\n' * 2000)
+        client.logout()
+    finally:
+        subprocess.run(['umount', '-l', home], check=True)

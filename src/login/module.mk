@@ -18,3 +18,10 @@ imap_login_SOURCES = \
 	src/login/imap_id.c \
 	src/login/main_imap.c
 imap_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/login/test_log
+tests_unit_login_test_log_SOURCES = tests/unit/login/test_log.c
+tests_unit_login_test_log_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE) \
+	$(CMOCKA_LIBS)
+endif

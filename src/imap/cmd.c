@@ -328,9 +328,6 @@ void line_flush(struct session *session)
 bool output_full(struct session *session)
 {
 	line_flush(session);
-	if (!conn_output_full(session->conn))
-		return false;
-	conn_flush(session->conn);
 	return conn_output_full(session->conn);
 }
 

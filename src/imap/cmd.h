@@ -103,7 +103,7 @@ const char *flags_parse(const void *ctx, const struct imap_arg *args,
 
 /* Answers collect in session->line and go out from there. */
 void line_flush(struct session *session);
-/* Flush; true if the client must take some first. */
+/* Flush; true if the client must take some first: then return CMD_OUTPUT. */
 bool output_full(struct session *session);
 void buf_number(struct buf *out, uint64_t number);
 /* A mailbox name (UTF-8) as IMAP sends it. */

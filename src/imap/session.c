@@ -29,6 +29,7 @@ enum {
 
 /* All sessions of this process, and what they share. */
 static struct {
+	TALLOC_CTX *ctx; /* all of what follows lives below it */
 	struct session *first;
 	struct session *current; /* whose prefix the log has */
 	struct imap_settings settings;
@@ -93,11 +94,12 @@ int imap_sessions_init(struct service_env *env, struct err *err)
 	const struct config_filter filter = {.protocol = "imap"};
 	const char *titles = config_value(config, &filter, "verbose_proctitle");
 
-	mem_free(all.capability);
-	if (config_read(NULL, config, &filter, imap_settings, &all.settings,
+	mem_free(all.ctx);
+	all.ctx = mem_ctx(NULL, "imap settings");
+	if (config_read(all.ctx, config, &filter, imap_settings, &all.settings,
 			err) < 0)
 		return -1;
-	all.capability = make_capability(NULL, &all.settings);
+	all.capability = make_capability(all.ctx, &all.settings);
 	all.per_session = config_has_filters(config);
 	all.titles = titles != NULL && str_is(str_of(titles), "yes");
 	return 0;
@@ -162,11 +164,13 @@ static void log_end(struct session *session)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "log");
 	const struct session_stats *stats = &session->stats;
+	const struct var *user = vars_user(ctx, user_name(session->user));
 	const struct var vars[] = {
 		{'i', "input", number_text(ctx, conn_bytes_in(session->conn))},
 		{'o', "output",
 		 number_text(ctx, conn_bytes_out(session->conn))},
-		{0, "session", NULL},
+		{0, "session", session->login->session_id},
+		{0, "rip", session->remote},
 		{0, "fetch_hdr_count", number_text(ctx, stats->hdr_count)},
 		{0, "fetch_hdr_bytes", number_text(ctx, stats->hdr_bytes)},
 		{0, "fetch_body_count", number_text(ctx, stats->body_count)},
@@ -176,6 +180,9 @@ static void log_end(struct session *session)
 		{0, "trashed", number_text(ctx, stats->trashed)},
 		{0, "appended", number_text(ctx, stats->appended)},
 		{0, "autoexpunged", "0"},
+		user[0],
+		user[1],
+		user[2],
 		{0},
 	};
 	struct err err;

@@ -43,7 +43,8 @@ const struct setting imap_settings[] = {
 		"%{expunged}, %{trashed} copied or moved to a \\Trash mailbox, "
 		"%{appended}, %{autoexpunged}, %{fetch_hdr_count}, "
 		"%{fetch_hdr_bytes}, %{fetch_body_count}, "
-		"%{fetch_body_bytes}."),
+		"%{fetch_body_bytes}, %{session}, %{rip}, and %u, %n, %d of "
+		"the user."),
 	S(imap_idle_notify_interval, "2 mins",
 	  "How often a client in IDLE is sent \"* OK Still here\", so that "
 	  "firewalls in between keep the connection; 0 is never."),

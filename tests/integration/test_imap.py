@@ -196,6 +196,20 @@ def test_disconnect_is_logged_in_dovecots_words(server):
         r'imap\(logger\)<\d+><[^>]+>: Info: Disconnected: Connection closed \(NOOP finished 0\.\d\d\d secs ago\) in=')
 
 
+def test_what_is_logged_at_the_end_can_be_set(make_server):
+    server = make_server('imap_logout_format = %n was here from %{rip}, %{appended} in, %{trashed} out, %{session}\n'
+                         'namespace inbox {\n  mailbox Trash {\n    auto = create\n'
+                         '    special_use = \\Trash\n  }\n}\n')
+    client = Lines(server.port('imap'), 'alice')
+    client.append('INBOX', MAIL)
+    client.append('INBOX', MAIL)
+    client.ok('SELECT INBOX')
+    client.ok('MOVE 2 Trash')
+    client.logout()
+    assert server.wait_log(r'imap\(alice\)<\d+><([^>]+)>: Info: Disconnected: Logged out '
+                           r'alice was here from 127\.0\.0\.1, 2 in, 1 out, \1')
+
+
 def test_many_at_once(server):
     """Eight clients on one mailbox: each sees a mailbox that makes sense all the time."""
     failures = []

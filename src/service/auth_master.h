@@ -42,16 +42,16 @@ struct auth_master *auth_master_new(const void *ctx, struct loop *loop,
 				    const char *socket_path);
 /* Ask; `fn` is called once, with an account that lives until it returns. */
 void auth_master_token(struct auth_master *auth, const struct auth_token *token,
-		       const struct auth_request_info *info,
-		       auth_master_fn *fn, void *fn_ctx);
+		       const struct auth_request_info *info, auth_master_fn *fn,
+		       void *fn_ctx);
 void auth_master_user(struct auth_master *auth, const char *user,
 		      const struct auth_request_info *info, auth_master_fn *fn,
 		      void *fn_ctx);
 
 /* The same for programs that wait: lda, doveadm. */
 int auth_user_lookup(const void *ctx, const char *socket_path, const char *user,
-		     const struct auth_request_info *info,
-		     struct account **out, struct err *err);
+		     const struct auth_request_info *info, struct account **out,
+		     struct err *err);
 /* The passdb's view (doveadm auth lookup): fields as "key=value". */
 int auth_pass_lookup(const void *ctx, const char *socket_path, const char *user,
 		     const struct auth_request_info *info,

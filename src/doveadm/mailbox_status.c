@@ -103,6 +103,7 @@ static int first_saved(struct user *user, const char *name, int64_t *out,
 	CLEANUP(mail_reader_end) struct mail_reader *reader = NULL;
 	struct range_set first = range_set_init(ctx);
 	const struct mail *mail;
+	int64_t received;
 	int found;
 
 	*out = 0;
@@ -114,9 +115,9 @@ static int first_saved(struct user *user, const char *name, int64_t *out,
 	range_set_add(&first, 1, 1);
 	reader = mail_reader_begin(ctx, box, &first);
 	found = mail_reader_next(reader, &mail, err);
-	if (found > 0)
-		*out = mail->saved;
-	return found < 0 ? -1 : 0;
+	if (found <= 0)
+		return found;
+	return mail_times(mail, &received, out, err);
 }
 
 static void print_first_saved(struct printer *printer, int64_t seconds)

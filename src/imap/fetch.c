@@ -260,6 +260,17 @@ static void begin_mail(struct fetch *fetch)
 	fetch->item = 0;
 }
 
+static int write_date(struct fetch *fetch, struct err *err)
+{
+	int64_t received, saved;
+
+	if (mail_times(fetch->mail, &received, &saved, err) < 0)
+		return -1;
+	begin_item(fetch, STR("INTERNALDATE"));
+	add_date(&fetch->cmd->session->line, received);
+	return 0;
+}
+
 static int write_item(struct fetch *fetch, const struct fetch_item *item,
 		      struct err *err)
 {
@@ -274,9 +285,7 @@ static int write_item(struct fetch *fetch, const struct fetch_item *item,
 		write_flags(fetch, item);
 		return 0;
 	case FETCH_INTERNALDATE:
-		begin_item(fetch, STR("INTERNALDATE"));
-		add_date(line, fetch->mail->received);
-		return 0;
+		return write_date(fetch, err);
 	case FETCH_SIZE:
 		return write_size(fetch, err);
 	case FETCH_ENVELOPE:

@@ -138,12 +138,16 @@ struct keywords {
 	uint64_t bits[INDEX_KEYWORDS_MAX / 64];
 };
 
+/* received and saved of a mail that was only seen in its directory: whoever
+ * asks for them looks at the file (storage/mail.h). */
+#define INDEX_TIME_UNKNOWN INT64_MIN
+
 struct index_record {
 	uint32_t uid;
 	uint8_t flags;
 	struct keywords keywords;
 	uint64_t modseq;
-	int64_t received; /* INTERNALDATE, seconds */
+	int64_t received; /* INTERNALDATE, seconds; or INDEX_TIME_UNKNOWN */
 	int64_t saved;    /* SAVEDATE, seconds; 0 if not known */
 	uint64_t size_physical, size_virtual; /* UINT64_MAX: not known */
 	/* How the driver finds it (Maildir: the file name; mbox: offset). In a

@@ -72,6 +72,7 @@ static int copy_one(struct copy *copy, struct index_txn *txn,
 		    struct index_record *record, struct err *err)
 {
 	struct mailbox *from = copy->from;
+	const struct driver *driver = from->disk->location->driver;
 	struct save_options options = {
 		.flags = record->flags,
 		.keywords = keywords_of_bits(copy->ctx, from->keywords,
@@ -80,6 +81,11 @@ static int copy_one(struct copy *copy, struct index_txn *txn,
 		.received = record->received,
 	};
 
+	if (record->received == INDEX_TIME_UNKNOWN) {
+		if (driver->look(from->disk, record, err) < 0)
+			return -1;
+		options.received = record->received;
+	}
 	if (save_add_link(copy->save, from, txn, record, &options, err) == 0)
 		return 0;
 	if (err->code != ERR_UNSUPPORTED)

@@ -109,6 +109,18 @@ int reader_parts(struct mail_reader *reader, const struct mime_message **out,
 
 /* --- what IMAP asks for ----------------------------------------------- */
 
+int mail_times(const struct mail *mail, int64_t *received_out,
+	       int64_t *saved_out, struct err *err)
+{
+	struct mail_reader *reader = mail->reader;
+
+	if (reader_times(reader, err) < 0)
+		return -1;
+	*received_out = reader->record.received;
+	*saved_out = reader->record.saved;
+	return 0;
+}
+
 int mail_size(const struct mail *mail, uint64_t *octets_out, struct err *err)
 {
 	struct mail_reader *reader = mail->reader;

@@ -28,7 +28,6 @@ struct mail {
 	uint8_t flags; /* MAIL_RECENT too */
 	struct keywords keywords;
 	uint64_t modseq;
-	int64_t received, saved;
 	struct mail_reader *reader;
 };
 
@@ -44,6 +43,10 @@ unsigned mail_reader_gone(const struct mail_reader *reader);
 /* For CLEANUP too. */
 void mail_reader_end(struct mail_reader **reader);
 
+/* INTERNALDATE, and when it was saved (0: not known), in seconds of 1970. Of
+ * the file if the index does not have them yet. */
+int mail_times(const struct mail *mail, int64_t *received_out,
+	       int64_t *saved_out, struct err *err);
 /* RFC822.SIZE: octets with CRLF line ends. */
 int mail_size(const struct mail *mail, uint64_t *octets_out, struct err *err);
 /* As sent to clients. From the cache if it is there; *out is valid up to the

@@ -92,39 +92,69 @@ void reader_learn(struct mail_reader *reader, enum index_field field,
 	reader->learnt_bytes += value.len + LEARNT_COST;
 }
 
+/* What the record says now is to be written. */
+static void learn_record(struct mail_reader *reader)
+{
+	const struct index_record *record = &reader->record;
+	struct looked *looked = reader->looked;
+
+	if (looked == NULL || looked->uid != reader->mail.uid) {
+		if (reader->learnt_ctx == NULL)
+			reader->learnt_ctx = mem_ctx(reader, "learnt");
+		looked = mem_new(reader->learnt_ctx, struct looked);
+		looked->next = reader->looked;
+		looked->uid = reader->mail.uid;
+		reader->looked = looked;
+		reader->learnt_bytes += LEARNT_COST;
+	}
+	looked->physical = record->size_physical;
+	looked->virtual = record->size_virtual;
+	looked->received = record->received;
+	looked->saved = record->saved;
+}
+
 void reader_sizes(struct mail_reader *reader, uint64_t physical,
 		  uint64_t virtual)
 {
 	struct index_record *record = &reader->record;
-	struct resized *resized;
 
 	if (record->size_physical == physical &&
 	    record->size_virtual == virtual)
 		return;
 	record->size_physical = physical;
 	record->size_virtual = virtual;
-	if (reader->learnt_ctx == NULL)
-		reader->learnt_ctx = mem_ctx(reader, "learnt");
-	resized = mem_new(reader->learnt_ctx, struct resized);
-	*resized = (struct resized){reader->resized, reader->mail.uid, physical,
-				    virtual};
-	reader->resized = resized;
-	reader->learnt_bytes += LEARNT_COST;
+	learn_record(reader);
 }
 
-static int write_sizes(struct mail_reader *reader, struct index_txn *txn,
-		       struct index_box *row, struct err *err)
+int reader_times(struct mail_reader *reader, struct err *err)
+{
+	struct driver_box *disk = reader->box->disk;
+
+	if (reader_record(reader, err) < 0)
+		return -1;
+	if (reader->record.received != INDEX_TIME_UNKNOWN)
+		return 0;
+	if (disk->location->driver->look(disk, &reader->record, err) < 0)
+		return -1;
+	learn_record(reader);
+	return 0;
+}
+
+static int write_records(struct mail_reader *reader, struct index_txn *txn,
+			 struct index_box *row, struct err *err)
 {
 	struct index_record record;
 
-	for (struct resized *r = reader->resized; r != NULL; r = r->next) {
-		if (index_record_get(txn, row->id, r->uid, &record, err) < 0) {
+	for (struct looked *l = reader->looked; l != NULL; l = l->next) {
+		if (index_record_get(txn, row->id, l->uid, &record, err) < 0) {
 			if (err->code != ERR_NOT_FOUND)
 				return -1;
 			continue;
 		}
-		record.size_physical = r->physical;
-		record.size_virtual = r->virtual;
+		record.size_physical = l->physical;
+		record.size_virtual = l->virtual;
+		record.received = l->received;
+		record.saved = l->saved;
 		if (index_record_put(txn, row, &record, err) < 0)
 			return -1;
 	}
@@ -159,7 +189,7 @@ static int write_learnt(struct mail_reader *reader, struct err *err)
 			      reader->learnt_bytes * 2);
 	if (mailbox_begin(reader->box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
-	if (write_sizes(reader, txn, &row, err) < 0 ||
+	if (write_records(reader, txn, &row, err) < 0 ||
 	    write_fields(reader, txn, row.id, err) < 0 ||
 	    index_commit(&txn, err) < 0)
 		return store_failed(reader->box->store, err);
@@ -182,7 +212,7 @@ static void flush_learnt(struct mail_reader *reader)
 	reader->learnt_ctx = NULL;
 	reader->learnt = NULL;
 	reader->learnt_end = &reader->learnt;
-	reader->resized = NULL;
+	reader->looked = NULL;
 	reader->learnt_bytes = 0;
 }
 
@@ -264,8 +294,6 @@ static void fill(struct mail_reader *reader, uint32_t seq)
 		.flags = record->flags,
 		.keywords = record->keywords,
 		.modseq = record->modseq,
-		.received = record->received,
-		.saved = record->saved,
 		.reader = reader,
 	};
 	if (range_set_has(&reader->box->view.recent, record->uid))

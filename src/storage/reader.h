@@ -49,10 +49,12 @@ struct learnt {
 	struct str value;
 };
 
-struct resized {
-	struct resized *next;
+/* What a look at the file told of a record. */
+struct looked {
+	struct looked *next;
 	uint32_t uid;
 	uint64_t physical, virtual;
+	int64_t received, saved;
 };
 
 struct mail_reader {
@@ -77,7 +79,7 @@ struct mail_reader {
 	TALLOC_CTX *learnt_ctx;
 	struct learnt *learnt, **learnt_end;
 	size_t learnt_bytes;
-	struct resized *resized;
+	struct looked *looked; /* latest first */
 };
 
 /* The transaction and the record of the mail at hand, again after a pause. */
@@ -98,6 +100,8 @@ int reader_parts(struct mail_reader *reader, const struct mime_message **out,
 /* What the mail's sizes really are. */
 void reader_sizes(struct mail_reader *reader, uint64_t physical,
 		  uint64_t virtual);
+/* See to it that the record has its times. */
+int reader_times(struct mail_reader *reader, struct err *err);
 /* Where the header ends, with the empty line; 0 if it does not end here. */
 size_t header_end(struct str text);
 

@@ -113,13 +113,35 @@ static enum search_answer match_day(int64_t day, int64_t wanted_time,
 	return yes_no(kind == on ? day == wanted : day >= wanted);
 }
 
-static enum search_answer match_saved(const struct search_node *node,
-				      const struct mail *mail)
+static enum search_answer match_time(const struct search_node *node,
+				     const struct mail *mail,
+				     enum search_cost cost, struct err *err)
 {
-	if (mail->saved == 0)
-		return SEARCH_NO;
-	return match_day(local_day(mail->saved), node->time,
-			 SEARCH_SAVED_BEFORE, SEARCH_SAVED_ON, node->kind);
+	int64_t received, saved;
+
+	if (cost < COST_FILE &&
+	    (reader_record(mail->reader, err) < 0 ||
+	     mail->reader->record.received == INDEX_TIME_UNKNOWN))
+		return SEARCH_LATER;
+	if (mail_times(mail, &received, &saved, err) < 0)
+		return SEARCH_FAILED;
+	switch (node->kind) {
+	case SEARCH_OLDER:
+		return yes_no(received <= node->time);
+	case SEARCH_YOUNGER:
+		return yes_no(received >= node->time);
+	case SEARCH_SAVED_BEFORE:
+	case SEARCH_SAVED_ON:
+	case SEARCH_SAVED_SINCE:
+		if (saved == 0)
+			return SEARCH_NO;
+		return match_day(local_day(saved), node->time,
+				 SEARCH_SAVED_BEFORE, SEARCH_SAVED_ON,
+				 node->kind);
+	default:
+		return match_day(local_day(received), node->time, SEARCH_BEFORE,
+				 SEARCH_ON, node->kind);
+	}
 }
 
 /* --- header fields ---------------------------------------------------- */
@@ -320,20 +342,16 @@ static enum search_answer match_one(const struct search_key *key,
 	case SEARCH_BEFORE:
 	case SEARCH_ON:
 	case SEARCH_SINCE:
-		return match_day(local_day(mail->received), node->time,
-				 SEARCH_BEFORE, SEARCH_ON, node->kind);
+	case SEARCH_OLDER:
+	case SEARCH_YOUNGER:
+	case SEARCH_SAVED_BEFORE:
+	case SEARCH_SAVED_ON:
+	case SEARCH_SAVED_SINCE:
+		return match_time(node, mail, cost, err);
 	case SEARCH_SENT_BEFORE:
 	case SEARCH_SENT_ON:
 	case SEARCH_SENT_SINCE:
 		return match_sent(node, mail, cost, err);
-	case SEARCH_SAVED_BEFORE:
-	case SEARCH_SAVED_ON:
-	case SEARCH_SAVED_SINCE:
-		return match_saved(node, mail);
-	case SEARCH_OLDER:
-		return yes_no(mail->received <= node->time);
-	case SEARCH_YOUNGER:
-		return yes_no(mail->received >= node->time);
 	case SEARCH_LARGER:
 	case SEARCH_SMALLER:
 		return match_size(node, mail, cost, err);

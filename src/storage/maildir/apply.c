@@ -348,6 +348,28 @@ static int stat_file(struct sync *sync, struct scan_entry *file,
 	return 0;
 }
 
+/* A name with both sizes spares a look at the file for now: it is what costs
+ * most in a directory of many. */
+static int fill_times(struct sync *sync, struct scan_entry *file,
+		      const int dir_fds[2], const struct file_name *name,
+		      struct index_record *record, struct err *err)
+{
+	struct stat st;
+	int ret;
+
+	record->size_physical = name->size;
+	record->size_virtual = name->vsize;
+	record->received = record->saved = INDEX_TIME_UNKNOWN;
+	if (name->size != UINT64_MAX && name->vsize != UINT64_MAX &&
+	    name->vsize >= name->size &&
+	    !sync->box->location->settings->maildir_broken_filename_sizes)
+		return 1;
+	ret = stat_file(sync, file, dir_fds, &st, err);
+	if (ret > 0)
+		maildir_looked(sync->box, &st, record);
+	return ret;
+}
+
 static int fill_record(struct sync *sync, const void *ctx,
 		       struct scan_entry *file, const int dir_fds[2],
 		       struct index_record *record, struct err *err)
@@ -355,11 +377,8 @@ static int fill_record(struct sync *sync, const void *ctx,
 	struct file_name name;
 	struct str psize = ext_field(file->ext, 'S');
 	struct str vsize = ext_field(file->ext, 'W');
-	struct stat st;
-	int ret = stat_file(sync, file, dir_fds, &st, err);
+	int ret;
 
-	if (ret <= 0)
-		return ret;
 	file_name_parse(file->name, &name);
 	if (psize.data != NULL && name.size == UINT64_MAX)
 		str_to_u64(psize, &name.size);
@@ -368,15 +387,9 @@ static int fill_record(struct sync *sync, const void *ctx,
 	memset(record, 0, sizeof(*record));
 	record->flags = name.flags;
 	record->keywords.bits[0] = name.keywords;
-	record->received = st.st_mtime;
-	record->saved = st.st_ctime;
-	record->size_physical = (uint64_t)st.st_size;
-	/* Sizes in the name are not always right: then neither is W=. */
-	record->size_virtual = name.vsize;
-	if (sync->box->location->settings->maildir_broken_filename_sizes ||
-	    (name.size != UINT64_MAX && name.size != (uint64_t)st.st_size) ||
-	    name.vsize < (uint64_t)st.st_size)
-		record->size_virtual = UINT64_MAX;
+	ret = fill_times(sync, file, dir_fds, &name, record, err);
+	if (ret <= 0)
+		return ret;
 	record->driver =
 		record_name_make(ctx, file->dir, file->name, file->ext);
 	return 1;

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "storage/maildir/maildir.h"
+#include "storage/user.h"
 
 enum { FIND_TRIES = 10 };
 
@@ -159,6 +160,38 @@ int maildir_open_mail(struct driver_box *box, struct index_record *record,
 	if (err->code != ERR_NOT_FOUND)
 		return -1;
 	return open_renamed(box, record, &name, out, err);
+}
+
+void maildir_looked(const struct driver_box *box, const struct stat *st,
+		    struct index_record *record)
+{
+	uint64_t size = (uint64_t)st->st_size;
+
+	/* Sizes in the name are not always right: then neither is W=. */
+	if (box->location->settings->maildir_broken_filename_sizes ||
+	    (record->size_physical != UINT64_MAX &&
+	     record->size_physical != size) ||
+	    record->size_virtual < size)
+		record->size_virtual = UINT64_MAX;
+	record->size_physical = size;
+	record->received = st->st_mtime;
+	record->saved = st->st_ctime;
+}
+
+int maildir_look(struct driver_box *box, struct index_record *record,
+		 struct err *err)
+{
+	CLEANUP(fd_close) int fd = -1;
+	struct driver_mail_file file;
+	struct stat st;
+
+	if (maildir_open_mail(box, record, &file, err) < 0)
+		return -1;
+	fd = file.fd;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "fstat(%s)", box->path);
+	maildir_looked(box, &st, record);
+	return 0;
 }
 
 char *maildir_guid(const void *ctx, const struct index_record *record)

@@ -15,6 +15,7 @@
 #define STORAGE_MAILDIR_MAILDIR_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -236,6 +237,11 @@ int maildir_save_publish(const void *ctx, struct index_txn *txn,
 			 struct str *driver_data_out, struct err *err);
 void maildir_save_end(struct driver_save *save);
 
+/* What stat() of its file says of a mail. */
+void maildir_looked(const struct driver_box *box, const struct stat *st,
+		    struct index_record *record);
+int maildir_look(struct driver_box *box, struct index_record *record,
+		 struct err *err);
 int maildir_open_mail(struct driver_box *box, struct index_record *record,
 		      struct driver_mail_file *out, struct err *err);
 char *maildir_guid(const void *ctx, const struct index_record *record);

@@ -194,11 +194,16 @@ static void settle_duplicate(struct scan *scan, const struct scan_entry *first,
 }
 
 /* Mail is in regular files; links are not followed out of here. */
-static bool is_mail(const struct dirent *entry)
+static bool is_mail(int fd, const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' &&
-	       (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN) &&
-	       strchr(entry->d_name, '\n') == NULL;
+	struct stat st;
+
+	if (entry->d_name[0] == '.' || strchr(entry->d_name, '\n') != NULL)
+		return false;
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type == DT_REG;
+	return fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 static void add_name(struct scan *scan, char dir, int fd, const char *text)
@@ -240,7 +245,7 @@ static int read_dir(struct scan *scan, const char *sub, struct err *err)
 		if (scan->count >= FILES_MAX)
 			return err_set(err, ERR_LIMIT, "%s has too many files",
 				       path);
-		if (is_mail(entry))
+		if (is_mail(dirfd(dir), entry))
 			add_name(scan, sub[0], dirfd(dir), entry->d_name);
 		errno = 0;
 	}

@@ -390,7 +390,8 @@ static void test_stray_and_double_files_do_no_harm(void **state)
 	assert_int_equal(fixture_count(f, "new") + fixture_count(f, "cur"), 5);
 }
 
-static void test_wrong_size_in_the_name_is_not_believed(void **state)
+/* Sizes in a name are taken as they are until somebody looks at the file. */
+static void test_wrong_size_in_the_name_goes_at_the_first_look(void **state)
 {
 	struct fixture *f = *state;
 	struct index_record record;
@@ -401,8 +402,12 @@ static void test_wrong_size_in_the_name_is_not_believed(void **state)
 	fixture_sync(f);
 	OK(index_begin(f->index, INDEX_READ, &txn, &err));
 	OK(index_record_get(txn, f->box->id, 1, &record, &err));
+	assert_int_equal(record.size_virtual, 10);
+	assert_true(record.received == INDEX_TIME_UNKNOWN);
+	OK(maildir_driver.look(f->box, &record, &err));
 	assert_int_equal(record.size_physical, 4);
 	assert_true(record.size_virtual == UINT64_MAX);
+	assert_true(record.received != INDEX_TIME_UNKNOWN);
 	index_rollback(&txn);
 }
 
@@ -412,7 +417,7 @@ static void test_sizes_of_the_uidlist_are_used(void **state)
 
 	fixture_file(f, "dovecot-uidlist",
 		     "3 V5 N3\n1 S2 W4 :1600000001.a\n"
-		     "2 S9 W9 :1600000002.b\n");
+		     "2 S9 :1600000002.b\n");
 	fixture_file(f, "cur/1600000001.a", "\n\n");
 	fixture_file(f, "cur/1600000002.b", "\n\n");
 	fixture_sync(f);
@@ -712,7 +717,7 @@ int main(void)
 		T(test_extension_fields_are_kept),
 		T(test_keywords_go_through_their_file),
 		T(test_stray_and_double_files_do_no_harm),
-		T(test_wrong_size_in_the_name_is_not_believed),
+		T(test_wrong_size_in_the_name_goes_at_the_first_look),
 		T(test_sizes_of_the_uidlist_are_used),
 		T(test_mail_is_found_after_a_rename),
 		T(test_failed_commit_takes_the_file_back),

@@ -29,9 +29,9 @@ enum {
 
 /* All sessions of this process, and what they share. */
 static struct {
-	TALLOC_CTX *ctx; /* all of what follows lives below it */
 	struct session *first;
 	struct session *current; /* whose prefix the log has */
+	TALLOC_CTX *ctx;         /* of settings and capability */
 	struct imap_settings settings;
 	char *capability;
 	bool per_session; /* settings depend on the connection */

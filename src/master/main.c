@@ -175,6 +175,7 @@ static void read_config(struct master *master)
 			  err.text);
 	}
 	print_lines(&warnings, LOG_LEVEL_WARNING);
+	master->warnings = mem_strndup(master, warnings.data, warnings.len);
 	if (config_read(master, master->config, NULL, base_settings,
 			&master->base, &err) < 0)
 		log_fatal(EXIT_FAILED, "%s", err.text);

@@ -87,6 +87,7 @@ struct master {
 	char *config_file;
 	char *key_password; /* -p: "ssl_key_password=..."; NULL without */
 	struct config *config;
+	char *warnings; /* of reading it: for the log, when there is one */
 	int config_fd;
 	struct base_settings base;
 	struct unit *units;

@@ -67,9 +67,9 @@ void master_stop_unit(struct unit *unit)
 /* --- reload ------------------------------------------------------------------
  */
 
-static void log_lines(enum log_level level, const struct buf *lines)
+static void log_lines(enum log_level level, struct str rest)
 {
-	struct str rest = str_n(lines->data, lines->len), line;
+	struct str line;
 
 	while (str_split(&rest, '\n', &line)) {
 		if (line.len > 0)
@@ -92,7 +92,7 @@ static int read_fresh(struct master *master, struct fresh *fresh,
 	if (config_load(master, master->config_file, 0, errors, &warnings,
 			&fresh->config, err) < 0)
 		return -1;
-	log_lines(LOG_LEVEL_WARNING, &warnings);
+	log_lines(LOG_LEVEL_WARNING, str_n(warnings.data, warnings.len));
 	if (master->key_password != NULL &&
 	    config_override(fresh->config, master->key_password, err) < 0)
 		return -1;
@@ -168,7 +168,7 @@ static void reload(struct master *master)
 	log_warning("SIGHUP received - reloading configuration");
 	if (read_fresh(master, &fresh, &errors, &err) < 0 ||
 	    listeners_bind(fresh.units, master->units) < 0) {
-		log_lines(LOG_LEVEL_ERROR, &errors);
+		log_lines(LOG_LEVEL_ERROR, str_n(errors.data, errors.len));
 		if (errors.len == 0)
 			log_error("%s", err.text);
 		log_error("The configuration has errors: the old one stays in "
@@ -459,6 +459,7 @@ int master_run(struct master *master)
 	log_through_process(master);
 	unit_start(log);
 	say_hello(master);
+	log_lines(LOG_LEVEL_WARNING, str_of(master->warnings));
 	start_units(master);
 	notify("READY=1");
 	loop_run(master->loop);

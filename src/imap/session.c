@@ -568,8 +568,7 @@ void imap_sessions_stop(struct service_env *env, const char *reason)
 	struct session *session, *next;
 
 	(void)env;
-	mem_free(all.stopping);
-	all.stopping = mem_strdup(NULL, reason);
+	all.stopping = mem_strdup(all.ctx, reason);
 	for (session = all.first; session != NULL; session = next) {
 		next = session->next;
 		enter(session);

@@ -366,13 +366,15 @@ static void failed(struct unit *unit, const struct process *process)
 
 	unit->failures = unit->last_failure == now ? unit->failures + 1 : 1;
 	unit->last_failure = now;
+	if (process->up) {
+		backoff_died(&unit->backoff);
+		return;
+	}
 	backoff_failed(&unit->backoff);
-	if (!process->up)
-		log_error("service(%s): command startup failed, throttling for "
-			  "%llu.%03llu secs",
-			  unit->name,
-			  (unsigned long long)unit->backoff.wait_ms / 1000,
-			  (unsigned long long)unit->backoff.wait_ms % 1000);
+	log_error("service(%s): command startup failed, throttling for "
+		  "%llu.%03llu secs",
+		  unit->name, (unsigned long long)unit->backoff.wait_ms / 1000,
+		  (unsigned long long)unit->backoff.wait_ms % 1000);
 }
 
 /* In the words of the process itself, as far as the log goes: its name stands

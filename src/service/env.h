@@ -143,7 +143,10 @@ void process_warn_limit(struct service_env *env, const char *what,
 struct backoff {
 	uint64_t until_ms, wait_ms, last_ms;
 };
+/* It does not start: wait up to a minute. */
 void backoff_failed(struct backoff *backoff);
+/* It ran before something ended it: others need it back soon. */
+void backoff_died(struct backoff *backoff);
 /* 0: now. */
 uint64_t backoff_left_ms(const struct backoff *backoff);
 /* One row of WIRE_LIST. */

@@ -187,7 +187,7 @@ static void worker_readable(void *ctx, unsigned events)
 	} else if (ret < 0) {
 		/* Died before it served anybody: something is wrong. */
 		if (!worker->leaving && worker->total == 0)
-			backoff_failed(&manager->backoff);
+			backoff_died(&manager->backoff);
 		worker_free(worker);
 		manager_check_end(manager);
 	}

@@ -21,6 +21,7 @@
 enum {
 	WARN_EVERY_MS = 60 * 1000,
 	BACKOFF_FIRST_MS = 100,
+	BACKOFF_DIED_MS = 1000,
 	BACKOFF_MAX_MS = 60 * 1000,
 	GROUPS_MAX = 64,
 };
@@ -236,19 +237,29 @@ void process_warn_limit(struct service_env *env, const char *what,
 		channel_send_type(&env->up, WIRE_DROP);
 }
 
-void backoff_failed(struct backoff *backoff)
+static void wait_longer(struct backoff *backoff, uint64_t most)
 {
 	uint64_t now = clock_monotonic_ms();
 
 	/* Who has lived for long starts over. */
 	if (backoff->wait_ms == 0 || now - backoff->last_ms > BACKOFF_MAX_MS)
 		backoff->wait_ms = BACKOFF_FIRST_MS;
-	else if (backoff->wait_ms < BACKOFF_MAX_MS / 2)
-		backoff->wait_ms *= 2;
 	else
-		backoff->wait_ms = BACKOFF_MAX_MS;
+		backoff->wait_ms *= 2;
+	if (backoff->wait_ms > most)
+		backoff->wait_ms = most;
 	backoff->last_ms = now;
 	backoff->until_ms = now + backoff->wait_ms;
+}
+
+void backoff_failed(struct backoff *backoff)
+{
+	wait_longer(backoff, BACKOFF_MAX_MS);
+}
+
+void backoff_died(struct backoff *backoff)
+{
+	wait_longer(backoff, BACKOFF_DIED_MS);
 }
 
 uint64_t backoff_left_ms(const struct backoff *backoff)

@@ -322,7 +322,7 @@ static void child_ended(void *ctx, pid_t pid, bool failed)
 
 	(void)pid;
 	if (failed && !template->leaving)
-		backoff_failed(&template->backoff);
+		backoff_died(&template->backoff);
 }
 
 static void on_child(void *ctx, unsigned signal)

@@ -336,11 +336,12 @@ def test_status_counts_what_is_there(server):
     assert result.stderr.startswith("doveadm(stats): Error: Mailbox Nope: Failed to lookup mailbox status: ")
 
 
-def test_looking_leaves_recent_to_the_client(server):
-    deliver(server, "recent")
-    assert run(server, "mailbox", "status", "-u", "recent", "recent firstsaved", "INBOX").startswith(
+def test_looking_leaves_recent_to_the_client(make_server):
+    server = make_server()
+    deliver(server, "alice")
+    assert run(server, "mailbox", "status", "-u", "alice", "recent firstsaved", "INBOX").startswith(
         "INBOX recent=1 ")
-    client = Lines(server.port("imap"), "recent")
+    client = Lines(server.port("imap"), "alice")
     assert any(line == b"* 1 RECENT" for line in client.ok("SELECT INBOX"))
     client.logout()
 

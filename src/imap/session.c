@@ -44,7 +44,7 @@ static const char default_capability[] =
 	"CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED ESEARCH SEARCHRES WITHIN "
 	"LIST-STATUS MOVE STATUS=SIZE SPECIAL-USE";
 
-/* --- settings ------------------------------------------------------------- */
+/* settings */
 
 static char *make_capability(const void *ctx, const struct imap_settings *set)
 {
@@ -128,7 +128,7 @@ static int read_settings(struct session *session,
 	return 0;
 }
 
-/* --- whose turn it is ----------------------------------------------------- */
+/* whose turn it is */
 
 static void enter(struct session *session)
 {
@@ -152,7 +152,7 @@ void session_title(struct session *session, const char *state)
 			      state[0] == '\0' ? "" : " ", state);
 }
 
-/* --- the end -------------------------------------------------------------- */
+/* the end */
 
 static char *number_text(const void *ctx, uint64_t number)
 {
@@ -257,7 +257,7 @@ void session_deselect(struct session *session)
 	session->keywords_told = 0;
 }
 
-/* --- input ---------------------------------------------------------------- */
+/* input */
 
 enum imap_parse session_parse(struct session *session)
 {
@@ -461,7 +461,7 @@ static const struct conn_events events = {
 	.timeout = on_timeout,
 };
 
-/* --- the beginning -------------------------------------------------------- */
+/* the beginning */
 
 static bool want_stream(const struct imap_command *so_far, void *ctx)
 {
@@ -521,9 +521,12 @@ static int open_user(struct session *session,
 static void refuse(struct session *session, const struct err *err)
 {
 	CLEANUP(buf_free) struct buf text = buf_init(1024);
+	struct err internal;
 
-	log_error("User initialization failed: %s", err->text);
-	error_text(err, NULL, &text);
+	/* The reason may name the configuration: it is for the log only. */
+	err_set(&internal, ERR_TEMPORARY, "User initialization failed: %s",
+		err->text);
+	error_text(&internal, NULL, &text);
 	session_bye(session, text.data, "");
 	conn_close_later(session->conn);
 }

@@ -518,7 +518,20 @@ def test_kill_9_of_all_processes_of_a_service_is_mended(make_server, name):
             pass
 
     wait_for(lambda: can_login(server))
-    assert not set(victims) & set(server.pids())
+    wait_for(lambda: not set(victims) & set(server.pids()))
+    server.forgive()
+
+
+def test_a_client_is_not_told_what_is_wrong_with_the_configuration(make_server):
+    server = make_server("mail_location = bogus:/nowhere\n")
+    with socket.create_connection(("127.0.0.1", server.port("imap")), 10) as sock:
+        sock.sendall(b"a login alice secret\r\n")
+        said = b""
+        while b"BYE" not in said:
+            said += sock.recv(4096)
+    assert b"Internal error occurred" in said
+    assert b"bogus" not in said
+    assert server.wait_log(r"User initialization failed: .*bogus")
     server.forgive()
 
 

@@ -12,8 +12,7 @@
 
 struct buf;
 
-/* --- sessions.c: `owner` is the connection that reported it -----------------
- */
+/* sessions.c: `owner` is the connection that reported it */
 
 struct sessions;
 struct sessions *sessions_new(const void *ctx);
@@ -31,8 +30,7 @@ void sessions_each(const struct sessions *sessions,
 			      unsigned count),
 		   void *ctx);
 
-/* --- penalty.c: `now` in seconds
- * ----------------------------------------------- */
+/* penalty.c: `now` in seconds */
 
 struct penalties;
 struct penalties *penalties_new(const void *ctx);

@@ -35,8 +35,7 @@ static bool next_number(struct str *rest, uint32_t *out)
 	return next(rest, &word) && str_to_u32(word, out);
 }
 
-/* --- commands: false when the arguments are wrong
- * ----------------------------- */
+/* commands: false when the arguments are wrong */
 
 static bool cmd_version(struct client *client, struct str args)
 {
@@ -181,8 +180,7 @@ static const struct command {
 	{"PENALTY-DUMP", cmd_penalty_dump},
 };
 
-/* --- connections
- * ------------------------------------------------------------------ */
+/* connections */
 
 static void client_end(struct client *client)
 {

@@ -67,7 +67,7 @@ static void on_reply(void *ctx, const char *line, size_t len)
 	conn_write(client->conn, "\n", 1);
 }
 
-/* --- commands; false ends the connection --------------------------------- */
+/* commands; false ends the connection */
 
 static bool cmd_version(struct auth_client *client,
 			const struct auth_line *line)

@@ -109,7 +109,7 @@ struct userdb *dbs_userdb(const struct dbs *dbs, unsigned index)
 	return NULL;
 }
 
-/* --- asking a passdb ----------------------------------------------------- */
+/* asking a passdb */
 
 static enum pass_result compare(struct passdb *db, struct request *request,
 				const char *stored, bool may_wait)
@@ -179,7 +179,7 @@ void passdb_ask(struct passdb *db, struct request *request, bool may_wait,
 		answer->result = ask(db, request, may_wait, &answer->fields);
 }
 
-/* --- for drivers --------------------------------------------------------- */
+/* for drivers */
 
 static bool is_number(const char *text)
 {

@@ -47,7 +47,7 @@ static void end(struct exchange *exchange)
 	exchange->ended(exchange->ctx, exchange);
 }
 
-/* --- time ---------------------------------------------------------------- */
+/* time */
 
 static void on_sweep(void *ctx)
 {
@@ -125,7 +125,7 @@ static void delay(struct exchange *exchange)
 	set_delay_timer(exchange->auth);
 }
 
-/* --- results ------------------------------------------------------------- */
+/* results */
 
 static const char *fail_code(const struct request *request,
 			     enum pass_result result)
@@ -217,7 +217,7 @@ static void on_verified(void *ctx, struct request *request,
 		fail(ctx, result);
 }
 
-/* --- steps --------------------------------------------------------------- */
+/* steps */
 
 static void fail_base64(struct exchange *exchange, bool initial)
 {

@@ -84,7 +84,7 @@ static void send_fail(struct question *question, const char *command)
 	question_end(question);
 }
 
-/* --- USER and REQUEST ----------------------------------------------------- */
+/* USER and REQUEST */
 
 /* May the peer know what the userdb says of this user? */
 static bool is_allowed(const struct master *master,
@@ -265,8 +265,7 @@ static bool cmd_user(struct master *master, const struct auth_line *line)
 	return ok;
 }
 
-/* --- PASS ------------------------------------------------------------------
- */
+/* PASS */
 
 static void on_pass(void *ctx, struct request *request, enum pass_result result)
 {
@@ -318,8 +317,7 @@ static bool cmd_pass(struct master *master, const struct auth_line *line)
 	return ok;
 }
 
-/* --- LIST ------------------------------------------------------------------
- */
+/* LIST */
 
 static void list_name(void *ctx, const char *name)
 {
@@ -409,8 +407,7 @@ static bool cmd_list(struct master *master, const struct auth_line *line)
 	return true;
 }
 
-/* --- CACHE-FLUSH -----------------------------------------------------------
- */
+/* CACHE-FLUSH */
 
 static bool cmd_cache_flush(struct master *master, const struct auth_line *line)
 {
@@ -429,8 +426,7 @@ static bool cmd_cache_flush(struct master *master, const struct auth_line *line)
 	return true;
 }
 
-/* --- lines ------------------------------------------------------------------
- */
+/* lines */
 
 static bool cmd_version(struct master *master, const struct auth_line *line)
 {

@@ -38,7 +38,7 @@ struct request *request_new(const void *ctx, const struct auth_settings *set)
 	return request;
 }
 
-/* --- arguments of the protocol ------------------------------------------ */
+/* arguments of the protocol */
 
 static void set_ip(struct request *request, struct ip *ip, const char *text)
 {
@@ -163,7 +163,7 @@ void request_write(const struct request *request, struct buf *out)
 		buf_add(out, "\tdebug");
 }
 
-/* --- names --------------------------------------------------------------- */
+/* names */
 
 static void translate(char *name, const char *pairs)
 {
@@ -270,7 +270,7 @@ void request_set_password(struct request *request, const char *password)
 	request->password = mem_strdup(request, password);
 }
 
-/* --- %-variables --------------------------------------------------------- */
+/* %-variables */
 
 static const char *shown_ip(struct request *request, const struct ip *ip)
 {
@@ -366,7 +366,7 @@ const char *request_expand(struct request *request, const char *format)
 	return out;
 }
 
-/* --- fields -------------------------------------------------------------- */
+/* fields */
 
 static void check_nets(struct request *request, const char *key,
 		       const struct ip *ip, const char *nets)
@@ -457,7 +457,7 @@ void request_set_templates(struct request *request, const char *fields,
 	}
 }
 
-/* --- log ------------------------------------------------------------------ */
+/* log */
 
 static void write_prefix(const struct request *request, struct buf *out)
 {

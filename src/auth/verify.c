@@ -42,7 +42,7 @@ static void finish(struct verify *verify, enum pass_result result)
 	fn(ctx, request, result);
 }
 
-/* --- which passdbs count ------------------------------------------------- */
+/* which passdbs count */
 
 static bool word_matches(const char *list, const char *what)
 {
@@ -98,7 +98,7 @@ static bool is_skipped(const struct verify *verify, const struct passdb *db)
 	       !user_wanted(db, verify->request);
 }
 
-/* --- what an answer leads to --------------------------------------------- */
+/* what an answer leads to */
 
 /* A master user was accepted: from here on it is about the user that he wants
  * to be. */
@@ -239,7 +239,7 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 	obey(verify, result);
 }
 
-/* --- asking --------------------------------------------------------------- */
+/* asking */
 
 static void remember(struct verify *verify, const struct pass_answer *answer)
 {

@@ -77,7 +77,7 @@ void utf8_put(struct buf *out, uint32_t code)
 	buf_append(out, bytes, len);
 }
 
-/* --- modified UTF-7 ---------------------------------------------------- */
+/* modified UTF-7 */
 
 static const char alphabet[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";

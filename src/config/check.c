@@ -129,7 +129,7 @@ static void check_sections(struct parser *parser,
 	}
 }
 
-/* --- what is accepted for Dovecot's sake only -------------------------- */
+/* what is accepted for Dovecot's sake only */
 
 /* Names, each once, in one line. */
 static void add_once(struct buf *out, const char *text)

@@ -44,7 +44,7 @@ struct config_filter {
 	struct ip local, remote;
 };
 
-/* --- reading a file (master, doveconf, doveadm, lda) ------------------- */
+/* reading a file (master, doveconf, doveadm, lda) */
 
 enum {
 	CONFIG_KEEP_FILES = 1 << 0, /* leave "<path" as it is */
@@ -65,7 +65,7 @@ int config_override(struct config *config, const char *assignment,
 /* The path that config_load() was given. */
 const char *config_path(const struct config *config);
 
-/* --- the snapshot ------------------------------------------------------ */
+/* the snapshot */
 
 /* Put it into a sealed memfd that children inherit or receive. */
 int config_seal(const struct config *config, int *fd_out, struct err *err);
@@ -78,7 +78,7 @@ int config_unseal(const void *ctx, int fd, struct config **out,
 int config_open(const void *ctx, const char *path, struct config **out,
 		struct err *err);
 
-/* --- asking ------------------------------------------------------------ */
+/* asking */
 
 /* Fill the struct that `rows` describe, for `filter` (may be NULL). Text in it
  * belongs to ctx, or to the table. Values were checked when the file was

@@ -81,7 +81,7 @@ void section_key(const struct config_section *section, struct buf *out)
 		add_escaped(section->name, out);
 }
 
-/* --- which settings ---------------------------------------------------- */
+/* which settings */
 
 static bool differs(const struct setting *row, const char *value)
 {
@@ -126,7 +126,7 @@ bool dump_wanted(const struct dump *dump, const struct node *node,
 	return true;
 }
 
-/* --- values ------------------------------------------------------------ */
+/* values */
 
 void dump_value(const struct dump *dump, const struct setting *row,
 		const struct entry *entry, struct buf *out)
@@ -183,7 +183,7 @@ static void dump_setting(const struct dump *dump, const struct node *node,
 	buf_putc(dump->out, '\n');
 }
 
-/* --- sections ---------------------------------------------------------- */
+/* sections */
 
 void dump_indent(const struct dump *dump, unsigned indent)
 {
@@ -364,7 +364,7 @@ void dump_section(const struct dump *dump, const struct node *node,
 	}
 }
 
-/* --- filters ----------------------------------------------------------- */
+/* filters */
 
 enum { CHAIN_MAX = 8 };
 
@@ -465,7 +465,7 @@ static void dump_filters(const struct dump *dump)
 		dump_block(dump, blocks[i].section);
 }
 
-/* --- all --------------------------------------------------------------- */
+/* all */
 
 static void fill_presets(struct node *node)
 {

@@ -9,7 +9,7 @@
 
 enum { VALUE_TEXT_MAX = 1 << 21, PATH_TEXT_MAX = 4096 };
 
-/* --- -m ---------------------------------------------------------------- */
+/* m */
 
 static const char mail_names[] =
 	"mail_ mailbox_ maildir_ mbox_ mdbox_ namespace plugin imapc_ pop3c_ "
@@ -83,7 +83,7 @@ bool module_has(const char *module, const char *name)
 	return false;
 }
 
-/* --- by path ----------------------------------------------------------- */
+/* by path */
 
 static bool key_matches(const struct config_section *section, struct str wanted)
 {
@@ -233,7 +233,7 @@ bool dump_name(const struct dump *dump, const char *path)
 	return dump_below(&inner, tree, str_of(path), path, 0);
 }
 
-/* --- -S ---------------------------------------------------------------- */
+/* S */
 
 static void simple_below(const struct dump *dump, const struct node *node,
 			 const char *path)

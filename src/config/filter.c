@@ -148,7 +148,7 @@ size_t filter_match(const struct config *config,
 	return matches.count;
 }
 
-/* --- merged sections --------------------------------------------------- */
+/* merged sections */
 
 struct view {
 	const struct node **blocks; /* that made it */

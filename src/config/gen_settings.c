@@ -61,7 +61,7 @@ static void add_preset(const struct setting *row, struct buf *out)
 		buf_putc(out, '"');
 }
 
-/* --- dovetail-settings(7) ---------------------------------------------- */
+/* dovetail-settings(7) */
 
 static void add_roff(const char *text, struct buf *out)
 {
@@ -138,7 +138,7 @@ static void man_page(struct buf *out)
 	buf_add(out, ".SH SEE ALSO\ndoveconf(1), dovetail(8)\n");
 }
 
-/* --- conf.d ------------------------------------------------------------ */
+/* conf.d */
 
 struct generator {
 	const char *directory;

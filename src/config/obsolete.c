@@ -15,7 +15,7 @@ static const char *value_text(const struct statement *statement,
 	return strcmp(statement->key, key) == 0 ? value : NULL;
 }
 
-/* --- settings that have another name or none --------------------------- */
+/* settings that have another name or none */
 
 static const struct {
 	const char *name, *instead; /* NULL where there is none */
@@ -65,7 +65,7 @@ static bool set_renamed(struct parser *parser, struct node *node,
 	return false;
 }
 
-/* --- settings with other values ---------------------------------------- */
+/* settings with other values */
 
 static bool set_file(struct parser *parser, struct node *node,
 		     const struct statement *statement)
@@ -208,7 +208,7 @@ static bool set_sieve(struct parser *parser, struct node *node,
 	return true;
 }
 
-/* --- imap_client_workarounds ------------------------------------------- */
+/* imap_client_workarounds */
 
 static bool set_workarounds(struct parser *parser, struct node *node,
 			    const struct statement *statement)
@@ -242,7 +242,7 @@ static bool set_workarounds(struct parser *parser, struct node *node,
 	return changed;
 }
 
-/* --- protocols --------------------------------------------------------- */
+/* protocols */
 
 static bool has_word(const char *list, const char *wanted)
 {
@@ -329,8 +329,6 @@ static bool set_protocols(struct parser *parser, struct node *node,
 	parse_set_text(parser, node, "protocols", text.data);
 	return true;
 }
-
-/* --------------------------------------------------------------------- */
 
 /* Another name for it, which 2.3 takes in silence. */
 static bool set_namespace_location(struct parser *parser, struct node *node,

@@ -88,7 +88,7 @@ struct node *parse_section(const struct parser *parser)
 				  : parser->open[parser->depth - 1].node;
 }
 
-/* --- values ------------------------------------------------------------ */
+/* values */
 
 static const char *section_kind(const struct node *node)
 {
@@ -319,7 +319,7 @@ void parse_set_text(struct parser *parser, struct node *node, const char *name,
 	parse_set(parser, node, &statement);
 }
 
-/* --- sections ---------------------------------------------------------- */
+/* sections */
 
 struct node *parse_open(struct parser *parser, struct node *parent,
 			const char *kind, const char *name)
@@ -504,7 +504,7 @@ static void close_section(struct parser *parser)
 	parser->depth--;
 }
 
-/* --- statements -------------------------------------------------------- */
+/* statements */
 
 static void run_statement(struct parser *parser,
 			  const struct statement *statement)

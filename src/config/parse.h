@@ -59,7 +59,7 @@ void parse_set_text(struct parser *parser, struct node *node, const char *name,
 /* Read all statements of a text into `config`'s root. */
 void parse_text(struct parser *parser, struct str text);
 
-/* --- files (include.c) --------------------------------------------------- */
+/* files (include.c) */
 
 /* Read a file and what it includes. Returns -1 if it can't be read. */
 int parse_file(struct parser *parser, const char *path, struct err *err);
@@ -69,7 +69,7 @@ void parse_include(struct parser *parser, const char *pattern, bool required);
 char *parse_path(const struct parser *parser, const void *ctx,
 		 const char *path);
 
-/* --- values (value.c) ---------------------------------------------------- */
+/* values (value.c) */
 
 /* Expand "$name" words of `text` as seen from `node`; `self` is the setting
  * that is being set. *raw_out is what doveconf shows without -x. */
@@ -80,7 +80,7 @@ const char *value_expand(struct parser *parser, struct node *node,
 const char *value_file(struct parser *parser, const char *key,
 		       const char *path);
 
-/* --- obsolete forms (obsolete*.c) ---------------------------------------- */
+/* obsolete forms (obsolete*.c) */
 
 /* Each returns whether it dealt with the statement. */
 bool obsolete_set(struct parser *parser, struct node *node,
@@ -89,7 +89,7 @@ bool obsolete_open(struct parser *parser, struct node *parent,
 		   const struct statement *statement);
 void obsolete_close(struct parser *parser, struct node *node);
 
-/* --- after all is read (check.c) ----------------------------------------- */
+/* after all is read (check.c) */
 
 void check_all(struct parser *parser);
 

@@ -43,7 +43,7 @@ static inline struct node *node_of(const struct config_section *section)
 	return (struct node *)section;
 }
 
-/* --- kinds of sections --------------------------------------------------- */
+/* kinds of sections */
 
 enum {
 	KIND_LIST = 1 << 0,   /* each block is a new one: passdb */
@@ -62,7 +62,7 @@ bool kind_is_filter(const char *name);
 /* A kind with that name in whatever parent, for suggestions. */
 const struct kind *kind_anywhere(const char *name);
 
-/* --- nodes --------------------------------------------------------------- */
+/* nodes */
 
 struct config *config_new(const void *ctx, const char *path);
 /* A new section below `parent` (NULL: a root); kind and name are copied. */
@@ -85,14 +85,14 @@ void node_merge(struct node *into, const struct node *from);
 void node_merge_sections(struct node *into, const struct node *from);
 void node_merge_section(struct node *into, const struct config_section *from);
 
-/* --- presets --------------------------------------------------------------*/
+/* presets */
 
 /* Fill config->presets from the tables and CONFIG_PRESETs. */
 void presets_load(struct config *config);
 /* Put the final values into presets such as "$default_internal_user". */
 void presets_expand(struct config *config);
 
-/* --- filters ------------------------------------------------------------- */
+/* filters */
 
 enum { BLOCKS_MAX = 256 };
 

@@ -96,7 +96,7 @@ static struct spec parse_spec(struct str in)
 	return spec;
 }
 
-/* --- modifiers: each puts its result in place of the value ------------- */
+/* modifiers: each puts its result in place of the value */
 
 static void change_case(struct buf *value, char (*fold)(char))
 {
@@ -267,7 +267,7 @@ static void append_range(struct buf *out, struct str value,
 	buf_add_str(out, value);
 }
 
-/* --- variables --------------------------------------------------------- */
+/* variables */
 
 const struct var *vars_find(const struct var *vars, char key, struct str name)
 {
@@ -411,7 +411,7 @@ int vars_expand(const void *ctx, const char *format, const struct var *vars,
 	return 0;
 }
 
-/* --- questions --------------------------------------------------------- */
+/* questions */
 
 /* "md5;rounds=2:user" and "if;%u;..." use what is inside of them. */
 static bool name_has(struct str inside, const char *name)

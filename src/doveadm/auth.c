@@ -30,7 +30,7 @@ struct attempt {
 	char cookie[128]; /* of the connection */
 };
 
-/* --- the client protocol ------------------------------------------------- */
+/* the client protocol */
 
 static int handshake(struct attempt *attempt, struct client *client,
 		     struct err *err)
@@ -253,8 +253,7 @@ int cmd_auth_login(struct doveadm *adm, int argc, char **argv)
 	return try_user(adm, argc, argv, true);
 }
 
-/* --- passdb and cache ------------------------------------------------------
- */
+/* passdb and cache */
 
 static void show_passdb(const char *user, const char *field,
 			const char *const *fields)

@@ -56,8 +56,7 @@ static const enum log_level levels[] = {LOG_LEVEL_DEBUG, LOG_LEVEL_INFO,
 					LOG_LEVEL_FATAL};
 enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
 
-/* --- test ------------------------------------------------------------------
- */
+/* test */
 
 static void log_to(struct doveadm *adm, const struct log_settings *settings,
 		   const char *path)
@@ -101,8 +100,7 @@ int cmd_log_test(struct doveadm *adm, int argc, char **argv)
 	return EX_OK;
 }
 
-/* --- find ------------------------------------------------------------------
- */
+/* find */
 
 int cmd_log_find(struct doveadm *adm, int argc, char **argv)
 {
@@ -141,8 +139,7 @@ int cmd_log_find(struct doveadm *adm, int argc, char **argv)
 	return EX_OK;
 }
 
-/* --- reopen, errors ----------------------------------------------------------
- */
+/* reopen, errors */
 
 int cmd_log_reopen(struct doveadm *adm, int argc, char **argv)
 {

@@ -77,8 +77,7 @@ struct printer *mail_printer(struct doveadm *adm,
 	return printer;
 }
 
-/* --- one user --------------------------------------------------------------
- */
+/* one user */
 
 static int with_rights(struct run *run, const void *ctx,
 		       const struct account *account)
@@ -164,8 +163,7 @@ static int run_caller(struct run *run)
 	return status;
 }
 
-/* --- many users ------------------------------------------------------------
- */
+/* many users */
 
 /* auth takes the mask for a hint only: names may come that don't match. */
 static int run_names(struct run *run, const char *mask,

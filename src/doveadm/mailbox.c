@@ -66,8 +66,7 @@ static void failed(int *status, const char *what, const char *name,
 		*status = status_of(err);
 }
 
-/* --- create ----------------------------------------------------------------
- */
+/* create */
 
 static int create(void *ctx, struct user *user)
 {
@@ -97,8 +96,7 @@ int cmd_mailbox_create(struct doveadm *adm, int argc, char **argv)
 		       : mail_run(adm, &change.targets, NULL, create, &change);
 }
 
-/* --- delete ----------------------------------------------------------------
- */
+/* delete */
 
 static bool is_empty(struct user *user, const char *name, struct err *err)
 {
@@ -186,8 +184,7 @@ int cmd_mailbox_delete(struct doveadm *adm, int argc, char **argv)
 		       : mail_run(adm, &change.targets, NULL, delete, &change);
 }
 
-/* --- rename ----------------------------------------------------------------
- */
+/* rename */
 
 static int rename_one(void *ctx, struct user *user)
 {
@@ -226,8 +223,7 @@ int cmd_mailbox_rename(struct doveadm *adm, int argc, char **argv)
 	return mail_run(adm, &change.targets, NULL, rename_one, &change);
 }
 
-/* --- subscriptions -----------------------------------------------------------
- */
+/* subscriptions */
 
 static int subscribe(void *ctx, struct user *user)
 {
@@ -267,8 +263,7 @@ int cmd_mailbox_unsubscribe(struct doveadm *adm, int argc, char **argv)
 	return change_subscriptions(adm, argc, argv, false);
 }
 
-/* --- mutf7 -------------------------------------------------------------------
- */
+/* mutf7 */
 
 int cmd_mailbox_mutf7(struct doveadm *adm, int argc, char **argv)
 {

@@ -27,7 +27,7 @@ enum {
 	PROC_STAT_MAX = 4096
 };
 
-/* --- signals ------------------------------------------------------------- */
+/* signals */
 
 /* 0 if no master runs. */
 static pid_t master_pid(struct doveadm *adm)
@@ -105,7 +105,7 @@ int cmd_stop(struct doveadm *adm, int argc, char **argv)
 	return give_up("Process %d did not end", (int)pid);
 }
 
-/* --- the master's socket ------------------------------------------------- */
+/* the master's socket */
 
 static struct client *connect_master(struct doveadm *adm)
 {
@@ -129,7 +129,7 @@ static struct client *connect_master(struct doveadm *adm)
 	return client;
 }
 
-/* --- rows ---------------------------------------------------------------- */
+/* rows */
 
 static const char *const service_columns[] = {"name",
 					      "process_count",

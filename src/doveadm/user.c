@@ -86,7 +86,7 @@ bool user_is_mask(const char *name)
 	return strpbrk(name, "*?") != NULL;
 }
 
-/* --- one user ------------------------------------------------------------ */
+/* one user */
 
 static const char *number(const void *ctx, unsigned long value)
 {
@@ -294,7 +294,7 @@ static int look_up_all(struct lookup *lookup, int count, char **names)
 	return status;
 }
 
-/* --- masks --------------------------------------------------------------- */
+/* masks */
 
 static bool matches_any(const char *name, int count, char **masks)
 {

@@ -37,8 +37,7 @@ struct filter {
 	const char *network; /* NULL is all */
 };
 
-/* --- asking anvil ----------------------------------------------------------
- */
+/* asking anvil */
 
 /* "imap/192.0.2.1/alice <tab> pid <tab> count" */
 static bool session_parse(const void *ctx, struct str line, struct session *out)
@@ -123,8 +122,7 @@ static int filter_take(struct filter *filter, int count, char **words)
 	return EX_OK;
 }
 
-/* --- who -------------------------------------------------------------------
- */
+/* who */
 
 static bool same_group(const struct session *a, const struct session *b)
 {
@@ -247,8 +245,7 @@ int cmd_who(struct doveadm *adm, int argc, char **argv)
 	return EX_OK;
 }
 
-/* --- kick ------------------------------------------------------------------
- */
+/* kick */
 
 /* A process that serves somebody else too is spared without -f. */
 static bool spared(const struct sessions *all, const struct filter *filter,

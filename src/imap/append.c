@@ -83,7 +83,7 @@ static enum cmd_result finish(struct append *append)
 	return cmd_sync(cmd, 0, buf_steal(cmd, &text));
 }
 
-/* --- one message's arguments ---------------------------------------------- */
+/* one message's arguments */
 
 /* [flags] [date] literal; NULL or what is wrong. */
 static const char *parse_message(struct append *append,
@@ -156,7 +156,7 @@ static bool begin_message(struct append *append, const struct imap_arg *args)
 	return true;
 }
 
-/* --- the literal ---------------------------------------------------------- */
+/* the literal */
 
 static void end_message(struct append *append)
 {
@@ -192,7 +192,7 @@ static bool take_literal(struct append *append)
 	return true;
 }
 
-/* --- the whole of it ------------------------------------------------------ */
+/* the whole of it */
 
 /* After a literal: the end of the command, or the next message. */
 static enum cmd_result next_part(struct append *append, bool *again)

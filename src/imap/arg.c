@@ -79,7 +79,7 @@ void buf_quoted_mailbox(struct buf *out, const char *name)
 	imap_write_nstring(out, str_n(utf7.data, utf7.len));
 }
 
-/* --- sets ----------------------------------------------------------------- */
+/* sets */
 
 static bool uid_set(struct cmd *cmd, struct str text, struct range_set *out)
 {
@@ -124,7 +124,7 @@ bool cmd_set(struct cmd *cmd, const struct imap_arg *arg,
 	return false;
 }
 
-/* --- flags ---------------------------------------------------------------- */
+/* flags */
 
 static const struct {
 	const char *name;

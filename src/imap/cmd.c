@@ -64,7 +64,7 @@ const struct command *command_find(struct str name, bool uid)
 	return NULL;
 }
 
-/* --- running -------------------------------------------------------------- */
+/* running */
 
 static void cmd_end(struct cmd *cmd)
 {
@@ -180,7 +180,7 @@ char *cmd_describe(const void *ctx, const struct cmd *cmd)
 			  states[cmd->waits_for]);
 }
 
-/* --- answers -------------------------------------------------------------- */
+/* answers */
 
 static void add_times(struct buf *out, uint64_t ran, uint64_t waited)
 {
@@ -315,7 +315,7 @@ enum cmd_result cmd_error(struct cmd *cmd, const struct err *err,
 	return cmd_reply(cmd, "NO %s", text.data);
 }
 
-/* --- writing -------------------------------------------------------------- */
+/* writing */
 
 void line_flush(struct session *session)
 {

@@ -61,7 +61,7 @@ void cmd_continue(struct session *session);
  * child of ctx. */
 char *cmd_describe(const void *ctx, const struct cmd *cmd);
 
-/* --- answers: all return CMD_DONE ----------------------------------------- */
+/* answers: all return CMD_DONE */
 
 /* "OK Check completed" and the like, with tag and times around. */
 enum cmd_result cmd_reply(struct cmd *cmd, const char *fmt, ...)
@@ -78,7 +78,7 @@ void error_text(const struct err *err, const char *mailbox, struct buf *out);
 /* For a parse that failed before there was a command. */
 void session_bad(struct session *session, struct str tag, const char *problem);
 
-/* --- arguments ------------------------------------------------------------ */
+/* arguments */
 
 /* An astring: NIL is one, too, as any atom (RFC 3501 section 9). */
 bool arg_string(const struct imap_arg *arg, struct str *out);
@@ -99,7 +99,7 @@ bool cmd_flags(struct cmd *cmd, const struct imap_arg *args, uint8_t *flags_out,
 const char *flags_parse(const void *ctx, const struct imap_arg *args,
 			uint8_t *flags_out, const char *const **keywords_out);
 
-/* --- writing -------------------------------------------------------------- */
+/* writing */
 
 /* Answers collect in session->line and go out from there. */
 void line_flush(struct session *session);
@@ -119,7 +119,7 @@ void tell_flags(struct session *session);
 /* The same if there are keywords that were not told yet. */
 void tell_new_keywords(struct session *session);
 
-/* --- telling what changed ------------------------------------------------- */
+/* telling what changed */
 
 enum {
 	TELL_NO_EXPUNGES = 1 << 0,
@@ -133,7 +133,7 @@ enum cmd_result cmd_sync(struct cmd *cmd, unsigned flags, const char *reply);
 /* Go on with it; for who gave no reply, while cmd->sync is set. */
 enum cmd_result cmd_sync_more(struct cmd *cmd);
 
-/* --- the commands --------------------------------------------------------- */
+/* the commands */
 
 enum cmd_result cmd_capability(struct cmd *cmd);
 enum cmd_result cmd_noop(struct cmd *cmd);

@@ -31,7 +31,7 @@ static int fetch_free(struct fetch *fetch)
 	return 0;
 }
 
-/* --- small items ---------------------------------------------------------- */
+/* small items */
 
 static void two_digits(char *out, int number)
 {
@@ -131,7 +131,7 @@ static int write_structure(struct fetch *fetch, enum fetch_kind kind,
 	return 0;
 }
 
-/* --- text ----------------------------------------------------------------- */
+/* text */
 
 static void count_text(struct fetch *fetch, const struct fetch_item *item,
 		       uint64_t octets)
@@ -247,7 +247,7 @@ static int send_text(struct fetch *fetch, struct err *err)
 	return 1;
 }
 
-/* --- one mail ------------------------------------------------------------- */
+/* one mail */
 
 static void begin_mail(struct fetch *fetch)
 {
@@ -298,7 +298,7 @@ static int write_item(struct fetch *fetch, const struct fetch_item *item,
 	return 0;
 }
 
-/* --- the whole of it ------------------------------------------------------ */
+/* the whole of it */
 
 /* The item at hand is of a mail that others expunged. */
 static void tell_expunged(struct fetch *fetch)

@@ -37,7 +37,7 @@ static void add_once(struct fetch *fetch, enum fetch_kind kind)
 	add_item(fetch, kind);
 }
 
-/* --- sections ------------------------------------------------------------- */
+/* sections */
 
 static const char bad_section[] = "Invalid BODY[..] section";
 
@@ -212,7 +212,7 @@ static const char *parse_section(struct fetch *fetch,
 	return NULL;
 }
 
-/* --- items ---------------------------------------------------------------- */
+/* items */
 
 static void add_rfc822(struct fetch *fetch, const char *label,
 		       enum section_kind kind)

@@ -15,7 +15,7 @@
 
 enum {
 	DONE_LINE_MAX = 16,
-	REST_MS = 2000, /* after which nothing is expected soon */
+	REST_MS = 500, /* after which nothing is expected soon */
 };
 
 struct idle {
@@ -96,7 +96,7 @@ static void watch_mailbox(struct idle *idle)
 	idle->poll = timer_new(loop, every, poll_again, idle);
 }
 
-/* --- DONE ----------------------------------------------------------------- */
+/* DONE */
 
 static enum cmd_result end(struct cmd *cmd, bool done)
 {

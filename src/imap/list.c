@@ -25,7 +25,7 @@ struct list {
 	size_t count, at;
 };
 
-/* --- arguments ------------------------------------------------------------ */
+/* arguments */
 
 static const char *parse_select(const struct imap_arg *arg, struct list *list)
 {
@@ -156,7 +156,7 @@ static const char *parse_list(struct cmd *cmd, struct list *list)
 	return arg->kind == IMAP_ARG_END ? NULL : "Extra arguments";
 }
 
-/* --- answers -------------------------------------------------------------- */
+/* answers */
 
 static void add_separator(struct buf *line, char separator)
 {

@@ -150,7 +150,7 @@ enum cmd_result cmd_unsubscribe(struct cmd *cmd)
 	return cmd_reply(cmd, "OK Unsubscribe completed");
 }
 
-/* --- the selected one ----------------------------------------------------- */
+/* the selected one */
 
 enum cmd_result cmd_close(struct cmd *cmd)
 {

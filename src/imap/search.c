@@ -57,7 +57,7 @@ static const char *parse_return(const struct imap_arg *arg, unsigned *wanted)
 	return NULL;
 }
 
-/* --- results -------------------------------------------------------------- */
+/* results */
 
 static void add_extreme(struct buf *line, const char *word, uint32_t number)
 {
@@ -116,7 +116,7 @@ static void save(struct cmd *cmd, const struct search_state *state,
 		range_set_add(saved, last->last, last->last);
 }
 
-/* --- running -------------------------------------------------------------- */
+/* running */
 
 static enum cmd_result search_end(struct cmd *cmd)
 {

@@ -84,7 +84,7 @@ static struct search_node *new_node(struct search_args *args,
 	return node;
 }
 
-/* --- values --------------------------------------------------------------- */
+/* values */
 
 static const char *to_utf8(struct search_args *args, struct str text)
 {
@@ -185,7 +185,7 @@ static const char *parse_set(struct search_args *args, struct str text,
 	return NULL;
 }
 
-/* --- keys ----------------------------------------------------------------- */
+/* keys */
 
 static const char *parse_key(struct search_args *args,
 			     const struct imap_arg **arg, unsigned depth,

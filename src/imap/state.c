@@ -71,7 +71,7 @@ enum cmd_result cmd_enable(struct cmd *cmd)
 	return cmd_reply(cmd, "OK Enabled");
 }
 
-/* --- NAMESPACE ------------------------------------------------------------ */
+/* NAMESPACE */
 
 static void tell_namespaces(struct session *session, enum namespace_kind kind)
 {

@@ -26,7 +26,7 @@ enum {
 	KEYWORD_MAX_LEN = 1024,
 };
 
-/* --- rows as bytes ------------------------------------------------------- */
+/* rows as bytes */
 
 static void row_encode(const struct box_row *row, unsigned char *at)
 {
@@ -112,7 +112,7 @@ static int row_put(struct index_txn *txn, const struct box_row *row,
 	return 0;
 }
 
-/* --- a writer's rows ----------------------------------------------------- */
+/* a writer's rows */
 
 static struct txn_box *txn_box_add(struct index_txn *txn, uint32_t id)
 {
@@ -161,7 +161,7 @@ void txn_boxes_free(struct index_txn *txn)
 	HASH_CLEAR(hh, txn->boxes);
 }
 
-/* --- names --------------------------------------------------------------- */
+/* names */
 
 static struct str name_key(struct str name, char room[NAME_KEY_PLAIN + 1])
 {
@@ -263,7 +263,7 @@ bool index_box_next(struct index_txn *txn, const void *ctx, char **at,
 	return true;
 }
 
-/* --- mailboxes ----------------------------------------------------------- */
+/* mailboxes */
 
 int index_box_get(struct index_txn *txn, uint32_t id, struct index_box *out,
 		  struct err *err)
@@ -443,7 +443,7 @@ int index_box_delete(struct index_txn *txn, uint32_t id, struct err *err)
 	return 0;
 }
 
-/* --- keywords ------------------------------------------------------------ */
+/* keywords */
 
 static struct str keywords_key(uint32_t box, unsigned char room[8])
 {

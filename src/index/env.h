@@ -85,7 +85,7 @@ struct index_txn {
 	struct txn_box *recent; /* the one used last */
 };
 
-/* --- lmdb.c: LMDB, guarded. All return its codes. ------------------------ */
+/* lmdb.c: LMDB, guarded. All return its codes. */
 
 /* Take SIGBUS, SIGSEGV and SIGABRT. */
 void lmdb_guard_install(void);
@@ -132,7 +132,7 @@ int lmdb_env_err(struct index *index, struct err *err, int code,
 /* A value that cannot be: marks both and says ERR_CORRUPT. */
 int index_corrupt(struct index_txn *txn, struct err *err, const char *what);
 
-/* --- index.c ------------------------------------------------------------- */
+/* index.c */
 
 /* Before a transaction: room in the map for what it may add. */
 int index_grow(struct index *index, struct err *err);
@@ -142,7 +142,7 @@ int index_renew(struct index *index, struct err *err);
 /* The same if another process has done so. */
 int index_replaced(struct index *index, struct err *err);
 
-/* --- box.c --------------------------------------------------------------- */
+/* box.c */
 
 /* A writer's copy of the row; ERR_NOT_FOUND. */
 int txn_box_get(struct index_txn *txn, uint32_t id, struct txn_box **out,
@@ -157,7 +157,7 @@ void txn_boxes_free(struct index_txn *txn);
 int table_clear(struct index_txn *txn, enum table table, struct str prefix,
 		struct err *err);
 
-/* --- uids.c: the bitmap of UIDs ------------------------------------------ */
+/* uids.c: the bitmap of UIDs */
 
 int uids_set(struct index_txn *txn, struct txn_box *box, uint32_t uid, bool on,
 	     struct err *err);

@@ -48,7 +48,7 @@ static const char *const table_names[TABLES] = {
 static struct index *registry;
 static unsigned keep_open = 4;
 
-/* --- sizes --------------------------------------------------------------- */
+/* sizes */
 
 /* Address space that a file of `used` octets gets. It costs no memory, but a
  * process with a vsz_limit must not spend all of that on it. */
@@ -70,7 +70,7 @@ void index_reserve(struct index *index, uint64_t bytes)
 		index->reserve = bytes;
 }
 
-/* --- boots and clean ends ------------------------------------------------ */
+/* boots and clean ends */
 
 /* "" if the kernel does not tell: then all is trusted. */
 static const char *boot_id(void)
@@ -116,7 +116,7 @@ int index_sync(struct index *index, struct err *err)
 			    (size_t)len, index->mode, err);
 }
 
-/* --- the header row ------------------------------------------------------ */
+/* the header row */
 
 static int header_write(struct index_txn *txn, struct err *err)
 {
@@ -216,7 +216,7 @@ static int env_check(struct index *index, struct err *err)
 	return tables_setup(index, INDEX_WRITE, &trust, err);
 }
 
-/* --- opening ------------------------------------------------------------- */
+/* opening */
 
 /* LMDB maps the file and locks through shared memory: both are right on one
  * machine only. */
@@ -415,7 +415,7 @@ int index_replaced(struct index *index, struct err *err)
 	return err_set(err, ERR_CORRUPT, "index %s was replaced", index->dir);
 }
 
-/* --- the registry -------------------------------------------------------- */
+/* the registry */
 
 static void registry_remove(struct index *index)
 {

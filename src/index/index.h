@@ -35,7 +35,7 @@ struct err;
 struct index;
 struct index_txn;
 
-/* --- the environment ----------------------------------------------------- */
+/* the environment */
 
 /* Open (made if missing) the environment in directory `dir`; index_close()
  * gives it back. The same dir gives the same handle within a process. */
@@ -73,7 +73,7 @@ void index_reserve(struct index *index, uint64_t bytes);
  * that nothing changed. Costs no system call. */
 uint64_t index_generation(struct index *index);
 
-/* --- mailboxes ----------------------------------------------------------- */
+/* mailboxes */
 
 enum { INDEX_KEYWORDS_MAX = 256 };
 
@@ -123,7 +123,7 @@ int index_keywords_put(struct index_txn *txn, uint32_t box,
 		       const char *const *names, unsigned count,
 		       struct err *err);
 
-/* --- records ------------------------------------------------------------- */
+/* records */
 
 enum {
 	MAIL_SEEN = 1 << 0,
@@ -183,7 +183,7 @@ int index_record_expunge(struct index_txn *txn, struct index_box *box,
 bool index_changes_since(struct index_txn *txn, uint32_t box, uint64_t modseq,
 			 struct range_set *changed, struct range_set *expunged);
 
-/* --- cache --------------------------------------------------------------- */
+/* cache */
 
 enum index_field {
 	INDEX_ENVELOPE = 1,   /* mime_envelope()'s text */

@@ -133,7 +133,7 @@ static MDB_val val_of(struct str s)
 	return val;
 }
 
-/* --- the environment ----------------------------------------------------- */
+/* the environment */
 
 static int env_setup(struct index *index, size_t map_size)
 {
@@ -241,7 +241,7 @@ bool lmdb_file_whole(struct index *index)
 	return (uint64_t)st.st_size >= lmdb_used(index);
 }
 
-/* --- transactions -------------------------------------------------------- */
+/* transactions */
 
 int lmdb_begin(struct index *index, struct index_txn *txn)
 {
@@ -319,7 +319,7 @@ int lmdb_dbi_open(struct index_txn *txn, const char *name, bool create,
 	return code;
 }
 
-/* --- rows ---------------------------------------------------------------- */
+/* rows */
 
 /* Read one octet of each page, while a fault can still be caught. */
 static int touch(const MDB_val *val)
@@ -458,7 +458,7 @@ int lmdb_cursor_del(struct index_txn *txn, enum table table)
 	return code;
 }
 
-/* --- failures ------------------------------------------------------------ */
+/* failures */
 
 static bool is_damage(int code)
 {

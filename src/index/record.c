@@ -17,7 +17,7 @@ enum {
 	EXPUNGES_MIN = 16384,
 };
 
-/* --- keys and values ----------------------------------------------------- */
+/* keys and values */
 
 static struct str record_key(uint32_t box, uint32_t uid, unsigned char room[8])
 {
@@ -100,7 +100,7 @@ static int record_write(struct index_txn *txn, uint32_t box,
 	return 0;
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* reading */
 
 int index_record_get(struct index_txn *txn, uint32_t box, uint32_t uid,
 		     struct index_record *out, struct err *err)
@@ -168,7 +168,7 @@ void index_record_uids(struct index_txn *txn, uint32_t box,
 		index_corrupt(txn, &err, "UIDs");
 }
 
-/* --- counting ------------------------------------------------------------ */
+/* counting */
 
 /* Add (sign 1) or take away (-1) what a record counts. Wraps rather than fails
  * on a damaged row: these are unsigned numbers that clients are told. */
@@ -232,7 +232,7 @@ static int change_del(struct index_txn *txn, uint32_t box, uint64_t modseq,
 	return lmdb_err(txn, err, code, "delete change");
 }
 
-/* --- writing ------------------------------------------------------------- */
+/* writing */
 
 int index_record_append(struct index_txn *txn, struct index_box *box,
 			struct index_record *record, struct err *err)

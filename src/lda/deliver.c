@@ -34,7 +34,7 @@ char *delivery_id(const void *ctx)
 	return buf_steal(ctx, &text);
 }
 
-/* --- the log ----------------------------------------------------------- */
+/* the log */
 
 static char *field_text(const void *ctx, struct str header, const char *name)
 {
@@ -128,7 +128,7 @@ static void set_log_prefix(const void *ctx, const struct delivery *delivery)
 	log_prefix_set(prefix);
 }
 
-/* --- saving ------------------------------------------------------------ */
+/* saving */
 
 static unsigned open_flags(const struct lda_settings *set)
 {

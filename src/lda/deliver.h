@@ -39,14 +39,14 @@ char *delivery_id(const void *ctx);
 int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	    struct err *err);
 
-/* --- addresses --------------------------------------------------------- */
+/* addresses */
 
 /* "user+detail@domain" to "user@domain" and "detail" (NULL if there is none;
  * `delimiters` empty: never). Children of ctx. */
 void address_split(const void *ctx, const char *address, const char *delimiters,
 		   char **user_out, char **detail_out);
 
-/* --- the fields on top ------------------------------------------------- */
+/* the fields on top */
 
 struct trace {
 	const char *from;

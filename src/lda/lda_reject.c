@@ -151,8 +151,7 @@ static void write_report(struct lda *lda, const char *to, const char *recipient,
 	buf_printf(out, "\n--%s--\n", boundary);
 }
 
-/* --- sending ---------------------------------------------------------------
- */
+/* sending */
 
 static void split_command(struct lda *lda, const char *to, char **args)
 {

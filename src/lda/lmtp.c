@@ -58,7 +58,7 @@ void lmtp_reset(struct lmtp_session *session)
 	session->state = LMTP_READY;
 }
 
-/* --- the end ----------------------------------------------------------- */
+/* the end */
 
 static int session_free(struct lmtp_session *session)
 {
@@ -135,7 +135,7 @@ static void timeout(void *ctx)
 	lmtp_end(session, bye, "Disconnected for inactivity");
 }
 
-/* --- input ------------------------------------------------------------- */
+/* input */
 
 static size_t take_line(struct lmtp_session *session, struct str in)
 {

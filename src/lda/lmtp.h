@@ -90,7 +90,7 @@ struct lmtp_session {
 	struct lmtp_session *prev, *next;
 };
 
-/* --- lmtp.c ------------------------------------------------------------ */
+/* lmtp.c */
 
 void lmtp_session_new(struct lmtp_process *process,
 		      const struct service_client *client);
@@ -106,18 +106,18 @@ void lmtp_start_tls(struct lmtp_session *session);
 /* Go on with input after a lookup. */
 void lmtp_resume(struct lmtp_session *session);
 
-/* --- lmtp_command.c ---------------------------------------------------- */
+/* lmtp_command.c */
 
 void lmtp_command(struct lmtp_session *session, const struct smtp_line *line);
 /* Answer a wrong command; too many in a row end the session. */
 void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* --- lmtp_rcpt.c ------------------------------------------------------- */
+/* lmtp_rcpt.c */
 
 void lmtp_rcpt(struct lmtp_session *session, struct str args);
 
-/* --- lmtp_data.c ------------------------------------------------------- */
+/* lmtp_data.c */
 
 void lmtp_data_begin(struct lmtp_session *session);
 /* Returns the octets used; at the end of the data it delivers and replies. */
@@ -125,7 +125,7 @@ size_t lmtp_data_feed(struct lmtp_session *session, struct str in);
 void lmtp_bdat(struct lmtp_session *session, struct str args);
 size_t lmtp_chunk_feed(struct lmtp_session *session, struct str in);
 
-/* --- lmtp_user.c ------------------------------------------------------- */
+/* lmtp_user.c */
 
 /* The user's storage, from the last delivery if nothing about the account has
  * changed. Call with the user's rights. The process keeps it. */

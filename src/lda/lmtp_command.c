@@ -33,7 +33,7 @@ void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
 	va_end(args);
 }
 
-/* --- LHLO -------------------------------------------------------------- */
+/* LHLO */
 
 /* The name goes into Received: what no host name has becomes '?'. */
 static char *clean_helo(const void *ctx, struct str name)
@@ -75,7 +75,7 @@ static void cmd_lhlo(struct lmtp_session *session, struct str args)
 		lmtp_reply(session, "250 STARTTLS");
 }
 
-/* --- MAIL -------------------------------------------------------------- */
+/* MAIL */
 
 static bool has_workaround(struct lmtp_session *session, const char *name)
 {
@@ -184,7 +184,7 @@ static void cmd_rcpt(struct lmtp_session *session, struct str args)
 	lmtp_rcpt(session, tolerate(session, session->ctx, args, "TO"));
 }
 
-/* --- the others -------------------------------------------------------- */
+/* the others */
 
 static bool no_args(struct lmtp_session *session, struct str args)
 {

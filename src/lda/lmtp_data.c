@@ -78,7 +78,7 @@ void lmtp_data_begin(struct lmtp_session *session)
 	lmtp_reply(session, "354 OK");
 }
 
-/* --- one recipient ----------------------------------------------------- */
+/* one recipient */
 
 static const char *mailbox_of(const struct lmtp_session *session,
 			      const struct lmtp_rcpt *rcpt)
@@ -162,7 +162,7 @@ static void reply_failure(struct lmtp_session *session,
 			   rcpt->address);
 }
 
-/* --- all of them ------------------------------------------------------- */
+/* all of them */
 
 static void deliver_all(struct lmtp_session *session)
 {
@@ -207,7 +207,7 @@ size_t lmtp_data_feed(struct lmtp_session *session, struct str in)
 	return used;
 }
 
-/* --- BDAT (RFC 3030) ----------------------------------------------------- */
+/* BDAT (RFC 3030) */
 
 /* NULL, or why there can be none now. */
 static const char *chunk_refusal(const struct lmtp_session *session)

@@ -80,7 +80,7 @@ static void refuse(struct lmtp_session *session, const struct lmtp_rcpt *rcpt,
 			   rcpt->address);
 }
 
-/* --- lmtp_user_concurrency_limit ----------------------------------------- */
+/* lmtp_user_concurrency_limit */
 
 static const struct ip nowhere;
 
@@ -127,7 +127,7 @@ static void counted_others(void *ctx, unsigned others)
 	lmtp_resume(session);
 }
 
-/* --- who is it? ---------------------------------------------------------- */
+/* who is it? */
 
 static void looked_up(void *ctx, const struct account *account,
 		      const struct err *err)

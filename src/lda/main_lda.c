@@ -33,7 +33,7 @@ static const char usage[] =
 	"                    [-r <final envelope recipient>]\n"
 	"                    [-o <setting>=<value>]\n";
 
-/* --- the command line ---------------------------------------------------- */
+/* the command line */
 
 static bool take_override(struct lda_options *options, const char *text)
 {
@@ -98,7 +98,7 @@ static void read_options(struct lda_options *options, int argc, char **argv)
 	}
 }
 
-/* --- settings and log ---------------------------------------------------- */
+/* settings and log */
 
 static int read_config(struct lda *lda, struct err *err)
 {
@@ -156,7 +156,7 @@ static void clean_environment(const struct lda *lda)
 	}
 }
 
-/* --- the user ------------------------------------------------------------ */
+/* the user */
 
 /* Without -d it is the one who runs this, and nobody is asked. */
 static int own_account(struct lda *lda, struct err *err)
@@ -217,7 +217,7 @@ static int open_user(struct lda *lda, const char *session_id, struct err *err)
 			 err);
 }
 
-/* --- the delivery -------------------------------------------------------- */
+/* the delivery */
 
 /* The MTA returns the mail, with this as the reason. */
 static int explain(const char *reason)

@@ -42,8 +42,7 @@ void errors_add(struct errors *errors, const struct entry *entry)
 	errors->next = (errors->next + 1) % LOG_KEEP;
 }
 
-/* --- a reader ---------------------------------------------------------------
- */
+/* a reader */
 
 struct reader {
 	struct service_env *env;

@@ -24,7 +24,7 @@ struct entry {
 	struct str prefix, text;
 };
 
-/* --- line.c ------------------------------------------------------------- */
+/* line.c */
 
 /* `line` without its end, from the pipe of `service`. */
 void line_parse(struct str line, struct str service, struct entry *out);
@@ -32,7 +32,7 @@ void line_parse(struct str line, struct str service, struct entry *out);
  * if it is no such line. */
 pid_t line_child(const struct entry *entry);
 
-/* --- output.c ------------------------------------------------------------- */
+/* output.c */
 
 struct output;
 /* The files or syslog that the settings name. */
@@ -44,8 +44,7 @@ void output_reopen(struct output *output);
 /* The line as it stands in a file, without the time. Child of ctx. */
 char *output_format(const void *ctx, const struct entry *entry);
 
-/* --- errors.c ---------------------------------------------------------------
- */
+/* errors.c */
 
 struct errors;
 struct errors *errors_new(const void *ctx);
@@ -53,8 +52,7 @@ void errors_add(struct errors *errors, const struct entry *entry);
 void errors_serve(struct errors *errors, struct service_env *env,
 		  const struct service_client *client);
 
-/* --- pipes.c
- * ------------------------------------------------------------------ */
+/* pipes.c */
 
 struct pipes;
 struct pipes *pipes_new(const void *ctx, struct loop *loop,

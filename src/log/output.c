@@ -60,8 +60,7 @@ static int facility_of(const char *name)
 	return LOG_MAIL;
 }
 
-/* --- targets
- * -------------------------------------------------------------------- */
+/* targets */
 
 static void target_open(struct target *target)
 {
@@ -157,8 +156,7 @@ void output_reopen(struct output *output)
 	}
 }
 
-/* --- lines
- * ------------------------------------------------------------------------ */
+/* lines */
 
 char *output_format(const void *ctx, const struct entry *entry)
 {

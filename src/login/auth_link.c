@@ -45,8 +45,7 @@ struct auth_link {
 
 static void link_connect(struct auth_link *link);
 
-/* --- requests ---------------------------------------------------------------
- */
+/* requests */
 
 static void forget(struct auth_link *link, struct client *client)
 {
@@ -75,9 +74,7 @@ static void lost(struct auth_link *link, const char *why)
 					(void (*)(void *))link_connect, link);
 }
 
-/* --- handshake
- * ----------------------------------------------------------------
- */
+/* handshake */
 
 static bool is_word(struct str word)
 {
@@ -140,9 +137,7 @@ static bool shake(struct auth_link *link, const struct auth_line *line)
 	return true;
 }
 
-/* --- answers
- * ------------------------------------------------------------------
- */
+/* answers */
 
 static const char *value_of(const void *ctx, const struct auth_line *line,
 			    const char *key)
@@ -277,8 +272,7 @@ const char *auth_link_cookie(const struct auth_link *link)
 	return link->cookie;
 }
 
-/* --- asking ------------------------------------------------------------------
- */
+/* asking */
 
 static void write_ip(struct buf *out, const char *ip_key, const char *port_key,
 		     const struct ip *ip)

@@ -99,7 +99,7 @@ static void find_security(struct client *client)
 			  ip_equal(&client->real_remote, &client->real_local);
 }
 
-/* --- greeting ------------------------------------------------------------- */
+/* greeting */
 
 static void greet(struct client *client)
 {
@@ -141,8 +141,7 @@ void client_start_tls(struct client *client)
 	conn_start_tls(client->conn, client->tls_ctx, on_secured);
 }
 
-/* --- events ----------------------------------------------------------------
- */
+/* events */
 
 static void on_input(void *ctx)
 {
@@ -202,8 +201,7 @@ static const struct conn_events client_events = {
 	.timeout = on_timeout,
 };
 
-/* --- begin ------------------------------------------------------------------
- */
+/* begin */
 
 void client_set_remote(struct client *client, const struct ip *ip)
 {

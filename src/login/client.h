@@ -113,8 +113,7 @@ size_t client_max_input(const struct client *client);
 /* Time runs from now on. */
 void client_restart_timeout(struct client *client);
 
-/* --- sasl.c ----------------------------------------------------------------
- */
+/* sasl.c */
 
 /* AUTHENTICATE: `initial` is base64 or {NULL, 0}. The answer comes through the
  * protocol's functions. */
@@ -129,13 +128,11 @@ void client_sasl_input(struct client *client);
 void client_auth_answer(struct client *client,
 			const struct auth_answer *answer);
 
-/* --- handover.c ------------------------------------------------------------
- */
+/* handover.c */
 
 void client_hand_over(struct client *client);
 
-/* --- log.c -----------------------------------------------------------------
- */
+/* log.c */
 
 /* "TEXT: user=<...>, method=..., ..." by login_log_format. */
 void client_log(const struct client *client, uint32_t mail_pid,

@@ -59,8 +59,7 @@ void handover_link_forget(struct handover_link *link, struct client *client)
 	client->handover_id = 0;
 }
 
-/* --- the client's way on -----------------------------------------------------
- */
+/* the client's way on */
 
 static void proxy_done(void *ctx, uint64_t to_client, uint64_t to_session,
 		       const char *why)

@@ -51,7 +51,7 @@ static void imap_init(struct client *client)
 	client->data = data;
 }
 
-/* --- answers ------------------------------------------------------------- */
+/* answers */
 
 static void reply(struct client *client, const char *text)
 {
@@ -161,8 +161,7 @@ static void imap_bye(struct client *client, const char *text)
 		conn_printf(client->conn, "* BYE %s\r\n", text);
 }
 
-/* --- commands: false if the client is gone or has to wait ------------------
- */
+/* commands: false if the client is gone or has to wait */
 
 static bool bad(struct client *client, const char *text)
 {
@@ -302,8 +301,7 @@ static bool run(struct client *client, const struct imap_command *command)
 	return bad_command(client);
 }
 
-/* --- input -----------------------------------------------------------------
- */
+/* input */
 
 static void set_tag(struct client *client)
 {

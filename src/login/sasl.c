@@ -140,8 +140,7 @@ void client_login(struct client *client, struct str user, struct str password)
 	start(client, "PLAIN", str_n(response.data, response.len));
 }
 
-/* --- the client's responses ------------------------------------------------
- */
+/* the client's responses */
 
 static bool is_base64(struct str line)
 {
@@ -193,8 +192,7 @@ void client_sasl_input(struct client *client)
 		client->protocol->input(client);
 }
 
-/* --- auth's answers ---------------------------------------------------------
- */
+/* auth's answers */
 
 /* "Temporary authentication failure. [host:2026-11-22 14:50:37]": the words
  * that lead from a user's report to the log. */

@@ -37,8 +37,7 @@ struct options {
 	char dump; /* 'n' or 'a': as doveconf */
 };
 
-/* --- short answers -----------------------------------------------------------
- */
+/* short answers */
 
 static void build_options(void)
 {
@@ -82,8 +81,7 @@ _Noreturn static void be_doveconf(const struct options *options)
 		  strerror(errno));
 }
 
-/* --- options
- * -------------------------------------------------------------------- */
+/* options */
 
 enum { OPT_BUILD = 256, OPT_HELP, OPT_HOST, OPT_VERSION };
 
@@ -149,8 +147,7 @@ static void read_options(int argc, char **argv, struct options *options)
 		log_fatal(EXIT_FAILED, "Unknown argument: %s", argv[optind]);
 }
 
-/* --- the configuration
- * ------------------------------------------------------------ */
+/* the configuration */
 
 static void print_lines(const struct buf *lines, enum log_level level)
 {
@@ -197,8 +194,7 @@ static void ask_password(struct master *master)
 		log_fatal(EXIT_FAILED, "%s", err.text);
 }
 
-/* --- commands
- * ------------------------------------------------------------------------ */
+/* commands */
 
 static int command(struct master *master, const char *name)
 {
@@ -228,8 +224,7 @@ static int command(struct master *master, const char *name)
 	return EXIT_FAILURE;
 }
 
-/* --- into the background
- * ----------------------------------------------------------------- */
+/* into the background */
 
 /* The parent answers for us: 0 once the server runs. */
 static void go_background(int *ready)

@@ -105,8 +105,7 @@ struct master {
 	struct master_client *clients;
 };
 
-/* --- units.c ----------------------------------------------------------------
- */
+/* units.c */
 
 /* The services of a configuration with their listeners, not yet bound.
  * Children of ctx. */
@@ -115,8 +114,7 @@ int units_read(const void *ctx, struct master *master,
 	       struct unit **out, struct err *err);
 struct unit *unit_find(struct unit *units, const char *name);
 
-/* --- listen.c
- * ----------------------------------------------------------------- */
+/* listen.c */
 
 /* Bind all; sockets of `old` with the same address go on. Each failure is
  * logged; -1 if there was any, and `old` still has all that is its. */
@@ -129,8 +127,7 @@ bool unit_pending(const struct unit *unit);
 /* Sockets that systemd gave us. */
 void listeners_inherit(void);
 
-/* --- process.c
- * ------------------------------------------------------------------ */
+/* process.c */
 
 /* Start the unit's process; failing is logged and tried again later. */
 void unit_start(struct unit *unit);
@@ -139,16 +136,14 @@ void process_tell(struct process *process, unsigned char what);
 void processes_kill(struct master *master, int signal, bool log_too);
 int pipe_for(struct master *master, const char *name);
 
-/* --- supervise.c
- * ------------------------------------------------------------------- */
+/* supervise.c */
 
 int master_run(struct master *master);
 void master_stop_unit(struct unit *unit);
 /* A process answered or ended: queries may be complete. */
 void master_clients_update(struct master *master);
 
-/* --- basedir.c
- * ------------------------------------------------------------------------ */
+/* basedir.c */
 
 int basedir_prepare(struct master *master, struct err *err);
 /* The pid of a running master, 0 if there is none. */
@@ -156,9 +151,7 @@ pid_t basedir_running(const char *base_dir);
 int basedir_claim(struct master *master, struct err *err);
 void basedir_release(struct master *master);
 
-/* --- client.c
- * ---------------------------------------------------------------------------
- */
+/* client.c */
 
 int clients_listen(struct master *master, struct err *err);
 void clients_close(struct master *master);

@@ -31,8 +31,7 @@ enum {
 	ROWS_MAX = FRAME_MAX,
 };
 
-/* --- pipes to the log
- * ----------------------------------------------------------- */
+/* pipes to the log */
 
 static void tell_log(struct master *master, const struct log_pipe *pipe)
 {
@@ -76,8 +75,7 @@ static void tell_log_all(struct master *master)
 		tell_log(master, one);
 }
 
-/* --- the child's side
- * --------------------------------------------------------------- */
+/* the child's side */
 
 /* What the child has where: `fds` in order from descriptor 0. */
 static int move_fds(const int *fds, int count)
@@ -174,8 +172,7 @@ _Noreturn static void child(const struct unit *unit, const int *fds, int count)
 	_exit(EXIT_EXEC);
 }
 
-/* --- the parent's side
- * ----------------------------------------------------------------- */
+/* the parent's side */
 
 static void send_start(struct unit *unit)
 {

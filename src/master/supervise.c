@@ -64,8 +64,7 @@ void master_stop_unit(struct unit *unit)
 		process_tell(unit->process, WIRE_RETIRE);
 }
 
-/* --- reload ------------------------------------------------------------------
- */
+/* reload */
 
 static void log_lines(enum log_level level, struct str rest)
 {
@@ -190,8 +189,7 @@ static void reload(struct master *master)
 	notify("READY=1");
 }
 
-/* --- stop
- * ---------------------------------------------------------------------- */
+/* stop */
 
 static struct process *log_process(struct master *master)
 {
@@ -318,8 +316,7 @@ static void stop(struct master *master)
 	check_end(master);
 }
 
-/* --- signals
- * ---------------------------------------------------------------------- */
+/* signals */
 
 static void reap(struct master *master)
 {
@@ -411,9 +408,7 @@ static int catch_signals(struct master *master, struct err *err)
 	return 0;
 }
 
-/* --- start
- * ---------------------------------------------------------------------------
- */
+/* start */
 
 /* Our own lines go the way of all others, through the log process. */
 static void log_through_process(struct master *master)

@@ -44,8 +44,7 @@ struct unit *unit_find(struct unit *units, const char *name)
 	return NULL;
 }
 
-/* --- listeners
- * ------------------------------------------------------------------ */
+/* listeners */
 
 static struct listener *listener_add(struct unit *unit, const char *name)
 {
@@ -202,8 +201,7 @@ static int read_listeners(struct reading *reading, struct unit *unit,
 	return 0;
 }
 
-/* --- services
- * ------------------------------------------------------------------------ */
+/* services */
 
 static bool wanted(const struct reading *reading, const struct unit *unit)
 {

@@ -34,7 +34,7 @@ static struct str text_from(const struct address_scan *scan, size_t start)
 	return str_n(scan->text.data + start, scan->text.len - start);
 }
 
-/* --- words --------------------------------------------------------------- */
+/* words */
 
 struct phrase {
 	struct str text;
@@ -111,7 +111,7 @@ static bool take_domain(struct address_scan *scan, struct str *out)
 	return true;
 }
 
-/* --- one address --------------------------------------------------------- */
+/* one address */
 
 /* "@a,@b:" */
 static void take_route(struct address_scan *scan, struct address_view *out)
@@ -226,7 +226,7 @@ static void take_address(struct address_scan *scan, struct address_view *out)
 		out->domain = (struct str){NULL, 0};
 }
 
-/* --- the list ------------------------------------------------------------ */
+/* the list */
 
 static void end_group(struct address_scan *scan, struct address_view *out)
 {

@@ -30,7 +30,7 @@ struct cached {
 
 static const char replacement[] = "\xef\xbf\xbd";
 
-/* --- names --------------------------------------------------------------- */
+/* names */
 
 static enum simple simple_charset(struct str name)
 {
@@ -83,7 +83,7 @@ bool charset_known(struct str name)
 	       get_converter(name) != NULL;
 }
 
-/* --- to UTF-8 ------------------------------------------------------------ */
+/* to UTF-8 */
 
 /* How many octets at the start are ASCII. */
 static size_t ascii_len(struct str in)
@@ -222,7 +222,7 @@ bool charset_to_utf8(struct str charset, struct str in, struct buf *out)
 	return true;
 }
 
-/* --- folding ------------------------------------------------------------- */
+/* folding */
 
 /* Eight ASCII characters at once. */
 static uint64_t lower_eight(uint64_t text)

@@ -39,7 +39,7 @@ bool content_take_type(struct lex *lex, struct str *type_out,
 	return lex->rest.len == 0 || lex_peek(lex) == ';';
 }
 
-/* --- parameters ---------------------------------------------------------- */
+/* parameters */
 
 static bool take_value(const void *ctx, struct lex *lex, struct str *out)
 {
@@ -244,7 +244,7 @@ struct str content_encoding(struct str flat)
 	return token;
 }
 
-/* --- of a header --------------------------------------------------------- */
+/* of a header */
 
 static void copy(char *to, size_t size, struct str from, bool lower)
 {

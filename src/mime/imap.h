@@ -25,7 +25,7 @@ bool mime_body_of_structure(struct str structure, struct buf *out);
 /* A string as IMAP sends it: NIL for NULL data, quoted, or a literal. */
 void mime_nstring(struct str value, struct buf *out);
 
-/* --- sections: BODY[1.2.HEADER.FIELDS (To)]<0.100> ---------------------- */
+/* sections: BODY[1.2.HEADER.FIELDS (To)]<0.100> */
 
 enum section_kind {
 	SECTION_ALL, /* [], [1.2] */

@@ -49,7 +49,7 @@ struct fields {
 	struct content_params params; /* of the type */
 };
 
-/* --- a part's header ----------------------------------------------------- */
+/* a part's header */
 
 static void take_field(struct fields *fields, const struct header_field *field)
 {
@@ -126,7 +126,7 @@ static void read_fields(struct writer *writer, const struct mime_part *part,
 			  is_digest(part->parent));
 }
 
-/* --- pieces -------------------------------------------------------------- */
+/* pieces */
 
 static void write_params(struct writer *writer,
 			 const struct content_params *params, bool charset)
@@ -226,7 +226,7 @@ static void write_extension(struct writer *writer, const struct fields *fields)
 	write_field(writer, fields, ITEM_LOCATION);
 }
 
-/* --- parts --------------------------------------------------------------- */
+/* parts */
 
 static void write_part(struct writer *writer, const struct mime_part *part);
 

@@ -69,7 +69,7 @@ struct mime_parser {
 	size_t headers_len, headers_cap;
 };
 
-/* --- parts --------------------------------------------------------------- */
+/* parts */
 
 static struct open_part *innermost(struct mime_parser *parser)
 {
@@ -139,7 +139,7 @@ static struct mime_size size_between(struct mime_size from, struct mime_size to)
 	};
 }
 
-/* --- headers ------------------------------------------------------------- */
+/* headers */
 
 static void keep_header(struct mime_parser *parser, const char *data,
 			size_t len)
@@ -256,7 +256,7 @@ static void end_parts(struct mime_parser *parser, unsigned depth,
 	}
 }
 
-/* --- lines --------------------------------------------------------------- */
+/* lines */
 
 /* How well a line fits to a boundary: it may start with those of several
  * parts, as "--b--" does with "b" and "b-". */
@@ -430,7 +430,7 @@ static void take_line(struct mime_parser *parser)
 	end_line(parser);
 }
 
-/* --- feeding ------------------------------------------------------------- */
+/* feeding */
 
 /* Whether a line that starts with `c` may be more than text. */
 static bool is_special(const struct mime_parser *parser, char c)

@@ -16,7 +16,7 @@ enum {
 	MAX_DEPTH = 1000,
 };
 
-/* --- writing ------------------------------------------------------------- */
+/* writing */
 
 /* Seven bits an octet, the lowest first. */
 static void put(struct buf *out, uint64_t value)
@@ -67,7 +67,7 @@ void mime_pack(const struct mime_message *message, struct buf *out)
 		put_part(out, part);
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* reading */
 
 struct input {
 	struct str rest;

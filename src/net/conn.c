@@ -24,7 +24,7 @@ void conn_set_events(struct conn *conn, const struct conn_events *events,
 	conn->events_ctx = events_ctx;
 }
 
-/* --- input --------------------------------------------------------------- */
+/* input */
 
 struct str conn_input(struct conn *conn)
 {
@@ -94,7 +94,7 @@ void conn_set_timeout(struct conn *conn, struct duration timeout)
 	conn_arm_timer(conn);
 }
 
-/* --- output -------------------------------------------------------------- */
+/* output */
 
 char *conn_space(struct conn *conn, size_t len)
 {

@@ -82,7 +82,7 @@ int conn_release(const void *ctx, struct conn **conn, struct str *input_out);
 /* Collect small writes until uncorked: one packet for one answer. */
 void conn_cork(struct conn *conn, bool on);
 
-/* --- TLS ---------------------------------------------------------------- */
+/* TLS */
 
 /* Begin a server's handshake. Input read before it in plain is thrown away
  * (RFC 3501 section 6.2.1, CVE-2021-33515). secured() or closed() comes. */

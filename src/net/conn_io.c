@@ -56,7 +56,7 @@ void conn_broke(struct conn *conn, const char *why)
 	conn_turn_later(conn);
 }
 
-/* --- reading and writing -------------------------------------------------- */
+/* reading and writing */
 
 static enum conn_io plain_read(struct conn *conn, char *to, size_t room,
 			       size_t *len_out)
@@ -178,7 +178,7 @@ static bool read_input(struct conn *conn)
 	return true;
 }
 
-/* --- a turn --------------------------------------------------------------- */
+/* a turn */
 
 static void tell_input(struct conn *conn)
 {
@@ -336,8 +336,7 @@ static void on_later(evutil_socket_t fd, short what, void *ctx)
 	turn(ctx, false);
 }
 
-/* --- time-outs --------------------------------------------------------------
- */
+/* time-outs */
 
 /* When the connection is too old, by whatever counts; 0: never. */
 static uint64_t deadline(const struct conn *conn)

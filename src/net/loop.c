@@ -96,7 +96,7 @@ void loop_reinit(struct loop *loop)
 	inotify_reinit(loop);
 }
 
-/* --- descriptors and signals -------------------------------------------- */
+/* descriptors and signals */
 
 static int watch_destroy(struct watch *watch)
 {
@@ -163,7 +163,7 @@ struct watch *watch_signal(struct loop *loop, int signal,
 	return watch;
 }
 
-/* --- timers -------------------------------------------------------------- */
+/* timers */
 
 struct timeval timeval_of(struct duration span)
 {

@@ -34,7 +34,7 @@ int sock_name(int fd, struct ip *ip, char *path, size_t size);
 /* uid, gid and pid of the process at the other end of a unix socket. */
 int sock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid, struct err *err);
 
-/* --- frames: a length and that many octets, with a descriptor if any ------ */
+/* frames: a length and that many octets, with a descriptor if any */
 
 enum { FRAME_MAX = 128 * 1024 };
 /* Sends whole, waiting if it must (5 s, then ERR_TIMEOUT). */

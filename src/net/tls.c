@@ -41,7 +41,7 @@ static int fail(struct err *err, const char *what)
 		       tls_reason(reason, sizeof(reason)));
 }
 
-/* --- certificates and keys ------------------------------------------------ */
+/* certificates and keys */
 
 static int password_cb(char *out, int size, int writing, void *ctx)
 {
@@ -143,8 +143,7 @@ static int use_pairs(SSL_CTX *ssl, const struct tls_settings *set,
 		       "ssl_alt_key", err);
 }
 
-/* --- the clients' certificates ---------------------------------------------
- */
+/* the clients' certificates */
 
 /* Who comes without a right one goes on without: auth decides. */
 static int verify_cb(int ok, X509_STORE_CTX *store)
@@ -210,8 +209,7 @@ char *tls_peer_name(const void *ctx, const struct tls *tls, const SSL *ssl)
 	return mem_strdup(ctx, name);
 }
 
-/* --- protocol and ciphers ---------------------------------------------------
- */
+/* protocol and ciphers */
 
 static int min_version(const char *name)
 {
@@ -299,8 +297,7 @@ static int use_ciphers(SSL_CTX *ssl, const struct tls_settings *set,
 	return use_dh(ssl, set->ssl_dh, err);
 }
 
-/* --- what a handshake asks
- * ---------------------------------------------------- */
+/* what a handshake asks */
 
 /* ALPACA: a client that wants another protocol is at the wrong port. */
 static int alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_len,

@@ -93,7 +93,7 @@ const char *imap_parser_problem(struct imap_parser *parser);
 void imap_parser_resume(struct imap_parser *parser);
 void imap_parser_reset(struct imap_parser *parser);
 
-/* --- arguments ---------------------------------------------------------- */
+/* arguments */
 
 /* atom, string or literal; false for NIL, lists and streams. */
 bool imap_arg_astring(const struct imap_arg *arg, struct str *out);
@@ -107,7 +107,7 @@ bool imap_date_time(struct str text, int64_t *utc_out, int *zone_minutes_out);
 bool imap_date(struct str text, int64_t *out);
 void imap_write_date_time(int64_t utc, int zone_minutes, struct buf *out);
 
-/* --- writing ------------------------------------------------------------ */
+/* writing */
 
 /* As an atom if it can be one, else quoted, else a literal. */
 void imap_write_astring(struct buf *out, struct str value);

@@ -40,7 +40,7 @@ bool imap_arg_number(const struct imap_arg *arg, uint32_t *out)
 	return arg->kind == IMAP_ARG_ATOM && str_to_u32(arg->text, out);
 }
 
-/* --- sets ---------------------------------------------------------------- */
+/* sets */
 
 static bool set_number(struct str text, uint32_t star, uint32_t *out)
 {
@@ -105,7 +105,7 @@ bool imap_sequence_set(struct str text, uint32_t star, struct range_set *out)
 	return true;
 }
 
-/* --- dates --------------------------------------------------------------- */
+/* dates */
 
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 

@@ -151,7 +151,7 @@ void imap_parser_resume(struct imap_parser *parser)
 	parser->state = READ_LINE;
 }
 
-/* --- failing ------------------------------------------------------------- */
+/* failing */
 
 static struct str at_place(const struct imap_parser *parser, struct place place)
 {
@@ -190,7 +190,7 @@ static enum imap_parse fatal(struct imap_parser *parser, const char *why)
 	return IMAP_PARSE_FATAL;
 }
 
-/* --- arguments ----------------------------------------------------------- */
+/* arguments */
 
 static bool is_atom_char(unsigned char c)
 {
@@ -350,7 +350,7 @@ static const char *take_arg(struct imap_parser *parser, size_t *at, size_t end)
 	return take_atom(parser, at, end);
 }
 
-/* --- the finished form --------------------------------------------------- */
+/* the finished form */
 
 static struct imap_arg finish_item(const struct imap_parser *parser,
 				   const struct item *item)
@@ -409,7 +409,7 @@ static void finish(struct imap_parser *parser)
 	parser->command.args = finish_list(parser, 0, parser->count, &room);
 }
 
-/* --- lines --------------------------------------------------------------- */
+/* lines */
 
 /* The word at *at; false if there is none. */
 static bool take_word(struct imap_parser *parser, size_t *at, size_t end,
@@ -519,7 +519,7 @@ static enum imap_parse parse_line(struct imap_parser *parser)
 	return parse_args(parser, at, end);
 }
 
-/* --- skipping ------------------------------------------------------------ */
+/* skipping */
 
 static void tail_add(struct imap_parser *parser, const char *data, size_t len)
 {
@@ -574,7 +574,7 @@ static size_t skip_line(struct imap_parser *parser, struct str in)
 	return len;
 }
 
-/* --- feeding ------------------------------------------------------------- */
+/* feeding */
 
 /* As much of a line as may be is there, and it goes on. */
 static enum imap_parse too_long(struct imap_parser *parser)

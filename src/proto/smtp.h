@@ -47,7 +47,7 @@ struct smtp_path {
 bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		     struct smtp_path *out, const char **problem_out);
 
-/* --- DATA ---------------------------------------------------------------- */
+/* DATA */
 
 enum dot_state {
 	DOT_LINE_START,

@@ -78,7 +78,7 @@ struct service_env {
 	struct watch *signals[3];
 };
 
-/* --- channel.c ---------------------------------------------------------- */
+/* channel.c */
 
 /* Watch `fd`; `fn` is called when there is something to take. */
 void channel_open(struct channel *channel, struct loop *loop, int fd,
@@ -92,7 +92,7 @@ void channel_done(struct channel *channel, struct str frame);
 bool channel_send(struct channel *channel, const struct buf *frame, int fd);
 bool channel_send_type(struct channel *channel, unsigned char type);
 
-/* --- serve.c: a process with accept() ------------------------------------ */
+/* serve.c: a process with accept() */
 
 /* init(), and then the loop. */
 int serve_run(struct service_env *env);
@@ -102,8 +102,7 @@ void serve_command(struct service_env *env, struct str frame, int fd);
 void serve_retire(struct service_env *env);
 void serve_stop(struct service_env *env);
 
-/* --- template.c, zygote.c, manager.c, worker.c ------------------------------
- */
+/* template.c, zygote.c, manager.c, worker.c */
 
 /* The _command functions take what the master said. */
 int template_run(struct service_env *env);
@@ -118,8 +117,7 @@ void worker_stop(struct service_env *env);
 /* run.c: a worker of a template. */
 int worker_serve(struct service_env *env, int template);
 
-/* --- process.c
- * ---------------------------------------------------------------- */
+/* process.c */
 
 /* fork(); the child's loop is its own, and the channel upwards is closed. What
  * else is the parent's, the caller frees. */
@@ -153,8 +151,7 @@ uint64_t backoff_left_ms(const struct backoff *backoff);
 void process_row(struct buf *out, pid_t pid, unsigned clients, unsigned limit,
 		 unsigned total, uint64_t idle_since);
 
-/* --- title.c, sandbox.c
- * --------------------------------------------------------- */
+/* title.c, sandbox.c */
 
 void title_init(int argc, char **argv);
 void title_set(const char *text);

@@ -29,8 +29,7 @@ enum { REQUESTS_MAX = 4096, IDLE_NEVER_MS = INT32_MAX };
 static const char internal_error[] =
 	"Internal error occurred. Refer to server log for more information.";
 
-/* --- answers
- * ------------------------------------------------------------------ */
+/* answers */
 
 static void reply(struct request *request, const struct handover_reply *answer)
 {
@@ -87,8 +86,7 @@ static void request_take(struct request *request)
 	DL_DELETE(request->manager->requests, request);
 }
 
-/* --- limits
- * ---------------------------------------------------------------------- */
+/* limits */
 
 static unsigned userip_limit(struct request *request)
 {
@@ -130,8 +128,7 @@ static void counted(void *ctx, unsigned count)
 	request_failed(request, "[LIMIT]", text);
 }
 
-/* --- auth
- * ------------------------------------------------------------------------- */
+/* auth */
 
 static void pack_session(struct request *request, const struct account *account)
 {
@@ -236,9 +233,7 @@ static void ask_auth(struct request *request)
 			  authenticated, request);
 }
 
-/* --- login
- * ----------------------------------------------------------------------------
- */
+/* login */
 
 static void link_free(struct link *link)
 {
@@ -347,9 +342,7 @@ static void manager_listen(struct manager *manager, bool on)
 	}
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------
- */
+/* the end */
 
 void manager_check_end(struct manager *manager)
 {

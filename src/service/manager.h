@@ -82,8 +82,7 @@ struct manager {
 	struct timer *idle;
 };
 
-/* --- manager.c -------------------------------------------------------------
- */
+/* manager.c */
 
 void request_done(struct request *request, pid_t pid);
 /* `code` is "[UNAVAILABLE]", ...; `message` for the client. */
@@ -92,8 +91,7 @@ void request_failed(struct request *request, const char *code,
 /* Ends the manager when nothing is left to do. */
 void manager_check_end(struct manager *manager);
 
-/* --- manager_pool.c ----------------------------------------------------------
- */
+/* manager_pool.c */
 
 /* The request's frame is ready: give it to a worker. */
 void pool_dispatch(struct request *request);

@@ -193,8 +193,7 @@ static void worker_readable(void *ctx, unsigned events)
 	}
 }
 
-/* --- forking
- * --------------------------------------------------------------------- */
+/* forking */
 
 static struct pool_worker *worker_fork(struct manager *manager)
 {
@@ -286,8 +285,7 @@ void pool_forked(struct manager *manager, pid_t pid)
 	}
 }
 
-/* --- choosing
- * ---------------------------------------------------------------------- */
+/* choosing */
 
 /* One that has these rights and room; else one that has all rights still. */
 static struct pool_worker *find(struct manager *manager, const char *key)
@@ -396,8 +394,7 @@ void pool_dispatch(struct request *request)
 	pool_ensure_spare(manager);
 }
 
-/* --- ending
- * -------------------------------------------------------------------------- */
+/* ending */
 
 void pool_end_idle(struct manager *manager, bool all)
 {

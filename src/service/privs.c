@@ -148,8 +148,7 @@ int privs_ids(const struct account *account, const struct config *config,
 	return ids(account, &set, uid_out, gid_out, err);
 }
 
-/* --- groups ----------------------------------------------------------------
- */
+/* groups */
 
 struct groups {
 	gid_t list[GROUPS_MAX];
@@ -219,8 +218,7 @@ static int privileged_read(const struct base_settings *set, gid_t gid,
 	return 0;
 }
 
-/* --- chroot ------------------------------------------------------------------
- */
+/* chroot */
 
 static bool chroot_allowed(const char *dir, const char *valid)
 {
@@ -257,8 +255,7 @@ static int change_root(const struct account *account,
 	return 0;
 }
 
-/* --- for good
- * ----------------------------------------------------------------- */
+/* for good */
 
 int privs_set_ids(uid_t uid, gid_t gid, const gid_t *groups, int count,
 		  gid_t saved, struct err *err)
@@ -320,8 +317,7 @@ int privs_drop(const struct account *account, const struct config *config,
 	return 0;
 }
 
-/* --- for a while
- * --------------------------------------------------------------- */
+/* for a while */
 
 int privs_become(const struct account *account, const struct config *config,
 		 struct err *err)

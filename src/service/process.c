@@ -84,8 +84,7 @@ void process_reap(struct service_env *env,
 		   process_log_status(env->name, env->name, pid, status));
 }
 
-/* --- rights ------------------------------------------------------------------
- */
+/* rights */
 
 static int extra_groups(const struct service_settings *set, gid_t *list,
 			int *count, struct err *err)
@@ -197,8 +196,7 @@ void process_limit_memory(struct service_env *env)
 			    (unsigned long long)size, strerror(errno));
 }
 
-/* --- the end
- * --------------------------------------------------------------------- */
+/* the end */
 
 static void end_now(void *ctx)
 {
@@ -217,8 +215,7 @@ void process_end_soon(struct service_env *env)
 				     end_now, env);
 }
 
-/* --- limits
- * ------------------------------------------------------------------------ */
+/* limits */
 
 void process_warn_limit(struct service_env *env, const char *what,
 			unsigned limit)

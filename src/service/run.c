@@ -25,8 +25,7 @@
 
 enum { START_WAIT_MS = 10 * 1000, LISTENERS_MAX = 1024 };
 
-/* --- for the service's code -------------------------------------------------
- */
+/* for the service's code */
 
 struct loop *service_loop(struct service_env *env)
 {
@@ -96,8 +95,7 @@ char *service_session_id(const void *ctx)
 	return buf_steal(ctx, &text);
 }
 
-/* --- at start
- * ------------------------------------------------------------------ */
+/* at start */
 
 /* The settings of this service, with the general limits where it has none. */
 static int read_settings(struct service_env *env, struct err *err)
@@ -174,8 +172,7 @@ static int read_start(struct service_env *env, struct err *err)
 	return read_listeners(env, &in, err);
 }
 
-/* --- master and signals
- * ----------------------------------------------------------- */
+/* master and signals */
 
 static bool post_login(const struct service_env *env)
 {
@@ -271,8 +268,7 @@ static void keep_secrets(const struct service_env *env)
 #endif
 }
 
-/* --- a worker of a template
- * --------------------------------------------------------- */
+/* a worker of a template */
 
 int worker_serve(struct service_env *env, int template)
 {
@@ -283,8 +279,7 @@ int worker_serve(struct service_env *env, int template)
 	return serve_run(env);
 }
 
-/* --- the process that the master started
- * ---------------------------------------------- */
+/* the process that the master started */
 
 static int start(struct service_env *env, struct err *err)
 {

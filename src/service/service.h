@@ -100,7 +100,7 @@ struct service {
 /* main() of every service. Returns the exit status. */
 int service_run(const struct service *service, int argc, char **argv);
 
-/* --- for the service's code ---------------------------------------------- */
+/* for the service's code */
 
 struct loop *service_loop(struct service_env *env);
 const struct config *service_config(struct service_env *env);

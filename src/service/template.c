@@ -82,8 +82,7 @@ static void knock(void *ctx, unsigned events)
 	ensure(template);
 }
 
-/* --- a worker's words ------------------------------------------------------
- */
+/* a worker's words */
 
 static void answer_list(struct template *template)
 {
@@ -213,8 +212,7 @@ static void worker_readable(void *ctx, unsigned events)
 	}
 }
 
-/* --- forking
- * ------------------------------------------------------------------ */
+/* forking */
 
 _Noreturn static void be_worker(struct template *template, int fd)
 {
@@ -334,8 +332,7 @@ static void on_child(void *ctx, unsigned signal)
 	ensure(template);
 }
 
-/* --- the master's words
- * ----------------------------------------------------------- */
+/* the master's words */
 
 static void kill_rest(void *ctx)
 {

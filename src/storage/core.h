@@ -25,7 +25,7 @@ struct save;
 struct text;
 struct var;
 
-/* --- settings --------------------------------------------------------- */
+/* settings */
 
 /* namespace NAME { }. */
 struct namespace_settings {
@@ -48,7 +48,7 @@ int setting_override(const void *ctx, const struct setting *rows,
 		     const char *key, const char *value, void *out,
 		     struct err *err);
 
-/* --- users and their places ------------------------------------------- */
+/* users and their places */
 
 /* A mail location; namespaces with the same one share it. */
 struct storage {
@@ -111,7 +111,7 @@ int name_resolve(const void *ctx, struct user *user, const char *name,
 char *name_public(const void *ctx, const struct ns *ns, const char *storage);
 const struct special *special_find(const struct ns *ns, const char *storage);
 
-/* --- the index of a location ------------------------------------------ */
+/* the index of a location */
 
 /* Begin a transaction; opens the index if need be, and anew when it was found
  * damaged. */
@@ -137,7 +137,7 @@ int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 int box_get(struct driver_box *box, struct index_txn *txn,
 	    struct index_box *out, struct err *err);
 
-/* --- subscriptions ---------------------------------------------------- */
+/* subscriptions */
 
 /* Names as clients have them; *out an array, child of ctx. */
 int subscriptions_read(const void *ctx, struct user *user, char ***out,
@@ -145,7 +145,7 @@ int subscriptions_read(const void *ctx, struct user *user, char ***out,
 int subscriptions_set(struct user *user, const char *name, bool on,
 		      struct err *err);
 
-/* --- one mailbox ------------------------------------------------------ */
+/* one mailbox */
 
 /* The UIDs of a session's view, with the number before each range, so that both
  * ways are O(log ranges). */
@@ -248,7 +248,7 @@ struct mime_limits;
 /* The bounds of mail_max_*. */
 void mail_mime_limits(const struct user *user, struct mime_limits *out);
 
-/* --- keywords --------------------------------------------------------- */
+/* keywords */
 
 /* Bits of names in a mailbox, in a write transaction; new names get one.
  * *new_out tells whether there were any. */

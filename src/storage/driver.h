@@ -89,7 +89,7 @@ struct driver {
 	/* Whether `root` looks like this format, for an empty mail_location. */
 	bool (*detect)(const char *root);
 
-	/* --- the tree of mailboxes; all names are storage names ------- */
+	/* the tree of mailboxes; all names are storage names */
 	/* Paths of a mailbox (existing or not). Children of ctx. */
 	int (*paths)(const void *ctx, const struct location *location,
 		     const char *name, char **path_out, char **control_out,
@@ -109,7 +109,7 @@ struct driver {
 	int (*rename)(const struct location *location, const char *from,
 		      const char *to, struct err *err);
 
-	/* --- one mailbox ---------------------------------------------- */
+	/* one mailbox */
 	/* Make the index equal to the disk. `full` looks even when nothing
 	 * says that it changed. Opens write transactions by itself, only when
 	 * there is something to write. Sets box->id, making the index's
@@ -121,7 +121,7 @@ struct driver {
 	void (*watch_paths)(const void *ctx, struct driver_box *box,
 			    const char *const **paths_out, unsigned *count_out);
 
-	/* --- mails ---------------------------------------------------- */
+	/* mails */
 	/* Open for reading. ERR_EXPUNGED if it is gone, also when others
 	 * renamed it and a look at the disk does not find it again. May change
 	 * record->driver to what it found. */

@@ -57,7 +57,7 @@ static void add(struct names *names, const struct ns *ns, const char *text,
 	};
 }
 
-/* --- what there is ---------------------------------------------------- */
+/* what there is */
 
 static void add_storage(struct names *names, const struct ns *ns,
 			const char *storage, unsigned flags)
@@ -184,7 +184,7 @@ static void add_parents(struct names *names)
 	}
 }
 
-/* --- sorted, each once ------------------------------------------------ */
+/* sorted, each once */
 
 /* Parents right before their children, INBOX first. */
 static int compare_names(const void *a, const void *b)
@@ -243,7 +243,7 @@ static void sort_and_merge(struct names *names)
 	names->count = kept + 1;
 }
 
-/* --- what they are to each other -------------------------------------- */
+/* what they are to each other */
 
 static bool is_parent(const struct name *parent, const struct name *child)
 {
@@ -294,7 +294,7 @@ static void relate(struct names *names)
 	}
 }
 
-/* --- the answer ------------------------------------------------------- */
+/* the answer */
 
 static bool selected(const struct name *name, unsigned flags)
 {

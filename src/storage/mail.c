@@ -32,7 +32,7 @@ static TALLOC_CTX *mail_ctx(struct mail_reader *reader)
 	return reader->mail_ctx;
 }
 
-/* --- the tree --------------------------------------------------------- */
+/* the tree */
 
 static int feed(struct mail_reader *reader, struct mime_parser *parser,
 		struct err *err)
@@ -107,7 +107,7 @@ int reader_parts(struct mail_reader *reader, const struct mime_message **out,
 	return 0;
 }
 
-/* --- what IMAP asks for ----------------------------------------------- */
+/* what IMAP asks for */
 
 int mail_times(const struct mail *mail, int64_t *received_out,
 	       int64_t *saved_out, struct err *err)

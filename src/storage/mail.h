@@ -64,7 +64,7 @@ int mail_header_fields(const struct mail *mail, const struct section *section,
 int mail_guid(const void *ctx, const struct mail *mail, char **out,
 	      struct err *err);
 
-/* --- text ------------------------------------------------------------- */
+/* text */
 
 /* A section of the mail, CRLF line ends. `offset` and `length` are the partial
  * <offset.length> (UINT64_MAX for all). *size_out is what mail_stream_read()

@@ -58,7 +58,7 @@ int mailbox_get_status(struct mailbox *box, struct mailbox_status *out,
 int mailbox_status(struct user *user, const char *name,
 		   struct mailbox_status *out, struct err *err);
 
-/* --- what changed ----------------------------------------------------- */
+/* what changed */
 
 struct mailbox_changes {
 	/* Numbers as they were before this sync, so that answers go out from
@@ -93,7 +93,7 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 void mailbox_watch_paths(const void *ctx, struct mailbox *box,
 			 const char *const **paths_out, unsigned *count_out);
 
-/* --- numbers and UIDs ------------------------------------------------- */
+/* numbers and UIDs */
 
 uint32_t mailbox_messages(const struct mailbox *box);
 /* 0 if there is no such number. */
@@ -106,7 +106,7 @@ void mailbox_seqs_of(const struct mailbox *box, const struct range_set *uids,
 void mailbox_uids_of(const struct mailbox *box, const struct range_set *seqs,
 		     struct range_set *uids_out);
 
-/* --- flags ------------------------------------------------------------ */
+/* flags */
 
 /* Keyword names by bit (NULL where a bit has none), *count of them; valid up
  * to the next call on the mailbox. */

@@ -71,7 +71,7 @@ unsigned mail_reader_gone(const struct mail_reader *reader)
 	return reader->gone;
 }
 
-/* --- what was learnt -------------------------------------------------- */
+/* what was learnt */
 
 void reader_learn(struct mail_reader *reader, enum index_field field,
 		  struct str value)
@@ -225,7 +225,7 @@ void mail_reader_end(struct mail_reader **reader)
 	*reader = NULL;
 }
 
-/* --- walking ---------------------------------------------------------- */
+/* walking */
 
 static int reader_begin(struct mail_reader *reader, struct err *err)
 {

@@ -18,7 +18,7 @@
 struct err;
 struct mailbox;
 
-/* --- the text of one mail, in memory or as a file --------------------- */
+/* the text of one mail, in memory or as a file */
 
 /* Mails up to this size are read at once. */
 enum { TEXT_MEMORY_MAX = 131072 };
@@ -40,7 +40,7 @@ void text_rest(struct mailbox *box);
 int text_get(struct text *text, uint64_t at, size_t len, struct buf *buf,
 	     struct str *out, struct err *err);
 
-/* --- readers ---------------------------------------------------------- */
+/* readers */
 
 struct learnt {
 	struct learnt *next;

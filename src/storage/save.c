@@ -346,7 +346,7 @@ void save_expunge_from(struct save *save, struct mailbox *from,
 	save->expunge_uids = uids;
 }
 
-/* --- the transaction -------------------------------------------------- */
+/* the transaction */
 
 struct commit {
 	struct save *save;

@@ -28,7 +28,7 @@ int save_add_link(struct save *save, struct mailbox *from,
 void save_expunge_from(struct save *save, struct mailbox *from,
 		       const struct range_set *uids);
 
-/* --- what the index remembers of a mail ------------------------------- */
+/* what the index remembers of a mail */
 
 /* Longer texts are made anew whenever somebody asks. */
 enum { CACHE_VALUE_MAX = 262144, CACHE_HEADERS_MAX = 65536 };

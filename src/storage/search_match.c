@@ -27,7 +27,7 @@ enum {
 	DAY = 86400,
 };
 
-/* --- keys ------------------------------------------------------------- */
+/* keys */
 
 static int find_keyword(struct mailbox *box, const char *name)
 {
@@ -79,7 +79,7 @@ struct search_key *search_key_make(const void *ctx, struct mailbox *box,
 	return key;
 }
 
-/* --- dates ------------------------------------------------------------ */
+/* dates */
 
 static enum search_answer yes_no(bool yes)
 {
@@ -144,7 +144,7 @@ static enum search_answer match_time(const struct search_node *node,
 	}
 }
 
-/* --- header fields ---------------------------------------------------- */
+/* header fields */
 
 /* A block that has the field if the mail has it. SEARCH_YES when *out is set.
  */
@@ -227,7 +227,7 @@ static enum search_answer match_sent(const struct search_node *node,
 			 SEARCH_SENT_BEFORE, SEARCH_SENT_ON, node->kind);
 }
 
-/* --- text ------------------------------------------------------------- */
+/* text */
 
 static enum search_answer match_text(const struct search_key *key,
 				     const struct mail *mail,
@@ -288,7 +288,7 @@ static enum search_answer match_guid(const struct search_node *node,
 	return yes_no(strcmp(guid, node->text) == 0);
 }
 
-/* --- trees ------------------------------------------------------------ */
+/* trees */
 
 static enum search_answer match_children(const struct search_key *key,
 					 const struct mail *mail,

@@ -27,7 +27,7 @@ static void from_row(const struct index_box *row, struct mailbox_status *out)
 	memcpy(out->guid, row->guid, sizeof(out->guid));
 }
 
-/* --- the first unseen mail -------------------------------------------- */
+/* the first unseen mail */
 
 /* Walking to it costs what the mailbox holds, so that the index remembers where
  * it was: at `modseq` no unseen mail had a UID below `uid`. */

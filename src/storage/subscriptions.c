@@ -54,7 +54,7 @@ static char layout_separator(const struct location *location)
 	return strcmp(location->layout, "fs") == 0 ? '/' : '.';
 }
 
-/* --- lines ------------------------------------------------------------ */
+/* lines */
 
 static void join_levels(struct str line, char separator, bool escaped,
 			const void *ctx, struct buf *out)
@@ -122,7 +122,7 @@ static bool write_line(const struct subs *subs, const char *name,
 	return !raw.overflow;
 }
 
-/* --- the file --------------------------------------------------------- */
+/* the file */
 
 static void add_name(struct subs *subs, char *name)
 {
@@ -327,7 +327,7 @@ static int set_in(const struct location *location, const char *name, bool on,
 	return ret;
 }
 
-/* --- namespaces ------------------------------------------------------- */
+/* namespaces */
 
 /* Where those of a namespace without subscriptions of its own are: in the
  * nearest one above. */

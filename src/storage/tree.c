@@ -102,7 +102,7 @@ int mailbox_delete(struct user *user, const char *name, struct err *err)
 	return 0;
 }
 
-/* --- rename ----------------------------------------------------------- */
+/* rename */
 
 struct rename {
 	struct storage *store;
@@ -260,7 +260,7 @@ int mailbox_rename(struct user *user, const char *from, const char *to,
 	return rename_on_disk(&rename, err);
 }
 
-/* --- the rest --------------------------------------------------------- */
+/* the rest */
 
 int mailbox_subscribe(struct user *user, const char *name, bool on,
 		      struct err *err)

@@ -83,7 +83,7 @@ int unlink(const char *path)
 	return fails() ? -1 : next(path);
 }
 
-/* --- what is done ----------------------------------------------------- */
+/* what is done */
 
 enum { SUBJECTS = 16 };
 
@@ -200,7 +200,7 @@ static void work(struct fixture *f, struct mailbox *box, struct told *told)
 	told->renamed = mailbox_rename(f->user, "to", "away", &err) == 0;
 }
 
-/* --- what must be true afterwards ------------------------------------- */
+/* what must be true afterwards */
 
 static void count(struct fixture *f, const char *name, unsigned found[SUBJECTS],
 		  uint8_t flags[SUBJECTS])

@@ -30,7 +30,7 @@ enum {
 	CHUNK = 20000, /* mails that one transaction adds */
 };
 
-/* --- the uidlist --------------------------------------------------------- */
+/* the uidlist */
 
 static void take_line(struct sync *sync, struct scan_entry *file,
 		      const struct uidlist_entry *entry)
@@ -147,7 +147,7 @@ int sync_create_row(struct sync *sync, struct err *err)
 	return 0;
 }
 
-/* --- mails that the index has -------------------------------------------- */
+/* mails that the index has */
 
 static void seen_in(struct sync *sync, char dir, uint32_t uid)
 {
@@ -270,7 +270,7 @@ static int find_missing(struct sync *sync, struct err *err)
 	return 1;
 }
 
-/* --- mails that are new -------------------------------------------------- */
+/* mails that are new */
 
 /* The time in front of a base name; files without one come first. */
 static uint64_t time_of(const struct scan_entry *file)

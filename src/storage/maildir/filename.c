@@ -167,7 +167,7 @@ char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
 	return name;
 }
 
-/* --- driver data --------------------------------------------------------- */
+/* driver data */
 
 bool record_name_get(struct str driver, struct record_name *out)
 {

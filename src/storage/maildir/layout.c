@@ -50,7 +50,7 @@ static const char *control_root(const struct location *location)
 	return location->control != NULL ? location->control : location->root;
 }
 
-/* --- names to paths ------------------------------------------------------ */
+/* names to paths */
 
 static bool is_sub_dir(struct str s)
 {
@@ -139,7 +139,7 @@ int maildir_paths(const void *ctx, const struct location *location,
 	return 0;
 }
 
-/* --- listing ------------------------------------------------------------- */
+/* listing */
 
 struct lister {
 	const void *ctx;
@@ -342,7 +342,7 @@ int maildir_exists(const struct location *location, const char *name,
 	return err_set(err, ERR_NOT_FOUND, "mailbox %s does not exist", name);
 }
 
-/* --- making -------------------------------------------------------------- */
+/* making */
 
 static int make_dir(const struct location *location, const char *path,
 		    struct err *err)
@@ -440,7 +440,7 @@ int maildir_create(const struct location *location, const char *name,
 	return make_uidlist(location, control, err);
 }
 
-/* --- removing ------------------------------------------------------------ */
+/* removing */
 
 /* At once for everybody else: renamed first, removed then. */
 static int trash_dir(const char *root, const char *path, struct err *err)
@@ -507,7 +507,7 @@ int maildir_remove(const struct location *location, const char *name,
 		       : trash_dir(control_root(location), control, err);
 }
 
-/* --- renaming ------------------------------------------------------------ */
+/* renaming */
 
 /* Every ".from" and ".from.*" of a root. */
 static int rename_plus(const char *root, const char *from, const char *to,

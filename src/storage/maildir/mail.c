@@ -95,7 +95,7 @@ static int gone(const struct driver_box *box, const struct index_record *record,
 		       record->uid);
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* reading */
 
 static int open_file(struct driver_box *box, char dir, struct str name,
 		     struct driver_mail_file *out, struct err *err)
@@ -209,7 +209,7 @@ char *maildir_guid(const void *ctx, const struct index_record *record)
 	return str_dup(ctx, parsed.base);
 }
 
-/* --- flags --------------------------------------------------------------- */
+/* flags */
 
 static uint32_t letters_of(const struct index_record *record)
 {

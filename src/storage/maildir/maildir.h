@@ -25,7 +25,7 @@ struct buf;
 
 enum { MAILDIR_KEYWORDS = 26 };
 
-/* --- filename.c ---------------------------------------------------------- */
+/* filename.c */
 
 struct file_name {
 	struct str base;      /* up to the ':': what stays */
@@ -56,7 +56,7 @@ struct str record_name_make(const void *ctx, char dir, struct str name,
 /* The field `kind` of an ext text; data is NULL if it has none. */
 struct str ext_field(struct str ext, char kind);
 
-/* --- state.c: what is remembered in index_box.driver --------------------- */
+/* state.c: what is remembered in index_box.driver */
 
 struct file_time {
 	int64_t sec;
@@ -118,13 +118,13 @@ void batch_spoil(struct index_box *index_box, unsigned flags);
 int batch_end(struct driver_box *box, struct index_box *index_box,
 	      uint32_t changes, struct err *err);
 
-/* --- dotlock.c ----------------------------------------------------------- */
+/* dotlock.c */
 
 /* PATH.lock as Dovecot makes it. Waits, ERR_IN_USE after a while. */
 int dotlock_get(const char *path, mode_t mode, struct err *err);
 void dotlock_release(const char *path);
 
-/* --- uidlist.c ----------------------------------------------------------- */
+/* uidlist.c */
 
 struct uidlist_header {
 	uint32_t uid_validity, uid_next;
@@ -167,7 +167,7 @@ int uidlist_create(const char *path, const struct uidlist_header *header,
 int uid_validity_next(const struct location *location, uint32_t *out,
 		      struct err *err);
 
-/* --- keywords.c ---------------------------------------------------------- */
+/* keywords.c */
 
 /* Take over names from dovecot-keywords if it changed. *renamed_out: a letter
  * has another name than the index thought. */
@@ -181,7 +181,7 @@ int keywords_ensure(struct driver_box *box, struct index_txn *txn,
 int keywords_write(struct driver_box *box, struct index_txn *txn,
 		   struct maildir_state *state, struct err *err);
 
-/* --- scan.c: what is in the directories ---------------------------------- */
+/* scan.c: what is in the directories */
 
 struct scan_entry {
 	struct str name;
@@ -202,7 +202,7 @@ struct scan_entry *scan_find(struct scan *scan, struct str base);
 struct scan_entry *scan_entries(struct scan *scan, size_t *count_out);
 char *scan_keep(struct scan *scan, struct str text);
 
-/* --- sync.c -------------------------------------------------------------- */
+/* sync.c */
 
 int maildir_sync(struct driver_box *box, bool full, struct err *err);
 /* In a write transaction under the uidlist's lock: bring in what others put
@@ -223,7 +223,7 @@ int maildir_find(const void *ctx, struct driver_box *box, struct str base,
 bool maildir_fsync_never(const struct location *location);
 bool maildir_fsync_always(const struct location *location);
 
-/* --- save.c, mail.c, layout.c: functions of the table -------------------- */
+/* save.c, mail.c, layout.c: functions of the table */
 
 int maildir_save_begin(const void *ctx, struct driver_box *box,
 		       struct driver_save **out, struct err *err);

@@ -85,7 +85,7 @@ int maildir_save_begin(const void *ctx, struct driver_box *box,
 	return 0;
 }
 
-/* --- a copy by hard link ------------------------------------------------- */
+/* a copy by hard link */
 
 static bool link_possible(struct driver_box *box, struct driver_box *from,
 			  const struct index_record *record)
@@ -158,7 +158,7 @@ int maildir_save_link(const void *ctx, struct driver_box *box,
 	return 0;
 }
 
-/* --- publishing ---------------------------------------------------------- */
+/* publishing */
 
 static bool guid_ok(const char *guid)
 {

@@ -102,7 +102,7 @@ void state_put(struct index_box *box, const struct maildir_state *state)
 	le32_put(at + 12, state->letters);
 }
 
-/* --- looking at files ---------------------------------------------------- */
+/* looking at files */
 
 static struct file_time time_of(const struct stat *st)
 {
@@ -157,7 +157,7 @@ bool file_mark_same(const struct file_mark *a, const struct file_mark *b)
 	       file_time_same(a->mtime, b->mtime);
 }
 
-/* --- own changes --------------------------------------------------------- */
+/* own changes */
 
 int batch_begin(struct driver_box *box, struct index_box *index_box,
 		struct err *err)

@@ -58,7 +58,7 @@ bool maildir_fsync_always(const struct location *location)
 	return strcmp(location->settings->mail_fsync, "always") == 0;
 }
 
-/* --- what the index remembers -------------------------------------------- */
+/* what the index remembers */
 
 static int own_destroy(struct maildir_box *own)
 {
@@ -140,7 +140,7 @@ static int look(struct driver_box *box, struct maildir_box *own,
 	return 0;
 }
 
-/* --- reading the directories --------------------------------------------- */
+/* reading the directories */
 
 static bool same_times(const struct dir_times *a, const struct dir_times *b)
 {
@@ -218,7 +218,7 @@ static int scan_again(struct sync *sync, struct err *err)
 	return scan_stable(sync, err);
 }
 
-/* --- new/ to cur/ -------------------------------------------------------- */
+/* new/ to cur/ */
 
 /* Returns 1 if it was moved, 0 if it is not there any more. */
 static int move_one(struct sync *sync, struct index_record *record,
@@ -306,7 +306,7 @@ static int move_new(struct sync *sync, struct err *err)
 	return index_box_put(sync->txn, sync->row, err);
 }
 
-/* --- one update ---------------------------------------------------------- */
+/* one update */
 
 static int update_within(struct sync *sync, struct err *err)
 {
@@ -390,7 +390,7 @@ int sync_within(struct driver_box *box, struct index_txn *txn,
 	return ret < 0 ? -1 : 0;
 }
 
-/* --- tmp/ ---------------------------------------------------------------- */
+/* tmp/ */
 
 /* Remove what was left there 36 hours ago or more, once in a while: the
  * directory's atime says when it was last looked through. */
@@ -423,7 +423,7 @@ static void clean_tmp(struct driver_box *box, uint64_t interval)
 	futimens(dirfd(dir), times);
 }
 
-/* --- whether there is anything to do ------------------------------------- */
+/* whether there is anything to do */
 
 static bool own_changes_many(const struct maildir_box *own)
 {

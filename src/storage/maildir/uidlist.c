@@ -44,7 +44,7 @@ char *uidlist_path(const void *ctx, const struct driver_box *box)
 	return mem_printf(ctx, "%s/dovecot-uidlist", box->control);
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* reading */
 
 static bool parse_guid(struct str hex, unsigned char guid[16])
 {
@@ -266,7 +266,7 @@ int uidlist_read(const char *path, bool tail, struct uidlist_mark *mark,
 	return 0;
 }
 
-/* --- writing ------------------------------------------------------------- */
+/* writing */
 
 void uidlist_line(struct buf *out, uint32_t uid, struct str ext,
 		  struct str base)

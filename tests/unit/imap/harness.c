@@ -40,7 +40,7 @@ static struct {
 	const char *prefix;
 } h;
 
-/* --- what a session calls of service/ ------------------------------------- */
+/* what a session calls of service/ */
 
 struct loop *service_loop(struct service_env *env)
 {
@@ -69,7 +69,7 @@ void service_session_end_of(struct service_env *env,
 	loop_stop(h.loop);
 }
 
-/* --- set-up --------------------------------------------------------------- */
+/* set-up */
 
 static void write_config(const char *path, const char *settings)
 {
@@ -168,7 +168,7 @@ void harness_hang_up(void)
 	assert_true(h.ended);
 }
 
-/* --- talking -------------------------------------------------------------- */
+/* talking */
 
 static void stop_loop(void *ctx)
 {

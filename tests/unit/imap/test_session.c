@@ -298,7 +298,7 @@ static void test_logout_says_bye_first(void **state)
 	assert_true(harness_ended());
 }
 
-/* --- the whole of a session ----------------------------------------------- */
+/* the whole of a session */
 
 static const char script[] =
 	"a1 CREATE box\r\n"

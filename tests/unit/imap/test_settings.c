@@ -155,7 +155,7 @@ static void test_separators_at_the_end_can_be_passed_over(void **state)
 	assert_non_null(strstr(harness_command("A", "SELECT box."), "A OK "));
 }
 
-/* --- mails that cannot be read -------------------------------------------- */
+/* mails that cannot be read */
 
 /* For the mails in cur/ and new/. */
 static void each_mail(int (*fn)(const char *path))
@@ -232,8 +232,7 @@ static void test_mail_that_shrinks_under_fetch_ends_the_session(void **state)
 	assert_true(harness_ended());
 }
 
-/* --- clients that do not read ----------------------------------------------
- */
+/* clients that do not read */
 
 static void test_slow_reader_costs_no_memory(void **state)
 {

@@ -330,8 +330,7 @@ static void test_keywords_keep_their_bits(void **state)
 	index_close(&index);
 }
 
-/* --- against a model --------------------------------------------------------
- */
+/* against a model */
 
 enum { MODEL_UIDS = 9000 };
 
@@ -439,7 +438,7 @@ static void test_counts_are_those_of_a_model(void **state)
 	index_close(&index);
 }
 
-/* --- processes, growth, damage ------------------------------------------- */
+/* processes, growth, damage */
 
 static void test_two_processes_take_turns(void **state)
 {

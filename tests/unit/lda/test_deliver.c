@@ -16,7 +16,7 @@
 #include "mime/parse.h"
 #include "storage/save.h"
 
-/* --- what a spool gives to storage ---------------------------------------- */
+/* what a spool gives to storage */
 
 struct save {
 	struct buf text;
@@ -30,7 +30,7 @@ int save_mail_write(struct save *save, const void *data, size_t len,
 	return 0;
 }
 
-/* --- addresses ------------------------------------------------------------ */
+/* addresses */
 
 static void expect_split(const char *address, const char *delimiters,
 			 const char *user, const char *detail)
@@ -60,8 +60,7 @@ static void test_details_are_split_off(void **state)
 	expect_split("ann+x@c", "", "ann+x@c", NULL);
 }
 
-/* --- fields on top ---------------------------------------------------------
- */
+/* fields on top */
 
 static void test_fields_have_dovecots_form(void **state)
 {
@@ -96,8 +95,7 @@ static void test_fields_have_dovecots_form(void **state)
 	assert_string_equal(out.data, "Return-Path: <a@b>\n");
 }
 
-/* --- the spool --------------------------------------------------------------
- */
+/* the spool */
 
 static void expect_spooled(size_t size, size_t piece)
 {

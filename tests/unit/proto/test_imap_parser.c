@@ -20,7 +20,7 @@ static const struct imap_limits limits = {
 	.max_depth = 4,
 };
 
-/* --- a command as text, to compare -------------------------------------- */
+/* a command as text, to compare */
 
 static void show_args(const struct imap_arg *arg, struct buf *out)
 {
@@ -161,7 +161,7 @@ static void expect(const char *in, const char *expected)
 	expect_with(&limits, str_of(in), expected);
 }
 
-/* --- tests --------------------------------------------------------------- */
+/* tests */
 
 static void test_commands_with_arguments(void **state)
 {

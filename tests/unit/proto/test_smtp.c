@@ -13,7 +13,7 @@
 
 enum { MAX_LINE = 30 };
 
-/* --- lines --------------------------------------------------------------- */
+/* lines */
 
 static void feed_lines(struct smtp_parser *parser, struct str in,
 		       struct buf *out)
@@ -86,7 +86,7 @@ static void test_line_length(void **state)
 		     "too long\nA|\n");
 }
 
-/* --- paths --------------------------------------------------------------- */
+/* paths */
 
 static void expect_path(const char *args, const char *address,
 			const char *local, const char *domain)
@@ -206,7 +206,7 @@ static void test_number_of_parameters(void **state)
 	expect_problem(args, "Invalid TO: Too many parameters");
 }
 
-/* --- data ---------------------------------------------------------------- */
+/* data */
 
 static void expect_data(const char *in, bool keep_crlf, const char *expected,
 			const char *rest)

@@ -23,6 +23,8 @@
 enum {
 	WAIT_MS = 60 * 1000,
 	STALE_SECONDS = 120,
+	/* Who makes a lock writes into it at once, or was killed. */
+	EMPTY_SECONDS = 3,
 	STEP_MIN_US = 500,
 	STEP_MAX_US = 50 * 1000,
 };
@@ -40,14 +42,16 @@ static bool process_is_gone(uint32_t pid)
 }
 
 /* Whether the lock's process was on this host and is no more. */
-static bool owner_is_dead(int fd)
+static bool owner_is_dead(int fd, time_t age)
 {
 	char text[256];
 	ssize_t len = read(fd, text, sizeof(text));
 	struct str rest, pid;
 	uint32_t number;
 
-	if (len <= 0)
+	if (len == 0)
+		return age >= EMPTY_SECONDS;
+	if (len < 0)
 		return false;
 	rest = str_n(text, (size_t)len);
 	if (!str_split(&rest, ':', &pid) || !str_to_u32(pid, &number) ||
@@ -61,10 +65,12 @@ static void break_if_stale(const char *lock)
 	CLEANUP(fd_close)
 	int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat open_st, now_st;
+	time_t age;
 
 	if (fd < 0 || fstat(fd, &open_st) < 0)
 		return;
-	if (!owner_is_dead(fd) && time(NULL) - open_st.st_mtime < STALE_SECONDS)
+	age = time(NULL) - open_st.st_mtime;
+	if (!owner_is_dead(fd, age) && age < STALE_SECONDS)
 		return;
 	/* Not the lock of somebody who came in between. */
 	if (lstat(lock, &now_st) < 0 || now_st.st_ino != open_st.st_ino)

@@ -511,6 +511,19 @@ static void test_crash_before_the_commit_keeps_file_and_uid(void **state)
 	assert_string_equal(fixture_mails(f), "1: 2: 3:");
 }
 
+/* A process was killed between making the lock and writing its pid. */
+static void test_lock_that_was_never_written_is_broken(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start = clock_monotonic_ms();
+
+	fixture_sync(f);
+	fixture_file(f, "dovecot-uidlist.lock", "");
+	fixture_save(f, "one", 0, 0);
+	assert_false(fixture_has(f, "dovecot-uidlist.lock"));
+	assert_true(clock_monotonic_ms() - start < 30 * 1000);
+}
+
 static void test_lock_of_a_dead_process_is_broken(void **state)
 {
 	struct fixture *f = *state;
@@ -723,6 +736,7 @@ int main(void)
 		T(test_failed_commit_takes_the_file_back),
 		T(test_crash_before_the_commit_keeps_file_and_uid),
 		T(test_lock_of_a_dead_process_is_broken),
+		T(test_lock_that_was_never_written_is_broken),
 		T(test_fresh_files_stay_in_tmp),
 		T(test_uidlist_is_tidied_when_most_lines_are_dead),
 		T(test_links_copy_with_the_same_guid),

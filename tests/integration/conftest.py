@@ -4,8 +4,10 @@
 $DOVETAIL_PREFIX names where Dovetail is installed (script/test sets it). All
 works as root and as an ordinary user; everybody's password is "secret"."""
 import grp
+import itertools
 import os
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -100,14 +102,30 @@ def mail_owner():
     return nobody.pw_uid, nobody.pw_gid
 
 
+def fixed_ports():
+    """Ports that no connection gets by itself, each once, in an endless round."""
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(12000, low if low > 20000 else 32768)
+    start = random.randrange(len(ports))  # another run may go on beside this one
+    return itertools.cycle([*ports[start:], *ports[:start]])
+
+
+PORTS = fixed_ports()
+
+
+def is_free(port):
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def free_ports(count):
-    socks = [socket.socket() for _ in range(count)]
-    for sock in socks:
-        sock.bind(("127.0.0.1", 0))
-    ports = [sock.getsockname()[1] for sock in socks]
-    for sock in socks:
-        sock.close()
-    return ports
+    """Ports to listen on. Not those the kernel gives for port 0: it gives them
+    to clients, too, and until the server binds one, it may be taken."""
+    return list(itertools.islice(filter(is_free, PORTS), count))
 
 
 class Server:

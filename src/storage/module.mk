@@ -9,6 +9,7 @@ libstorage_a_SOURCES = \
 	src/storage/expunge.c \
 	src/storage/flags.c \
 	src/storage/keywords.c \
+	src/storage/layout.c src/storage/layout.h \
 	src/storage/list.c src/storage/list.h \
 	src/storage/list_core.h src/storage/list_match.c \
 	src/storage/location.c \
@@ -39,6 +40,7 @@ check_PROGRAMS += \
 	tests/crash/test_fault \
 	tests/crash/test_kill \
 	tests/unit/storage/test_copy \
+	tests/unit/storage/test_layout \
 	tests/unit/storage/test_list \
 	tests/unit/storage/test_list_match \
 	tests/unit/storage/test_location \
@@ -61,6 +63,9 @@ tests_crash_test_kill_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_layout_SOURCES = tests/unit/storage/test_layout.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_layout_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_list_SOURCES = tests/unit/storage/test_list.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_list_LDADD = $(STORAGE_TEST_LIBS)

@@ -21,11 +21,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "storage/layout.h"
 #include "storage/maildir/maildir.h"
 
 enum {
-	COMPONENT_MAX = 255, /* of the file system */
-	NAME_MAX_LEN = 4096,
 	DEPTH_MAX = 32,
 	ENTRIES_MAX = 1 << 20,
 };
@@ -35,19 +34,9 @@ static const char *const sub_dirs[] = {"cur", "new", "tmp"};
 static const char *const control_files[] = {
 	"dovecot-uidlist", "dovecot-keywords", "maildirfolder"};
 
-static bool is_fs(const struct location *location)
-{
-	return location->layout != NULL && strcmp(location->layout, "fs") == 0;
-}
-
 static bool is_inbox(const char *name)
 {
 	return strcmp(name, "INBOX") == 0;
-}
-
-static const char *control_root(const struct location *location)
-{
-	return location->control != NULL ? location->control : location->root;
 }
 
 /* names to paths */
@@ -67,20 +56,14 @@ static bool is_index(struct str s)
 static int encode_level(const struct location *location, struct str level,
 			struct buf *out, struct err *err)
 {
-	bool fs = is_fs(location);
+	bool fs = layout_is_fs(location);
 
 	if (level.len == 0 || level.data[0] == '.' ||
 	    (!fs && str_find_char(level, '.') >= 0) ||
-	    (fs && (is_sub_dir(level) || is_index(level))) ||
-	    memchr(level.data, '\0', level.len) ||
-	    memchr(level.data, '\n', level.len))
+	    (fs && (is_sub_dir(level) || is_index(level))))
 		return err_set(err, ERR_INVALID,
 			       "a mailbox here cannot have this name");
-	if (location->utf8)
-		buf_add_str(out, level);
-	else if (!utf7_encode(level, out))
-		return err_set(err, ERR_INVALID, "mailbox name is not UTF-8");
-	return 0;
+	return layout_encode_level(location, level, out, err);
 }
 
 /* Below the root: ".A.B", "A/B"; "" for INBOX. */
@@ -88,7 +71,7 @@ static int relative_path(const struct location *location, const char *name,
 			 struct buf *out, struct err *err)
 {
 	struct str rest = str_of(name), level;
-	bool fs = is_fs(location), first = true;
+	bool fs = layout_is_fs(location), first = true;
 	size_t start = 0;
 
 	if (is_inbox(name))
@@ -100,7 +83,7 @@ static int relative_path(const struct location *location, const char *name,
 			start = out->len;
 		if (encode_level(location, level, out, err) < 0)
 			return -1;
-		if (out->overflow || out->len - start > COMPONENT_MAX)
+		if (out->overflow || out->len - start > LAYOUT_COMPONENT_MAX)
 			return err_set(err, ERR_INVALID,
 				       "mailbox name is too long");
 		first = false;
@@ -112,7 +95,7 @@ static char *join(const void *ctx, const struct location *location,
 		  const char *root, const struct buf *relative)
 {
 	bool dirname = location->dirname != NULL &&
-		       location->dirname[0] != '\0' && is_fs(location);
+		       location->dirname[0] != '\0' && layout_is_fs(location);
 
 	if (relative->len == 0)
 		return mem_strdup(ctx, root);
@@ -124,14 +107,18 @@ int maildir_paths(const void *ctx, const struct location *location,
 		  const char *name, char **path_out, char **control_out,
 		  struct err *err)
 {
-	CLEANUP(buf_free) struct buf relative = buf_init(NAME_MAX_LEN);
+	CLEANUP(buf_free) struct buf relative = buf_init(LAYOUT_PATH_MAX);
 	const char *root = location->root;
+	char *path;
 
 	if (relative_path(location, name, &relative, err) < 0)
 		return -1;
 	if (relative.len == 0 && location->inbox != NULL)
 		root = location->inbox;
-	*path_out = join(ctx, location, root, &relative);
+	path = join(ctx, location, root, &relative);
+	if (layout_check_links(root, path, err) < 0)
+		return -1;
+	*path_out = path;
 	*control_out =
 		location->control != NULL
 			? join(ctx, location, location->control, &relative)
@@ -172,33 +159,6 @@ static int add_entry(struct lister *lister, const char *name, bool selectable,
 	return 0;
 }
 
-static bool decode_level(const struct location *location, struct str level,
-			 struct buf *out)
-{
-	if (level.len == 0 || level.len > COMPONENT_MAX)
-		return false;
-	if (location->utf8) {
-		buf_add_str(out, level);
-		return utf8_valid(level);
-	}
-	/* A '/' in a name would be a level of ours. */
-	size_t before = out->len;
-
-	return utf7_decode(level, out) &&
-	       memchr(out->data + before, '/', out->len - before) == NULL;
-}
-
-static bool is_dir_at(int fd, const struct dirent *entry)
-{
-	struct stat st;
-
-	if (entry->d_type == DT_DIR)
-		return true;
-	if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
-		return false;
-	return fstatat(fd, entry->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
-}
-
 /* ".A.B" to "A/B"; false if it is no mailbox's. */
 static bool decode_plus(const struct location *location, const char *file,
 			struct buf *out)
@@ -211,7 +171,7 @@ static bool decode_plus(const struct location *location, const char *file,
 	while (str_split(&rest, '.', &level)) {
 		if (out->len > 0)
 			buf_putc(out, '/');
-		if (!decode_level(location, level, out))
+		if (!layout_decode_level(location, level, out))
 			return false;
 	}
 	return !out->overflow && !is_inbox(out->data);
@@ -219,7 +179,7 @@ static bool decode_plus(const struct location *location, const char *file,
 
 static int list_plus(struct lister *lister, struct err *err)
 {
-	CLEANUP(buf_free) struct buf name = buf_init(NAME_MAX_LEN);
+	CLEANUP(buf_free) struct buf name = buf_init(LAYOUT_PATH_MAX);
 	CLEANUP(dir_close) DIR *dir = opendir(lister->location->root);
 	struct dirent *entry;
 
@@ -230,7 +190,7 @@ static int list_plus(struct lister *lister, struct err *err)
 	while ((entry = readdir(dir)) != NULL) {
 		buf_reset(&name);
 		if (!decode_plus(lister->location, entry->d_name, &name) ||
-		    !is_dir_at(dirfd(dir), entry))
+		    !layout_entry_is(dirfd(dir), entry, S_IFDIR))
 			continue;
 		if (add_entry(lister, name.data, true, err) < 0)
 			return -1;
@@ -267,11 +227,11 @@ static int list_fs_entry(struct lister *lister, const char *path, int fd,
 	if (file.data[0] == '.' || is_sub_dir(file) ||
 	    (depth == 0 && is_index(file)) ||
 	    (location->dirname != NULL && str_is(file, location->dirname)) ||
-	    !is_dir_at(fd, entry))
+	    !layout_entry_is(fd, entry, S_IFDIR))
 		return 0;
 	if (len > 0)
 		buf_putc(name, '/');
-	if (decode_level(location, file, name) && !name->overflow) {
+	if (layout_decode_level(location, file, name) && !name->overflow) {
 		sub = mem_printf(ctx, "%s/%s", path, entry->d_name);
 		if (!is_inbox(name->data))
 			ret = add_entry(lister, name->data,
@@ -307,15 +267,16 @@ static int list_fs(struct lister *lister, const char *path, struct buf *name,
 int maildir_list(const void *ctx, const struct location *location,
 		 struct driver_entry **out, size_t *count_out, struct err *err)
 {
-	CLEANUP(buf_free) struct buf name = buf_init(NAME_MAX_LEN);
+	CLEANUP(buf_free) struct buf name = buf_init(LAYOUT_PATH_MAX);
 	struct lister lister = {.ctx = ctx, .location = location};
 	struct err ignored;
 
 	if (maildir_exists(location, "INBOX", &ignored) == 0 &&
 	    add_entry(&lister, "INBOX", true, err) < 0)
 		return -1;
-	if ((is_fs(location) ? list_fs(&lister, location->root, &name, 0, err)
-			     : list_plus(&lister, err)) < 0)
+	if ((layout_is_fs(location)
+		     ? list_fs(&lister, location->root, &name, 0, err)
+		     : list_plus(&lister, err)) < 0)
 		return -1;
 	*out = lister.entries;
 	*count_out = lister.count;
@@ -333,7 +294,7 @@ int maildir_exists(const struct location *location, const char *name,
 	if (maildir_paths(ctx, location, name, &path, &control, err) < 0)
 		return -1;
 	look = path;
-	if (is_fs(location) || is_inbox(name))
+	if (layout_is_fs(location) || is_inbox(name))
 		look = mem_printf(ctx, "%s/cur", path);
 	if (stat(look, &st) == 0 && S_ISDIR(st.st_mode))
 		return 0;
@@ -344,50 +305,17 @@ int maildir_exists(const struct location *location, const char *name,
 
 /* making */
 
-static int make_dir(const struct location *location, const char *path,
-		    struct err *err)
-{
-	mode_t mode = location->dir_mode;
-
-	if (mkdir(path, mode) < 0)
-		return errno == EEXIST ? 0 : err_sys(err, "mkdir(%s)", path);
-	/* Group and others may be cut off by the umask. */
-	if ((mode & 077) != 0 && chmod(path, mode) < 0)
-		return err_sys(err, "chmod(%s)", path);
-	return 0;
-}
-
-/* With the directories above it that are missing. */
-static int make_path(const struct location *location, const char *path,
-		     struct err *err)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mkdir");
-	char *part = mem_strdup(ctx, path);
-	struct stat st;
-
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return 0;
-	for (char *at = strchr(part + 1, '/'); at != NULL;
-	     at = strchr(at + 1, '/')) {
-		*at = '\0';
-		if (stat(part, &st) < 0 && make_dir(location, part, err) < 0)
-			return -1;
-		*at = '/';
-	}
-	return make_dir(location, path, err);
-}
-
 int maildir_make_dirs(const struct location *location, const char *path,
 		      struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mkdir");
 
-	if (make_path(location, path, err) < 0)
+	if (layout_make_path(location, path, err) < 0)
 		return -1;
 	for (size_t i = 0; i < 3; i++) {
-		if (make_dir(location,
-			     mem_printf(ctx, "%s/%s", path, sub_dirs[i]),
-			     err) < 0)
+		if (layout_make_dir(location,
+				    mem_printf(ctx, "%s/%s", path, sub_dirs[i]),
+				    err) < 0)
 			return -1;
 	}
 	return 0;
@@ -429,11 +357,12 @@ int maildir_create(const struct location *location, const char *name,
 		return err_set(err, ERR_EXISTS, "mailbox %s exists", name);
 	if (err->code != ERR_NOT_FOUND ||
 	    maildir_paths(ctx, location, name, &path, &control, err) < 0 ||
-	    make_path(location, control_root(location), err) < 0 ||
+	    layout_make_path(location, layout_control_root(location), err) <
+		    0 ||
 	    maildir_make_dirs(location, path, err) < 0 ||
-	    make_path(location, control, err) < 0)
+	    layout_make_path(location, control, err) < 0)
 		return -1;
-	if (!is_inbox(name) && !is_fs(location) &&
+	if (!is_inbox(name) && !layout_is_fs(location) &&
 	    touch_file(mem_printf(ctx, "%s/maildirfolder", path),
 		       location->file_mode, err) < 0)
 		return -1;
@@ -498,13 +427,13 @@ int maildir_remove(const struct location *location, const char *name,
 	if (maildir_exists(location, name, err) < 0 ||
 	    maildir_paths(ctx, location, name, &path, &control, err) < 0)
 		return -1;
-	if (is_fs(location))
+	if (layout_is_fs(location))
 		return remove_fs(location, path, control, err);
 	if (trash_dir(location->root, path, err) < 0)
 		return -1;
 	return strcmp(path, control) == 0
 		       ? 0
-		       : trash_dir(control_root(location), control, err);
+		       : trash_dir(layout_control_root(location), control, err);
 }
 
 /* renaming */
@@ -555,7 +484,7 @@ static int rename_fs(const struct location *location, const char *root,
 	char *parent = mem_strdup(ctx, new);
 
 	*strrchr(parent, '/') = '\0';
-	if (make_path(location, parent, err) < 0)
+	if (layout_make_path(location, parent, err) < 0)
 		return -1;
 	/* A directory that only children would have needed. */
 	rmdir(new);
@@ -566,15 +495,15 @@ static int rename_fs(const struct location *location, const char *root,
 static int rename_in(const struct location *location, const char *root,
 		     const char *from, const char *to, struct err *err)
 {
-	return is_fs(location) ? rename_fs(location, root, from, to, err)
-			       : rename_plus(root, from, to, err);
+	return layout_is_fs(location) ? rename_fs(location, root, from, to, err)
+				      : rename_plus(root, from, to, err);
 }
 
 int maildir_rename(const struct location *location, const char *from,
 		   const char *to, struct err *err)
 {
-	CLEANUP(buf_free) struct buf old = buf_init(NAME_MAX_LEN);
-	CLEANUP(buf_free) struct buf new = buf_init(NAME_MAX_LEN);
+	CLEANUP(buf_free) struct buf old = buf_init(LAYOUT_PATH_MAX);
+	CLEANUP(buf_free) struct buf new = buf_init(LAYOUT_PATH_MAX);
 
 	if (is_inbox(from) || is_inbox(to))
 		return err_set(err, ERR_INVALID, "INBOX cannot be renamed so");
@@ -586,7 +515,7 @@ int maildir_rename(const struct location *location, const char *from,
 	if (err->code != ERR_NOT_FOUND ||
 	    rename_in(location, location->root, old.data, new.data, err) < 0)
 		return -1;
-	if (strcmp(control_root(location), location->root) == 0)
+	if (strcmp(layout_control_root(location), location->root) == 0)
 		return 0;
 	return rename_in(location, location->control, old.data, new.data, err);
 }

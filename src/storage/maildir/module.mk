@@ -22,7 +22,7 @@ check_PROGRAMS += tests/unit/storage/maildir/test_filename \
 	tests/unit/storage/maildir/test_maildir
 MAILDIR_TEST_SOURCES = tests/unit/storage/maildir/fixture.c \
 	tests/unit/storage/maildir/fixture.h
-MAILDIR_TEST_LIBS = libmaildir.a $(LIB_INDEX) $(CMOCKA_LIBS)
+MAILDIR_TEST_LIBS = libmaildir.a libstorage.a $(LIB_INDEX) $(CMOCKA_LIBS)
 tests_unit_storage_maildir_test_filename_SOURCES = \
 	tests/unit/storage/maildir/test_filename.c $(MAILDIR_TEST_SOURCES)
 tests_unit_storage_maildir_test_filename_LDADD = $(MAILDIR_TEST_LIBS)

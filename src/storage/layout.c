@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/driver.h"
+
+bool layout_is_fs(const struct location *location)
+{
+	return strcmp(location->layout, "fs") == 0;
+}
+
+const char *layout_control_root(const struct location *location)
+{
+	return location->control != NULL ? location->control : location->root;
+}
+
+/* levels */
+
+int layout_encode_level(const struct location *location, struct str level,
+			struct buf *out, struct err *err)
+{
+	size_t start = out->len;
+
+	if (level.len == 0 || memchr(level.data, '\0', level.len) != NULL ||
+	    memchr(level.data, '\n', level.len) != NULL)
+		return err_set(err, ERR_INVALID,
+			       "a mailbox here cannot have this name");
+	if (location->utf8)
+		buf_add_str(out, level);
+	else if (!utf7_encode(level, out))
+		return err_set(err, ERR_INVALID, "mailbox name is not UTF-8");
+	if (out->overflow || out->len - start > LAYOUT_COMPONENT_MAX)
+		return err_set(err, ERR_INVALID, "mailbox name is too long");
+	return 0;
+}
+
+bool layout_decode_level(const struct location *location, struct str level,
+			 struct buf *out)
+{
+	size_t start = out->len;
+
+	if (level.len == 0 || level.len > LAYOUT_COMPONENT_MAX)
+		return false;
+	if (location->utf8) {
+		buf_add_str(out, level);
+		return utf8_valid(level);
+	}
+	/* A '/' in a name would be a level of ours. */
+	return utf7_decode(level, out) &&
+	       memchr(out->data + start, '/', out->len - start) == NULL;
+}
+
+/* symbolic links */
+
+/* Of a link: what it leads to, if it is followed. */
+static bool follow(int fd, const char *name, const struct stat *link,
+		   struct stat *out)
+{
+	return fstatat(fd, name, out, 0) == 0 &&
+	       (link->st_uid == 0 || link->st_uid == out->st_uid);
+}
+
+bool layout_entry_is(int fd, const struct dirent *entry, mode_t type)
+{
+	struct stat st, target;
+
+	if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
+		return entry->d_type == IFTODT(type);
+	if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	if (!S_ISLNK(st.st_mode))
+		return (st.st_mode & S_IFMT) == type;
+	return follow(fd, entry->d_name, &st, &target) &&
+	       (target.st_mode & S_IFMT) == type;
+}
+
+/* Returns 1 if there is more below. */
+static int check_link(const char *path, struct err *err)
+{
+	struct stat st, target;
+
+	if (lstat(path, &st) < 0)
+		return 0;
+	if (!S_ISLNK(st.st_mode) || follow(AT_FDCWD, path, &st, &target))
+		return 1;
+	return err_set(err, ERR_DENIED,
+		       "%s is a symbolic link to what its owner does not own",
+		       path);
+}
+
+int layout_check_links(const char *root, const char *path, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "links");
+	char *part = mem_strdup(ctx, path);
+	char *at = part + strlen(root);
+	int ret = 1;
+
+	while (ret > 0 && *at != '\0') {
+		at = strchrnul(at + 1, '/');
+		if (*at == '\0')
+			return check_link(part, err) < 0 ? -1 : 0;
+		*at = '\0';
+		ret = check_link(part, err);
+		*at = '/';
+	}
+	return ret < 0 ? -1 : 0;
+}
+
+/* making */
+
+int layout_make_dir(const struct location *location, const char *path,
+		    struct err *err)
+{
+	mode_t mode = location->dir_mode;
+
+	if (mkdir(path, mode) < 0)
+		return errno == EEXIST ? 0 : err_sys(err, "mkdir(%s)", path);
+	/* Group and others may be cut off by the umask. */
+	if ((mode & 077) != 0 && chmod(path, mode) < 0)
+		return err_sys(err, "chmod(%s)", path);
+	return 0;
+}
+
+int layout_make_path(const struct location *location, const char *path,
+		     struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mkdir");
+	char *part = mem_strdup(ctx, path);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	for (char *at = strchr(part + 1, '/'); at != NULL;
+	     at = strchr(at + 1, '/')) {
+		*at = '\0';
+		if (stat(part, &st) < 0 &&
+		    layout_make_dir(location, part, err) < 0)
+			return -1;
+		*at = '/';
+	}
+	return layout_make_dir(location, path, err);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/layout.h - mailbox names as names of files: what the formats share.
+ * For drivers, beside storage/driver.h.
+ */
+#ifndef STORAGE_LAYOUT_H
+#define STORAGE_LAYOUT_H
+#include <dirent.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/str.h"
+
+struct buf;
+struct err;
+struct location;
+
+enum {
+	LAYOUT_COMPONENT_MAX = 255, /* octets, of the file system */
+	LAYOUT_PATH_MAX = 4096,
+};
+
+bool layout_is_fs(const struct location *location);
+/* Where control files lie: CONTROL=, or the root. */
+const char *layout_control_root(const struct location *location);
+
+/* One level of a name as it is on disk, in modified UTF-7 or UTF-8, appended to
+ * `out`. ERR_INVALID for what no file can be called. */
+int layout_encode_level(const struct location *location, struct str level,
+			struct buf *out, struct err *err);
+/* The other way; false for what is no level of a name. */
+bool layout_decode_level(const struct location *location, struct str level,
+			 struct buf *out);
+
+/* Symbolic links are followed if an administrator made them (they are root's),
+ * or who made them has what they point to: the rule of Apache's
+ * SymLinksIfOwnerMatch. We may have more rights than the user, who must not be
+ * able to lend them to himself by a link. */
+
+/* An entry of the open directory `fd` is a directory (S_IFDIR) or file
+ * (S_IFREG), also by such a link. */
+bool layout_entry_is(int fd, const struct dirent *entry, mode_t type);
+/* ERR_DENIED if any part of `path` below `root`, with which it begins, is a
+ * link that is not followed. What does not exist is fine. */
+int layout_check_links(const char *root, const char *path, struct err *err);
+
+/* mkdir -p with the modes of the location. */
+int layout_make_path(const struct location *location, const char *path,
+		     struct err *err);
+/* mkdir; what exists is fine. */
+int layout_make_dir(const struct location *location, const char *path,
+		    struct err *err);
+
+#endif

@@ -158,6 +158,42 @@ void range_set_intersect(struct range_set *set, const struct range_set *other)
 	*set = both;
 }
 
+/* What is left of one range; *at is the first of `what` that may touch it. */
+static void add_rest(struct range_set *out, struct range range,
+		     const struct range_set *what, size_t *at)
+{
+	while (*at < what->count && what->ranges[*at].last < range.first)
+		(*at)++;
+	while (*at < what->count && what->ranges[*at].first <= range.last) {
+		struct range gap = what->ranges[*at];
+
+		if (gap.first > range.first)
+			range_set_add(out, range.first, gap.first - 1);
+		if (gap.last >= range.last)
+			return;
+		range.first = gap.last + 1;
+		(*at)++;
+	}
+	range_set_add(out, range.first, range.last);
+}
+
+/* In one pass: taking out one by one would move all that follows each time. */
+void range_set_subtract(struct range_set *set, const struct range_set *what)
+{
+	struct range_set rest = range_set_init(set->ctx);
+	size_t at = 0;
+
+	if (what->count == 1)
+		range_set_remove(set, what->ranges[0].first,
+				 what->ranges[0].last);
+	if (what->count <= 1)
+		return;
+	for (size_t i = 0; i < set->count; i++)
+		add_rest(&rest, set->ranges[i], what, &at);
+	mem_free(set->ranges);
+	*set = rest;
+}
+
 bool range_set_has(const struct range_set *set, uint32_t number)
 {
 	size_t at = find(set, number);

@@ -30,6 +30,8 @@ void range_set_add(struct range_set *set, uint32_t first, uint32_t last);
 void range_set_remove(struct range_set *set, uint32_t first, uint32_t last);
 void range_set_merge(struct range_set *set, const struct range_set *other);
 void range_set_intersect(struct range_set *set, const struct range_set *other);
+/* `what` may not be the set itself. */
+void range_set_subtract(struct range_set *set, const struct range_set *what);
 bool range_set_has(const struct range_set *set, uint32_t number);
 /* How many numbers are in it. */
 uint64_t range_set_size(const struct range_set *set);

@@ -45,7 +45,8 @@ static void row_encode(const struct box_row *row, unsigned char *at)
 	le32_put(at + 60, box->counts.deleted);
 	le32_put(at + 64, box->counts.size_unknown);
 	le64_put(at + 68, box->counts.size);
-	memset(at + 76, 0, 12); /* for more to come */
+	le32_put(at + 76, row->changes);
+	le64_put(at + 80, row->changes_from);
 	memcpy(at + 88, box->driver, sizeof(box->driver));
 	memcpy(at + ROW_FIXED, row->name.data, row->name.len);
 }
@@ -71,6 +72,8 @@ static bool row_decode(uint32_t id, struct str value, struct box_row *row)
 	box->counts.deleted = le32_get(at + 60);
 	box->counts.size_unknown = le32_get(at + 64);
 	box->counts.size = le64_get(at + 68);
+	row->changes = le32_get(at + 76);
+	row->changes_from = le64_get(at + 80);
 	memcpy(box->driver, at + 88, sizeof(box->driver));
 	row->name = str_from(value, ROW_FIXED);
 	return box->uid_next > 0 && box->highest_modseq > 0 &&
@@ -119,6 +122,8 @@ static struct txn_box *txn_box_add(struct index_txn *txn, uint32_t id)
 	struct txn_box *box = mem_new(txn, struct txn_box);
 
 	box->id = id;
+	box->changed = range_set_init(box);
+	box->expunged = range_set_init(box);
 	HASH_ADD_INT(txn->boxes, id, box);
 	txn->recent = box;
 	return box;
@@ -149,6 +154,7 @@ int txn_boxes_flush(struct index_txn *txn, struct err *err)
 	for (struct txn_box *box = txn->boxes; box != NULL;
 	     box = box->hh.next) {
 		if (uids_flush(txn, box, err) < 0 ||
+		    changes_flush(txn, box, err) < 0 ||
 		    (box->dirty && row_put(txn, &box->row, err) < 0))
 			return -1;
 		box->dirty = false;
@@ -334,6 +340,7 @@ int index_box_create(struct index_txn *txn, const char *name,
 	box->counts = (struct index_counts){.messages = 0};
 	new_box->row.box = *box;
 	new_box->row.history_from = box->highest_modseq;
+	new_box->row.changes_from = box->highest_modseq;
 	return 0;
 }
 

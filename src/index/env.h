@@ -55,8 +55,10 @@ enum { CHUNK_UIDS = 4096, CHUNK_SIZE = CHUNK_UIDS / 8 };
 /* A mailbox's row, and what one transaction did to it so far. */
 struct box_row {
 	struct index_box box;
-	uint64_t history_from; /* changes after this modseq are known */
+	uint64_t history_from; /* expunges after this modseq are known */
 	uint32_t expunges;     /* rows in the table of expunges */
+	uint32_t changes;      /* and in that of changes */
+	uint64_t changes_from; /* which has all after this modseq */
 	struct str name;       /* child of the txn_box, or into the map */
 };
 
@@ -64,6 +66,9 @@ struct txn_box {
 	uint32_t id;
 	struct box_row row;
 	bool dirty, modseq_taken;
+	/* At that modseq; rows of the tables when changes_flush() ran. */
+	struct range_set changed, expunged;
+	bool changed_dirty, expunged_dirty;
 	/* The piece of the UID bitmap in use (index_record_uids()). */
 	bool chunk_loaded, chunk_dirty;
 	uint32_t chunk_number;
@@ -156,6 +161,12 @@ void txn_boxes_free(struct index_txn *txn);
 /* Delete all rows of a table whose keys start with `prefix`. */
 int table_clear(struct index_txn *txn, enum table table, struct str prefix,
 		struct err *err);
+
+/* change.c: what this transaction did, as rows */
+
+void changes_add(struct txn_box *box, uint32_t uid);
+void changes_add_expunge(struct txn_box *box, uint32_t uid);
+int changes_flush(struct index_txn *txn, struct txn_box *box, struct err *err);
 
 /* uids.c: the bitmap of UIDs */
 

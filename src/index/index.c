@@ -34,7 +34,7 @@
 #include "index/env.h"
 
 enum {
-	FORMAT_VERSION = 1,
+	FORMAT_VERSION = 2,
 	BOOT_ID_SIZE = 36,
 	HEADER_SIZE = 8 + BOOT_ID_SIZE, /* magic, version, boot id */
 	MIB = 1 << 20,

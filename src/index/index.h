@@ -8,8 +8,8 @@
  *   boxes     id -> struct index_box, its names and driver state
  *   names     name -> id
  *   records   (box, uid) -> struct index_record + driver data
- *   changes   (box, modseq, uid) -> nothing: a resync walks what changed
- *   expunges  (box, modseq, uid) -> nothing
+ *   changes   (box, modseq, uid) -> UIDs: a resync walks what changed
+ *   expunges  (box, modseq, uid) -> UIDs
  *   cache     (box, uid, field) -> envelope, body structure, headers...
  *
  * Rules: one handle per environment and process, shared by its sessions and
@@ -177,9 +177,10 @@ int index_record_put(struct index_txn *txn, struct index_box *box,
 int index_record_expunge(struct index_txn *txn, struct index_box *box,
 			 uint32_t uid, struct err *err);
 
-/* What happened after `modseq`: UIDs whose flags or keywords changed or that
- * are new, and UIDs expunged. False: the history does not reach that far back
- * (rebuilt, or pruned): all may have changed. */
+/* What happened after `modseq`: UIDs of mails whose flags or keywords changed
+ * or that are new, and UIDs expunged. False: the history does not reach that
+ * far back (rebuilt, or pruned): all may have changed. Costs what changed, or,
+ * where many thousands of changes lie between, a walk of the records. */
 bool index_changes_since(struct index_txn *txn, uint32_t box, uint64_t modseq,
 			 struct range_set *changed, struct range_set *expunged);
 

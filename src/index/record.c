@@ -13,8 +13,6 @@ enum {
 	RECORD_FIXED = 44, /* then keywords, then the driver's data */
 	KEYWORD_WORDS = INDEX_KEYWORDS_MAX / 64,
 	DRIVER_MAX = 2048,
-	/* Expunges remembered beyond one per mail that is there. */
-	EXPUNGES_MIN = 16384,
 };
 
 /* keys and values */
@@ -24,15 +22,6 @@ static struct str record_key(uint32_t box, uint32_t uid, unsigned char room[8])
 	key32_put(room, box);
 	key32_put(room + 4, uid);
 	return str_n(room, 8);
-}
-
-static struct str change_key(uint32_t box, uint64_t modseq, uint32_t uid,
-			     unsigned char room[16])
-{
-	key32_put(room, box);
-	key64_put(room + 4, modseq);
-	key32_put(room + 12, uid);
-	return str_n(room, 16);
 }
 
 static bool record_decode(uint32_t uid, struct str value,
@@ -210,28 +199,6 @@ static void tell(const struct txn_box *own, struct index_box *box)
 	box->counts = own->row.box.counts;
 }
 
-static int change_put(struct index_txn *txn, enum table table, uint32_t box,
-		      uint64_t modseq, uint32_t uid, struct err *err)
-{
-	unsigned char key[16];
-	int code = lmdb_put(txn, table, change_key(box, modseq, uid, key),
-			    STR(""));
-
-	return code == 0 ? 0 : lmdb_err(txn, err, code, "put change");
-}
-
-static int change_del(struct index_txn *txn, uint32_t box, uint64_t modseq,
-		      uint32_t uid, struct err *err)
-{
-	unsigned char key[16];
-	int code =
-		lmdb_del(txn, TABLE_CHANGES, change_key(box, modseq, uid, key));
-
-	if (code == 0 || code == MDB_NOTFOUND)
-		return 0;
-	return lmdb_err(txn, err, code, "delete change");
-}
-
 /* writing */
 
 int index_record_append(struct index_txn *txn, struct index_box *box,
@@ -249,10 +216,9 @@ int index_record_append(struct index_txn *txn, struct index_box *box,
 			       record->uid, row->uid_next);
 	record->modseq = modseq_take(own);
 	if (record_write(txn, row->id, record, err) < 0 ||
-	    change_put(txn, TABLE_CHANGES, row->id, record->modseq, record->uid,
-		       err) < 0 ||
 	    uids_set(txn, own, record->uid, true, err) < 0)
 		return -1;
+	changes_add(own, record->uid);
 	row->uid_next = record->uid + 1;
 	count(row, record, 1);
 	tell(own, box);
@@ -278,11 +244,7 @@ int index_record_put(struct index_txn *txn, struct index_box *box,
 	record->modseq = old.modseq;
 	if (!same_flags(&old, record)) {
 		record->modseq = modseq_take(own);
-		if (change_del(txn, box->id, old.modseq, old.uid, err) < 0 ||
-		    change_put(txn, TABLE_CHANGES, box->id, record->modseq,
-			       old.uid, err) < 0)
-			return -1;
-		/* `old` pointed into the page; its numbers were copied. */
+		changes_add(own, old.uid);
 	}
 	if (record_write(txn, box->id, record, err) < 0)
 		return -1;
@@ -290,45 +252,6 @@ int index_record_put(struct index_txn *txn, struct index_box *box,
 	count(&own->row.box, record, 1);
 	own->dirty = true;
 	tell(own, box);
-	return 0;
-}
-
-/* Forget the oldest expunge; who asks about the time before gets no answer. */
-static int expunge_forget(struct index_txn *txn, struct txn_box *box,
-			  struct err *err)
-{
-	unsigned char room[16];
-	struct str key = change_key(box->id, 0, 0, room), value;
-	int code =
-		lmdb_cursor(txn, TABLE_EXPUNGES, MDB_SET_RANGE, &key, &value);
-	uint64_t modseq;
-
-	if (code != 0 || key.len != 16 ||
-	    key32_get((const unsigned char *)key.data) != box->id)
-		return index_corrupt(txn, err, "expunges");
-	modseq = key64_get((const unsigned char *)key.data + 4);
-	code = lmdb_cursor_del(txn, TABLE_EXPUNGES);
-	if (code != 0)
-		return lmdb_err(txn, err, code, "forget expunge");
-	box->row.expunges--;
-	if (box->row.history_from < modseq)
-		box->row.history_from = modseq;
-	return 0;
-}
-
-static int expunge_note(struct index_txn *txn, struct txn_box *box,
-			uint32_t uid, struct err *err)
-{
-	if (change_put(txn, TABLE_EXPUNGES, box->id, modseq_take(box), uid,
-		       err) < 0)
-		return -1;
-	box->row.expunges++;
-	for (int i = 0; i < 2; i++) {
-		if (box->row.expunges >
-			    EXPUNGES_MIN + box->row.box.counts.messages &&
-		    expunge_forget(txn, box, err) < 0)
-			return -1;
-	}
 	return 0;
 }
 
@@ -346,14 +269,13 @@ int index_record_expunge(struct index_txn *txn, struct index_box *box,
 	code = lmdb_del(txn, TABLE_RECORDS, record_key(box->id, uid, key));
 	if (code != 0)
 		return lmdb_err(txn, err, code, "delete record");
-	if (change_del(txn, box->id, old.modseq, uid, err) < 0 ||
-	    table_clear(txn, TABLE_CACHE, record_key(box->id, uid, key), err) <
+	if (table_clear(txn, TABLE_CACHE, record_key(box->id, uid, key), err) <
 		    0 ||
 	    uids_set(txn, own, uid, false, err) < 0)
 		return -1;
 	count(&own->row.box, &old, -1);
-	if (expunge_note(txn, own, uid, err) < 0)
-		return -1;
+	modseq_take(own);
+	changes_add_expunge(own, uid);
 	tell(own, box);
 	return 0;
 }

@@ -8,42 +8,6 @@
 #include "storage/core.h"
 #include "storage/mailbox.h"
 
-/* What is left of one range; *at is the first of `what` that may touch it. */
-static void add_rest(struct range_set *out, struct range range,
-		     const struct range_set *what, size_t *at)
-{
-	while (*at < what->count && what->ranges[*at].last < range.first)
-		(*at)++;
-	while (*at < what->count && what->ranges[*at].first <= range.last) {
-		struct range gap = what->ranges[*at];
-
-		if (gap.first > range.first)
-			range_set_add(out, range.first, gap.first - 1);
-		if (gap.last >= range.last)
-			return;
-		range.first = gap.last + 1;
-		(*at)++;
-	}
-	range_set_add(out, range.first, range.last);
-}
-
-/* In one pass: taking out one by one would move all that follows each time. */
-static void subtract(struct range_set *from, const struct range_set *what)
-{
-	struct range_set rest = range_set_init(from->ctx);
-	size_t at = 0;
-
-	if (what->count == 1)
-		range_set_remove(from, what->ranges[0].first,
-				 what->ranges[0].last);
-	if (what->count <= 1)
-		return;
-	for (size_t i = 0; i < from->count; i++)
-		add_rest(&rest, from->ranges[i], what, &at);
-	mem_free(from->ranges);
-	*from = rest;
-}
-
 /* UIDs with news since the view was taken; `expunged` only those it has. */
 static void collect(struct mailbox *box, struct index_txn *txn,
 		    const struct index_box *row, struct range_set *changed,
@@ -56,10 +20,10 @@ static void collect(struct mailbox *box, struct index_txn *txn,
 		if (row->counts.messages > 0)
 			index_record_uids(txn, row->id, changed);
 		range_set_merge(expunged, &box->view.uids);
-		subtract(expunged, changed);
+		range_set_subtract(expunged, changed);
 	}
 	range_set_intersect(expunged, &box->view.uids);
-	subtract(changed, expunged);
+	range_set_subtract(changed, expunged);
 }
 
 static bool is_own(const struct mailbox *box, uint32_t uid, uint64_t modseq)
@@ -89,7 +53,7 @@ static void drop_own(struct mailbox *box, struct index_txn *txn, uint32_t id,
 		    is_own(box, uid, record.modseq))
 			range_set_add(&own, uid, uid);
 	}
-	subtract(changed, &own);
+	range_set_subtract(changed, &own);
 	mem_free(own.ranges);
 	for (unsigned i = 0; i < box->own_count; i++)
 		mem_free(box->own[i].uids.ranges);
@@ -108,9 +72,9 @@ static void remove_expunged(struct mailbox *box,
 	if (out->expunged_uids.count == 0)
 		return;
 	view_seqs(view, &out->expunged_uids, &out->expunged);
-	subtract(&view->uids, &out->expunged_uids);
-	subtract(&view->recent, &out->expunged_uids);
-	subtract(&box->deleted, &out->expunged_uids);
+	range_set_subtract(&view->uids, &out->expunged_uids);
+	range_set_subtract(&view->recent, &out->expunged_uids);
+	range_set_subtract(&box->deleted, &out->expunged_uids);
 	view_renumber(view, 0);
 }
 

@@ -43,6 +43,25 @@ static void test_touching_ranges_become_one(void **state)
 	expect(&set, "");
 }
 
+static void test_taking_away_another_set(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct range_set set = range_set_init(ctx), what = range_set_init(ctx);
+
+	(void)state;
+	range_set_add(&set, 1, 10);
+	range_set_add(&set, 20, 30);
+	range_set_subtract(&set, &what);
+	expect(&set, "1:10,20:30");
+	range_set_add(&what, 5, 5);
+	range_set_subtract(&set, &what);
+	expect(&set, "1:4,6:10,20:30");
+	range_set_add(&what, 8, 22);
+	range_set_add(&what, 30, 40);
+	range_set_subtract(&set, &what);
+	expect(&set, "1:4,6:7,23:29");
+}
+
 static void test_ends_of_the_number_range(void **state)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
@@ -139,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_touching_ranges_become_one),
+		cmocka_unit_test(test_taking_away_another_set),
 		cmocka_unit_test(test_ends_of_the_number_range),
 		cmocka_unit_test(test_random_changes),
 	};

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -248,6 +249,141 @@ static void test_changes_since_a_modseq(void **state)
 	assert_int_equal(record.keywords.bits[1], 4);
 	index_rollback(&txn);
 	index_close(&index);
+}
+
+static void set_flags(struct index *index, uint32_t id, uint32_t uid,
+		      uint8_t flags)
+{
+	struct index_txn *txn = begin(index, INDEX_WRITE);
+	struct index_record record;
+	struct index_box box;
+	struct err err;
+
+	OK(index_box_get(txn, id, &box, &err));
+	OK(index_record_get(txn, id, uid, &record, &err));
+	record.flags = flags;
+	OK(index_record_put(txn, &box, &record, &err));
+	commit(&txn);
+}
+
+static uint64_t changed_since(struct index *index, uint32_t id, uint64_t modseq)
+{
+	struct index_txn *txn = begin(index, INDEX_READ);
+	struct range_set changed = range_set_init(txn);
+	struct range_set expunged = range_set_init(txn);
+	uint64_t count;
+
+	assert_true(index_changes_since(txn, id, modseq, &changed, &expunged));
+	assert_int_equal(range_set_size(&expunged), 0);
+	count = range_set_size(&changed);
+	index_rollback(&txn);
+	return count;
+}
+
+/* More of them than the log of changes keeps. */
+static void test_changes_are_known_however_many_came_later(void **state)
+{
+	enum { MANY = 16384 + 500 };
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	uint64_t start = box_of(index, id).highest_modseq, before;
+
+	(void)state;
+	append(index, id, 3);
+	before = box_of(index, id).highest_modseq;
+	set_flags(index, id, 1, MAIL_SEEN);
+	for (unsigned i = 0; i < MANY; i++)
+		set_flags(index, id, 2, i % 2 == 0 ? MAIL_SEEN : 0);
+	assert_int_equal(changed_since(index, id, start), 3);
+	assert_int_equal(changed_since(index, id, before), 2);
+	assert_int_equal(changed_since(index, id, before + 1), 1);
+	before = box_of(index, id).highest_modseq;
+	assert_int_equal(changed_since(index, id, before - 10), 1);
+	assert_int_equal(changed_since(index, id, before), 0);
+	index_close(&index);
+}
+
+static void test_what_came_and_went_did_not_change(void **state)
+{
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	uint64_t start = box_of(index, id).highest_modseq;
+	struct range_set changed, expunged;
+	struct index_txn *txn;
+	struct index_box box;
+	struct err err;
+
+	(void)state;
+	append(index, id, 2);
+	txn = begin(index, INDEX_WRITE);
+	changed = range_set_init(txn);
+	expunged = range_set_init(txn);
+	OK(index_box_get(txn, id, &box, &err));
+	OK(index_record_expunge(txn, &box, 2, &err));
+	/* Within the transaction, too, and what it does then is added. */
+	assert_true(index_changes_since(txn, id, start, &changed, &expunged));
+	assert_int_equal(range_set_size(&changed), 1);
+	assert_true(range_set_has(&expunged, 2));
+	OK(index_record_expunge(txn, &box, 1, &err));
+	commit(&txn);
+	txn = begin(index, INDEX_READ);
+	changed = range_set_init(txn);
+	expunged = range_set_init(txn);
+	assert_true(index_changes_since(txn, id, start, &changed, &expunged));
+	assert_int_equal(range_set_size(&changed), 0);
+	assert_int_equal(range_set_size(&expunged), 2);
+	index_rollback(&txn);
+	index_close(&index);
+}
+
+/* Octets that this process has written to files. */
+static uint64_t octets_written(void)
+{
+	CLEANUP(file_close) FILE *fp = fopen("/proc/self/io", "re");
+	unsigned long long octets;
+	char line[128];
+
+	while (fp != NULL && fgets(line, sizeof(line), fp) != NULL) {
+		if (sscanf(line, "wchar: %llu", &octets) == 1)
+			return octets;
+	}
+	return 0;
+}
+
+/* What a flag change and a new mail write, on average. */
+static uint64_t cost_at(struct index *index, const char *name, uint32_t mails)
+{
+	enum { TIMES = 100 };
+	uint32_t id = make_box(index, name);
+	uint64_t before;
+
+	for (uint32_t i = 0; i < mails; i += 500)
+		append(index, id, 500);
+	for (uint32_t i = 0; i < 3 * TIMES; i++)
+		set_flags(index, id, 1 + i, MAIL_FLAGGED);
+	before = octets_written();
+	for (uint32_t i = 0; i < TIMES; i++) {
+		set_flags(index, id, 1 + i * 7919U % mails, MAIL_SEEN);
+		append(index, id, 1);
+	}
+	return (octets_written() - before) / TIMES;
+}
+
+/* Pages, that is; for time says little on a machine that does other things. A
+ * level more of a B-tree is one page. */
+static void test_one_mail_costs_the_same_in_a_large_mailbox(void **state)
+{
+	struct index *index = open_index();
+	uint64_t small = cost_at(index, "small", 500);
+	uint64_t large = cost_at(index, "large", 20000);
+
+	(void)state;
+	index_close(&index);
+	if (small == 0)
+		skip(); /* the kernel does not tell */
+	if (large * 10 > small * 12)
+		fail_msg("%ju octets with 500 mails, %ju with 20000",
+			 (uintmax_t)small, (uintmax_t)large);
 }
 
 static void test_cache_comes_and_goes_with_the_mail(void **state)
@@ -819,6 +955,9 @@ int main(void)
 		T(test_rollback_leaves_nothing),
 		T(test_long_names_stay_apart),
 		T(test_changes_since_a_modseq),
+		T(test_changes_are_known_however_many_came_later),
+		T(test_what_came_and_went_did_not_change),
+		T(test_one_mail_costs_the_same_in_a_large_mailbox),
 		T(test_cache_comes_and_goes_with_the_mail),
 		T(test_deleted_mailbox_leaves_no_rows),
 		T(test_keywords_keep_their_bits),

@@ -225,6 +225,7 @@ static void tell_entry(struct session *session, const struct list *list,
 
 /* One that cannot be read has no STATUS (RFC 5819 section 2). */
 static void tell_status(struct session *session, const struct list *list,
+			struct mailbox_statuses *statuses,
 			const struct list_entry *entry)
 {
 	struct mailbox_status status;
@@ -233,7 +234,7 @@ static void tell_status(struct session *session, const struct list *list,
 	if (list->status == 0 ||
 	    (entry->flags & (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) != 0)
 		return;
-	if (mailbox_status(session->user, entry->name, &status, &err) == 0)
+	if (mailbox_statuses_get(statuses, entry->name, &status, &err) == 0)
 		status_write(&session->line, entry->name, list->status,
 			     &status);
 	else if (err.code == ERR_TEMPORARY || err.code == ERR_CORRUPT)
@@ -244,12 +245,15 @@ static enum cmd_result list_more(struct cmd *cmd)
 {
 	struct session *session = cmd->session;
 	struct list *list = cmd->state;
+	CLEANUP(mailbox_statuses_end)
+	struct mailbox_statuses *statuses =
+		mailbox_statuses_begin(cmd, session->user);
 
 	while (list->at < list->count) {
 		const struct list_entry *entry = &list->entries[list->at++];
 
 		tell_entry(session, list, entry);
-		tell_status(session, list, entry);
+		tell_status(session, list, statuses, entry);
 		if (session->line.len > 4096 && output_full(session))
 			return CMD_OUTPUT;
 	}

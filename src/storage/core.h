@@ -21,6 +21,7 @@ struct err;
 struct mail_reader;
 struct mail_stream;
 struct mailbox;
+struct mailbox_status;
 struct save;
 struct text;
 struct var;
@@ -232,6 +233,8 @@ int mailbox_may(const struct mailbox *box, enum right right, struct err *err);
 int mailbox_begin(struct mailbox *box, enum index_mode mode,
 		  struct index_txn **txn_out, struct index_box *row_out,
 		  struct err *err);
+/* What the index counts of a mailbox. */
+void status_of_row(const struct index_box *row, struct mailbox_status *out);
 /* Take over the names of `txn`; *changed_out may be NULL. */
 int mailbox_read_keywords(struct mailbox *box, struct index_txn *txn,
 			  bool *changed_out, struct err *err);

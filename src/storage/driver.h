@@ -115,6 +115,11 @@ struct driver {
 	 * there is something to write. Sets box->id, making the index's
 	 * mailbox from the control files (UIDVALIDITY, UIDs, keywords). */
 	int (*sync)(struct driver_box *box, bool full, struct err *err);
+	/* Whether a mailbox is on disk as `row` remembers it, `root` being the
+	 * location's root, open: what STATUS of many asks, so it must be
+	 * cheap. False where that can't be told so; NULL if it never can. */
+	bool (*unchanged)(const struct location *location, int root,
+			  const char *name, const struct index_box *row);
 	void (*close)(struct driver_box *box);
 	/* Whether flags cannot be written: the rights, or the disk. */
 	bool (*readonly)(const struct driver_box *box);

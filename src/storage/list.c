@@ -24,6 +24,7 @@ enum {
 enum { LEVELS_MAX = 128 };
 
 struct name {
+	const struct ns *ns;
 	struct list_name name;
 	unsigned flags;
 	const char *special_use;
@@ -51,6 +52,7 @@ static void add(struct names *names, const struct ns *ns, const char *text,
 	}
 	name = &names->names[names->count++];
 	*name = (struct name){
+		.ns = ns,
 		.name = {text, ns->pub.separator, inbox},
 		.flags = flags,
 		.special_use = special_use,
@@ -167,16 +169,14 @@ static void add_parents(struct names *names)
 	for (size_t i = 0; i < count; i++) {
 		struct name name = names->names[i];
 		const char *text = name.name.text, *at = text;
-		const struct ns *ns = namespace_of(names, text);
 
-		while (ns != NULL &&
-		       (at = strchr(at, name.name.separator)) != NULL) {
+		while ((at = strchr(at, name.name.separator)) != NULL) {
 			char *parent = mem_strndup(names->ctx, text,
 						   (size_t)(at - text));
 
 			/* The parents of a prefix belong to others. */
 			if (at > text)
-				add(names, ns, parent,
+				add(names, name.ns, parent,
 				    NOT_THERE | (name.flags & NAME_EXISTS),
 				    NULL);
 			at++;

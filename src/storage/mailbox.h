@@ -58,6 +58,16 @@ int mailbox_get_status(struct mailbox *box, struct mailbox_status *out,
 int mailbox_status(struct user *user, const char *name,
 		   struct mailbox_status *out, struct err *err);
 
+/* Of many mailboxes in a row (LIST-STATUS). Holds a transaction of the index:
+ * not to be kept while a client is waited for. Child of ctx. */
+struct mailbox_statuses;
+struct mailbox_statuses *mailbox_statuses_begin(const void *ctx,
+						struct user *user);
+/* As mailbox_status(). */
+int mailbox_statuses_get(struct mailbox_statuses *statuses, const char *name,
+			 struct mailbox_status *out, struct err *err);
+void mailbox_statuses_end(struct mailbox_statuses **statuses); /* CLEANUP */
+
 /* what changed */
 
 struct mailbox_changes {

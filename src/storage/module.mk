@@ -23,6 +23,7 @@ libstorage_a_SOURCES = \
 	src/storage/search.c src/storage/search.h \
 	src/storage/search_core.h src/storage/search_match.c \
 	src/storage/status.c \
+	src/storage/statuses.c \
 	src/storage/storage.h \
 	src/storage/store.c \
 	src/storage/stream.c \
@@ -48,6 +49,7 @@ check_PROGRAMS += \
 	tests/unit/storage/test_rebuild \
 	tests/unit/storage/test_save \
 	tests/unit/storage/test_search \
+	tests/unit/storage/test_statuses \
 	tests/unit/storage/test_stream \
 	tests/unit/storage/test_sync
 STORAGE_FIXTURE = tests/unit/storage/fixture.c tests/unit/storage/fixture.h
@@ -87,6 +89,9 @@ tests_unit_storage_test_save_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_search_SOURCES = tests/unit/storage/test_search.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_search_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_statuses_SOURCES = \
+	tests/unit/storage/test_statuses.c $(STORAGE_FIXTURE)
+tests_unit_storage_test_statuses_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_stream_SOURCES = tests/unit/storage/test_stream.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_stream_LDADD = $(STORAGE_TEST_LIBS)

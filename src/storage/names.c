@@ -171,12 +171,15 @@ int name_resolve(const void *ctx, struct user *user, const char *name,
 
 char *name_public(const void *ctx, const struct ns *ns, const char *storage)
 {
+	size_t prefix = strlen(ns->pub.prefix), len = strlen(storage);
 	char *name;
 
 	if (ns->pub.inbox && strcmp(storage, "INBOX") == 0)
 		return mem_strdup(ctx, storage);
-	name = mem_printf(ctx, "%s%s", ns->pub.prefix, storage);
-	for (char *p = name + strlen(ns->pub.prefix); *p != '\0'; p++) {
+	name = mem_array(ctx, char, prefix + len + 1);
+	memcpy(name, ns->pub.prefix, prefix);
+	memcpy(name + prefix, storage, len + 1);
+	for (char *p = name + prefix; *p != '\0'; p++) {
 		if (*p == '/')
 			*p = ns->pub.separator;
 	}

@@ -12,7 +12,7 @@
 #include "storage/core.h"
 #include "storage/mailbox.h"
 
-static void from_row(const struct index_box *row, struct mailbox_status *out)
+void status_of_row(const struct index_box *row, struct mailbox_status *out)
 {
 	*out = (struct mailbox_status){
 		.messages = row->counts.messages,
@@ -153,7 +153,7 @@ int mailbox_get_status(struct mailbox *box, struct mailbox_status *out,
 	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
 	    mailbox_begin(box, INDEX_READ, &txn, &row, err) < 0)
 		return -1;
-	from_row(&row, out);
+	status_of_row(&row, out);
 	out->messages = box->view.messages;
 	out->recent = view_recent(&box->view);
 	out->uid_next = box->view.uid_next;
@@ -195,6 +195,6 @@ int mailbox_status(struct user *user, const char *name,
 		    status_of_box(box, ns, &row, err) < 0)
 			return -1;
 	}
-	from_row(&row, out);
+	status_of_row(&row, out);
 	return 0;
 }

@@ -61,6 +61,7 @@ const struct driver maildir_driver = {
 	.remove = maildir_remove,
 	.rename = maildir_rename,
 	.sync = maildir_sync,
+	.unchanged = maildir_unchanged,
 	.close = maildir_close,
 	.readonly = maildir_readonly,
 	.watch_paths = maildir_watch_paths,

@@ -126,6 +126,15 @@ int maildir_paths(const void *ctx, const struct location *location,
 	return 0;
 }
 
+bool maildir_relative_path(const struct location *location, const char *name,
+			   struct buf *out)
+{
+	struct err err;
+
+	return !(is_inbox(name) && location->inbox != NULL) &&
+	       relative_path(location, name, out, &err) == 0;
+}
+
 /* listing */
 
 struct lister {

@@ -102,6 +102,7 @@ struct dir_times {
 /* ERR_NOT_FOUND if the directories are not there. */
 int dir_times_get(struct driver_box *box, struct dir_times *out,
 		  struct err *err);
+struct file_time file_time_of(const struct stat *st);
 bool file_time_same(struct file_time a, struct file_time b);
 /* Whether a control file is as it was; a missing one has ino 0. */
 int file_mark_get(const char *path, struct file_mark *out, struct err *err);
@@ -205,6 +206,8 @@ char *scan_keep(struct scan *scan, struct str text);
 /* sync.c */
 
 int maildir_sync(struct driver_box *box, bool full, struct err *err);
+bool maildir_unchanged(const struct location *location, int root,
+		       const char *name, const struct index_box *row);
 /* In a write transaction under the uidlist's lock: bring in what others put
  * there. */
 int sync_within(struct driver_box *box, struct index_txn *txn,
@@ -258,6 +261,9 @@ int maildir_flush(struct index_txn *txn, struct driver_box *box,
 int maildir_paths(const void *ctx, const struct location *location,
 		  const char *name, char **path_out, char **control_out,
 		  struct err *err);
+/* Below the root, "" for the root itself; false if it is elsewhere (INBOX=). */
+bool maildir_relative_path(const struct location *location, const char *name,
+			   struct buf *out);
 int maildir_list(const void *ctx, const struct location *location,
 		 struct driver_entry **out, size_t *count_out, struct err *err);
 int maildir_exists(const struct location *location, const char *name,

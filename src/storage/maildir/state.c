@@ -104,7 +104,7 @@ void state_put(struct index_box *box, const struct maildir_state *state)
 
 /* looking at files */
 
-static struct file_time time_of(const struct stat *st)
+struct file_time file_time_of(const struct stat *st)
 {
 	return (struct file_time){.sec = st->st_mtim.tv_sec,
 				  .nsec = (uint32_t)st->st_mtim.tv_nsec};
@@ -126,7 +126,7 @@ static int dir_stat(struct driver_box *box, const char *sub,
 		return err_set(err, ERR_INVALID, "path is too long");
 	if (stat(path, &st) < 0)
 		return err_sys(err, "stat(%s)", path);
-	*out = time_of(&st);
+	*out = file_time_of(&st);
 	return 0;
 }
 
@@ -147,7 +147,7 @@ int file_mark_get(const char *path, struct file_mark *out, struct err *err)
 		return errno == ENOENT ? 0 : err_sys(err, "stat(%s)", path);
 	out->ino = st.st_ino;
 	out->size = (uint64_t)st.st_size;
-	out->mtime = time_of(&st);
+	out->mtime = file_time_of(&st);
 	return 0;
 }
 

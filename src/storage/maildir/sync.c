@@ -15,9 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "storage/layout.h"
 #include "storage/maildir/sync.h"
 #include "storage/user.h"
 
@@ -449,6 +451,40 @@ static int times_or_dirs(struct driver_box *box, struct dir_times *out,
 	if (maildir_make_dirs(box->location, box->path, err) < 0)
 		return -1;
 	return dir_times_get(box, out, err);
+}
+
+static bool dir_unchanged(int root, struct buf *path, const char *sub,
+			  struct file_time remembered)
+{
+	size_t len = path->len;
+	struct stat st;
+	bool same;
+
+	if (len > 0)
+		buf_putc(path, '/');
+	buf_add(path, sub);
+	same = !path->overflow && fstatat(root, path->data, &st, 0) == 0 &&
+	       file_time_same(file_time_of(&st), remembered);
+	buf_truncate(path, len);
+	return same;
+}
+
+/* What see_news() asks, of a mailbox that nobody has open. */
+bool maildir_unchanged(const struct location *location, int root,
+		       const char *name, const struct index_box *row)
+{
+	CLEANUP(buf_free) struct buf path = buf_init(LAYOUT_PATH_MAX);
+	struct maildir_box own = {.messages = row->counts.messages};
+
+	state_get(row, &own.state);
+	if (!own.state.valid || own.state.pending != 0 ||
+	    own_changes_many(&own) ||
+	    (location->settings->maildir_empty_new &&
+	     own.state.first_new_uid < row->uid_next))
+		return false;
+	return maildir_relative_path(location, name, &path) &&
+	       dir_unchanged(root, &path, "new", own.state.new_time) &&
+	       dir_unchanged(root, &path, "cur", own.state.cur_time);
 }
 
 struct news {

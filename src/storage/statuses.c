@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/statuses.c - counts of many mailboxes in a row.
+ *
+ * One transaction and one open directory for all of them: a mailbox that is on
+ * disk as the index remembers it costs two look-ups there and what its driver
+ * needs to see that. The others are brought up to date one by one.
+ */
+#include <fcntl.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/core.h"
+#include "storage/mailbox.h"
+
+struct mailbox_statuses {
+	struct user *user;
+	struct storage *store; /* that these are of: */
+	struct index_txn *txn;
+	int root;
+};
+
+static void let_go(struct mailbox_statuses *statuses)
+{
+	index_rollback(&statuses->txn);
+	fd_close(&statuses->root);
+	statuses->store = NULL;
+}
+
+static int statuses_destroy(struct mailbox_statuses *statuses)
+{
+	let_go(statuses);
+	return 0;
+}
+
+struct mailbox_statuses *mailbox_statuses_begin(const void *ctx,
+						struct user *user)
+{
+	struct mailbox_statuses *statuses =
+		mem_new(ctx, struct mailbox_statuses);
+
+	statuses->user = user;
+	statuses->root = -1;
+	talloc_set_destructor(statuses, statuses_destroy);
+	return statuses;
+}
+
+void mailbox_statuses_end(struct mailbox_statuses **statuses)
+{
+	mem_free(*statuses);
+	*statuses = NULL;
+}
+
+static bool take_hold(struct mailbox_statuses *statuses, struct storage *store)
+{
+	struct err err;
+
+	if (statuses->store == store)
+		return true;
+	let_go(statuses);
+	if (store_begin(store, INDEX_READ, &statuses->txn, &err) < 0)
+		return false;
+	statuses->root =
+		open(store->location.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (statuses->root < 0) {
+		let_go(statuses);
+		return false;
+	}
+	statuses->store = store;
+	return true;
+}
+
+/* Whether the index had it all. */
+static bool from_index(struct mailbox_statuses *statuses, struct ns *ns,
+		       const char *storage, struct mailbox_status *out)
+{
+	const struct location *location = &ns->store->location;
+	struct index_box row;
+	struct err err;
+	uint32_t id;
+
+	if (location->driver->unchanged == NULL ||
+	    !take_hold(statuses, ns->store) ||
+	    index_box_find(statuses->txn, storage, &id, &err) < 0 ||
+	    index_box_get(statuses->txn, id, &row, &err) < 0 ||
+	    !location->driver->unchanged(location, statuses->root, storage,
+					 &row))
+		return false;
+	status_of_row(&row, out);
+	return true;
+}
+
+int mailbox_statuses_get(struct mailbox_statuses *statuses, const char *name,
+			 struct mailbox_status *out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "status");
+	char *storage;
+	struct ns *ns;
+
+	if (name_resolve(ctx, statuses->user, name, &ns, &storage, err) < 0)
+		return -1;
+	if (from_index(statuses, ns, storage, out))
+		return 0;
+	/* It may have to write. */
+	let_go(statuses);
+	return mailbox_status(statuses->user, name, out, err);
+}

@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	{"FETCH", CMD_SELECTED | CMD_UID, cmd_fetch},
 	{"STORE", CMD_SELECTED | CMD_UID, cmd_store},
 	{"SEARCH", CMD_SELECTED | CMD_UID, cmd_search},
+	{"SORT", CMD_SELECTED | CMD_UID, cmd_sort},
+	{"THREAD", CMD_SELECTED | CMD_UID, cmd_thread},
 	{"NOOP", 0, cmd_noop},
 	{"IDLE", 0, cmd_idle},
 	{"APPEND", 0, cmd_append},

@@ -162,6 +162,8 @@ enum cmd_result cmd_store(struct cmd *cmd);
 enum cmd_result cmd_copy(struct cmd *cmd);
 enum cmd_result cmd_move(struct cmd *cmd);
 enum cmd_result cmd_search(struct cmd *cmd);
+enum cmd_result cmd_sort(struct cmd *cmd);
+enum cmd_result cmd_thread(struct cmd *cmd);
 enum cmd_result cmd_idle(struct cmd *cmd);
 
 #endif

@@ -11,12 +11,15 @@ libimap_a_SOURCES = \
 	src/imap/list.c \
 	src/imap/mailbox.c \
 	src/imap/search.c src/imap/search.h src/imap/search_args.c \
+	src/imap/search_return.c src/imap/search_return.h \
 	src/imap/select.c \
 	src/imap/session.c src/imap/session.h \
+	src/imap/sort.c \
 	src/imap/state.c \
 	src/imap/status.c src/imap/status.h \
 	src/imap/store.c \
-	src/imap/sync.c
+	src/imap/sync.c \
+	src/imap/thread.c
 pkglibexec_PROGRAMS += imap
 imap_SOURCES = src/imap/main.c
 imap_LDADD = libimap.a $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)

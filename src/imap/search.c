@@ -5,91 +5,79 @@
  */
 #include "imap/search.h"
 
-#include <time.h>
-
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/search_return.h"
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum {
-	RETURN_MIN = 1 << 0,
-	RETURN_MAX = 1 << 1,
-	RETURN_ALL = 1 << 2,
-	RETURN_COUNT = 1 << 3,
-	RETURN_SAVE = 1 << 4,
-	TURN_MS = 50, /* how long others in this process wait for us */
-};
+enum { TURN_MS = 50 }; /* how long others in this process wait for us */
 
 struct search_state {
-	bool extended;
-	unsigned wanted;
+	struct search_return ret;
 	struct search *search;
 	struct range_set result; /* numbers, or UIDs for UID SEARCH */
 	uint64_t at;             /* of result, when it is told one by one */
 };
 
-static const char *parse_return(const struct imap_arg *arg, unsigned *wanted)
-{
-	static const struct {
-		const char *name;
-		unsigned flag;
-	} options[] = {
-		{"MIN", RETURN_MIN},   {"MAX", RETURN_MAX},
-		{"ALL", RETURN_ALL},   {"COUNT", RETURN_COUNT},
-		{"SAVE", RETURN_SAVE},
-	};
-	size_t i;
-
-	*wanted = arg->kind == IMAP_ARG_END ? RETURN_ALL : 0;
-	for (; arg->kind != IMAP_ARG_END; arg++) {
-		for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-			if (imap_arg_atom_is(arg, options[i].name))
-				break;
-		}
-		if (i == sizeof(options) / sizeof(options[0]))
-			return "Unknown SEARCH return option";
-		*wanted |= options[i].flag;
-	}
-	return NULL;
-}
-
 /* results */
 
-static void add_extreme(struct buf *line, const char *word, uint32_t number)
+/* Places of the result, from 1. */
+static void add_partial(const struct cmd *cmd, const struct search_state *state)
 {
-	buf_add(line, word);
-	buf_number(line, number);
+	struct buf *line = &cmd->session->line;
+	struct range_set part = range_set_init(cmd);
+	uint64_t skip = state->ret.first - 1, left = state->ret.last - skip;
+
+	for (size_t i = 0; i < state->result.count && left > 0; i++) {
+		const struct range *range = &state->result.ranges[i];
+		uint64_t len = (uint64_t)range->last - range->first + 1, take;
+
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		take = len - skip < left ? len - skip : left;
+		range_set_add(&part, range->first + (uint32_t)skip,
+			      range->first + (uint32_t)(skip + take - 1));
+		left -= take;
+		skip = 0;
+	}
+	esearch_partial(line, &state->ret);
+	if (part.count == 0)
+		buf_add(line, "NIL");
+	else
+		range_set_write(&part, line);
+	buf_putc(line, ')');
 }
 
 static void tell_extended(struct cmd *cmd, const struct search_state *state)
 {
 	struct buf *line = &cmd->session->line;
 	const struct range_set *set = &state->result;
+	unsigned wanted = state->ret.wanted;
 
-	if ((state->wanted & ~(unsigned)RETURN_SAVE) == 0)
+	if (!search_return_tells(&state->ret))
 		return;
-	buf_add(line, "* ESEARCH (TAG ");
-	imap_write_nstring(line, str_of(cmd->tag));
-	buf_add(line, cmd->uid ? ") UID" : ")");
+	esearch_begin(cmd);
 	if (set->count > 0) {
-		if ((state->wanted & RETURN_MIN) != 0)
-			add_extreme(line, " MIN ", set->ranges[0].first);
-		if ((state->wanted & RETURN_MAX) != 0)
-			add_extreme(line, " MAX ",
-				    set->ranges[set->count - 1].last);
-		if ((state->wanted & RETURN_ALL) != 0) {
+		if ((wanted & RETURN_MIN) != 0)
+			esearch_number(line, " MIN ", set->ranges[0].first);
+		if ((wanted & RETURN_MAX) != 0)
+			esearch_number(line, " MAX ",
+				       set->ranges[set->count - 1].last);
+		if ((wanted & RETURN_ALL) != 0) {
 			buf_add(line, " ALL ");
 			range_set_write(set, line);
 		}
 	}
-	if ((state->wanted & RETURN_COUNT) != 0) {
-		buf_add(line, " COUNT ");
-		buf_number(line, range_set_size(set));
-	}
+	if ((wanted & RETURN_PARTIAL) != 0)
+		add_partial(cmd, state);
+	if ((wanted & RETURN_COUNT) != 0)
+		esearch_number(line, " COUNT ", range_set_size(set));
 	buf_add(line, "\r\n");
 }
 
@@ -104,15 +92,14 @@ static void save(struct cmd *cmd, const struct search_state *state,
 	range_set_clear(saved);
 	if (uids->count == 0)
 		return;
-	if ((state->wanted & (RETURN_ALL | RETURN_COUNT)) != 0 ||
-	    (state->wanted & (RETURN_MIN | RETURN_MAX)) == 0) {
+	if (!search_return_extremes(&state->ret)) {
 		range_set_merge(saved, uids);
 		return;
 	}
-	if ((state->wanted & RETURN_MIN) != 0)
+	if ((state->ret.wanted & RETURN_MIN) != 0)
 		range_set_add(saved, uids->ranges[0].first,
 			      uids->ranges[0].first);
-	if ((state->wanted & RETURN_MAX) != 0)
+	if ((state->ret.wanted & RETURN_MAX) != 0)
 		range_set_add(saved, last->last, last->last);
 }
 
@@ -148,12 +135,12 @@ static enum cmd_result found(struct cmd *cmd)
 	const struct range_set *seqs = search_result(state->search);
 	struct range_set uids = range_set_init(cmd);
 
-	if (cmd->uid || (state->wanted & RETURN_SAVE) != 0)
+	if (cmd->uid || (state->ret.wanted & RETURN_SAVE) != 0)
 		mailbox_uids_of(session->box, seqs, &uids);
-	if ((state->wanted & RETURN_SAVE) != 0)
+	if ((state->ret.wanted & RETURN_SAVE) != 0)
 		save(cmd, state, &uids);
 	state->result = cmd->uid ? uids : *seqs;
-	if (state->extended) {
+	if (state->ret.extended) {
 		tell_extended(cmd, state);
 		return search_end(cmd);
 	}
@@ -172,7 +159,7 @@ static enum cmd_result search_more(struct cmd *cmd)
 		return CMD_TURN;
 	if (done > 0)
 		return found(cmd);
-	if ((state->wanted & RETURN_SAVE) != 0) /* RFC 5182 section 2.1 */
+	if ((state->ret.wanted & RETURN_SAVE) != 0) /* RFC 5182 section 2.1 */
 		range_set_clear(&cmd->session->saved);
 	return cmd_error(cmd, &err, NULL);
 }
@@ -180,7 +167,7 @@ static enum cmd_result search_more(struct cmd *cmd)
 static enum cmd_result no_charset(struct cmd *cmd,
 				  const struct search_state *state)
 {
-	if ((state->wanted & RETURN_SAVE) != 0)
+	if ((state->ret.wanted & RETURN_SAVE) != 0)
 		range_set_clear(&cmd->session->saved);
 	return cmd_reply(cmd, "NO [BADCHARSET] Unknown charset");
 }
@@ -189,22 +176,13 @@ enum cmd_result cmd_search(struct cmd *cmd)
 {
 	struct session *session = cmd->session;
 	struct search_state *state = mem_new(cmd, struct search_state);
-	struct search_args args = {
-		.ctx = cmd,
-		.box = session->box,
-		.saved = &session->saved,
-		.max_depth = session->set->imap_max_nesting,
-		.now = time(NULL),
-	};
+	struct search_args args;
 	const struct imap_arg *arg = cmd->args;
-	const char *problem = NULL;
+	const char *problem;
 	struct search_node *root;
 
-	if (imap_arg_atom_is(arg, "RETURN") && arg[1].kind == IMAP_ARG_LIST) {
-		state->extended = true;
-		problem = parse_return(arg[1].list, &state->wanted);
-		arg += 2;
-	}
+	search_args_init(cmd, &args);
+	problem = search_return_parse(&arg, &state->ret);
 	if (problem == NULL)
 		problem = search_parse(&args, arg, &root);
 	if (args.bad_charset)

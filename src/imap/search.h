@@ -10,6 +10,7 @@
 #include "base/range.h"
 #include "base/str.h"
 
+struct cmd;
 struct imap_arg;
 struct mailbox;
 struct search_node;
@@ -24,8 +25,14 @@ struct search_args {
 	int64_t now;
 };
 
+void search_args_init(struct cmd *cmd, struct search_args *args_out);
 /* All keys up to the end; NULL, or what is wrong. */
 const char *search_parse(struct search_args *args, const struct imap_arg *arg,
 			 struct search_node **out);
+/* The same behind the charset that SORT and THREAD always have, with arguments
+ * for all of `cmd`. */
+const char *search_parse_charset(struct cmd *cmd, const struct imap_arg *arg,
+				 struct search_args *args_out,
+				 struct search_node **out);
 
 #endif

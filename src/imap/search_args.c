@@ -5,11 +5,14 @@
  */
 #include "imap/search.h"
 
+#include <time.h>
+
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/session.h"
 #include "mime/charset.h"
 #include "proto/imap.h"
 #include "storage/storage.h"
@@ -82,6 +85,19 @@ static struct search_node *new_node(struct search_args *args,
 	node->kind = kind;
 	node->set = range_set_init(args->ctx);
 	return node;
+}
+
+void search_args_init(struct cmd *cmd, struct search_args *args_out)
+{
+	struct session *session = cmd->session;
+
+	*args_out = (struct search_args){
+		.ctx = cmd,
+		.box = session->box,
+		.saved = &session->saved,
+		.max_depth = session->set->imap_max_nesting,
+		.now = time(NULL),
+	};
 }
 
 /* values */
@@ -308,24 +324,49 @@ static const char *parse_key(struct search_args *args,
 	return parse_word(args, arg, word, out);
 }
 
-const char *search_parse(struct search_args *args, const struct imap_arg *arg,
-			 struct search_node **out)
+/* The charset of all texts, and that it is known. */
+static const char *parse_charset(struct search_args *args,
+				 const struct imap_arg *arg)
 {
 	struct str charset;
 
+	if (!arg_string(arg, &charset))
+		return "Invalid charset argument";
+	if (!str_case_is(charset, "UTF-8") &&
+	    !str_case_is(charset, "US-ASCII")) {
+		args->charset = charset;
+		args->bad_charset = !charset_known(charset);
+	}
+	return args->bad_charset ? "Unknown charset" : NULL;
+}
+
+const char *search_parse(struct search_args *args, const struct imap_arg *arg,
+			 struct search_node **out)
+{
+	const char *problem;
+
 	if (imap_arg_atom_is(arg, "CHARSET")) {
-		if (!arg_string(&arg[1], &charset))
-			return "Invalid charset argument";
-		if (!str_case_is(charset, "UTF-8") &&
-		    !str_case_is(charset, "US-ASCII")) {
-			args->charset = charset;
-			args->bad_charset = !charset_known(charset);
-		}
-		if (args->bad_charset)
-			return "Unknown charset";
+		problem = parse_charset(args, &arg[1]);
+		if (problem != NULL)
+			return problem;
 		arg += 2;
 	}
 	if (arg->kind == IMAP_ARG_END)
 		return "Missing search parameters";
 	return parse_list(args, arg, 0, out);
+}
+
+const char *search_parse_charset(struct cmd *cmd, const struct imap_arg *arg,
+				 struct search_args *args_out,
+				 struct search_node **out)
+{
+	const char *problem;
+
+	search_args_init(cmd, args_out);
+	problem = parse_charset(args_out, arg);
+	if (problem != NULL)
+		return problem;
+	if (arg[1].kind == IMAP_ARG_END)
+		return "Missing search parameters";
+	return parse_list(args_out, &arg[1], 0, out);
 }

@@ -8,6 +8,10 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "mime/address_scan.h"
+#include "mime/header.h"
+
+/* Where to look for the first address of a field. */
+enum { FIRST_MAX = 8192 };
 
 struct address_scan address_scan_init(struct str value)
 {
@@ -283,6 +287,19 @@ bool address_scan_next(struct address_scan *scan, struct address_view *out)
 	return true;
 }
 
+struct str address_view_mailbox(const struct address_view *view)
+{
+	return view->mailbox.data == NULL ? STR("MISSING_MAILBOX")
+					  : view->mailbox;
+}
+
+struct str address_view_domain(const struct address_view *view)
+{
+	if (view->bad_domain)
+		return STR("SYNTAX_ERROR");
+	return view->domain.data == NULL ? STR("MISSING_DOMAIN") : view->domain;
+}
+
 static char *dup_or_null(const void *ctx, struct str text)
 {
 	return text.data == NULL ? NULL : str_dup(ctx, text);
@@ -312,4 +329,29 @@ void address_parse(const void *ctx, struct str value, size_t max,
 	}
 	*out = all;
 	*count_out = count;
+}
+
+void address_first(struct str value, struct buf *mailbox_out,
+		   struct buf *display_out)
+{
+	CLEANUP(address_scan_free)
+	struct address_scan scan = address_scan_init(str_n(
+		value.data, value.len < FIRST_MAX ? value.len : FIRST_MAX));
+	struct address_view view;
+
+	if (!address_scan_next(&scan, &view) || view.kind == ADDRESS_GROUP_END)
+		return;
+	if (view.kind == ADDRESS_GROUP_START) {
+		buf_add_str(mailbox_out, view.name);
+		header_decode(view.name, display_out);
+		return;
+	}
+	buf_add_str(mailbox_out, address_view_mailbox(&view));
+	if (view.name.len > 0) {
+		header_decode(view.name, display_out);
+		return;
+	}
+	buf_add_str(display_out, address_view_mailbox(&view));
+	buf_putc(display_out, '@');
+	buf_add_str(display_out, address_view_domain(&view));
 }

@@ -9,6 +9,8 @@
 
 #include "base/str.h"
 
+struct buf;
+
 enum address_kind { ADDRESS_MAILBOX, ADDRESS_GROUP_START, ADDRESS_GROUP_END };
 
 struct address {
@@ -24,5 +26,11 @@ struct address {
  * `max` addresses the rest is ignored. */
 void address_parse(const void *ctx, struct str value, size_t max,
 		   struct address **out, size_t *count_out);
+
+/* Append what SORT needs of the first one: its mailbox (RFC 5256 section 3) and
+ * what is displayed for it (RFC 5957 section 3), in UTF-8. A group counts by
+ * its name, as in ENVELOPE. Nothing if there is none. */
+void address_first(struct str value, struct buf *mailbox_out,
+		   struct buf *display_out);
 
 #endif

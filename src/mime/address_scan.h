@@ -29,5 +29,8 @@ struct address_scan {
 struct address_scan address_scan_init(struct str value);
 bool address_scan_next(struct address_scan *scan, struct address_view *out);
 void address_scan_free(struct address_scan *scan);
+/* What is told for one that lacks it, as Dovecot does. */
+struct str address_view_mailbox(const struct address_view *view);
+struct str address_view_domain(const struct address_view *view);
 
 #endif

@@ -62,14 +62,6 @@ static void find_fields(struct envelope *envelope)
 	}
 }
 
-/* The domain of a missing one is told as Dovecot does. */
-static struct str domain_of(const struct address_view *view)
-{
-	if (view->bad_domain)
-		return STR("SYNTAX_ERROR");
-	return view->domain.data == NULL ? STR("MISSING_DOMAIN") : view->domain;
-}
-
 static void write_address(struct envelope *envelope,
 			  const struct address_view *view)
 {
@@ -90,11 +82,9 @@ static void write_address(struct envelope *envelope,
 	buf_putc(out, ' ');
 	mime_nstring(view->bad_route ? STR("INVALID_ROUTE") : view->route, out);
 	buf_putc(out, ' ');
-	mime_nstring(view->mailbox.data == NULL ? STR("MISSING_MAILBOX")
-						: view->mailbox,
-		     out);
+	mime_nstring(address_view_mailbox(view), out);
 	buf_putc(out, ' ');
-	mime_nstring(domain_of(view), out);
+	mime_nstring(address_view_domain(view), out);
 	buf_putc(out, ')');
 }
 

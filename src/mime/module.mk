@@ -5,6 +5,7 @@ libmime_a_SOURCES = \
 	src/mime/body.c src/mime/body.h \
 	src/mime/body_search.c \
 	src/mime/charset.c src/mime/charset.h \
+	src/mime/collate.c src/mime/collate.h \
 	src/mime/content.c src/mime/content.h \
 	src/mime/date.c src/mime/date.h \
 	src/mime/header.c src/mime/header.h \
@@ -16,9 +17,11 @@ libmime_a_SOURCES = \
 	src/mime/imap_string.c src/mime/imap_string.h \
 	src/mime/imap_structure.c \
 	src/mime/lex.c src/mime/lex.h \
+	src/mime/message_id.c src/mime/message_id.h \
 	src/mime/parse.c src/mime/parse.h \
 	src/mime/parse_hook.h \
-	src/mime/parse_pack.c
+	src/mime/parse_pack.c \
+	src/mime/subject.c src/mime/subject.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/mime/test_body \

@@ -61,6 +61,7 @@ static void learn_all(struct mail_reader *reader)
 	reader_learn(reader, INDEX_BODY_STRUCTURE, cached.structure);
 	reader_learn(reader, INDEX_PARTS, cached.parts);
 	reader_learn(reader, INDEX_HEADERS, cached.headers);
+	reader_learn(reader, INDEX_SORT, cached.sort);
 }
 
 int reader_parse(struct mail_reader *reader, struct err *err)
@@ -139,8 +140,7 @@ int mail_size(const struct mail *mail, uint64_t *octets_out, struct err *err)
 }
 
 /* Read on until the header ends, or what is looked at of it does. */
-static int read_header(struct mail_reader *reader, struct str *out,
-		       struct err *err)
+int reader_header(struct mail_reader *reader, struct str *out, struct err *err)
 {
 	size_t max = (size_t)reader->box->user->settings.mail_max_header_size;
 	struct str piece;
@@ -164,7 +164,7 @@ static int read_header(struct mail_reader *reader, struct str *out,
 
 int mail_header(const struct mail *mail, struct str *out, struct err *err)
 {
-	return read_header(mail->reader, out, err);
+	return reader_header(mail->reader, out, err);
 }
 
 static int make_envelope(struct mail_reader *reader, struct str *out,
@@ -179,7 +179,7 @@ static int make_envelope(struct mail_reader *reader, struct str *out,
 	if (reader->text->fd < 0 && !reader->parsed &&
 	    reader_parse(reader, err) < 0)
 		return -1;
-	if (read_header(reader, &header, err) < 0)
+	if (reader_header(reader, &header, err) < 0)
 		return -1;
 	mime_envelope(header, &envelope);
 	if (!reader->parsed)
@@ -274,7 +274,7 @@ int mail_header_fields(const struct mail *mail, const struct section *section,
 		section_filter(section, header, out);
 		return 0;
 	}
-	if (read_header(reader, &header, err) < 0)
+	if (reader_header(reader, &header, err) < 0)
 		return -1;
 	if (section->kind == SECTION_HEADER_FIELDS)
 		learn_fields(reader, header, value, section->fields);

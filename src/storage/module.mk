@@ -8,20 +8,26 @@ libstorage_a_SOURCES = \
 	src/storage/driver.h \
 	src/storage/expunge.c \
 	src/storage/flags.c \
+	src/storage/forest.c src/storage/forest.h \
+	src/storage/intern.c src/storage/intern.h \
 	src/storage/keywords.c \
 	src/storage/layout.c src/storage/layout.h \
 	src/storage/list.c src/storage/list.h \
 	src/storage/list_core.h src/storage/list_match.c \
 	src/storage/location.c \
 	src/storage/mail.c src/storage/mail.h \
+	src/storage/mail_sort.c \
 	src/storage/mailbox.c src/storage/mailbox.h \
 	src/storage/names.c \
 	src/storage/namespace.c \
+	src/storage/order.c src/storage/order.h \
 	src/storage/reader.c src/storage/reader.h \
 	src/storage/save.c src/storage/save.h \
 	src/storage/save_cache.c src/storage/save_core.h \
 	src/storage/search.c src/storage/search.h \
 	src/storage/search_core.h src/storage/search_match.c \
+	src/storage/sort.c src/storage/sort.h \
+	src/storage/sort_value.c src/storage/sort_value.h \
 	src/storage/status.c \
 	src/storage/statuses.c \
 	src/storage/storage.h \
@@ -30,6 +36,9 @@ libstorage_a_SOURCES = \
 	src/storage/subscriptions.c \
 	src/storage/sync.c \
 	src/storage/text.c \
+	src/storage/thread.c src/storage/thread.h src/storage/thread_core.h \
+	src/storage/thread_references.c src/storage/thread_subject.c \
+	src/storage/thread_tree.c \
 	src/storage/tree.c \
 	src/storage/user.c src/storage/user.h \
 	src/storage/view.c

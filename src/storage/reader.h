@@ -17,6 +17,7 @@
 
 struct err;
 struct mailbox;
+struct sort_value;
 
 /* the text of one mail, in memory or as a file */
 
@@ -97,6 +98,12 @@ int reader_parse(struct mail_reader *reader, struct err *err);
 /* Its tree, from the cache if it is there; header texts may be missing. */
 int reader_parts(struct mail_reader *reader, const struct mime_message **out,
 		 struct err *err);
+/* What SORT needs of it: 1 and *out, which is valid up to the next call on the
+ * reader; 0 when that takes the file and `may_open` is false; -1. */
+int reader_sort_value(struct mail_reader *reader, bool may_open,
+		      struct sort_value *out, struct err *err);
+/* Its header block as stored, cut at mail_max_header_size. */
+int reader_header(struct mail_reader *reader, struct str *out, struct err *err);
 /* What the mail's sizes really are. */
 void reader_sizes(struct mail_reader *reader, uint64_t physical,
 		  uint64_t virtual);

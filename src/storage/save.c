@@ -474,7 +474,8 @@ static uint64_t index_cost(const struct save *save)
 
 		cost += RECORD_COST +
 			2 * (cached->envelope.len + cached->structure.len +
-			     cached->parts.len + cached->headers.len);
+			     cached->parts.len + cached->headers.len +
+			     cached->sort.len);
 		if (save->mails[i].linked)
 			cost += 8 * RECORD_COST;
 	}

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "mime/imap.h"
 #include "storage/save_core.h"
+#include "storage/sort_value.h"
 
 /* The fields that clients and SEARCH ask for; '+' stands for all of them, so
  * that an entry is short. */
@@ -175,6 +176,22 @@ void cached_make(const void *ctx, const struct mime_message *message,
 	buf_reset(&buf);
 	cached_headers_make(header, "+ ", &buf);
 	out->headers = keep(ctx, &buf, CACHE_HEADERS_MAX);
+	if (out->headers.data != NULL)
+		cached_headers_get(out->headers, usual, &header);
+	cached_sort_make(ctx, header, out);
+}
+
+void cached_sort_make(const void *ctx, struct str header, struct cached *out)
+{
+	CLEANUP(buf_free) struct buf buf = buf_init(SORT_VALUE_MAX);
+
+	sort_value_make(header, &buf);
+	out->sort = keep(ctx, &buf, SORT_VALUE_MAX);
+}
+
+bool cached_headers_usual(struct str value, struct str *text_out)
+{
+	return cached_headers_get(value, usual, text_out);
 }
 
 static struct str read_one(const void *ctx, struct index_txn *txn, uint32_t box,
@@ -194,6 +211,7 @@ void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 	out->structure = read_one(ctx, txn, box, uid, INDEX_BODY_STRUCTURE);
 	out->parts = read_one(ctx, txn, box, uid, INDEX_PARTS);
 	out->headers = read_one(ctx, txn, box, uid, INDEX_HEADERS);
+	out->sort = read_one(ctx, txn, box, uid, INDEX_SORT);
 }
 
 static int write_one(struct index_txn *txn, uint32_t box, uint32_t uid,
@@ -211,7 +229,8 @@ int cached_write(struct index_txn *txn, uint32_t box, uint32_t uid,
 		    0 ||
 	    write_one(txn, box, uid, INDEX_BODY_STRUCTURE, cached->structure,
 		      err) < 0 ||
-	    write_one(txn, box, uid, INDEX_PARTS, cached->parts, err) < 0)
+	    write_one(txn, box, uid, INDEX_PARTS, cached->parts, err) < 0 ||
+	    write_one(txn, box, uid, INDEX_HEADERS, cached->headers, err) < 0)
 		return -1;
-	return write_one(txn, box, uid, INDEX_HEADERS, cached->headers, err);
+	return write_one(txn, box, uid, INDEX_SORT, cached->sort, err);
 }

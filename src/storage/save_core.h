@@ -35,7 +35,7 @@ enum { CACHE_VALUE_MAX = 262144, CACHE_HEADERS_MAX = 65536 };
 
 /* As stored; data NULL where there is none. */
 struct cached {
-	struct str envelope, structure, parts, headers;
+	struct str envelope, structure, parts, headers, sort;
 };
 
 /* From the parsed mail with its header texts. Children of ctx. */
@@ -47,12 +47,17 @@ void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 int cached_write(struct index_txn *txn, uint32_t box, uint32_t uid,
 		 const struct cached *cached, struct err *err);
 
+/* Fill in out->sort alone, from a header block or from INDEX_HEADERS' text. */
+void cached_sort_make(const void *ctx, struct str header, struct cached *out);
+
 /* INDEX_HEADERS: a list of lower-case names with blanks around each, NUL, then
  * those fields with CRLF, without the empty line. */
 void cached_headers_make(struct str header, const char *names, struct buf *out);
 /* The text part if `names_in` has all of those wanted; false otherwise. */
 bool cached_headers_get(struct str value, const char *const *wanted,
 			struct str *text_out);
+/* The same for all usual fields ('+'). */
+bool cached_headers_usual(struct str value, struct str *text_out);
 /* The names of `value` with those wanted; child of ctx. NULL when they would
  * become too many. */
 char *cached_headers_names(const void *ctx, struct str value,

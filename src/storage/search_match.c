@@ -11,13 +11,13 @@
 #include "base/mem.h"
 #include "mime/body.h"
 #include "mime/charset.h"
-#include "mime/date.h"
 #include "mime/header.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
 #include "storage/reader.h"
 #include "storage/save_core.h"
 #include "storage/search_core.h"
+#include "storage/sort_value.h"
 
 enum {
 	KEY_DEPTH_MAX = 200,
@@ -182,17 +182,36 @@ static bool value_has(struct str value, struct str needle)
 	return str_find(str_n(folded.data, folded.len), needle) >= 0;
 }
 
-static enum search_answer match_header(const struct search_key *key,
-				       const struct mail *mail,
-				       enum search_cost cost, struct err *err)
+/* Subjects are kept ready for this. SEARCH_LATER with cost COST_FILE: this one
+ * is not. */
+static enum search_answer match_subject(const struct search_key *key,
+					const struct mail *mail,
+					enum search_cost cost, struct err *err)
+{
+	struct sort_value value;
+	int got =
+		reader_sort_value(mail->reader, cost >= COST_FILE, &value, err);
+
+	if (got < 0)
+		return SEARCH_FAILED;
+	if (got == 0)
+		return SEARCH_LATER;
+	if (!value.has_subject || key->folded.len == 0)
+		return yes_no(value.has_subject);
+	if (!value.subject_whole)
+		return SEARCH_LATER;
+	return yes_no(str_find(value.subject, key->folded) >= 0);
+}
+
+static enum search_answer match_field(const struct search_key *key,
+				      const struct mail *mail,
+				      enum search_cost cost, struct err *err)
 {
 	CLEANUP(buf_free) struct buf buf = buf_init(VALUE_MAX * 16);
 	struct header_field field;
 	struct str block;
 	enum search_answer got;
 
-	if (cost < COST_CACHE)
-		return SEARCH_LATER;
 	got = get_block(mail, key->node->field, cost, &buf, &block, err);
 	if (got != SEARCH_YES)
 		return got;
@@ -204,26 +223,39 @@ static enum search_answer match_header(const struct search_key *key,
 	return SEARCH_NO;
 }
 
+static enum search_answer match_header(const struct search_key *key,
+				       const struct mail *mail,
+				       enum search_cost cost, struct err *err)
+{
+	enum search_answer got;
+
+	if (cost < COST_CACHE)
+		return SEARCH_LATER;
+	if (str_case_is(str_of(key->node->field), "subject")) {
+		got = match_subject(key, mail, cost, err);
+		if (got != SEARCH_LATER)
+			return got;
+	}
+	return match_field(key, mail, cost, err);
+}
+
 static enum search_answer match_sent(const struct search_node *node,
 				     const struct mail *mail,
 				     enum search_cost cost, struct err *err)
 {
-	CLEANUP(buf_free) struct buf buf = buf_init(VALUE_MAX);
-	struct header_field field;
-	struct str block;
-	enum search_answer got;
-	time_t utc;
-	int zone;
+	struct sort_value value;
+	int got;
 
 	if (cost < COST_CACHE)
 		return SEARCH_LATER;
-	got = get_block(mail, "date", cost, &buf, &block, err);
-	if (got != SEARCH_YES)
-		return got;
-	if (!header_find(block, "date", &field) ||
-	    !date_parse(field.value, &utc, &zone))
+	got = reader_sort_value(mail->reader, cost >= COST_FILE, &value, err);
+	if (got < 0)
+		return SEARCH_FAILED;
+	if (got == 0)
+		return SEARCH_LATER;
+	if (!value.has_date)
 		return SEARCH_NO;
-	return match_day(day_of((int64_t)utc + zone * 60), node->time,
+	return match_day(day_of(value.date + value.zone * 60), node->time,
 			 SEARCH_SENT_BEFORE, SEARCH_SENT_ON, node->kind);
 }
 

@@ -57,6 +57,15 @@ const struct setting mail_settings[] = {
 	  "How many parts a mail may have; what follows is text."),
 	S(mail_max_header_size, "10 M",
 	  "How much of a mail's header is looked at."),
+	S(mail_sort_max_memory, "256 M",
+	  "What SORT and THREAD of one session may need; beyond it they answer "
+	  "NO [LIMIT]. A million mails need about 100 MB."),
+	S(mail_sort_max_read_count, "0",
+	  "How many mails SORT and THREAD may open whose fields are not in the "
+	  "index; beyond it they answer NO [LIMIT]. 0 is any number."),
+	S(mail_thread_max_depth, "1000",
+	  "How deep the parentheses of THREAD's answer nest. What lies deeper "
+	  "stands in a row."),
 	S_FOREIGN("mail_always_cache_fields", SETTING_TEXT, "",
 		  "Header fields to keep in the cache for all mails."),
 	S_FOREIGN("mail_attachment_detection_options", SETTING_TEXT, "",
@@ -84,8 +93,6 @@ const struct setting mail_settings[] = {
 		  "Comment on the server (METADATA)."),
 	S_FOREIGN("mail_shared_explicit_inbox", SETTING_BOOL, "no",
 		  "Show others' INBOX as INBOX."),
-	S_FOREIGN("mail_sort_max_read_count", SETTING_UNSIGNED, "0",
-		  "How many mails SORT may open."),
 	S_FOREIGN("mail_vsize_bg_after_count", SETTING_UNSIGNED, "0",
 		  "When sizes are computed in the background."),
 	S_FOREIGN("mailbox_list_index_include_inbox", SETTING_BOOL, "no",

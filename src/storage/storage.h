@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * storage/storage.h - the only face of storage that sessions and deliveries
- * see: users, namespaces, mailboxes, mails, saving, searching.
+ * see: users, namespaces, mailboxes, mails, saving, searching, sorting,
+ * threading.
  */
 #ifndef STORAGE_STORAGE_H
 #define STORAGE_STORAGE_H
@@ -11,6 +12,8 @@
 #include "storage/mailbox.h"
 #include "storage/save.h"
 #include "storage/search.h"
+#include "storage/sort.h"
+#include "storage/thread.h"
 #include "storage/user.h"
 
 #endif

@@ -30,6 +30,8 @@ struct mail_settings {
 	/* Bounds of what a mail may make us do; ours, not Dovecot's. */
 	unsigned mail_max_mime_depth, mail_max_mime_parts;
 	uint64_t mail_max_header_size;
+	uint64_t mail_sort_max_memory;
+	unsigned mail_sort_max_read_count, mail_thread_max_depth;
 };
 extern const struct setting mail_settings[];
 

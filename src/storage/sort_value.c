@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/sort_value.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/encode.h"
+#include "base/mem.h"
+#include "base/pack.h"
+#include "mime/address.h"
+#include "mime/charset.h"
+#include "mime/collate.h"
+#include "mime/date.h"
+#include "mime/header.h"
+#include "mime/message_id.h"
+#include "mime/subject.h"
+
+enum {
+	FORM = 1,
+	HAS_DATE = 1 << 0,
+	HAS_ID = 1 << 1,
+	REPLY = 1 << 2,
+	HAS_SUBJECT = 1 << 3,
+	SUBJECT_WHOLE = 1 << 4,
+	/* Octets of a subject or an address that are looked at. */
+	RAW_MAX = 4096,
+	/* What decoding and folding make of them: up to 18 characters. */
+	TEXT_MAX = RAW_MAX * 64,
+	TAIL = 32, /* of a text that is cut: digest in hex */
+	MESSAGE_ID_MAX = 2048,
+};
+
+enum item {
+	ITEM_DATE,
+	ITEM_SUBJECT,
+	ITEM_FROM,
+	ITEM_TO,
+	ITEM_CC,
+	ITEM_MESSAGE_ID,
+	ITEM_IN_REPLY_TO,
+	ITEM_REFERENCES,
+	ITEMS,
+};
+
+static const struct str names[ITEMS] = {
+	[ITEM_DATE] = {"Date", 4},
+	[ITEM_SUBJECT] = {"Subject", 7},
+	[ITEM_FROM] = {"From", 4},
+	[ITEM_TO] = {"To", 2},
+	[ITEM_CC] = {"Cc", 2},
+	[ITEM_MESSAGE_ID] = {"Message-ID", 10},
+	[ITEM_IN_REPLY_TO] = {"In-Reply-To", 11},
+	[ITEM_REFERENCES] = {"References", 10},
+};
+
+struct maker {
+	struct str fields[ITEMS]; /* the first of each; data NULL if none */
+	unsigned subjects;
+	struct digest *sha256;
+	uint8_t flags;
+	int64_t date;
+	int zone;
+	uint32_t references;
+	struct buf ids, texts, scratch, text, folded;
+};
+
+static void find_fields(struct maker *maker, struct str header)
+{
+	struct header_field field;
+
+	while (header_next(&header, &field)) {
+		for (int i = 0; i < ITEMS; i++) {
+			if (names[i].len != field.name.len ||
+			    !str_case_equal(names[i], field.name))
+				continue;
+			if (maker->fields[i].data == NULL)
+				maker->fields[i] = field.value;
+			maker->subjects += i == ITEM_SUBJECT;
+			break;
+		}
+	}
+}
+
+static void make_date(struct maker *maker)
+{
+	time_t utc;
+
+	if (maker->fields[ITEM_DATE].data == NULL ||
+	    !date_parse(maker->fields[ITEM_DATE], &utc, &maker->zone))
+		return;
+	maker->date = utc;
+	maker->flags |= HAS_DATE;
+}
+
+/* message ids */
+
+static void put_id(struct maker *maker, struct str id)
+{
+	unsigned char hash[DIGEST_MAX];
+
+	digest_add(maker->sha256, id);
+	digest_end(maker->sha256, hash);
+	buf_append(&maker->ids, hash, SORT_ID_LEN);
+}
+
+static bool put_first_id(struct maker *maker, struct str value)
+{
+	struct buf *id = &maker->scratch;
+
+	if (value.data == NULL || !message_id_next(&value, id))
+		return false;
+	put_id(maker, str_n(id->data, id->len));
+	return true;
+}
+
+static uint32_t count_ids(struct maker *maker, struct str value)
+{
+	uint32_t count = 0;
+
+	while (value.data != NULL && message_id_next(&value, &maker->scratch))
+		count++;
+	return count;
+}
+
+static void put_references(struct maker *maker)
+{
+	struct str value = maker->fields[ITEM_REFERENCES];
+	struct buf *id = &maker->scratch;
+	uint32_t count = count_ids(maker, value), skip = 0;
+
+	if (count > SORT_REFERENCES_MAX)
+		skip = count - SORT_REFERENCES_MAX;
+	for (uint32_t i = 0; i < count && message_id_next(&value, id); i++) {
+		if (i > 0 && i <= skip)
+			continue;
+		put_id(maker, str_n(id->data, id->len));
+		maker->references++;
+	}
+}
+
+/* In-Reply-To counts where there are no references (RFC 5256 section 3). */
+static void make_ids(struct maker *maker)
+{
+	if (put_first_id(maker, maker->fields[ITEM_MESSAGE_ID]))
+		maker->flags |= HAS_ID;
+	put_references(maker);
+	if (maker->references == 0 &&
+	    put_first_id(maker, maker->fields[ITEM_IN_REPLY_TO]))
+		maker->references = 1;
+}
+
+/* texts */
+
+/* Equal texts stay equal when they are cut, and different ones different. */
+static void put_text(struct maker *maker, struct str text)
+{
+	CLEANUP(buf_free) struct buf cut = buf_init(SORT_TEXT_MAX);
+	unsigned char hash[DIGEST_MAX];
+
+	if (text.len <= SORT_TEXT_MAX) {
+		pack_str(&maker->texts, text);
+		return;
+	}
+	digest_add(maker->sha256, text);
+	digest_end(maker->sha256, hash);
+	buf_append(&cut, text.data, SORT_TEXT_MAX - TAIL);
+	hex_encode(str_n(hash, TAIL / 2), &cut);
+	pack_str(&maker->texts, str_n(cut.data, cut.len));
+}
+
+static void put_collated(struct maker *maker, struct str text)
+{
+	buf_reset(&maker->folded);
+	collate(text, &maker->folded);
+	put_text(maker, str_n(maker->folded.data, maker->folded.len));
+}
+
+static struct str cut_raw(struct str value)
+{
+	return value.len > RAW_MAX ? str_n(value.data, RAW_MAX) : value;
+}
+
+static void decode_subject(struct maker *maker)
+{
+	struct str value = maker->fields[ITEM_SUBJECT];
+
+	buf_reset(&maker->scratch);
+	if (value.data == NULL)
+		return;
+	maker->flags |= HAS_SUBJECT;
+	header_decode(cut_raw(value), &maker->scratch);
+	buf_reset(&maker->folded);
+	charset_fold(str_n(maker->scratch.data, maker->scratch.len),
+		     &maker->folded);
+	if (maker->subjects == 1 && value.len <= RAW_MAX &&
+	    maker->folded.len <= SORT_TEXT_MAX && !maker->folded.overflow)
+		maker->flags |= SUBJECT_WHOLE;
+}
+
+/* Collated first: so "RE:" with a wide colon, as written in East Asia, is a
+ * reply, too. */
+static void make_subject(struct maker *maker)
+{
+	struct buf *decoded = &maker->scratch;
+	bool reply;
+
+	decode_subject(maker);
+	if ((maker->flags & SUBJECT_WHOLE) != 0)
+		put_text(maker, str_n(maker->folded.data, maker->folded.len));
+	else
+		put_text(maker, STR(""));
+	buf_reset(&maker->text);
+	subject_words(str_n(decoded->data, decoded->len), &maker->text);
+	buf_reset(&maker->folded);
+	collate(str_n(maker->text.data, maker->text.len), &maker->folded);
+	put_text(maker,
+		 subject_base(str_n(maker->folded.data, maker->folded.len),
+			      &reply));
+	if (reply)
+		maker->flags |= REPLY;
+}
+
+/* The mailbox goes to `texts`, what is displayed to maker->text. */
+static void make_address(struct maker *maker, enum item item)
+{
+	buf_reset(&maker->scratch);
+	buf_reset(&maker->text);
+	if (maker->fields[item].data != NULL)
+		address_first(maker->fields[item], &maker->scratch,
+			      &maker->text);
+	put_collated(maker, str_n(maker->scratch.data, maker->scratch.len));
+}
+
+static void make_display(struct maker *maker, enum item item)
+{
+	buf_reset(&maker->scratch);
+	buf_reset(&maker->text);
+	if (maker->fields[item].data != NULL)
+		address_first(maker->fields[item], &maker->scratch,
+			      &maker->text);
+	put_collated(maker, str_n(maker->text.data, maker->text.len));
+}
+
+static void write_out(const struct maker *maker, struct buf *out)
+{
+	pack_u8(out, FORM);
+	pack_u8(out, maker->flags);
+	pack_u64(out, (uint64_t)maker->date);
+	pack_u32(out, (uint32_t)maker->zone);
+	pack_u32(out, maker->references);
+	buf_append(out, maker->ids.data, maker->ids.len);
+	buf_append(out, maker->texts.data, maker->texts.len);
+}
+
+void sort_value_make(struct str header, struct buf *out)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sort");
+	struct maker maker = {
+		.sha256 = digest_new(ctx, "sha256"),
+		.ids = buf_init(SORT_VALUE_MAX),
+		.texts = buf_init(SORT_VALUE_MAX),
+		.scratch = buf_init(MESSAGE_ID_MAX),
+		.text = buf_init(TEXT_MAX),
+		.folded = buf_init(TEXT_MAX),
+	};
+
+	find_fields(&maker, header);
+	make_date(&maker);
+	make_ids(&maker);
+	maker.scratch.max = TEXT_MAX;
+	make_subject(&maker);
+	make_address(&maker, ITEM_FROM);
+	make_address(&maker, ITEM_TO);
+	make_address(&maker, ITEM_CC);
+	make_display(&maker, ITEM_FROM);
+	make_display(&maker, ITEM_TO);
+	write_out(&maker, out);
+	buf_free(&maker.ids);
+	buf_free(&maker.texts);
+	buf_free(&maker.scratch);
+	buf_free(&maker.text);
+	buf_free(&maker.folded);
+}
+
+/* reading */
+
+static const unsigned char *take(struct unpack *in, size_t len)
+{
+	const char *data = in->in.data;
+
+	if (in->bad || len > in->in.len) {
+		in->bad = true;
+		return NULL;
+	}
+	in->in = str_from(in->in, len);
+	return (const unsigned char *)data;
+}
+
+static void read_flags(uint8_t flags, struct sort_value *out)
+{
+	out->has_date = (flags & HAS_DATE) != 0;
+	out->has_id = (flags & HAS_ID) != 0;
+	out->reply = (flags & REPLY) != 0;
+	out->has_subject = (flags & HAS_SUBJECT) != 0;
+	out->subject_whole = (flags & SUBJECT_WHOLE) != 0;
+}
+
+bool sort_value_read(struct str value, struct sort_value *out)
+{
+	struct unpack in = {.in = value};
+	uint8_t version = unpack_u8(&in);
+
+	read_flags(unpack_u8(&in), out);
+	out->date = (int64_t)unpack_u64(&in);
+	out->zone = (int32_t)unpack_u32(&in);
+	out->reference_count = unpack_u32(&in);
+	if (version != FORM || out->reference_count > SORT_REFERENCES_MAX)
+		return false;
+	out->id = take(&in, out->has_id ? SORT_ID_LEN : 0);
+	out->references = take(&in, (size_t)SORT_ID_LEN * out->reference_count);
+	out->subject = unpack_str(&in);
+	out->base = unpack_str(&in);
+	out->from = unpack_str(&in);
+	out->to = unpack_str(&in);
+	out->cc = unpack_str(&in);
+	out->display_from = unpack_str(&in);
+	out->display_to = unpack_str(&in);
+	return !in.bad;
+}

@@ -5,6 +5,7 @@
 #include "imap/session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -13,6 +14,7 @@
 #include "config/config.h"
 #include "config/vars.h"
 #include "imap/cmd.h"
+#include "index/index.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "service/service.h"
@@ -21,6 +23,7 @@
 enum {
 	MAX_INPUT = 64 * 1024, /* read at once; literals are streamed */
 	KEEP_LINE = 4096,      /* what an idle session may hold on to */
+	SETTLE_MS = 1000,      /* after a command */
 	INACTIVITY_MS = 30 * 60 * 1000,
 	/* A client that takes no output for so long is gone. */
 	OUTPUT_WAIT_MS = 5 * 60 * 1000,
@@ -37,6 +40,8 @@ static struct {
 	bool per_session; /* settings depend on the connection */
 	bool titles;
 	char *stopping; /* why; NULL: it is not */
+	struct timer *settle;
+	bool settle_due; /* that timer runs */
 } all;
 
 static const char default_capability[] =
@@ -307,6 +312,43 @@ static bool next_command(struct session *session)
 	return true;
 }
 
+static struct duration duration_ms(uint64_t ms)
+{
+	return (struct duration){.ms = ms};
+}
+
+/* Between commands, and at the end: what they changed in indexes is put on
+ * disk, for the machine may go down. */
+
+static void settle(void *ctx)
+{
+	struct duration again = index_settle(false);
+
+	(void)ctx;
+	all.settle_due = again.ms != 0;
+	if (all.settle_due)
+		timer_reset(all.settle, again);
+}
+
+static void settle_all(void)
+{
+	index_settle(true);
+}
+
+static void settle_later(const struct session *session)
+{
+	if (all.settle_due)
+		return;
+	all.settle_due = true;
+	if (all.settle != NULL) {
+		timer_reset(all.settle, duration_ms(SETTLE_MS));
+		return;
+	}
+	all.settle = timer_new(service_loop(session->env),
+			       duration_ms(SETTLE_MS), settle, NULL);
+	atexit(settle_all);
+}
+
 /* What an idle session does without. */
 static void rest(struct session *session)
 {
@@ -316,11 +358,6 @@ static void rest(struct session *session)
 		buf_free(&session->line);
 		session->line = buf_init(max);
 	}
-}
-
-static struct duration duration_ms(uint64_t ms)
-{
-	return (struct duration){.ms = ms};
 }
 
 static void set_timeout(struct session *session, uint64_t ms)
@@ -377,6 +414,7 @@ static void session_run(struct session *session)
 	       !conn_output_full(session->conn) && next_command(session))
 		;
 	session->running = false;
+	settle_later(session);
 	if (all.stopping != NULL && session->cmd == NULL)
 		session_bye(session, all.stopping, all.stopping);
 	line_flush(session);

@@ -46,7 +46,9 @@ struct index {
 	struct index_txn *writer; /* the open one that writes */
 	struct index_txn *spare;  /* a reader that was reset, to be renewed */
 	unsigned faults_seen;     /* of lmdb_faults() */
-	volatile bool damaged;    /* by what a call has seen */
+	/* What clean_settle() saw last, and when. */
+	uint64_t settle_txn, settle_since;
+	volatile bool damaged; /* by what a call has seen */
 	bool memory;
 };
 
@@ -81,6 +83,7 @@ struct index_txn {
 	MDB_txn *mdb;
 	enum index_mode mode;
 	bool failed; /* must not be committed */
+	bool sync;   /* on disk, with all before it, when it is committed */
 	MDB_cursor *cursors[TABLES];
 	bool cursor_stale[TABLES]; /* of a reader renewed since */
 	/* Where index_record_next() stands in the records' cursor. */
@@ -107,6 +110,8 @@ void lmdb_env_rest(struct index *index);
 int lmdb_env_resize(struct index *index, size_t map_size);
 int lmdb_env_sync(struct index *index);
 uint64_t lmdb_last_txn(struct index *index);
+/* The number of this transaction; a reader's: of the one that it sees. */
+uint64_t lmdb_txn_id(struct index_txn *txn);
 size_t lmdb_used(struct index *index);
 int lmdb_begin(struct index *index, struct index_txn *txn);
 int lmdb_renew(struct index_txn *txn);
@@ -136,6 +141,20 @@ int lmdb_env_err(struct index *index, struct err *err, int code,
 		 const char *what);
 /* A value that cannot be: marks both and says ERR_CORRUPT. */
 int index_corrupt(struct index_txn *txn, struct err *err, const char *what);
+
+/* clean.c: what a power cut leaves */
+
+enum trust { TRUST_YES, TRUST_NO, TRUST_EMPTY };
+
+/* Whether what a reader sees can be trusted; *out stays if there is no header.
+ * ERR_CORRUPT if it is another kind of file. */
+int clean_check(struct index_txn *txn, enum trust *out, struct err *err);
+/* A new environment's header. */
+int clean_first(struct index_txn *txn, struct err *err);
+/* At the start of every other write transaction. */
+int clean_begin(struct index_txn *txn, struct err *err);
+/* index_settle() for one; when to call again in ms, or 0. */
+uint64_t clean_settle(struct index *index, bool now);
 
 /* index.c */
 

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * index/index.c - environments: the registry of a process, opening, what was
- * torn by a power cut, and moving damaged ones aside.
- *
- * Commits do not fsync. That is safe against everything but the machine going
- * down: so the environment carries the boot id of the kernel that wrote it, and
- * index_sync() notes in the file `clean` up to which transaction all of it is
- * on disk. An environment from another boot that has gone further is not
- * trusted.
+ * index/index.c - environments: the registry of a process, opening, and moving
+ * damaged ones aside.
  */
 #include "index/index.h"
 
@@ -34,13 +28,9 @@
 #include "index/env.h"
 
 enum {
-	FORMAT_VERSION = 2,
-	BOOT_ID_SIZE = 36,
-	HEADER_SIZE = 8 + BOOT_ID_SIZE, /* magic, version, boot id */
 	MIB = 1 << 20,
 };
 
-static const char magic[4] = {'D', 'T', 'I', 'X'};
 static const char *const table_names[TABLES] = {
 	"meta", "boxes", "names", "records", "changes", "expunges", "cache",
 };
@@ -70,89 +60,6 @@ void index_reserve(struct index *index, uint64_t bytes)
 		index->reserve = bytes;
 }
 
-/* boots and clean ends */
-
-/* "" if the kernel does not tell: then all is trusted. */
-static const char *boot_id(void)
-{
-	static char id[BOOT_ID_SIZE + 1];
-	CLEANUP(file_close) FILE *fp = NULL;
-
-	if (id[0] != '\0')
-		return id;
-	fp = fopen("/proc/sys/kernel/random/boot_id", "re");
-	if (fp == NULL || fread(id, 1, BOOT_ID_SIZE, fp) != BOOT_ID_SIZE)
-		memset(id, 0, sizeof(id));
-	return id;
-}
-
-static bool clean_at(struct index *index, uint64_t txn)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "clean");
-	CLEANUP(buf_free) struct buf text = buf_init(32);
-	uint64_t clean;
-	struct err err;
-
-	return file_read(mem_printf(ctx, "%s/clean", index->dir), &text,
-			 &err) == 0 &&
-	       str_to_u64(str_trim(str_n(text.data, text.len)), &clean) &&
-	       clean == txn;
-}
-
-int index_sync(struct index *index, struct err *err)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "clean");
-	uint64_t txn = lmdb_last_txn(index);
-	char text[32];
-	int len, code;
-
-	if (index->damaged || index->memory || clean_at(index, txn))
-		return 0;
-	code = lmdb_env_sync(index);
-	if (code != 0)
-		return lmdb_env_err(index, err, code, "sync");
-	len = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)txn);
-	return file_replace(mem_printf(ctx, "%s/clean", index->dir), text,
-			    (size_t)len, index->mode, err);
-}
-
-/* the header row */
-
-static int header_write(struct index_txn *txn, struct err *err)
-{
-	unsigned char header[HEADER_SIZE] = {0};
-	int code;
-
-	memcpy(header, magic, sizeof(magic));
-	le32_put(header + 4, FORMAT_VERSION);
-	memcpy(header + 8, boot_id(), BOOT_ID_SIZE);
-	code = lmdb_put(txn, TABLE_META, STR("header"),
-			str_n(header, sizeof(header)));
-	return code == 0 ? 0 : lmdb_err(txn, err, code, "header");
-}
-
-enum trust { TRUSTED, OTHER_BOOT, EMPTY };
-
-static int header_check(struct index_txn *txn, enum trust *out, struct err *err)
-{
-	struct str header;
-	int code = lmdb_get(txn, TABLE_META, STR("header"), &header);
-
-	*out = EMPTY;
-	if (code == MDB_NOTFOUND)
-		return 0;
-	if (code != 0)
-		return lmdb_err(txn, err, code, "header");
-	if (header.len != HEADER_SIZE ||
-	    memcmp(header.data, magic, sizeof(magic)) != 0 ||
-	    le32_get((const unsigned char *)header.data + 4) != FORMAT_VERSION)
-		return index_corrupt(txn, err, "not of this version");
-	*out = memcmp(header.data + 8, boot_id(), BOOT_ID_SIZE) == 0
-		       ? TRUSTED
-		       : OTHER_BOOT;
-	return 0;
-}
-
 static int tables_open(struct index_txn *txn, bool create, bool *missing,
 		       struct err *err)
 {
@@ -179,12 +86,15 @@ static int tables_setup(struct index *index, enum index_mode mode,
 	bool missing;
 	int code = lmdb_begin(index, &txn);
 
-	*trust = EMPTY;
 	if (code != 0)
 		return lmdb_env_err(index, err, code, "begin");
+	/* A new one has had no transaction yet. */
+	*trust = mode == INDEX_WRITE || lmdb_txn_id(&txn) == 0 ? TRUST_EMPTY
+							       : TRUST_NO;
 	if (tables_open(&txn, mode == INDEX_WRITE, &missing, err) < 0 ||
-	    (!missing && header_check(&txn, trust, err) < 0) ||
-	    (mode == INDEX_WRITE && header_write(&txn, err) < 0)) {
+	    (!missing && clean_check(&txn, trust, err) < 0) ||
+	    (mode == INDEX_WRITE && *trust == TRUST_EMPTY &&
+	     clean_first(&txn, err) < 0)) {
 		lmdb_abort(&txn);
 		return -1;
 	}
@@ -194,7 +104,6 @@ static int tables_setup(struct index *index, enum index_mode mode,
 
 static int env_check(struct index *index, struct err *err)
 {
-	uint64_t last = lmdb_last_txn(index);
 	enum trust trust;
 
 	if (!lmdb_file_whole(index)) {
@@ -204,9 +113,9 @@ static int env_check(struct index *index, struct err *err)
 	}
 	if (tables_setup(index, INDEX_READ, &trust, err) < 0)
 		return -1;
-	if (trust == TRUSTED)
+	if (trust == TRUST_YES)
 		return 0;
-	if (trust == OTHER_BOOT && !clean_at(index, last)) {
+	if (trust == TRUST_NO) {
 		index->damaged = true;
 		return err_set(err, ERR_CORRUPT,
 			       "index %s was in use when the machine went "
@@ -548,6 +457,20 @@ void index_keep_open(unsigned max)
 {
 	keep_open = max;
 	trim(max);
+}
+
+struct duration index_settle(bool now)
+{
+	uint64_t soonest = 0;
+
+	for (struct index *index = registry; index != NULL;
+	     index = index->next) {
+		uint64_t ms = clean_settle(index, now);
+
+		if (ms != 0 && (soonest == 0 || ms < soonest))
+			soonest = ms;
+	}
+	return (struct duration){.ms = soonest};
 }
 
 void index_rest(void)

@@ -15,10 +15,10 @@
  * Rules: one handle per environment and process, shared by its sessions and
  * counted; none held across fork(); no read transaction outlives a command.
  * Commits do not fsync: the environment carries the kernel's boot id and a
- * clean mark, and one that a power cut may have torn is rebuilt. A damaged one
- * (MDB_CORRUPTED, bad magic, SIGBUS) is moved aside and made anew: ERR_CORRUPT
- * tells the caller to try again, from index_box_find() on. The ids of mailboxes
- * are other ones then: an old one gives ERR_NOT_FOUND.
+ * clean mark, and one that a power cut may have torn is rebuilt (clean.c). A
+ * damaged one (MDB_CORRUPTED, bad magic, SIGBUS) is moved aside and made anew:
+ * ERR_CORRUPT tells the caller to try again, from index_box_find() on. The ids
+ * of mailboxes are other ones then: an old one gives ERR_NOT_FOUND.
  */
 #ifndef INDEX_INDEX_H
 #define INDEX_INDEX_H
@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/duration.h"
 #include "base/range.h"
 #include "base/str.h"
 
@@ -47,9 +48,16 @@ int index_open_memory(const char *temp_dir, struct index **out,
 void index_close(struct index **index);
 /* Handles that nobody uses stay open for the next session, up to `max`. */
 void index_keep_open(unsigned max);
-/* For quiet times, and before the end of a process: put everything on disk and
- * note that, so that the index is good after the machine went down. */
+/* Put everything on disk and note that, so that the index is good after the
+ * machine went down. Waits for the disk. */
 int index_sync(struct index *index, struct err *err);
+/* index_sync() for all that this process has open and nobody changed for a
+ * minute (`now`: at all). For the time between commands, and before the end of
+ * a process. Returns when to call it again; 0: not before something was done
+ * with an index. Problems are logged. */
+struct duration index_settle(bool now);
+/* As if another kernel ran (for tests): 36 octets, that stay. */
+void index_boot_id_set(const char *boot_id);
 /* A process that will be idle gives back memory; nothing is closed. */
 void index_rest(void);
 /* In a child after fork(): forget all handles without touching the files. */

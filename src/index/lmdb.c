@@ -252,6 +252,11 @@ int lmdb_begin(struct index *index, struct index_txn *txn)
 	return code;
 }
 
+uint64_t lmdb_txn_id(struct index_txn *txn)
+{
+	return mdb_txn_id(txn->mdb);
+}
+
 int lmdb_renew(struct index_txn *txn)
 {
 	volatile int code;
@@ -288,12 +293,27 @@ static void cursors_close(struct index_txn *txn)
 	(void)code;
 }
 
+/* LMDB looks at the flag when it commits: pages, fdatasync(), then the root
+ * that makes them count, written through. */
+static int commit(struct index_txn *txn)
+{
+	MDB_env *env = txn->index->env;
+	int code;
+
+	if (!txn->sync)
+		return mdb_txn_commit(txn->mdb);
+	mdb_env_set_flags(env, MDB_NOSYNC, 0);
+	code = mdb_txn_commit(txn->mdb);
+	mdb_env_set_flags(env, MDB_NOSYNC, 1);
+	return code;
+}
+
 int lmdb_commit(struct index_txn *txn)
 {
 	volatile int code;
 
 	cursors_close(txn);
-	CALL(txn->index, code, mdb_txn_commit(txn->mdb));
+	CALL(txn->index, code, commit(txn));
 	txn->mdb = NULL;
 	return code;
 }

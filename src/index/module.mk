@@ -7,6 +7,7 @@ libindex_a_SOURCES = \
 	src/index/bytes.h \
 	src/index/cache.c \
 	src/index/change.c \
+	src/index/clean.c \
 	src/index/env.h \
 	src/index/index.c src/index/index.h \
 	src/index/lmdb.c \
@@ -15,8 +16,15 @@ libindex_a_SOURCES = \
 	src/index/uids.c
 
 if HAVE_CMOCKA
+index_fixture = tests/unit/index/fixture.c tests/unit/index/fixture.h
+check_PROGRAMS += tests/unit/index/test_clean
+tests_unit_index_test_clean_SOURCES = tests/unit/index/test_clean.c \
+	$(index_fixture)
+tests_unit_index_test_clean_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/index/test_index
-tests_unit_index_test_index_SOURCES = tests/unit/index/test_index.c
+tests_unit_index_test_index_SOURCES = tests/unit/index/test_index.c \
+	$(index_fixture)
 tests_unit_index_test_index_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
 endif
 

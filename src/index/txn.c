@@ -76,6 +76,11 @@ int index_begin(struct index *index, enum index_mode mode,
 		mem_free(txn);
 		return -1;
 	}
+	if (mode == INDEX_WRITE && clean_begin(txn, err) < 0) {
+		lmdb_abort(txn);
+		mem_free(txn);
+		return -1;
+	}
 	index->txns++;
 	if (mode == INDEX_WRITE)
 		index->writer = txn;

@@ -12,112 +12,13 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "index/index.h"
-
-#define OK(call)                                                               \
-	do {                                                                   \
-		if ((call) < 0)                                                \
-			fail_msg("%s", err.text);                              \
-	} while (0)
-
-static char root[64], dir[128];
-
-static int setup(void **state)
-{
-	(void)state;
-	snprintf(root, sizeof(root), "/tmp/test_index.XXXXXX");
-	if (mkdtemp(root) == NULL)
-		return -1;
-	snprintf(dir, sizeof(dir), "%s/dovetail.index", root);
-	index_keep_open(0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct err err;
-
-	(void)state;
-	return dir_remove(root, &err);
-}
-
-static struct index *open_index(void)
-{
-	struct index *index = NULL;
-	struct err err;
-
-	OK(index_open(dir, 0600, &index, &err));
-	return index;
-}
-
-static struct index_txn *begin(struct index *index, enum index_mode mode)
-{
-	struct index_txn *txn = NULL;
-	struct err err;
-
-	OK(index_begin(index, mode, &txn, &err));
-	return txn;
-}
-
-static void commit(struct index_txn **txn)
-{
-	struct err err;
-
-	OK(index_commit(txn, &err));
-}
-
-static uint32_t make_box(struct index *index, const char *name)
-{
-	struct index_txn *txn = begin(index, INDEX_WRITE);
-	struct index_box box = {.uid_validity = 7, .first_recent_uid = 1};
-	struct err err;
-
-	OK(index_box_create(txn, name, &box, &err));
-	commit(&txn);
-	return box.id;
-}
-
-static struct index_record record_of(uint32_t uid, uint8_t flags)
-{
-	return (struct index_record){
-		.uid = uid,
-		.flags = flags,
-		.received = 1000 + uid,
-		.size_physical = 100,
-		.size_virtual = 110,
-		.driver = STR("n1234567.M1P2.host,S=100,W=110"),
-	};
-}
-
-static void append(struct index *index, uint32_t id, uint32_t count)
-{
-	struct index_txn *txn = begin(index, INDEX_WRITE);
-	struct index_box box;
-	struct err err;
-
-	OK(index_box_get(txn, id, &box, &err));
-	for (uint32_t i = 0; i < count; i++) {
-		struct index_record record = record_of(box.uid_next, 0);
-
-		OK(index_record_append(txn, &box, &record, &err));
-	}
-	commit(&txn);
-}
-
-static struct index_box box_of(struct index *index, uint32_t id)
-{
-	struct index_txn *txn = begin(index, INDEX_READ);
-	struct index_box box;
-	struct err err;
-
-	OK(index_box_get(txn, id, &box, &err));
-	index_rollback(&txn);
-	return box;
-}
+#include "fixture.h"
 
 static void test_what_was_committed_is_there_again(void **state)
 {
@@ -249,21 +150,6 @@ static void test_changes_since_a_modseq(void **state)
 	assert_int_equal(record.keywords.bits[1], 4);
 	index_rollback(&txn);
 	index_close(&index);
-}
-
-static void set_flags(struct index *index, uint32_t id, uint32_t uid,
-		      uint8_t flags)
-{
-	struct index_txn *txn = begin(index, INDEX_WRITE);
-	struct index_record record;
-	struct index_box box;
-	struct err err;
-
-	OK(index_box_get(txn, id, &box, &err));
-	OK(index_record_get(txn, id, uid, &record, &err));
-	record.flags = flags;
-	OK(index_record_put(txn, &box, &record, &err));
-	commit(&txn);
 }
 
 static uint64_t changed_since(struct index *index, uint32_t id, uint64_t modseq)
@@ -931,21 +817,6 @@ static void test_memory_index_leaves_no_files(void **state)
 	assert_int_equal(mkdir(root, 0700), 0);
 }
 
-static void test_synced_index_is_marked_clean(void **state)
-{
-	struct index *index = open_index();
-	char path[256];
-	struct stat st;
-	struct err err;
-
-	(void)state;
-	snprintf(path, sizeof(path), "%s/clean", dir);
-	make_box(index, "INBOX");
-	OK(index_sync(index, &err));
-	assert_int_equal(stat(path, &st), 0);
-	index_close(&index);
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -974,7 +845,6 @@ int main(void)
 		T(test_value_read_from_a_truncated_file_is_harmless),
 		T(test_handles_are_kept_up_to_a_number),
 		T(test_memory_index_leaves_no_files),
-		T(test_synced_index_is_marked_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,10 @@
 
 enum {
 	MIB = 1 << 20,
+	MAP_STEP_SMALL = 4 * MIB,
 };
+
+#define MAP_STEP_USUAL (8ULL << 30)
 
 static const char *const table_names[TABLES] = {
 	"meta", "boxes", "names", "records", "changes", "expunges", "cache",
@@ -37,21 +40,28 @@ static const char *const table_names[TABLES] = {
 
 static struct index *registry;
 static unsigned keep_open = 4;
+static uint64_t map_step = MAP_STEP_USUAL;
 
 /* sizes */
 
-/* Address space that a file of `used` octets gets. It costs no memory, but a
- * process with a vsz_limit must not spend all of that on it. */
+/* Address space for a file of `used` octets: so much that it never grows while
+ * somebody reads, for then it could not. It costs no memory. Where addresses
+ * are counted (ulimit -v), it is in small steps. */
 static size_t map_plan(uint64_t used)
 {
+	uint64_t step = map_step;
 	struct rlimit limit;
-	uint64_t base = 64ULL * MIB;
 
-	if (getrlimit(RLIMIT_AS, &limit) == 0 &&
-	    limit.rlim_cur != RLIM_INFINITY)
-		base = 4ULL * MIB;
+	if (sizeof(size_t) < 8 || (getrlimit(RLIMIT_AS, &limit) == 0 &&
+				   limit.rlim_cur != RLIM_INFINITY))
+		step = MAP_STEP_SMALL;
 	used += used / 4;
-	return (size_t)(used / base * base + 2 * base);
+	return (size_t)(used / step * step + 2 * step);
+}
+
+void index_map_step_set(uint64_t step)
+{
+	map_step = step != 0 ? step : MAP_STEP_USUAL;
 }
 
 void index_reserve(struct index *index, uint64_t bytes)
@@ -238,7 +248,7 @@ int index_grow(struct index *index, struct err *err)
 		return 0;
 	return err_set(err, ERR_LIMIT,
 		       "index %s: no address space for %zu octets; raise "
-		       "vsz_limit",
+		       "the limit (ulimit -v)",
 		       index->dir, size);
 }
 

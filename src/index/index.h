@@ -56,7 +56,9 @@ int index_sync(struct index *index, struct err *err);
  * a process. Returns when to call it again; 0: not before something was done
  * with an index. Problems are logged. */
 struct duration index_settle(bool now);
-/* As if another kernel ran (for tests): 36 octets, that stay. */
+/* For tests. In what steps maps grow, in octets; 0: as usual. */
+void index_map_step_set(uint64_t step);
+/* As if another kernel ran: 36 octets, that stay. */
 void index_boot_id_set(const char *boot_id);
 /* A process that will be idle gives back memory; nothing is closed. */
 void index_rest(void);

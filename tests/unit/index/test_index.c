@@ -17,8 +17,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "index/index.h"
 #include "fixture.h"
+#include "index/index.h"
 
 static void test_what_was_committed_is_there_again(void **state)
 {
@@ -509,12 +509,20 @@ static void test_writer_that_dies_leaves_no_lock(void **state)
 	index_close(&index);
 }
 
+enum { SMALL_STEP = 1 << 20 };
+
+static int setup_small(void **state)
+{
+	index_map_step_set(SMALL_STEP);
+	return setup(state);
+}
+
 static void grow(const char *name)
 {
 	struct index *index = open_index();
 	uint32_t id = make_box(index, name);
-	char *text = mem_array(NULL, char, 500000);
-	struct str value = str_n(text, 500000);
+	char *text = mem_array(NULL, char, 100000);
+	struct str value = str_n(text, 100000);
 
 	for (int i = 0; i < 100; i++) {
 		struct index_txn *txn = begin(index, INDEX_WRITE);
@@ -557,22 +565,52 @@ static void test_growth_by_another_process_is_followed(void **state)
 	index_close(&index);
 }
 
+/* 30 MB in one transaction. */
+static void put_much(struct index *index, uint32_t id)
+{
+	enum { LEN = 1000000 };
+	char *text = mem_array(NULL, char, LEN);
+	struct index_txn *txn = begin(index, INDEX_WRITE);
+	struct err err;
+
+	for (uint32_t uid = 1; uid <= 30; uid++)
+		OK(index_cache_put(txn, id, uid, INDEX_HEADERS,
+				   str_n(text, LEN), &err));
+	commit(&txn);
+	mem_free(text);
+}
+
 static void test_reserve_makes_room_for_one_large_transaction(void **state)
 {
 	struct index *index = open_index();
 	uint32_t id = make_box(index, "INBOX");
-	char *text = mem_array(NULL, char, 1000000);
-	struct index_txn *txn;
+	(void)state;
+	index_reserve(index, 40ULL << 20);
+	put_much(index, id);
+	index_close(&index);
+}
+
+/* A command that reads may have to write. */
+static void test_grows_while_there_is_a_reader(void **state)
+{
+	struct index *index;
+	struct index_txn *reader;
+	struct index_box box;
+	uint32_t id;
 	struct err err;
 
 	(void)state;
-	index_reserve(index, 400ULL << 20);
-	txn = begin(index, INDEX_WRITE);
-	for (uint32_t uid = 1; uid <= 300; uid++)
-		OK(index_cache_put(txn, id, uid, INDEX_HEADERS,
-				   str_n(text, 1000000), &err));
-	commit(&txn);
-	mem_free(text);
+	index_map_step_set(0);
+	index = open_index();
+	id = make_box(index, "INBOX");
+	append(index, id, 3);
+	reader = begin(index, INDEX_READ);
+	OK(index_box_get(reader, id, &box, &err));
+	for (int i = 0; i < 6; i++)
+		put_much(index, id);
+	OK(index_box_get(reader, id, &box, &err));
+	assert_int_equal(box.counts.messages, 3);
+	index_rollback(&reader);
 	index_close(&index);
 }
 
@@ -818,6 +856,7 @@ static void test_memory_index_leaves_no_files(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define SMALL(name) cmocka_unit_test_setup_teardown(name, setup_small, teardown)
 
 int main(void)
 {
@@ -835,9 +874,10 @@ int main(void)
 		T(test_counts_are_those_of_a_model),
 		T(test_two_processes_take_turns),
 		T(test_writer_that_dies_leaves_no_lock),
-		T(test_grows_with_its_contents),
-		T(test_growth_by_another_process_is_followed),
-		T(test_reserve_makes_room_for_one_large_transaction),
+		SMALL(test_grows_with_its_contents),
+		SMALL(test_growth_by_another_process_is_followed),
+		SMALL(test_reserve_makes_room_for_one_large_transaction),
+		T(test_grows_while_there_is_a_reader),
 		T(test_removed_environment_is_made_anew),
 		T(test_flipped_bytes_end_no_reader),
 		T(test_flipped_bytes_end_one_writer_at_most),

@@ -45,21 +45,6 @@ static int read_mechs(struct auth *auth, struct err *err)
 	return 0;
 }
 
-static bool passwords_shown(const char *how)
-{
-	return strcmp(how, "no") == 0 || strcmp(how, "plain") == 0 ||
-	       strcmp(how, "sha1") == 0 || strncmp(how, "plain:", 6) == 0 ||
-	       strncmp(how, "sha1:", 5) == 0 || strcmp(how, "yes") == 0;
-}
-
-static int check_settings(const struct auth_settings *set, struct err *err)
-{
-	if (!passwords_shown(set->auth_verbose_passwords))
-		return err_set(err, ERR_INVALID,
-			       "auth_verbose_passwords: Invalid value");
-	return 0;
-}
-
 int auth_open(const void *ctx, struct service_env *env, struct auth **out,
 	      struct err *err)
 {
@@ -70,7 +55,7 @@ int auth_open(const void *ctx, struct service_env *env, struct auth **out,
 	auth->config = service_config(env);
 	if (config_read(auth, auth->config, NULL, auth_settings, &auth->set,
 			err) < 0 ||
-	    check_settings(&auth->set, err) < 0 || read_mechs(auth, err) < 0)
+	    read_mechs(auth, err) < 0)
 		return -1;
 	if (auth->set.auth_debug_passwords)
 		auth->set.auth_debug = true;

@@ -6,7 +6,8 @@
 
 #define SETTINGS_STRUCT struct auth_settings
 const struct setting auth_settings[] = {
-	S(auth_mechanisms, "plain", "SASL mechanisms that clients may use."),
+	S_SERVED(auth_mechanisms, "plain", "plain:login",
+		 "SASL mechanisms that clients may use."),
 	S(auth_default_realm, "",
 	  "Added as \"@realm\" to names that have none."),
 	S(auth_username_chars,
@@ -98,7 +99,8 @@ SETTINGS_REGISTER(auth_settings, "");
 #define SETTINGS_STRUCT struct passdb_settings
 const struct setting passdb_settings[] = {
 	S(name, "", "Name of this passdb, for the log."),
-	S(driver, "", "What kind it is: passwd-file, pam, ..."),
+	S_SERVED(driver, "", "pam:passwd:passwd-file:shadow:static",
+		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,
 		"Fields (\"key=value ...\") for users that have none such."),
@@ -132,7 +134,8 @@ SETTINGS_REGISTER(passdb_settings, "passdb");
 #define SETTINGS_STRUCT struct userdb_settings
 const struct setting userdb_settings[] = {
 	S(name, "", "Name of this userdb, for the log."),
-	S(driver, "", "What kind it is: passwd-file, static, ..."),
+	S_SERVED(driver, "", "passwd:passwd-file:prefetch:static",
+		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,
 		"Fields (\"key=value ...\") for users that have none such."),

@@ -147,6 +147,23 @@ bool ip_in_networks(const struct ip *ip, const char *networks)
 	return false;
 }
 
+bool ip_networks_valid(const char *networks)
+{
+	while (*networks != '\0') {
+		struct str one;
+		struct ip ip;
+		unsigned bits;
+
+		networks += strspn(networks, ", \t");
+		one = str_n(networks, strcspn(networks, ", \t"));
+		networks += one.len;
+		if (one.len > 0 && !str_is(one, "local") &&
+		    !network_parse(one, &ip, &bits))
+			return false;
+	}
+	return true;
+}
+
 bool ip_network_valid(const char *text)
 {
 	struct ip ip;

@@ -30,6 +30,8 @@ bool ip_in_network(const struct ip *ip, const char *network);
 /* The same for a list divided by blanks or commas (login_trusted_networks);
  * "local" names every unix socket, as does Dovecot's passdb allow_nets. */
 bool ip_in_networks(const struct ip *ip, const char *networks);
+/* True if `networks` can be given to ip_in_networks(). */
+bool ip_networks_valid(const char *networks);
 /* True if `text` can be given to ip_in_network(). */
 bool ip_network_valid(const char *text);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "config/parse.h"
 #include "config/setting.h"
 
@@ -76,6 +77,32 @@ static void check_range(struct parser *parser, const char *first,
 	parse_error(parser, "%s can't be larger than %s", first, last);
 }
 
+/* "no", or how they are shown, cut after so many characters: "sha1:6". */
+static void check_verbose_passwords(struct parser *parser)
+{
+	const struct config_value *written =
+		config_written(parser->config, NULL, "auth_verbose_passwords");
+	struct str rest, how;
+	unsigned count;
+	bool cut;
+
+	if (written == NULL || strcmp(written->value, "no") == 0 ||
+	    strcmp(written->value, "yes") == 0)
+		return;
+	rest = str_of(written->value);
+	cut = str_find_char(rest, ':') >= 0;
+	str_split(&rest, ':', &how);
+	if ((str_is(how, "plain") || str_is(how, "sha1")) &&
+	    (!cut || str_to_unsigned(rest, &count)))
+		return;
+	parser->file = written->file;
+	parser->line = written->line;
+	parse_error(parser,
+		    "auth_verbose_passwords: Invalid value: %s (use no, plain, "
+		    "sha1, plain:6, ...)",
+		    written->value);
+}
+
 /* RFC 6154 and RFC 8457. */
 static void check_mailbox(struct parser *parser,
 			  const struct config_section *section)
@@ -127,6 +154,35 @@ static void check_sections(struct parser *parser,
 		else if (strcmp(at->kind, "namespace") == 0)
 			check_sections(parser, at);
 	}
+}
+
+/* what doveconf may show, but a server must know */
+
+static void check_served(struct parser *parser,
+			 const struct config_section *section)
+{
+	const char *kind = kind_is_filter(section->kind) ? "" : section->kind;
+	struct err err;
+
+	for (const struct config_value *at = section->values; at != NULL;
+	     at = at->next) {
+		const struct setting *row = setting_find(kind, at->name);
+
+		if (row == NULL || row->kind != SETTING_TEXT ||
+		    row->choices == NULL ||
+		    setting_check_served(row, at->value, &err) == 0)
+			continue;
+		parser->file = at->file;
+		parser->line = at->line;
+		if (kind[0] == '\0')
+			parse_error(parser, "%s: %s", at->name, err.text);
+		else
+			parse_error(parser, "%s { %s }: %s", kind, at->name,
+				    err.text);
+	}
+	for (const struct config_section *at = section->children; at != NULL;
+	     at = at->next)
+		check_served(parser, at);
 }
 
 /* what is accepted for Dovecot's sake only */
@@ -200,7 +256,10 @@ void check_all(struct parser *parser)
 	check_protocols(parser);
 	check_range(parser, "first_valid_uid", "last_valid_uid");
 	check_range(parser, "first_valid_gid", "last_valid_gid");
+	check_verbose_passwords(parser);
 	check_sections(parser, &parser->config->root->section);
+	if ((parser->flags & CONFIG_SERVE) != 0)
+		check_served(parser, &parser->config->root->section);
 	if (parser->warnings == NULL)
 		return;
 	name_foreign(parser, &parser->config->root->section, &foreign);

@@ -49,6 +49,8 @@ struct config_filter {
 enum {
 	CONFIG_KEEP_FILES = 1 << 0, /* leave "<path" as it is */
 	CONFIG_IGNORE_UNKNOWN = 1 << 1,
+	/* To run a server: what only Dovecot could do is an error, too. */
+	CONFIG_SERVE = 1 << 2,
 };
 
 /* Read `path` with all its includes. Every error is reported, each as one line
@@ -107,6 +109,10 @@ bool config_section_foreign(const struct config_section *section);
 /* The value of one top-level setting as text, its preset if it is not set. */
 const char *config_value(const struct config *config,
 			 const struct config_filter *filter, const char *name);
+/* The same with its place; NULL for a preset. */
+const struct config_value *config_written(const struct config *config,
+					  const struct config_filter *filter,
+					  const char *name);
 /* A setting of plugin {}; NULL if it is not set. */
 const char *config_plugin(const struct config *config,
 			  const struct config_filter *filter, const char *name);

@@ -80,10 +80,15 @@ static void add_roff(const char *text, struct buf *out)
 static void man_setting(const struct setting *row, struct buf *out)
 {
 	static const char *const kinds[] = {
-		[SETTING_BOOL] = "yes or no", [SETTING_UNSIGNED] = "number",
-		[SETTING_SIZE] = "size",      [SETTING_DURATION] = "time",
-		[SETTING_MODE] = "mode",      [SETTING_TEXT] = "text",
-		[SETTING_ENUM] = NULL,        [SETTING_FILE] = "text or <file",
+		[SETTING_BOOL] = "yes or no",
+		[SETTING_UNSIGNED] = "number",
+		[SETTING_SIZE] = "size",
+		[SETTING_DURATION] = "time",
+		[SETTING_MODE] = "mode",
+		[SETTING_TEXT] = "text",
+		[SETTING_ENUM] = NULL,
+		[SETTING_FILE] = "text or <file",
+		[SETTING_NETWORKS] = "networks",
 	};
 	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MAX);
 

@@ -52,6 +52,7 @@ static int fill_value(const void *ctx, const struct setting *row,
 	case SETTING_TEXT:
 	case SETTING_ENUM:
 	case SETTING_FILE:
+	case SETTING_NETWORKS:
 		*(const char **)field =
 			text == row->preset ? text : mem_strdup(ctx, text);
 		break;
@@ -157,6 +158,18 @@ const char *config_value(const struct config *config,
 		return entry->value.value;
 	row = setting_find("", name);
 	return row != NULL ? row->preset : NULL;
+}
+
+const struct config_value *config_written(const struct config *config,
+					  const struct config_filter *filter,
+					  const char *name)
+{
+	const struct node *blocks[BLOCKS_MAX];
+	size_t count = filter_match(config, filter, blocks);
+	const struct entry *entry = lookup(config, blocks, count, name);
+
+	return entry != NULL && entry->value.file != NULL ? &entry->value
+							  : NULL;
 }
 
 static const char *plugin_value(const struct node *block, const char *name)

@@ -38,8 +38,9 @@ enum setting_kind {
 	SETTING_DURATION, /* "30 secs" */
 	SETTING_MODE,     /* struct setting_mode: "0600" */
 	SETTING_TEXT,
-	SETTING_ENUM, /* text, one of `choices` */
-	SETTING_FILE, /* text; "<path" gives the file's content */
+	SETTING_ENUM,     /* text, one of `choices` */
+	SETTING_FILE,     /* text; "<path" gives the file's content */
+	SETTING_NETWORKS, /* text: "192.0.2.0/24 ::1" */
 };
 
 struct setting_mode {
@@ -59,10 +60,11 @@ enum {
 struct setting {
 	const char *name;
 	enum setting_kind kind;
-	size_t offset;       /* in the struct that config_read() fills */
-	const char *preset;  /* Dovecot's default, as doveconf prints it */
-	const char *doc;     /* manual entry: one or more sentences */
-	const char *choices; /* SETTING_ENUM: "no:yes:required" */
+	size_t offset;      /* in the struct that config_read() fills */
+	const char *preset; /* Dovecot's default, as doveconf prints it */
+	const char *doc;    /* manual entry: one or more sentences */
+	/* SETTING_ENUM: "no:yes:required"; SETTING_TEXT: see S_SERVED(). */
+	const char *choices;
 	unsigned flags;
 };
 
@@ -85,6 +87,19 @@ struct setting {
 #define S_ENUM(field, preset, choices, doc)                                    \
 	{                                                                      \
 #field, SETTING_ENUM, offsetof(SETTINGS_STRUCT, field),        \
+			preset, doc, choices, 0                                \
+	}
+/* Text, a list for ip_in_networks(). */
+#define S_NETWORKS(field, preset, doc)                                         \
+	{                                                                      \
+#field, SETTING_NETWORKS, offsetof(SETTINGS_STRUCT, field),    \
+			preset, doc, NULL, 0                                   \
+	}
+/* Words, with which a server runs only if all are among `choices` (lower
+ * case); doveconf shows others, too: Dovecot may have them. */
+#define S_SERVED(field, preset, choices, doc)                                  \
+	{                                                                      \
+#field, SETTING_TEXT, offsetof(SETTINGS_STRUCT, field),        \
 			preset, doc, choices, 0                                \
 	}
 /* Text, where "<path" stands for the content of a file (ssl_cert). */
@@ -155,5 +170,8 @@ int setting_parse_mode(const char *text, struct setting_mode *out,
 		       struct err *err);
 /* Whether `text` is a right value for `row`. */
 int setting_check(const struct setting *row, const char *text, struct err *err);
+/* Whether a server can run with it (S_SERVED). */
+int setting_check_served(const struct setting *row, const char *text,
+			 struct err *err);
 
 #endif

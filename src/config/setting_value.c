@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/ip.h"
 #include "base/str.h"
 #include "config/settings_list.h"
 
@@ -161,19 +162,43 @@ static bool is_choice(const char *choices, struct str value)
 	return false;
 }
 
-static int check_choice(const struct setting *row, const char *text,
+static int not_a_choice(const struct setting *row, struct str value,
 			struct err *err)
 {
 	char shown[256];
 	size_t i;
 
-	if (is_choice(row->choices, str_of(text)))
-		return 0;
 	for (i = 0; row->choices[i] != '\0' && i < sizeof(shown) - 1; i++)
 		shown[i] = row->choices[i] == ':' ? ' ' : row->choices[i];
 	shown[i] = '\0';
-	return err_set(err, ERR_INVALID, "Invalid value: %s (use one of: %s)",
-		       text, shown);
+	return err_set(err, ERR_INVALID, "Invalid value: %.*s (use one of: %s)",
+		       STR_FMT(value), shown);
+}
+
+int setting_check_served(const struct setting *row, const char *text,
+			 struct err *err)
+{
+	struct str rest = str_of(text), word;
+	char lower[64];
+
+	while (str_word(&rest, &word)) {
+		size_t len = word.len < sizeof(lower) ? word.len : 0;
+
+		for (size_t i = 0; i < len; i++)
+			lower[i] = ascii_lower(word.data[i]);
+		if (!is_choice(row->choices, str_n(lower, len)))
+			return not_a_choice(row, word, err);
+	}
+	return 0;
+}
+
+static int check_networks(const char *text, struct err *err)
+{
+	if (ip_networks_valid(text))
+		return 0;
+	return err_set(err, ERR_INVALID,
+		       "Invalid network in: %s (use 192.0.2.0/24, ::1, ...)",
+		       text);
 }
 
 int setting_check(const struct setting *row, const char *text, struct err *err)
@@ -196,7 +221,11 @@ int setting_check(const struct setting *row, const char *text, struct err *err)
 	case SETTING_MODE:
 		return setting_parse_mode(text, &mode, err);
 	case SETTING_ENUM:
-		return check_choice(row, text, err);
+		if (!is_choice(row->choices, str_of(text)))
+			return not_a_choice(row, str_of(text), err);
+		break;
+	case SETTING_NETWORKS:
+		return check_networks(text, err);
 	case SETTING_TEXT:
 	case SETTING_FILE:
 		break;

@@ -5,9 +5,9 @@
 const struct setting login_settings[] = {
 	S(login_greeting, "Dovecot ready.",
 	  "What clients are greeted with, behind the capabilities."),
-	S(login_trusted_networks, "",
-	  "Networks of webmail servers and proxies: they may say whom they "
-	  "speak for (ID, XCLIENT), and count as secured."),
+	S_NETWORKS(login_trusted_networks, "",
+		   "Networks of webmail servers and proxies: they may say whom "
+		   "they speak for (ID, XCLIENT), and count as secured."),
 	S_FLAGS(login_log_format, "%$: %s", SETTING_VARS,
 		"Log lines of logins: %$ is what happened, %s the elements."),
 	S_FLAGS(login_log_format_elements,

@@ -159,13 +159,13 @@ static void print_lines(const struct buf *lines, enum log_level level)
 	}
 }
 
-static void read_config(struct master *master)
+static void read_config(struct master *master, unsigned flags)
 {
 	CLEANUP(buf_free) struct buf errors = buf_init(REPORT_MAX);
 	CLEANUP(buf_free) struct buf warnings = buf_init(REPORT_MAX);
 	struct err err;
 
-	if (config_load(master, master->config_file, 0, &errors, &warnings,
+	if (config_load(master, master->config_file, flags, &errors, &warnings,
 			&master->config, &err) < 0) {
 		print_lines(&errors, LOG_LEVEL_ERROR);
 		log_fatal(EXIT_FAILED, "Error in configuration file %s",
@@ -270,34 +270,6 @@ static void detach(struct master *master, int ready)
 		close(ready);
 }
 
-/* While there is a terminal to tell. */
-static void check_log(const char *path)
-{
-	int fd;
-
-	if (path[0] == '\0' || strcmp(path, "syslog") == 0 ||
-	    strncmp(path, "/dev/", 5) == 0)
-		return;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		log_fatal(EXIT_FAILED, "Can't open log file %s: %s", path,
-			  strerror(errno));
-	close(fd);
-}
-
-static void check_logs(struct master *master)
-{
-	struct log_settings set;
-	struct err err;
-
-	if (config_read(master, master->config, NULL, log_settings, &set,
-			&err) < 0)
-		log_fatal(EXIT_FAILED, "%s", err.text);
-	check_log(set.log_path);
-	check_log(set.info_log_path);
-	check_log(set.debug_log_path);
-}
-
 static void prepare(struct master *master)
 {
 	pid_t pid = basedir_running(master->base.base_dir);
@@ -309,10 +281,10 @@ static void prepare(struct master *master)
 			  "%s/master.pid)",
 			  (int)pid, master->base.base_dir);
 	if (basedir_prepare(master, &err) < 0 ||
+	    check_all_can_start(master->config, &master->base, &err) < 0 ||
 	    units_read(master->config, master, master->config, &master->base,
 		       &master->units, &err) < 0)
 		log_fatal(EXIT_FAILED, "%s", err.text);
-	check_logs(master);
 	listeners_inherit();
 	if (listeners_bind(master->units, NULL) < 0)
 		log_fatal(EXIT_FAILED, "Failed to start listeners");
@@ -349,7 +321,8 @@ int main(int argc, char **argv)
 	master->config_file = absolute(master, options.config_file);
 	master->foreground = options.foreground;
 	master->config_fd = -1;
-	read_config(master);
+	/* What runs can be stopped, whatever its configuration became. */
+	read_config(master, options.command != NULL ? 0 : CONFIG_SERVE);
 	if (options.command != NULL) {
 		int ret = command(master, options.command);
 

@@ -143,6 +143,13 @@ void master_stop_unit(struct unit *unit);
 /* A process answered or ended: queries may be complete. */
 void master_clients_update(struct master *master);
 
+/* check.c */
+
+/* What can be known only by trying: certificates, keys and ciphers of all
+ * protocols (the error names file and line), log files. */
+int check_all_can_start(const struct config *config,
+			const struct base_settings *base, struct err *err);
+
 /* basedir.c */
 
 int basedir_prepare(struct master *master, struct err *err);

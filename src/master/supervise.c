@@ -83,27 +83,45 @@ struct fresh {
 	int fd;
 };
 
-static int read_fresh(struct master *master, struct fresh *fresh,
-		      struct buf *errors, struct err *err)
+static int use_fresh(struct master *master, struct fresh *fresh,
+		     struct err *err)
 {
-	CLEANUP(buf_free) struct buf warnings = buf_init(REPORT_MAX);
-
-	if (config_load(master, master->config_file, 0, errors, &warnings,
-			&fresh->config, err) < 0)
-		return -1;
-	log_lines(LOG_LEVEL_WARNING, str_n(warnings.data, warnings.len));
 	if (master->key_password != NULL &&
 	    config_override(fresh->config, master->key_password, err) < 0)
 		return -1;
 	if (config_read(fresh->config, fresh->config, NULL, base_settings,
-			&fresh->base, err) < 0 ||
-	    units_read(fresh->config, master, fresh->config, &fresh->base,
-		       &fresh->units, err) < 0)
+			&fresh->base, err) < 0)
 		return -1;
 	if (strcmp(fresh->base.base_dir, master->base.base_dir) != 0)
 		return err_set(err, ERR_INVALID,
 			       "base_dir can't be changed by a reload");
+	if (check_all_can_start(fresh->config, &fresh->base, err) < 0 ||
+	    units_read(fresh->config, master, fresh->config, &fresh->base,
+		       &fresh->units, err) < 0)
+		return -1;
 	return config_seal(fresh->config, &fresh->fd, err);
+}
+
+/* What is wrong goes to `errors`. */
+static int read_fresh(struct master *master, struct fresh *fresh,
+		      struct buf *errors)
+{
+	CLEANUP(buf_free) struct buf warnings = buf_init(REPORT_MAX);
+	struct err err;
+
+	if (config_load(master, master->config_file, CONFIG_SERVE, errors,
+			&warnings, &fresh->config, &err) < 0) {
+		/* A file that can't be read. */
+		if (errors->len == 0)
+			buf_add(errors, err.text);
+		return -1;
+	}
+	log_lines(LOG_LEVEL_WARNING, str_n(warnings.data, warnings.len));
+	if (use_fresh(master, fresh, &err) < 0) {
+		buf_add(errors, err.text);
+		return -1;
+	}
+	return 0;
 }
 
 /* The log process and anvil go on, with the new settings. */
@@ -162,14 +180,11 @@ static void reload(struct master *master)
 	CLEANUP(buf_free) struct buf errors = buf_init(REPORT_MAX);
 	struct fresh fresh = {.fd = -1};
 	struct config *old = master->config;
-	struct err err;
 
 	log_warning("SIGHUP received - reloading configuration");
-	if (read_fresh(master, &fresh, &errors, &err) < 0 ||
+	if (read_fresh(master, &fresh, &errors) < 0 ||
 	    listeners_bind(fresh.units, master->units) < 0) {
 		log_lines(LOG_LEVEL_ERROR, str_n(errors.data, errors.len));
-		if (errors.len == 0)
-			log_error("%s", err.text);
 		log_error("The configuration has errors: the old one stays in "
 			  "use");
 		fd_close(&fresh.fd);

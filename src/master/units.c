@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -245,6 +246,22 @@ static int check_users(const struct reading *reading, const struct unit *unit)
 	return 0;
 }
 
+static int check_chroot(const struct reading *reading, const struct unit *unit)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "chroot");
+	const char *dir = unit->set.chroot;
+	struct stat st;
+
+	if (geteuid() != 0 || dir[0] == '\0')
+		return 0;
+	if (dir[0] != '/')
+		dir = mem_printf(ctx, "%s/%s", reading->base->base_dir, dir);
+	if (stat(dir, &st) < 0)
+		return err_sys(reading->err, "chroot = %s: stat(%s)",
+			       unit->set.chroot, dir);
+	return 0;
+}
+
 static void set_limits(const struct reading *reading, struct unit *unit)
 {
 	unit->client_limit = unit->set.client_limit;
@@ -272,7 +289,7 @@ static int read_unit(struct reading *reading, struct unit *unit,
 		return 0;
 	}
 	set_limits(reading, unit);
-	if (check_users(reading, unit) < 0 ||
+	if (check_users(reading, unit) < 0 || check_chroot(reading, unit) < 0 ||
 	    read_listeners(reading, unit, section) < 0)
 		return err_wrap(reading->err, "service(%s)", unit->name);
 	DL_APPEND(*all, unit);

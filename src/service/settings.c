@@ -55,8 +55,8 @@ const struct setting base_settings[] = {
 	  "0 is no limit."),
 	S(haproxy_timeout, "3 secs",
 	  "How long to wait for the PROXY protocol's header."),
-	S(haproxy_trusted_networks, "",
-	  "Networks of proxies whose PROXY headers are believed."),
+	S_NETWORKS(haproxy_trusted_networks, "",
+		   "Networks of proxies whose PROXY headers are believed."),
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(base_settings, "");
@@ -70,7 +70,10 @@ const struct setting log_settings[] = {
 	S(debug_log_path, "", "Where debug lines go; empty: info_log_path."),
 	S(log_timestamp, "%b %d %H:%M:%S ",
 	  "What stands in front of a line in a file, for strftime(3)."),
-	S(syslog_facility, "mail", "The facility for syslog."),
+	S_ENUM(syslog_facility, "mail",
+	       "mail:auth:authpriv:cron:daemon:ftp:kern:lpr:news:syslog:user:"
+	       "uucp:local0:local1:local2:local3:local4:local5:local6:local7",
+	       "The facility for syslog."),
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(log_settings, "");

@@ -51,6 +51,7 @@ int setting_override(const void *ctx, const struct setting *rows,
 	case SETTING_TEXT:
 	case SETTING_ENUM:
 	case SETTING_FILE:
+	case SETTING_NETWORKS:
 		*(const char **)field = mem_strdup(ctx, value);
 		break;
 	}

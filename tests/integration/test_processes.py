@@ -360,6 +360,62 @@ def test_all_errors_of_a_configuration_are_told_at_once(tls):
     server.remove()
 
 
+# What only trying tells, or what Dovecot may have and this server has not.
+IMPOSSIBLE = [
+    ("passdb {\n  driver = ldap\n}", r"line \d+: passdb \{ driver \}: Invalid value: ldap \(use one of: pam "),
+    ("userdb {\n  driver = sql\n}", r"line \d+: userdb \{ driver \}: Invalid value: sql \(use one of: passwd "),
+    ("auth_mechanisms = plain gssapi", r"line \d+: auth_mechanisms: Invalid value: gssapi \(use one of: plain login\)"),
+    ("auth_verbose_passwords = md5", r"line \d+: auth_verbose_passwords: Invalid value: md5 "),
+    ("login_trusted_networks = here", r"line \d+: login_trusted_networks: Invalid network in: here "),
+    ("syslog_facility = post", r"line \d+: syslog_facility: Invalid value: post "),
+    ("ssl_min_protocol = TLSv9", r"line \d+: ssl_min_protocol: Invalid value: TLSv9 \(use one of: ANY "),
+    ("ssl_cert = /some/file", r"line \d+: ssl_cert: there is no PEM data in it \(is it \"<\" and a file's name\?\)"),
+    ("ssl_cert = </no/file", r"line \d+: ssl_cert: Can't open file /no/file: No such file"),
+    ("protocol imap {\n  ssl_key = <{tls}.crt\n}", r"line \d+: ssl_key: "),
+    ("ssl_cipher_list = nonsense", r"line \d+: ssl_cipher_list: no cipher match"),
+    ("ssl_options = fast", r"line \d+: ssl_options: unknown flag: fast"),
+    ("log_path = /no/such/log", r"Can't open log file /no/such/log: No such file"),
+    ("service imap {\n  user = nosuchuser\n}", r"service\(imap\): User doesn't exist: nosuchuser" if ROOT else ""),
+    ("service imap-login {\n  chroot = nowhere\n}",
+     r"service\(imap-login\): chroot = nowhere: stat\(.*/nowhere\): No such file" if ROOT else ""),
+    ("service imap-login {\n  inet_listener other {\n    address = 192.0.2.1\n    port = 4711\n  }\n}",
+     r"service\(imap-login\): listen\(192.0.2.1, 4711\) failed: Cannot assign requested address"),
+]
+
+
+def test_a_reload_with_what_cannot_be_changes_nothing(make_server):
+    server = make_server()
+    for extra, wanted in IMPOSSIBLE:
+        if wanted == "":
+            continue
+        start = len(server.log_text())
+        server.extra = extra.replace("{tls}", server.tls)
+        server.write_config()
+        server.proc.send_signal(signal.SIGHUP)
+        assert server.wait_log("The configuration has errors: the old one stays in use", start=start), extra
+        said = server.log_text()[start:]
+        assert re.search(rf"master: Error: .*{wanted}", said), said
+        assert "??" not in said
+        login(server, name="imaps").logout()
+    server.extra = ""
+    server.write_config()
+    start = len(server.log_text())
+    server.proc.send_signal(signal.SIGHUP)
+    assert server.wait_log("SIGHUP", start=start)
+    login(server, name="imaps").logout()
+    assert "Error" not in server.log_text()[start:]
+
+
+@pytest.mark.parametrize("extra, wanted", [IMPOSSIBLE[0], IMPOSSIBLE[7], IMPOSSIBLE[12]])
+def test_nor_does_it_start_with_it(tls, extra, wanted):
+    server = Server(tls, extra)
+    result = subprocess.run([f"{PREFIX}/sbin/dovetail", "-F", "-c", server.config], capture_output=True, text=True,
+                            timeout=20, check=False)
+    assert result.returncode == 89
+    assert re.search(wanted, result.stderr)
+    server.remove()
+
+
 def test_systemd_is_told_and_its_sockets_are_used(make_server):
     server = make_server(start=False)
     path = f"{server.dir}/notify"

@@ -12,7 +12,7 @@ static const struct passdb_driver *const drivers[] = {
 const struct passdb_driver *passdb_driver_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
-		if (strcmp(drivers[i]->name, name) == 0)
+		if (strcasecmp(drivers[i]->name, name) == 0)
 			return drivers[i];
 	}
 	return NULL;

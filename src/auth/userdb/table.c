@@ -14,7 +14,7 @@ static const struct userdb_driver *const drivers[] = {
 const struct userdb_driver *userdb_driver_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
-		if (strcmp(drivers[i]->name, name) == 0)
+		if (strcasecmp(drivers[i]->name, name) == 0)
 			return drivers[i];
 	}
 	return NULL;

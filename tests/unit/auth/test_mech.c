@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "auth/db.h"
 #include "auth/mech.h"
 #include "auth/request.h"
 #include "auth/settings.h"
@@ -240,6 +241,35 @@ static void test_templates_fill_and_override(void **state)
 	end(&talk);
 }
 
+static const char *served(const char *section, const char *name)
+{
+	const struct setting *row = setting_find(section, name);
+
+	assert_non_null(row);
+	assert_non_null(row->choices);
+	return row->choices;
+}
+
+/* The master refuses what is not in the tables; auth must have all of it. */
+static void test_what_the_settings_offer_is_there(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct str rest, word;
+
+	(void)state;
+	rest = str_of(served("", "auth_mechanisms"));
+	while (str_split(&rest, ':', &word))
+		assert_non_null(mech_find(word));
+	rest = str_of(served("passdb", "driver"));
+	while (str_split(&rest, ':', &word))
+		assert_non_null(passdb_driver_find(
+			mem_strndup(ctx, word.data, word.len)));
+	rest = str_of(served("userdb", "driver"));
+	while (str_split(&rest, ':', &word))
+		assert_non_null(userdb_driver_find(
+			mem_strndup(ctx, word.data, word.len)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_mechanisms),
 		cmocka_unit_test(test_fields_reach_their_places),
 		cmocka_unit_test(test_templates_fill_and_override),
+		cmocka_unit_test(test_what_the_settings_offer_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,8 +44,10 @@ const struct setting mail_settings[] = {
 		  "List only what is a directory, as is always done here."),
 	S(maildir_copy_with_hardlinks, "yes",
 	  "Copy mails by hard links where possible."),
-	S_FOREIGN("maildir_very_dirty_syncs", SETTING_BOOL, "no",
-		  "Take it that nobody else changes cur/."),
+	S(maildir_very_dirty_syncs, "no",
+	  "Take it that nobody else changes cur/ in the very moment when this "
+	  "server does. Otherwise it is read again, an hour or more after such "
+	  "changes."),
 	S(maildir_broken_filename_sizes, "no",
 	  "Don't believe the sizes in file names, but read the mails."),
 	S(maildir_empty_new, "no",

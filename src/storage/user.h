@@ -26,7 +26,7 @@ struct mail_settings {
 	struct duration mailbox_idle_check_interval, mail_temp_scan_interval;
 	struct duration mail_max_lock_timeout;
 	bool maildir_copy_with_hardlinks, maildir_broken_filename_sizes;
-	bool maildir_empty_new;
+	bool maildir_empty_new, maildir_very_dirty_syncs;
 	/* Bounds of what a mail may make us do; ours, not Dovecot's. */
 	unsigned mail_max_mime_depth, mail_max_mime_parts;
 	uint64_t mail_max_header_size;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -579,6 +580,7 @@ static void remember(struct sync *sync)
 		return;
 	state->cur_time = sync->times.cur_time;
 	state->own_changes = 0;
+	state->cur_read = time(NULL);
 }
 
 static int apply_all(struct sync *sync, struct err *err)

@@ -84,7 +84,8 @@ struct maildir_state {
 	struct file_mark keywords;
 	uint32_t first_new_uid; /* no mail below lies in new/ */
 	uint32_t letters;       /* keywords that have a name on disk */
-	uint32_t own_changes;   /* since cur/ was last read as a whole */
+	uint32_t own_changes;   /* in cur/, since it was read as a whole */
+	int64_t cur_read;       /* when that was, in seconds */
 };
 
 enum {

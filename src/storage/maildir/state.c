@@ -14,8 +14,8 @@
  * - Somebody else's change between the look before our change and the one after
  *   it. These are some microseconds. In new/ it is found when the mails there
  *   are moved to cur/; in cur/, when its mail is touched, when the directory
- *   changes again, or at the latest when as many own changes have been made as
- *   the mailbox has mails (1000 at least): then the directory is read once.
+ *   changes again, or at the latest some time after own changes: see
+ *   cur_read_due().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +80,7 @@ void state_get(const struct index_box *box, struct maildir_state *out)
 	out->first_new_uid = le32_get(at + 4);
 	out->own_changes = le32_get(at + 8);
 	out->letters = le32_get(at + 12);
+	out->cur_read = (int64_t)le64_get(at + 20);
 }
 
 void state_put(struct index_box *box, const struct maildir_state *state)
@@ -100,6 +101,7 @@ void state_put(struct index_box *box, const struct maildir_state *state)
 	le32_put(at + 4, state->first_new_uid);
 	le32_put(at + 8, state->own_changes);
 	le32_put(at + 12, state->letters);
+	le64_put(at + 20, (uint64_t)state->cur_read);
 }
 
 /* looking at files */
@@ -234,10 +236,11 @@ int batch_end(struct driver_box *box, struct index_box *index_box,
 	if ((state.pending & PENDING_CUR_OK) != 0) {
 		if (settle(box, "cur", &time, err) < 0)
 			return -1;
+		if (!file_time_same(time, state.cur_time) &&
+		    state.own_changes < UINT32_MAX - changes)
+			state.own_changes += changes;
 		state.cur_time = time;
 	}
-	if (state.own_changes < UINT32_MAX - changes)
-		state.own_changes += changes;
 	state.pending = 0;
 	state_put(index_box, &state);
 	return 0;

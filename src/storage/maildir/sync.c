@@ -27,7 +27,7 @@ enum {
 	TRIES = 3,
 	RESERVE_FROM = 10000, /* mails */
 	RECORD_COST = 250,    /* octets of the index for one */
-	OWN_CHANGES_MIN = 1000,
+	CUR_READ_AGE = 3600,
 	MOVES_MAX = 20000,
 	TMP_AGE = 36 * 3600,
 	TICK_WAITS = 40,
@@ -427,10 +427,18 @@ static void clean_tmp(struct driver_box *box, uint64_t interval)
 
 /* whether there is anything to do */
 
-static bool own_changes_many(const struct maildir_box *own)
+/* Whether cur/ is to be read because changes of others may have hidden behind
+ * our own ones (state.c). That costs what the mailbox has mails, so the more it
+ * has, the rarer it is: an hour, or a tenth of a second for each mail. */
+static bool cur_read_due(const struct location *location,
+			 const struct maildir_state *state, uint32_t messages)
 {
-	return own->state.own_changes > OWN_CHANGES_MIN &&
-	       own->state.own_changes > own->messages;
+	int64_t age = time(NULL) - state->cur_read;
+
+	if (state->own_changes == 0 ||
+	    location->settings->maildir_very_dirty_syncs)
+		return false;
+	return age < 0 || (age >= CUR_READ_AGE && age >= messages / 10);
 }
 
 /* Missing new/, cur/ or tmp/ of a mailbox that is there are made. */
@@ -478,7 +486,7 @@ bool maildir_unchanged(const struct location *location, int root,
 
 	state_get(row, &own.state);
 	if (!own.state.valid || own.state.pending != 0 ||
-	    own_changes_many(&own) ||
+	    cur_read_due(location, &own.state, own.messages) ||
 	    (location->settings->maildir_empty_new &&
 	     own.state.first_new_uid < row->uid_next))
 		return false;
@@ -504,7 +512,7 @@ static int see_news(struct driver_box *box, bool full, struct news *out,
 	out->cur = full || !own->cached || !state->valid ||
 		   state->pending != 0 ||
 		   !file_time_same(now.cur_time, state->cur_time) ||
-		   own_changes_many(own);
+		   cur_read_due(box->location, state, own->messages);
 	move = box->take_recent && own->cached &&
 	       state->first_new_uid < own->uid_next;
 	/* All that is in new/ will be moved: to read it costs little more, and

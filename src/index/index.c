@@ -505,3 +505,8 @@ uint64_t index_generation(struct index *index)
 {
 	return lmdb_last_txn(index);
 }
+
+uint64_t index_size(struct index *index)
+{
+	return lmdb_used(index);
+}

@@ -79,6 +79,8 @@ int index_check(struct index_txn *txn, struct err *err);
 /* Make room for `bytes` more in the next write transaction. index_begin() sees
  * to a few MB; this is for whoever is about to write more at once. */
 void index_reserve(struct index *index, uint64_t bytes);
+/* Octets of the file that are in use, or were. Costs no system call. */
+uint64_t index_size(struct index *index);
 /* A number that changes with every commit of any process: two equal ones mean
  * that nothing changed. Costs no system call. */
 uint64_t index_generation(struct index *index);

@@ -235,6 +235,10 @@ int mailbox_begin(struct mailbox *box, enum index_mode mode,
 		  struct err *err);
 /* What the index counts of a mailbox. */
 void status_of_row(const struct index_box *row, struct mailbox_status *out);
+/* Whether mails of this mailbox are to be cached (mail_cache_*), and a value of
+ * such a length. */
+bool mailbox_caches(const struct mailbox *box, const struct index_box *row);
+bool mailbox_caches_len(const struct mailbox *box, size_t len);
 /* Take over the names of `txn`; *changed_out may be NULL. */
 int mailbox_read_keywords(struct mailbox *box, struct index_txn *txn,
 			  bool *changed_out, struct err *err);

@@ -10,6 +10,7 @@
 #include "storage/core.h"
 #include "storage/list.h"
 #include "storage/reader.h"
+#include "storage/save_core.h"
 
 int mailbox_may(const struct mailbox *box, enum right right, struct err *err)
 {
@@ -45,6 +46,21 @@ int mailbox_begin(struct mailbox *box, enum index_mode mode,
 	*txn_out = txn;
 	txn = NULL;
 	return 0;
+}
+
+bool mailbox_caches(const struct mailbox *box, const struct index_box *row)
+{
+	const struct mail_settings *settings = &box->user->settings;
+
+	return row->counts.messages >= settings->mail_cache_min_mail_count &&
+	       (settings->mail_cache_max_size == 0 ||
+		index_size(box->store->index) < settings->mail_cache_max_size);
+}
+
+bool mailbox_caches_len(const struct mailbox *box, size_t len)
+{
+	return len <= CACHE_VALUE_MAX &&
+	       len <= box->user->settings.mail_cache_record_max_size;
 }
 
 int mailbox_read_keywords(struct mailbox *box, struct index_txn *txn,

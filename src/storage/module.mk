@@ -49,6 +49,7 @@ check_PROGRAMS += \
 	tests/crash/test_concurrent \
 	tests/crash/test_fault \
 	tests/crash/test_kill \
+	tests/unit/storage/test_cache \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_layout \
 	tests/unit/storage/test_list \
@@ -71,6 +72,9 @@ tests_crash_test_fault_SOURCES = tests/crash/test_fault.c $(STORAGE_FIXTURE)
 tests_crash_test_fault_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_kill_SOURCES = tests/crash/test_kill.c $(STORAGE_FIXTURE)
 tests_crash_test_kill_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_cache_SOURCES = tests/unit/storage/test_cache.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_cache_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)

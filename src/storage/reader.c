@@ -78,7 +78,7 @@ void reader_learn(struct mail_reader *reader, enum index_field field,
 {
 	struct learnt *learnt;
 
-	if (value.len > CACHE_VALUE_MAX)
+	if (!mailbox_caches_len(reader->box, value.len))
 		return;
 	if (reader->learnt_ctx == NULL)
 		reader->learnt_ctx = mem_ctx(reader, "learnt");
@@ -190,7 +190,8 @@ static int write_learnt(struct mail_reader *reader, struct err *err)
 	if (mailbox_begin(reader->box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
 	if (write_records(reader, txn, &row, err) < 0 ||
-	    write_fields(reader, txn, row.id, err) < 0 ||
+	    (mailbox_caches(reader->box, &row) &&
+	     write_fields(reader, txn, row.id, err) < 0) ||
 	    index_commit(&txn, err) < 0)
 		return store_failed(reader->box->store, err);
 	return 0;

@@ -394,12 +394,14 @@ static int append_one(struct commit *commit, const struct save_mail *mail,
 
 	if (index_record_append(commit->txn, &commit->row, &record, err) < 0)
 		return -1;
+	if (!mailbox_caches(commit->save->box, &commit->row))
+		return 0;
 	if (mail->linked && mail->epoch == commit->save->box->store->epoch)
 		return index_cache_copy(commit->txn, mail->from_box,
 					mail->from_uid, commit->row.id,
 					record.uid, err);
-	return cached_write(commit->txn, commit->row.id, record.uid,
-			    &mail->cached, err);
+	return cached_write(commit->txn, commit->save->box, commit->row.id,
+			    record.uid, &mail->cached, err);
 }
 
 static int append_all(struct commit *commit, struct err *err)

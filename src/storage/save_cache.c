@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "mime/imap.h"
+#include "storage/core.h"
 #include "storage/save_core.h"
 #include "storage/sort_value.h"
 
@@ -214,23 +215,27 @@ void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 	out->sort = read_one(ctx, txn, box, uid, INDEX_SORT);
 }
 
-static int write_one(struct index_txn *txn, uint32_t box, uint32_t uid,
-		     enum index_field field, struct str value, struct err *err)
+int cached_write(struct index_txn *txn, const struct mailbox *box,
+		 uint32_t box_id, uint32_t uid, const struct cached *cached,
+		 struct err *err)
 {
-	if (value.data == NULL)
-		return 0;
-	return index_cache_put(txn, box, uid, field, value, err);
-}
+	const struct {
+		enum index_field field;
+		struct str value;
+	} all[] = {
+		{INDEX_ENVELOPE, cached->envelope},
+		{INDEX_BODY_STRUCTURE, cached->structure},
+		{INDEX_PARTS, cached->parts},
+		{INDEX_HEADERS, cached->headers},
+		{INDEX_SORT, cached->sort},
+	};
 
-int cached_write(struct index_txn *txn, uint32_t box, uint32_t uid,
-		 const struct cached *cached, struct err *err)
-{
-	if (write_one(txn, box, uid, INDEX_ENVELOPE, cached->envelope, err) <
-		    0 ||
-	    write_one(txn, box, uid, INDEX_BODY_STRUCTURE, cached->structure,
-		      err) < 0 ||
-	    write_one(txn, box, uid, INDEX_PARTS, cached->parts, err) < 0 ||
-	    write_one(txn, box, uid, INDEX_HEADERS, cached->headers, err) < 0)
-		return -1;
-	return write_one(txn, box, uid, INDEX_SORT, cached->sort, err);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (all[i].value.data != NULL &&
+		    mailbox_caches_len(box, all[i].value.len) &&
+		    index_cache_put(txn, box_id, uid, all[i].field,
+				    all[i].value, err) < 0)
+			return -1;
+	}
+	return 0;
 }

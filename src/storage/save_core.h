@@ -44,8 +44,10 @@ void cached_make(const void *ctx, const struct mime_message *message,
 /* Copies of what is in the index; children of ctx. */
 void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 		 uint32_t uid, struct cached *out);
-int cached_write(struct index_txn *txn, uint32_t box, uint32_t uid,
-		 const struct cached *cached, struct err *err);
+/* What mail_cache_record_max_size allows. */
+int cached_write(struct index_txn *txn, const struct mailbox *box,
+		 uint32_t box_id, uint32_t uid, const struct cached *cached,
+		 struct err *err);
 
 /* Fill in out->sort alone, from a header block or from INDEX_HEADERS' text. */
 void cached_sort_make(const void *ctx, struct str header, struct cached *out);

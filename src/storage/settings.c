@@ -80,6 +80,13 @@ const struct setting mail_settings[] = {
 		  "Smallest attachment that is kept by itself."),
 	S_FOREIGN("mail_attribute_dict", SETTING_TEXT, "",
 		  "Dictionary of METADATA."),
+	S_FLAGS(mail_cache_max_size, "1 G", SETTING_HIDDEN,
+		"Nothing more is cached when the index of a mail location is "
+		"larger than this; 0: always."),
+	S_FLAGS(mail_cache_min_mail_count, "0", SETTING_HIDDEN,
+		"Mails that a mailbox needs before anything is cached."),
+	S_FLAGS(mail_cache_record_max_size, "64 k", SETTING_HIDDEN,
+		"What is larger of one mail is not cached."),
 	S_FOREIGN("mail_cache_fields", SETTING_TEXT, "flags",
 		  "What to keep in the cache at first."),
 	S_FOREIGN("mail_never_cache_fields", SETTING_TEXT, "imap.envelope",

@@ -27,6 +27,8 @@ struct mail_settings {
 	struct duration mail_max_lock_timeout;
 	bool maildir_copy_with_hardlinks, maildir_broken_filename_sizes;
 	bool maildir_empty_new, maildir_very_dirty_syncs;
+	uint64_t mail_cache_max_size, mail_cache_record_max_size;
+	unsigned mail_cache_min_mail_count;
 	/* Bounds of what a mail may make us do; ours, not Dovecot's. */
 	unsigned mail_max_mime_depth, mail_max_mime_parts;
 	uint64_t mail_max_header_size;

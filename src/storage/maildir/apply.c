@@ -28,7 +28,8 @@ enum {
 	LINES_MAX = 1 << 30,
 	MISSING_MAX = 1000,
 	FIND_TRIES = 3,
-	CHUNK = 20000, /* mails that one transaction adds */
+	CHUNK = 5000, /* mails that one transaction adds */
+	LINES_AT_ONCE = 1 << 20,
 };
 
 /* the uidlist */
@@ -462,9 +463,8 @@ static int next_chunk(struct sync *sync, struct err *err)
 	return sync->row->uid_next == uid_next;
 }
 
-/* A mailbox that is new to the index may have a million mails: those that have
- * UIDs are added in several transactions, for one keeps all that it changed in
- * memory. Nothing is locked meanwhile. */
+/* A mailbox that is new to the index may have a million mails: they are added
+ * in several transactions, for one keeps all that it changed in memory. */
 static int append_listed(struct sync *sync, struct scan_entry **list,
 			 size_t count, struct err *err)
 {
@@ -506,6 +506,50 @@ static int write_uidlist(struct sync *sync, struct str lines,
 			      &state->uidlist, err);
 }
 
+static int put_lines(struct sync *sync, struct buf *lines, uint32_t count,
+		     bool last, struct err *err)
+{
+	bool wait = last && !maildir_fsync_never(sync->box->location);
+	struct str text = str_n(lines->data, lines->len);
+
+	if (uidlist_append(sync->uidlist, text, count, sync->uid_next - 1, wait,
+			   &sync->state.uidlist, err) < 0)
+		return -1;
+	buf_reset(lines);
+	return 0;
+}
+
+/* Lines in the uidlist for so many mails that their records do not fit into one
+ * transaction. */
+static int list_many(struct sync *sync, struct scan_entry **list, size_t count,
+		     struct err *err)
+{
+	CLEANUP(buf_free) struct buf lines = buf_init(2 * LINES_AT_ONCE);
+	uint32_t line_count = 0;
+
+	if (sync->rewrite && uidlist_rewrite(sync->box, sync->txn, sync->row,
+					     &sync->state, err) < 0)
+		return -1;
+	sync->rewrite = false;
+	for (size_t i = 0; i < count; i++) {
+		struct scan_entry *file = list[i];
+
+		if (file->uid != 0)
+			continue;
+		file->uid = sync->uid_next++;
+		uidlist_line(&lines, file->uid, file->ext,
+			     str_n(file->name.data, file->base_len));
+		line_count++;
+		if (lines.len < LINES_AT_ONCE)
+			continue;
+		if (put_lines(sync, &lines, line_count, false, err) < 0)
+			return -1;
+		line_count = 0;
+	}
+	return line_count == 0 ? 0
+			       : put_lines(sync, &lines, line_count, true, err);
+}
+
 static bool wants_uids(struct scan_entry **list, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -513,6 +557,54 @@ static bool wants_uids(struct scan_entry **list, size_t count)
 			return true;
 	}
 	return false;
+}
+
+static int check_uids_left(struct sync *sync, size_t count, struct err *err)
+{
+	if (sync->uid_next < sync->row->uid_next)
+		sync->uid_next = sync->row->uid_next;
+	if (sync->uid_next > UINT32_MAX - count - 1)
+		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
+			       sync->box->path);
+	return 0;
+}
+
+/* More than one transaction takes: they get their UIDs first. The lock goes
+ * before the transaction does: others take it within theirs. 0 as
+ * next_chunk(). */
+static int bring_in_many(struct sync *sync, struct scan_entry **list,
+			 size_t count, struct err *err)
+{
+	qsort(list, count, sizeof(struct scan_entry *), compare_new);
+	if (sync->locked) {
+		if (check_uids_left(sync, count, err) < 0 ||
+		    list_many(sync, list, count, err) < 0)
+			return -1;
+		dotlock_release(sync->uidlist);
+		sync->locked = false;
+	}
+	return append_listed(sync, list, count, err);
+}
+
+/* What has no UID yet, as a list of its own; the lock is taken if there is
+ * such. */
+static int collect_locked(struct sync *sync, struct scan_entry ***list,
+			  size_t *count, struct err *err)
+{
+	int ret;
+
+	if (!wants_uids(*list, *count) && !sync->rewrite)
+		return 1;
+	ret = lock_uidlist(sync, err);
+	if (ret > 0) {
+		settle_stable(sync);
+		ret = find_missing(sync, err);
+	}
+	if (ret <= 0)
+		return ret;
+	mem_free(*list);
+	*list = collect_new(sync, count);
+	return 1;
 }
 
 static int bring_in_new(struct sync *sync, struct err *err)
@@ -524,30 +616,18 @@ static int bring_in_new(struct sync *sync, struct err *err)
 	int ret;
 
 	list = collect_new(sync, &count);
-	if (sync->owns_txn && !sync->locked && count > CHUNK) {
-		qsort(list, count, sizeof(struct scan_entry *), compare_new);
-		ret = append_listed(sync, list, count, err);
-		if (ret <= 0)
-			return ret;
+	ret = collect_locked(sync, &list, &count, err);
+	if (ret > 0 && sync->owns_txn && count > CHUNK) {
+		ret = bring_in_many(sync, list, count, err);
+		mem_free(list);
 		list = collect_new(sync, &count);
 	}
-	if (wants_uids(list, count) || sync->rewrite) {
-		ret = lock_uidlist(sync, err);
-		if (ret > 0) {
-			settle_stable(sync);
-			ret = find_missing(sync, err);
-		}
-		if (ret <= 0)
-			return ret;
-		list = collect_new(sync, &count);
-	}
+	if (ret <= 0)
+		return ret;
 	if (count > 1)
 		qsort(list, count, sizeof(struct scan_entry *), compare_new);
-	if (sync->uid_next < sync->row->uid_next)
-		sync->uid_next = sync->row->uid_next;
-	if (sync->uid_next > UINT32_MAX - count - 1)
-		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
-			       sync->box->path);
+	if (check_uids_left(sync, count, err) < 0)
+		return -1;
 	if (append_new(sync, list, count, &lines, &line_count, err) < 0)
 		return -1;
 	/* UIDs that others gave out and took back are not given out again. */

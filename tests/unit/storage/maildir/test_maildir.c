@@ -670,7 +670,7 @@ static void test_links_copy_with_the_same_guid(void **state)
 
 static void test_large_mailbox_is_indexed_in_pieces(void **state)
 {
-	enum { MAILS = 20500, LISTED = 20400 };
+	enum { MAILS = 10500, LISTED = 10400 };
 	struct fixture *f = *state;
 	CLEANUP(file_close)
 	FILE *list = fopen(mem_printf(f, "%s/dovecot-uidlist", f->root), "we");
@@ -708,6 +708,40 @@ static void test_large_mailbox_is_indexed_in_pieces(void **state)
 	generation = index_generation(f->index);
 	fixture_sync(f);
 	assert_int_equal(index_generation(f->index), generation);
+}
+
+/* They get their UIDs first, and those are on disk before anybody sees them. */
+static void test_large_mailbox_gets_uids_in_pieces(void **state)
+{
+	enum { MAILS = 5500 };
+	struct fixture *f = *state;
+	struct index_record record;
+	struct index_txn *txn;
+	struct index_box row;
+	struct err err;
+	unsigned lines = 0;
+
+	for (int i = 1; i <= MAILS; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "cur/16000%05d.x:2,", i);
+		fixture_file(f, path, "x");
+	}
+	for (int again = 0; again < 2; again++) {
+		fixture_sync(f);
+		row = fixture_row(f);
+		assert_int_equal(row.counts.messages, MAILS);
+		assert_int_equal(row.uid_next, MAILS + 1);
+		OK(index_begin(f->index, INDEX_READ, &txn, &err));
+		OK(index_record_get(txn, row.id, 5432, &record, &err));
+		assert_true(str_is(record.driver, "c1600005432.x:2,"));
+		index_rollback(&txn);
+		fixture_drop_index(f);
+	}
+	for (char *at = fixture_text(f, "dovecot-uidlist"); *at != '\0'; at++)
+		lines += *at == '\n';
+	assert_int_equal(lines, MAILS + 1);
+	assert_false(fixture_has(f, "dovecot-uidlist.lock"));
 }
 
 /* Deliveries by several processes, a foreign one among them. */
@@ -799,6 +833,7 @@ int main(void)
 		T(test_uidlist_is_tidied_when_most_lines_are_dead),
 		T(test_links_copy_with_the_same_guid),
 		T(test_large_mailbox_is_indexed_in_pieces),
+		T(test_large_mailbox_gets_uids_in_pieces),
 		T(test_processes_deliver_side_by_side),
 	};
 

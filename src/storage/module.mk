@@ -51,6 +51,7 @@ check_PROGRAMS += \
 	tests/crash/test_kill \
 	tests/unit/storage/test_cache \
 	tests/unit/storage/test_copy \
+	tests/unit/storage/test_growth \
 	tests/unit/storage/test_layout \
 	tests/unit/storage/test_list \
 	tests/unit/storage/test_list_match \
@@ -65,6 +66,10 @@ check_PROGRAMS += \
 STORAGE_FIXTURE = tests/unit/storage/fixture.c tests/unit/storage/fixture.h
 STORAGE_TEST_LIBS = $(LIB_STORAGE) $(LIB_SETTINGS) $(LIB_CONFIG) \
 	$(CMOCKA_LIBS)
+noinst_PROGRAMS += tests/unit/storage/bench_storage
+tests_unit_storage_bench_storage_SOURCES = \
+	tests/unit/storage/bench_storage.c $(STORAGE_FIXTURE)
+tests_unit_storage_bench_storage_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_concurrent_SOURCES = tests/crash/test_concurrent.c \
 	$(STORAGE_FIXTURE)
 tests_crash_test_concurrent_LDADD = $(STORAGE_TEST_LIBS)
@@ -75,6 +80,9 @@ tests_crash_test_kill_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_cache_SOURCES = tests/unit/storage/test_cache.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_cache_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_growth_SOURCES = tests/unit/storage/test_growth.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_growth_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)

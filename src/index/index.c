@@ -228,13 +228,13 @@ static int grow_refused(struct index *index, size_t old_size, struct err *err)
 
 int index_grow(struct index *index, struct err *err)
 {
-	size_t used = lmdb_used(index), old_size = index->map_size;
-	size_t size = map_plan(used + index->reserve);
+	size_t used = lmdb_used(index), old_size = index->map_size, size;
 	int code;
 
 	if (index->txns > 0 ||
 	    used + used / 8 + 2 * MIB + index->reserve <= old_size)
 		return 0;
+	size = map_plan(used + index->reserve);
 	code = lmdb_env_resize(index, size);
 	index->reserve = 0;
 	if (code == 0)

@@ -710,6 +710,68 @@ static void test_large_mailbox_is_indexed_in_pieces(void **state)
 	assert_int_equal(index_generation(f->index), generation);
 }
 
+/* Damage: whatever becomes of the uidlist, all mails are there, each once, and
+ * its file is its own. */
+static void expect_all(struct fixture *f, unsigned mails)
+{
+	struct index_record record = {.uid = 0};
+	struct index_txn *txn;
+	struct index_box row = fixture_row(f);
+	unsigned seen = 0;
+	struct err err;
+
+	assert_int_equal(row.counts.messages, mails);
+	OK(index_begin(f->index, INDEX_READ, &txn, &err));
+	while (index_record_next(txn, row.id, record.uid + 1, &record)) {
+		int number = record.driver.data[strlen("c160000000")] - '0';
+
+		assert_true(number >= 1 && number <= (int)mails);
+		assert_int_equal(seen & (1U << number), 0);
+		seen |= 1U << number;
+	}
+	index_rollback(&txn);
+	assert_int_equal(seen, (2U << mails) - 2);
+}
+
+static void damage(struct fixture *f, const char *text, size_t len, bool drop)
+{
+	char *path = mem_printf(f->box, "%s/dovecot-uidlist", f->root);
+	struct err err;
+
+	OK(file_replace(path, text, len, 0600, &err));
+	if (drop)
+		fixture_drop_index(f);
+	else
+		fixture_reopen(f);
+	fixture_sync(f);
+	expect_all(f, 5);
+}
+
+static void test_damaged_uidlist_loses_no_mail(void **state)
+{
+	struct fixture *f = *state;
+	char *whole, *text;
+	size_t len;
+
+	for (int i = 1; i <= 5; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "cur/160000000%d.x:2,", i);
+		fixture_file(f, path, "x");
+	}
+	fixture_sync(f);
+	whole = mem_strdup(f, fixture_text(f, "dovecot-uidlist"));
+	len = strlen(whole);
+	for (size_t cut = 0; cut < len; cut += 11)
+		damage(f, whole, cut, cut % 2 == 0);
+	for (size_t bit = 0; bit < 8 * len; bit += 23) {
+		text = mem_strdup(f, whole);
+		text[bit / 8] ^= (char)(1 << bit % 8);
+		damage(f, text, len, bit % 2 == 0);
+		mem_free(text);
+	}
+}
+
 /* They get their UIDs first, and those are on disk before anybody sees them. */
 static void test_large_mailbox_gets_uids_in_pieces(void **state)
 {
@@ -834,6 +896,7 @@ int main(void)
 		T(test_links_copy_with_the_same_guid),
 		T(test_large_mailbox_is_indexed_in_pieces),
 		T(test_large_mailbox_gets_uids_in_pieces),
+		T(test_damaged_uidlist_loses_no_mail),
 		T(test_processes_deliver_side_by_side),
 	};
 

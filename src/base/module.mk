@@ -14,6 +14,7 @@ libbase_a_SOURCES = \
 	src/base/pack.c src/base/pack.h \
 	src/base/range.c src/base/range.h \
 	src/base/str.c src/base/str.h src/base/str_escape.c \
+	src/base/str_near.c \
 	src/base/utf8.c
 
 if HAVE_CMOCKA

@@ -67,5 +67,7 @@ char *str_sanitize(const void *ctx, struct str s, size_t max);
  * as \001 and one of 0 t r n 1. */
 char *str_tab_escape(const void *ctx, struct str s);
 char *str_tab_unescape(const void *ctx, struct str s);
+/* Whether `word` may be `known` mistyped, and how far from it. */
+bool str_is_near(const char *word, const char *known, unsigned *distance_out);
 
 #endif

@@ -2,6 +2,7 @@
 /*
  * config/suggest.c - what an unknown setting was probably meant to be.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -9,59 +10,18 @@
 #include "base/str.h"
 #include "config/settings_list.h"
 
-enum { NAME_MAX_LEN = 64 };
-
-static unsigned least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* How many characters to put in, leave out, change or swap (optimal string
- * alignment), up to NAME_MAX_LEN of each name. */
-static unsigned edit_distance(const char *a, const char *b)
-{
-	unsigned row[3][NAME_MAX_LEN + 1];
-	size_t alen = strnlen(a, NAME_MAX_LEN), blen = strnlen(b, NAME_MAX_LEN);
-
-	for (size_t j = 0; j <= blen; j++)
-		row[0][j] = (unsigned)j;
-	for (size_t i = 1; i <= alen; i++) {
-		unsigned *now = row[i % 3], *last = row[(i - 1) % 3];
-		const unsigned *before = row[(i + 1) % 3];
-
-		now[0] = (unsigned)i;
-		for (size_t j = 1; j <= blen; j++) {
-			bool same = a[i - 1] == b[j - 1];
-
-			now[j] = least(last[j] + 1, now[j - 1] + 1);
-			now[j] = least(now[j], last[j - 1] + !same);
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1])
-				now[j] = least(now[j], before[j - 2] + 1);
-		}
-	}
-	return row[alen % 3][blen];
-}
-
-/* Half of a short name may be wrong only by chance. */
-static unsigned allowed(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len < 4 ? 1 : len < 8 ? 2 : 3;
-}
-
 static const char *nearest(const char *section, const char *name)
 {
 	size_t count;
 	const struct settings_row *rows = settings_section(section, &count);
 	const char *best = NULL;
-	unsigned best_distance = allowed(name) + 1;
+	unsigned best_distance = UINT_MAX;
 
 	for (size_t i = 0; i < count; i++) {
-		unsigned distance = edit_distance(name, rows[i].row->name);
+		unsigned distance;
 
-		if (distance < best_distance) {
+		if (str_is_near(name, rows[i].row->name, &distance) &&
+		    distance < best_distance) {
 			best_distance = distance;
 			best = rows[i].row->name;
 		}

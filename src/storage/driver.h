@@ -31,8 +31,11 @@ struct location {
 	const char *control; /* CONTROL=; uidlist, keywords, subscriptions */
 	const char *layout;  /* "maildir++", "fs", "index" */
 	const char *subscriptions; /* file name; "subscriptions" */
-	const char *dirname;       /* DIRNAME= */
+	const char *volatile_dir;  /* VOLATILEDIR=; NULL: none */
+	const char *dirname;       /* DIRNAME= and FULLDIRNAME= */
+	bool full_dirname;         /* for control files, too */
 	bool utf8;                 /* folder names on disk in UTF-8 */
+	bool no_noselect;          /* NO-NOSELECT: no levels without mail */
 	const struct mail_settings *settings;
 	mode_t dir_mode, file_mode; /* from the root's own mode */
 };

@@ -3,6 +3,7 @@
  * storage/location.c - mail_location taken apart:
  * "maildir:~/Maildir:INDEX=...:LAYOUT=fs".
  */
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -14,6 +15,7 @@
 #include "base/str.h"
 #include "config/vars.h"
 #include "storage/core.h"
+#include "storage/layout.h"
 
 enum { LOCATION_MAX = 4096, LOCATION_OPTIONS_MAX = 16 };
 
@@ -73,11 +75,42 @@ static int expand_path(const void *ctx, const struct user *user,
 	return 0;
 }
 
-static int layout_set(const void *ctx, const char *value, struct location *out,
-		      struct err *err)
+/* options */
+
+static int set_index(const void *ctx, const struct user *user,
+		     const char *value, struct location *out, struct err *err)
+{
+	out->index_memory = strcmp(value, "MEMORY") == 0;
+	if (out->index_memory)
+		return 0;
+	return expand_path(ctx, user, value, &out->index, err);
+}
+
+static int set_control(const void *ctx, const struct user *user,
+		       const char *value, struct location *out, struct err *err)
+{
+	return expand_path(ctx, user, value, &out->control, err);
+}
+
+static int set_volatile(const void *ctx, const struct user *user,
+			const char *value, struct location *out,
+			struct err *err)
+{
+	return expand_path(ctx, user, value, &out->volatile_dir, err);
+}
+
+static int set_inbox(const void *ctx, const struct user *user,
+		     const char *value, struct location *out, struct err *err)
+{
+	return expand_path(ctx, user, value, &out->inbox, err);
+}
+
+static int set_layout(const void *ctx, const struct user *user,
+		      const char *value, struct location *out, struct err *err)
 {
 	struct str layout = str_of(value);
 
+	(void)user;
 	if (!str_case_is(layout, "maildir++") && !str_case_is(layout, "fs"))
 		return err_set(err, ERR_INVALID,
 			       "LAYOUT=%s is not known here (maildir++, fs)",
@@ -86,51 +119,148 @@ static int layout_set(const void *ctx, const char *value, struct location *out,
 	return 0;
 }
 
-/* Where Dovecot keeps files that do not exist here. */
-static bool option_without_use(struct str key)
+/* One file or directory below a mailbox or the root. */
+static int file_name(const void *ctx, const char *option, const char *value,
+		     const char **out, struct err *err)
 {
-	return str_is(key, "VOLATILEDIR") || str_is(key, "INDEXCACHE") ||
-	       str_is(key, "LISTINDEX") || str_is(key, "ITERINDEX");
+	if (strchr(value, '/') != NULL || strcmp(value, ".") == 0 ||
+	    strcmp(value, "..") == 0 || strlen(value) > LAYOUT_COMPONENT_MAX)
+		return err_set(err, ERR_INVALID,
+			       "%s=%s must be the name of a file, not a path",
+			       option, value);
+	*out = mem_strdup(ctx, value);
+	return 0;
+}
+
+static int set_subscriptions(const void *ctx, const struct user *user,
+			     const char *value, struct location *out,
+			     struct err *err)
+{
+	(void)user;
+	return file_name(ctx, "SUBSCRIPTIONS", value, &out->subscriptions, err);
+}
+
+static int set_dirname(const void *ctx, const struct user *user,
+		       const char *value, struct location *out, struct err *err)
+{
+	(void)user;
+	return file_name(ctx, "DIRNAME", value, &out->dirname, err);
+}
+
+static int set_full_dirname(const void *ctx, const struct user *user,
+			    const char *value, struct location *out,
+			    struct err *err)
+{
+	(void)user;
+	out->full_dirname = true;
+	return file_name(ctx, "FULLDIRNAME", value, &out->dirname, err);
+}
+
+static int set_utf8(const void *ctx, const struct user *user, const char *value,
+		    struct location *out, struct err *err)
+{
+	(void)ctx, (void)user, (void)value, (void)err;
+	out->utf8 = true;
+	return 0;
+}
+
+static int set_no_noselect(const void *ctx, const struct user *user,
+			   const char *value, struct location *out,
+			   struct err *err)
+{
+	(void)ctx, (void)user, (void)value, (void)err;
+	out->no_noselect = true;
+	return 0;
+}
+
+/* Names and the cache are in the one index, wherever that lies. */
+static int set_nothing(const void *ctx, const struct user *user,
+		       const char *value, struct location *out, struct err *err)
+{
+	(void)ctx, (void)user, (void)value, (void)out, (void)err;
+	return 0;
+}
+
+static const struct option {
+	const char *name;
+	bool flag; /* has no value */
+	int (*set)(const void *ctx, const struct user *user, const char *value,
+		   struct location *out, struct err *err);
+	const char *refused; /* why, instead */
+} options[] = {
+	{"INDEX", false, set_index, NULL},
+	{"CONTROL", false, set_control, NULL},
+	{"VOLATILEDIR", false, set_volatile, NULL},
+	{"INBOX", false, set_inbox, NULL},
+	{"LAYOUT", false, set_layout, NULL},
+	{"SUBSCRIPTIONS", false, set_subscriptions, NULL},
+	{"DIRNAME", false, set_dirname, NULL},
+	{"FULLDIRNAME", false, set_full_dirname, NULL},
+	{"UTF-8", true, set_utf8, NULL},
+	{"NO-NOSELECT", true, set_no_noselect, NULL},
+	{"ITERINDEX", true, set_nothing, NULL},
+	{"LISTINDEX", false, set_nothing, NULL},
+	{"INDEXCACHE", false, set_nothing, NULL},
+	{"ALT", false, NULL,
+	 "a second place for old mail is for dbox; maildir and mbox have one"},
+	{"MAILBOXDIR", false, NULL,
+	 "it is for dbox; give the namespace a location of its own"},
+	{"INDEXPVT", false, NULL,
+	 "flags of one's own in shared mailboxes are not to be had here"},
+	{"BROKENCHAR", false, NULL,
+	 "it is for imapc, which is not to be had here"},
+};
+enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
+
+static const struct option *option_find(struct str key)
+{
+	for (size_t i = 0; i < OPTIONS; i++) {
+		if (str_is(key, options[i].name))
+			return &options[i];
+	}
+	return NULL;
+}
+
+static int option_unknown(const void *ctx, const char *option, struct str key,
+			  struct err *err)
+{
+	const char *best = NULL, *word = str_upper(ctx, key);
+	unsigned distance, best_distance = UINT_MAX;
+
+	for (size_t i = 0; i < OPTIONS; i++) {
+		if (str_is_near(word, options[i].name, &distance) &&
+		    distance < best_distance) {
+			best = options[i].name;
+			best_distance = distance;
+		}
+	}
+	if (best != NULL)
+		return err_set(err, ERR_INVALID,
+			       "option %s is not known (did you mean %s?)",
+			       option, best);
+	return err_set(err, ERR_INVALID, "option %s is not known", option);
 }
 
 static int option_set(const void *ctx, const struct user *user,
-		      const char *option, struct location *out, struct err *err)
+		      const char *text, struct location *out, struct err *err)
 {
-	const char *equal = strchr(option, '=');
-	const char *value = equal == NULL ? "" : equal + 1;
-	struct str key = equal == NULL
-				 ? str_of(option)
-				 : str_n(option, (size_t)(equal - option));
+	const char *equal = strchr(text, '=');
+	struct str key = equal == NULL ? str_of(text)
+				       : str_n(text, (size_t)(equal - text));
+	const struct option *option = option_find(key);
 
-	if (str_is(key, "INDEX") && strcmp(value, "MEMORY") == 0) {
-		out->index_memory = true;
-		return 0;
-	}
-	if (str_is(key, "INDEX"))
-		return expand_path(ctx, user, value, &out->index, err);
-	if (str_is(key, "CONTROL"))
-		return expand_path(ctx, user, value, &out->control, err);
-	if (str_is(key, "INBOX"))
-		return expand_path(ctx, user, value, &out->inbox, err);
-	if (str_is(key, "LAYOUT"))
-		return layout_set(ctx, value, out, err);
-	if (str_is(key, "SUBSCRIPTIONS") && value[0] != '\0' &&
-	    strchr(value, '/') == NULL) {
-		out->subscriptions = mem_strdup(ctx, value);
-		return 0;
-	}
-	if (str_is(key, "DIRNAME") && value[0] != '\0' &&
-	    strchr(value, '/') == NULL) {
-		out->dirname = mem_strdup(ctx, value);
-		return 0;
-	}
-	if (str_is(key, "UTF-8") && equal == NULL) {
-		out->utf8 = true;
-		return 0;
-	}
-	if (option_without_use(key))
-		return 0;
-	return err_set(err, ERR_INVALID, "option %s is not known", option);
+	if (option == NULL)
+		return option_unknown(ctx, text, key, err);
+	if (option->refused != NULL)
+		return err_set(err, ERR_INVALID, "option %s: %s", text,
+			       option->refused);
+	if (option->flag && equal != NULL)
+		return err_set(err, ERR_INVALID, "option %s takes no value",
+			       option->name);
+	if (!option->flag && (equal == NULL || equal[1] == '\0'))
+		return err_set(err, ERR_INVALID, "option %s has no value",
+			       option->name);
+	return option->set(ctx, user, equal == NULL ? "" : equal + 1, out, err);
 }
 
 /* Files get the rights of the directory that all of it lies in. */
@@ -207,6 +337,16 @@ static int parse(const void *ctx, const char *text, const struct user *user,
 	return 0;
 }
 
+/* What an option means depends on others. */
+static int check(const struct location *location, struct err *err)
+{
+	if (location->dirname != NULL && strcmp(location->layout, "fs") != 0)
+		return err_set(err, ERR_INVALID,
+			       "DIRNAME= needs LAYOUT=fs, not %s",
+			       location->layout);
+	return 0;
+}
+
 int location_parse(const void *ctx, const char *text, const struct user *user,
 		   struct location *out, struct err *err)
 {
@@ -220,30 +360,77 @@ int location_parse(const void *ctx, const char *text, const struct user *user,
 		location.layout = location.driver->default_layout;
 	if (location.subscriptions == NULL)
 		location.subscriptions = "subscriptions";
+	if (check(&location, err) < 0)
+		return err_wrap(err, "mail_location %s", text);
 	read_modes(&location);
 	*out = location;
 	return 0;
 }
 
+/* Where an empty mail_location looks, in this order (Dovecot's wiki,
+ * MailLocation). */
+static const struct place {
+	const char *path;
+	bool dir;
+	const char *text; /* NULL: what is there can't be read */
+} places[] = {
+	{"mdbox", true, NULL},
+	{"sdbox", true, NULL},
+	{"Maildir", true, "maildir:~/Maildir"},
+	{"mail/.imap", true, "mbox:~/mail"},
+	{"mail/inbox", false, "mbox:~/mail"},
+	{"mail/mbox", false, "mbox:~/mail"},
+	{"Mail/.imap", true, "mbox:~/Mail"},
+	{"Mail/inbox", false, "mbox:~/Mail"},
+	{"Mail/mbox", false, "mbox:~/Mail"},
+};
+
+static bool is_there(const struct user *user, const struct place *place)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "detect");
+	struct stat st;
+
+	return stat(mem_printf(ctx, "%s/%s", user->home, place->path), &st) ==
+		       0 &&
+	       (place->dir ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode));
+}
+
+/* Mail of system users comes to the spool. */
+static char *with_spool(const void *ctx, const struct user *user,
+			const char *text)
+{
+	struct stat st;
+	char *spool;
+
+	if (strncmp(text, "mbox:", 5) != 0 || strchr(user->name, '/') != NULL)
+		return mem_strdup(ctx, text);
+	spool = mem_printf(ctx, "/var/mail/%s", user->name);
+	if (stat(spool, &st) < 0 || !S_ISREG(st.st_mode))
+		return mem_strdup(ctx, text);
+	return mem_printf(ctx, "%s:INBOX=/var/mail/%%u", text);
+}
+
 int location_detect(const void *ctx, const struct user *user, char **text_out,
 		    struct err *err)
 {
-	char *path;
-
 	if (user->home == NULL)
 		return err_set(err, ERR_INVALID,
 			       "mail_location not set and autodetection "
 			       "failed: the user has no home directory");
-	path = mem_printf(ctx, "%s/Maildir", user->home);
-	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
-		if (!drivers[i]->detect(path))
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (!is_there(user, &places[i]))
 			continue;
-		*text_out = mem_printf(ctx, "%s:~/Maildir", drivers[i]->name);
+		if (places[i].text == NULL)
+			return err_set(err, ERR_UNSUPPORTED,
+				       "mail_location not set, and %s/%s is "
+				       "in a format that this server does not "
+				       "read; convert it, or set mail_location",
+				       user->home, places[i].path);
+		*text_out = with_spool(ctx, user, places[i].text);
 		return 0;
 	}
 	return err_set(err, ERR_INVALID,
 		       "mail_location not set and autodetection failed: Mail "
-		       "storage autodetection failed with home=%s (only "
-		       "Maildir is looked for)",
+		       "storage autodetection failed with home=%s",
 		       user->home);
 }

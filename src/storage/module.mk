@@ -21,6 +21,7 @@ libstorage_a_SOURCES = \
 	src/storage/names.c \
 	src/storage/namespace.c \
 	src/storage/order.c src/storage/order.h \
+	src/storage/place.c src/storage/place.h \
 	src/storage/reader.c src/storage/reader.h \
 	src/storage/save.c src/storage/save.h \
 	src/storage/save_cache.c src/storage/save_core.h \
@@ -57,6 +58,7 @@ check_PROGRAMS += \
 	tests/unit/storage/test_list_match \
 	tests/unit/storage/test_location \
 	tests/unit/storage/test_namespace \
+	tests/unit/storage/test_place \
 	tests/unit/storage/test_rebuild \
 	tests/unit/storage/test_save \
 	tests/unit/storage/test_search \
@@ -101,6 +103,8 @@ tests_unit_storage_test_location_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_namespace_SOURCES = \
 	tests/unit/storage/test_namespace.c $(STORAGE_FIXTURE)
 tests_unit_storage_test_namespace_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_place_SOURCES = tests/unit/storage/test_place.c
+tests_unit_storage_test_place_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_rebuild_SOURCES = tests/unit/storage/test_rebuild.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_rebuild_LDADD = $(STORAGE_TEST_LIBS)

@@ -11,14 +11,21 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/core.h"
+#include "storage/place.h"
 
 /* One rebuild and one making of a missing mailbox, each followed by a look. */
 enum { SYNC_TRIES = 3 };
 
 static int open_memory(struct storage *store, struct err *err)
 {
-	return index_open_memory(store->location.settings->mail_temp_dir,
-				 &store->index, err);
+	const struct location *location = &store->location;
+	const char *dir = location->volatile_dir;
+
+	if (dir == NULL)
+		dir = location->settings->mail_temp_dir;
+	else if (dir_create(dir, location->dir_mode, err) < 0)
+		return -1;
+	return index_open_memory(dir, &store->index, err);
 }
 
 static int open_dir(struct storage *store, struct err *err)
@@ -27,7 +34,8 @@ static int open_dir(struct storage *store, struct err *err)
 	char *dir;
 	int ret;
 
-	if (dir_create(location->index, location->dir_mode, err) < 0)
+	if (dir_create(location->index, location->dir_mode, err) < 0 ||
+	    place_check(&place_system, location->index, err) < 0)
 		return -1;
 	dir = mem_printf(NULL, "%s/dovetail.index", location->index);
 	ret = index_open(dir, location->file_mode, &store->index, err);

@@ -133,6 +133,20 @@ static void test_tab_escaping_is_undone(void **state)
 	mem_free(back);
 }
 
+static void test_mistyped_words(void **state)
+{
+	unsigned distance;
+
+	(void)state;
+	assert_true(str_is_near("mail_locaton", "mail_location", &distance));
+	assert_int_equal(distance, 1);
+	assert_true(str_is_near("INXED", "INDEX", &distance));
+	assert_true(str_is_near("INDEX", "INDEX", &distance));
+	assert_int_equal(distance, 0);
+	assert_false(str_is_near("ALT", "INDEX", &distance));
+	assert_false(str_is_near("abc", "xyz", &distance));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_secrets_compare_like_others),
 		cmocka_unit_test(test_logged_text_is_one_line_of_utf8),
 		cmocka_unit_test(test_tab_escaping_is_undone),
+		cmocka_unit_test(test_mistyped_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

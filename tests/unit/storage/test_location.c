@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "fixture.h"
 #include "storage/core.h"
 
@@ -29,6 +30,12 @@ static void test_all_options_are_understood(void **state)
 	assert_string_equal(l.layout, "fs");
 	assert_string_equal(l.subscriptions, "subs");
 	assert_string_equal(l.dirname, "d");
+	assert_false(l.full_dirname);
+	assert_string_equal(l.volatile_dir, "/v");
+	assert_true(
+		parse(f, "maildir:/m:LAYOUT=fs:FULLDIRNAME=d").full_dirname);
+	assert_true(parse(f, "maildir:/m:NO-NOSELECT").no_noselect);
+	parse(f, "maildir:/m:ITERINDEX:LISTINDEX=x:INDEXCACHE=/y");
 	assert_true(l.utf8);
 	assert_true(parse(f, "maildir:/m:INDEX=MEMORY").index_memory);
 }
@@ -75,8 +82,19 @@ static void test_what_cannot_be_is_named(void **state)
 		{"mbox:~/mail", "mbox"},
 		{"nofs:~/mail", "Unknown mail storage driver nofs"},
 		{"maildir:/m:LAYOUT=odd", "LAYOUT=odd"},
-		{"maildir:/m:ALT=/x", "ALT=/x"},
-		{"maildir:/m:INDX=/x", "INDX=/x"},
+		{"maildir:/m:ALT=/x", "dbox"},
+		{"maildir:/m:MAILBOXDIR=x", "location of its own"},
+		{"maildir:/m:BROKENCHAR=~", "imapc"},
+		{"maildir:/m:INDX=/x", "INDX=/x is not known (did you mean "
+				       "INDEX?)"},
+		{"maildir:/m:layuot=fs", "did you mean LAYOUT?"},
+		{"maildir:/m:NOTHINGLIKEIT", "NOTHINGLIKEIT is not known"},
+		{"maildir:/m:CONTROL", "CONTROL has no value"},
+		{"maildir:/m:INDEX=", "INDEX has no value"},
+		{"maildir:/m:UTF-8=yes", "takes no value"},
+		{"maildir:/m:SUBSCRIPTIONS=a/b", "not a path"},
+		{"maildir:/m:SUBSCRIPTIONS=..", "not a path"},
+		{"maildir:/m:DIRNAME=x", "needs LAYOUT=fs"},
 		{"/nowhere/at/all", "can't tell the format"},
 	};
 	struct fixture *f = *state;
@@ -90,6 +108,44 @@ static void test_what_cannot_be_is_named(void **state)
 		assert_int_equal(err.code, ERR_INVALID);
 		assert_non_null(strstr(err.text, bad[i].says));
 	}
+}
+
+static void make(struct fixture *f, const char *path, bool dir)
+{
+	char *full = mem_printf(f->ctx, "%s/%s", f->dir, path);
+	struct err err;
+
+	if (dir)
+		assert_ok(dir_create(full, 0700, &err));
+	else
+		assert_ok(file_replace(full, "", 0, 0600, &err));
+}
+
+static char *detect(struct fixture *f)
+{
+	struct err err;
+	char *text;
+
+	if (location_detect(f->ctx, f->user, &text, &err) < 0)
+		return mem_strdup(f->ctx, err.text);
+	return text;
+}
+
+/* In the opposite order of that in which they are looked for. */
+static void test_empty_location_is_found_out(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_non_null(strstr(detect(f), "autodetection failed"));
+	make(f, "Mail", true);
+	make(f, "Mail/mbox", false);
+	assert_string_equal(detect(f), "mbox:~/Mail");
+	make(f, "mail/.imap", true);
+	assert_string_equal(detect(f), "mbox:~/mail");
+	make(f, "Maildir", true);
+	assert_string_equal(detect(f), "maildir:~/Maildir");
+	make(f, "sdbox", true);
+	assert_non_null(strstr(detect(f), "sdbox is in a format"));
 }
 
 static void test_missing_home_is_no_root_directory(void **state)
@@ -142,6 +198,7 @@ int main(void)
 		TEST(test_colons_in_paths_and_variables),
 		TEST(test_variables_bring_no_options),
 		TEST(test_what_cannot_be_is_named),
+		TEST(test_empty_location_is_found_out),
 		TEST(test_missing_home_is_no_root_directory),
 		TEST(test_userdb_goes_over_the_settings),
 	};

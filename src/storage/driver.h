@@ -18,6 +18,7 @@
 #include "index/index.h"
 
 struct err;
+struct guid_names;
 struct mail_settings;
 
 /* "maildir:~/Maildir:INDEX=...:CONTROL=...:LAYOUT=fs", taken apart; absolute
@@ -36,6 +37,7 @@ struct location {
 	bool full_dirname;         /* for control files, too */
 	bool utf8;                 /* folder names on disk in UTF-8 */
 	bool no_noselect;          /* NO-NOSELECT: no levels without mail */
+	struct guid_names *names;  /* LAYOUT=index: which mailbox is where */
 	const struct mail_settings *settings;
 	mode_t dir_mode, file_mode; /* from the root's own mode */
 };
@@ -89,6 +91,7 @@ struct driver_entry {
 struct driver {
 	const char *name; /* "maildir" */
 	const char *default_layout;
+	bool layout_index; /* LAYOUT=index is possible */
 	/* Whether `root` looks like this format, for an empty mail_location. */
 	bool (*detect)(const char *root);
 

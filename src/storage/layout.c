@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -57,6 +58,89 @@ bool layout_decode_level(const struct location *location, struct str level,
 	/* A '/' in a name would be a level of ours. */
 	return utf7_decode(level, out) &&
 	       memchr(out->data + start, '/', out->len - start) == NULL;
+}
+
+/* levels without a mailbox */
+
+static int level_path(const void *ctx, const struct location *location,
+		      const char *root, const char *name, char **out,
+		      struct err *err)
+{
+	CLEANUP(buf_free) struct buf path = buf_init(LAYOUT_PATH_MAX);
+	struct str rest = str_of(name), level;
+
+	buf_add(&path, root);
+	while (str_split(&rest, '/', &level)) {
+		buf_putc(&path, '/');
+		if (layout_encode_level(location, level, &path, err) < 0)
+			return -1;
+	}
+	*out = buf_steal(ctx, &path);
+	return layout_check_links(root, *out, err);
+}
+
+int layout_level_exists(const struct location *location, const char *name,
+			struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "level");
+	struct stat st;
+	char *path;
+
+	if (level_path(ctx, location, location->root, name, &path, err) < 0)
+		return -1;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	return err_set(err, ERR_NOT_FOUND, "%s does not exist", path);
+}
+
+int layout_level_make(const struct location *location, const char *name,
+		      struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "level");
+	char *path;
+
+	if (level_path(ctx, location, location->root, name, &path, err) < 0)
+		return -1;
+	return layout_make_path(location, path, err);
+}
+
+static int remove_level(const char *path, struct err *err)
+{
+	if (rmdir(path) == 0 || (errno == ENOTDIR && unlink(path) == 0))
+		return 0;
+	if (errno == ENOTEMPTY || errno == EEXIST)
+		return err_set(err, ERR_INVALID,
+			       "Mailbox has children, delete them first");
+	return err_sys(err, "rmdir(%s)", path);
+}
+
+int layout_level_remove(const struct location *location, const char *name,
+			struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "level");
+	char *path;
+
+	if (layout_level_exists(location, name, err) < 0 ||
+	    level_path(ctx, location, location->root, name, &path, err) < 0 ||
+	    remove_level(path, err) < 0)
+		return -1;
+	if (location->control != NULL &&
+	    level_path(ctx, location, location->control, name, &path, err) == 0)
+		rmdir(path);
+	return 0;
+}
+
+void layout_levels_tidy(const struct location *location, const char *name)
+{
+	char *above = mem_strdup(NULL, name), *slash;
+	struct err err;
+
+	while ((slash = strrchr(above, '/')) != NULL) {
+		*slash = '\0';
+		if (layout_level_remove(location, above, &err) < 0)
+			break;
+	}
+	mem_free(above);
 }
 
 /* symbolic links */
@@ -117,13 +201,24 @@ int layout_check_links(const char *root, const char *path, struct err *err)
 
 /* making */
 
+/* A file of ours, or somebody's, that has the name of a mailbox. */
+static int check_dir(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	return err_set(err, ERR_INVALID, "a file has the name of this mailbox");
+}
+
 int layout_make_dir(const struct location *location, const char *path,
 		    struct err *err)
 {
 	mode_t mode = location->dir_mode;
 
 	if (mkdir(path, mode) < 0)
-		return errno == EEXIST ? 0 : err_sys(err, "mkdir(%s)", path);
+		return errno == EEXIST ? check_dir(path, err)
+				       : err_sys(err, "mkdir(%s)", path);
 	/* Group and others may be cut off by the umask. */
 	if ((mode & 077) != 0 && chmod(path, mode) < 0)
 		return err_sys(err, "chmod(%s)", path);
@@ -142,7 +237,7 @@ int layout_make_path(const struct location *location, const char *path,
 	for (char *at = strchr(part + 1, '/'); at != NULL;
 	     at = strchr(at + 1, '/')) {
 		*at = '\0';
-		if (stat(part, &st) < 0 &&
+		if ((stat(part, &st) < 0 || !S_ISDIR(st.st_mode)) &&
 		    layout_make_dir(location, part, err) < 0)
 			return -1;
 		*at = '/';

@@ -44,6 +44,18 @@ bool layout_entry_is(int fd, const struct dirent *entry, mode_t type);
  * link that is not followed. What does not exist is fine. */
 int layout_check_links(const char *root, const char *path, struct err *err);
 
+/* Layout fs: a level that is no mailbox, but may have some below. Names as
+ * drivers get them, and found fit by one. */
+int layout_level_exists(const struct location *location, const char *name,
+			struct err *err);
+int layout_level_make(const struct location *location, const char *name,
+		      struct err *err);
+/* ERR_NOT_FOUND; ERR_INVALID while there is anything in it. */
+int layout_level_remove(const struct location *location, const char *name,
+			struct err *err);
+/* NO-NOSELECT: levels above `name` that have nothing in them go. */
+void layout_levels_tidy(const struct location *location, const char *name);
+
 /* mkdir -p with the modes of the location. */
 int layout_make_path(const struct location *location, const char *path,
 		     struct err *err);

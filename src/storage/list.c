@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -72,11 +73,32 @@ static void add_storage(struct names *names, const struct ns *ns,
 	    special == NULL ? NULL : special->use);
 }
 
-/* A level that has the separator in its name can't be told to clients. */
-static bool can_be_told(const struct ns *ns, const char *storage)
+/* Whether what clients would be told leads back to the mailbox. */
+static bool leads_back(struct names *names, const struct ns *ns,
+		       const char *storage)
 {
-	return ns->pub.separator == '/' ||
-	       strchr(storage, ns->pub.separator) == NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
+	struct ns *back_ns;
+	struct err err;
+	char *back;
+
+	return name_resolve(ctx, names->user, name_public(ctx, ns, storage),
+			    &back_ns, &back, &err) == 0 &&
+	       back_ns == ns && strcmp(back, storage) == 0;
+}
+
+/* Not: a level that has the separator in its name; "inbox" beside INBOX; what
+ * lies where another namespace begins. */
+static bool can_be_told(struct names *names, const struct ns *ns,
+			const char *storage)
+{
+	if (ns->pub.separator != '/' &&
+	    strchr(storage, ns->pub.separator) != NULL)
+		return false;
+	if (names->user->namespaces->next == NULL &&
+	    strncasecmp(storage, "INBOX", 5) != 0)
+		return true;
+	return leads_back(names, ns, storage);
 }
 
 static void add_root(struct names *names, const struct ns *ns, bool children)
@@ -105,7 +127,7 @@ static int add_namespace(struct names *names, const struct ns *ns,
 	for (size_t i = 0; i < count; i++) {
 		unsigned flags = NAME_EXISTS;
 
-		if (!can_be_told(ns, entries[i].name) ||
+		if (!can_be_told(names, ns, entries[i].name) ||
 		    (!ns->pub.inbox && strcmp(entries[i].name, "INBOX") == 0))
 			continue;
 		if (!entries[i].selectable)

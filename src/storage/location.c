@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "config/vars.h"
 #include "storage/core.h"
+#include "storage/guid_names.h"
 #include "storage/layout.h"
 
 enum { LOCATION_MAX = 4096, LOCATION_OPTIONS_MAX = 16 };
@@ -111,9 +112,10 @@ static int set_layout(const void *ctx, const struct user *user,
 	struct str layout = str_of(value);
 
 	(void)user;
-	if (!str_case_is(layout, "maildir++") && !str_case_is(layout, "fs"))
+	if (!str_case_is(layout, "maildir++") && !str_case_is(layout, "fs") &&
+	    !str_case_is(layout, "index"))
 		return err_set(err, ERR_INVALID,
-			       "LAYOUT=%s is not known here (maildir++, fs)",
+			       "LAYOUT=%s is not known (maildir++, fs, index)",
 			       value);
 	out->layout = str_lower(ctx, layout);
 	return 0;
@@ -344,6 +346,10 @@ static int check(const struct location *location, struct err *err)
 		return err_set(err, ERR_INVALID,
 			       "DIRNAME= needs LAYOUT=fs, not %s",
 			       location->layout);
+	if (strcmp(location->layout, "index") == 0 &&
+	    !location->driver->layout_index)
+		return err_set(err, ERR_INVALID, "LAYOUT=index is not for %s",
+			       location->driver->name);
 	return 0;
 }
 
@@ -362,6 +368,8 @@ int location_parse(const void *ctx, const char *text, const struct user *user,
 		location.subscriptions = "subscriptions";
 	if (check(&location, err) < 0)
 		return err_wrap(err, "mail_location %s", text);
+	if (strcmp(location.layout, "index") == 0)
+		location.names = guid_names_new(ctx);
 	read_modes(&location);
 	*out = location;
 	return 0;

@@ -4,12 +4,14 @@ include src/storage/maildir/module.mk
 noinst_LIBRARIES += libstorage.a
 libstorage_a_SOURCES = \
 	src/storage/copy.c \
+	src/storage/control_file.c src/storage/control_file.h \
 	src/storage/core.h \
 	src/storage/driver.h \
 	src/storage/expunge.c \
 	src/storage/flags.c \
 	src/storage/forest.c src/storage/forest.h \
 	src/storage/intern.c src/storage/intern.h \
+	src/storage/guid_names.c src/storage/guid_names.h \
 	src/storage/keywords.c \
 	src/storage/layout.c src/storage/layout.h \
 	src/storage/list.c src/storage/list.h \

@@ -113,7 +113,7 @@ int place_check(const struct place_probe *probe, const char *dir,
 		name = fuse_name(probe, dir);
 	if (name == NULL)
 		return 0;
-	return err_set(err, ERR_UNSUPPORTED,
+	return err_set(err, ERR_TEMPORARY,
 		       "%s is on a network file system (%s), where an index "
 		       "can't be: put it on a local disk "
 		       "(mail_location = ...:INDEX=/var/lib/dovetail/%%u) or "

@@ -18,7 +18,7 @@ struct place_probe {
 };
 extern const struct place_probe place_system;
 
-/* ERR_UNSUPPORTED, with what can be done, if `dir`, which exists, is on a
+/* ERR_TEMPORARY, with what can be done, if `dir`, which exists, is on a
  * network or cluster file system. */
 int place_check(const struct place_probe *probe, const char *dir,
 		struct err *err);

@@ -8,29 +8,23 @@
  * layout's separator. A file keeps its form; names are in modified UTF-7 unless
  * the location says UTF-8.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/duration.h"
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "storage/control_file.h"
 #include "storage/core.h"
+#include "storage/layout.h"
 
 enum {
 	FILE_MAX = 4 * 1048576,
 	NAMES_MAX = 65536,
 	NAME_MAX_LEN = 4096,
-	LOCK_MS = 5000,
-	LOCK_WAIT_MS = 10,
-	LOCK_STALE_SECS = 60,
 };
 
 struct subs {
@@ -43,9 +37,7 @@ struct subs {
 
 static char *file_path(const void *ctx, const struct location *location)
 {
-	return mem_printf(ctx, "%s/%s",
-			  location->control != NULL ? location->control
-						    : location->root,
+	return mem_printf(ctx, "%s/%s", layout_control_root(location),
 			  location->subscriptions);
 }
 
@@ -183,73 +175,8 @@ static int find_name(const struct subs *subs, const char *name)
 	return -1;
 }
 
-static void lock_wait(void)
-{
-	struct timespec wait = {0, LOCK_WAIT_MS * 1000000L};
-
-	nanosleep(&wait, NULL);
-}
-
-static void break_stale(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 && st.st_mtime + LOCK_STALE_SECS < time(NULL))
-		unlink(path);
-}
-
-static int make_parent(const char *path, const struct location *location,
+static int write_names(const struct subs *subs, struct control_file *file,
 		       struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = mem_strndup(NULL, path, (size_t)(slash - path));
-	int ret = dir_create(dir, location->dir_mode, err);
-
-	mem_free(dir);
-	return ret;
-}
-
-static uint64_t lock_deadline(const struct location *location)
-{
-	uint64_t max = location->settings->mail_max_lock_timeout.ms;
-
-	if (max == 0 || max > LOCK_MS)
-		max = LOCK_MS;
-	return clock_monotonic_ms() + max;
-}
-
-/* Dovecot writes the new file into the lock and renames it; so do we. */
-static int lock(const struct subs *subs, const char *lock_path, int *fd_out,
-		struct err *err)
-{
-	const struct location *location = subs->location;
-	uint64_t deadline = lock_deadline(location);
-
-	do {
-		int fd =
-			open(lock_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-			     location->file_mode);
-
-		if (fd >= 0) {
-			*fd_out = fd;
-			return 0;
-		}
-		if (errno == ENOENT) {
-			if (make_parent(lock_path, location, err) < 0)
-				return -1;
-			continue;
-		}
-		if (errno != EEXIST)
-			return err_sys(err, "open(%s)", lock_path);
-		break_stale(lock_path);
-		lock_wait();
-	} while (clock_monotonic_ms() < deadline);
-	return err_set(err, ERR_IN_USE, "%s is locked by somebody else",
-		       subs->path);
-}
-
-static int replace(const struct subs *subs, const char *lock_path, int fd,
-		   struct err *err)
 {
 	CLEANUP(buf_free) struct buf text = buf_init(FILE_MAX);
 
@@ -264,33 +191,23 @@ static int replace(const struct subs *subs, const char *lock_path, int fd,
 	if (text.overflow)
 		return err_set(err, ERR_LIMIT, "%s would be too large",
 			       subs->path);
-	if (file_write_all(fd, text.data, text.len, lock_path, err) < 0)
-		return -1;
-	if (strcmp(subs->location->settings->mail_fsync, "never") != 0 &&
-	    fdatasync(fd) < 0)
-		return err_sys(err, "fdatasync(%s)", lock_path);
-	if (rename(lock_path, subs->path) < 0)
-		return err_sys(err, "rename(%s, %s)", lock_path, subs->path);
-	return 0;
+	return control_file_replace(file, str_n(text.data, text.len), err);
 }
 
 /* Under the lock: read again, change, write. */
-static int change(const void *ctx, const struct location *location,
-		  const char *name, bool on, const char *lock_path, int fd,
-		  struct err *err)
+static int change(const void *ctx, struct control_file *file, const char *name,
+		  bool on, struct err *err)
 {
 	struct subs *subs;
 	int at;
 
-	if (load(ctx, location, &subs, err) < 0)
+	if (load(ctx, file->location, &subs, err) < 0)
 		return -1;
 	if (subs->count == 0)
 		subs->v1 = false;
 	at = find_name(subs, name);
-	if (on == (at >= 0)) {
-		unlink(lock_path);
+	if (on == (at >= 0))
 		return 0;
-	}
 	if (on) {
 		if (subs->count == NAMES_MAX)
 			return err_set(err, ERR_LIMIT,
@@ -301,30 +218,24 @@ static int change(const void *ctx, const struct location *location,
 			(subs->count - (size_t)at - 1) * sizeof(char *));
 		subs->count--;
 	}
-	return replace(subs, lock_path, fd, err);
+	return write_names(subs, file, err);
 }
 
 static int set_in(const struct location *location, const char *name, bool on,
 		  struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "subscribe");
-	CLEANUP(fd_close) int fd = -1;
+	CLEANUP(control_file_unlock) struct control_file *file = NULL;
 	struct subs *subs;
-	char *lock_path;
-	int ret;
 
 	/* Most often there is nothing to do. */
 	if (load(ctx, location, &subs, err) < 0)
 		return -1;
 	if (on == (find_name(subs, name) >= 0))
 		return 0;
-	lock_path = mem_printf(ctx, "%s.lock", subs->path);
-	if (lock(subs, lock_path, &fd, err) < 0)
+	if (control_file_lock(ctx, location, subs->path, &file, err) < 0)
 		return -1;
-	ret = change(ctx, location, name, on, lock_path, fd, err);
-	if (ret < 0)
-		unlink(lock_path);
-	return ret;
+	return change(ctx, file, name, on, err);
 }
 
 /* namespaces */

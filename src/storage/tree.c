@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "storage/core.h"
+#include "storage/layout.h"
 #include "storage/list.h"
 #include "storage/mailbox.h"
 
@@ -27,18 +28,42 @@ static bool is_inbox(const struct ns *ns, const char *storage)
 	return ns->pub.inbox && strcmp(storage, "INBOX") == 0;
 }
 
+static bool has_last_separator(struct user *user, const char *name)
+{
+	const struct namespace *ns = namespace_find(user, name);
+	size_t len = strlen(name);
+
+	return ns != NULL && len > 1 && name[len - 1] == ns->separator;
+}
+
 /* A separator at the end asks for a place for mailboxes below (RFC 3501 section
- * 6.3.3); all of ours can have mails too. */
+ * 6.3.3). */
 static char *without_last_separator(const void *ctx, struct user *user,
 				    const char *name)
 {
-	const struct namespace *ns = namespace_find(user, name);
 	char *copy = mem_strdup(ctx, name);
-	size_t len = strlen(copy);
 
-	if (ns != NULL && len > 1 && copy[len - 1] == ns->separator)
-		copy[len - 1] = '\0';
+	if (has_last_separator(user, name))
+		copy[strlen(copy) - 1] = '\0';
 	return copy;
+}
+
+/* Only with layout fs there can be one without mails, a bare directory. */
+static bool makes_level(struct user *user, const struct location *location,
+			const char *name)
+{
+	return layout_is_fs(location) && !location->no_noselect &&
+	       has_last_separator(user, name);
+}
+
+static int create_level(const struct location *location, const char *storage,
+			struct err *err)
+{
+	if (layout_level_exists(location, storage, err) == 0)
+		return err_set(err, ERR_EXISTS, "Mailbox already exists");
+	if (err->code != ERR_NOT_FOUND)
+		return -1;
+	return layout_level_make(location, storage, err);
 }
 
 int mailbox_create(struct user *user, const char *name, const char *special_use,
@@ -62,6 +87,8 @@ int mailbox_create(struct user *user, const char *name, const char *special_use,
 		return err_set(err, ERR_EXISTS, "Mailbox already exists");
 	if (err->code != ERR_NOT_FOUND)
 		return -1;
+	if (makes_level(user, location, name))
+		return create_level(location, storage, err);
 	return store_create(ns->store, storage, err);
 }
 
@@ -75,10 +102,31 @@ static int forget_row(struct index_txn *txn, const char *storage,
 	return index_box_delete(txn, id, err);
 }
 
+static int delete_level(const struct location *location, const char *storage,
+			struct err *err)
+{
+	if (!layout_is_fs(location))
+		return err_set(err, ERR_NOT_FOUND, "no mailbox");
+	return layout_level_remove(location, storage, err);
+}
+
+static int delete_box(struct storage *store, const char *storage,
+		      struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	const struct location *location = &store->location;
+
+	if (store_begin(store, INDEX_WRITE, &txn, err) < 0 ||
+	    location->driver->remove(location, storage, err) < 0)
+		return -1;
+	if (forget_row(txn, storage, err) < 0 || index_commit(&txn, err) < 0)
+		return store_failed(store, err);
+	return 0;
+}
+
 int mailbox_delete(struct user *user, const char *name, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delete");
-	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	const struct location *location;
 	struct ns *ns;
 	char *storage;
@@ -89,16 +137,16 @@ int mailbox_delete(struct user *user, const char *name, struct err *err)
 		return err_set(err, ERR_INVALID, "INBOX can't be deleted");
 	location = &ns->store->location;
 	if (location->driver->exists(location, storage, err) < 0) {
-		if (err->code == ERR_NOT_FOUND)
-			return no_such(name, err);
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+		if (delete_level(location, storage, err) < 0)
+			return err->code == ERR_NOT_FOUND ? no_such(name, err)
+							  : -1;
+	} else if (delete_box(ns->store, storage, err) < 0) {
 		return -1;
 	}
-	if (store_begin(ns->store, INDEX_WRITE, &txn, err) < 0)
-		return -1;
-	if (location->driver->remove(location, storage, err) < 0)
-		return -1;
-	if (forget_row(txn, storage, err) < 0 || index_commit(&txn, err) < 0)
-		return store_failed(ns->store, err);
+	if (layout_is_fs(location) && location->no_noselect)
+		layout_levels_tidy(location, storage);
 	return 0;
 }
 
@@ -211,7 +259,8 @@ static int check_source(const struct rename *rename, const char *name,
 				   err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		if (is_below(entries[i].name, rename->from))
+		if (strcmp(entries[i].name, rename->from) == 0 ||
+		    is_below(entries[i].name, rename->from))
 			return 0;
 	}
 	return no_such(name, err);

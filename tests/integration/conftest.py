@@ -425,3 +425,19 @@ def running_dovecot(tls):
 @pytest.fixture
 def dovecot(running_dovecot):
     return running_dovecot
+
+
+@pytest.fixture
+def make_dovecot(running_dovecot, tls):
+    """make_dovecot(extra): one more Dovecot, with that configuration."""
+    made = []
+
+    def make(extra):
+        assert running_dovecot
+        made.append(Dovecot(tls, extra))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.stop()
+        one.remove()

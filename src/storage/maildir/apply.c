@@ -104,7 +104,7 @@ static int lock_uidlist(struct sync *sync, struct err *err)
 {
 	if (sync->locked)
 		return 1;
-	if (dotlock_get(sync->uidlist, sync->box->location->file_mode, err) < 0)
+	if (maildir_lock(sync->box, sync->uidlist, err) < 0)
 		return -1;
 	sync->locked = true;
 	return read_uidlist(sync, err);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "storage/layout.h"
 #include "storage/maildir/maildir.h"
 
 enum {
@@ -125,4 +126,21 @@ void dotlock_release(const char *path)
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dotlock");
 
 	unlink(mem_printf(ctx, "%s.lock", path));
+}
+
+int maildir_lock(const struct driver_box *box, const char *path,
+		 struct err *err)
+{
+	const struct location *location = box->location;
+	struct stat st;
+
+	if (dotlock_get(path, location->file_mode, err) == 0)
+		return 0;
+	if (err->code != ERR_NOT_FOUND || strcmp(box->control, box->path) == 0)
+		return -1;
+	if (stat(box->path, &st) < 0)
+		return err_sys(err, "stat(%s)", box->path);
+	if (layout_make_path(location, box->control, err) < 0)
+		return -1;
+	return dotlock_get(path, location->file_mode, err);
 }

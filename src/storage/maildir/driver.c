@@ -53,6 +53,7 @@ static void maildir_watch_paths(const void *ctx, struct driver_box *box,
 const struct driver maildir_driver = {
 	.name = "maildir",
 	.default_layout = "maildir++",
+	.layout_index = true,
 	.detect = maildir_detect,
 	.paths = maildir_paths,
 	.list = maildir_list,

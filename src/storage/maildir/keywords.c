@@ -185,7 +185,7 @@ int keywords_write(struct driver_box *box, struct index_txn *txn,
 	int ret;
 
 	if (index_keywords_get(txn, ctx, box->id, &have, &count, err) < 0 ||
-	    dotlock_get(path, box->location->file_mode, err) < 0)
+	    maildir_lock(box, path, err) < 0)
 		return -1;
 	ret = write_locked(box, path, have, count, state, err);
 	dotlock_release(path);

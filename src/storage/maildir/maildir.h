@@ -125,6 +125,10 @@ int batch_end(struct driver_box *box, struct index_box *index_box,
 /* PATH.lock as Dovecot makes it. Waits, ERR_IN_USE after a while. */
 int dotlock_get(const char *path, mode_t mode, struct err *err);
 void dotlock_release(const char *path);
+/* Of a control file of that mailbox. Whoever made it elsewhere may not have
+ * made their directory (CONTROL=). */
+int maildir_lock(const struct driver_box *box, const char *path,
+		 struct err *err);
 
 /* uidlist.c */
 
@@ -262,9 +266,6 @@ int maildir_flush(struct index_txn *txn, struct driver_box *box,
 int maildir_paths(const void *ctx, const struct location *location,
 		  const char *name, char **path_out, char **control_out,
 		  struct err *err);
-/* Below the root, "" for the root itself; false if it is elsewhere (INBOX=). */
-bool maildir_relative_path(const struct location *location, const char *name,
-			   struct buf *out);
 int maildir_list(const void *ctx, const struct location *location,
 		 struct driver_entry **out, size_t *count_out, struct err *err);
 int maildir_exists(const struct location *location, const char *name,

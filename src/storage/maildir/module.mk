@@ -6,13 +6,15 @@ libmaildir_a_SOURCES = \
 	src/storage/maildir/driver.c \
 	src/storage/maildir/filename.c \
 	src/storage/maildir/keywords.c \
-	src/storage/maildir/layout.c \
+	src/storage/maildir/layout.c src/storage/maildir/layout.h \
+	src/storage/maildir/list.c \
 	src/storage/maildir/mail.c \
 	src/storage/maildir/maildir.h \
 	src/storage/maildir/save.c \
 	src/storage/maildir/scan.c \
 	src/storage/maildir/state.c \
 	src/storage/maildir/sync.c src/storage/maildir/sync.h \
+	src/storage/maildir/tree.c \
 	src/storage/maildir/uidlist.c \
 	src/storage/maildir/uidvalidity.c
 

@@ -372,7 +372,7 @@ int maildir_save_publish(const void *ctx, struct index_txn *txn,
 		return 0;
 	box = saves[0]->box;
 	path = uidlist_path(ctx, box);
-	if (dotlock_get(path, box->location->file_mode, err) < 0)
+	if (maildir_lock(box, path, err) < 0)
 		return -1;
 	ret = publish_locked(box, txn, index_box, path, saves, count, err);
 	dotlock_release(path);

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "storage/layout.h"
+#include "storage/maildir/layout.h"
 #include "storage/maildir/sync.h"
 #include "storage/user.h"
 

@@ -59,7 +59,7 @@ static void test_network_is_refused_with_the_ways_out(void **state)
 	for (size_t i = 0; i < sizeof(network) / sizeof(network[0]); i++) {
 		magic = network[i];
 		assert_int_equal(place_check(&fake, "/srv/mail", &err), -1);
-		assert_int_equal(err.code, ERR_UNSUPPORTED);
+		assert_int_equal(err.code, ERR_TEMPORARY);
 		assert_non_null(strstr(err.text, "/srv/mail"));
 		assert_non_null(strstr(err.text, "INDEX=/"));
 		assert_non_null(strstr(err.text, "INDEX=MEMORY"));

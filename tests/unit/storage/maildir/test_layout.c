@@ -7,6 +7,16 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "fixture.h"
+#include "storage/guid_names.h"
+
+static char *control_of(struct fixture *f, const char *name)
+{
+	char *path, *control;
+	struct err err;
+
+	OK(maildir_driver.paths(f, &f->location, name, &path, &control, &err));
+	return control + strlen(f->root);
+}
 
 static char *path_of(struct fixture *f, const char *name)
 {
@@ -61,21 +71,26 @@ static void test_names_become_dovecots_directories(void **state)
 	assert_string_equal(path_of(f, "Entw\303\274rfe"), "/.Entw\303\274rfe");
 	f->location.layout = "fs";
 	assert_string_equal(path_of(f, "Archive/2020"), "/Archive/2020");
+	assert_string_equal(path_of(f, "a/.b"), "/a/.b");
 	f->location.dirname = "mail";
 	assert_string_equal(path_of(f, "Archive/a.b"), "/Archive/a.b/mail");
+	assert_string_equal(path_of(f, "a/cur"), "/a/cur/mail");
+	assert_string_equal(path_of(f, "INBOX"), "/INBOX/mail");
+	assert_null(path_of(f, "a/mail"));
 }
 
 static void test_names_that_lead_elsewhere_are_refused(void **state)
 {
-	static const char *const bad[] = {"",     "/",    "a/",   "/a",
-					  "a//b", "..",   "../a", "a/../b",
-					  ".",    "a/.b", "a\nb"};
+	static const char *const bad[] = {
+		"",     "/",      "a/", "/a",  "a//b", "..",
+		"../a", "a/../b", ".",  "a/.", "a\nb", "..DOVECOT-TRASHED"};
 	struct fixture *f = *state;
 	char name[600];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_null(path_of(f, bad[i]));
 	assert_null(path_of(f, "a.b"));
+	assert_null(path_of(f, "a/.b"));
 	assert_null(path_of(f, "bad\377utf8"));
 	memset(name, 'x', sizeof(name) - 1);
 	name[599] = '\0';
@@ -173,6 +188,171 @@ static void test_control_files_have_their_own_place(void **state)
 	assert_false(fixture_has(f, "control/.b"));
 }
 
+/* As Dovecot 2.3 lays them. */
+static void test_control_files_of_inbox_are_in_a_directory_too(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(control_of(f, "INBOX"), "");
+	f->location.control = mem_printf(f, "%s/c", f->root);
+	assert_string_equal(control_of(f, "INBOX"), "/c/.INBOX");
+	f->location.inbox = mem_printf(f, "%s/in", f->root);
+	assert_string_equal(control_of(f, "INBOX"), "/c/.INBOX");
+	f->location.layout = "fs";
+	assert_string_equal(control_of(f, "INBOX"), "/c/INBOX");
+	f->location.dirname = "d";
+	assert_string_equal(control_of(f, "INBOX"), "/c/INBOX");
+	assert_string_equal(control_of(f, "a/b"), "/c/a/b");
+	f->location.full_dirname = true;
+	assert_string_equal(control_of(f, "INBOX"), "/c/INBOX/d");
+	assert_string_equal(control_of(f, "a/b"), "/c/a/b/d");
+	f->location.control = NULL;
+	assert_string_equal(control_of(f, "a"), "/a/d");
+	assert_string_equal(control_of(f, "INBOX"), "/in");
+}
+
+static void test_dirname_keeps_levels_and_mailboxes_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->location.layout = "fs";
+	f->location.root = mem_printf(f, "%s/root", f->root);
+	f->location.dirname = "d";
+	create(f, "INBOX");
+	create(f, "a/cur");
+	create(f, "a");
+	assert_string_equal(listed(f), "INBOX a a/cur");
+	assert_true(fixture_has(f, "root/a/cur/d/dovecot-uidlist"));
+	OK(maildir_driver.rename(&f->location, "a", "b", &err));
+	assert_string_equal(listed(f), "INBOX b b/cur");
+	OK(maildir_driver.remove(&f->location, "b", &err));
+	assert_string_equal(listed(f), "INBOX (b) b/cur");
+	OK(maildir_driver.remove(&f->location, "b/cur", &err));
+	assert_string_equal(listed(f), "INBOX (b)");
+}
+
+/* A user can make links, but not with mail. */
+static void test_links_make_no_tree_without_end(void **state)
+{
+	struct fixture *f = *state;
+	char *dir;
+
+	f->location.layout = "fs";
+	create(f, "a/b");
+	create(f, "z");
+	assert_int_equal(symlink("..", mem_printf(f, "%s/a/up", f->root)), 0);
+	assert_int_equal(symlink(".", mem_printf(f, "%s/here", f->root)), 0);
+	assert_int_equal(symlink("a", mem_printf(f, "%s/other", f->root)), 0);
+	assert_string_equal(listed(f), "INBOX (a) a/b a/up here (other) "
+				       "other/b other/up z");
+	/* Directories that link to each other all over. */
+	for (int i = 0; i < 12; i++) {
+		dir = mem_printf(f, "%s/d%d", f->root, i);
+		assert_int_equal(mkdir(dir, 0700), 0);
+		for (int j = 0; j < 12; j++)
+			assert_int_equal(
+				symlink(mem_printf(f, "../d%d", j),
+					mem_printf(f, "%s/l%d", dir, j)),
+				0);
+	}
+	assert_true(strlen(listed(f)) < 65536);
+}
+
+static void test_removing_a_link_leaves_what_it_leads_to(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	create(f, "a");
+	assert_int_equal(symlink(".a", mem_printf(f, "%s/.link", f->root)), 0);
+	assert_string_equal(listed(f), "INBOX a link");
+	OK(maildir_driver.remove(&f->location, "link", &err));
+	assert_string_equal(listed(f), "INBOX a");
+	assert_true(fixture_has(f, ".a/cur"));
+}
+
+static void test_files_are_no_place_for_mailboxes(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->location.layout = "fs";
+	fixture_file(f, "subscriptions", "");
+	assert_int_equal(
+		maildir_driver.create(&f->location, "subscriptions", &err), -1);
+	assert_int_equal(err.code, ERR_INVALID);
+	assert_int_equal(
+		maildir_driver.create(&f->location, "subscriptions/a", &err),
+		-1);
+	assert_int_equal(err.code, ERR_INVALID);
+}
+
+static void test_names_by_guid(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	char *a;
+
+	f->location.layout = "index";
+	f->location.names = guid_names_new(f);
+	create(f, "INBOX");
+	create(f, "a/b");
+	create(f, "x . / \001 &");
+	a = mem_strdup(f, path_of(f, "a/b"));
+	assert_int_equal(strlen(a), 33);
+	assert_true(fixture_has(f, mem_printf(f, "%s/cur", a + 1)));
+	assert_string_equal(listed(f), "INBOX a/b x . / \001 &");
+	assert_null(path_of(f, "a"));
+	OK(maildir_driver.rename(&f->location, "a", "z/y", &err));
+	assert_string_equal(path_of(f, "z/y/b"), a);
+	assert_int_equal(maildir_driver.create(&f->location, "z/y/b", &err),
+			 -1);
+	assert_int_equal(err.code, ERR_EXISTS);
+	OK(maildir_driver.remove(&f->location, "z/y/b", &err));
+	assert_false(fixture_has(f, a + 1));
+	assert_int_equal(maildir_driver.exists(&f->location, "z/y/b", &err),
+			 -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static void test_names_by_guid_of_another_process(void **state)
+{
+	struct fixture *f = *state;
+	struct location other;
+	struct err err;
+
+	f->location.layout = "index";
+	f->location.names = guid_names_new(f);
+	other = f->location;
+	other.names = guid_names_new(f);
+	create(f, "a");
+	OK(maildir_driver.exists(&other, "a", &err));
+	OK(maildir_driver.rename(&other, "a", "b", &err));
+	OK(maildir_driver.exists(&f->location, "b", &err));
+	/* Lines that make no sense do no harm. */
+	fixture_file(f, "dovetail.names",
+		     "V\t1\nnonsense\n../../../etc\tx\n"
+		     "0123456789abcdef0123456789abcdef\tgone\n"
+		     "0123456789abcdef0123456789abcdeF\tupper\n");
+	assert_string_equal(listed(f), "gone");
+	assert_int_equal(maildir_driver.exists(&f->location, "gone", &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
+static void test_names_that_dovecot_keeps_are_not_overlooked(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->location.layout = "index";
+	f->location.names = guid_names_new(f);
+	fixture_file(f, "dovecot.list.index.log", "");
+	assert_int_equal(maildir_driver.create(&f->location, "INBOX", &err),
+			 -1);
+	assert_int_equal(err.code, ERR_TEMPORARY);
+}
+
 static void test_every_mailbox_gets_another_uidvalidity(void **state)
 {
 	struct fixture *f = *state;
@@ -220,6 +400,14 @@ int main(void)
 		T(test_rename_and_remove),
 		T(test_rename_and_remove_in_layout_fs),
 		T(test_control_files_have_their_own_place),
+		T(test_control_files_of_inbox_are_in_a_directory_too),
+		T(test_dirname_keeps_levels_and_mailboxes_apart),
+		T(test_links_make_no_tree_without_end),
+		T(test_removing_a_link_leaves_what_it_leads_to),
+		T(test_files_are_no_place_for_mailboxes),
+		T(test_names_by_guid),
+		T(test_names_by_guid_of_another_process),
+		T(test_names_that_dovecot_keeps_are_not_overlooked),
 		T(test_every_mailbox_gets_another_uidvalidity),
 		T(test_group_may_read_what_the_root_lets_it),
 	};

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/control_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "storage/driver.h"
+#include "storage/user.h"
+
+enum { LOCK_MS = 5000, LOCK_WAIT_MS = 10, LOCK_STALE_SECS = 60 };
+
+static void lock_wait(void)
+{
+	struct timespec wait = {0, LOCK_WAIT_MS * 1000000L};
+
+	nanosleep(&wait, NULL);
+}
+
+static void break_stale(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_mtime + LOCK_STALE_SECS < time(NULL))
+		unlink(path);
+}
+
+static char *parent_of(const void *ctx, const char *path)
+{
+	return mem_strndup(ctx, path, (size_t)(strrchr(path, '/') - path));
+}
+
+static int make_parent(const char *path, const struct location *location,
+		       struct err *err)
+{
+	char *dir = parent_of(NULL, path);
+	int ret = dir_create(dir, location->dir_mode, err);
+
+	mem_free(dir);
+	return ret;
+}
+
+static uint64_t lock_deadline(const struct location *location)
+{
+	uint64_t max = location->settings->mail_max_lock_timeout.ms;
+
+	if (max == 0 || max > LOCK_MS)
+		max = LOCK_MS;
+	return clock_monotonic_ms() + max;
+}
+
+static int take_lock(struct control_file *file, struct err *err)
+{
+	const struct location *location = file->location;
+	uint64_t deadline = lock_deadline(location);
+
+	do {
+		file->fd = open(file->lock_path,
+				O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+				location->file_mode);
+		if (file->fd >= 0)
+			return 0;
+		if (errno == ENOENT) {
+			if (make_parent(file->lock_path, location, err) < 0)
+				return -1;
+			continue;
+		}
+		if (errno != EEXIST)
+			return err_sys(err, "open(%s)", file->lock_path);
+		break_stale(file->lock_path);
+		lock_wait();
+	} while (clock_monotonic_ms() < deadline);
+	return err_set(err, ERR_IN_USE, "%s is locked by somebody else",
+		       file->path);
+}
+
+int control_file_lock(const void *ctx, const struct location *location,
+		      const char *path, struct control_file **out,
+		      struct err *err)
+{
+	struct control_file *file = mem_new(ctx, struct control_file);
+
+	file->location = location;
+	file->path = path;
+	file->lock_path = mem_printf(file, "%s.lock", path);
+	if (take_lock(file, err) < 0) {
+		mem_free(file);
+		return -1;
+	}
+	*out = file;
+	return 0;
+}
+
+int control_file_replace(struct control_file *file, struct str text,
+			 struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "control");
+	bool sync = strcmp(file->location->settings->mail_fsync, "never") != 0;
+
+	if (file_write_all(file->fd, text.data, text.len, file->lock_path,
+			   err) < 0)
+		return -1;
+	if (sync && fdatasync(file->fd) < 0)
+		return err_sys(err, "fdatasync(%s)", file->lock_path);
+	if (rename(file->lock_path, file->path) < 0)
+		return err_sys(err, "rename(%s, %s)", file->lock_path,
+			       file->path);
+	fd_close(&file->fd);
+	return sync ? dir_fsync(parent_of(ctx, file->path), err) : 0;
+}
+
+void control_file_unlock(struct control_file **file)
+{
+	if (*file == NULL)
+		return;
+	if ((*file)->fd >= 0)
+		unlink((*file)->lock_path);
+	fd_close(&(*file)->fd);
+	mem_free(*file);
+	*file = NULL;
+}

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""One tree of mailboxes, changed by Dovecot and by us in turns, in all layouts:
+both must list the same names with the same attributes, and find the mail of
+each."""
+import os
+import random
+import re
+import shutil
+
+import pytest
+
+from imap_lines import Lines
+
+LOCATIONS = {
+    'maildir++': ('.', ''),
+    'control': ('.', ':CONTROL=~/control:INDEX=~/index'),
+    'inbox': ('.', ':INBOX=~/inbox:CONTROL=~/control:UTF-8:SUBSCRIPTIONS=subs'),
+    'fs': ('/', ':LAYOUT=fs'),
+    'fs-utf8': ('/', ':LAYOUT=fs:UTF-8:CONTROL=~/control:INDEX=~/index:VOLATILEDIR=~/volatile'),
+    'fs-inbox': ('/', ':LAYOUT=fs:INBOX=~/inbox:CONTROL=~/control'),
+    'fs-dirname': ('/', ':LAYOUT=fs:DIRNAME=mAildir'),
+    'fs-dirname-control': ('/', ':LAYOUT=fs:DIRNAME=mAildir:CONTROL=~/control'),
+    'fs-fulldirname': ('/', ':LAYOUT=fs:FULLDIRNAME=mAildir:CONTROL=~/control'),
+    'fs-no-noselect': ('/', ':LAYOUT=fs:NO-NOSELECT'),
+}
+LISTS = ['LIST "" *', 'LIST "" %', 'LSUB "" *', 'LSUB "" %', 'LIST (SUBSCRIBED) "" *',
+         'LIST (SUBSCRIBED RECURSIVEMATCH) "" %', 'LIST "" (% %{sep}%) RETURN (CHILDREN SUBSCRIBED SPECIAL-USE)',
+         'LIST "" a{sep}%', 'LIST "" "*b"', 'LSUB "" a{sep}*', 'LIST (SPECIAL-USE) "" *']
+LEVELS = ['a', 'b', 'Entw&APw-rfe', 'd &- e']
+MAIL = b'Subject: x\r\n\r\ntext\r\n'
+
+
+@pytest.fixture
+def pair(make_server, make_dovecot):
+    """Two servers on one home directory with that location."""
+    def make(options, namespaces=''):
+        extra = f'mail_location = maildir:~/Maildir{options}\n{namespaces}'
+        # What its list index remembers of deleted mailboxes is not always so; without it, maildir++ lacks parents.
+        index = 'no' if 'LAYOUT=fs' in options else 'yes'
+        theirs, ours = make_dovecot(extra + f'mailbox_list_index = {index}\n'), make_server(extra)
+        home = theirs.home('pair')
+        os.rmdir(ours.home('pair'))
+        os.symlink(home, ours.home('pair'))
+        return ours, theirs
+    return make
+
+
+def answers(client, command):
+    """Without tag and time; in any order."""
+    lines = client.command(command)
+    assert b' OK ' in lines[-1], (command, lines)
+    # In layout fs our index is a directory like others to Dovecot.
+    return sorted(one_answer(line, 'LIST (SUBSCRIBED' in command) for line in lines[:-1]
+                  if not line.endswith(b' dovetail.index'))
+
+
+def one_answer(line, subscribed):
+    """Order of attributes and quotes don't matter. \\Marked is a hint that only Dovecot gives; \\Noselect of what is
+    subscribed only we do."""
+    match = re.fullmatch(rb'\* (\w+) \(([^)]*)\) (\S+) (.*?)( \("?CHILDINFO.*)?', line)
+    kind, attributes, separator, name, rest = match.groups()
+    rest = rest and rest.replace(b'"', b'')
+    attributes = sorted(word for word in attributes.lower().split()
+                        if not word.endswith(b'marked') and not (subscribed and word == rb'\noselect'))
+    return name.strip(b'"'), kind, attributes, separator, rest
+
+
+def seen(server, sep):
+    client = Lines(server.port('imap'), 'pair')
+    result = {command: answers(client, command.format(sep=sep)) for command in LISTS}
+    for name, _, attributes, _, _ in result[LISTS[0]]:
+        if rb'\noselect' not in attributes and rb'\nonexistent' not in attributes:
+            line = client.command(b'STATUS "' + name + b'" (MESSAGES UIDNEXT UIDVALIDITY)')[0]
+            result[name] = line.rpartition(b'(')[2] if line.startswith(b'*') else line
+    client.logout()
+    return result
+
+
+def assert_same(servers, sep, did=''):
+    ours, theirs = (seen(server, sep) for server in servers)
+    for key, value in theirs.items():
+        if ours.get(key) != value:
+            only = [[item for item in a if item not in b] if isinstance(a, list) else a
+                    for a, b in ((ours.get(key), value), (value, ours.get(key)))]
+            pytest.fail(f'{key} differs after {did}:\nours: {only[0]}\ntheirs: {only[1]}', pytrace=False)
+    assert ours.keys() == theirs.keys(), did
+
+
+class Turns:
+    def __init__(self, servers, sep, seed):
+        self.servers, self.sep, self.random = servers, sep, random.Random(seed)
+
+    def name(self):
+        return self.sep.join(self.random.choices(LEVELS, k=self.random.choice([1, 1, 2, 2, 3])))
+
+    def command(self):
+        name, other = self.name(), self.name()
+        what = self.random.choices(['create', 'level', 'delete', 'rename', 'subscribe', 'unsubscribe', 'append'],
+                                   [5, 1, 3, 3, 3, 1, 3])[0]
+        if what == 'level':
+            return f'CREATE "{name}{self.sep}"'.encode()
+        if what == 'rename':
+            return f'RENAME "{name}" "{other}"'.encode()
+        if what == 'append':
+            return f'APPEND "{name}" {{{len(MAIL)}+}}\r\n'.encode() + MAIL
+        return f'{what.upper()} "{name}"'.encode()
+
+    def leaves_parent(self, client, command):
+        """Dovecot's list index shows a deleted mailbox as if it were there, as long as it has children."""
+        if self.sep == '/' or not command.startswith((b'DELETE', b'RENAME')):
+            return False
+        name = command.split(b'"')[1]
+        return len(client.command(b'LIST "" "' + name + b'.%"')) > 1
+
+    def turn(self, commands):
+        server = self.random.choice(self.servers)
+        client = Lines(server.port('imap'), 'pair')
+        did = [server.label]
+        for _ in range(commands):
+            command = self.command()
+            if self.leaves_parent(client, command):
+                continue
+            answer = client.command(command)[-1]
+            assert b'SERVERBUG' not in answer, (did, command, answer)
+            did.append((command.decode().split('\r')[0], answer.decode().split('(0')[0]))
+        client.logout()
+        assert_same(self.servers, self.sep, did)
+
+
+@pytest.mark.parametrize('kind', LOCATIONS)
+def test_both_list_what_either_changed(pair, kind):
+    sep, options = LOCATIONS[kind]
+    servers = pair(options)
+    assert_same(servers, sep)
+    turns = Turns(servers, sep, kind)
+    for _ in range(12):
+        turns.turn(6)

@@ -243,6 +243,13 @@ struct auth_link *auth_link_new(const void *ctx, struct login *login,
 	return link;
 }
 
+void auth_link_close(struct auth_link *link)
+{
+	timer_free(&link->timer);
+	conn_free(&link->conn);
+	link->ready = false;
+}
+
 bool auth_link_ready(const struct auth_link *link)
 {
 	return link->ready;

@@ -28,6 +28,8 @@ struct auth_answer {
 
 struct auth_link *auth_link_new(const void *ctx, struct login *login,
 				const char *socket_path);
+/* For good: nobody will ask any more. */
+void auth_link_close(struct auth_link *link);
 /* Whether auth has said which mechanisms there are. */
 bool auth_link_ready(const struct auth_link *link);
 /* The n-th mechanism; NULL behind the last. */

@@ -34,7 +34,7 @@ void client_free(struct client *client)
 	if (client->proxy_fd >= 0)
 		close(client->proxy_fd);
 	mem_free(client);
-	login_title(login);
+	login_counted(login);
 	service_client_end(login->env);
 }
 
@@ -246,6 +246,6 @@ void client_accept(struct login *login, const struct service_client *from)
 	find_security(client);
 	client_restart_timeout(client);
 	client->protocol->init(client);
-	login_title(login);
+	login_counted(login);
 	begin(client);
 }

@@ -30,10 +30,15 @@ struct handover_link {
 	struct client *waiting; /* by handover_id */
 };
 
-static int link_destroy(struct handover_link *link)
+void handover_link_close(struct handover_link *link)
 {
 	watch_free(&link->watch);
 	fd_close(&link->fd);
+}
+
+static int link_destroy(struct handover_link *link)
+{
+	handover_link_close(link);
 	buf_free(&link->in);
 	return 0;
 }
@@ -86,7 +91,7 @@ static void taken_over(struct client *client, uint32_t pid)
 	client->proxy_fd = -1;
 	client->state = CLIENT_PROXY;
 	client->login->proxies++;
-	login_title(client->login);
+	login_counted(client->login);
 	mem_free(client->data);
 	client->data = NULL;
 	conn_join(client->conn, client->proxy, proxy_done, client);

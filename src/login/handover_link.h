@@ -12,6 +12,8 @@ struct login;
 
 struct handover_link *handover_link_new(const void *ctx, struct login *login,
 					const char *socket_path);
+/* For good: nobody waits, nobody will be handed over. */
+void handover_link_close(struct handover_link *link);
 /* The client is going: its answer matters to nobody. */
 void handover_link_forget(struct handover_link *link, struct client *client);
 

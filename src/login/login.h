@@ -35,12 +35,13 @@ struct login {
 	struct handover_link *handover;
 	struct client *clients;
 	unsigned count, proxies;
-	bool stopping;
+	bool stopping, retired;
 };
 
 /* The settings that hold for a client's addresses, and its TLS context. */
 int login_client_settings(struct login *login, struct client *client,
 			  struct err *err);
-void login_title(struct login *login);
+/* The number of clients or proxies has changed. */
+void login_counted(struct login *login);
 
 #endif

@@ -145,10 +145,28 @@ int login_client_settings(struct login *of, struct client *client,
 	return 0;
 }
 
-void login_title(struct login *of)
+/* Proxies need nobody else; an auth and a manager of before the reload would
+ * wait for them. */
+static void let_others_go(struct login *of)
+{
+	if (!of->retired || of->count > of->proxies)
+		return;
+	auth_link_close(of->auth);
+	handover_link_close(of->handover);
+}
+
+void login_counted(struct login *of)
 {
 	service_title(of->env, "%u pre-login + %u TLS proxies",
 		      of->count - of->proxies, of->proxies);
+	let_others_go(of);
+}
+
+static void retire(struct service_env *env)
+{
+	(void)env;
+	login->retired = true;
+	let_others_go(login);
 }
 
 static void accept_client(struct service_env *env,
@@ -184,6 +202,7 @@ int login_main(const struct login_protocol *protocol, const char *name,
 		.init = init,
 		.accept = accept_client,
 		.stop = stop,
+		.retire = retire,
 	};
 
 	service.name = name;

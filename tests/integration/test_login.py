@@ -72,7 +72,7 @@ class Raw:
         context = ssl._create_unverified_context()
         self.sock = context.wrap_socket(self.sock)
 
-    def line(self, timeout=10):
+    def line(self, timeout=30):
         """The next line, b'' at the end."""
         self.sock.settimeout(timeout)
         while b'\r\n' not in self.data:
@@ -350,7 +350,30 @@ def test_login_survives_the_death_of_auth(login):
         assert time.monotonic() < deadline
         time.sleep(0.3)
     client.close()
-    login.forgive()
+    login.forgive('killed with signal 9')
+
+
+def test_a_tls_session_keeps_no_auth_after_a_reload(make_server):
+    """Its login process stays as a proxy, which needs no auth of before."""
+    one = make_server(EXTRA, 'imap')
+    session, late = Raw(one, tls=True), Raw(one, tls=True)
+    assert session.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
+    before = set(one.pids('auth'))
+    assert before
+    one.proc.send_signal(signal.SIGHUP)
+    assert one.wait_log('SIGHUP received')
+    # The one that was there, too, can still log in with it.
+    assert late.ask(b'a LOGIN bob secret\r\n')[-1].endswith(b'Logged in')
+    deadline = time.monotonic() + 30
+    while before & set(one.pids('auth')):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    for client in (session, late):
+        assert client.ask(b'b NOOP\r\n', b'b')[-1].startswith(b'b OK')
+        client.close()
+    fresh = Raw(one)
+    assert fresh.ask(b'a LOGIN bob secret\r\n')[-1].endswith(b'Logged in')
+    fresh.close()
 
 
 def test_login_goes_on_across_reloads(make_server):

@@ -128,6 +128,19 @@ static void counted(void *ctx, unsigned count)
 	request_failed(request, "[LIMIT]", text);
 }
 
+void request_admit(struct request *request)
+{
+	struct manager *manager = request->manager;
+
+	if (userip_limit(request) == 0) {
+		pool_dispatch(request);
+		return;
+	}
+	DL_APPEND(manager->requests, request);
+	anvil_count(manager->anvil, manager->env->name, request->user,
+		    &request->handover.remote, counted, request);
+}
+
 /* auth */
 
 static void pack_session(struct request *request, const struct account *account)
@@ -208,13 +221,8 @@ static void authenticated(void *ctx, const struct account *account,
 		request_failed(request, "[UNAVAILABLE]", internal_error);
 		return;
 	}
-	if (userip_limit(request) > 0) {
-		anvil_count(manager->anvil, manager->env->name, request->user,
-			    &request->handover.remote, counted, request);
-		return;
-	}
 	request_take(request);
-	pool_dispatch(request);
+	request_admit(request);
 }
 
 static void ask_auth(struct request *request)
@@ -242,6 +250,10 @@ static void link_free(struct link *link)
 	struct pool_worker *worker;
 
 	DL_FOREACH (manager->requests, one) {
+		if (one->link == link)
+			one->link = NULL;
+	}
+	DL_FOREACH (manager->queue, one) {
 		if (one->link == link)
 			one->link = NULL;
 	}
@@ -366,6 +378,7 @@ static void leave(struct manager *manager, bool stop)
 	timer_free(&manager->idle);
 	if (stop && !manager->stopping) {
 		manager->stopping = true;
+		wait_stop(manager);
 		pool_stop(manager);
 		process_end_soon(manager->env);
 	} else {

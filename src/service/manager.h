@@ -27,7 +27,8 @@ struct request {
 	struct buf input; /* what handover's texts point into */
 	struct buf frame; /* for the worker */
 	char *user;
-	char *key; /* of the rights that it needs */
+	char *key;              /* of the rights that it needs */
+	uint64_t wait_until_ms; /* for room; 0: it did not have to yet */
 	struct request *prev, *next;
 };
 
@@ -69,7 +70,9 @@ struct manager {
 	struct auth_master *auth;
 	struct anvil *anvil;
 	struct link *links;
-	struct request *requests;    /* with auth or anvil */
+	struct request *requests; /* with auth or anvil */
+	struct request *queue;    /* without room */
+	struct timer *queue_timer;
 	struct pool_worker *workers; /* the youngest first */
 	/* Those that may take another session: few, however many serve. */
 	struct pool_worker *ready;
@@ -88,13 +91,27 @@ void request_done(struct request *request, pid_t pid);
 /* `code` is "[UNAVAILABLE]", ...; `message` for the client. */
 void request_failed(struct request *request, const char *code,
 		    const char *message);
+/* Its account is known: if its user may have one more session, the pool gets
+ * it. It is on no list. */
+void request_admit(struct request *request);
 /* Ends the manager when nothing is left to do. */
 void manager_check_end(struct manager *manager);
+
+/* manager_wait.c */
+
+/* Try again when there is room, for some seconds. */
+void wait_for_room(struct request *request);
+/* There may be room. */
+void wait_is_over(struct manager *manager);
+/* Nobody waits any longer. */
+void wait_stop(struct manager *manager);
 
 /* manager_pool.c */
 
 /* The request's frame is ready: give it to a worker. */
 void pool_dispatch(struct request *request);
+/* Whether that would find one. */
+bool pool_can_take(const struct request *request);
 /* Workers ahead of need, process_min_avail of them. */
 void pool_ensure_spare(struct manager *manager);
 /* The zygote's answer to the oldest fork; 0: it failed. */

@@ -184,11 +184,13 @@ static void worker_readable(void *ctx, unsigned events)
 		if (unpack_u8(&in) == WIRE_ENDED)
 			session_ended(worker, unpack_u32(&in));
 		channel_done(&worker->channel, frame);
+		wait_is_over(manager);
 	} else if (ret < 0) {
 		/* Died before it served anybody: something is wrong. */
 		if (!worker->leaving && worker->total == 0)
 			backoff_died(&manager->backoff);
 		worker_free(worker);
+		wait_is_over(manager);
 		manager_check_end(manager);
 	}
 }
@@ -226,7 +228,7 @@ static struct pool_worker *worker_fork(struct manager *manager)
 	return worker;
 }
 
-static bool has_room(struct manager *manager)
+static bool has_room(const struct manager *manager)
 {
 	return manager->worker_count < manager->env->process_limit;
 }
@@ -288,7 +290,7 @@ void pool_forked(struct manager *manager, pid_t pid)
 /* choosing */
 
 /* One that has these rights and room; else one that has all rights still. */
-static struct pool_worker *find(struct manager *manager, const char *key)
+static struct pool_worker *find(const struct manager *manager, const char *key)
 {
 	struct pool_worker *one, *spare = NULL;
 
@@ -302,8 +304,8 @@ static struct pool_worker *find(struct manager *manager, const char *key)
 	return spare;
 }
 
-/* Another user's that has nothing to do makes room. */
-static void make_room(struct manager *manager)
+/* Another user's that has nothing to do; NULL if all are busy. */
+static struct pool_worker *find_idle(const struct manager *manager)
 {
 	struct pool_worker *one, *oldest = NULL;
 
@@ -313,8 +315,15 @@ static void make_room(struct manager *manager)
 		    (oldest == NULL || one->idle_ms < oldest->idle_ms))
 			oldest = one;
 	}
-	if (oldest != NULL)
-		let_go(oldest);
+	return oldest;
+}
+
+bool pool_can_take(const struct request *request)
+{
+	struct manager *manager = request->manager;
+
+	return find(manager, request->key) != NULL || has_room(manager) ||
+	       find_idle(manager) != NULL;
 }
 
 static struct pool_worker *choose(struct request *request)
@@ -325,12 +334,7 @@ static struct pool_worker *choose(struct request *request)
 	if (worker != NULL)
 		return worker;
 	if (!has_room(manager))
-		make_room(manager);
-	if (!has_room(manager)) {
-		process_warn_limit(manager->env, "process_limit",
-				   manager->env->process_limit);
-		return NULL;
-	}
+		let_go(find_idle(manager));
 	if (backoff_left_ms(&manager->backoff) > 0)
 		return NULL;
 	return worker_fork(manager);
@@ -365,9 +369,16 @@ static void session_add(struct pool_worker *worker, struct request *request)
 void pool_dispatch(struct request *request)
 {
 	struct manager *manager = request->manager;
-	struct pool_worker *worker = choose(request);
+	struct pool_worker *worker;
 	struct err err;
 
+	if (!pool_can_take(request)) {
+		process_warn_limit(manager->env, "process_limit",
+				   manager->env->process_limit);
+		wait_for_room(request);
+		return;
+	}
+	worker = choose(request);
 	if (worker == NULL) {
 		request_failed(request, "[UNAVAILABLE]",
 			       "Too many sessions at this time. Try again "
@@ -392,6 +403,7 @@ void pool_dispatch(struct request *request)
 		started(worker, request);
 	}
 	pool_ensure_spare(manager);
+	wait_is_over(manager);
 }
 
 /* ending */

@@ -10,7 +10,7 @@ import time
 class Lines:
     """A connection; answers are lists of bytes, a literal with its line."""
 
-    def __init__(self, port, user=None, password='secret', tls=False, host='127.0.0.1', timeout=10):
+    def __init__(self, port, user=None, password='secret', tls=False, host='127.0.0.1', timeout=30):
         self.sock = socket.create_connection((host, port), timeout=timeout)
         if tls:
             context = ssl.create_default_context()
@@ -93,7 +93,7 @@ class Lines:
         """Whether nothing comes for so long."""
         return not self.buf and not select.select([self.sock], [], [], seconds)[0]
 
-    def wait_for(self, pattern, seconds=5):
+    def wait_for(self, pattern, seconds=20):
         """The first line that matches, and when it came."""
         self.sock.settimeout(seconds)
         while True:

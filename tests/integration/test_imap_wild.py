@@ -46,13 +46,15 @@ def test_spoilt_commands(server, seed):
         at = dice.randrange(len(clients))
         try:
             if clients[at] is None:
-                clients[at] = Lines(server.port('imap'), 'tree', timeout=0.5)
+                clients[at] = Lines(server.port('imap'), 'tree')
                 clients[at].ok('SELECT INBOX')
+                clients[at].sock.settimeout(0.5)
             client = clients[at]
             client.send(b'F%d ' % number + spoil(dice.choice(known), known, dice) + b'\r\nG%d NOOP\r\n' % number)
             client.until(b'G%d' % number)
         except (EOFError, OSError):
             # It waits for a literal, or has had enough.
+            assert clients[at] is not None, 'no login'
             clients[at].close()
             clients[at] = None
         if number % 50 == 0:

@@ -260,13 +260,10 @@ def test_killed_process_loses_no_acknowledged_mail(make_server):
     stop.set()
     for thread in threads:
         thread.join()
-    server.forgive()
-    assert kills > 5 and len(acknowledged) > 50
+    server.forgive('killed with signal 9')
+    assert kills > 3 and len(acknowledged) > 50
     found = {re.search(rb'Subject: (\S+)', text)[1].decode() for text in mails_in(server, 'alice')}
     assert set(acknowledged) <= found
-    # The master may tell of the last kill later than a client sees it.
-    time.sleep(1)
-    server.forgive()
 
 
 def test_wrong_lines_harm_only_their_connection(server):
@@ -329,13 +326,17 @@ def test_user_concurrency_limit(make_server):
     for client in (first, second):
         client.command('MAIL FROM:<>')
     assert first.command('RCPT TO:<alice>').startswith('250')
-    time.sleep(0.1)
-    assert second.command('RCPT TO:<alice>') == \
-        '451 4.3.0 <alice> Too many concurrent deliveries for user'
+    # anvil hears of a delivery, and of its end, a moment later.
+    deadline = time.monotonic() + 10
+    while (answer := second.command('RCPT TO:<alice>')).startswith('250') and time.monotonic() < deadline:
+        second.command('RSET')
+        second.command('MAIL FROM:<>')
+    assert answer == '451 4.3.0 <alice> Too many concurrent deliveries for user'
     assert second.command('RCPT TO:<bob>').startswith('250')
     first.command('RSET')
-    time.sleep(0.1)
-    assert second.command('RCPT TO:<alice>').startswith('250')
+    while not (answer := second.command('RCPT TO:<alice>')).startswith('250') and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert answer.startswith('250')
 
 
 def test_temporary_failures(make_server):

@@ -123,7 +123,7 @@ def test_log_find_and_log_test_with_syslog(make_server, syslog, tmp_path):
         f"{level}: {syslog.file}\n" for level in ("Debug", "Info", "Warning", "Error", "Fatal"))
     syslog.file.write_text("")
     assert server.doveadm("log", "test").returncode == 0
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while "fatal log" not in syslog.file.read_text() and time.monotonic() < deadline:
         time.sleep(0.01)
     lines = [re.sub(r"^.*? (dovecot(\[\d+\])?: )", r"dovecot: ", line)

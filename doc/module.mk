@@ -4,6 +4,7 @@ man_MANS += \
 	doc/man/doveadm-auth.1 \
 	doc/man/doveadm-config.1 \
 	doc/man/doveadm-exec.1 \
+	doc/man/doveadm-fetch.1 \
 	doc/man/doveadm-help.1 \
 	doc/man/doveadm-kick.1 \
 	doc/man/doveadm-log.1 \
@@ -12,6 +13,8 @@ man_MANS += \
 	doc/man/doveadm-process.1 \
 	doc/man/doveadm-pw.1 \
 	doc/man/doveadm-reload.1 \
+	doc/man/doveadm-search.1 \
+	doc/man/doveadm-search-query.7 \
 	doc/man/doveadm-service.1 \
 	doc/man/doveadm-stop.1 \
 	doc/man/doveadm-user.1 \

@@ -70,7 +70,7 @@ int setting_parse_size(const char *text, uint64_t *out, struct err *err)
 	for (; at > units; at--)
 		factor *= 1024;
 	if (number > UINT64_MAX / factor)
-		return err_set(err, ERR_INVALID, "Invalid size: %s", text);
+		return err_set(err, ERR_INVALID, "Size is too large: %s", text);
 	*out = number * factor;
 	return 0;
 }

@@ -26,6 +26,7 @@ const struct command doveadm_commands[] = {
 	 "a:x:M:", 0},
 	{"config", cmd_config, "[doveconf parameters]", "", COMMAND_RAW},
 	{"exec", cmd_exec, "<binary> [binary parameters]", "", COMMAND_RAW},
+	{"fetch", cmd_fetch, "<fields> <search query>", "", COMMAND_MAIL},
 	{"help", cmd_help, "[<cmd>]", "", 0},
 	{"kick", cmd_kick, "[-a <anvil socket path>] <user mask>[|]<ip/bits>",
 	 "a:f", 0},
@@ -56,6 +57,7 @@ const struct command doveadm_commands[] = {
 	 "[-l] [-p plaintext] [-r rounds] [-s scheme] [-t hash] [-u user] [-V]",
 	 "lp:r:s:t:u:V", COMMAND_NO_ARGUMENTS},
 	{"reload", cmd_reload, "", "", COMMAND_NO_ARGUMENTS},
+	{"search", cmd_search, "<search query>", "", COMMAND_MAIL},
 	{"service status", cmd_service_status, "[<service> [...]]", "", 0},
 	{"service stop", cmd_service_stop, "<service> [<service> [...]]", "",
 	 0},
@@ -123,7 +125,7 @@ bool command_family(const char *name)
 static const char *mail_usage(const struct command *command)
 {
 	return (command->flags & COMMAND_MAIL) != 0
-		       ? "[-u <user>|-A|-F <file>] "
+		       ? "[-u <user>|-A|-F <file>] [-S <socket_path>] "
 		       : "";
 }
 

@@ -36,6 +36,9 @@ int cmd_pw(struct doveadm *adm, int argc, char **argv);
 int cmd_config(struct doveadm *adm, int argc, char **argv);
 int cmd_exec(struct doveadm *adm, int argc, char **argv);
 int cmd_help(struct doveadm *adm, int argc, char **argv);
+/* search.c, fetch.c */
+int cmd_search(struct doveadm *adm, int argc, char **argv);
+int cmd_fetch(struct doveadm *adm, int argc, char **argv);
 /* mailbox.c, mailbox_list.c, mailbox_status.c */
 int cmd_mailbox_create(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_delete(struct doveadm *adm, int argc, char **argv);

@@ -78,7 +78,7 @@ int doveadm_option(const struct doveadm *adm, int argc, char **argv)
 	bool mail = (adm->command->flags & COMMAND_MAIL) != 0;
 	char options[OPTIONS_MAX];
 
-	snprintf(options, sizeof(options), "%s%s", mail ? "AF:u:" : "",
+	snprintf(options, sizeof(options), "%s%s", mail ? "AF:S:u:" : "",
 		 adm->command->options);
 	return getopt(argc, argv, options);
 }

@@ -43,6 +43,9 @@ bool mail_target_option(struct mail_targets *targets, int option,
 	case 'F':
 		targets->file = value;
 		return true;
+	case 'S':
+		targets->socket = value;
+		return true;
 	case 'u':
 		targets->user = value;
 		return true;
@@ -52,11 +55,27 @@ bool mail_target_option(struct mail_targets *targets, int option,
 
 int mail_targets_check(const struct mail_targets *targets)
 {
+	if (targets->socket != NULL)
+		return give_up("-S %s: There is no doveadm server that could "
+			       "be asked",
+			       targets->socket);
 	if (targets->all || targets->file != NULL || targets->user != NULL ||
 	    getenv("USER") != NULL)
 		return EX_OK;
 	give_up("USER environment is missing and -u option not used");
 	return EX_USAGE;
+}
+
+int mail_options(struct doveadm *adm, struct mail_targets *targets, int *argc,
+		 char ***argv)
+{
+	int option;
+
+	while ((option = doveadm_option(adm, *argc, *argv)) != -1)
+		mail_target_option(targets, option, optarg);
+	*argc -= optind;
+	*argv += optind;
+	return mail_targets_check(targets);
 }
 
 static bool are_many(const struct mail_targets *targets)

@@ -12,17 +12,23 @@ struct err;
 struct printer;
 struct user;
 
-/* -A, -F and -u; nothing of it: the caller's own mail ($USER). */
+/* -A, -F, -S and -u; nothing of it: the caller's own mail ($USER). */
 struct mail_targets {
 	bool all;
 	const char *file, *user;
+	const char *socket; /* -S */
 };
 
-/* True if the option is one of these three. */
+/* True if the option is one of these four. */
 bool mail_target_option(struct mail_targets *targets, int option,
 			const char *value);
-/* Complains and returns EX_USAGE if there is nobody to work for. */
+/* Complains and returns a status if there is nobody to work for, or if another
+ * server is to do it. */
 int mail_targets_check(const struct mail_targets *targets);
+/* The options of a command that has no others, and its arguments: *argv and
+ * *argc become what is left. A status that is not 0 is to be returned. */
+int mail_options(struct doveadm *adm, struct mail_targets *targets, int *argc,
+		 char ***argv);
 /* The printer of a mail command: with a column for the user if there may be
  * several. NULL after an error. */
 struct printer *mail_printer(struct doveadm *adm,

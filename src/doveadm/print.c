@@ -28,32 +28,51 @@ bool print_titles_hidden(const struct printer *printer)
 	return true;
 }
 
-static void flow_row(struct printer *printer, const char *const *values)
-{
-	for (unsigned i = 0; i < printer->count; i++) {
-		const struct column *column = &printer->columns[i];
+/* flow */
 
-		if (i > 0)
-			fputc(' ', printer->out);
-		if (!hidden(column))
-			fprintf(printer->out, "%s=", column->title);
-		fputs(values[i], printer->out);
-	}
+static void flow_title(struct printer *printer, unsigned i)
+{
+	if (i > 0)
+		fputc(' ', printer->out);
+	if (!hidden(&printer->columns[i]))
+		fprintf(printer->out, "%s=", printer->columns[i].title);
+}
+
+static void flow_value(struct printer *printer, unsigned i, const char *text)
+{
+	flow_title(printer, i);
+	fputs(text, printer->out);
+}
+
+static void raw_piece(struct printer *printer, struct str text)
+{
+	fwrite(text.data, 1, text.len, printer->out);
+}
+
+static void line_end(struct printer *printer)
+{
 	fputc('\n', printer->out);
 }
 
-static void pager_row(struct printer *printer, const char *const *values)
-{
-	if (printer->rows > 0)
-		fputs("\f\n", printer->out);
-	for (unsigned i = 0; i < printer->count; i++) {
-		const struct column *column = &printer->columns[i];
+/* pager */
 
-		if (!hidden(column))
-			fprintf(printer->out, "%s: ", column->title);
-		fprintf(printer->out, "%s\n", values[i]);
-	}
+static void pager_value(struct printer *printer, unsigned i, const char *text)
+{
+	if (i == 0 && printer->rows > 0)
+		fputs("\f\n", printer->out);
+	if (!hidden(&printer->columns[i]))
+		fprintf(printer->out, "%s: ", printer->columns[i].title);
+	fprintf(printer->out, "%s\n", text);
 }
+
+/* Rows that begin so have no form feed before them with Dovecot. */
+static void pager_piece_begin(struct printer *printer, unsigned i)
+{
+	if (!hidden(&printer->columns[i]))
+		fprintf(printer->out, "%s:\n", printer->columns[i].title);
+}
+
+/* tab */
 
 static void tab_begin(struct printer *printer)
 {
@@ -65,18 +84,29 @@ static void tab_begin(struct printer *printer)
 	fputc('\n', printer->out);
 }
 
-static void tab_row(struct printer *printer, const char *const *values)
+static void tab_piece_begin(struct printer *printer, unsigned i)
 {
-	for (unsigned i = 0; i < printer->count; i++) {
-		if (i > 0)
-			fputc('\t', printer->out);
-		/* A tab or line end inside would look like another value. */
-		for (const char *p = values[i]; *p != '\0'; p++)
-			fputc(strchr("\t\r\n", *p) != NULL ? ' ' : *p,
-			      printer->out);
-	}
-	fputc('\n', printer->out);
+	if (i > 0)
+		fputc('\t', printer->out);
 }
+
+static void tab_value(struct printer *printer, unsigned i, const char *text)
+{
+	tab_piece_begin(printer, i);
+	/* A tab or line end inside would look like another value. */
+	for (; *text != '\0'; text++)
+		fputc(strchr("\t\r\n", *text) != NULL ? ' ' : *text,
+		      printer->out);
+}
+
+/* Dovecot's has this tab, too, behind what is not empty. */
+static void tab_piece_end(struct printer *printer)
+{
+	if (!printer->empty)
+		fputc('\t', printer->out);
+}
+
+/* templates */
 
 static void template_row(struct printer *printer, const char *const *values)
 {
@@ -93,10 +123,28 @@ static void template_row(struct printer *printer, const char *const *values)
 		fputs(text, printer->out);
 }
 
-static const struct print_format flow = {.name = "flow", .row = flow_row};
-static const struct print_format pager = {.name = "pager", .row = pager_row};
+static const struct print_format flow = {
+	.name = "flow",
+	.value = flow_value,
+	.piece_begin = flow_title,
+	.piece = raw_piece,
+	.row_end = line_end,
+};
+static const struct print_format pager = {
+	.name = "pager",
+	.value = pager_value,
+	.piece_begin = pager_piece_begin,
+	.piece = raw_piece,
+};
 static const struct print_format tab = {
-	.name = "tab", .begin = tab_begin, .row = tab_row};
+	.name = "tab",
+	.begin = tab_begin,
+	.value = tab_value,
+	.piece_begin = tab_piece_begin,
+	.piece = raw_piece,
+	.piece_end = tab_piece_end,
+	.row_end = line_end,
+};
 static const struct print_format template = {.name = "", .row = template_row};
 
 static const struct print_format *format_find(const char *name)
@@ -156,32 +204,85 @@ static void row_free(struct printer *printer)
 	printer->filled = 0;
 }
 
-/* Pass over sticky columns; write the row when it is whole. */
+static void take(struct printer *printer, const char *text)
+{
+	unsigned i = printer->filled++;
+
+	if (printer->format->value != NULL)
+		printer->format->value(printer, i, text);
+	else
+		printer->values[i] = text;
+}
+
+/* Pass over sticky columns. */
 static void advance(struct printer *printer)
 {
+	print_begin(printer);
 	while (printer->filled < printer->count) {
 		const struct column *column =
 			&printer->columns[printer->filled];
 
 		if ((column->flags & PRINT_STICKY) == 0)
 			break;
-		printer->values[printer->filled++] =
-			column->sticky != NULL ? column->sticky : "";
+		take(printer, column->sticky != NULL ? column->sticky : "");
 	}
+}
+
+/* What comes behind a value: sticky ones, the end of the row. */
+static void taken(struct printer *printer)
+{
+	const struct print_format *format = printer->format;
+
+	advance(printer);
+	if (printer->filled < printer->count)
+		return;
+	if (format->row != NULL)
+		format->row(printer, printer->values);
+	if (format->row_end != NULL)
+		format->row_end(printer);
+	printer->rows++;
+	row_free(printer);
 }
 
 void print_value(struct printer *printer, const char *value)
 {
-	print_begin(printer);
 	advance(printer);
-	assert(printer->filled < printer->count);
-	printer->values[printer->filled++] = mem_strdup(printer, value);
-	advance(printer);
-	if (printer->filled < printer->count)
+	assert(printer->filled < printer->count && !printer->in_pieces);
+	take(printer, printer->format->value != NULL
+			      ? value
+			      : mem_strdup(printer, value));
+	taken(printer);
+}
+
+bool print_takes_pieces(const struct printer *printer)
+{
+	return printer->format->piece != NULL;
+}
+
+static void piece_begin(struct printer *printer)
+{
+	if (printer->in_pieces)
 		return;
-	printer->format->row(printer, printer->values);
-	printer->rows++;
-	row_free(printer);
+	printer->in_pieces = printer->empty = true;
+	advance(printer);
+	printer->format->piece_begin(printer, printer->filled++);
+}
+
+void print_piece(struct printer *printer, const void *data, size_t len)
+{
+	piece_begin(printer);
+	if (len > 0)
+		printer->empty = false;
+	printer->format->piece(printer, str_n(data, len));
+}
+
+void print_piece_end(struct printer *printer)
+{
+	piece_begin(printer);
+	if (printer->format->piece_end != NULL)
+		printer->format->piece_end(printer);
+	printer->in_pieces = false;
+	taken(printer);
 }
 
 void print_number(struct printer *printer, unsigned long long value)

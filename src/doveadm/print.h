@@ -12,6 +12,8 @@
 
 struct printer;
 
+enum { PRINT_COLUMNS_MAX = 64 };
+
 enum {
 	/* flow, pager and a table of such columns only show no title. */
 	PRINT_HIDE_TITLE = 1 << 0,
@@ -29,6 +31,11 @@ void print_column(struct printer *printer, const char *key, const char *title,
 /* Write what stands before all rows, where it does not depend on them. */
 void print_begin(struct printer *printer);
 void print_value(struct printer *printer, const char *value);
+/* Whether values may come in pieces: not in a table. */
+bool print_takes_pieces(const struct printer *printer);
+/* A value piece by piece, with any octets in it. */
+void print_piece(struct printer *printer, const void *data, size_t len);
+void print_piece_end(struct printer *printer);
 void print_number(struct printer *printer, unsigned long long value);
 void print_sticky(struct printer *printer, const char *key, const char *value);
 /* Write what is held back to measure columns; their widths are fixed then. */

@@ -6,9 +6,8 @@
 #define DOVEADM_PRINT_INTERNAL_H
 #include <stddef.h>
 
+#include "base/str.h"
 #include "doveadm/print.h"
-
-enum { PRINT_COLUMNS_MAX = 32 };
 
 struct column {
 	const char *key, *title;
@@ -19,8 +18,16 @@ struct column {
 
 struct print_format {
 	const char *name;
-	/* Each may be NULL. `values` has one text per column. */
+	/* Each may be NULL. */
 	void (*begin)(struct printer *printer);
+	/* The value of column i of a row, as it comes; those that can do that
+	 * take long ones in pieces, too. */
+	void (*value)(struct printer *printer, unsigned i, const char *text);
+	void (*piece_begin)(struct printer *printer, unsigned i);
+	void (*piece)(struct printer *printer, struct str text);
+	void (*piece_end)(struct printer *printer);
+	void (*row_end)(struct printer *printer);
+	/* Those that need a whole row: `values` has one text per column. */
 	void (*row)(struct printer *printer, const char *const *values);
 	void (*flush)(struct printer *printer);
 	void (*end)(struct printer *printer);
@@ -34,6 +41,11 @@ struct printer {
 	unsigned count;
 	const char *values[PRINT_COLUMNS_MAX]; /* of the row under way */
 	unsigned filled;                       /* the column to fill next */
+	bool in_pieces;                        /* it is being written */
+	bool empty;                            /* so far */
+	/* JSON: the start of a character whose rest is to come. */
+	char cut[4];
+	size_t cut_len;
 	bool begun;
 	unsigned long rows; /* written or held back */
 	/* Table: rows that are held back to measure them. */

@@ -51,6 +51,8 @@ struct list_entry {
 int mailbox_list(const void *ctx, struct user *user,
 		 const char *const *patterns, unsigned flags,
 		 struct list_entry **out, size_t *count_out, struct err *err);
+/* Whether LIST's pattern takes that name of that namespace. */
+bool mailbox_name_match(const char *pattern, const char *name, char separator);
 /* Create; a name that ends with the separator makes only a parent for others.
  * `special_use` may be NULL (RFC 6154). Parents are made as needed. */
 int mailbox_create(struct user *user, const char *name, const char *special_use,

@@ -10,6 +10,7 @@
 #include "storage/list_core.h"
 
 #include "base/str.h"
+#include "storage/list.h"
 
 struct retry {
 	const char *pattern, *name; /* NULL: none */
@@ -51,4 +52,17 @@ bool list_match(const char *pattern, const struct list_name *name)
 			return false;
 		}
 	}
+}
+
+bool mailbox_name_match(const char *pattern, const char *name, char separator)
+{
+	struct str text = str_of(name);
+	const struct list_name listed = {
+		.text = name,
+		.separator = separator,
+		.inbox = str_case_starts(text, "INBOX") &&
+			 (text.len == 5 || name[5] == separator),
+	};
+
+	return list_match(pattern, &listed);
 }

@@ -167,6 +167,37 @@ int mail_header(const struct mail *mail, struct str *out, struct err *err)
 	return reader_header(mail->reader, out, err);
 }
 
+ssize_t mail_text(const struct mail *mail, uint64_t offset, char *data,
+		  size_t room, struct err *err)
+{
+	CLEANUP(buf_free) struct buf buf = buf_init(PIECE + 1);
+	struct str piece;
+
+	if (room > PIECE)
+		room = PIECE;
+	if (reader_text(mail->reader, err) < 0 ||
+	    text_get(mail->reader->text, offset, room, &buf, &piece, err) < 0)
+		return -1;
+	memcpy(data, piece.data, piece.len);
+	return (ssize_t)piece.len;
+}
+
+int mail_size_physical(const struct mail *mail, uint64_t *octets_out,
+		       struct err *err)
+{
+	struct mail_reader *reader = mail->reader;
+
+	if (reader_record(reader, err) < 0)
+		return -1;
+	if (reader->record.size_physical == UINT64_MAX &&
+	    reader_text(reader, err) < 0)
+		return -1;
+	*octets_out = reader->record.size_physical != UINT64_MAX
+			      ? reader->record.size_physical
+			      : reader->text->len;
+	return 0;
+}
+
 static int make_envelope(struct mail_reader *reader, struct str *out,
 			 struct err *err)
 {

@@ -56,6 +56,13 @@ int mail_body_structure(const struct mail *mail, bool extended, struct str *out,
 			struct err *err);
 /* The header block as stored, valid up to the next call on the reader. */
 int mail_header(const struct mail *mail, struct str *out, struct err *err);
+/* Up to `room` octets of the mail as stored, from `offset` on; 0 at its end.
+ * The body follows what mail_header() gives. */
+ssize_t mail_text(const struct mail *mail, uint64_t offset, char *data,
+		  size_t room, struct err *err);
+/* Octets of the file. */
+int mail_size_physical(const struct mail *mail, uint64_t *octets_out,
+		       struct err *err);
 /* The fields of a HEADER.FIELDS section with CRLF and the empty line; from the
  * cache where it has all of them. */
 int mail_header_fields(const struct mail *mail, const struct section *section,

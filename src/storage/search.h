@@ -52,6 +52,9 @@ struct search_node {
 	uint8_t flags;
 	const char *field, *text; /* text in UTF-8 */
 	int64_t time;             /* seconds; for dates midnight UTC */
+	/* The dates' `time` is an instant rather than a day: BEFORE and SINCE
+	 * are exact, ON is the 24 hours from there. */
+	bool instant;
 	uint64_t number;
 };
 

@@ -113,6 +113,20 @@ static enum search_answer match_day(int64_t day, int64_t wanted_time,
 	return yes_no(kind == on ? day == wanted : day >= wanted);
 }
 
+/* `when` is exact, `day` is its day where it was said. */
+static enum search_answer match_date(const struct search_node *node,
+				     int64_t when, int64_t day,
+				     enum search_kind before,
+				     enum search_kind on)
+{
+	if (!node->instant)
+		return match_day(day, node->time, before, on, node->kind);
+	if (node->kind == before)
+		return yes_no(when < node->time);
+	return yes_no(when >= node->time &&
+		      (node->kind != on || when - node->time < DAY));
+}
+
 static enum search_answer match_time(const struct search_node *node,
 				     const struct mail *mail,
 				     enum search_cost cost, struct err *err)
@@ -135,12 +149,11 @@ static enum search_answer match_time(const struct search_node *node,
 	case SEARCH_SAVED_SINCE:
 		if (saved == 0)
 			return SEARCH_NO;
-		return match_day(local_day(saved), node->time,
-				 SEARCH_SAVED_BEFORE, SEARCH_SAVED_ON,
-				 node->kind);
+		return match_date(node, saved, local_day(saved),
+				  SEARCH_SAVED_BEFORE, SEARCH_SAVED_ON);
 	default:
-		return match_day(local_day(received), node->time, SEARCH_BEFORE,
-				 SEARCH_ON, node->kind);
+		return match_date(node, received, local_day(received),
+				  SEARCH_BEFORE, SEARCH_ON);
 	}
 }
 
@@ -253,10 +266,12 @@ static enum search_answer match_sent(const struct search_node *node,
 		return SEARCH_FAILED;
 	if (got == 0)
 		return SEARCH_LATER;
+	/* One without a date is as old as can be, as with Dovecot. */
 	if (!value.has_date)
-		return SEARCH_NO;
-	return match_day(day_of(value.date + value.zone * 60), node->time,
-			 SEARCH_SENT_BEFORE, SEARCH_SENT_ON, node->kind);
+		value.date = value.zone = 0;
+	return match_date(node, value.date,
+			  day_of(value.date + value.zone * 60),
+			  SEARCH_SENT_BEFORE, SEARCH_SENT_ON);
 }
 
 /* text */

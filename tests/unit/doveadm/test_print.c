@@ -67,6 +67,41 @@ static void test_each_form_is_as_in_dovecot(void **state)
 	       "uid is 5000\nquota_rule is *:storage=1G\n");
 }
 
+static void in_pieces(struct printer *printer)
+{
+	static const char text[] = "a\n\xc3\xbc\xe2\x82\xac\"\xff\xc3";
+
+	print_column(printer, "uid", "uid", 0);
+	print_column(printer, "text", "text", 0);
+	print_column(printer, "seq", "seq", 0);
+	for (unsigned row = 1; row <= 2; row++) {
+		print_number(printer, row);
+		for (size_t i = 0; row == 1 && i < sizeof(text) - 1; i++)
+			print_piece(printer, text + i, 1);
+		print_piece_end(printer);
+		print_number(printer, row);
+	}
+}
+
+static void test_long_values_come_in_pieces(void **state)
+{
+	(void)state;
+	expect("flow", in_pieces,
+	       "uid=1 text=a\n\xc3\xbc\xe2\x82\xac\"\xff\xc3 seq=1\n"
+	       "uid=2 text= seq=2\n");
+	expect("pager", in_pieces,
+	       "uid: 1\ntext:\na\n\xc3\xbc\xe2\x82\xac\"\xff\xc3seq: 1\n\f\n"
+	       "uid: 2\ntext:\nseq: 2\n");
+	expect("tab", in_pieces,
+	       "uid\ttext\tseq\n"
+	       "1\ta\n\xc3\xbc\xe2\x82\xac\"\xff\xc3\t\t1\n"
+	       "2\t\t2\n");
+	expect("json", in_pieces,
+	       "[{\"uid\":\"1\",\"text\":\"a\\n\xc3\xbc\xe2\x82\xac"
+	       "\\\"\\ufffd\\ufffd\",\"seq\":\"1\"},"
+	       "{\"uid\":\"2\",\"text\":\"\",\"seq\":\"2\"}]");
+}
+
 static void no_rows(struct printer *printer)
 {
 	print_column(printer, "username", "username", 0);
@@ -232,6 +267,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_form_is_as_in_dovecot),
+		cmocka_unit_test(test_long_values_come_in_pieces),
 		cmocka_unit_test(test_titles_are_shown_without_rows),
 		cmocka_unit_test(
 			test_a_table_keeps_the_widths_of_its_first_rows),

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/fetch_field.c - the names of fields, and the short ones.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/fetch.h"
+#include "doveadm/print.h"
+#include "mime/date.h"
+#include "mime/header.h"
+#include "storage/storage.h"
+
+enum { FLAGS_MAX = 65536, PATH_MAX_LEN = 100, HEADER_MAX = 1 << 20 };
+
+static int user(const struct fetch *fetch, const struct fetch_field *field,
+		struct err *err)
+{
+	(void)field;
+	(void)err;
+	print_value(fetch->printer, user_name(fetch->user));
+	return 0;
+}
+
+static int mailbox(const struct fetch *fetch, const struct fetch_field *field,
+		   struct err *err)
+{
+	(void)field;
+	(void)err;
+	print_value(fetch->printer, mailbox_name(fetch->box));
+	return 0;
+}
+
+static int mailbox_guid(const struct fetch *fetch,
+			const struct fetch_field *field, struct err *err)
+{
+	(void)field;
+	(void)err;
+	print_value(fetch->printer, fetch->mailbox_guid);
+	return 0;
+}
+
+static int seq(const struct fetch *fetch, const struct fetch_field *field,
+	       struct err *err)
+{
+	(void)field;
+	(void)err;
+	print_number(fetch->printer, fetch->mail->seq);
+	return 0;
+}
+
+static int uid(const struct fetch *fetch, const struct fetch_field *field,
+	       struct err *err)
+{
+	(void)field;
+	(void)err;
+	print_number(fetch->printer, fetch->mail->uid);
+	return 0;
+}
+
+static int modseq(const struct fetch *fetch, const struct fetch_field *field,
+		  struct err *err)
+{
+	(void)field;
+	(void)err;
+	print_number(fetch->printer, fetch->mail->modseq);
+	return 0;
+}
+
+/* The GUID; where it lies is told by the same name. */
+static int guid(const struct fetch *fetch, const struct fetch_field *field,
+		struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "guid");
+	char *text;
+
+	(void)field;
+	if (mail_guid(ctx, fetch->mail, &text, err) < 0)
+		return -1;
+	print_value(fetch->printer, text);
+	return 0;
+}
+
+/* Every mail is stored for itself in the formats there are. */
+static int refcount(const struct fetch *fetch, const struct fetch_field *field,
+		    struct err *err)
+{
+	(void)field;
+	(void)err;
+	print_number(fetch->printer, 1);
+	return 0;
+}
+
+static int flags(const struct fetch *fetch, const struct fetch_field *field,
+		 struct err *err)
+{
+	static const struct {
+		uint8_t bit;
+		const char *name;
+	} names[] = {
+		{MAIL_ANSWERED, "\\Answered "}, {MAIL_FLAGGED, "\\Flagged "},
+		{MAIL_DELETED, "\\Deleted "},   {MAIL_SEEN, "\\Seen "},
+		{MAIL_DRAFT, "\\Draft "},       {MAIL_RECENT, "\\Recent "},
+	};
+	CLEANUP(buf_free) struct buf text = buf_init(FLAGS_MAX);
+	const struct mail *mail = fetch->mail;
+	const char *const *keywords;
+	unsigned count;
+
+	(void)field;
+	(void)err;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if ((mail->flags & names[i].bit) != 0)
+			buf_add(&text, names[i].name);
+	}
+	keywords = mailbox_keywords(fetch->box, &count);
+	for (unsigned i = 0; i < count; i++) {
+		if ((mail->keywords.bits[i / 64] >> i % 64 & 1) != 0 &&
+		    keywords[i] != NULL)
+			buf_printf(&text, "%s ", keywords[i]);
+	}
+	if (text.len > 0)
+		buf_truncate(&text, text.len - 1);
+	print_value(fetch->printer, text.data);
+	return 0;
+}
+
+/* sizes */
+
+static int size_physical(const struct fetch *fetch,
+			 const struct fetch_field *field, struct err *err)
+{
+	uint64_t octets;
+
+	(void)field;
+	if (mail_size_physical(fetch->mail, &octets, err) < 0)
+		return -1;
+	print_number(fetch->printer, octets);
+	return 0;
+}
+
+static int size_virtual(const struct fetch *fetch,
+			const struct fetch_field *field, struct err *err)
+{
+	uint64_t octets;
+
+	(void)field;
+	if (mail_size(fetch->mail, &octets, err) < 0)
+		return -1;
+	print_number(fetch->printer, octets);
+	return 0;
+}
+
+/* dates */
+
+static void print_date(const struct fetch *fetch, int64_t when,
+		       const char *zone)
+{
+	char text[64] = "", whole[96];
+	time_t t = (time_t)when;
+	struct tm tm;
+
+	if (localtime_r(&t, &tm) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(whole, sizeof(whole), "%s%s", text, zone);
+	print_value(fetch->printer, whole);
+}
+
+/* received, saved: as text or as a number */
+static int print_time(const struct fetch *fetch, bool saved, bool number,
+		      struct err *err)
+{
+	int64_t received, saved_at, when;
+
+	if (mail_times(fetch->mail, &received, &saved_at, err) < 0)
+		return -1;
+	when = saved ? saved_at : received;
+	if (number)
+		print_number(fetch->printer,
+			     when > 0 ? (unsigned long long)when : 0);
+	else
+		print_date(fetch, when, "");
+	return 0;
+}
+
+static int date_received(const struct fetch *fetch,
+			 const struct fetch_field *field, struct err *err)
+{
+	(void)field;
+	return print_time(fetch, false, false, err);
+}
+
+static int date_saved(const struct fetch *fetch,
+		      const struct fetch_field *field, struct err *err)
+{
+	(void)field;
+	return print_time(fetch, true, false, err);
+}
+
+static int date_received_unix(const struct fetch *fetch,
+			      const struct fetch_field *field, struct err *err)
+{
+	(void)field;
+	return print_time(fetch, false, true, err);
+}
+
+static int date_saved_unix(const struct fetch *fetch,
+			   const struct fetch_field *field, struct err *err)
+{
+	(void)field;
+	return print_time(fetch, true, true, err);
+}
+
+/* Of the Date: field; 1970 if there is none that makes sense. */
+static int get_sent(const struct fetch *fetch, time_t *utc_out, int *zone_out,
+		    struct err *err)
+{
+	static const char *const fields[] = {"date", NULL};
+	const struct section section = {.kind = SECTION_HEADER_FIELDS,
+					.fields = fields};
+	CLEANUP(buf_free) struct buf block = buf_init(HEADER_MAX);
+	struct header_field found;
+
+	if (mail_header_fields(fetch->mail, &section, &block, err) < 0)
+		return -1;
+	if (!header_find(str_n(block.data, block.len), "date", &found) ||
+	    !date_parse(found.value, utc_out, zone_out))
+		*utc_out = *zone_out = 0;
+	return 0;
+}
+
+static int date_sent(const struct fetch *fetch, const struct fetch_field *field,
+		     struct err *err)
+{
+	char zone_text[16];
+	unsigned minutes;
+	time_t utc;
+	int zone;
+
+	(void)field;
+	if (get_sent(fetch, &utc, &zone, err) < 0)
+		return -1;
+	minutes = (unsigned)(zone < 0 ? -zone : zone) % (100 * 60);
+	snprintf(zone_text, sizeof(zone_text), " (%c%02u%02u)",
+		 zone < 0 ? '-' : '+', minutes / 60, minutes % 60);
+	print_date(fetch, utc, zone_text);
+	return 0;
+}
+
+static int date_sent_unix(const struct fetch *fetch,
+			  const struct fetch_field *field, struct err *err)
+{
+	time_t utc;
+	int zone;
+
+	(void)field;
+	if (get_sent(fetch, &utc, &zone, err) < 0)
+		return -1;
+	print_number(fetch->printer, utc > 0 ? (unsigned long long)utc : 0);
+	return 0;
+}
+
+/* IMAP's */
+
+/* Without the parentheses around it. */
+static void print_inside(const struct fetch *fetch, struct str text)
+{
+	char *copy;
+
+	if (text.len >= 2)
+		text = str_n(text.data + 1, text.len - 2);
+	copy = mem_strndup(NULL, text.data, text.len);
+	print_value(fetch->printer, copy);
+	mem_free(copy);
+}
+
+static int imap_envelope(const struct fetch *fetch,
+			 const struct fetch_field *field, struct err *err)
+{
+	struct str text;
+
+	(void)field;
+	if (mail_envelope(fetch->mail, &text, err) < 0)
+		return -1;
+	print_inside(fetch, text);
+	return 0;
+}
+
+static int imap_body(const struct fetch *fetch, const struct fetch_field *field,
+		     struct err *err)
+{
+	struct str text;
+
+	(void)field;
+	if (mail_body_structure(fetch->mail, false, &text, err) < 0)
+		return -1;
+	print_inside(fetch, text);
+	return 0;
+}
+
+static int imap_body_structure(const struct fetch *fetch,
+			       const struct fetch_field *field, struct err *err)
+{
+	struct str text;
+
+	(void)field;
+	if (mail_body_structure(fetch->mail, true, &text, err) < 0)
+		return -1;
+	print_inside(fetch, text);
+	return 0;
+}
+
+/* names */
+
+static const struct fetch_field fields[] = {
+	{"user", user, false, NULL, NULL, {0}, false},
+	{"mailbox", mailbox, false, NULL, NULL, {0}, false},
+	{"mailbox-guid", mailbox_guid, false, NULL, NULL, {0}, false},
+	{"seq", seq, false, NULL, NULL, {0}, false},
+	{"uid", uid, false, NULL, NULL, {0}, false},
+	{"guid", guid, false, NULL, NULL, {0}, false},
+	{"flags", flags, false, NULL, NULL, {0}, false},
+	{"modseq", modseq, false, NULL, NULL, {0}, false},
+	{"hdr", fetch_hdr, true, NULL, NULL, {0}, false},
+	{"body", fetch_body, true, NULL, NULL, {0}, false},
+	{"text", fetch_text, true, NULL, NULL, {0}, false},
+	{"text.utf8", fetch_utf8, true, NULL, NULL, {0}, false},
+	{"size.physical", size_physical, false, NULL, NULL, {0}, false},
+	{"size.virtual", size_virtual, false, NULL, NULL, {0}, false},
+	{"date.received", date_received, false, NULL, NULL, {0}, false},
+	{"date.sent", date_sent, false, NULL, NULL, {0}, false},
+	{"date.saved", date_saved, false, NULL, NULL, {0}, false},
+	{"date.received.unixtime",
+	 date_received_unix,
+	 false,
+	 NULL,
+	 NULL,
+	 {0},
+	 false},
+	{"date.sent.unixtime", date_sent_unix, false, NULL, NULL, {0}, false},
+	{"date.saved.unixtime", date_saved_unix, false, NULL, NULL, {0}, false},
+	{"imap.envelope", imap_envelope, false, NULL, NULL, {0}, false},
+	{"imap.body", imap_body, false, NULL, NULL, {0}, false},
+	{"imap.bodystructure",
+	 imap_body_structure,
+	 false,
+	 NULL,
+	 NULL,
+	 {0},
+	 false},
+	{"refcount", refcount, false, NULL, NULL, {0}, false},
+	{"storageid", guid, false, NULL, NULL, {0}, false},
+};
+
+enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };
+
+void fetch_fields_show(void)
+{
+	fputs("Available fetch fields: hdr.<name> body.<section> "
+	      "binary.<section>",
+	      stderr);
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		fprintf(stderr, " %s", fields[i].name);
+	fputc('\n', stderr);
+}
+
+/* "subject.utf8" */
+static int parse_header(const void *ctx, const char *name,
+			struct fetch_field *out, struct err *err)
+{
+	size_t len = strcspn(name, ".");
+
+	out->print = fetch_header;
+	out->header = mem_strndup(ctx, name, len);
+	if (name[len] == '\0')
+		return 0;
+	out->filter = mem_strdup(ctx, name + len + 1);
+	if (!fetch_filter_known(out->filter))
+		return err_set(err, ERR_INVALID, "Unknown header filter: %s",
+			       out->filter);
+	return 0;
+}
+
+static bool section_word(const char *word, bool part, struct section *out)
+{
+	if (word[0] == '\0')
+		out->kind = SECTION_ALL;
+	else if (strcmp(word, "header") == 0)
+		out->kind = SECTION_HEADER;
+	else if (strcmp(word, "text") == 0)
+		out->kind = SECTION_TEXT;
+	else if (strcmp(word, "mime") == 0 && part)
+		out->kind = SECTION_MIME;
+	else
+		return false;
+	return true;
+}
+
+/* "1.2.header", "text", "" */
+static bool parse_section(const void *ctx, const char *text,
+			  struct section *out)
+{
+	uint32_t *path = mem_array(ctx, uint32_t, PATH_MAX_LEN);
+	struct str rest = str_of(text), word;
+
+	out->path = path;
+	while (rest.len > 0 && rest.data[0] >= '0' && rest.data[0] <= '9') {
+		if (out->path_len == PATH_MAX_LEN ||
+		    !str_split(&rest, '.', &word) ||
+		    !str_to_u32(word, &path[out->path_len++]))
+			return false;
+	}
+	return section_word(rest.data != NULL ? rest.data : "",
+			    out->path_len > 0, out);
+}
+
+int fetch_field_parse(const void *ctx, const char *word,
+		      struct fetch_field *out, struct err *err)
+{
+	const char *section = NULL;
+
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		if (strcmp(word, fields[i].name) == 0) {
+			*out = fields[i];
+			return 0;
+		}
+	}
+	*out = (struct fetch_field){.name = word};
+	if (strncmp(word, "hdr.", 4) == 0)
+		return parse_header(ctx, word + 4, out, err);
+	if (strncmp(word, "body.", 5) == 0)
+		section = word + 5;
+	else if (strncmp(word, "binary.", 7) == 0)
+		section = word + 7;
+	if (section == NULL) {
+		fetch_fields_show();
+		return err_set(err, ERR_INVALID, "Unknown fetch field: %s",
+			       word);
+	}
+	out->print = fetch_section;
+	out->pieces = true;
+	out->binary = word[1] == 'i';
+	if (parse_section(ctx, section, &out->section))
+		return 0;
+	fetch_fields_show();
+	return err_set(err, ERR_INVALID, "Unknown fetch section: %s", section);
+}

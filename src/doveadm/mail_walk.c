@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "doveadm/mail_walk.h"
+
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/query.h"
+#include "storage/storage.h"
+
+int mail_query(struct doveadm *adm, int argc, char **argv, struct query **out)
+{
+	struct err err;
+
+	if (argc == 0)
+		return usage_command(adm->command);
+	if (query_parse(adm->ctx, argc, argv, time(NULL), out, &err) < 0)
+		return give_up("%s", err.text);
+	return EX_OK;
+}
+
+int mail_query_guarded(struct doveadm *adm, int argc, char **argv,
+		       struct query **out)
+{
+	int status = mail_query(adm, argc, argv, out);
+	struct err err;
+
+	if (status != EX_OK)
+		return status;
+	if (query_guard(*out, adm->command->name, &err) == 0)
+		return EX_OK;
+	give_up("%s", err.text);
+	return EX_USAGE;
+}
+
+static char separator_of(struct user *user, const char *name)
+{
+	const struct namespace *space = namespace_find(user, name);
+
+	return space != NULL ? space->separator : '/';
+}
+
+static int search_box(struct user *user, const struct mail_walk *walk,
+		      struct mailbox *box, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "search");
+	struct mailbox_status status;
+	struct query_box about = {.name = mailbox_name(box)};
+	struct search_node *root;
+	struct search *search;
+	int done;
+
+	if (mailbox_get_status(box, &status, err) < 0)
+		return -1;
+	about.separator = separator_of(user, about.name);
+	memcpy(about.guid, status.guid, sizeof(about.guid));
+	about.messages = status.messages;
+	about.last_uid = mailbox_uid_of(box, status.messages);
+	root = query_bind(ctx, walk->query, &about);
+	if (root == NULL || status.messages == 0)
+		return EX_OK;
+	search = search_begin(ctx, box, root);
+	do {
+		done = search_run(search, UINT_MAX, err);
+	} while (done == 0);
+	if (done < 0)
+		return -1;
+	if (search_result(search)->count == 0)
+		return EX_OK;
+	return walk->fn(walk->ctx, box, search_result(search));
+}
+
+static int failed(const struct mail_walk *walk, const char *name,
+		  const struct err *err)
+{
+	if (err->code != ERR_NOT_FOUND)
+		log_error("Syncing mailbox %s failed: %s", name, err->text);
+	else if (walk->before == NULL)
+		return EX_OK;
+	else
+		log_error("%s%s%s%s", walk->before, name, walk->after,
+			  err->text);
+	return status_of(err);
+}
+
+static int one_box(struct user *user, const struct mail_walk *walk,
+		   const char *name)
+{
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	struct err err;
+	int status;
+
+	if (mailbox_open(user, name, walk->open_flags, &box, &err) < 0)
+		return failed(walk, name, &err);
+	status = search_box(user, walk, box, &err);
+	if (status >= 0)
+		return status;
+	log_error("Searching mailbox %s failed: %s", name, err.text);
+	return status_of(&err);
+}
+
+int mail_walk(struct user *user, const struct mail_walk *walk)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "walk");
+	const char *only = query_mailbox(walk->query);
+	struct list_entry *entries;
+	int status = EX_OK;
+	size_t count;
+	struct err err;
+
+	if (only != NULL)
+		return one_box(user, walk, only);
+	if (mailbox_list(ctx, user, query_patterns(ctx, walk->query), 0,
+			 &entries, &count, &err) < 0) {
+		log_error("Listing mailboxes failed: %s", err.text);
+		return status_of(&err);
+	}
+	for (size_t i = 0; i < count; i++) {
+		int result;
+
+		if ((entries[i].flags & (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) !=
+		    0)
+			continue;
+		result = one_box(user, walk, entries[i].name);
+		if (status == EX_OK)
+			status = result;
+	}
+	return status;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/mail_walk.h - the mails that a search query finds, mailbox after
+ * mailbox.
+ */
+#ifndef DOVEADM_MAIL_WALK_H
+#define DOVEADM_MAIL_WALK_H
+
+struct doveadm;
+struct mailbox;
+struct query;
+struct range_set;
+struct user;
+
+struct mail_walk {
+	const struct query *query;
+	unsigned open_flags; /* of mailbox_open() */
+	/* What is told of a mailbox that is missing: both around its name, the
+	 * reason behind; NULL: it has no mails, then. */
+	const char *before, *after;
+	/* Called for each mailbox with mails that match, by their numbers;
+	 * returns an exit status. */
+	int (*fn)(void *ctx, struct mailbox *box, const struct range_set *seqs);
+	void *ctx;
+};
+
+/* Words of a command line to a query, child of the run; complains and returns a
+ * status that is not 0. */
+int mail_query(struct doveadm *adm, int argc, char **argv, struct query **out);
+/* The same, for commands that destroy. */
+int mail_query_guarded(struct doveadm *adm, int argc, char **argv,
+		       struct query **out);
+
+/* Returns the first status that is not 0; the other mailboxes are done all the
+ * same. */
+int mail_walk(struct user *user, const struct mail_walk *walk);
+
+#endif

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""doveadm's commands on mails: the same command lines (doveadm_lines.txt) by
+Debian's doveadm and by ours on two copies of the same Maildir must give the
+same output and exit codes."""
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from conftest import PREFIX, ROOT, mail_owner
+
+LINES = Path(__file__).with_name("doveadm_lines.txt").read_text(encoding="utf-8")
+DOVECOT = "/usr/bin/doveadm"
+CONFIG = """\
+base_dir = {dir}/run
+state_dir = {dir}/run
+mail_location = maildir:~/Maildir
+log_path = /dev/stderr
+first_valid_uid = 1
+ssl = no
+protocols = imap
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+"""
+
+MAILS = {
+    1: b"From: Alice <alice@x.example>\nTo: bob@y.example\nCc: carol@z.example\nSubject: First mail\n"
+       b"Message-ID: <1@x>\nDate: Mon, 02 Mar 2020 10:11:12 +0100\nX-Thing: a\nX-Thing: b\n\n"
+       b"Hello body one\nneedle\n",
+    2: b"From: Bob <bob@y.example>\nTo: alice@x.example\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= an alle\n"
+       b"Message-ID: <2@x>\nDate: Tue, 03 Mar 2020 23:59:59 -0500\nMIME-Version: 1.0\n"
+       b"Content-Type: multipart/alternative; boundary=\"b1\"\n\n--b1\n"
+       b"Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n"
+       b"Gr=FC=DFe aus M=FCnchen\n--b1\nContent-Type: text/html\n\n<p>Hallo</p>\n--b1--\n",
+    3: b"From: carol@z.example\nBcc: dave@w.example\nSubject: third\n with folded\nMessage-ID: <1@x>\n\n"
+       b"body three\n" + b"x" * 70 + b"\n",
+    4: b"From: x@y\nDate: Fri, 01 Jan 2021 00:00:00 +0000\nSubject: big\nMessage-ID: <4@x>\n\n"
+       + b"".join(b"line %d of the large mail\n" % i for i in range(100)),
+    5: b"From: r@y\nDate: rubbish\nSubject: attached\nMIME-Version: 1.0\n"
+       b"Content-Type: multipart/mixed; boundary=mm\n\npre\n--mm\nContent-Type: text/plain\n\ntext part\n"
+       b"--mm\nContent-Type: message/rfc822\n\nFrom: inner@x\nSubject: inner\n\ninner body\n--mm\n"
+       b"Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n"
+       b"Content-Disposition: attachment; filename=a.bin\n\nAAECAwQ=\n--mm--\n",
+    6: b"Subject: no from\n\n",
+    7: b"Received: from a (b [1.2.3.4])\r\n\tby c with ESMTP id 1;\r\n\tMon, 2 Mar 2020 10:11:12 +0100\r\n"
+       b"From: =?iso-8859-1?q?J=F6rg?= <j@x>, =?utf-8?b?w4RubmE=?= <anna@y>\r\n"
+       b"To: grp: a@b, c@d;, \"Q, N\" <q@n>\r\nSubject: x\r\nContent-Type: text/plain;\r\n"
+       b" charset=iso-8859-1\r\nContent-Transfer-Encoding: base64\r\n\r\nR3L832UKenfpaQo=\r\n",
+    8: b"Received: from a\r\nFrom: =?iso-8859-1?q?J=F6rg?= <j@x>\r\nMessage-ID: <8@x>\r\nSubject: crlf\r\n"
+       b"Content-Type: text/plain; charset=koi8-r\r\n\r\n\xcf\xd4 one\r\ntwo\r\n",
+}
+# Mail, flags, time, whether it is new.
+BOXES = {
+    "": [(1, "S", 1583140000, 0), (2, "FSa", 1583290000, 0), (3, "", 1583390000, 0),
+         (4, "RST", 1609459200, 0), (5, "Dab", 1620000000, 0), (6, "", 1630000000, 1),
+         (7, "FRSTDa", 1640000000, 0), (8, "F", 1640000001, 0)],
+    ".Work": [(1, "S", 1583140000, 0), (3, "", 1583390000, 0), (3, "", 1583390001, 0)],
+    ".Work.Sub": [(4, "", 1609459200, 0)],
+    ".Trash": [(2, "T", 1609459200, 0), (6, "", 1630000000, 0)],
+    ".Entw&APw-rfe": [],
+}
+
+
+def write_box(path, mails, validity):
+    for sub in ("cur", "new", "tmp"):
+        (path / sub).mkdir(parents=True)
+    uidlist = f"3 V{validity} N{len(mails) + 1} G{validity:032x}\n"
+    for uid, (number, flags, when, new) in enumerate(mails, 1):
+        text = MAILS[number]
+        virtual = len(text) + len(re.findall(rb"(?<!\r)\n", text))
+        base = f"{when}.M{uid}P1.host,S={len(text)},W={virtual}"
+        file = path / ("new" if new else "cur") / (base if new else f"{base}:2,{flags}")
+        file.write_bytes(text)
+        os.utime(file, (when, when))
+        uidlist += f"{uid} :{base}\n"
+    (path / "dovecot-uidlist").write_text(uidlist, encoding="utf-8")
+
+
+class Home:
+    """A user's mail with one of the two programs."""
+
+    def __init__(self, path, program):
+        self.path, self.program = path, program
+        self.reset()
+
+    def reset(self):
+        """All as it was."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        root = self.path / "Maildir"
+        for i, (name, mails) in enumerate(BOXES.items(), 1):
+            write_box(root / name, mails, 1000000000 + i)
+            if name:
+                (root / name / "maildirfolder").touch()
+        (root / "dovecot-keywords").write_text("0 $Forwarded\n1 work\n", encoding="utf-8")
+        (root / "subscriptions").write_text("V\t2\n\nWork\nTrash\n", encoding="utf-8")
+        (self.path / "conf").write_text(CONFIG.format(dir=self.path), encoding="utf-8")
+        if ROOT:
+            for at in [self.path, *self.path.rglob("*")]:
+                os.chown(at, *mail_owner())
+
+    def run(self, *args, stdin=None, env=None):
+        """Exit code, output and errors of one run, as the user."""
+        uid, gid = mail_owner()
+        become = {"user": uid, "group": gid, "extra_groups": []} if ROOT else {}
+        done = subprocess.run(
+            [self.program, "-c", str(self.path / "conf"), *map(str, args)], capture_output=True, check=False,
+            input=stdin, timeout=60, cwd="/", **become,
+            env={"PATH": "/usr/bin:/bin", "USER": "alice", "HOME": str(self.path), "TZ": "UTC", **(env or {}),
+                 **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}})
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+    def seen(self, line, **kwargs):
+        """What must be the same for both."""
+        status, out, errors = self.run(*shlex.split(line), **kwargs)
+        return status, tidy(out.replace(str(self.path), "HOME")), tidy(errors.replace(str(self.path), "HOME"))
+
+
+def tidy(text):
+    """Without what differs for a reason: mailboxes come in another order; we have -F in usages and no
+    name before Fatal; and we show fewer fields."""
+    text = text.replace("|-F <file>", "").replace("doveadm(alice): Fatal", "Fatal")
+    text = re.sub(r" (body\.(preview|snippet)|pop3\.\w+)", "", text)
+    if re.fullmatch(r"([0-9a-f]{32} \d+\n)*", text):
+        text = "".join(sorted(text.splitlines(True)))
+    return text
+
+
+@pytest.fixture
+def homes(tmp_path):
+    """Debian's, then ours."""
+    if not os.path.exists(DOVECOT):
+        pytest.skip("needs Debian's doveadm")
+    for at in [tmp_path, *tmp_path.parents]:
+        if at.stat().st_mode & 0o005 != 0o005 and ROOT:
+            os.chmod(at, at.stat().st_mode | 0o055)
+    return Home(tmp_path / "dovecot", DOVECOT), Home(tmp_path / "dovetail", f"{PREFIX}/bin/doveadm")
+
+
+def section(name):
+    """The lines below [name] in the table."""
+    found = re.search(rf"^\[{name}\]\n(.*?)(?=^\[|\Z)", LINES, re.M | re.S)
+    return [line for line in found[1].splitlines() if line and not line.startswith("#")]
+
+
+def different(homes, line):
+    theirs, ours = (home.seen(line) for home in homes)
+    return None if theirs == ours else f"{line}\n  dovecot:  {theirs}\n  dovetail: {ours}"
+
+
+def test_reading_commands_do_the_same(homes):
+    lines = section("read")
+    assert len(lines) > 200
+    for home in homes:  # make the indexes once
+        home.run("search", "all")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = [text for text in pool.map(lambda line: different(homes, line), lines) if text]
+    assert not found, "\n".join(found)
+
+
+def test_dates_are_those_of_the_local_zone(homes):
+    for line in ("fetch 'uid date.received date.sent' mailbox INBOX all", "search mailbox INBOX on 2020-03-03",
+                 "search mailbox INBOX since 2020-03-04", "search mailbox INBOX senton 2020-03-03"):
+        theirs, ours = (home.seen(line, env={"TZ": "America/New_York"}) for home in homes)
+        assert theirs == ours
+
+
+def test_a_lone_star_is_the_last_mail(homes):
+    """As documented; Debian's finds nothing."""
+    guid = f"{1000000001:032x}"
+    assert homes[1].run("search", "mailbox", "INBOX", "uid", "*") == (0, f"{guid} 8\n", "")
+
+
+def test_mixing_and_with_or_is_refused(homes):
+    status, _, errors = homes[1].run("search", "mailbox", "INBOX", "seen", "or", "flagged")
+    assert (status, errors) == (75, "Fatal: Use parenthesis when mixing ANDs and ORs\n")

@@ -36,10 +36,28 @@ int cmd_pw(struct doveadm *adm, int argc, char **argv);
 int cmd_config(struct doveadm *adm, int argc, char **argv);
 int cmd_exec(struct doveadm *adm, int argc, char **argv);
 int cmd_help(struct doveadm *adm, int argc, char **argv);
+/* expunge.c, flags.c, copy.c, save.c, import.c */
+int cmd_expunge(struct doveadm *adm, int argc, char **argv);
+int cmd_deduplicate(struct doveadm *adm, int argc, char **argv);
+int cmd_flags_add(struct doveadm *adm, int argc, char **argv);
+int cmd_flags_remove(struct doveadm *adm, int argc, char **argv);
+int cmd_flags_replace(struct doveadm *adm, int argc, char **argv);
+int cmd_copy(struct doveadm *adm, int argc, char **argv);
+int cmd_move(struct doveadm *adm, int argc, char **argv);
+int cmd_save(struct doveadm *adm, int argc, char **argv);
+int cmd_import(struct doveadm *adm, int argc, char **argv);
+/* resync.c */
+int cmd_force_resync(struct doveadm *adm, int argc, char **argv);
+int cmd_index(struct doveadm *adm, int argc, char **argv);
+/* dump.c */
+int cmd_dump(struct doveadm *adm, int argc, char **argv);
 /* search.c, fetch.c */
 int cmd_search(struct doveadm *adm, int argc, char **argv);
 int cmd_fetch(struct doveadm *adm, int argc, char **argv);
-/* mailbox.c, mailbox_list.c, mailbox_status.c */
+/* mailbox.c, mailbox_cache.c, mailbox_list.c, mailbox_status.c */
+int cmd_mailbox_cache_purge(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_cache_remove(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_path(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_create(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_delete(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_list(struct doveadm *adm, int argc, char **argv);

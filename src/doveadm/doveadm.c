@@ -93,8 +93,14 @@ int doveadm_config(struct doveadm *adm, struct err *err)
 		if (config_override(adm->config, adm->overrides[i], err) < 0)
 			return -1;
 	}
-	return config_read(adm->ctx, adm->config, NULL, base_settings,
-			   &adm->settings, err);
+	if (config_read(adm->ctx, adm->config, NULL, base_settings,
+			&adm->settings, err) < 0)
+		return -1;
+	if (adm->instance == NULL ||
+	    strcmp(adm->instance, adm->settings.instance_name) == 0)
+		return 0;
+	return err_set(err, ERR_NOT_FOUND, "Unknown instance name: %s",
+		       adm->instance);
 }
 
 bool doveadm_need_config(struct doveadm *adm)
@@ -103,7 +109,10 @@ bool doveadm_need_config(struct doveadm *adm)
 
 	if (doveadm_config(adm, &err) == 0)
 		return true;
-	give_up("Error reading configuration: %s", err.text);
+	if (err.code == ERR_NOT_FOUND && adm->config != NULL)
+		give_up("%s", err.text);
+	else
+		give_up("Error reading configuration: %s", err.text);
 	return false;
 }
 

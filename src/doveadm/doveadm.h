@@ -29,7 +29,8 @@ struct doveadm {
 	const char *formatter;   /* -f; NULL is the command's own */
 	const char **overrides;  /* -o */
 	unsigned override_count;
-	bool debug, verbose;
+	const char *instance; /* -i; NULL is any */
+	bool debug;
 	const struct command *command;
 	struct config *config; /* NULL until doveadm_config() */
 	struct base_settings settings;

@@ -17,6 +17,7 @@
 #include "doveadm/doveadm.h"
 #include "doveadm/mask.h"
 #include "doveadm/print.h"
+#include "doveadm/progress.h"
 #include "doveadm/user.h"
 #include "service/auth_master.h"
 #include "service/privs.h"
@@ -94,6 +95,21 @@ struct printer *mail_printer(struct doveadm *adm,
 		print_column(printer, "username", "Username",
 			     PRINT_HIDE_TITLE | PRINT_STICKY);
 	return printer;
+}
+
+int mail_account(struct doveadm *adm, const char *name,
+		 const struct account **out, struct err *err)
+{
+	struct auth_request_info info = {.service = "doveadm"};
+	struct account *account;
+
+	if (auth_user_lookup(
+		    adm->ctx,
+		    doveadm_socket(adm, NULL, adm->settings.auth_socket_path),
+		    name, &info, &account, err) < 0)
+		return -1;
+	*out = account;
+	return 0;
 }
 
 /* one user */
@@ -188,9 +204,10 @@ static int run_caller(struct run *run)
 static int run_names(struct run *run, const char *mask,
 		     const char *const *names, size_t count)
 {
-	bool progress = run->adm->verbose && isatty(STDERR_FILENO) != 0;
+	struct progress progress;
 	int status = EX_OK;
 
+	progress_begin(&progress, "Users", count);
 	for (size_t i = 0; i < count; i++) {
 		int result = EX_OK;
 
@@ -198,11 +215,9 @@ static int run_names(struct run *run, const char *mask,
 			result = run_name(run, names[i]);
 		if (status == EX_OK)
 			status = result;
-		if (progress)
-			fprintf(stderr, "\r%zu / %zu", i + 1, count);
+		progress_step(&progress);
 	}
-	if (progress)
-		fputc('\n', stderr);
+	progress_end(&progress);
 	return status;
 }
 

@@ -7,6 +7,7 @@
 #define DOVEADM_MAIL_H
 #include <stdbool.h>
 
+struct account;
 struct doveadm;
 struct err;
 struct printer;
@@ -34,6 +35,9 @@ int mail_options(struct doveadm *adm, struct mail_targets *targets, int *argc,
 struct printer *mail_printer(struct doveadm *adm,
 			     const struct mail_targets *targets,
 			     const char *format);
+/* What auth knows of a user; child of the run. ERR_NOT_FOUND. */
+int mail_account(struct doveadm *adm, const char *name,
+		 const struct account **out, struct err *err);
 /* Call `fn` for each user, with that user's rights; it returns an exit status.
  * `printer` (may be NULL) is told whose rows follow. Returns the first status
  * that is not 0. */

@@ -30,14 +30,14 @@ static int global_options(struct doveadm *adm, int argc, char **argv)
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+c:Df:ko:v", long_options,
+	while ((option = getopt_long(argc, argv, "+c:Df:i:ko:v", long_options,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			adm->config_path = optarg;
 			break;
 		case 'D':
-			adm->debug = adm->verbose = true;
+			adm->debug = true;
 			log_debug_set(true);
 			break;
 		case 'f':
@@ -45,6 +45,9 @@ static int global_options(struct doveadm *adm, int argc, char **argv)
 			break;
 		case 'h':
 			return usage_all();
+		case 'i':
+			adm->instance = optarg;
+			break;
 		case 'k':
 			/* The environment is kept anyway: nothing here runs
 			 * with rights that the caller has not. */
@@ -54,7 +57,7 @@ static int global_options(struct doveadm *adm, int argc, char **argv)
 				return EX_TEMPFAIL;
 			break;
 		case 'v':
-			adm->verbose = true;
+			/* Progress is shown anyway. */
 			break;
 		default:
 			return STATUS_FATAL;

@@ -46,27 +46,23 @@ static pid_t master_pid(struct doveadm *adm)
 	return kill((pid_t)pid, 0) == 0 || errno == EPERM ? (pid_t)pid : 0;
 }
 
+static int not_running(struct doveadm *adm)
+{
+	return give_up("Dovecot is not running (read from %s)",
+		       doveadm_socket(adm, NULL, "master.pid"));
+}
+
 int master_signal(struct doveadm *adm, int number, pid_t *pid_out)
 {
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
 	*pid_out = master_pid(adm);
 	if (*pid_out == 0)
-		return give_up("Dovecot is not running (read from %s)",
-			       doveadm_socket(adm, NULL, "master.pid"));
+		return not_running(adm);
 	if (kill(*pid_out, number) < 0)
 		return give_up("kill(%d, %s) failed: %s", (int)*pid_out,
 			       sigabbrev_np(number), strerror(errno));
 	return EX_OK;
-}
-
-int cmd_reload(struct doveadm *adm, int argc, char **argv)
-{
-	pid_t pid;
-
-	(void)argc;
-	(void)argv;
-	return master_signal(adm, SIGHUP, &pid);
 }
 
 /* A process that its parent has not waited for yet is gone, too. */
@@ -127,6 +123,34 @@ static struct client *connect_master(struct doveadm *adm)
 		return NULL;
 	}
 	return client;
+}
+
+/* The master says whether it took the new configuration. */
+int cmd_reload(struct doveadm *adm, int argc, char **argv)
+{
+	struct client *client;
+	struct str line;
+	struct err err;
+
+	(void)argc;
+	(void)argv;
+	if (!doveadm_need_config(adm))
+		return EX_TEMPFAIL;
+	if (master_pid(adm) == 0)
+		return not_running(adm);
+	client = connect_master(adm);
+	if (client == NULL)
+		return EX_TEMPFAIL;
+	if (client_send(client, "RELOAD\n") < 0)
+		return give_up("write(master): %s", strerror(errno));
+	/* Its greeting was read before. */
+	if (client_line(client, &line, &err) < 0)
+		return give_up("%s", err.text);
+	if (str_is(line, "+"))
+		return EX_OK;
+	return give_up("The configuration was not reloaded: %s",
+		       line.len > 2 ? line_word(adm->ctx, line, 1)
+				    : "see the log");
 }
 
 /* rows */

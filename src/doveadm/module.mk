@@ -4,18 +4,26 @@ doveadm_SOURCES = \
 	src/doveadm/auth.c \
 	src/doveadm/client.c src/doveadm/client.h \
 	src/doveadm/commands.c src/doveadm/commands.h \
+	src/doveadm/copy.c \
 	src/doveadm/doveadm.c src/doveadm/doveadm.h \
+	src/doveadm/dump.c src/doveadm/dump.h \
+	src/doveadm/dump_control.c \
+	src/doveadm/dump_index.c \
 	src/doveadm/exec.c \
+	src/doveadm/expunge.c \
 	src/doveadm/fetch.c src/doveadm/fetch.h \
 	src/doveadm/fetch_field.c \
 	src/doveadm/fetch_header.c \
 	src/doveadm/fetch_text.c \
 	src/doveadm/fetch_utf8.c \
+	src/doveadm/flags.c \
+	src/doveadm/import.c \
 	src/doveadm/log.c \
 	src/doveadm/log_search.c src/doveadm/log_search.h \
 	src/doveadm/mail.c src/doveadm/mail.h \
 	src/doveadm/mail_walk.c src/doveadm/mail_walk.h \
 	src/doveadm/mailbox.c \
+	src/doveadm/mailbox_cache.c \
 	src/doveadm/mailbox_list.c \
 	src/doveadm/mailbox_status.c \
 	src/doveadm/main.c \
@@ -26,10 +34,13 @@ doveadm_SOURCES = \
 	src/doveadm/print_internal.h \
 	src/doveadm/print_json.c \
 	src/doveadm/print_table.c \
+	src/doveadm/progress.c src/doveadm/progress.h \
 	src/doveadm/pw.c \
 	src/doveadm/query.c src/doveadm/query.h \
 	src/doveadm/query_bind.c \
 	src/doveadm/query_value.c src/doveadm/query_value.h \
+	src/doveadm/resync.c \
+	src/doveadm/save.c \
 	src/doveadm/search.c \
 	src/doveadm/user.c src/doveadm/user.h \
 	src/doveadm/who.c
@@ -44,6 +55,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/doveadm/test_client \
 	tests/unit/doveadm/test_print \
+	tests/unit/doveadm/test_progress \
 	tests/unit/doveadm/test_query
 tests_unit_doveadm_test_client_SOURCES = \
 	tests/unit/doveadm/test_client.c \
@@ -54,6 +66,9 @@ tests_unit_doveadm_test_print_SOURCES = \
 	src/doveadm/print.c src/doveadm/print_json.c \
 	src/doveadm/print_table.c
 tests_unit_doveadm_test_print_LDADD = $(CMOCKA_LIBS) $(LIB_CONFIG)
+tests_unit_doveadm_test_progress_SOURCES = \
+	tests/unit/doveadm/test_progress.c src/doveadm/progress.c
+tests_unit_doveadm_test_progress_LDADD = $(CMOCKA_LIBS) $(LIB_CONFIG)
 tests_unit_doveadm_test_query_SOURCES = \
 	tests/unit/doveadm/test_query.c $(QUERY_SOURCES)
 tests_unit_doveadm_test_query_LDADD = $(CMOCKA_LIBS) $(LIB_STORAGE) \

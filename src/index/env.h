@@ -50,6 +50,7 @@ struct index {
 	uint64_t settle_txn, settle_since;
 	volatile bool damaged; /* by what a call has seen */
 	bool memory;
+	bool look; /* index_open_look(): read, make and mend nothing */
 };
 
 enum { CHUNK_UIDS = 4096, CHUNK_SIZE = CHUNK_UIDS / 8 };
@@ -186,6 +187,10 @@ int table_clear(struct index_txn *txn, enum table table, struct str prefix,
 void changes_add(struct txn_box *box, uint32_t uid);
 void changes_add_expunge(struct txn_box *box, uint32_t uid);
 int changes_flush(struct index_txn *txn, struct txn_box *box, struct err *err);
+
+/* record.c: add (sign 1) or take away (-1) what a record counts */
+void record_count(struct index_box *box, const struct index_record *record,
+		  int sign);
 
 /* uids.c: the bitmap of UIDs */
 

@@ -219,4 +219,17 @@ int index_cache_copy(struct index_txn *txn, uint32_t from_box,
 		     uint32_t from_uid, uint32_t to_box, uint32_t to_uid,
 		     struct err *err);
 
+/* Forget what was learnt of a message. */
+int index_cache_remove(struct index_txn *txn, uint32_t box, uint32_t uid,
+		       struct err *err);
+/* And of those that are gone, should there be any; how many those were. */
+int index_cache_purge(struct index_txn *txn, uint32_t box, unsigned *purged_out,
+		      struct err *err);
+
+/* mending */
+
+/* Count the records of a mailbox, and write its counts if they were others. */
+int index_box_recount(struct index_txn *txn, uint32_t box, bool *changed_out,
+		      struct err *err);
+
 #endif

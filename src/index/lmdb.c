@@ -146,7 +146,8 @@ static int env_setup(struct index *index, size_t map_size)
 	mdb_env_set_maxdbs(index->env, TABLES);
 	mdb_env_set_maxreaders(index->env, READERS_MAX);
 	mdb_env_set_mapsize(index->env, map_size);
-	return mdb_env_open(index->env, index->dir, MDB_NOSYNC | MDB_NOTLS,
+	return mdb_env_open(index->env, index->dir,
+			    MDB_NOTLS | (index->look ? MDB_RDONLY : MDB_NOSYNC),
 			    index->mode);
 }
 

@@ -7,17 +7,22 @@ libindex_a_SOURCES = \
 	src/index/bytes.h \
 	src/index/cache.c \
 	src/index/change.c \
+	src/index/check.c \
 	src/index/clean.c \
 	src/index/env.h \
 	src/index/index.c src/index/index.h \
 	src/index/lmdb.c \
 	src/index/record.c \
 	src/index/txn.c \
-	src/index/uids.c
+	src/index/uids.c \
+	src/index/walk.c src/index/walk.h
 
 if HAVE_CMOCKA
 index_fixture = tests/unit/index/fixture.c tests/unit/index/fixture.h
-check_PROGRAMS += tests/unit/index/test_clean
+check_PROGRAMS += tests/unit/index/test_clean tests/unit/index/test_walk
+tests_unit_index_test_walk_SOURCES = tests/unit/index/test_walk.c \
+	$(index_fixture)
+tests_unit_index_test_walk_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
 tests_unit_index_test_clean_SOURCES = tests/unit/index/test_clean.c \
 	$(index_fixture)
 tests_unit_index_test_clean_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)

@@ -161,7 +161,7 @@ void index_record_uids(struct index_txn *txn, uint32_t box,
 
 /* Add (sign 1) or take away (-1) what a record counts. Wraps rather than fails
  * on a damaged row: these are unsigned numbers that clients are told. */
-static void count(struct index_box *box, const struct index_record *record,
+void record_count(struct index_box *box, const struct index_record *record,
 		  int sign)
 {
 	struct index_counts *counts = &box->counts;
@@ -220,7 +220,7 @@ int index_record_append(struct index_txn *txn, struct index_box *box,
 		return -1;
 	changes_add(own, record->uid);
 	row->uid_next = record->uid + 1;
-	count(row, record, 1);
+	record_count(row, record, 1);
 	tell(own, box);
 	return 0;
 }
@@ -248,8 +248,8 @@ int index_record_put(struct index_txn *txn, struct index_box *box,
 	}
 	if (record_write(txn, box->id, record, err) < 0)
 		return -1;
-	count(&own->row.box, &old, -1);
-	count(&own->row.box, record, 1);
+	record_count(&own->row.box, &old, -1);
+	record_count(&own->row.box, record, 1);
 	own->dirty = true;
 	tell(own, box);
 	return 0;
@@ -273,7 +273,7 @@ int index_record_expunge(struct index_txn *txn, struct index_box *box,
 		    0 ||
 	    uids_set(txn, own, uid, false, err) < 0)
 		return -1;
-	count(&own->row.box, &old, -1);
+	record_count(&own->row.box, &old, -1);
 	modseq_take(own);
 	changes_add_expunge(own, uid);
 	tell(own, box);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -20,7 +21,13 @@
 #include "net/sock.h"
 #include "service/wire.h"
 
-enum { CLIENTS_MAX = 32, ANSWER_MS = 2000, IDLE_MS = 60 * 1000 };
+enum {
+	CLIENTS_MAX = 32,
+	ANSWER_MS = 2000,
+	IDLE_MS = 60 * 1000,
+	REPORT_MAX = 256 * 1024,
+	REASON_MAX = 2000
+};
 
 struct master_client {
 	struct master *master;
@@ -199,6 +206,23 @@ static void stop_service(struct master_client *client, struct str name)
 	}
 }
 
+static void reload(struct master_client *client)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "reload");
+	CLEANUP(buf_free) struct buf errors = buf_init(REPORT_MAX);
+
+	if (client->master->stopping) {
+		buf_add(&errors, "The server is being stopped");
+	} else if (master_reload(client->master, &errors)) {
+		conn_printf(client->conn, "+\n");
+		return;
+	}
+	/* The log has all of it. */
+	buf_truncate(&errors, REASON_MAX);
+	conn_printf(client->conn, "-\t%s\n",
+		    str_tab_escape(ctx, str_n(errors.data, errors.len)));
+}
+
 static void line(struct master_client *client, struct str text)
 {
 	if (str_starts(text, "VERSION\t")) {
@@ -211,6 +235,8 @@ static void line(struct master_client *client, struct str text)
 		ask_all(client, text);
 	} else if (str_starts(text, "SERVICE-STOP\t")) {
 		stop_service(client, str_from(text, 13));
+	} else if (str_is(text, "RELOAD")) {
+		reload(client);
 	} else {
 		conn_printf(client->conn, "-\tunknown command\n");
 	}

@@ -140,6 +140,9 @@ int pipe_for(struct master *master, const char *name);
 
 int master_run(struct master *master);
 void master_stop_unit(struct unit *unit);
+/* Read the configuration again and use it. False: the old one stays, the log
+ * says why, and `errors` has what is wrong with the configuration. */
+bool master_reload(struct master *master, struct buf *errors);
 /* A process answered or ended: queries may be complete. */
 void master_clients_update(struct master *master);
 

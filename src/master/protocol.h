@@ -18,6 +18,10 @@
  *	SERVICE-STOP TAB name
  *		the service takes nobody until the next reload; its clients go
  *		on. Answer: "+", or "-" TAB reason
+ *	RELOAD
+ *		read the configuration again, as for SIGHUP. Answer: "+", or
+ *		"-" TAB reason, whose lines and tabs are escaped as in other
+ *		line protocols; "" if only the log has it
  *
  * Times are in seconds since 1970, 0 for never. The order of the columns is
  * that of Dovecot's `doveadm service status` and `doveadm process status`.

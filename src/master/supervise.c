@@ -175,21 +175,20 @@ static void mark_taken(struct unit *old, struct unit *fresh)
 	}
 }
 
-static void reload(struct master *master)
+bool master_reload(struct master *master, struct buf *errors)
 {
-	CLEANUP(buf_free) struct buf errors = buf_init(REPORT_MAX);
 	struct fresh fresh = {.fd = -1};
 	struct config *old = master->config;
 
 	log_warning("SIGHUP received - reloading configuration");
-	if (read_fresh(master, &fresh, &errors) < 0 ||
+	if (read_fresh(master, &fresh, errors) < 0 ||
 	    listeners_bind(fresh.units, master->units) < 0) {
-		log_lines(LOG_LEVEL_ERROR, str_n(errors.data, errors.len));
+		log_lines(LOG_LEVEL_ERROR, str_n(errors->data, errors->len));
 		log_error("The configuration has errors: the old one stays in "
 			  "use");
 		fd_close(&fresh.fd);
 		mem_free(fresh.config);
-		return;
+		return false;
 	}
 	notify("RELOADING=1");
 	mark_taken(master->units, fresh.units);
@@ -202,6 +201,14 @@ static void reload(struct master *master)
 	mem_free(old);
 	start_units(master);
 	notify("READY=1");
+	return true;
+}
+
+static void reload(struct master *master)
+{
+	CLEANUP(buf_free) struct buf errors = buf_init(REPORT_MAX);
+
+	master_reload(master, &errors);
 }
 
 /* stop */

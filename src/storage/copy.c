@@ -151,6 +151,15 @@ int mailbox_copy(const void *ctx, struct mailbox *box,
 		 const struct range_set *seqs, const char *to_name, bool move,
 		 struct copy_result *out, struct err *err)
 {
+	return mailbox_copy_to(ctx, box, seqs, box->user, to_name, move, out,
+			       err);
+}
+
+int mailbox_copy_to(const void *ctx, struct mailbox *box,
+		    const struct range_set *seqs, struct user *to_user,
+		    const char *to_name, bool move, struct copy_result *out,
+		    struct err *err)
+{
 	CLEANUP(mailbox_close) struct mailbox *to = NULL;
 	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "copy");
 	struct copy copy = {.from = box, .seqs = seqs, .ctx = work};
@@ -162,7 +171,7 @@ int mailbox_copy(const void *ctx, struct mailbox *box,
 	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
 	    (move && mailbox_may(box, RIGHT_EXPUNGE, err) < 0))
 		return -1;
-	if (mailbox_open(box->user, to_name, MAILBOX_SAVE_ONLY, &to, err) < 0)
+	if (mailbox_open(to_user, to_name, MAILBOX_SAVE_ONLY, &to, err) < 0)
 		return -1;
 	copy.to = to;
 	copy.uids = range_set_init(work);

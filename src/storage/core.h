@@ -103,6 +103,8 @@ struct user {
 
 /* The namespaces of the configuration, or the default one. */
 int namespaces_open(struct user *user, struct err *err);
+/* Whatever the configuration says: one without prefix. */
+int namespace_open_default(struct user *user, struct err *err);
 /* The namespace of a name as clients have it, and its storage name (child of
  * ctx). ERR_INVALID for what can't be a name, ERR_NOT_FOUND when it belongs to
  * no namespace. */

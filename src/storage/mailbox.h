@@ -147,6 +147,10 @@ int mailbox_store(struct mailbox *box, const struct range_set *seqs,
 int mailbox_expunge(struct mailbox *box, const struct range_set *uids,
 		    struct err *err);
 
+/* Remove those UIDs, whatever their flags; otherwise the same. */
+int mailbox_remove(struct mailbox *box, const struct range_set *uids,
+		   struct err *err);
+
 struct copy_result {
 	uint32_t uid_validity;
 	struct range_set from_uids, to_uids; /* in the same order */
@@ -158,5 +162,35 @@ struct copy_result {
 int mailbox_copy(const void *ctx, struct mailbox *box,
 		 const struct range_set *seqs, const char *to_name, bool move,
 		 struct copy_result *out, struct err *err);
+
+/* The same into a mailbox of `to`, another user or the same one. */
+int mailbox_copy_to(const void *ctx, struct mailbox *box,
+		    const struct range_set *seqs, struct user *to,
+		    const char *to_name, bool move, struct copy_result *out,
+		    struct err *err);
+
+/* mending */
+
+/* Look at all that is on disk, and count anew. *mended_out (may be NULL) tells
+ * whether counts were wrong. */
+int mailbox_resync(struct mailbox *box, bool *mended_out, struct err *err);
+/* Forget what the cache knows of those UIDs; of none of them if that fails. */
+int mailbox_cache_remove(struct mailbox *box, const struct range_set *uids,
+			 struct err *err);
+/* And of mails that are gone. */
+int mailbox_cache_purge(struct mailbox *box, struct err *err);
+
+/* where it lies */
+
+enum mailbox_place {
+	PLACE_MAILBOX, /* directory or file of its mail */
+	PLACE_CONTROL, /* directory of its control files */
+	PLACE_INDEX,   /* directory of the index that it is in */
+};
+
+/* Whether it exists or not; child of ctx. *out is NULL if there is no such
+ * place: an index in memory. */
+int mailbox_path(const void *ctx, struct user *user, const char *name,
+		 enum mailbox_place place, char **out, struct err *err);
 
 #endif

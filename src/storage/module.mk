@@ -25,6 +25,7 @@ libstorage_a_SOURCES = \
 	src/storage/order.c src/storage/order.h \
 	src/storage/place.c src/storage/place.h \
 	src/storage/reader.c src/storage/reader.h \
+	src/storage/resync.c \
 	src/storage/save.c src/storage/save.h \
 	src/storage/save_cache.c src/storage/save_core.h \
 	src/storage/search.c src/storage/search.h \

@@ -229,7 +229,7 @@ static int open_block(struct user *user, const struct config_section *section,
 	return 0;
 }
 
-static int open_default(struct user *user, struct err *err)
+int namespace_open_default(struct user *user, struct err *err)
 {
 	static const struct namespace_settings settings = {
 		.type = "private",
@@ -316,7 +316,7 @@ int namespaces_open(struct user *user, struct err *err)
 	if (open_blocks(user, false, &count, err) < 0 ||
 	    open_blocks(user, true, &count, err) < 0)
 		return -1;
-	if (count == 0 && open_default(user, err) < 0)
+	if (count == 0 && namespace_open_default(user, err) < 0)
 		return -1;
 	if (user->settings.mail_debug) {
 		log_debug_set(true);

@@ -2,6 +2,7 @@
 #include "storage/user.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -181,7 +182,7 @@ static int user_setup(struct user *user, const struct user_context *context,
 			&prefix, err) < 0)
 		return err_wrap(err, "mail_log_prefix");
 	user->log_prefix = prefix;
-	return namespaces_open(user, err);
+	return 0;
 }
 
 static int user_destroy(struct user *user)
@@ -205,9 +206,51 @@ int user_open(const void *ctx, const struct config *config,
 	user->name = mem_strdup(user, account->name);
 	user->config = config;
 	user->account = account;
-	if (user_setup(user, context, err) < 0) {
+	if (user_setup(user, context, err) < 0 ||
+	    namespaces_open(user, err) < 0) {
 		mem_free(user);
 		return err_wrap(err, "user %s", account->name);
+	}
+	*out = user;
+	return 0;
+}
+
+/* Opening mailboxes would make what is missing. */
+static int check_root(const struct user *user, struct err *err)
+{
+	const struct location *location = &user->stores->location;
+	struct stat st;
+
+	if (stat(location->root, &st) == 0 ||
+	    (location->inbox != NULL && stat(location->inbox, &st) == 0))
+		return 0;
+	return err_sys(err, "stat(%s)", location->root);
+}
+
+int user_open_location(const void *ctx, const struct user *like,
+		       const char *name, const char *location,
+		       struct user **out, struct err *err)
+{
+	struct user_context context = {
+		.service = like->filter.protocol,
+		.local = like->filter.local,
+		.remote = like->filter.remote,
+	};
+	struct user *user = mem_new(ctx, struct user);
+	struct account *account = mem_new(user, struct account);
+
+	talloc_set_destructor(user, user_destroy);
+	*account = *like->account;
+	account->name = mem_strdup(user, name != NULL ? name : like->name);
+	account->mail = mem_strdup(user, location);
+	user->name = account->name;
+	user->config = like->config;
+	user->account = account;
+	if (user_setup(user, &context, err) < 0 ||
+	    namespace_open_default(user, err) < 0 ||
+	    check_root(user, err) < 0) {
+		mem_free(user);
+		return -1;
 	}
 	*out = user;
 	return 0;

@@ -50,6 +50,12 @@ struct user_context {
 int user_open(const void *ctx, const struct config *config,
 	      const struct account *account, const struct user_context *context,
 	      struct user **out, struct err *err);
+/* Mail in another location, with the settings of `like` and one namespace
+ * without prefix; `name` is for its variables and may be NULL: the same.
+ * `like` must outlive it. Child of ctx. ERR_NOT_FOUND if nothing is there. */
+int user_open_location(const void *ctx, const struct user *like,
+		       const char *name, const char *location,
+		       struct user **out, struct err *err);
 const char *user_name(const struct user *user);
 const char *user_home(const struct user *user);
 const struct mail_settings *user_settings(const struct user *user);

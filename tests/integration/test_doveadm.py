@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import ROOT
 from imap_lines import Lines
 
 MANUALS = Path(__file__).parents[2] / "doc" / "man"
@@ -67,7 +68,7 @@ def test_each_command_has_a_usage_and_a_manual_page(server):
         words = name.split()
         page = (MANUALS / f"doveadm-{words[0]}.1").read_text()
         assert f".Nm doveadm {name}" in page, name
-        if name != "auth cache":
+        if name not in ("auth cache", "mailbox cache"):
             result = server.doveadm(*words, "--help")
             assert result.returncode == 64
             assert result.stderr.startswith(f"doveadm {name} ")
@@ -90,6 +91,8 @@ def test_help_shows_our_own_page(server):
     (["who", "a", "b"], 64, "Error: Multiple username masks not supported\n"),
     (["-f", "xml", "who"], 75, "Fatal: Unknown print formatter: xml\n"),
     (["-x"], 89, ""),
+    (["-i", "other", "who"], 75, "Fatal: Unknown instance name: other\n"),
+
     (["mailbox", "create", "-u", "alice"], 64, "doveadm mailbox create "),
     (["mailbox", "status", "-u", "alice", "size", "INBOX"], 64, "Fatal: Unknown status field: size\n"),
     (["mailbox", "status", "-t", "-u", "alice", "guid", "INBOX"], 64,
@@ -183,6 +186,28 @@ def test_service_stop_takes_nobody_until_reload(make_server):
         time.sleep(0.05)
         status = json.loads(run(server, "-f", "json", "service", "status", "lmtp"))[0]
     deliver(server, "alice")
+
+
+@pytest.mark.parametrize("extra, why", [
+    ("service imap-login {\n  inet_listener other {\n    address = 192.0.2.1\n    port = 4711\n  }\n}", "see the log"),
+    pytest.param("service imap {\n  user = nosuchuser\n}", "service\\(imap\\): User doesn't exist: nosuchuser",
+                 marks=pytest.mark.skipif(not ROOT, reason="needs root")),
+    ("nosuchsetting = 1", ".*"),
+])
+def test_reload_tells_why_the_configuration_was_not_taken(make_server, extra, why):
+    server = make_server()
+    server.extra = extra
+    server.write_config()
+    result = server.doveadm("reload")
+    assert result.returncode == 75
+    assert re.fullmatch(rf"Fatal: (The configuration was not reloaded|Error reading configuration): {why}\n",
+                        result.stderr), result.stderr
+    server.extra = ""
+    server.write_config()
+    run(server, "reload")
+    assert server.wait_log("SIGHUP received - reloading configuration")
+    Lines(server.port("imap"), "alice").logout()
+    server.forgive()
 
 
 # --- users and passwords ----------------------------------------------------------------

@@ -101,6 +101,11 @@ class Home:
         (root / "dovecot-keywords").write_text("0 $Forwarded\n1 work\n", encoding="utf-8")
         (root / "subscriptions").write_text("V\t2\n\nWork\nTrash\n", encoding="utf-8")
         (self.path / "conf").write_text(CONFIG.format(dir=self.path), encoding="utf-8")
+        other = self.path / "other"
+        write_box(other, BOXES[".Work"][:2], 1000000101)
+        write_box(other / ".Old", [(3, "a", 1583140000, 0)], 1000000102)
+        write_box(other / ".Old.Er", [(4, "", 1583140000, 0)], 1000000103)
+        (other / ".Old" / "dovecot-keywords").write_text("0 kw\n", encoding="utf-8")
         if ROOT:
             for at in [self.path, *self.path.rglob("*")]:
                 os.chown(at, *mail_owner())
@@ -118,7 +123,7 @@ class Home:
 
     def seen(self, line, **kwargs):
         """What must be the same for both."""
-        status, out, errors = self.run(*shlex.split(line), **kwargs)
+        status, out, errors = self.run(*shlex.split(line.replace("HOME", str(self.path))), **kwargs)
         return status, tidy(out.replace(str(self.path), "HOME")), tidy(errors.replace(str(self.path), "HOME"))
 
 
@@ -162,6 +167,91 @@ def test_reading_commands_do_the_same(homes):
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = [text for text in pool.map(lambda line: different(homes, line), lines) if text]
     assert not found, "\n".join(found)
+
+
+def test_changing_commands_do_the_same(homes):
+    lines = section("change")
+    assert len(lines) > 100
+    for line in lines:
+        stdin = b"Subject: saved\n\nhello\n" if line.startswith("save") else None
+        theirs, ours = (home.seen(line, stdin=stdin) for home in homes)
+        assert theirs == ours, line
+
+
+def test_an_expunge_may_delete_the_mailbox(homes):
+    """As documented; Debian's leaves it."""
+    home = homes[1]
+    assert home.run("expunge", "-d", "mailbox", "Work/Sub", "uid", "99")[0] == 0
+    assert home.run("mailbox", "list", "Work/Sub")[1] == "Work/Sub\n"
+    assert home.run("expunge", "-d", "mailbox", "Work/Sub", "all")[0] == 0
+    assert home.run("mailbox", "list", "Work/Sub")[1] == ""
+
+
+def test_what_is_not_there_is_not_made(homes):
+    home = homes[1]
+    status, _, errors = home.run("import", f"maildir:{home.path}/nowhere", "Imp", "all")
+    assert status == 75 and "No such file or directory" in errors
+    assert not (home.path / "nowhere").exists()
+    status, _, errors = home.run("import", "foo", "Imp", "all")
+    assert status == 75 and errors.startswith("doveadm(alice): Error: Import namespace initialization failed: ")
+    status, _, errors = home.run("save", "/nonexistent")
+    assert status == 75 and "No such file or directory" in errors
+    assert home.run("search", "-S", "/run/doveadm", "all")[0] == 75
+    assert home.run("index", "-q", "INBOX")[0] == 75
+
+
+def test_a_keyword_that_cannot_be_is_refused(homes):
+    for home in homes:
+        status, _, errors = home.run("flags", "add", "(a)", "mailbox", "INBOX", "all")
+        assert status == 65 and errors.startswith("doveadm(alice): Error: Invalid keywords: ")
+
+
+def test_dump_shows_index_and_control_files(homes):
+    home = homes[1]
+    home.run("search", "all")
+    home.run("expunge", "mailbox", "INBOX", "uid", "3")
+    status, out, errors = home.run("dump", f"{home.path}/Maildir")
+    assert (status, errors) == (0, "")
+    assert "-- INDEX: " in out and "-- UIDLIST: " in out and "-- KEYWORDS: " in out
+    assert re.search(r"^trusted += yes$", out, re.M)
+    assert re.findall(r"^-- MAILBOX: (.*)$", out, re.M) == ["Entwürfe", "INBOX", "Trash", "Work", "Work/Sub"]
+    inbox = home.run("dump", f"{home.path}/Maildir/dovetail.index", "INBOX")[1]
+    assert re.findall(r"^-- MAILBOX: (.*)$", inbox, re.M) == ["INBOX"]
+    records = re.search(r"^-- RECORDS: (\d+)\n(.*?)\n\n", inbox, re.M | re.S)
+    assert records[1] == "7" and re.findall(r"^uid=(\d+) ", records[2], re.M) == list("1245678")
+    assert re.search(r"^uid=2 .*flags=\(\\Seen \\Flagged \$Forwarded\)", inbox, re.M)
+    assert re.search(r"^-- EXPUNGES\nmodseq=\d+ uids=3$", inbox, re.M)
+    assert re.search(r"^keyword 1 += work$", inbox, re.M)
+    assert home.run("dump", "-t", "index", "/nonexistent")[0] == 75
+    assert home.run("dump", "-t", "nosuch", "/nonexistent")[0] == 64
+
+
+def test_dump_leaves_a_damaged_index_as_it_is(homes):
+    home = homes[1]
+    home.run("search", "all")
+    data = home.path / "Maildir" / "dovetail.index" / "data.mdb"
+    text = data.read_bytes()
+    data.write_bytes(text[:8192] + b"\xff" * (len(text) - 8192))
+    before = sorted(os.listdir(data.parent.parent))
+    assert home.run("dump", data.parent)[0] in (0, 75)
+    assert sorted(os.listdir(data.parent.parent)) == before
+    assert data.stat().st_size == len(text)
+
+
+def test_the_cache_is_filled_and_forgotten(homes):
+    home = homes[1]
+
+    def cached():
+        out = home.run("dump", f"{home.path}/Maildir/dovetail.index", "INBOX")[1]
+        return [bool(words) for words in re.findall(r" cache=\((.*)\)$", out, re.M)]
+
+    home.run("search", "mailbox", "INBOX", "all")
+    assert cached() == [False] * 8
+    assert home.run("index", "-n", "0", "INBOX") == (0, "", "")
+    assert home.run("index", "INBOX") == (0, "", "")
+    assert cached() == [True] * 8
+    assert home.run("mailbox", "cache", "remove", "mailbox", "INBOX", "uid", "1:3")[0] == 0
+    assert cached() == [False] * 3 + [True] * 5
 
 
 def test_dates_are_those_of_the_local_zone(homes):

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/dump.c - `doveadm dump`: what is in an index or a control file, in
+ * words. It reads with the caller's rights and changes nothing.
+ */
+#include "doveadm/dump.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "doveadm/commands.h"
+#include "doveadm/doveadm.h"
+
+enum kind { KIND_INDEX, KIND_UIDLIST, KIND_KEYWORDS, KINDS };
+
+/* What it is called on disk, and which file tells that it is one. */
+static const struct {
+	const char *type, *name;
+} kinds[KINDS] = {
+	[KIND_INDEX] = {"index", "dovetail.index"},
+	[KIND_UIDLIST] = {"uidlist", "dovecot-uidlist"},
+	[KIND_KEYWORDS] = {"keywords", "dovecot-keywords"},
+};
+
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0;
+}
+
+static int dump_one(enum kind kind, const char *path, int count, char **args)
+{
+	struct err err;
+	int result = -1;
+
+	switch (kind) {
+	case KIND_INDEX:
+		result = dump_index(path, count, args, &err);
+		break;
+	case KIND_UIDLIST:
+		result = dump_uidlist(path, &err);
+		break;
+	case KIND_KEYWORDS:
+		result = dump_keywords(path, &err);
+		break;
+	case KINDS:
+		return EX_USAGE;
+	}
+	return result == 0 ? EX_OK : give_up("%s", err.text);
+}
+
+/* The path as it is said, or the one of that name in it. */
+static const char *path_for(struct doveadm *adm, enum kind kind,
+			    const char *path)
+{
+	const char *inside =
+		mem_printf(adm->ctx, "%s/%s", path, kinds[kind].name);
+
+	return exists(inside) ? inside : path;
+}
+
+/* A file by its name, an index by what is in it. */
+static enum kind kind_of(struct doveadm *adm, const char *path)
+{
+	const char *name = basename(mem_strdup(adm->ctx, path));
+
+	for (int kind = 0; kind < KINDS; kind++) {
+		if (strcmp(name, kinds[kind].name) == 0)
+			return (enum kind)kind;
+	}
+	if (exists(mem_printf(adm->ctx, "%s/data.mdb", path)))
+		return KIND_INDEX;
+	return KINDS;
+}
+
+static int dump_inside(struct doveadm *adm, const char *dir, int count,
+		       char **args)
+{
+	int status = EX_OK;
+	bool found = false;
+
+	for (int kind = 0; kind < KINDS; kind++) {
+		const char *path = path_for(adm, (enum kind)kind, dir);
+		int result;
+
+		if (path == dir)
+			continue;
+		found = true;
+		result = dump_one((enum kind)kind, path, count, args);
+		if (status == EX_OK)
+			status = result;
+	}
+	if (found)
+		return status;
+	give_up("Can't autodetect file type: %s", dir);
+	return EX_DATAERR;
+}
+
+static enum kind kind_named(const char *type)
+{
+	int kind = 0;
+
+	while (kind < KINDS && strcmp(kinds[kind].type, type) != 0)
+		kind++;
+	return (enum kind)kind;
+}
+
+static int unknown_type(const char *type)
+{
+	fputs("Available dump types:", stderr);
+	for (int kind = 0; kind < KINDS; kind++)
+		fprintf(stderr, " %s", kinds[kind].type);
+	fputc('\n', stderr);
+	give_up("Unknown type: %s", type);
+	return EX_USAGE;
+}
+
+int cmd_dump(struct doveadm *adm, int argc, char **argv)
+{
+	enum kind kind = KINDS;
+	const char *path;
+
+	while (doveadm_option(adm, argc, argv) != -1) {
+		kind = kind_named(optarg);
+		if (kind == KINDS)
+			return unknown_type(optarg);
+	}
+	if (optind >= argc)
+		return usage_command(adm->command);
+	path = argv[optind++];
+	argc -= optind;
+	argv += optind;
+	if (kind != KINDS)
+		return dump_one(kind, path_for(adm, kind, path), argc, argv);
+	kind = kind_of(adm, path);
+	return kind != KINDS ? dump_one(kind, path, argc, argv)
+			     : dump_inside(adm, path, argc, argv);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/flags.c - `doveadm flags add|remove|replace`.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "doveadm/commands.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/mail.h"
+#include "doveadm/mail_walk.h"
+#include "storage/storage.h"
+
+struct change {
+	struct mail_targets targets;
+	struct query *query;
+	struct store store;
+};
+
+static const struct {
+	const char *name;
+	uint8_t flag;
+} system_flags[] = {
+	{"\\Answered", MAIL_ANSWERED}, {"\\Deleted", MAIL_DELETED},
+	{"\\Draft", MAIL_DRAFT},       {"\\Flagged", MAIL_FLAGGED},
+	{"\\Seen", MAIL_SEEN},         {"\\Recent", 0 /* not for us to set */},
+};
+
+enum { FLAG_COUNT = sizeof(system_flags) / sizeof(system_flags[0]) };
+
+static bool system_flag(struct str word, uint8_t *flags)
+{
+	for (size_t i = 0; i < FLAG_COUNT; i++) {
+		if (str_case_is(word, system_flags[i].name)) {
+			*flags |= system_flags[i].flag;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "\Seen work": flags and keywords. */
+static int store_parse(const void *ctx, const char *text, struct store *out)
+{
+	const char **keywords = mem_array(ctx, const char *, 1);
+	struct str rest = str_of(text), word;
+	size_t count = 0;
+
+	while (str_word(&rest, &word)) {
+		if (word.data[0] == '\\') {
+			if (system_flag(word, &out->flags))
+				continue;
+			return give_up("Invalid system flag: %.*s",
+				       STR_FMT(word));
+		}
+		keywords = mem_resize(ctx, keywords, const char *, count + 2);
+		keywords[count++] = str_dup(ctx, word);
+		keywords[count] = NULL;
+	}
+	out->keywords = keywords;
+	out->unchanged_since = UINT64_MAX;
+	return EX_OK;
+}
+
+static int change_box(void *ctx, struct mailbox *box,
+		      const struct range_set *seqs)
+{
+	const struct change *change = ctx;
+	struct err err;
+
+	if (mailbox_store(box, seqs, &change->store, NULL, NULL, &err) == 0)
+		return EX_OK;
+	if (err.code == ERR_INVALID) {
+		log_error("Invalid keywords: %s", err.text);
+		return EX_DATAERR;
+	}
+	log_error("Mailbox %s: %s", mailbox_name(box), err.text);
+	return status_of(&err);
+}
+
+static int change_user(void *ctx, struct user *user)
+{
+	const struct change *change = ctx;
+	const struct mail_walk walk = {
+		.query = change->query,
+		.open_flags = MAILBOX_KEEP_RECENT,
+		.before = "Mailbox ",
+		.after = ": Mailbox sync failed: ",
+		.fn = change_box,
+		.ctx = ctx,
+	};
+
+	return mail_walk(user, &walk);
+}
+
+static int change_flags(struct doveadm *adm, int argc, char **argv,
+			enum store_mode mode)
+{
+	struct change change = {.store.mode = mode};
+	int status = mail_options(adm, &change.targets, &argc, &argv);
+
+	if (status != EX_OK)
+		return status;
+	if (argc < 2)
+		return usage_command(adm->command);
+	status = store_parse(adm->ctx, argv[0], &change.store);
+	if (status == EX_OK)
+		status = mail_query(adm, argc - 1, argv + 1, &change.query);
+	if (status != EX_OK)
+		return status;
+	return mail_run(adm, &change.targets, NULL, change_user, &change);
+}
+
+int cmd_flags_add(struct doveadm *adm, int argc, char **argv)
+{
+	return change_flags(adm, argc, argv, STORE_ADD);
+}
+
+int cmd_flags_remove(struct doveadm *adm, int argc, char **argv)
+{
+	return change_flags(adm, argc, argv, STORE_REMOVE);
+}
+
+int cmd_flags_replace(struct doveadm *adm, int argc, char **argv)
+{
+	return change_flags(adm, argc, argv, STORE_REPLACE);
+}

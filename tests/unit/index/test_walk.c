@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking at an index, and mending it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "fixture.h"
+#include "index/index.h"
+#include "index/walk.h"
+
+static void put_cache(struct index *index, uint32_t id, uint32_t uid)
+{
+	struct index_txn *txn = begin(index, INDEX_WRITE);
+	struct err err;
+
+	OK(index_cache_put(txn, id, uid, INDEX_ENVELOPE, STR("(e)"), &err));
+	OK(index_cache_put(txn, id, uid, INDEX_SORT, STR("sort"), &err));
+	commit(&txn);
+}
+
+/* "1:3 5", a row after the other. */
+static void walk_log(struct index_txn *txn, uint32_t id, enum index_log log,
+		     struct buf *out)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "walk");
+	struct range_set uids = range_set_init(ctx);
+	uint64_t modseq = 0;
+	uint32_t uid = 0;
+
+	while (index_walk_log(txn, id, log, &modseq, &uid, &uids)) {
+		if (out->len > 0)
+			buf_putc(out, ' ');
+		range_set_write(&uids, out);
+	}
+}
+
+static void test_a_walk_tells_all(void **state)
+{
+	CLEANUP(buf_free) struct buf changes = buf_init(1000);
+	CLEANUP(buf_free) struct buf expunges = buf_init(1000);
+	struct index *index = open_index(), *look;
+	uint32_t id = make_box(index, "INBOX"),
+		 other = make_box(index, "Other");
+	struct index_header header;
+	struct index_history history;
+	struct index_txn *txn;
+	struct index_box box;
+	unsigned field = 0, fields = 0;
+	struct str value;
+	struct err err;
+
+	(void)state;
+	append(index, id, 3);
+	append(index, other, 1);
+	append(index, id, 2);
+	put_cache(index, id, 2);
+	txn = begin(index, INDEX_WRITE);
+	OK(index_box_get(txn, id, &box, &err));
+	OK(index_record_expunge(txn, &box, 4, &err));
+	commit(&txn);
+	index_close(&index);
+
+	OK(index_open_look(dir, &look, &err));
+	txn = begin(look, INDEX_READ);
+	OK(index_walk_header(txn, &header, &err));
+	assert_true(header.this_boot);
+	assert_true(header.last_txn > 0);
+	assert_true(header.used_size > 0);
+	OK(index_walk_history(txn, id, &history, &err));
+	assert_int_equal(history.changes, 2);
+	assert_int_equal(history.expunges, 1);
+	walk_log(txn, id, INDEX_LOG_CHANGES, &changes);
+	assert_string_equal(changes.data, "1:3 4:5");
+	walk_log(txn, id, INDEX_LOG_EXPUNGES, &expunges);
+	assert_string_equal(expunges.data, "4");
+	while (index_walk_cache(txn, id, 2, &field, &value))
+		fields = fields * 10 + field;
+	assert_int_equal(fields, INDEX_ENVELOPE * 10 + INDEX_SORT);
+	index_rollback(&txn);
+	index_close(&look);
+}
+
+static void test_looking_makes_nothing(void **state)
+{
+	struct index *look;
+	struct stat st;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(index_open_look("/nonexistent/index", &look, &err),
+			 -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(stat("/nonexistent", &st), -1);
+}
+
+static void test_the_cache_of_one_mail_goes(void **state)
+{
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	struct index_txn *txn;
+	struct str value;
+	unsigned purged;
+	struct err err;
+
+	(void)state;
+	append(index, id, 3);
+	for (uint32_t uid = 1; uid <= 3; uid++)
+		put_cache(index, id, uid);
+	put_cache(index, id, 7); /* of no mail */
+	txn = begin(index, INDEX_WRITE);
+	OK(index_cache_remove(txn, id, 2, &err));
+	OK(index_cache_purge(txn, id, &purged, &err));
+	assert_int_equal(purged, 1);
+	commit(&txn);
+	txn = begin(index, INDEX_READ);
+	assert_true(index_cache_get(txn, id, 1, INDEX_SORT, &value));
+	assert_false(index_cache_get(txn, id, 2, INDEX_SORT, &value));
+	assert_false(index_cache_get(txn, id, 2, INDEX_ENVELOPE, &value));
+	assert_true(index_cache_get(txn, id, 3, INDEX_ENVELOPE, &value));
+	assert_false(index_cache_get(txn, id, 7, INDEX_ENVELOPE, &value));
+	index_rollback(&txn);
+	index_close(&index);
+}
+
+static void test_right_counts_are_left_alone(void **state)
+{
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	struct index_counts before, after;
+	struct index_txn *txn;
+	bool changed;
+	struct err err;
+
+	(void)state;
+	append(index, id, 5);
+	before = box_of(index, id).counts;
+	txn = begin(index, INDEX_WRITE);
+	OK(index_box_recount(txn, id, &changed, &err));
+	assert_false(changed);
+	commit(&txn);
+	after = box_of(index, id).counts;
+	assert_memory_equal(&before, &after, sizeof(before));
+	index_close(&index);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_walk_tells_all, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_looking_makes_nothing,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_cache_of_one_mail_goes,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_right_counts_are_left_alone, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

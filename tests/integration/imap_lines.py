@@ -31,8 +31,14 @@ class Lines:
         self.buf += data
 
     def octets(self, size):
-        while len(self.buf) < size:
-            self.fill()
+        if len(self.buf) < size:
+            # Not with fill(): it would copy a large literal again and again.
+            data = bytearray(self.buf)
+            while len(data) < size:
+                self.buf = b''
+                self.fill()
+                data += self.buf
+            self.buf = bytes(data)
         data, self.buf = self.buf[:size], self.buf[size:]
         return data
 

@@ -111,6 +111,36 @@ static int write_size(struct fetch *fetch, struct err *err)
 	return 0;
 }
 
+/* "EMAILID (...)" of RFC 8474 */
+static int write_object_id(struct fetch *fetch, enum fetch_kind kind,
+			   struct err *err)
+{
+	struct buf *line = &fetch->cmd->session->line;
+	char id[OBJECT_ID_LEN + 1];
+	bool email = kind == FETCH_EMAIL_ID;
+
+	if ((email ? mail_email_id(fetch->mail, id, err)
+		   : mail_thread_id(fetch->mail, id, err)) < 0)
+		return -1;
+	begin_item(fetch, email ? STR("EMAILID") : STR("THREADID"));
+	buf_putc(line, '(');
+	buf_add(line, id);
+	buf_putc(line, ')');
+	return 0;
+}
+
+static int write_guid(struct fetch *fetch, struct err *err)
+{
+	char *guid;
+
+	if (mail_guid(fetch, fetch->mail, &guid, err) < 0)
+		return -1;
+	begin_item(fetch, STR("X-GUID"));
+	imap_write_astring(&fetch->cmd->session->line, str_of(guid));
+	mem_free(guid);
+	return 0;
+}
+
 static int write_structure(struct fetch *fetch, enum fetch_kind kind,
 			   struct err *err)
 {
@@ -288,6 +318,19 @@ static int write_item(struct fetch *fetch, const struct fetch_item *item,
 		return write_date(fetch, err);
 	case FETCH_SIZE:
 		return write_size(fetch, err);
+	case FETCH_EMAIL_ID:
+	case FETCH_THREAD_ID:
+		return write_object_id(fetch, item->kind, err);
+	case FETCH_X_GUID:
+		return write_guid(fetch, err);
+	case FETCH_X_MAILBOX:
+		begin_item(fetch, STR("X-MAILBOX"));
+		buf_mailbox(line, mailbox_name(fetch->cmd->session->box));
+		return 0;
+	case FETCH_X_REAL_UID:
+		begin_item(fetch, STR("X-REAL-UID"));
+		buf_number(line, fetch->mail->uid);
+		return 0;
 	case FETCH_ENVELOPE:
 	case FETCH_BODY:
 	case FETCH_BODYSTRUCTURE:

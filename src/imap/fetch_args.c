@@ -251,6 +251,11 @@ static bool parse_word(struct fetch *fetch, struct str word)
 		{"ENVELOPE", FETCH_ENVELOPE},
 		{"BODY", FETCH_BODY},
 		{"BODYSTRUCTURE", FETCH_BODYSTRUCTURE},
+		{"EMAILID", FETCH_EMAIL_ID},
+		{"THREADID", FETCH_THREAD_ID},
+		{"X-GUID", FETCH_X_GUID},
+		{"X-MAILBOX", FETCH_X_MAILBOX},
+		{"X-REAL-UID", FETCH_X_REAL_UID},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

@@ -5,6 +5,8 @@
  * EXPUNGE, UID EXPUNGE (RFC 4315).
  */
 #include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
@@ -42,6 +44,20 @@ static char *special_use(struct cmd *cmd, const struct imap_arg *arg)
 	return out;
 }
 
+/* With MAILBOXID (RFC 8474 section 4.1), unless somebody was quick to remove
+ * it. */
+static enum cmd_result created(struct cmd *cmd, const char *name)
+{
+	CLEANUP(buf_free) struct buf id = buf_init(64);
+	struct mailbox_status status;
+	struct err err;
+
+	if (mailbox_status(cmd->session->user, name, &status, &err) < 0)
+		return cmd_reply(cmd, "OK Create completed");
+	hex_encode(str_n(status.guid, sizeof(status.guid)), &id);
+	return cmd_reply(cmd, "OK [MAILBOXID (%s)] Create completed", id.data);
+}
+
 enum cmd_result cmd_create(struct cmd *cmd)
 {
 	char *name = one_name(cmd), *use;
@@ -54,7 +70,7 @@ enum cmd_result cmd_create(struct cmd *cmd)
 		return cmd_bad(cmd, "Invalid arguments");
 	if (mailbox_create(cmd->session->user, name,
 			   use[0] == '\0' ? NULL : use, &err) == 0)
-		return cmd_reply(cmd, "OK Create completed");
+		return created(cmd, name);
 	if (err.code == ERR_UNSUPPORTED && use[0] != '\0')
 		return cmd_reply(cmd, "NO [USEATTR] %s", err.text);
 	return cmd_error(cmd, &err, name);

@@ -26,6 +26,7 @@ enum value_kind {
 	VALUE_SIZE,
 	VALUE_INTERVAL,
 	VALUE_UIDS,
+	VALUE_MAILBOX,
 };
 
 struct key {
@@ -46,6 +47,7 @@ static const struct key keys[] = {
 	{"CC", SEARCH_ADDRESS, VALUE_TEXT, false, 0, "Cc"},
 	{"DELETED", SEARCH_FLAG, VALUE_NONE, false, MAIL_DELETED, NULL},
 	{"DRAFT", SEARCH_FLAG, VALUE_NONE, false, MAIL_DRAFT, NULL},
+	{"EMAILID", SEARCH_EMAIL_ID, VALUE_TEXT, false, 0, NULL},
 	{"FLAGGED", SEARCH_FLAG, VALUE_NONE, false, MAIL_FLAGGED, NULL},
 	{"FROM", SEARCH_ADDRESS, VALUE_TEXT, false, 0, "From"},
 	{"HEADER", SEARCH_HEADER, VALUE_HEADER, false, 0, NULL},
@@ -66,6 +68,7 @@ static const struct key keys[] = {
 	{"SMALLER", SEARCH_SMALLER, VALUE_SIZE, false, 0, NULL},
 	{"SUBJECT", SEARCH_HEADER, VALUE_TEXT, false, 0, "Subject"},
 	{"TEXT", SEARCH_TEXT, VALUE_TEXT, false, 0, NULL},
+	{"THREADID", SEARCH_THREAD_ID, VALUE_TEXT, false, 0, NULL},
 	{"TO", SEARCH_ADDRESS, VALUE_TEXT, false, 0, "To"},
 	{"UID", SEARCH_UIDS, VALUE_UIDS, false, 0, NULL},
 	{"UNANSWERED", SEARCH_FLAG, VALUE_NONE, true, MAIL_ANSWERED, NULL},
@@ -74,6 +77,9 @@ static const struct key keys[] = {
 	{"UNFLAGGED", SEARCH_FLAG, VALUE_NONE, true, MAIL_FLAGGED, NULL},
 	{"UNKEYWORD", SEARCH_KEYWORD, VALUE_KEYWORD, true, 0, NULL},
 	{"UNSEEN", SEARCH_FLAG, VALUE_NONE, true, MAIL_SEEN, NULL},
+	{"X-GUID", SEARCH_GUID, VALUE_TEXT, false, 0, NULL},
+	{"X-MAILBOX", SEARCH_ALL, VALUE_MAILBOX, false, 0, NULL},
+	{"X-REAL-UID", SEARCH_UIDS, VALUE_UIDS, false, 0, NULL},
 	{"YOUNGER", SEARCH_YOUNGER, VALUE_INTERVAL, false, 0, NULL},
 };
 
@@ -163,6 +169,9 @@ static const char *parse_value(struct search_args *args, const struct key *key,
 			range_set_merge(&node->set, args->saved);
 		else if (!imap_sequence_set(text, star, &node->set))
 			return "Invalid UID messageset";
+		break;
+	case VALUE_MAILBOX: /* all are in the one that is selected */
+		node->negate = !str_is(text, mailbox_name(args->box));
 		break;
 	}
 	return NULL;

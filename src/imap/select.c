@@ -3,6 +3,7 @@
  * imap/select.c - SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2).
  */
 #include "base/buf.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "imap/cmd.h"
 #include "imap/session.h"
@@ -25,6 +26,14 @@ static void add_code(struct buf *line, const char *code, uint64_t number,
 	buf_add(line, text);
 }
 
+/* RFC 8474 section 4.2 */
+static void tell_mailbox_id(struct buf *line, const unsigned char guid[16])
+{
+	buf_add(line, "* OK [MAILBOXID (");
+	hex_encode(str_n(guid, 16), line);
+	buf_add(line, ")] Mailbox ID\r\n");
+}
+
 static void tell_mailbox(struct session *session,
 			 const struct mailbox_status *status)
 {
@@ -38,6 +47,7 @@ static void tell_mailbox(struct session *session,
 			 "] First unseen.\r\n");
 	add_code(line, "UIDVALIDITY", status->uid_validity, "] UIDs valid\r\n");
 	add_code(line, "UIDNEXT", status->uid_next, "] Predicted next UID\r\n");
+	tell_mailbox_id(line, status->guid);
 	session->recent_told = status->recent;
 	session->untold_mails = false;
 }

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * imap/status.c - STATUS (RFC 3501 section 6.3.10), SIZE (RFC 8438).
+ * imap/status.c - STATUS (RFC 3501 section 6.3.10), SIZE (RFC 8438),
+ * MAILBOXID (RFC 8474).
  */
 #include "imap/status.h"
 
 #include "base/buf.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE };
+enum item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, MAILBOXID };
 
 /* In the order in which they are told. */
 static const char *const items[] = {
-	"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE",
+	"MESSAGES", "RECENT", "UIDNEXT",   "UIDVALIDITY",
+	"UNSEEN",   "SIZE",   "MAILBOXID",
 };
 enum { ITEMS = sizeof(items) / sizeof(items[0]) };
 
@@ -34,8 +37,22 @@ static uint64_t value_of(const struct mailbox_status *status, enum item item)
 		return status->unseen;
 	case SIZE:
 		return status->size;
+	case MAILBOXID:
+		break;
 	}
 	return 0;
+}
+
+static void write_value(struct buf *out, const struct mailbox_status *status,
+			enum item item)
+{
+	if (item != MAILBOXID) {
+		buf_number(out, value_of(status, item));
+		return;
+	}
+	buf_putc(out, '(');
+	hex_encode(str_n(status->guid, sizeof(status->guid)), out);
+	buf_putc(out, ')');
 }
 
 const char *status_parse(const void *ctx, const struct imap_arg *list,
@@ -75,7 +92,7 @@ void status_write(struct buf *out, const char *mailbox, unsigned bits,
 		buf_putc(out, first ? '(' : ' ');
 		buf_add(out, items[i]);
 		buf_putc(out, ' ');
-		buf_number(out, value_of(status, i));
+		write_value(out, status, i);
 		first = false;
 	}
 	buf_add(out, ")\r\n");

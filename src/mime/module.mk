@@ -27,7 +27,8 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/mime/test_body \
 	tests/unit/mime/test_golden \
 	tests/unit/mime/test_header \
-	tests/unit/mime/test_parse
+	tests/unit/mime/test_parse \
+	tests/unit/mime/test_subject
 tests_unit_mime_test_body_SOURCES = tests/unit/mime/test_body.c
 tests_unit_mime_test_body_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 tests_unit_mime_test_golden_SOURCES = tests/unit/mime/test_golden.c
@@ -36,22 +37,32 @@ tests_unit_mime_test_header_SOURCES = tests/unit/mime/test_header.c
 tests_unit_mime_test_header_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 tests_unit_mime_test_parse_SOURCES = tests/unit/mime/test_parse.c
 tests_unit_mime_test_parse_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
+tests_unit_mime_test_subject_SOURCES = tests/unit/mime/test_subject.c
+tests_unit_mime_test_subject_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/unit/mime/golden.dat \
 	tests/unit/mime/golden.py \
 	tests/unit/mime/odd_messages.py
 
 # The fuzz targets, and their corpora as a test.
-check_PROGRAMS += tests/fuzz/mime/replay_mime
+check_PROGRAMS += tests/fuzz/mime/replay_mime tests/fuzz/mime/replay_subject
 tests_fuzz_mime_replay_mime_SOURCES = tests/fuzz/mime/fuzz_mime.c \
 	tests/fuzz/replay.c
 tests_fuzz_mime_replay_mime_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCORPUS='"tests/fuzz/mime/corpus"'
 tests_fuzz_mime_replay_mime_LDADD = $(LIB_MIME)
+tests_fuzz_mime_replay_subject_SOURCES = tests/fuzz/mime/fuzz_subject.c \
+	tests/fuzz/replay.c
+tests_fuzz_mime_replay_subject_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/mime/subject"'
+tests_fuzz_mime_replay_subject_LDADD = $(LIB_MIME)
 if FUZZING
-noinst_PROGRAMS += tests/fuzz/mime/fuzz_mime
+noinst_PROGRAMS += tests/fuzz/mime/fuzz_mime tests/fuzz/mime/fuzz_subject
 tests_fuzz_mime_fuzz_mime_SOURCES = tests/fuzz/mime/fuzz_mime.c
 tests_fuzz_mime_fuzz_mime_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_mime_fuzz_mime_LDADD = $(LIB_MIME)
+tests_fuzz_mime_fuzz_subject_SOURCES = tests/fuzz/mime/fuzz_subject.c
+tests_fuzz_mime_fuzz_subject_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_mime_fuzz_subject_LDADD = $(LIB_MIME)
 endif
-EXTRA_DIST += tests/fuzz/mime/corpus
+EXTRA_DIST += tests/fuzz/mime/corpus tests/fuzz/mime/subject

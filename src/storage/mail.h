@@ -70,6 +70,14 @@ int mail_header_fields(const struct mail *mail, const struct section *section,
 /* Message and mailbox identity: Dovecot's GUID as text; child of ctx. */
 int mail_guid(const void *ctx, const struct mail *mail, char **out,
 	      struct err *err);
+/* What RFC 8474 calls EMAILID and THREADID: hex digits. The GUID if that is
+ * so already, else a hash of it, as Dovecot makes 128-bit GUIDs; and a hash of
+ * the message id that its thread begins with. */
+enum { OBJECT_ID_LEN = 32 };
+int mail_email_id(const struct mail *mail, char out[OBJECT_ID_LEN + 1],
+		  struct err *err);
+int mail_thread_id(const struct mail *mail, char out[OBJECT_ID_LEN + 1],
+		   struct err *err);
 
 /* text */
 

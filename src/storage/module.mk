@@ -22,6 +22,7 @@ libstorage_a_SOURCES = \
 	src/storage/mailbox.c src/storage/mailbox.h \
 	src/storage/names.c \
 	src/storage/namespace.c \
+	src/storage/object_id.c \
 	src/storage/order.c src/storage/order.h \
 	src/storage/place.c src/storage/place.h \
 	src/storage/reader.c src/storage/reader.h \
@@ -66,8 +67,10 @@ check_PROGRAMS += \
 	tests/unit/storage/test_save \
 	tests/unit/storage/test_search \
 	tests/unit/storage/test_statuses \
+	tests/unit/storage/test_sort \
 	tests/unit/storage/test_stream \
-	tests/unit/storage/test_sync
+	tests/unit/storage/test_sync \
+	tests/unit/storage/test_thread
 STORAGE_FIXTURE = tests/unit/storage/fixture.c tests/unit/storage/fixture.h
 STORAGE_TEST_LIBS = $(LIB_STORAGE) $(LIB_SETTINGS) $(LIB_CONFIG) \
 	$(CMOCKA_LIBS)
@@ -120,10 +123,16 @@ tests_unit_storage_test_search_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_statuses_SOURCES = \
 	tests/unit/storage/test_statuses.c $(STORAGE_FIXTURE)
 tests_unit_storage_test_statuses_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_sort_SOURCES = \
+	tests/unit/storage/test_sort.c $(STORAGE_FIXTURE)
+tests_unit_storage_test_sort_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_stream_SOURCES = tests/unit/storage/test_stream.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_stream_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_sync_SOURCES = tests/unit/storage/test_sync.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_sync_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_thread_SOURCES = \
+	tests/unit/storage/test_thread.c $(STORAGE_FIXTURE)
+tests_unit_storage_test_thread_LDADD = $(STORAGE_TEST_LIBS)
 endif

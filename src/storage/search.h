@@ -39,8 +39,10 @@ enum search_kind {
 	SEARCH_YOUNGER,
 	SEARCH_LARGER, /* number */
 	SEARCH_SMALLER,
-	SEARCH_MODSEQ, /* number */
-	SEARCH_GUID,   /* text */
+	SEARCH_MODSEQ,    /* number */
+	SEARCH_GUID,      /* text */
+	SEARCH_EMAIL_ID,  /* text */
+	SEARCH_THREAD_ID, /* text */
 };
 
 /* The tree belongs to whoever made it and must outlive the search. */

@@ -335,6 +335,29 @@ static enum search_answer match_guid(const struct search_node *node,
 	return yes_no(strcmp(guid, node->text) == 0);
 }
 
+static enum search_answer match_object_id(const struct search_node *node,
+					  const struct mail *mail,
+					  enum search_cost cost,
+					  struct err *err)
+{
+	bool thread = node->kind == SEARCH_THREAD_ID;
+	char id[OBJECT_ID_LEN + 1];
+	struct sort_value value;
+	int got = 1;
+
+	if (thread && cost < COST_CACHE)
+		return SEARCH_LATER;
+	if (thread)
+		got = reader_sort_value(mail->reader, cost >= COST_FILE, &value,
+					err);
+	if (got == 0)
+		return SEARCH_LATER;
+	if (got > 0)
+		got = thread ? mail_thread_id(mail, id, err)
+			     : mail_email_id(mail, id, err);
+	return got < 0 ? SEARCH_FAILED : yes_no(strcmp(id, node->text) == 0);
+}
+
 /* trees */
 
 static enum search_answer match_children(const struct search_key *key,
@@ -406,6 +429,9 @@ static enum search_answer match_one(const struct search_key *key,
 		return yes_no(mail->modseq >= node->number);
 	case SEARCH_GUID:
 		return match_guid(node, mail, err);
+	case SEARCH_EMAIL_ID:
+	case SEARCH_THREAD_ID:
+		return match_object_id(node, mail, cost, err);
 	}
 	return SEARCH_NO;
 }

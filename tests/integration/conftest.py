@@ -21,8 +21,8 @@ import pytest
 
 PREFIX = os.environ.get("DOVETAIL_PREFIX")
 PASSWORD = "secret"
-USERS = ("alice bob carol reader hand droppy twin sorted sorted-here whoa whob recent spare stats tree crowd deleter idler logger "
-         "pair mover flags quota lmtp1 lmtp2 lda sieve").split()
+USERS = ("alice bob carol reader hand droppy twin sorted sorted-here objects whoa whob recent spare stats tree "
+         "crowd deleter idler logger pair mover flags quota lmtp1 lmtp2 lda sieve").split()
 SERVICES = {"imap": "imap", "imaps": "imap", "pop3": "pop3", "pop3s": "pop3", "lmtp": "lmtp"}
 ROOT = os.getuid() == 0
 TROUBLE = re.compile(r"Panic:|Fatal:|AddressSanitizer|LeakSanitizer|runtime error:|Malformed|Assertion")

@@ -90,7 +90,8 @@ size_t digest_end(struct digest *digest, unsigned char out[DIGEST_MAX])
 	unsigned len = 0;
 
 	must(EVP_DigestFinal_ex(digest->state, out, &len));
-	must(EVP_DigestInit_ex(digest->state, digest->md, NULL));
+	/* The same again: naming the algorithm would look it up anew. */
+	must(EVP_DigestInit_ex(digest->state, NULL, NULL));
 	return len;
 }
 

@@ -4,17 +4,28 @@
 #include "base/buf.h"
 #include "mime/lex.h"
 
-static bool is_blank(char c)
+/* What may stand in an id and means nothing. */
+static size_t plain_len(struct str s)
 {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	size_t len = 0;
+
+	while (len < s.len && strchr("<>()\"@ \t\r\n", s.data[len]) == NULL)
+		len++;
+	return len;
 }
 
-/* One character, or a comment or string, of an id. False: something does not
- * end, so that nothing behind it can be an id. */
+/* Some of an id: text, a comment or a string. False: something does not end, so
+ * that nothing behind it can be an id. */
 static bool take_some(struct lex *lex, struct buf *out, bool *at_out)
 {
+	size_t len = plain_len(lex->rest);
 	char c = lex_peek(lex);
 
+	if (len > 0) {
+		buf_append(out, lex->rest.data, len);
+		lex->rest = str_from(lex->rest, len);
+		return true;
+	}
 	if (c == '(')
 		return lex_skip(lex);
 	if (c == '"')
@@ -22,38 +33,45 @@ static bool take_some(struct lex *lex, struct buf *out, bool *at_out)
 	lex_drop(lex);
 	if (c == '@')
 		*at_out = true;
-	if (!is_blank(c))
+	if (c == '@' || c == ')')
 		buf_putc(out, c);
+	return true;
+}
+
+/* From the next '<' on; false if there is none. */
+static bool find_start(struct lex *lex, struct buf *out)
+{
+	ptrdiff_t at = str_find_char(lex->rest, '<');
+
+	if (at < 0)
+		return false;
+	lex->rest = str_from(lex->rest, (size_t)at + 1);
+	buf_reset(out);
 	return true;
 }
 
 bool message_id_next(struct str *rest, struct buf *out)
 {
 	struct lex lex = {.rest = *rest};
-	bool inside = false, at = false;
+	bool at = false;
 
+	*rest = STR("");
+	if (!find_start(&lex, out))
+		return false;
 	while (lex.rest.len > 0) {
 		char c = lex_peek(&lex);
 
-		if (c == '<') {
-			inside = true;
-			at = false;
-			buf_reset(out);
-			lex_drop(&lex);
-		} else if (c == '>' && inside && at) {
-			lex_drop(&lex);
-			inside = false;
-			if (out->overflow)
-				continue; /* too long to be one */
-			*rest = lex.rest;
+		if (c == '>' && at && !out->overflow) {
+			*rest = str_from(lex.rest, 1);
 			return true;
-		} else if (c == '>' || !inside) {
-			inside = false;
-			lex_drop(&lex);
+		}
+		if (c == '<' || c == '>') { /* it was none */
+			at = false;
+			if (!find_start(&lex, out))
+				return false;
 		} else if (!take_some(&lex, out, &at)) {
-			break;
+			return false;
 		}
 	}
-	*rest = STR("");
 	return false;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "storage/sort_value.h"
 
+#include <endian.h>
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -113,11 +116,17 @@ static bool put_first_id(struct maker *maker, struct str value)
 	return true;
 }
 
+/* How many there are, when there may be too many. */
 static uint32_t count_ids(struct maker *maker, struct str value)
 {
 	uint32_t count = 0;
+	size_t most = 0;
 
-	while (value.data != NULL && message_id_next(&value, &maker->scratch))
+	for (size_t i = 0; i < value.len; i++)
+		most += value.data[i] == '<';
+	if (most <= SORT_REFERENCES_MAX)
+		return 0;
+	while (message_id_next(&value, &maker->scratch))
 		count++;
 	return count;
 }
@@ -130,7 +139,8 @@ static void put_references(struct maker *maker)
 
 	if (count > SORT_REFERENCES_MAX)
 		skip = count - SORT_REFERENCES_MAX;
-	for (uint32_t i = 0; i < count && message_id_next(&value, id); i++) {
+	for (uint32_t i = 0; value.data != NULL && message_id_next(&value, id);
+	     i++) {
 		if (i > 0 && i <= skip)
 			continue;
 		put_id(maker, str_n(id->data, id->len));
@@ -220,25 +230,27 @@ static void make_subject(struct maker *maker)
 		maker->flags |= REPLY;
 }
 
-/* The mailbox goes to `texts`, what is displayed to maker->text. */
-static void make_address(struct maker *maker, enum item item)
+/* The mailbox goes to `texts`, what is displayed to `display`. */
+static void make_address(struct maker *maker, enum item item,
+			 struct buf *display)
 {
 	buf_reset(&maker->scratch);
-	buf_reset(&maker->text);
 	if (maker->fields[item].data != NULL)
-		address_first(maker->fields[item], &maker->scratch,
-			      &maker->text);
+		address_first(maker->fields[item], &maker->scratch, display);
 	put_collated(maker, str_n(maker->scratch.data, maker->scratch.len));
 }
 
-static void make_display(struct maker *maker, enum item item)
+static void make_addresses(struct maker *maker)
 {
-	buf_reset(&maker->scratch);
+	CLEANUP(buf_free) struct buf from = buf_init(TEXT_MAX);
+	CLEANUP(buf_free) struct buf to = buf_init(TEXT_MAX);
+
 	buf_reset(&maker->text);
-	if (maker->fields[item].data != NULL)
-		address_first(maker->fields[item], &maker->scratch,
-			      &maker->text);
-	put_collated(maker, str_n(maker->text.data, maker->text.len));
+	make_address(maker, ITEM_FROM, &from);
+	make_address(maker, ITEM_TO, &to);
+	make_address(maker, ITEM_CC, &maker->text);
+	put_collated(maker, str_n(from.data, from.len));
+	put_collated(maker, str_n(to.data, to.len));
 }
 
 static void write_out(const struct maker *maker, struct buf *out)
@@ -269,11 +281,7 @@ void sort_value_make(struct str header, struct buf *out)
 	make_ids(&maker);
 	maker.scratch.max = TEXT_MAX;
 	make_subject(&maker);
-	make_address(&maker, ITEM_FROM);
-	make_address(&maker, ITEM_TO);
-	make_address(&maker, ITEM_CC);
-	make_display(&maker, ITEM_FROM);
-	make_display(&maker, ITEM_TO);
+	make_addresses(&maker);
 	write_out(&maker, out);
 	buf_free(&maker.ids);
 	buf_free(&maker.texts);
@@ -282,48 +290,79 @@ void sort_value_make(struct str header, struct buf *out)
 	buf_free(&maker.folded);
 }
 
-/* reading */
+/* reading: this is done for each mail of a mailbox, so not by base/pack.h */
 
-static const unsigned char *take(struct unpack *in, size_t len)
+enum { FIXED = 1 + 1 + 8 + 4 + 4 }; /* in front of the ids */
+
+static uint64_t number(const char *data, size_t octets)
 {
-	const char *data = in->in.data;
+	uint64_t value = 0;
 
-	if (in->bad || len > in->in.len) {
-		in->bad = true;
-		return NULL;
-	}
-	in->in = str_from(in->in, len);
-	return (const unsigned char *)data;
+	memcpy(&value, data, octets);
+	return le64toh(value);
 }
 
-static void read_flags(uint8_t flags, struct sort_value *out)
+/* False if there are not so many. */
+static bool take(struct str *in, size_t len, const char **out)
 {
+	if (len > in->len)
+		return false;
+	*out = in->data;
+	*in = str_from(*in, len);
+	return true;
+}
+
+static bool take_text(struct str *in, struct str *out)
+{
+	const char *data;
+	uint32_t len;
+
+	if (!take(in, 4, &data))
+		return false;
+	len = (uint32_t)number(data, 4);
+	if (!take(in, len, &data))
+		return false;
+	*out = str_n(data, len);
+	return true;
+}
+
+static bool take_ids(struct str *in, uint32_t count, const unsigned char **out)
+{
+	const char *data;
+
+	if (!take(in, (size_t)SORT_ID_LEN * count, &data))
+		return false;
+	*out = (const unsigned char *)data;
+	return true;
+}
+
+static void read_fixed(const char *data, struct sort_value *out)
+{
+	uint8_t flags = (uint8_t)data[1];
+
 	out->has_date = (flags & HAS_DATE) != 0;
 	out->has_id = (flags & HAS_ID) != 0;
 	out->reply = (flags & REPLY) != 0;
 	out->has_subject = (flags & HAS_SUBJECT) != 0;
 	out->subject_whole = (flags & SUBJECT_WHOLE) != 0;
+	out->date = (int64_t)number(data + 2, 8);
+	out->zone = (int32_t)number(data + 10, 4);
+	out->reference_count = (uint32_t)number(data + 14, 4);
 }
 
 bool sort_value_read(struct str value, struct sort_value *out)
 {
-	struct unpack in = {.in = value};
-	uint8_t version = unpack_u8(&in);
+	const char *data;
 
-	read_flags(unpack_u8(&in), out);
-	out->date = (int64_t)unpack_u64(&in);
-	out->zone = (int32_t)unpack_u32(&in);
-	out->reference_count = unpack_u32(&in);
-	if (version != FORM || out->reference_count > SORT_REFERENCES_MAX)
+	if (!take(&value, FIXED, &data) || data[0] != FORM)
 		return false;
-	out->id = take(&in, out->has_id ? SORT_ID_LEN : 0);
-	out->references = take(&in, (size_t)SORT_ID_LEN * out->reference_count);
-	out->subject = unpack_str(&in);
-	out->base = unpack_str(&in);
-	out->from = unpack_str(&in);
-	out->to = unpack_str(&in);
-	out->cc = unpack_str(&in);
-	out->display_from = unpack_str(&in);
-	out->display_to = unpack_str(&in);
-	return !in.bad;
+	read_fixed(data, out);
+	return out->reference_count <= SORT_REFERENCES_MAX &&
+	       take_ids(&value, out->has_id, &out->id) &&
+	       take_ids(&value, out->reference_count, &out->references) &&
+	       take_text(&value, &out->subject) &&
+	       take_text(&value, &out->base) && take_text(&value, &out->from) &&
+	       take_text(&value, &out->to) && take_text(&value, &out->cc) &&
+	       take_text(&value, &out->display_from) &&
+	       take_text(&value, &out->display_to);
 }

@@ -44,7 +44,8 @@ static char *special_use(struct cmd *cmd, const struct imap_arg *arg)
 	return out;
 }
 
-/* With MAILBOXID (RFC 8474 section 4.1), unless somebody was quick to remove
+/* With MAILBOXID (RFC 8474 section 4.1), but not where only a name for levels
+ * below was made ("x."), or somebody was quick to remove
  * it. */
 static enum cmd_result created(struct cmd *cmd, const char *name)
 {

@@ -13,7 +13,10 @@ struct intern {
 	uint64_t key[2];
 	uint32_t *slots;   /* number + 1; 0: free */
 	size_t slot_count; /* a power of two, at least twice `count` */
-	uint64_t *places;  /* in `texts`, by number */
+	struct place {
+		uint64_t at; /* in `texts` */
+		uint32_t hash;
+	} * places; /* by number */
 	size_t count, cap;
 	char *texts; /* each with its length in front */
 	size_t texts_len, texts_cap;
@@ -87,31 +90,44 @@ struct intern *intern_new(const void *ctx, uint64_t memory_max)
 
 static struct str text_of(const struct intern *intern, uint32_t number)
 {
-	const char *at = intern->texts + intern->places[number];
+	const char *at = intern->texts + intern->places[number].at;
 	uint32_t len;
 
 	memcpy(&len, at, LENGTH);
 	return str_n(at + LENGTH, len);
 }
 
-/* Where the text is, or would be. */
-static uint32_t *find(const struct intern *intern, struct str text)
+static bool is_at(const struct intern *intern, uint32_t number, uint32_t hash,
+		  struct str text)
 {
-	size_t mask = intern->slot_count - 1;
-	size_t at = sip_hash(intern->key, text) & mask;
+	return intern->places[number].hash == hash &&
+	       str_equal(text_of(intern, number), text);
+}
+
+/* Where the text is, or would be. */
+static uint32_t *find(const struct intern *intern, struct str text,
+		      uint32_t hash)
+{
+	size_t mask = intern->slot_count - 1, at = hash & mask;
 
 	while (intern->slots[at] != 0 &&
-	       !str_equal(text_of(intern, intern->slots[at] - 1), text))
+	       !is_at(intern, intern->slots[at] - 1, hash, text))
 		at = (at + 1) & mask;
 	return &intern->slots[at];
 }
 
 static void rehash(struct intern *intern)
 {
+	size_t mask = intern->slot_count - 1, at;
+
 	mem_free(intern->slots);
 	intern->slots = mem_array(intern, uint32_t, intern->slot_count);
-	for (uint32_t i = 0; i < intern->count; i++)
-		*find(intern, text_of(intern, i)) = i + 1;
+	for (uint32_t i = 0; i < intern->count; i++) {
+		at = intern->places[i].hash & mask;
+		while (intern->slots[at] != 0)
+			at = (at + 1) & mask;
+		intern->slots[at] = i + 1;
+	}
 }
 
 static bool make_room(struct intern *intern, size_t len)
@@ -133,7 +149,7 @@ static bool make_room(struct intern *intern, size_t len)
 		return false;
 	if (cap != intern->cap)
 		intern->places =
-			mem_resize(intern, intern->places, uint64_t, cap);
+			mem_resize(intern, intern->places, struct place, cap);
 	if (texts_cap != intern->texts_cap)
 		intern->texts =
 			mem_resize(intern, intern->texts, char, texts_cap);
@@ -148,7 +164,8 @@ static bool make_room(struct intern *intern, size_t len)
 
 bool intern_get(struct intern *intern, struct str text, uint32_t *out)
 {
-	uint32_t *slot = find(intern, text);
+	uint32_t hash = (uint32_t)sip_hash(intern->key, text);
+	uint32_t *slot = find(intern, text, hash);
 	uint32_t len = (uint32_t)text.len;
 
 	if (*slot != 0) {
@@ -157,12 +174,12 @@ bool intern_get(struct intern *intern, struct str text, uint32_t *out)
 	}
 	if (!make_room(intern, text.len))
 		return false;
-	slot = find(intern, text); /* all may have moved */
+	slot = find(intern, text, hash); /* all may have moved */
 	memcpy(intern->texts + intern->texts_len, &len, LENGTH);
 	if (len > 0)
 		memcpy(intern->texts + intern->texts_len + LENGTH, text.data,
 		       len);
-	intern->places[intern->count] = intern->texts_len;
+	intern->places[intern->count] = (struct place){intern->texts_len, hash};
 	intern->texts_len += LENGTH + len;
 	*out = (uint32_t)intern->count++;
 	*slot = *out + 1;

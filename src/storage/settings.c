@@ -61,7 +61,8 @@ const struct setting mail_settings[] = {
 	  "How much of a mail's header is looked at."),
 	S(mail_sort_max_memory, "256 M",
 	  "What SORT and THREAD of one session may need; beyond it they answer "
-	  "NO [LIMIT]. A million mails need about 100 MB."),
+	  "NO [LIMIT]. To sort a million mails takes about 60 MB, to thread "
+	  "them 220 MB."),
 	S(mail_sort_max_read_count, "0",
 	  "How many mails SORT and THREAD may open whose fields are not in the "
 	  "index; beyond it they answer NO [LIMIT]. 0 is any number."),

@@ -117,13 +117,13 @@ static struct thread_mail *new_mail(struct thread *thread)
 	return &thread->mails[thread->count];
 }
 
-static bool add_to_order(struct thread *thread, const struct thread_mail *mail,
-			 struct str base)
+/* Subjects by their numbers: they need to stand together, in any order. */
+static bool add_to_order(struct thread *thread, const struct thread_mail *mail)
 {
 	CLEANUP(buf_free) struct buf key = buf_init(ORDER_KEY_MAX);
 
 	if (thread->kind == THREAD_ORDEREDSUBJECT)
-		order_key_text(&key, base, false);
+		order_key_number(&key, mail->subject, false);
 	order_key_number(&key, mail->date, false);
 	return order_add(thread->order, thread->count,
 			 str_n(key.data, key.len));
@@ -144,7 +144,7 @@ static int add_value(struct thread *thread, const struct sort_value *value,
 	if (thread->kind != THREAD_REFS &&
 	    !intern_get(thread->subjects, value->base, &mail->subject))
 		return too_many(err);
-	if (!add_to_order(thread, mail, value->base))
+	if (!add_to_order(thread, mail))
 		return too_many(err);
 	thread->tree.nodes[mail->node].mail = thread->count++;
 	return 0;

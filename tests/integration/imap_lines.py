@@ -124,6 +124,7 @@ def normalize(line):
     line = re.sub(rb'UIDVALIDITY \d+', b'UIDVALIDITY N', line)
     line = re.sub(rb' ?MODSEQ \(\d+\) ?', b'', line)
     line = re.sub(rb'INTERNALDATE "[^"]*20[2-9]\d [^"]*"', b'INTERNALDATE NOW', line)
+    line = re.sub(rb'\[MAILBOXID \(\w+\)\] (?=Create)', b'', line)
     line = re.sub(rb'\[TAG "T\d+"', b'[TAG', line)
     line = re.sub(rb'\(TAG "T\d+"\)', b'(TAG)', line)
     return line
@@ -131,7 +132,7 @@ def normalize(line):
 
 def skipped(line):
     """Extensions that one of the two does not have."""
-    return b'[HIGHESTMODSEQ' in line or b'CAPABILITY' in line or line.startswith(b'* ID')
+    return b'[HIGHESTMODSEQ' in line or line.startswith(b'* OK [MAILBOXID') or b'CAPABILITY' in line or line.startswith(b'* ID')
 
 
 def transcript(client, commands):

@@ -264,11 +264,12 @@ static size_t times_at(struct str in)
 	return str_starts(str_from(in, at), "secs)") ? at + 5 : 0;
 }
 
-/* The length of "UIDVALIDITY " and the like at the start of `in`; else 0. */
+/* The length of "UIDVALIDITY " and the like at the start of `in`; else 0. What
+ * follows is a number, or 32 hex digits. */
 static size_t validity_at(struct str in)
 {
 	static const char *const words[] = {"UIDVALIDITY ", "APPENDUID ",
-					    "COPYUID "};
+					    "COPYUID ", "MAILBOXID ("};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (str_starts(in, words[i]))
@@ -293,7 +294,7 @@ static void normalize(struct str in, struct buf *out)
 		buf_append(out, in.data + at, len);
 		buf_putc(out, '0');
 		at += len;
-		while (at < in.len && isdigit((unsigned char)in.data[at]))
+		while (at < in.len && isxdigit((unsigned char)in.data[at]))
 			at++;
 	}
 }

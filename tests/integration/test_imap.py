@@ -42,11 +42,12 @@ def test_session_by_hand(server):
     assert re.match(rb'A02 OK List completed \(\d+\.\d{3} \+ \d+\.\d{3} secs\)\.$', lines[-1])
     client.send(b'A03 select INBOX\r\n')
     lines = client.until(b'A03')
-    assert [re.sub(rb'\d{3,}', b'N', line) for line in lines[:-1]] == [
+    assert [re.sub(rb'\(\w{32}\)|\d{3,}', b'N', line) for line in lines[:-1]] == [
         rb'* FLAGS (\Answered \Flagged \Deleted \Seen \Draft)',
         rb'* OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft \*)] Flags permitted.',
         b'* 2 EXISTS', b'* 0 RECENT', b'* OK [UNSEEN 2] First unseen.',
-        b'* OK [UIDVALIDITY N] UIDs valid', b'* OK [UIDNEXT 3] Predicted next UID']
+        b'* OK [UIDVALIDITY N] UIDs valid', b'* OK [UIDNEXT 3] Predicted next UID',
+        b'* OK [MAILBOXID N] Mailbox ID']
     assert lines[-1].startswith(b'A03 OK [READ-WRITE] Select completed (')
     client.send(b'A04 search all\r\n')
     lines = client.until(b'A04')

@@ -65,10 +65,11 @@ static const char *add_key(struct cmd *cmd, const struct imap_arg *arg,
 			  str_upper(cmd, arg->text));
 }
 
+/* REVERSE twice is none, as for Dovecot. */
 static const char *parse_program(struct cmd *cmd, const struct imap_arg *arg)
 {
 	const char *problem;
-	bool reverse = false;
+	bool reverse = false, last = false;
 
 	if (arg->kind != IMAP_ARG_LIST)
 		return "Invalid sort argument";
@@ -78,8 +79,9 @@ static const char *parse_program(struct cmd *cmd, const struct imap_arg *arg)
 	for (; arg->kind != IMAP_ARG_END; arg++) {
 		if (arg->kind != IMAP_ARG_ATOM)
 			return "Invalid sort list argument";
-		if (imap_arg_atom_is(arg, "REVERSE")) {
-			reverse = true;
+		last = imap_arg_atom_is(arg, "REVERSE");
+		if (last) {
+			reverse = !reverse;
 			continue;
 		}
 		problem = add_key(cmd, arg, reverse);
@@ -87,7 +89,7 @@ static const char *parse_program(struct cmd *cmd, const struct imap_arg *arg)
 			return problem;
 		reverse = false;
 	}
-	return reverse ? "Sort list ends with REVERSE" : NULL;
+	return last ? "Sort list ends with REVERSE" : NULL;
 }
 
 /* results */

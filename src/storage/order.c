@@ -78,6 +78,8 @@ static int compare_entries(const void *a, const void *b, void *order)
 
 static void sort_run(struct order *order)
 {
+	if (order->count == order->sorted)
+		return;
 	qsort_r(order->entries + order->sorted, order->count - order->sorted,
 		sizeof(*order->entries), compare_entries, order);
 	order->sorted = order->count;

@@ -14,7 +14,8 @@ PIECES = [b' ', b'(', b')', b'"', b'{', b'}', b'{5+}\r\nhello', b'\\', b'*', b':
 
 
 def commands():
-    known = right.STATE + right.MAILBOXES + 3 * (right.FETCHES + right.STORES) + 2 * right.SEARCHES + right.APPENDS
+    known = right.STATE + right.MAILBOXES + 3 * (right.FETCHES + right.STORES)
+    known += 2 * right.SEARCHES + right.SORTS + right.APPENDS
     known += [b'APPEND INBOX {%d+}\r\n' % len(right.MIXED) + right.MIXED] * 40
     known += ['SELECT INBOX'] * 30 + ['IDLE\r\nDONE'] * 10
     return [command if isinstance(command, bytes) else command.encode() for command in known]

@@ -21,8 +21,6 @@ enum stage {
 	BUILT,
 };
 
-/* of a dummy's `work`, up to DISSOLVE: its children */
-
 static bool is_dummy(const struct thread *thread, uint32_t node)
 {
 	return thread->tree.nodes[node].mail == NO_NODE;
@@ -73,10 +71,9 @@ static void lift_mail(struct thread *thread, uint32_t node)
 		return;
 	if (is_dummy(thread, up)) {
 		up = lift(thread, up);
-		if (is_dummy(thread, up)) {
-			/* NO_NODE counts as none. */
+		/* Counts its mails: NO_NODE is none, 0 one. */
+		if (is_dummy(thread, up))
 			node_at(thread, up)->work++;
-		}
 	}
 	node_at(thread, node)->parent = up;
 }

@@ -320,7 +320,7 @@ static bool take_text(struct str *in, struct str *out)
 	if (!take(in, 4, &data))
 		return false;
 	len = (uint32_t)number(data, 4);
-	if (!take(in, len, &data))
+	if (len > SORT_TEXT_MAX || !take(in, len, &data))
 		return false;
 	*out = str_n(data, len);
 	return true;

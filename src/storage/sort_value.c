@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/encode.h"
-#include "base/mem.h"
 #include "base/pack.h"
 #include "mime/address.h"
 #include "mime/charset.h"
@@ -264,11 +263,20 @@ static void write_out(const struct maker *maker, struct buf *out)
 	buf_append(out, maker->texts.data, maker->texts.len);
 }
 
+/* The process's: OpenSSL takes longer to make one than to use it. */
+static struct digest *sha256(void)
+{
+	static struct digest *digest;
+
+	if (digest == NULL)
+		digest = digest_new(NULL, "sha256");
+	return digest;
+}
+
 void sort_value_make(struct str header, struct buf *out)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sort");
 	struct maker maker = {
-		.sha256 = digest_new(ctx, "sha256"),
+		.sha256 = sha256(),
 		.ids = buf_init(SORT_VALUE_MAX),
 		.texts = buf_init(SORT_VALUE_MAX),
 		.scratch = buf_init(MESSAGE_ID_MAX),

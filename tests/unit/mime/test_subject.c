@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 /* cmocka wants these before it. */
 #include <setjmp.h>
 
@@ -9,7 +10,6 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/duration.h"
 #include "mime/collate.h"
 #include "mime/message_id.h"
 #include "mime/subject.h"
@@ -86,11 +86,11 @@ static struct buf repeat(const char *text, size_t count, const char *tail)
 static void time_subject(const char *text, size_t count, const char *tail)
 {
 	CLEANUP(buf_free) struct buf buf = repeat(text, count, tail);
-	uint64_t start = clock_monotonic_ms();
+	clock_t start = clock();
 	bool reply;
 
 	subject_base(str_of(buf.data), &reply);
-	if (clock_monotonic_ms() - start > 3000)
+	if (clock() - start > 3 * CLOCKS_PER_SEC)
 		fail_msg("\"%s\" takes too long", text);
 }
 
@@ -166,11 +166,11 @@ static void test_hostile_references_take_linear_time(void **state)
 		CLEANUP(buf_free)
 		struct buf all = repeat(texts[i], 1000000, "");
 		struct str rest = str_of(all.data);
-		uint64_t start = clock_monotonic_ms();
+		clock_t start = clock();
 
 		while (message_id_next(&rest, &id))
 			;
-		assert_true(clock_monotonic_ms() - start < 5000);
+		assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
 	}
 }
 

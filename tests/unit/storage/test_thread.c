@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/duration.h"
 #include "fixture.h"
 #include "storage/core.h"
 #include "storage/forest.h"
@@ -207,7 +207,7 @@ static void test_a_long_chain(void **state)
 	struct fixture *f = *state;
 	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
 	struct save *save = save_begin(f->ctx, box);
-	uint64_t start;
+	clock_t start;
 	struct err err;
 	char *text;
 
@@ -225,11 +225,11 @@ static void test_a_long_chain(void **state)
 	}
 	assert_ok(save_commit(&save, NULL, NULL, &err));
 	sync_box(f, box, 0);
-	start = clock_monotonic_ms();
+	start = clock();
 	text = threads(f, box, THREAD_REFERENCES, 50);
 	assert_int_equal(strncmp(text, "(1 2 3 4 ", 9), 0);
 	assert_null(strchr(text + 1, '('));
-	assert_true(clock_monotonic_ms() - start < 5000);
+	assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
 }
 
 /* Walking up to look for loops would take n * n steps here. */
@@ -238,7 +238,7 @@ static void test_a_deep_forest_takes_no_time(void **state)
 	enum { DEEP = 300000 };
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
 	struct forest *forest = forest_new(ctx);
-	uint64_t start = clock_monotonic_ms();
+	clock_t start = clock();
 
 	(void)state;
 	forest_grow(forest, DEEP);
@@ -255,7 +255,7 @@ static void test_a_deep_forest_takes_no_time(void **state)
 	assert_int_equal(forest_parent(forest, 0), DEEP - 1);
 	forest_link(forest, DEEP / 2, 1); /* a loop now */
 	assert_int_equal(forest_parent(forest, DEEP / 2), FOREST_NONE);
-	assert_true(clock_monotonic_ms() - start < 10000);
+	assert_true(clock() - start < 10 * CLOCKS_PER_SEC);
 }
 
 /* A forest of small random trees, held against walking up. */
@@ -295,16 +295,16 @@ static void test_a_million_references(void **state)
 	CLEANUP(buf_free) struct buf header = buf_init(64 << 20);
 	CLEANUP(buf_free) struct buf value = buf_init(SORT_VALUE_MAX);
 	struct sort_value sort;
-	uint64_t start;
+	clock_t start;
 
 	(void)state;
 	buf_add(&header, "Subject: x\r\nReferences:");
 	for (int i = 0; i < 1000000; i++)
 		buf_printf(&header, " <%d@x>", i);
 	buf_add(&header, "\r\n\r\n");
-	start = clock_monotonic_ms();
+	start = clock();
 	sort_value_make(str_n(header.data, header.len), &value);
-	assert_true(clock_monotonic_ms() - start < 5000);
+	assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
 	assert_true(sort_value_read(str_n(value.data, value.len), &sort));
 	assert_int_equal(sort.reference_count, SORT_REFERENCES_MAX);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 man_MANS += \
 	doc/man/doveadm.1 \
+	doc/man/doveadm-altmove.1 \
 	doc/man/doveadm-auth.1 \
 	doc/man/doveadm-config.1 \
 	doc/man/doveadm-copy.1 \
@@ -20,6 +21,7 @@ man_MANS += \
 	doc/man/doveadm-move.1 \
 	doc/man/doveadm-penalty.1 \
 	doc/man/doveadm-process.1 \
+	doc/man/doveadm-purge.1 \
 	doc/man/doveadm-pw.1 \
 	doc/man/doveadm-reload.1 \
 	doc/man/doveadm-save.1 \

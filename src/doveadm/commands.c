@@ -10,6 +10,7 @@
 #include "doveadm/doveadm.h"
 
 const struct command doveadm_commands[] = {
+	{"altmove", cmd_altmove, "[-r] <search query>", "r", COMMAND_MAIL},
 	{"auth cache flush", cmd_auth_cache_flush,
 	 "[-a <master socket path>] [<user> [...]]", "a:", 0},
 	{"auth login", cmd_auth_login,
@@ -60,8 +61,8 @@ const struct command doveadm_commands[] = {
 	 COMMAND_MAIL},
 	{"mailbox cache remove", cmd_mailbox_cache_remove, "<search string>",
 	 "", COMMAND_MAIL},
-	{"mailbox create", cmd_mailbox_create, "[-s] <mailbox> [...]", "s",
-	 COMMAND_MAIL},
+	{"mailbox create", cmd_mailbox_create,
+	 "[-s] [-g <guid>] <mailbox> [...]", "g:s", COMMAND_MAIL},
 	{"mailbox delete", cmd_mailbox_delete,
 	 "[-e] [-r] [-s] [-Z] <mailbox> [...]", "ersZ", COMMAND_MAIL},
 	{"mailbox list", cmd_mailbox_list,
@@ -79,9 +80,15 @@ const struct command doveadm_commands[] = {
 	 COMMAND_MAIL},
 	{"move", cmd_move, "<destination> [user <source user>] <search query>",
 	 "", COMMAND_MAIL},
+	{"mailbox update", cmd_mailbox_update,
+	 "[--mailbox-guid guid] [--uid-validity uid] [--min-next-uid uid] "
+	 "[--min-first-recent-uid uid] [--min-highest-modseq seq] "
+	 "[--min-highest-pvt-modseq seq] <mailbox>",
+	 "", COMMAND_MAIL | COMMAND_LONG},
 	{"penalty", cmd_penalty, "[-a <anvil socket path>] [<ip/bits>]",
 	 "a:", 0},
 	{"process status", cmd_process_status, "[<service> [...]]", "", 0},
+	{"purge", cmd_purge, "", "", COMMAND_MAIL | COMMAND_NO_ARGUMENTS},
 	{"pw", cmd_pw,
 	 "[-l] [-p plaintext] [-r rounds] [-s scheme] [-t hash] [-u user] [-V]",
 	 "lp:r:s:t:u:V", COMMAND_NO_ARGUMENTS},

@@ -4,6 +4,7 @@
  */
 #ifndef DOVEADM_COMMANDS_H
 #define DOVEADM_COMMANDS_H
+#include <getopt.h>
 
 struct doveadm;
 
@@ -49,12 +50,16 @@ int cmd_import(struct doveadm *adm, int argc, char **argv);
 /* resync.c */
 int cmd_force_resync(struct doveadm *adm, int argc, char **argv);
 int cmd_index(struct doveadm *adm, int argc, char **argv);
+/* dbox.c */
+int cmd_altmove(struct doveadm *adm, int argc, char **argv);
+int cmd_purge(struct doveadm *adm, int argc, char **argv);
 /* dump.c */
 int cmd_dump(struct doveadm *adm, int argc, char **argv);
 /* search.c, fetch.c */
 int cmd_search(struct doveadm *adm, int argc, char **argv);
 int cmd_fetch(struct doveadm *adm, int argc, char **argv);
-/* mailbox.c, mailbox_cache.c, mailbox_list.c, mailbox_status.c */
+/* mailbox.c, mailbox_cache.c, mailbox_list.c, mailbox_status.c,
+ * mailbox_update.c */
 int cmd_mailbox_cache_purge(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_cache_remove(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_path(struct doveadm *adm, int argc, char **argv);
@@ -65,6 +70,10 @@ int cmd_mailbox_mutf7(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_rename(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_status(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_subscribe(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_update(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_unsubscribe(struct doveadm *adm, int argc, char **argv);
+
+/* Long options, of a command with COMMAND_LONG. */
+extern const struct option mailbox_update_options[];
 
 #endif

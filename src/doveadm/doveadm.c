@@ -4,6 +4,7 @@
  */
 #include "doveadm/doveadm.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
+#include "doveadm/commands.h"
 #include "doveadm/print.h"
 
 enum { OPTIONS_MAX = 64 };
@@ -76,11 +78,16 @@ int status_of(const struct err *err)
 int doveadm_option(const struct doveadm *adm, int argc, char **argv)
 {
 	bool mail = (adm->command->flags & COMMAND_MAIL) != 0;
+	static const struct option none[] = {{NULL, 0, NULL, 0}};
 	char options[OPTIONS_MAX];
 
 	snprintf(options, sizeof(options), "%s%s", mail ? "AF:S:u:" : "",
 		 adm->command->options);
-	return getopt(argc, argv, options);
+	return getopt_long(argc, argv, options,
+			   (adm->command->flags & COMMAND_LONG) != 0
+				   ? mailbox_update_options
+				   : none,
+			   NULL);
 }
 
 int doveadm_config(struct doveadm *adm, struct err *err)

@@ -41,6 +41,7 @@ enum {
 	/* All arguments are another program's. */
 	COMMAND_RAW = 1 << 1,
 	COMMAND_NO_ARGUMENTS = 1 << 2,
+	COMMAND_LONG = 1 << 3, /* has mailbox_update_options */
 };
 
 struct command {

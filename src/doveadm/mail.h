@@ -38,6 +38,8 @@ struct printer *mail_printer(struct doveadm *adm,
 /* What auth knows of a user; child of the run. ERR_NOT_FOUND. */
 int mail_account(struct doveadm *adm, const char *name,
 		 const struct account **out, struct err *err);
+/* 32 hex digits (mailbox_update.c). */
+bool mailbox_guid_parse(const char *text, unsigned char guid[16]);
 /* Call `fn` for each user, with that user's rights; it returns an exit status.
  * `printer` (may be NULL) is told whose rows follow. Returns the first status
  * that is not 0. */

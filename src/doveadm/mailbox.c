@@ -26,6 +26,8 @@ struct change {
 	bool only_empty;    /* -e */
 	bool recursive;     /* -r */
 	bool subscribe;     /* subscribe rather than unsubscribe */
+	bool has_guid;      /* -g */
+	unsigned char guid[16];
 	char **names;
 	int count;
 };
@@ -44,6 +46,10 @@ static int change_parse(struct change *change, int argc, char **argv)
 			change->only_empty = true;
 		else if (option == 'r')
 			change->recursive = true;
+		else if (option == 'g')
+			change->has_guid = true;
+		if (option == 'g' && !mailbox_guid_parse(optarg, change->guid))
+			return usage_command(change->adm->command);
 		/* -Z allows deleting to leave things inconsistent for speed;
 		 * here there is nothing to gain by that. */
 	}
@@ -71,13 +77,16 @@ static void failed(int *status, const char *what, const char *name,
 static int create(void *ctx, struct user *user)
 {
 	const struct change *change = ctx;
+	const struct mailbox_update update = {.guid = change->guid};
 	int status = EX_OK;
 	struct err err;
 
 	for (int i = 0; i < change->count; i++) {
 		const char *name = change->names[i];
 
-		if (mailbox_create(user, name, NULL, &err) < 0)
+		if (mailbox_create(user, name, NULL, &err) < 0 ||
+		    (change->has_guid &&
+		     mailbox_update(user, name, &update, &err) < 0))
 			failed(&status, "create", name, &err);
 		else if (change->subscriptions &&
 			 mailbox_subscribe(user, name, true, &err) < 0)

@@ -5,6 +5,7 @@ doveadm_SOURCES = \
 	src/doveadm/client.c src/doveadm/client.h \
 	src/doveadm/commands.c src/doveadm/commands.h \
 	src/doveadm/copy.c \
+	src/doveadm/dbox.c \
 	src/doveadm/doveadm.c src/doveadm/doveadm.h \
 	src/doveadm/dump.c src/doveadm/dump.h \
 	src/doveadm/dump_control.c \
@@ -26,6 +27,7 @@ doveadm_SOURCES = \
 	src/doveadm/mailbox_cache.c \
 	src/doveadm/mailbox_list.c \
 	src/doveadm/mailbox_status.c \
+	src/doveadm/mailbox_update.c \
 	src/doveadm/main.c \
 	src/doveadm/mask.c src/doveadm/mask.h \
 	src/doveadm/master.c src/doveadm/master.h \

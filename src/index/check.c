@@ -45,6 +45,20 @@ int index_box_recount(struct index_txn *txn, uint32_t id, bool *changed_out,
 	return 0;
 }
 
+int index_box_raise_modseq(struct index_txn *txn, uint32_t id, uint64_t modseq,
+			   struct err *err)
+{
+	struct txn_box *box;
+
+	if (txn_box_get(txn, id, &box, err) < 0)
+		return -1;
+	if (box->row.box.highest_modseq >= modseq)
+		return 0;
+	box->row.box.highest_modseq = modseq;
+	box->dirty = true;
+	return 0;
+}
+
 /* The cache of a mail: all of its fields, or those of mails that are gone. */
 
 int index_cache_remove(struct index_txn *txn, uint32_t box, uint32_t uid,

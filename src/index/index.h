@@ -226,6 +226,10 @@ int index_cache_remove(struct index_txn *txn, uint32_t box, uint32_t uid,
 int index_cache_purge(struct index_txn *txn, uint32_t box, unsigned *purged_out,
 		      struct err *err);
 
+/* Let the next change's modseq be higher than this one, if it would not be. */
+int index_box_raise_modseq(struct index_txn *txn, uint32_t box, uint64_t modseq,
+			   struct err *err);
+
 /* mending */
 
 /* Count the records of a mailbox, and write its counts if they were others. */

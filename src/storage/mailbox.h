@@ -180,6 +180,19 @@ int mailbox_cache_remove(struct mailbox *box, const struct range_set *uids,
 /* And of mails that are gone. */
 int mailbox_cache_purge(struct mailbox *box, struct err *err);
 
+struct mailbox_update {
+	const unsigned char *guid; /* 16 octets; NULL: as it is */
+	uint32_t uid_validity;     /* 0: as it is */
+	/* Raised if they are lower. */
+	uint32_t min_next_uid, min_first_recent_uid;
+	uint64_t min_highest_modseq;
+};
+
+/* Sessions that have it open lose it when UIDVALIDITY changes. ERR_NOT_FOUND,
+ * ERR_UNSUPPORTED, ERR_IN_USE. */
+int mailbox_update(struct user *user, const char *name,
+		   const struct mailbox_update *update, struct err *err);
+
 /* where it lies */
 
 enum mailbox_place {

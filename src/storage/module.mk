@@ -45,6 +45,7 @@ libstorage_a_SOURCES = \
 	src/storage/thread_references.c src/storage/thread_subject.c \
 	src/storage/thread_tree.c \
 	src/storage/tree.c \
+	src/storage/update.c \
 	src/storage/user.c src/storage/user.h \
 	src/storage/view.c
 libsettings_a_SOURCES += src/storage/settings.c

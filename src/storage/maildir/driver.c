@@ -76,4 +76,5 @@ const struct driver maildir_driver = {
 	.write_flags = maildir_write_flags,
 	.flush = maildir_flush,
 	.remove_mail = maildir_remove_mail,
+	.update = maildir_update,
 };

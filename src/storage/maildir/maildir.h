@@ -270,6 +270,10 @@ int maildir_list(const void *ctx, const struct location *location,
 		 struct driver_entry **out, size_t *count_out, struct err *err);
 int maildir_exists(const struct location *location, const char *name,
 		   struct err *err);
+/* update.c */
+int maildir_update(struct index_txn *txn, struct driver_box *box,
+		   struct index_box *index_box, struct err *err);
+
 int maildir_create(const struct location *location, const char *name,
 		   struct err *err);
 int maildir_remove(const struct location *location, const char *name,

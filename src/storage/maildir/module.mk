@@ -16,6 +16,7 @@ libmaildir_a_SOURCES = \
 	src/storage/maildir/sync.c src/storage/maildir/sync.h \
 	src/storage/maildir/tree.c \
 	src/storage/maildir/uidlist.c \
+	src/storage/maildir/update.c \
 	src/storage/maildir/uidvalidity.c
 
 if HAVE_CMOCKA

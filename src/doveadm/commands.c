@@ -99,6 +99,8 @@ const struct command doveadm_commands[] = {
 	{"service stop", cmd_service_stop, "<service> [<service> [...]]", "",
 	 0},
 	{"stop", cmd_stop, "", "", COMMAND_NO_ARGUMENTS},
+	{"undelete", cmd_undelete, "[-m mailbox] <search query>",
+	 "m:", COMMAND_MAIL},
 	{"user", cmd_user,
 	 "[-a <userdb socket path>] [-x <auth info>] [-f field] [-e <value>] "
 	 "[-u] <user mask> [<user mask> [...]]",

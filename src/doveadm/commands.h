@@ -53,6 +53,8 @@ int cmd_index(struct doveadm *adm, int argc, char **argv);
 /* dbox.c */
 int cmd_altmove(struct doveadm *adm, int argc, char **argv);
 int cmd_purge(struct doveadm *adm, int argc, char **argv);
+/* undelete.c */
+int cmd_undelete(struct doveadm *adm, int argc, char **argv);
 /* dump.c */
 int cmd_dump(struct doveadm *adm, int argc, char **argv);
 /* search.c, fetch.c */

@@ -44,6 +44,7 @@ doveadm_SOURCES = \
 	src/doveadm/resync.c \
 	src/doveadm/save.c \
 	src/doveadm/search.c \
+	src/doveadm/undelete.c \
 	src/doveadm/user.c src/doveadm/user.h \
 	src/doveadm/who.c
 doveadm_CPPFLAGS = $(AM_CPPFLAGS) -DPKG_MANDIR='"$(mandir)"'

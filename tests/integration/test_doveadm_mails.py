@@ -254,6 +254,33 @@ def test_the_cache_is_filled_and_forgotten(homes):
     assert cached() == [False] * 3 + [True] * 5
 
 
+def test_undelete_takes_mails_from_where_lazy_expunge_put_them(homes):
+    home = homes[1]
+    lazy = ["-o", "plugin/lazy_expunge=Expunged"]
+    assert home.run("undelete", "all")[0] == 75
+    assert home.run(*lazy, "undelete", "all")[0] == 68
+    home.run("mailbox", "create", "Expunged")
+    home.run("copy", "Expunged", "mailbox", "Trash", "all")
+    assert home.run(*lazy, "undelete", "-m", "Work", "subject", "grüße") == (0, "", "")
+    assert home.run(*lazy, "undelete", "all") == (0, "", "")
+    counts = home.run("-f", "tab", "mailbox", "status", "messages", "INBOX", "Expunged", "Work")[1].splitlines()[1:]
+    assert sorted(counts) == ["Expunged\t0", "INBOX\t9", "Work\t4"]
+
+
+def test_undelete_knows_the_mailboxes_of_a_namespace(homes):
+    home = homes[1]
+    lazy = ["-o", "plugin/lazy_expunge=.EXPUNGED/"]
+    with open(home.path / "conf", "a", encoding="utf-8") as file:
+        file.write("namespace {\n  prefix = .EXPUNGED/\n  separator = /\n  hidden = yes\n"
+                   "  location = maildir:~/expunged\n}\n")
+    assert home.run("mailbox", "create", ".EXPUNGED/Gone/Deep")[0] == 0
+    assert home.run("copy", ".EXPUNGED/Gone/Deep", "mailbox", "Work", "uid", "2")[0] == 0
+    assert home.run(*lazy, "undelete", "all") == (0, "", "")
+    assert home.run("fetch", "mailbox hdr.subject.utf8", "mailbox", "Gone/Deep")[1] == (
+        "mailbox: Gone/Deep\nhdr.subject.utf8: third with folded\n")
+    assert home.run("search", "mailbox", ".EXPUNGED/Gone/Deep", "all") == (0, "", "")
+
+
 def test_dates_are_those_of_the_local_zone(homes):
     for line in ("fetch 'uid date.received date.sent' mailbox INBOX all", "search mailbox INBOX on 2020-03-03",
                  "search mailbox INBOX since 2020-03-04", "search mailbox INBOX senton 2020-03-03"):

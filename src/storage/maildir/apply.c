@@ -27,6 +27,8 @@ enum {
 	UIDLIST_SPARE = 1000,
 	LINES_MAX = 1 << 30,
 	MISSING_MAX = 1000,
+	EXT_MAX = 1024, /* longer fields are not ours */
+	DRIVER_MAX = EXT_MAX + 1024,
 	FIND_TRIES = 3,
 	CHUNK = 5000, /* mails that one transaction adds */
 	LINES_AT_ONCE = 1 << 20,
@@ -38,7 +40,7 @@ static void take_line(struct sync *sync, struct scan_entry *file,
 		      const struct uidlist_entry *entry)
 {
 	file->uid = entry->uid;
-	if (entry->ext.len > 0)
+	if (entry->ext.len > 0 && entry->ext.len <= EXT_MAX)
 		file->ext = str_n(scan_keep(sync->scan, entry->ext),
 				  entry->ext.len);
 }
@@ -289,20 +291,41 @@ static uint64_t time_of(const struct scan_entry *file)
 	return time;
 }
 
-/* Those with a UID in its order, then the others by time and name. */
-static int compare_new(const void *a, const void *b)
-{
-	const struct scan_entry *x = *(struct scan_entry *const *)a;
-	const struct scan_entry *y = *(struct scan_entry *const *)b;
+/* Sorted by what stands here, for to look at the entries themselves costs a
+ * cache miss each. */
+struct place {
+	uint64_t key; /* UID, or time */
+	struct scan_entry *file;
+};
 
-	if (x->uid != y->uid) {
-		if (x->uid == 0 || y->uid == 0)
-			return x->uid == 0 ? 1 : -1;
-		return x->uid < y->uid ? -1 : 1;
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return str_compare(x->file->name, y->file->name);
+}
+
+/* Those with a UID in its order, then the others by time and name. */
+static void sort_new(struct scan_entry **list, size_t count)
+{
+	struct place *places = mem_array(NULL, struct place, count + 1);
+	size_t listed = 0, others = count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct scan_entry *file = list[i];
+
+		if (file->uid != 0)
+			places[listed++] = (struct place){file->uid, file};
+		else
+			places[--others] = (struct place){time_of(file), file};
 	}
-	if (time_of(x) != time_of(y))
-		return time_of(x) < time_of(y) ? -1 : 1;
-	return str_compare(x->name, y->name);
+	qsort(places, listed, sizeof(*places), compare_places);
+	qsort(places + listed, count - listed, sizeof(*places), compare_places);
+	for (size_t i = 0; i < count; i++)
+		list[i] = places[i].file;
+	mem_free(places);
 }
 
 static struct scan_entry **collect_new(struct sync *sync, size_t *count_out)
@@ -372,14 +395,13 @@ static int fill_times(struct sync *sync, struct scan_entry *file,
 	return ret;
 }
 
-static int fill_record(struct sync *sync, const void *ctx,
-		       struct scan_entry *file, const int dir_fds[2],
-		       struct index_record *record, struct err *err)
+static int fill_record(struct sync *sync, struct scan_entry *file,
+		       const int dir_fds[2], struct index_record *record,
+		       struct err *err)
 {
 	struct file_name name;
 	struct str psize = ext_field(file->ext, 'S');
 	struct str vsize = ext_field(file->ext, 'W');
-	int ret;
 
 	file_name_parse(file->name, &name);
 	if (psize.data != NULL && name.size == UINT64_MAX)
@@ -389,25 +411,27 @@ static int fill_record(struct sync *sync, const void *ctx,
 	memset(record, 0, sizeof(*record));
 	record->flags = name.flags;
 	record->keywords.bits[0] = name.keywords;
-	ret = fill_times(sync, file, dir_fds, &name, record, err);
-	if (ret <= 0)
-		return ret;
-	record->driver =
-		record_name_make(ctx, file->dir, file->name, file->ext);
-	return 1;
+	return fill_times(sync, file, dir_fds, &name, record, err);
 }
 
 /* 0 if its file is gone. */
 static int append_one(struct sync *sync, struct scan_entry *file,
-		      const int dir_fds[2], struct buf *lines,
-		      uint32_t *line_count, struct err *err)
+		      const int dir_fds[2], struct buf *driver,
+		      struct buf *lines, uint32_t *line_count, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "append");
 	struct index_record record;
-	int ret = fill_record(sync, ctx, file, dir_fds, &record, err);
+	int ret = fill_record(sync, file, dir_fds, &record, err);
+	char *room;
 
 	if (ret <= 0)
 		return ret;
+	buf_reset(driver);
+	room = buf_space(driver, file->name.len + file->ext.len + 2);
+	if (room == NULL)
+		return err_set(err, ERR_LIMIT, "%s: a file name is too long",
+			       sync->box->path);
+	record.driver = str_n(
+		room, record_name_put(room, file->dir, file->name, file->ext));
 	record.uid = file->uid;
 	if (record.uid == 0) {
 		record.uid = sync->uid_next++;
@@ -426,6 +450,7 @@ static int append_new(struct sync *sync, struct scan_entry **list, size_t count,
 		      struct buf *lines, uint32_t *line_count, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "append");
+	CLEANUP(buf_free) struct buf driver = buf_init(DRIVER_MAX);
 	char *cur = mem_printf(ctx, "%s/cur", sync->box->path);
 	char *new = mem_printf(ctx, "%s/new", sync->box->path);
 	CLEANUP(fd_close) int cur_fd = open(cur, O_PATH | O_CLOEXEC);
@@ -435,8 +460,8 @@ static int append_new(struct sync *sync, struct scan_entry **list, size_t count,
 	if (cur_fd < 0 || new_fd < 0)
 		return err_sys(err, "open(%s)", cur_fd < 0 ? cur : new);
 	for (size_t i = 0; i < count; i++) {
-		int ret = append_one(sync, list[i], dir_fds, lines, line_count,
-				     err);
+		int ret = append_one(sync, list[i], dir_fds, &driver, lines,
+				     line_count, err);
 
 		if (ret < 0)
 			return -1;
@@ -575,7 +600,7 @@ static int check_uids_left(struct sync *sync, size_t count, struct err *err)
 static int bring_in_many(struct sync *sync, struct scan_entry **list,
 			 size_t count, struct err *err)
 {
-	qsort(list, count, sizeof(struct scan_entry *), compare_new);
+	sort_new(list, count);
 	if (sync->locked) {
 		if (check_uids_left(sync, count, err) < 0 ||
 		    list_many(sync, list, count, err) < 0)
@@ -624,8 +649,7 @@ static int bring_in_new(struct sync *sync, struct err *err)
 	}
 	if (ret <= 0)
 		return ret;
-	if (count > 1)
-		qsort(list, count, sizeof(struct scan_entry *), compare_new);
+	sort_new(list, count);
 	if (check_uids_left(sync, count, err) < 0)
 		return -1;
 	if (append_new(sync, list, count, &lines, &line_count, err) < 0)

@@ -36,18 +36,24 @@ static bool is_flag_letter(char c)
 }
 
 /* The number behind ",X=" in a base name, up to the next ',' or its end. */
-static uint64_t size_field(struct str base, const char *key)
+/* The first S= and W= behind a comma, in one pass: every name of a mailbox that
+ * is new to us comes by here. */
+static void size_fields(struct str base, struct file_name *out)
 {
-	ptrdiff_t at = str_find(base, str_of(key));
-	struct str rest, number;
-	uint64_t value;
+	bool size_seen = false, vsize_seen = false;
+	struct str rest = base, word;
 
-	if (at < 0)
-		return UINT64_MAX;
-	rest = str_from(base, (size_t)at + strlen(key));
-	if (!str_split(&rest, ',', &number) || !str_to_u64(number, &value))
-		return UINT64_MAX;
-	return value;
+	out->size = out->vsize = UINT64_MAX;
+	str_split(&rest, ',', &word);
+	while (rest.data != NULL && str_split(&rest, ',', &word)) {
+		if (!size_seen && str_starts(word, "S=")) {
+			size_seen = true;
+			str_to_u64(str_from(word, 2), &out->size);
+		} else if (!vsize_seen && str_starts(word, "W=")) {
+			vsize_seen = true;
+			str_to_u64(str_from(word, 2), &out->vsize);
+		}
+	}
 }
 
 /* Where the letters behind ":2," are. */
@@ -74,8 +80,7 @@ void file_name_parse(struct str name, struct file_name *out)
 	struct str letters = flag_part(name);
 
 	out->base = colon < 0 ? name : str_n(name.data, (size_t)colon);
-	out->size = size_field(out->base, ",S=");
-	out->vsize = size_field(out->base, ",W=");
+	size_fields(out->base, out);
 	out->flags = 0;
 	out->keywords = 0;
 	for (size_t i = 0; i < letters.len; i++) {
@@ -186,17 +191,23 @@ bool record_name_get(struct str driver, struct record_name *out)
 	       out->name.data[0] != '.' && str_find_char(out->name, '/') < 0;
 }
 
+size_t record_name_put(char *room, char dir, struct str name, struct str ext)
+{
+	room[0] = dir;
+	memcpy(room + 1, name.data, name.len);
+	if (ext.len == 0)
+		return 1 + name.len;
+	room[1 + name.len] = '\0';
+	memcpy(room + 2 + name.len, ext.data, ext.len);
+	return 2 + name.len + ext.len;
+}
+
 struct str record_name_make(const void *ctx, char dir, struct str name,
 			    struct str ext)
 {
-	size_t len = 1 + name.len + (ext.len > 0 ? 1 + ext.len : 0);
-	char *data = mem_array(ctx, char, len + 1);
+	char *data = mem_array(ctx, char, name.len + ext.len + 2);
 
-	data[0] = dir;
-	memcpy(data + 1, name.data, name.len);
-	if (ext.len > 0)
-		memcpy(data + 2 + name.len, ext.data, ext.len);
-	return str_n(data, len);
+	return str_n(data, record_name_put(data, dir, name, ext));
 }
 
 struct str ext_field(struct str ext, char kind)

@@ -50,6 +50,8 @@ struct record_name {
 	struct str name, ext;
 };
 bool record_name_get(struct str driver, struct record_name *out);
+/* To `room` of name.len + ext.len + 2 octets; returns how many it took. */
+size_t record_name_put(char *room, char dir, struct str name, struct str ext);
 /* Child of ctx. */
 struct str record_name_make(const void *ctx, char dir, struct str name,
 			    struct str ext);

@@ -128,11 +128,8 @@ struct scan_entry *scan_entries(struct scan *scan, size_t *count_out)
 	return scan->entries;
 }
 
-static void add(struct scan *scan, char dir, struct str name, size_t base_len)
+static void grow(struct scan *scan)
 {
-	struct scan_entry *entry;
-	uint32_t base_hash;
-
 	if (scan->count == scan->cap) {
 		scan->cap = scan->cap == 0 ? SLOTS_MIN : scan->cap * 2;
 		scan->entries = mem_resize(scan, scan->entries,
@@ -140,24 +137,37 @@ static void add(struct scan *scan, char dir, struct str name, size_t base_len)
 	}
 	if (2 * (scan->count + 1) > scan->slot_count)
 		rehash(scan, scan->slot_count * 2);
-	entry = &scan->entries[scan->count];
-	*entry = (struct scan_entry){
+}
+
+/* NULL if it was added; or the file that has its base name already. */
+static struct scan_entry *add(struct scan *scan, char dir, struct str name,
+			      size_t base_len)
+{
+	struct str base = str_n(name.data, base_len);
+	uint32_t base_hash = hash(scan, base);
+	struct slot *slot;
+
+	grow(scan);
+	slot = &scan->slots[find_slot(scan, base, base_hash)];
+	if (slot->entry != 0)
+		return &scan->entries[slot->entry - 1];
+	scan->entries[scan->count] = (struct scan_entry){
 		.name = str_n(scan_keep(scan, name), name.len),
 		.base_len = (uint32_t)base_len,
 		.ext = STR(""),
 		.dir = dir,
 	};
-	base_hash = hash(scan, base_of(entry));
-	scan->slots[find_slot(scan, base_of(entry), base_hash)] =
-		(struct slot){base_hash, (uint32_t)++scan->count};
+	*slot = (struct slot){base_hash, (uint32_t)++scan->count};
+	return NULL;
 }
 
 struct scan_entry *scan_add(struct scan *scan, char dir, struct str name)
 {
 	ptrdiff_t colon = str_find_char(name, ':');
+	struct scan_entry *there =
+		add(scan, dir, name, colon < 0 ? name.len : (size_t)colon);
 
-	add(scan, dir, name, colon < 0 ? name.len : (size_t)colon);
-	return &scan->entries[scan->count - 1];
+	return there != NULL ? there : &scan->entries[scan->count - 1];
 }
 
 /* Two files with one base name. The same file twice (a crash between link() and
@@ -215,13 +225,10 @@ static void add_name(struct scan *scan, char dir, int fd, const char *text)
 
 	if (base_len == 0)
 		return;
-	first = scan_find(scan, str_n(name.data, base_len));
-	if (first == NULL) {
-		add(scan, dir, name, base_len);
-		return;
-	}
+	first = add(scan, dir, name, base_len);
 	/* readdir() may give a file twice that was renamed meanwhile. */
-	if (!(first->dir == dir && str_equal(first->name, name)))
+	if (first != NULL &&
+	    !(first->dir == dir && str_equal(first->name, name)))
 		settle_duplicate(scan, first, dir, fd, name);
 }
 

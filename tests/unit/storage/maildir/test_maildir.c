@@ -118,6 +118,22 @@ static void test_hostile_uidlist_gives_new_uids(void **state)
 	assert_string_equal(fixture_mails(f), "1: 2: 3:");
 }
 
+static void test_endless_fields_in_the_uidlist_do_no_harm(void **state)
+{
+	struct fixture *f = *state;
+	char *fields = mem_array(f, char, 5001);
+
+	memset(fields, 'x', 5000);
+	fixture_file(
+		f, "dovecot-uidlist",
+		mem_printf(f, "3 V5 N9\n7 X%s :1600000001.a\n8 :1600000002.b\n",
+			   fields));
+	fixture_file(f, "cur/1600000001.a", "a");
+	fixture_file(f, "cur/1600000002.b", "b");
+	fixture_sync(f);
+	assert_string_equal(fixture_mails(f), "7: 8:");
+}
+
 static void test_flags_by_others_are_seen(void **state)
 {
 	struct fixture *f = *state;
@@ -870,6 +886,7 @@ int main(void)
 		T(test_new_uidvalidity_makes_all_new),
 		T(test_version_1_uidlist_is_read),
 		T(test_hostile_uidlist_gives_new_uids),
+		T(test_endless_fields_in_the_uidlist_do_no_harm),
 		T(test_flags_by_others_are_seen),
 		T(test_mails_removed_by_others_are_expunged),
 		T(test_move_to_cur_by_others_keeps_the_uid),

@@ -35,7 +35,6 @@ static bool is_flag_letter(char c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* The number behind ",X=" in a base name, up to the next ',' or its end. */
 /* The first S= and W= behind a comma, in one pass: every name of a mailbox that
  * is new to us comes by here. */
 static void size_fields(struct str base, struct file_name *out)
@@ -132,14 +131,17 @@ char *file_name_new(const void *ctx)
 			  (long)now.tv_usec, (int)getpid(), maildir_host());
 }
 
+enum { LETTER_FIRST = 64 }; /* of those that fit into 64 bits: A to z */
+
 char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
 		      uint32_t keywords)
 {
 	struct str letters = flag_part(old), tail = STR("");
 	ptrdiff_t colon = str_find_char(old, ':');
 	struct str base = colon < 0 ? old : str_n(old.data, (size_t)colon);
-	bool set[128] = {false};
-	char out[128], *name;
+	const uint64_t all = (1U << MAILDIR_KEYWORDS) - 1;
+	uint64_t set = (keywords & all) << ('a' - LETTER_FIRST);
+	char out[64], *name;
 	size_t len = 0;
 
 	if (colon >= 0 && str_starts(str_from(old, (size_t)colon), ":2,"))
@@ -149,21 +151,16 @@ char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
 
 		/* Uppercase letters that we don't know, like P (passed). */
 		if (c <= 'Z' && flag_of(c) == 0)
-			set[(unsigned char)c] = true;
+			set |= UINT64_C(1) << (c - LETTER_FIRST);
 	}
 	for (size_t i = 0; i < sizeof(flag_letters) / sizeof(flag_letters[0]);
 	     i++) {
 		if ((flags & flag_letters[i].flag) != 0)
-			set[(unsigned char)flag_letters[i].letter] = true;
+			set |= UINT64_C(1)
+			       << (flag_letters[i].letter - LETTER_FIRST);
 	}
-	for (int i = 0; i < MAILDIR_KEYWORDS; i++) {
-		if ((keywords & (1U << i)) != 0)
-			set['a' + i] = true;
-	}
-	for (int c = 0; c < 128; c++) {
-		if (set[c])
-			out[len++] = (char)c;
-	}
+	for (; set != 0; set &= set - 1)
+		out[len++] = (char)(LETTER_FIRST + __builtin_ctzll(set));
 	name = mem_array(ctx, char, base.len + 3 + len + tail.len + 1);
 	memcpy(name, base.data, base.len);
 	memcpy(name + base.len, ":2,", 3);

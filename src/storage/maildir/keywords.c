@@ -198,6 +198,8 @@ int keywords_ensure(struct driver_box *box, struct index_txn *txn,
 {
 	struct maildir_state state;
 
+	if (letters == 0)
+		return 0;
 	state_get(index_box, &state);
 	if ((letters & ~state.letters) == 0)
 		return 0;

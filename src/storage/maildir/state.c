@@ -161,15 +161,22 @@ bool file_mark_same(const struct file_mark *a, const struct file_mark *b)
 
 /* own changes */
 
+/* Asked for each mail of a batch. */
+static bool batch_pending(const struct index_box *box)
+{
+	return box->driver[0] == STATE_VERSION &&
+	       (box->driver[1] & PENDING) != 0;
+}
+
 int batch_begin(struct driver_box *box, struct index_box *index_box,
 		struct err *err)
 {
 	struct maildir_state state;
 	struct dir_times now;
 
-	state_get(index_box, &state);
-	if ((state.pending & PENDING) != 0)
+	if (batch_pending(index_box))
 		return 0;
+	state_get(index_box, &state);
 	if (dir_times_get(box, &now, err) < 0)
 		return -1;
 	state.pending = PENDING;

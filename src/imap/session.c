@@ -5,7 +5,6 @@
 #include "imap/session.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -14,7 +13,6 @@
 #include "config/config.h"
 #include "config/vars.h"
 #include "imap/cmd.h"
-#include "index/index.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "service/service.h"
@@ -40,8 +38,6 @@ static struct {
 	bool per_session; /* settings depend on the connection */
 	bool titles;
 	char *stopping; /* why; NULL: it is not */
-	struct timer *settle;
-	bool settle_due; /* that timer runs */
 } all;
 
 static const char default_capability[] =
@@ -317,38 +313,6 @@ static struct duration duration_ms(uint64_t ms)
 	return (struct duration){.ms = ms};
 }
 
-/* Between commands, and at the end: what they changed in indexes is put on
- * disk, for the machine may go down. */
-
-static void settle(void *ctx)
-{
-	struct duration again = index_settle(false);
-
-	(void)ctx;
-	all.settle_due = again.ms != 0;
-	if (all.settle_due)
-		timer_reset(all.settle, again);
-}
-
-static void settle_all(void)
-{
-	index_settle(true);
-}
-
-static void settle_later(const struct session *session)
-{
-	if (all.settle_due)
-		return;
-	all.settle_due = true;
-	if (all.settle != NULL) {
-		timer_reset(all.settle, duration_ms(SETTLE_MS));
-		return;
-	}
-	all.settle = timer_new(service_loop(session->env),
-			       duration_ms(SETTLE_MS), settle, NULL);
-	atexit(settle_all);
-}
-
 /* What an idle session does without. */
 static void rest(struct session *session)
 {
@@ -414,7 +378,7 @@ static void session_run(struct session *session)
 	       !conn_output_full(session->conn) && next_command(session))
 		;
 	session->running = false;
-	settle_later(session);
+	storage_settle_later(service_loop(session->env));
 	if (all.stopping != NULL && session->cmd == NULL)
 		session_bye(session, all.stopping, all.stopping);
 	line_flush(session);

@@ -235,14 +235,20 @@ uint64_t clean_settle(struct index *index, bool now)
 {
 	uint64_t again_ms = 0;
 	struct err err;
+	int ret;
 
-	if (index->memory || index->env == NULL || index->damaged ||
-	    index->txns > 0)
+	if (index->memory || index->look || index->env == NULL ||
+	    index->damaged || index->txns > 0)
 		return index->txns > 0 ? SOON_MS : 0;
 	if (index->settle_since == 0 &&
 	    index->settle_txn == lmdb_last_txn(index))
 		return 0;
-	if (settle(index, now, &again_ms, &err) < 0) {
+	if (index_gone(index))
+		return 0;
+	index->settling = true;
+	ret = settle(index, now, &again_ms, &err);
+	index->settling = false;
+	if (ret < 0) {
 		log_error("can't put the index on disk: %s", err.text);
 		return 0;
 	}

@@ -51,6 +51,9 @@ struct index {
 	volatile bool damaged; /* by what a call has seen */
 	bool memory;
 	bool look; /* index_open_look(): read, make and mend nothing */
+	/* Nothing is opened: whoever settles it may be somebody else than its
+	 * owner. */
+	bool settling;
 };
 
 enum { CHUNK_UIDS = 4096, CHUNK_SIZE = CHUNK_UIDS / 8 };
@@ -164,7 +167,9 @@ int index_grow(struct index *index, struct err *err);
 /* ERR_CORRUPT if it is damaged (moved aside, and opened anew if nobody is in
  * it). */
 int index_renew(struct index *index, struct err *err);
-/* The same if another process has done so. */
+/* Whether somebody put another one in its place, or removed it. */
+bool index_gone(struct index *index);
+/* ERR_CORRUPT if another process has done so. */
 int index_replaced(struct index *index, struct err *err);
 
 /* box.c */

@@ -195,8 +195,7 @@ static int env_open(struct index *index, struct err *err)
 	return env_check(index, err);
 }
 
-/* Whether somebody put another environment in its place, or removed it. */
-static bool env_replaced(struct index *index)
+bool index_gone(struct index *index)
 {
 	struct stat st;
 
@@ -232,7 +231,7 @@ int index_grow(struct index *index, struct err *err)
 	size_t used = lmdb_used(index), old_size = index->map_size, size;
 	int code;
 
-	if (index->txns > 0 ||
+	if (index->txns > 0 || index->settling ||
 	    used + used / 8 + 2 * MIB + index->reserve <= old_size)
 		return 0;
 	size = map_plan(used + index->reserve);
@@ -265,7 +264,7 @@ static int move_aside(struct index *index, struct err *err)
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
 		return errno == ENOENT ? 0
 				       : err_sys(err, "lock(%s)", index->dir);
-	if (index->ino != 0 && env_replaced(index))
+	if (index->ino != 0 && index_gone(index))
 		return 0;
 	if (dir_remove(aside, err) < 0 && err->code != ERR_NOT_FOUND)
 		return -1;
@@ -310,7 +309,7 @@ int index_renew(struct index *index, struct err *err)
 	}
 	if (!index->damaged)
 		return 0;
-	if (index->txns > 0 || index->memory || index->look)
+	if (index->txns > 0 || index->memory || index->look || index->settling)
 		return err_set(err, ERR_CORRUPT, "index %s is damaged",
 			       index->dir);
 	env_close(index);
@@ -325,9 +324,9 @@ int index_renew(struct index *index, struct err *err)
 
 int index_replaced(struct index *index, struct err *err)
 {
-	if (!env_replaced(index))
+	if (!index_gone(index))
 		return 0;
-	if (index->txns == 0) {
+	if (index->txns == 0 && !index->settling) {
 		env_close(index);
 		if (env_open_any(index, err) < 0)
 			return -1;
@@ -402,7 +401,7 @@ int index_open(const char *dir, mode_t mode, struct index **out,
 	struct index *index = find_open(dir);
 
 	if (index != NULL && index->users == 0 &&
-	    (index->damaged || env_replaced(index))) {
+	    (index->damaged || index_gone(index))) {
 		handle_free(index);
 		index = NULL;
 	}

@@ -19,6 +19,7 @@
 #include "service/account.h"
 #include "service/privs.h"
 #include "service/service.h"
+#include "storage/storage.h"
 
 enum { TRACE_MAX = 8192 };
 
@@ -104,12 +105,15 @@ static int deliver_as_user(struct lmtp_session *session,
 		.started_ms = clock_monotonic_ms(),
 		.log_prefix = process->log_prefix,
 	};
+	int ret;
 
 	if (lmtp_user_get(process, rcpt->account, &delivery.user, err) < 0) {
 		log_error("user %s: %s", rcpt->account->name, err->text);
 		return -1;
 	}
-	return deliver(&delivery, &process->lda, err);
+	ret = deliver(&delivery, &process->lda, err);
+	storage_settle_later(service_loop(process->env));
+	return ret;
 }
 
 static int deliver_one(struct lmtp_session *session,

@@ -31,6 +31,7 @@ libstorage_a_SOURCES = \
 	src/storage/save_cache.c src/storage/save_core.h \
 	src/storage/search.c src/storage/search.h \
 	src/storage/search_core.h src/storage/search_match.c \
+	src/storage/settle.c src/storage/settle.h \
 	src/storage/sort.c src/storage/sort.h \
 	src/storage/sort_value.c src/storage/sort_value.h \
 	src/storage/status.c \

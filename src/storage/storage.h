@@ -12,6 +12,7 @@
 #include "storage/mailbox.h"
 #include "storage/save.h"
 #include "storage/search.h"
+#include "storage/settle.h"
 #include "storage/sort.h"
 #include "storage/thread.h"
 #include "storage/user.h"

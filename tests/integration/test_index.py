@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The index of a mail location, seen from outside."""
+import smtplib
 import struct
 import time
 
@@ -20,15 +21,22 @@ def marks(home):
     return found
 
 
-def test_a_session_leaves_an_index_that_survives_a_reboot(make_server):
-    # The process ends a moment after its session.
-    server = make_server('service imap {\n  idle_kill = 1s\n}\n')
+def wait_for_mark(home):
+    deadline = time.monotonic() + 20
+    while marks(home) == {0}:
+        assert time.monotonic() < deadline, 'the index was not marked'
+        time.sleep(0.05)
+
+
+def test_processes_leave_indexes_that_survive_a_reboot(make_server):
+    # They end a moment after their last session.
+    server = make_server('service imap {\n  idle_kill = 1s\n}\nservice lmtp {\n  idle_kill = 1s\n}\n')
     server.drop_mail('alice', b'Subject: x\n\nx\n')
     client = Lines(server.port('imap'), 'alice')
     assert b' OK ' in client.command('SELECT INBOX')[-1]
     assert marks(server.home('alice')) == {0}
     client.command('LOGOUT')
-    deadline = time.monotonic() + 20
-    while marks(server.home('alice')) == {0}:
-        assert time.monotonic() < deadline, 'the index was not marked'
-        time.sleep(0.05)
+    wait_for_mark(server.home('alice'))
+    with smtplib.LMTP('127.0.0.1', server.port('lmtp'), timeout=10) as lmtp:
+        lmtp.sendmail('a@x.example', ['bob'], b'Subject: x\r\n\r\nx\r\n')
+    wait_for_mark(server.home('bob'))

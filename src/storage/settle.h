@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/settle.h, part of storage/storage.h - indexes are put on disk in
+ * quiet times (index_settle()), so that they are good after the machine went
+ * down.
+ */
+#ifndef STORAGE_SETTLE_H
+#define STORAGE_SETTLE_H
+
+struct loop;
+
+/* After whatever may have changed an index: it is seen to a second later and
+ * when it was quiet for a minute, between other things, and when this process
+ * ends. Costs nothing where that is under way. */
+void storage_settle_later(struct loop *loop);
+
+#endif

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "mime/parse.h"
+#include "mime/preview.h"
 #include "storage/save.h"
 
 /* Most mails are smaller than this; a file costs more than the memory. */
@@ -44,6 +45,7 @@ struct spool *spool_new(const void *ctx, struct str prefix,
 	spool->fd = -1;
 	spool->temp_dir = mem_strdup(spool, temp_dir);
 	spool->parser = mime_parser_new(spool, limits);
+	preview_new(spool->parser);
 	talloc_set_destructor(spool, spool_free);
 	spool_write(spool, prefix.data, prefix.len, &err);
 	spool->max_size = max_size == 0 ? 0 : max_size + prefix.len;

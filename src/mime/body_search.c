@@ -112,10 +112,10 @@ static void search_header(struct body_search *search, struct str header)
 	buf_reset(&search->folded);
 }
 
-static void on_header(const struct mime_part *part, struct str text, void *ctx)
+static void on_header(const struct mime_part *part, struct str text,
+		      const struct content_type *type, void *ctx)
 {
 	struct body_search *search = ctx;
-	struct content_type type;
 
 	end_part(search);
 	if (search->left == 0)
@@ -124,12 +124,12 @@ static void on_header(const struct mime_part *part, struct str text, void *ctx)
 		search_header(search, text);
 	if (part->kind != MIME_TEXT)
 		return;
-	content_type_parse(text, &type);
-	search->text = type.type[0] == '\0' || strcmp(type.type, "text") == 0 ||
-		       strcmp(type.type, "message") == 0;
+	search->text = type->type[0] == '\0' ||
+		       strcmp(type->type, "text") == 0 ||
+		       strcmp(type->type, "message") == 0;
 	search->decoder =
 		(struct body_decoder){content_encoding_parse(text), {0}};
-	memcpy(search->charset, type.charset, sizeof(search->charset));
+	memcpy(search->charset, type->charset, sizeof(search->charset));
 	if (search->charset[0] == '\0')
 		memcpy(search->charset, "utf-8", sizeof("utf-8"));
 }
@@ -153,7 +153,11 @@ struct body_search *body_search_new(const void *ctx, const char *const *needles,
 				    size_t count, bool headers)
 {
 	struct body_search *search = mem_new(ctx, struct body_search);
-	struct mime_hook hook = {on_header, on_body, search};
+	struct mime_hook hook = {
+		.header = on_header,
+		.body = on_body,
+		.ctx = search,
+	};
 
 	search->needles = needles;
 	search->count = search->left = count;

@@ -10,6 +10,7 @@ libmime_a_SOURCES = \
 	src/mime/date.c src/mime/date.h \
 	src/mime/header.c src/mime/header.h \
 	src/mime/header_decode.c \
+	src/mime/html.c src/mime/html.h src/mime/html_entities.c \
 	src/mime/imap.h \
 	src/mime/imap_body.c \
 	src/mime/imap_envelope.c \
@@ -21,6 +22,8 @@ libmime_a_SOURCES = \
 	src/mime/parse.c src/mime/parse.h \
 	src/mime/parse_hook.h \
 	src/mime/parse_pack.c \
+	src/mime/preview.c src/mime/preview.h \
+	src/mime/preview_text.c src/mime/preview_text.h \
 	src/mime/subject.c src/mime/subject.h
 
 if HAVE_CMOCKA
@@ -28,6 +31,7 @@ check_PROGRAMS += tests/unit/mime/test_body \
 	tests/unit/mime/test_golden \
 	tests/unit/mime/test_header \
 	tests/unit/mime/test_parse \
+	tests/unit/mime/test_preview \
 	tests/unit/mime/test_subject
 tests_unit_mime_test_body_SOURCES = tests/unit/mime/test_body.c
 tests_unit_mime_test_body_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
@@ -37,6 +41,8 @@ tests_unit_mime_test_header_SOURCES = tests/unit/mime/test_header.c
 tests_unit_mime_test_header_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 tests_unit_mime_test_parse_SOURCES = tests/unit/mime/test_parse.c
 tests_unit_mime_test_parse_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
+tests_unit_mime_test_preview_SOURCES = tests/unit/mime/test_preview.c
+tests_unit_mime_test_preview_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 tests_unit_mime_test_subject_SOURCES = tests/unit/mime/test_subject.c
 tests_unit_mime_test_subject_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 endif

@@ -201,22 +201,23 @@ static enum mime_kind kind_of(const struct mime_parser *parser,
 }
 
 static void set_kind(struct mime_parser *parser, struct open_part *open,
-		     struct str header)
+		     struct str header, struct content_type *type)
 {
 	struct mime_part *part = &open->node->part;
-	struct content_type type;
 	enum mime_kind kind;
 
-	if (parser->depth >= parser->limits.max_depth)
+	if (parser->depth >= parser->limits.max_depth) {
+		content_type_parse(header, type);
 		return;
-	kind = kind_of(parser, header, &type);
+	}
+	kind = kind_of(parser, header, type);
 	if (kind == MIME_MESSAGE &&
 	    parser->message->parts >= parser->limits.max_parts)
 		return;
 	part->kind = kind;
 	if (kind == MIME_MULTIPART) {
-		set_boundary(parser, open, type.boundary);
-		open->digest = strcmp(type.subtype, "digest") == 0;
+		set_boundary(parser, open, type->boundary);
+		open->digest = strcmp(type->subtype, "digest") == 0;
 	}
 }
 
@@ -227,6 +228,7 @@ static void end_header(struct mime_parser *parser)
 	struct mime_part *part = &open->node->part;
 	size_t start = open->node->header_at;
 	struct str header = STR("");
+	struct content_type type;
 
 	open->in_header = false;
 	open->header_eol = parser->eol;
@@ -235,9 +237,9 @@ static void end_header(struct mime_parser *parser)
 	part->header_text.len = parser->headers_len - start;
 	if (part->header_text.len > 0)
 		header = str_n(parser->headers + start, part->header_text.len);
-	set_kind(parser, open, header);
+	set_kind(parser, open, header, &type);
 	if (parser->hook.header != NULL)
-		parser->hook.header(part, header, parser->hook.ctx);
+		parser->hook.header(part, header, &type, parser->hook.ctx);
 	if (part->kind == MIME_MESSAGE)
 		begin_part(parser);
 }
@@ -550,5 +552,7 @@ const struct mime_message *mime_parser_end(struct mime_parser *parser)
 			node->part.header_text.data =
 				parser->headers + node->header_at;
 	}
+	if (parser->hook.end != NULL)
+		parser->hook.end(message, parser->hook.ctx);
 	return message;
 }

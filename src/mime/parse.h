@@ -54,6 +54,8 @@ struct mime_message {
 	struct mime_size size; /* of all of it */
 	unsigned parts;
 	bool has_nul;
+	/* What mime/preview.h is for; data is NULL if nobody asked. */
+	struct str preview;
 };
 
 /* Children of ctx. */

@@ -6,15 +6,18 @@
 #ifndef MIME_PARSE_HOOK_H
 #define MIME_PARSE_HOOK_H
 #include "base/str.h"
+#include "mime/body.h"
 #include "mime/parse.h"
 
 struct mime_hook {
 	/* A part's header is whole. */
 	void (*header)(const struct mime_part *part, struct str text,
-		       void *ctx);
+		       const struct content_type *type, void *ctx);
 	/* Some of the body of the last such part, if it has no parts inside.
 	 * The line end before a boundary comes along. */
 	void (*body)(struct str data, void *ctx);
+	/* All was parsed. */
+	void (*end)(struct mime_message *message, void *ctx);
 	void *ctx;
 };
 

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "mime/preview.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
 #include "storage/reader.h"
@@ -34,13 +35,14 @@ static TALLOC_CTX *mail_ctx(struct mail_reader *reader)
 
 /* the tree */
 
+/* All of the text, or until `preview` is done. */
 static int feed(struct mail_reader *reader, struct mime_parser *parser,
-		struct err *err)
+		const struct preview *preview, struct err *err)
 {
 	CLEANUP(buf_free) struct buf buf = buf_init(PIECE + 1);
 	uint64_t at = 0;
 
-	for (;;) {
+	while (preview == NULL || !preview_done(preview)) {
 		struct str piece;
 
 		if (text_get(reader->text, at, PIECE, &buf, &piece, err) < 0)
@@ -50,6 +52,7 @@ static int feed(struct mail_reader *reader, struct mime_parser *parser,
 		mime_parser_feed(parser, piece.data, piece.len);
 		at += piece.len;
 	}
+	return 0;
 }
 
 static void learn_all(struct mail_reader *reader)
@@ -62,6 +65,7 @@ static void learn_all(struct mail_reader *reader)
 	reader_learn(reader, INDEX_PARTS, cached.parts);
 	reader_learn(reader, INDEX_HEADERS, cached.headers);
 	reader_learn(reader, INDEX_SORT, cached.sort);
+	reader_learn(reader, INDEX_PREVIEW, cached.preview);
 }
 
 int reader_parse(struct mail_reader *reader, struct err *err)
@@ -75,7 +79,8 @@ int reader_parse(struct mail_reader *reader, struct err *err)
 		return -1;
 	mail_mime_limits(reader->box->user, &limits);
 	parser = mime_parser_new(mail_ctx(reader), &limits);
-	if (feed(reader, parser, err) < 0)
+	preview_new(parser);
+	if (feed(reader, parser, NULL, err) < 0)
 		return -1;
 	reader->message = mime_parser_end(parser);
 	reader->parsed = true;
@@ -252,6 +257,53 @@ int mail_body_structure(const struct mail *mail, bool extended, struct str *out,
 	buf_reset(&reader->out);
 	mime_body_structure(reader->message, extended, &reader->out);
 	*out = str_n(reader->out.data, reader->out.len);
+	return 0;
+}
+
+/* The preview alone, from no more than it takes. */
+static int read_preview(struct mail_reader *reader, struct str *out,
+			struct err *err)
+{
+	struct mime_limits limits;
+	struct mime_parser *parser;
+	struct preview *preview;
+
+	if (reader_text(reader, err) < 0)
+		return -1;
+	mail_mime_limits(reader->box->user, &limits);
+	parser = mime_parser_new(mail_ctx(reader), &limits);
+	preview = preview_new(parser);
+	if (feed(reader, parser, preview, err) < 0)
+		return -1;
+	*out = mime_parser_end(parser)->preview;
+	reader_learn(reader, INDEX_PREVIEW, *out);
+	return 0;
+}
+
+int mail_preview(const struct mail *mail, bool lazy, struct str *out,
+		 struct err *err)
+{
+	struct mail_reader *reader = mail->reader;
+	struct str parts;
+
+	*out = str_n(NULL, 0);
+	if (reader->parsed) {
+		*out = reader->message->preview;
+		return 0;
+	}
+	if (reader_cached(reader, INDEX_PREVIEW, out)) {
+		if (out->data == NULL)
+			*out = STR("");
+		return 0;
+	}
+	if (lazy)
+		return 0;
+	if (reader_cached(reader, INDEX_PARTS, &parts))
+		return read_preview(reader, out, err);
+	/* All of it will be asked for some day. */
+	if (reader_parse(reader, err) < 0)
+		return -1;
+	*out = reader->message->preview;
 	return 0;
 }
 

@@ -54,6 +54,10 @@ int mail_size(const struct mail *mail, uint64_t *octets_out, struct err *err);
 int mail_envelope(const struct mail *mail, struct str *out, struct err *err);
 int mail_body_structure(const struct mail *mail, bool extended, struct str *out,
 			struct err *err);
+/* The begin of its text (mime/preview.h): *out.data is NULL if `lazy` and the
+ * cache has none. Valid up to the next call on the reader. */
+int mail_preview(const struct mail *mail, bool lazy, struct str *out,
+		 struct err *err);
 /* The header block as stored, valid up to the next call on the reader. */
 int mail_header(const struct mail *mail, struct str *out, struct err *err);
 /* Up to `room` octets of the mail as stored, from `offset` on; 0 at its end.

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "mime/imap.h"
 #include "mime/parse.h"
+#include "mime/preview.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
 #include "storage/save_core.h"
@@ -129,10 +130,13 @@ static bool parsed_fits(const struct save *save,
 
 static struct mime_parser *new_parser(struct save *save)
 {
+	struct mime_parser *parser;
 	struct mime_limits limits;
 
 	mail_mime_limits(save->box->user, &limits);
-	return mime_parser_new(save, &limits);
+	parser = mime_parser_new(save, &limits);
+	preview_new(parser);
+	return parser;
 }
 
 static int may_add(const struct save *save, struct err *err)
@@ -477,7 +481,7 @@ static uint64_t index_cost(const struct save *save)
 		cost += RECORD_COST +
 			2 * (cached->envelope.len + cached->structure.len +
 			     cached->parts.len + cached->headers.len +
-			     cached->sort.len);
+			     cached->sort.len + cached->preview.len);
 		if (save->mails[i].linked)
 			cost += 8 * RECORD_COST;
 	}

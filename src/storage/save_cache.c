@@ -180,6 +180,10 @@ void cached_make(const void *ctx, const struct mime_message *message,
 	if (out->headers.data != NULL)
 		cached_headers_get(out->headers, usual, &header);
 	cached_sort_make(ctx, header, out);
+	out->preview = message->preview; /* short */
+	if (out->preview.data != NULL)
+		out->preview.data =
+			mem_memdup(ctx, out->preview.data, out->preview.len);
 }
 
 void cached_sort_make(const void *ctx, struct str header, struct cached *out)
@@ -213,6 +217,7 @@ void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 	out->parts = read_one(ctx, txn, box, uid, INDEX_PARTS);
 	out->headers = read_one(ctx, txn, box, uid, INDEX_HEADERS);
 	out->sort = read_one(ctx, txn, box, uid, INDEX_SORT);
+	out->preview = read_one(ctx, txn, box, uid, INDEX_PREVIEW);
 }
 
 int cached_write(struct index_txn *txn, const struct mailbox *box,
@@ -228,6 +233,7 @@ int cached_write(struct index_txn *txn, const struct mailbox *box,
 		{INDEX_PARTS, cached->parts},
 		{INDEX_HEADERS, cached->headers},
 		{INDEX_SORT, cached->sort},
+		{INDEX_PREVIEW, cached->preview},
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -35,7 +35,7 @@ enum { CACHE_VALUE_MAX = 262144, CACHE_HEADERS_MAX = 65536 };
 
 /* As stored; data NULL where there is none. */
 struct cached {
-	struct str envelope, structure, parts, headers, sort;
+	struct str envelope, structure, parts, headers, sort, preview;
 };
 
 /* From the parsed mail with its header texts. Children of ctx. */

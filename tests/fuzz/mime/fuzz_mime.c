@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/mem.h"
 #include "mime/body.h"
 #include "mime/charset.h"
@@ -12,6 +13,7 @@
 #include "mime/header.h"
 #include "mime/imap.h"
 #include "mime/parse.h"
+#include "mime/preview.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,6 +22,7 @@ static const struct mime_message *parse(const void *ctx, const uint8_t *data,
 {
 	struct mime_parser *parser = mime_parser_new(ctx, &mime_limits_default);
 
+	preview_new(parser);
 	for (size_t at = 0; at < size; at += piece)
 		mime_parser_feed(parser, data + at,
 				 size - at < piece ? size - at : piece);
@@ -64,6 +67,22 @@ static void check_header(struct str header)
 	}
 }
 
+/* What a client may show, and the same of any pieces. */
+static void check_preview(struct str preview, struct str of_pieces)
+{
+	unsigned characters = 0;
+
+	check(str_equal(preview, of_pieces));
+	while (preview.len > 0) {
+		uint32_t code;
+		size_t len = utf8_get(preview, &code);
+
+		check(len > 0 && code >= ' ' && code != 0x7f);
+		check(++characters <= PREVIEW_MAX);
+		preview = str_from(preview, len);
+	}
+}
+
 static void check_search(const void *ctx, const uint8_t *data, size_t size)
 {
 	static const char *const needles[] = {"never to be found", "x"};
@@ -78,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "fuzz");
 	CLEANUP(buf_free) struct buf whole = buf_init(64 << 20);
 	CLEANUP(buf_free) struct buf pieces = buf_init(64 << 20);
-	const struct mime_message *message;
+	const struct mime_message *message, *in_pieces;
 	size_t piece;
 
 	if (size < 1)
@@ -88,7 +107,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	message = parse(ctx, data, size, size + 1);
 	mime_pack(message, &whole);
-	mime_pack(parse(ctx, data, size, piece), &pieces);
+	in_pieces = parse(ctx, data, size, piece);
+	mime_pack(in_pieces, &pieces);
+	check_preview(message->preview, in_pieces->preview);
 	check(str_equal(str_n(whole.data, whole.len),
 			str_n(pieces.data, pieces.len)));
 	check(mime_unpack(ctx, str_n(whole.data, whole.len)) != NULL);

@@ -69,7 +69,7 @@ static int change_box(void *ctx, struct mailbox *box,
 	const struct change *change = ctx;
 	struct err err;
 
-	if (mailbox_store(box, seqs, &change->store, NULL, NULL, &err) == 0)
+	if (mailbox_store(NULL, box, seqs, &change->store, NULL, &err) == 0)
 		return EX_OK;
 	if (err.code == ERR_INVALID) {
 		log_error("Invalid keywords: %s", err.text);

@@ -133,6 +133,12 @@ enum cmd_result cmd_sync(struct cmd *cmd, unsigned flags, const char *reply);
 /* Go on with it; for who gave no reply, while cmd->sync is set. */
 enum cmd_result cmd_sync_more(struct cmd *cmd);
 
+/* After FETCH set \Seen: tell the modseqs of the mails that changed if the
+ * client wants any, then the same as cmd_sync(). */
+enum cmd_result store_tell_seen(struct cmd *cmd,
+				const struct range_set *changed,
+				const char *reply);
+
 /* the commands */
 
 enum cmd_result cmd_capability(struct cmd *cmd);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/modseq.h"
 #include "imap/session.h"
 #include "net/conn.h"
 #include "storage/storage.h"
@@ -70,7 +71,7 @@ static void add_date(struct buf *out, int64_t when)
 
 /* What stands before an item: the begin of the line, or a blank. A mail of
  * which nothing can be told has no line. */
-static void begin_item(struct fetch *fetch, struct str label)
+static void begin_bare_item(struct fetch *fetch)
 {
 	struct buf *line = &fetch->cmd->session->line;
 
@@ -82,6 +83,13 @@ static void begin_item(struct fetch *fetch, struct str label)
 		buf_putc(line, ' ');
 	}
 	fetch->first = false;
+}
+
+static void begin_item(struct fetch *fetch, struct str label)
+{
+	struct buf *line = &fetch->cmd->session->line;
+
+	begin_bare_item(fetch);
 	buf_add_str(line, label);
 	buf_putc(line, ' ');
 }
@@ -290,14 +298,42 @@ static void begin_mail(struct fetch *fetch)
 	fetch->item = 0;
 }
 
-static int write_date(struct fetch *fetch, struct err *err)
+static int write_date(struct fetch *fetch, enum fetch_kind kind,
+		      struct err *err)
 {
+	struct buf *line = &fetch->cmd->session->line;
 	int64_t received, saved;
 
 	if (mail_times(fetch->mail, &received, &saved, err) < 0)
 		return -1;
-	begin_item(fetch, STR("INTERNALDATE"));
-	add_date(&fetch->cmd->session->line, received);
+	if (kind == FETCH_INTERNALDATE) {
+		begin_item(fetch, STR("INTERNALDATE"));
+		add_date(line, received);
+		return 0;
+	}
+	begin_item(fetch, STR("SAVEDATE"));
+	if (saved == 0)
+		buf_add(line, "NIL");
+	else
+		add_date(line, saved);
+	return 0;
+}
+
+static int write_preview(struct fetch *fetch, const struct fetch_item *item,
+			 struct err *err)
+{
+	struct buf *line = &fetch->cmd->session->line;
+	struct str text;
+
+	if (mail_preview(fetch->mail, item->lazy, &text, err) < 0)
+		return -1;
+	begin_item(fetch, item->kind == FETCH_PREVIEW ? STR("PREVIEW")
+						      : STR("SNIPPET"));
+	if (item->fuzzy)
+		buf_add(line, "(FUZZY ");
+	imap_write_nstring(line, text);
+	if (item->fuzzy)
+		buf_putc(line, ')');
 	return 0;
 }
 
@@ -315,7 +351,8 @@ static int write_item(struct fetch *fetch, const struct fetch_item *item,
 		write_flags(fetch, item);
 		return 0;
 	case FETCH_INTERNALDATE:
-		return write_date(fetch, err);
+	case FETCH_SAVEDATE:
+		return write_date(fetch, item->kind, err);
 	case FETCH_SIZE:
 		return write_size(fetch, err);
 	case FETCH_EMAIL_ID:
@@ -331,6 +368,13 @@ static int write_item(struct fetch *fetch, const struct fetch_item *item,
 		begin_item(fetch, STR("X-REAL-UID"));
 		buf_number(line, fetch->mail->uid);
 		return 0;
+	case FETCH_MODSEQ:
+		begin_bare_item(fetch);
+		modseq_write(fetch->cmd->session, fetch->mail->modseq);
+		return 0;
+	case FETCH_PREVIEW:
+	case FETCH_SNIPPET:
+		return write_preview(fetch, item, err);
 	case FETCH_ENVELOPE:
 	case FETCH_BODY:
 	case FETCH_BODYSTRUCTURE:
@@ -375,19 +419,19 @@ static bool go_on_after(struct fetch *fetch, const struct err *err)
 	return false;
 }
 
-static int store_seen(struct fetch *fetch, struct err *err)
+static int store_seen(struct fetch *fetch, struct store_result *out,
+		      struct err *err)
 {
 	const struct store store = {
 		.mode = STORE_ADD,
 		.flags = MAIL_SEEN,
 		.unchanged_since = UINT64_MAX,
 	};
-	struct range_set gone = range_set_init(fetch);
 
 	if (fetch->seen.count == 0)
 		return 0;
-	return mailbox_store(fetch->cmd->session->box, &fetch->seen, &store,
-			     NULL, &gone, err);
+	return mailbox_store(fetch, fetch->cmd->session->box, &fetch->seen,
+			     &store, out, err);
 }
 
 static enum cmd_result fetch_end(struct fetch *fetch)
@@ -395,11 +439,12 @@ static enum cmd_result fetch_end(struct fetch *fetch)
 	struct cmd *cmd = fetch->cmd;
 	struct session *session = cmd->session;
 	bool gone = fetch->gone || mail_reader_gone(fetch->reader) > 0;
+	struct store_result seen = {.changed = range_set_init(fetch)};
 	const char *reply = "OK Fetch completed";
 	struct err err;
 
 	mail_reader_end(&fetch->reader);
-	if (store_seen(fetch, &err) < 0)
+	if (store_seen(fetch, &seen, &err) < 0)
 		return cmd_error(cmd, &err, NULL);
 	if (fetch->failed && str_is(str_of(session->set->imap_fetch_failure),
 				    "disconnect-after")) {
@@ -411,7 +456,7 @@ static enum cmd_result fetch_end(struct fetch *fetch)
 	else if (gone)
 		reply = "OK [EXPUNGEISSUED] Some messages were already "
 			"expunged";
-	return cmd_sync(cmd, cmd->uid ? 0 : TELL_NO_EXPUNGES, reply);
+	return store_tell_seen(cmd, &seen.changed, reply);
 }
 
 /* The next step of the present mail. 1: done; 0: wait; -1. */
@@ -447,6 +492,11 @@ static enum cmd_result fetch_more(struct cmd *cmd)
 				return cmd_error(cmd, &err, NULL);
 			if (done == 0)
 				return fetch_end(fetch);
+			if (fetch->changed_only &&
+			    fetch->mail->modseq <= fetch->changed_since) {
+				fetch->mail = NULL;
+				continue;
+			}
 			begin_mail(fetch);
 		}
 		done = step(fetch, &err);
@@ -459,9 +509,71 @@ static enum cmd_result fetch_more(struct cmd *cmd)
 	}
 }
 
-enum cmd_result cmd_fetch(struct cmd *cmd)
+/* beginning */
+
+/* The UIDs that a UID FETCH names, mail or not. */
+static void named_uids(struct cmd *cmd, struct range_set *out)
 {
 	struct session *session = cmd->session;
+	uint32_t messages = mailbox_messages(session->box);
+	uint32_t last =
+		messages == 0 ? 1 : mailbox_uid_of(session->box, messages);
+
+	if (imap_arg_atom_is(&cmd->args[0], "$"))
+		range_set_merge(out, &session->saved);
+	else
+		imap_sequence_set(cmd->args[0].text, last, out);
+}
+
+/* Leave only what may have changed, and tell what vanished. */
+static int pick_changed(struct fetch *fetch, struct err *err)
+{
+	struct cmd *cmd = fetch->cmd;
+	struct mailbox_history history;
+	struct range_set uids = range_set_init(fetch);
+
+	if (mailbox_history(fetch, cmd->session->box, fetch->changed_since,
+			    &history, err) < 0)
+		return -1;
+	range_set_intersect(&fetch->seqs, &history.seqs);
+	if (!fetch->vanished)
+		return 0;
+	named_uids(cmd, &uids);
+	range_set_intersect(&history.vanished, &uids);
+	modseq_tell_vanished(cmd->session, true, &history.vanished);
+	return 0;
+}
+
+static bool asks_for(const struct fetch *fetch, enum fetch_kind kind)
+{
+	for (size_t i = 0; i < fetch->count; i++) {
+		if (fetch->items[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+static enum cmd_result fetch_begin(struct fetch *fetch)
+{
+	struct cmd *cmd = fetch->cmd;
+	struct session *session = cmd->session;
+	struct err err;
+
+	if (asks_for(fetch, FETCH_MODSEQ) &&
+	    !modseq_wanted(cmd, fetch->changed_only ? "FETCH CHANGEDSINCE"
+						    : "FETCH MODSEQ"))
+		return CMD_DONE;
+	if (mailbox_readonly(session->box))
+		fetch->sets_seen = false;
+	tell_new_keywords(session);
+	if (fetch->changed_only && pick_changed(fetch, &err) < 0)
+		return cmd_error(cmd, &err, NULL);
+	fetch->reader = mail_reader_begin(fetch, session->box, &fetch->seqs);
+	return fetch_more(cmd);
+}
+
+enum cmd_result cmd_fetch(struct cmd *cmd)
+{
 	struct fetch *fetch = mem_new(cmd, struct fetch);
 	const char *problem;
 
@@ -479,9 +591,5 @@ enum cmd_result cmd_fetch(struct cmd *cmd)
 	problem = fetch_parse(fetch, &cmd->args[1]);
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s", problem);
-	if (mailbox_readonly(session->box))
-		fetch->sets_seen = false;
-	tell_new_keywords(session);
-	fetch->reader = mail_reader_begin(fetch, session->box, &fetch->seqs);
-	return fetch_more(cmd);
+	return fetch_begin(fetch);
 }

@@ -28,7 +28,11 @@ enum fetch_kind {
 	FETCH_X_GUID,
 	FETCH_X_MAILBOX,
 	FETCH_X_REAL_UID,
-	FETCH_EARLY = FETCH_X_REAL_UID,
+	FETCH_MODSEQ,
+	FETCH_SAVEDATE,
+	FETCH_PREVIEW,
+	FETCH_SNIPPET, /* as PREVIEW, in the form of Dovecot before RFC 8970 */
+	FETCH_EARLY = FETCH_SNIPPET,
 	FETCH_ENVELOPE,
 	FETCH_BODY,
 	FETCH_BODYSTRUCTURE,
@@ -39,6 +43,7 @@ struct fetch_item {
 	enum fetch_kind kind;
 	/* FLAGS that nobody asked for: told only with a new \Seen. */
 	bool if_seen;
+	bool lazy, fuzzy; /* of PREVIEW: if it costs little; the old form */
 	struct section section;
 	struct str label; /* "BODY[TEXT]<10>" */
 	uint64_t offset, length;
@@ -49,6 +54,10 @@ struct fetch {
 	struct fetch_item *items;
 	size_t count, cap;
 	bool sets_seen;
+	/* Only mails that changed after it; and whether to tell what vanished
+	 * since then (RFC 7162 sections 3.1.4.1 and 3.2.6). */
+	bool changed_only, vanished;
+	uint64_t changed_since;
 
 	struct range_set seqs;
 	struct range_set seen; /* numbers that are to get \Seen at the end */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * imap/fetch_args.c - the items of FETCH (RFC 3501 section 6.4.5).
+ * imap/fetch_args.c - the items of FETCH (RFC 3501 section 6.4.5), those of
+ * RFC 7162, 8514 and 8970 included.
  */
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
 #include "imap/fetch.h"
+#include "imap/modseq.h"
+#include "imap/session.h"
 #include "proto/imap.h"
 
 enum {
@@ -212,6 +215,13 @@ static const char *parse_section(struct fetch *fetch,
 	return NULL;
 }
 
+/* Whether a list is that of FETCH's modifiers. */
+static bool is_modifier(const struct imap_arg *list)
+{
+	return imap_arg_atom_is(list, "CHANGEDSINCE") ||
+	       imap_arg_atom_is(list, "VANISHED");
+}
+
 /* items */
 
 static void add_rfc822(struct fetch *fetch, const char *label,
@@ -248,6 +258,8 @@ static bool parse_word(struct fetch *fetch, struct str word)
 		{"FLAGS", FETCH_FLAGS},
 		{"INTERNALDATE", FETCH_INTERNALDATE},
 		{"RFC822.SIZE", FETCH_SIZE},
+		{"MODSEQ", FETCH_MODSEQ},
+		{"SAVEDATE", FETCH_SAVEDATE},
 		{"ENVELOPE", FETCH_ENVELOPE},
 		{"BODY", FETCH_BODY},
 		{"BODYSTRUCTURE", FETCH_BODYSTRUCTURE},
@@ -267,6 +279,38 @@ static bool parse_word(struct fetch *fetch, struct str word)
 	return parse_rfc822(fetch, word);
 }
 
+/* "PREVIEW", "PREVIEW (LAZY)". FUZZY and LAZY=FUZZY are those of drafts before
+ * RFC 8970, and so is the form that they ask for. Moves *arg to the last one it
+ * took. */
+static const char *parse_preview(struct fetch *fetch,
+				 const struct imap_arg **arg,
+				 enum fetch_kind kind)
+{
+	const struct imap_arg *list = &(*arg)[1];
+	struct fetch_item *item = add_item(fetch, kind);
+
+	item->fuzzy = kind == FETCH_SNIPPET;
+	if (list->kind != IMAP_ARG_LIST || list->list[0].kind == IMAP_ARG_END ||
+	    is_modifier(list->list))
+		return NULL;
+	*arg = list;
+	for (list = list->list; list->kind != IMAP_ARG_END; list++) {
+		if (imap_arg_atom_is(list, "LAZY")) {
+			item->lazy = true;
+		} else if (imap_arg_atom_is(list, "FUZZY")) {
+			item->fuzzy = true;
+		} else if (imap_arg_atom_is(list, "LAZY=FUZZY")) {
+			item->lazy = item->fuzzy = true;
+		} else {
+			return mem_printf(
+				fetch,
+				"'%s' is not a supported PREVIEW modifier",
+				str_sanitize(fetch, list->text, 100));
+		}
+	}
+	return NULL;
+}
+
 static const char *parse_item(struct fetch *fetch, const struct imap_arg **arg)
 {
 	struct str word = (*arg)->text;
@@ -282,6 +326,10 @@ static const char *parse_item(struct fetch *fetch, const struct imap_arg **arg)
 		return parse_section(fetch, arg, open, true);
 	if (parse_word(fetch, word))
 		return NULL;
+	if (str_case_is(word, "PREVIEW"))
+		return parse_preview(fetch, arg, FETCH_PREVIEW);
+	if (str_case_is(word, "SNIPPET"))
+		return parse_preview(fetch, arg, FETCH_SNIPPET);
 	if (str_case_is(word, "BODY.PEEK"))
 		return "Invalid BODY[..] parameter: Missing '['";
 	return mem_printf(fetch, "Unknown parameter: %s",
@@ -311,23 +359,17 @@ static void put_in_order(struct fetch *fetch)
 	struct fetch_item *items =
 		mem_array(fetch, struct fetch_item, fetch->count + 1);
 	bool flags = false;
-	size_t n = 0, uid = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < fetch->count; i++) {
 		if (fetch->items[i].kind > FETCH_EARLY)
 			continue;
 		flags |= fetch->items[i].kind == FETCH_FLAGS;
 		items[n++] = fetch->items[i];
-		if (fetch->items[i].kind == FETCH_UID && n == 1)
-			uid = 1;
 	}
-	if (fetch->sets_seen && !flags) {
-		memmove(&items[uid + 1], &items[uid],
-			(n - uid) * sizeof(items[0]));
-		items[uid] = (struct fetch_item){.kind = FETCH_FLAGS,
+	if (fetch->sets_seen && !flags)
+		items[n++] = (struct fetch_item){.kind = FETCH_FLAGS,
 						 .if_seen = true};
-		n++;
-	}
 	for (size_t i = 0; i < fetch->count; i++) {
 		if (fetch->items[i].kind > FETCH_EARLY)
 			items[n++] = fetch->items[i];
@@ -363,6 +405,32 @@ static const char *parse_all(struct fetch *fetch, const struct imap_arg **at)
 	return problem;
 }
 
+/* "(CHANGEDSINCE 123 VANISHED)" */
+static const char *parse_modifiers(struct fetch *fetch,
+				   const struct imap_arg *arg)
+{
+	const struct cmd *cmd = fetch->cmd;
+
+	for (; arg->kind != IMAP_ARG_END; arg++) {
+		if (imap_arg_atom_is(arg, "CHANGEDSINCE")) {
+			if (!modseq_parse(++arg, &fetch->changed_since))
+				return "Invalid CHANGEDSINCE modseq";
+			fetch->changed_only = true;
+		} else if (imap_arg_atom_is(arg, "VANISHED") && cmd->uid) {
+			if (!cmd->session->qresync)
+				return "QRESYNC not enabled";
+			fetch->vanished = true;
+		} else {
+			return "Unknown FETCH modifier";
+		}
+	}
+	if (fetch->vanished && !fetch->changed_only)
+		return "VANISHED used without CHANGEDSINCE";
+	if (fetch->changed_only)
+		add_once(fetch, FETCH_MODSEQ);
+	return NULL;
+}
+
 const char *fetch_parse(struct fetch *fetch, const struct imap_arg *args)
 {
 	const char *problem;
@@ -372,8 +440,12 @@ const char *fetch_parse(struct fetch *fetch, const struct imap_arg *args)
 	problem = parse_all(fetch, &args);
 	if (problem != NULL)
 		return problem;
-	if (args->kind == IMAP_ARG_LIST)
-		return "Unknown FETCH modifier";
+	if (args->kind == IMAP_ARG_LIST) {
+		problem = parse_modifiers(fetch, args->list);
+		if (problem != NULL)
+			return problem;
+		args++;
+	}
 	if (args->kind != IMAP_ARG_END)
 		return "Invalid arguments";
 	put_in_order(fetch);

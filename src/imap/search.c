@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * imap/search.c - SEARCH and UID SEARCH with the results of ESEARCH (RFC 4731)
- * and SAVE (RFC 5182).
+ * imap/search.c - SEARCH and UID SEARCH with the results of ESEARCH (RFC 4731),
+ * SAVE (RFC 5182) and MODSEQ (RFC 7162).
  */
 #include "imap/search.h"
 
@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/modseq.h"
 #include "imap/search_return.h"
 #include "imap/session.h"
 #include "storage/storage.h"
@@ -18,8 +19,10 @@ enum { TURN_MS = 50 }; /* how long others in this process wait for us */
 
 struct search_state {
 	struct search_return ret;
+	bool modseq; /* MODSEQ is among the keys */
 	struct search *search;
 	struct range_set result; /* numbers, or UIDs for UID SEARCH */
+	uint64_t highest;        /* modseq among those that are told */
 	uint64_t at;             /* of result, when it is told one by one */
 };
 
@@ -78,7 +81,32 @@ static void tell_extended(struct cmd *cmd, const struct search_state *state)
 		add_partial(cmd, state);
 	if ((wanted & RETURN_COUNT) != 0)
 		esearch_number(line, " COUNT ", range_set_size(set));
+	if (state->highest > 0)
+		esearch_number(line, " MODSEQ ", state->highest);
 	buf_add(line, "\r\n");
+}
+
+/* Of what is told: with MIN or MAX alone, of those (RFC 7162 section 3.1.10).
+ */
+static int find_highest(struct cmd *cmd, struct search_state *state,
+			const struct range_set *seqs, struct err *err)
+{
+	struct range_set few = range_set_init(cmd);
+	uint32_t first, last;
+
+	if (!state->modseq || seqs->count == 0)
+		return 0;
+	if (!search_return_extremes(&state->ret)) {
+		state->highest = search_result_modseq(state->search);
+		return 0;
+	}
+	first = seqs->ranges[0].first;
+	last = seqs->ranges[seqs->count - 1].last;
+	if ((state->ret.wanted & RETURN_MIN) != 0)
+		range_set_add(&few, first, first);
+	if ((state->ret.wanted & RETURN_MAX) != 0)
+		range_set_add(&few, last, last);
+	return modseq_highest_of(cmd, &few, &state->highest, err);
 }
 
 /* What $ means from now on: with MIN or MAX alone, only those (RFC 5182 section
@@ -124,6 +152,7 @@ static enum cmd_result tell_numbers(struct cmd *cmd)
 		if (session->line.len > 4096 && output_full(session))
 			return CMD_OUTPUT;
 	}
+	modseq_write_highest(&session->line, state->highest);
 	buf_add(&session->line, "\r\n");
 	return search_end(cmd);
 }
@@ -134,7 +163,10 @@ static enum cmd_result found(struct cmd *cmd)
 	struct search_state *state = cmd->state;
 	const struct range_set *seqs = search_result(state->search);
 	struct range_set uids = range_set_init(cmd);
+	struct err err;
 
+	if (find_highest(cmd, state, seqs, &err) < 0)
+		return cmd_error(cmd, &err, NULL);
 	if (cmd->uid || (state->ret.wanted & RETURN_SAVE) != 0)
 		mailbox_uids_of(session->box, seqs, &uids);
 	if ((state->ret.wanted & RETURN_SAVE) != 0)
@@ -189,6 +221,9 @@ enum cmd_result cmd_search(struct cmd *cmd)
 		return no_charset(cmd, state);
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s", problem);
+	if (args.modseq && !modseq_wanted(cmd, "SEARCH MODSEQ"))
+		return CMD_DONE;
+	state->modseq = args.modseq;
 	cmd->state = state;
 	cmd->more = search_more;
 	state->search = search_begin(cmd, session->box, root);

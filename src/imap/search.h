@@ -22,6 +22,7 @@ struct search_args {
 	struct str charset;            /* {NULL, 0}: UTF-8 */
 	unsigned max_depth;            /* of parentheses, NOT and OR */
 	bool bad_charset;              /* why it failed */
+	bool modseq;                   /* there is a MODSEQ among the keys */
 	int64_t now;
 };
 

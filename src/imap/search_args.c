@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * imap/search_args.c - the keys of SEARCH (RFC 3501 section 6.4.4), WITHIN
- * (RFC 5032), SAVEDATE's of RFC 8514, $ (RFC 5182).
+ * (RFC 5032), SAVEDATE's of RFC 8514, $ (RFC 5182), MODSEQ (RFC 7162).
  */
 #include "imap/search.h"
 
@@ -27,6 +27,7 @@ enum value_kind {
 	VALUE_INTERVAL,
 	VALUE_UIDS,
 	VALUE_MAILBOX,
+	VALUE_MODSEQ, /* perhaps with the name of an entry */
 };
 
 struct key {
@@ -53,10 +54,13 @@ static const struct key keys[] = {
 	{"HEADER", SEARCH_HEADER, VALUE_HEADER, false, 0, NULL},
 	{"KEYWORD", SEARCH_KEYWORD, VALUE_KEYWORD, false, 0, NULL},
 	{"LARGER", SEARCH_LARGER, VALUE_SIZE, false, 0, NULL},
+	{"MODSEQ", SEARCH_MODSEQ, VALUE_MODSEQ, false, 0, NULL},
 	{"OLD", SEARCH_FLAG, VALUE_NONE, true, MAIL_RECENT, NULL},
 	{"OLDER", SEARCH_OLDER, VALUE_INTERVAL, false, 0, NULL},
 	{"ON", SEARCH_ON, VALUE_DATE, false, 0, NULL},
 	{"RECENT", SEARCH_FLAG, VALUE_NONE, false, MAIL_RECENT, NULL},
+	/* By all of our mailboxes (RFC 8514 section 4.3). */
+	{"SAVEDATESUPPORTED", SEARCH_ALL, VALUE_NONE, false, 0, NULL},
 	{"SAVEDBEFORE", SEARCH_SAVED_BEFORE, VALUE_DATE, false, 0, NULL},
 	{"SAVEDON", SEARCH_SAVED_ON, VALUE_DATE, false, 0, NULL},
 	{"SAVEDSINCE", SEARCH_SAVED_SINCE, VALUE_DATE, false, 0, NULL},
@@ -141,6 +145,7 @@ static const char *parse_value(struct search_args *args, const struct key *key,
 	switch (key->value) {
 	case VALUE_NONE:
 	case VALUE_HEADER:
+	case VALUE_MODSEQ:
 		break;
 	case VALUE_TEXT:
 		node->text = to_utf8(args, text);
@@ -190,6 +195,34 @@ static const char *parse_header(struct search_args *args, const struct key *key,
 	*arg += 2;
 	node->field = str_dup(args->ctx, field);
 	node->text = to_utf8(args, text);
+	return NULL;
+}
+
+/* "123", or "/flags/\\seen" all 123: a mail has one modseq for all its flags,
+ * so that the name makes no difference (RFC 7162 section 3.1.5). */
+static const char *parse_modseq(struct search_args *args, const struct key *key,
+				const struct imap_arg **arg,
+				struct search_node *node)
+{
+	struct str text;
+
+	if (!arg_string(*arg, &text))
+		return no_value(args, key, *arg);
+	if (str_starts(text, "/flags/")) {
+		*arg += 1;
+		if (!arg_string(*arg, &text))
+			return no_value(args, key, *arg);
+		if (!str_case_is(text, "all") && !str_case_is(text, "priv") &&
+		    !str_case_is(text, "shared"))
+			return "Invalid MODSEQ type";
+		*arg += 1;
+		if (!arg_string(*arg, &text))
+			return no_value(args, key, *arg);
+	}
+	if (!str_to_u64(text, &node->number))
+		return "Invalid MODSEQ value";
+	*arg += 1;
+	args->modseq = true;
 	return NULL;
 }
 
@@ -280,6 +313,8 @@ static const char *parse_word(struct search_args *args,
 		node->field = key->field;
 		if (key->value == VALUE_HEADER)
 			return parse_header(args, key, arg, node);
+		if (key->value == VALUE_MODSEQ)
+			return parse_modseq(args, key, arg, node);
 		return key->value == VALUE_NONE
 			       ? NULL
 			       : parse_value(args, key, arg, node);

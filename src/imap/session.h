@@ -58,8 +58,10 @@ struct session {
 	struct mailbox *box;    /* NULL: none selected */
 	unsigned keywords_told; /* of its keywords, in FLAGS */
 	uint32_t recent_told;
-	bool untold_mails;      /* delay-newmail */
-	struct range_set saved; /* UIDs of $ (RFC 5182) */
+	bool untold_mails;       /* delay-newmail */
+	bool condstore, qresync; /* enabled: see imap/modseq.h */
+	uint64_t modseq_told;    /* the highest, of its mails */
+	struct range_set saved;  /* UIDs of $ (RFC 5182) */
 
 	struct cmd *cmd;    /* the one that runs */
 	struct timer *turn; /* for CMD_TURN */

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/modseq.h"
 #include "imap/search.h"
 #include "imap/search_return.h"
 #include "imap/session.h"
@@ -27,6 +28,8 @@ struct sort_state {
 	const uint32_t *seqs; /* the result */
 	size_t count;
 	size_t at, end; /* of what is told */
+	bool modseq;    /* MODSEQ is among the keys */
+	uint64_t highest;
 };
 
 /* the sort program */
@@ -120,6 +123,7 @@ static enum cmd_result tell_numbers(struct cmd *cmd)
 		if (session->line.len > LINE_ENOUGH && output_full(session))
 			return CMD_OUTPUT;
 	}
+	modseq_write_highest(&session->line, state->highest);
 	buf_add(&session->line, "\r\n");
 	return sort_end(cmd);
 }
@@ -133,6 +137,8 @@ static enum cmd_result end_extended(struct cmd *cmd)
 		buf_putc(line, ')');
 	if ((state->ret.wanted & RETURN_COUNT) != 0)
 		esearch_number(line, " COUNT ", state->count);
+	if (state->highest > 0)
+		esearch_number(line, " MODSEQ ", state->highest);
 	buf_add(line, "\r\n");
 	return sort_end(cmd);
 }
@@ -224,12 +230,37 @@ static void save(struct cmd *cmd)
 	}
 }
 
+/* As in SEARCH (RFC 7162 section 3.1.10). */
+static int find_highest(struct cmd *cmd, struct err *err)
+{
+	struct sort_state *state = cmd->state;
+	struct range_set few = range_set_init(cmd);
+	uint32_t first, last;
+
+	if (!state->modseq || state->count == 0)
+		return 0;
+	if (!search_return_extremes(&state->ret)) {
+		state->highest = sort_result_modseq(state->sort);
+		return 0;
+	}
+	first = state->seqs[0];
+	last = state->seqs[state->count - 1];
+	if ((state->ret.wanted & RETURN_MIN) != 0)
+		range_set_add(&few, first, first);
+	if ((state->ret.wanted & RETURN_MAX) != 0)
+		range_set_add(&few, last, last);
+	return modseq_highest_of(cmd, &few, &state->highest, err);
+}
+
 static enum cmd_result found(struct cmd *cmd)
 {
 	struct sort_state *state = cmd->state;
+	struct err err;
 
 	state->seqs = sort_result(state->sort, &state->count);
 	state->end = state->count;
+	if (find_highest(cmd, &err) < 0)
+		return cmd_error(cmd, &err, NULL);
 	if ((state->ret.wanted & RETURN_SAVE) != 0)
 		save(cmd);
 	if (state->ret.extended)
@@ -285,6 +316,9 @@ enum cmd_result cmd_sort(struct cmd *cmd)
 	}
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s", problem);
+	if (args.modseq && !modseq_wanted(cmd, "SORT MODSEQ"))
+		return CMD_DONE;
+	state->modseq = args.modseq;
 	state->sort = sort_begin(cmd, cmd->session->box, root, state->keys,
 				 state->key_count);
 	return sort_more(cmd);

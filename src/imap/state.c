@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/modseq.h"
 #include "imap/session.h"
 #include "proto/imap_id.h"
 #include "storage/storage.h"
@@ -59,15 +60,38 @@ enum cmd_result cmd_id(struct cmd *cmd)
 	return cmd_reply(cmd, "OK ID completed");
 }
 
-/* None of our extensions changes what a client sees that does not know it, so
- * there is nothing that must be enabled first. */
+/* ENABLE: what changes answers for a client that does not know it. */
+
+/* Whether there is such an extension. */
+static bool enable(struct session *session, struct str name)
+{
+	if (str_case_is(name, "QRESYNC"))
+		session->qresync = true;
+	else if (!str_case_is(name, "CONDSTORE"))
+		return false;
+	modseq_enable(session);
+	return true;
+}
+
 enum cmd_result cmd_enable(struct cmd *cmd)
 {
+	CLEANUP(buf_free) struct buf enabled = buf_init(SIZE_MAX);
+
 	for (const struct imap_arg *arg = cmd->args; arg->kind != IMAP_ARG_END;
 	     arg++) {
 		if (arg->kind != IMAP_ARG_ATOM)
 			return cmd_bad(cmd, "Invalid arguments");
 	}
+	for (const struct imap_arg *arg = cmd->args; arg->kind != IMAP_ARG_END;
+	     arg++) {
+		if (!enable(cmd->session, arg->text))
+			continue;
+		buf_putc(&enabled, ' ');
+		buf_add(&enabled, str_upper(cmd, arg->text));
+	}
+	if (enabled.len > 0)
+		buf_printf(&cmd->session->line, "* ENABLED%s\r\n",
+			   enabled.data);
 	return cmd_reply(cmd, "OK Enabled");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * imap/status.c - STATUS (RFC 3501 section 6.3.10), SIZE (RFC 8438),
- * MAILBOXID (RFC 8474).
+ * HIGHESTMODSEQ (RFC 7162), MAILBOXID (RFC 8474).
  */
 #include "imap/status.h"
 
@@ -10,15 +10,25 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/modseq.h"
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, SIZE, MAILBOXID };
+enum item {
+	MESSAGES,
+	RECENT,
+	UIDNEXT,
+	UIDVALIDITY,
+	UNSEEN,
+	HIGHESTMODSEQ,
+	SIZE,
+	MAILBOXID,
+};
 
 /* In the order in which they are told. */
 static const char *const items[] = {
-	"MESSAGES", "RECENT", "UIDNEXT",   "UIDVALIDITY",
-	"UNSEEN",   "SIZE",   "MAILBOXID",
+	"MESSAGES", "RECENT",        "UIDNEXT", "UIDVALIDITY",
+	"UNSEEN",   "HIGHESTMODSEQ", "SIZE",    "MAILBOXID",
 };
 enum { ITEMS = sizeof(items) / sizeof(items[0]) };
 
@@ -35,6 +45,8 @@ static uint64_t value_of(const struct mailbox_status *status, enum item item)
 		return status->uid_validity;
 	case UNSEEN:
 		return status->unseen;
+	case HIGHESTMODSEQ:
+		return status->no_modseq ? 0 : status->highest_modseq;
 	case SIZE:
 		return status->size;
 	case MAILBOXID:
@@ -55,7 +67,7 @@ static void write_value(struct buf *out, const struct mailbox_status *status,
 	buf_putc(out, ')');
 }
 
-const char *status_parse(const void *ctx, const struct imap_arg *list,
+const char *status_parse(struct cmd *cmd, const struct imap_arg *list,
 			 unsigned *items_out)
 {
 	unsigned bits = 0;
@@ -68,12 +80,14 @@ const char *status_parse(const void *ctx, const struct imap_arg *list,
 		while (i < ITEMS && !imap_arg_atom_is(list, items[i]))
 			i++;
 		if (i == ITEMS)
-			return mem_printf(ctx, "Invalid status item %s",
+			return mem_printf(cmd, "Invalid status item %s",
 					  list->kind == IMAP_ARG_ATOM
-						  ? str_upper(ctx, list->text)
+						  ? str_upper(cmd, list->text)
 						  : "");
 		bits |= 1U << i;
 	}
+	if ((bits & 1U << HIGHESTMODSEQ) != 0)
+		modseq_enable(cmd->session);
 	*items_out = bits;
 	return NULL;
 }

@@ -6,11 +6,13 @@
 #define IMAP_STATUS_H
 
 struct buf;
+struct cmd;
 struct imap_arg;
 struct mailbox_status;
 
-/* A list of items to bits; NULL, or what is wrong. */
-const char *status_parse(const void *ctx, const struct imap_arg *list,
+/* A list of items to bits; NULL, or what is wrong. HIGHESTMODSEQ tells that the
+ * client knows of modseqs. */
+const char *status_parse(struct cmd *cmd, const struct imap_arg *list,
 			 unsigned *items_out);
 /* The whole line "* STATUS name (...)". */
 void status_write(struct buf *out, const char *mailbox, unsigned items,

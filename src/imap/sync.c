@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/modseq.h"
 #include "imap/session.h"
 #include "storage/storage.h"
 
@@ -27,6 +28,11 @@ static bool tell_expunges(struct session *session, struct cmd_sync *sync)
 {
 	const struct range *ranges = sync->changes.expunged.ranges;
 
+	if (session->qresync && sync->range > 0) {
+		modseq_tell_vanished(session, false,
+				     &sync->changes.expunged_uids);
+		sync->range = 0;
+	}
 	while (sync->range > 0) {
 		const struct range *range = &ranges[sync->range - 1];
 		uint32_t seq = sync->seq == 0 ? range->last : sync->seq;
@@ -45,23 +51,6 @@ static bool tell_expunges(struct session *session, struct cmd_sync *sync)
 	return true;
 }
 
-static void tell_mail(struct cmd *cmd, const struct mail *mail)
-{
-	struct buf *line = &cmd->session->line;
-
-	buf_add(line, "* ");
-	buf_number(line, mail->seq);
-	buf_add(line, " FETCH (");
-	if (cmd->uid) {
-		buf_add(line, "UID ");
-		buf_number(line, mail->uid);
-		buf_putc(line, ' ');
-	}
-	buf_add(line, "FLAGS ");
-	buf_flags(line, cmd->session, mail->flags, &mail->keywords);
-	buf_add(line, ")\r\n");
-}
-
 /* 1: all told; 0: wait; -1. */
 static int tell_changed(struct cmd *cmd, struct cmd_sync *sync, struct err *err)
 {
@@ -75,7 +64,7 @@ static int tell_changed(struct cmd *cmd, struct cmd_sync *sync, struct err *err)
 		sync->reader = mail_reader_begin(cmd, session->box,
 						 &sync->changes.changed);
 	while ((more = mail_reader_next(sync->reader, &mail, err)) > 0) {
-		tell_mail(cmd, mail);
+		modseq_tell_mail(cmd, mail, true);
 		if (session->line.len > 4096 && output_full(session)) {
 			mail_reader_pause(sync->reader);
 			return 0;
@@ -144,7 +133,7 @@ enum cmd_result cmd_sync_more(struct cmd *cmd)
 		return sync_failed(cmd, &err);
 	tell_counts(cmd->session, sync);
 	if (sync->reply != NULL)
-		cmd_reply(cmd, "%s", sync->reply);
+		modseq_reply(cmd, sync->changes.highest_modseq, sync->reply);
 	mem_free(sync);
 	cmd->sync = NULL;
 	return CMD_DONE;

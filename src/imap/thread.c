@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/modseq.h"
 #include "imap/search.h"
 #include "imap/session.h"
 #include "storage/storage.h"
@@ -124,6 +125,8 @@ enum cmd_result cmd_thread(struct cmd *cmd)
 		return cmd_reply(cmd, "NO [BADCHARSET] Unknown charset");
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s", problem);
+	if (args.modseq && !modseq_wanted(cmd, "THREAD MODSEQ"))
+		return CMD_DONE;
 	state->thread = thread_begin(cmd, cmd->session->box, root, kind);
 	return thread_more(cmd);
 }

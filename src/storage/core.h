@@ -58,6 +58,7 @@ struct storage {
 	const char *text; /* as configured, for finding it again */
 	struct location location;
 	struct index *index; /* NULL until it is needed */
+	bool in_memory;      /* the index; it goes with the session */
 	bool corrupt;        /* to be closed and opened anew */
 	unsigned epoch;      /* counts that: ids are other ones afterwards */
 };
@@ -161,6 +162,7 @@ struct view {
 	uint32_t messages;
 	uint32_t uid_validity, uid_next;
 	uint64_t modseq;
+	uint64_t gone_modseq; /* before `gone`; meaningless if that is empty */
 };
 
 void view_init(struct view *view, const void *ctx);
@@ -236,7 +238,8 @@ int mailbox_begin(struct mailbox *box, enum index_mode mode,
 		  struct index_txn **txn_out, struct index_box *row_out,
 		  struct err *err);
 /* What the index counts of a mailbox. */
-void status_of_row(const struct index_box *row, struct mailbox_status *out);
+void status_of_row(const struct storage *store, const struct index_box *row,
+		   struct mailbox_status *out);
 /* Whether mails of this mailbox are to be cached (mail_cache_*), and a value of
  * such a length. */
 bool mailbox_caches(const struct mailbox *box, const struct index_box *row);

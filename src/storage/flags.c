@@ -23,8 +23,9 @@ struct change {
 	struct keywords keywords; /* of `what` */
 	bool new_keywords;
 	uint64_t modseq; /* that all changes get; 0 while there are none */
-	struct range_set *modified_out, *gone_out;
-	struct range_set uids; /* changed */
+	struct store_result result;
+	struct range_set
+		own; /* changed by nobody else since the view was taken */
 	TALLOC_CTX *ctx;
 };
 
@@ -55,12 +56,6 @@ static void new_flags(const struct change *change, struct index_record *record)
 	}
 }
 
-static void tell(struct range_set *set, uint32_t seq)
-{
-	if (set != NULL)
-		range_set_add(set, seq, seq);
-}
-
 static void remember_deleted(struct mailbox *box,
 			     const struct index_record *record)
 {
@@ -74,6 +69,7 @@ static int write_record(struct change *change, uint32_t seq,
 			struct index_record *record, struct err *err)
 {
 	struct mailbox *box = change->box;
+	bool known = record->modseq <= box->view.modseq;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(change->ctx, "mail");
 
 	if (box->disk->location->driver->write_flags(ctx, change->txn,
@@ -81,13 +77,15 @@ static int write_record(struct change *change, uint32_t seq,
 						     record, err) < 0) {
 		if (err->code != ERR_EXPUNGED && err->code != ERR_NOT_FOUND)
 			return -1;
-		tell(change->gone_out, seq);
+		range_set_add(&change->result.gone, seq, seq);
 		return 0;
 	}
 	if (index_record_put(change->txn, &change->row, record, err) < 0)
 		return -1;
 	change->modseq = record->modseq;
-	range_set_add(&change->uids, record->uid, record->uid);
+	range_set_add(&change->result.changed, seq, seq);
+	if (known)
+		range_set_add(&change->own, record->uid, record->uid);
 	remember_deleted(box, record);
 	return 0;
 }
@@ -101,11 +99,11 @@ static int change_one(struct change *change, uint32_t seq, uint32_t uid,
 	    0) {
 		if (err->code != ERR_NOT_FOUND)
 			return -1;
-		tell(change->gone_out, seq);
+		range_set_add(&change->result.gone, seq, seq);
 		return 0;
 	}
 	if (record.modseq > change->what->unchanged_since) {
-		tell(change->modified_out, seq);
+		range_set_add(&change->result.modified, seq, seq);
 		return 0;
 	}
 	before = record;
@@ -165,7 +163,7 @@ static int store_it(struct change *change, const struct range_set *seqs,
 			     &change->new_keywords, err) < 0 ||
 	    change_all(change, seqs, err) < 0)
 		return -1;
-	if (change->uids.count == 0 && !change->new_keywords)
+	if (change->result.changed.count == 0 && !change->new_keywords)
 		return 0;
 	if (driver->flush(change->txn, box->disk, &change->row,
 			  change->new_keywords, err) < 0 ||
@@ -173,33 +171,40 @@ static int store_it(struct change *change, const struct range_set *seqs,
 	     mailbox_read_keywords(box, change->txn, NULL, err) < 0) ||
 	    index_commit(&change->txn, err) < 0)
 		return -1;
-	if (change->uids.count > 0)
-		note_own(box, before, change->modseq, &change->uids);
+	if (change->result.changed.count > 0)
+		note_own(box, before, change->modseq, &change->own);
 	return 0;
 }
 
-int mailbox_store(struct mailbox *box, const struct range_set *seqs,
-		  const struct store *store, struct range_set *modified_out,
-		  struct range_set *gone_out, struct err *err)
+int mailbox_store(const void *ctx, struct mailbox *box,
+		  const struct range_set *seqs, const struct store *store,
+		  struct store_result *out, struct err *err)
 {
+	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "store");
+	const void *of_result = out == NULL ? work : ctx;
 	struct change change = {
 		.box = box,
 		.what = store,
-		.modified_out = modified_out,
-		.gone_out = gone_out,
+		.result =
+			{
+				.changed = range_set_init(of_result),
+				.modified = range_set_init(of_result),
+				.gone = range_set_init(of_result),
+			},
+		.own = range_set_init(work),
+		.ctx = work,
 	};
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "store");
 	int ret;
 
 	if (mailbox_may(box, RIGHT_STORE, err) < 0)
 		return -1;
 	if (mailbox_begin(box, INDEX_WRITE, &change.txn, &change.row, err) < 0)
 		return -1;
-	change.ctx = ctx;
-	change.uids = range_set_init(ctx);
 	ret = store_it(&change, seqs, err);
 	if (ret < 0)
 		store_failed(box->store, err);
 	index_rollback(&change.txn);
+	if (ret == 0 && out != NULL)
+		*out = change.result;
 	return ret;
 }

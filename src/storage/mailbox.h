@@ -49,6 +49,8 @@ struct mailbox_status {
 	unsigned char guid[16];
 	uint32_t first_unseen; /* number in the view; 0 if none. Only from
 				  mailbox_get_status() */
+	bool no_modseq; /* highest_modseq means nothing to the next session: the
+			   index is in memory */
 };
 
 /* Of the view. */
@@ -80,6 +82,8 @@ struct mailbox_changes {
 	uint32_t messages, recent; /* after it */
 	bool new_mails;            /* EXISTS is due */
 	bool new_keywords;         /* FLAGS is due */
+	/* All up to it has been told, or is in here: lower than the view's
+	 * while expunges are kept back. */
 	uint64_t highest_modseq;
 };
 
@@ -97,6 +101,23 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 		 struct mailbox_changes *out, struct err *err);
 /* The changes that this session makes itself by STORE are not told again by
  * mailbox_sync(): mailbox_store() answers them. */
+
+/* The modseq of the view, and whether it will mean the same to the next
+ * session. */
+uint64_t mailbox_modseq(const struct mailbox *box);
+bool mailbox_keeps_modseqs(const struct mailbox *box);
+
+/* What happened after `modseq` (RFC 7162). */
+struct mailbox_history {
+	struct range_set seqs;     /* numbers of mails that changed */
+	struct range_set vanished; /* UIDs that the view has no more */
+	/* The index does not remember that far back: all mails are in seqs, and
+	 * all UIDs that have no mail in vanished. */
+	bool forgotten;
+};
+/* Costs what changed, unless that is forgotten. *out's sets belong to ctx. */
+int mailbox_history(const void *ctx, struct mailbox *box, uint64_t modseq,
+		    struct mailbox_history *out, struct err *err);
 
 /* Files and directories whose change means that mailbox_sync() has something
  * to see; for IDLE. *paths_out is an array of *count, child of ctx. */
@@ -135,12 +156,18 @@ struct store {
 	uint64_t unchanged_since;
 };
 
-/* Change flags of those numbers. `modified_out` (may be NULL) gets the numbers
- * left alone for unchanged_since; `gone_out` (may be NULL) those expunged by
- * others. ERR_INVALID for a keyword that cannot be. On disk when it returns. */
-int mailbox_store(struct mailbox *box, const struct range_set *seqs,
-		  const struct store *store, struct range_set *modified_out,
-		  struct range_set *gone_out, struct err *err);
+/* Numbers of those that were to change. */
+struct store_result {
+	struct range_set changed;  /* others had those flags before */
+	struct range_set modified; /* left alone for unchanged_since */
+	struct range_set gone;     /* expunged by others */
+};
+
+/* Change flags of those numbers. The sets of *out (may be NULL) belong to ctx.
+ * ERR_INVALID for a keyword that cannot be. On disk when it returns. */
+int mailbox_store(const void *ctx, struct mailbox *box,
+		  const struct range_set *seqs, const struct store *store,
+		  struct store_result *out, struct err *err);
 
 /* Remove mails with \Deleted; only those of `uids` unless NULL. The view keeps
  * them until mailbox_sync(). */

@@ -14,6 +14,7 @@ libstorage_a_SOURCES = \
 	src/storage/guid_names.c src/storage/guid_names.h \
 	src/storage/keywords.c \
 	src/storage/layout.c src/storage/layout.h \
+	src/storage/history.c \
 	src/storage/list.c src/storage/list.h \
 	src/storage/list_core.h src/storage/list_match.c \
 	src/storage/location.c \

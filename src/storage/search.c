@@ -40,14 +40,30 @@ struct search *search_begin(const void *ctx, struct mailbox *box,
 	return search;
 }
 
+/* Mails that did not change need no look. */
+static int narrow_by_modseq(struct mailbox *box, uint64_t modseq,
+			    struct range_set *seqs, struct err *err)
+{
+	struct mailbox_history history;
+
+	if (modseq == 0)
+		return 0;
+	if (mailbox_history(seqs->ctx, box, modseq - 1, &history, err) < 0)
+		return -1;
+	range_set_intersect(seqs, &history.seqs);
+	return 0;
+}
+
 /* Leave in `seqs` what a set that must match leaves of it. */
-static void narrow_by(const struct mailbox *box, const struct search_node *node,
-		      struct range_set *seqs)
+static int narrow_by(struct mailbox *box, const struct search_node *node,
+		     struct range_set *seqs, struct err *err)
 {
 	struct range_set found;
 
 	if (node->negate)
-		return;
+		return 0;
+	if (node->kind == SEARCH_MODSEQ)
+		return narrow_by_modseq(box, node->number, seqs, err);
 	if (node->kind == SEARCH_SEQS) {
 		range_set_intersect(seqs, &node->set);
 	} else if (node->kind == SEARCH_UIDS) {
@@ -55,17 +71,20 @@ static void narrow_by(const struct mailbox *box, const struct search_node *node,
 		view_seqs(&box->view, &node->set, &found);
 		range_set_intersect(seqs, &found);
 	}
+	return 0;
 }
 
-static void narrow(const struct mailbox *box, const struct search_node *root,
-		   struct range_set *seqs)
+static int narrow(struct mailbox *box, const struct search_node *root,
+		  struct range_set *seqs, struct err *err)
 {
-	narrow_by(box, root, seqs);
 	if (root->kind != SEARCH_AND || root->negate)
-		return;
+		return narrow_by(box, root, seqs, err);
 	for (const struct search_node *node = root->children; node != NULL;
-	     node = node->next)
-		narrow_by(box, node, seqs);
+	     node = node->next) {
+		if (narrow_by(box, node, seqs, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static bool is_set(const struct search_node *node)
@@ -95,7 +114,8 @@ static int start(struct search *search, struct err *err)
 
 	search->started = true;
 	range_set_add(&seqs, 1, search->box->view.messages);
-	narrow(search->box, search->root, &seqs);
+	if (narrow(search->box, search->root, &seqs, err) < 0)
+		return -1;
 	if (only_sets(search->root)) {
 		range_set_merge(&search->result, &seqs);
 		search->done = true;

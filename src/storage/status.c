@@ -12,7 +12,8 @@
 #include "storage/core.h"
 #include "storage/mailbox.h"
 
-void status_of_row(const struct index_box *row, struct mailbox_status *out)
+void status_of_row(const struct storage *store, const struct index_box *row,
+		   struct mailbox_status *out)
 {
 	*out = (struct mailbox_status){
 		.messages = row->counts.messages,
@@ -22,6 +23,7 @@ void status_of_row(const struct index_box *row, struct mailbox_status *out)
 		.uid_validity = row->uid_validity,
 		.uid_next = row->uid_next,
 		.highest_modseq = row->highest_modseq,
+		.no_modseq = store->in_memory,
 		.size = row->counts.size,
 	};
 	memcpy(out->guid, row->guid, sizeof(out->guid));
@@ -153,7 +155,7 @@ int mailbox_get_status(struct mailbox *box, struct mailbox_status *out,
 	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
 	    mailbox_begin(box, INDEX_READ, &txn, &row, err) < 0)
 		return -1;
-	status_of_row(&row, out);
+	status_of_row(box->store, &row, out);
 	out->messages = box->view.messages;
 	out->recent = view_recent(&box->view);
 	out->uid_next = box->view.uid_next;
@@ -195,6 +197,6 @@ int mailbox_status(struct user *user, const char *name,
 		    status_of_box(box, ns, &row, err) < 0)
 			return -1;
 	}
-	status_of_row(&row, out);
+	status_of_row(ns->store, &row, out);
 	return 0;
 }

@@ -87,7 +87,7 @@ static bool from_index(struct mailbox_statuses *statuses, struct ns *ns,
 	    !location->driver->unchanged(location, statuses->root, storage,
 					 &row))
 		return false;
-	status_of_row(&row, out);
+	status_of_row(ns->store, &row, out);
 	return true;
 }
 

@@ -25,6 +25,7 @@ static int open_memory(struct storage *store, struct err *err)
 		dir = location->settings->mail_temp_dir;
 	else if (dir_create(dir, location->dir_mode, err) < 0)
 		return -1;
+	store->in_memory = true;
 	return index_open_memory(dir, &store->index, err);
 }
 

@@ -103,10 +103,13 @@ static void apply(struct mailbox *box, const struct index_box *row,
 {
 	struct view *view = &box->view;
 
-	if ((flags & SYNC_KEEP_EXPUNGED) != 0)
-		range_set_merge(&view->gone, expunged);
-	else
+	if ((flags & SYNC_KEEP_EXPUNGED) == 0) {
 		remove_expunged(box, expunged, out);
+	} else if (expunged->count > 0) {
+		if (view->gone.count == 0)
+			view->gone_modseq = view->modseq;
+		range_set_merge(&view->gone, expunged);
+	}
 	add_new(view, changed, out);
 	if (view->uid_next > 0)
 		range_set_remove(changed, view->uid_next, UINT32_MAX);
@@ -171,7 +174,9 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 	}
 	changes.messages = box->view.messages;
 	changes.recent = view_recent(&box->view);
-	changes.highest_modseq = box->view.modseq;
+	changes.highest_modseq = box->view.gone.count > 0
+					 ? box->view.gone_modseq
+					 : box->view.modseq;
 	*out = changes;
 	return 0;
 }

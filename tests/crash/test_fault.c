@@ -168,7 +168,7 @@ static int try_store(struct fixture *f, struct mailbox *box, uint32_t seq,
 
 	if (seq == 0)
 		return -1;
-	return mailbox_store(box, &seqs, &store, NULL, NULL, &err);
+	return mailbox_store(NULL, box, &seqs, &store, NULL, &err);
 }
 
 static int try_copy(struct fixture *f, struct mailbox *box, uint32_t seq,

@@ -47,6 +47,7 @@ def test_session_by_hand(server):
         rb'* OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft \*)] Flags permitted.',
         b'* 2 EXISTS', b'* 0 RECENT', b'* OK [UNSEEN 2] First unseen.',
         b'* OK [UIDVALIDITY N] UIDs valid', b'* OK [UIDNEXT 3] Predicted next UID',
+        b'* OK [HIGHESTMODSEQ N] Highest',
         b'* OK [MAILBOXID N] Mailbox ID']
     assert lines[-1].startswith(b'A03 OK [READ-WRITE] Select completed (')
     client.send(b'A04 search all\r\n')

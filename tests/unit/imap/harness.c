@@ -37,6 +37,7 @@ static struct {
 	int client;
 	bool ended;
 	struct buf in, shown;
+	uint64_t modseq, uid_validity; /* the last that were told */
 	const char *prefix;
 } h;
 
@@ -278,6 +279,52 @@ static size_t validity_at(struct str in)
 	return 0;
 }
 
+static uint64_t number_at(struct str in, size_t *len_out)
+{
+	uint64_t number = 0;
+	size_t len = 0;
+
+	while (len < in.len && isdigit((unsigned char)in.data[len]))
+		number = number * 10 + (uint64_t)(in.data[len++] - '0');
+	*len_out = len;
+	return number;
+}
+
+/* Modseqs count from the one that SELECT tells behind UIDNEXT. Returns what was
+ * used of "MODSEQ 123" or "MODSEQ (123". */
+static size_t modseq_at(struct str in, struct buf *out)
+{
+	static const char behind[] = "] Predicted next UID\r\n* OK [HIGHEST";
+	size_t len = sizeof(behind) - 1, at = strlen("MODSEQ "), digits;
+	uint64_t modseq;
+
+	if (!str_starts(in, "MODSEQ "))
+		return 0;
+	if (at < in.len && in.data[at] == '(')
+		at++;
+	modseq = number_at(str_from(in, at), &digits);
+	if (digits == 0)
+		return 0;
+	if (out->len >= len &&
+	    memcmp(out->data + out->len - len, behind, len) == 0)
+		h.modseq = modseq;
+	buf_append(out, in.data, at);
+	buf_printf(out, "~%lld", (long long)(modseq - h.modseq));
+	return at + digits;
+}
+
+/* A number that harness_expand() may be asked for, or an id in hex. */
+static void take_validity(struct str in, size_t *at)
+{
+	size_t len;
+	uint64_t number = number_at(str_from(in, *at), &len);
+
+	if (in.data[*at - 1] == ' ')
+		h.uid_validity = number;
+	while (*at < in.len && isxdigit((unsigned char)in.data[*at]))
+		(*at)++;
+}
+
 static void normalize(struct str in, struct buf *out)
 {
 	size_t at = 0, len;
@@ -285,6 +332,10 @@ static void normalize(struct str in, struct buf *out)
 	buf_reset(out);
 	while (at < in.len) {
 		at += times_at(str_from(in, at));
+		len = modseq_at(str_from(in, at), out);
+		at += len;
+		if (len > 0)
+			continue;
 		len = validity_at(str_from(in, at));
 		if (len == 0) {
 			if (at < in.len)
@@ -294,8 +345,7 @@ static void normalize(struct str in, struct buf *out)
 		buf_append(out, in.data + at, len);
 		buf_putc(out, '0');
 		at += len;
-		while (at < in.len && isxdigit((unsigned char)in.data[at]))
-			at++;
+		take_validity(in, &at);
 	}
 }
 
@@ -324,6 +374,30 @@ const char *harness_expect(const char *prefix)
 	normalize(str_n(h.in.data, len), &h.shown);
 	buf_shift(&h.in, len);
 	return h.shown.data;
+}
+
+void harness_expand(const char *text, struct buf *out)
+{
+	const char *tilde;
+	char *end;
+
+	while ((tilde = strchr(text, '~')) != NULL) {
+		buf_append(out, text, (size_t)(tilde - text));
+		text = tilde + 1;
+		if (*text == 'v') {
+			text++;
+			buf_printf(out, "%llu",
+				   (unsigned long long)h.uid_validity);
+		} else {
+			long long n = strtoll(text, &end, 10);
+
+			text = end;
+			buf_printf(
+				out, "%llu",
+				(unsigned long long)(h.modseq + (uint64_t)n));
+		}
+	}
+	buf_add(out, text);
 }
 
 const char *harness_command(const char *tag, const char *command)

@@ -51,6 +51,7 @@ static void test_select_tells_all_of_an_empty_mailbox(void **state)
 		"* 0 RECENT\r\n"
 		"* OK [UIDVALIDITY 0] UIDs valid\r\n"
 		"* OK [UIDNEXT 1] Predicted next UID\r\n"
+		"* OK [HIGHESTMODSEQ ~0] Highest\r\n"
 		"* OK [MAILBOXID (0)] Mailbox ID\r\n"
 		"A OK [READ-WRITE] Select completed.\r\n");
 }

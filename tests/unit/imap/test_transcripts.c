@@ -2,7 +2,8 @@
 /*
  * test_transcripts.c - plays tests/proto/imap/NAME.txt: lines that begin with
  * "C: " are sent, what begins with "S: " must come back, to the letter but for
- * times and validities; "#" is a comment. Each begins with a new user.
+ * times, validities and modseqs (~0, ~1...; ~v is the UIDVALIDITY of the last
+ * answer); "#" is a comment. Each begins with a new user.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,6 +51,7 @@ static void check(const struct buf *sent, const struct buf *wanted,
 		  const char *name)
 {
 	char tag[32];
+	CLEANUP(buf_free) struct buf real = buf_init(SIZE_MAX);
 	const char *last = wanted->data, *at, *got;
 
 	if (sent->len == 0)
@@ -59,7 +61,8 @@ static void check(const struct buf *sent, const struct buf *wanted,
 			last = at + 2;
 	}
 	snprintf(tag, sizeof(tag), "%.*s ", (int)strcspn(last, " "), last);
-	harness_send(sent->data, sent->len);
+	harness_expand(sent->data, &real);
+	harness_send(real.data, real.len);
 	got = harness_expect(tag);
 	if (strcmp(got, wanted->data) != 0)
 		fail_msg("%s: after\n%sshould come\n%sbut came\n%s", name,
@@ -112,13 +115,16 @@ TRANSCRIPT(fetch)
 TRANSCRIPT(store)
 TRANSCRIPT(search)
 TRANSCRIPT(append)
+TRANSCRIPT(condstore)
+TRANSCRIPT(qresync)
+TRANSCRIPT(preview)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-		T(state), T(mailboxes), T(fetch),
-		T(store), T(search),    T(append),
+		T(state),  T(mailboxes), T(fetch),   T(store),   T(search),
+		T(append), T(condstore), T(qresync), T(preview),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

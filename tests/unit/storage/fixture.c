@@ -190,7 +190,7 @@ void store_flags(struct mailbox *box, struct range_set seqs,
 	};
 	struct err err;
 
-	assert_ok(mailbox_store(box, &seqs, &store, NULL, NULL, &err));
+	assert_ok(mailbox_store(NULL, box, &seqs, &store, NULL, &err));
 }
 
 uint8_t flags_of(struct fixture *f, struct mailbox *box, uint32_t seq)

@@ -161,15 +161,16 @@ static void test_unchanged_since_leaves_newer_ones(void **state)
 	CLEANUP(close_pair) struct pair p = open_pair(*state, 2);
 	struct store store = {.mode = STORE_ADD, .flags = MAIL_SEEN};
 	struct range_set all = one(p.f, 1, 2);
-	struct range_set modified = range_set_init(p.f->ctx);
+	struct store_result result;
 	struct mailbox_status status;
 	struct err err;
 
 	assert_ok(mailbox_get_status(p.a, &status, &err));
 	store.unchanged_since = status.highest_modseq;
 	store_flags(p.b, one(p.f, 2, 2), STORE_ADD, MAIL_FLAGGED);
-	assert_ok(mailbox_store(p.a, &all, &store, &modified, NULL, &err));
-	assert_string_equal(set_text(p.f, &modified), "2");
+	assert_ok(mailbox_store(p.f->ctx, p.a, &all, &store, &result, &err));
+	assert_string_equal(set_text(p.f, &result.changed), "1");
+	assert_string_equal(set_text(p.f, &result.modified), "2");
 	assert_int_equal(flags_of(p.f, p.a, 2) & MAIL_SEEN, 0);
 }
 
@@ -182,13 +183,13 @@ static void test_store_tells_what_is_gone(void **state)
 		.unchanged_since = UINT64_MAX,
 	};
 	struct range_set all = one(p.f, 1, 3);
-	struct range_set gone = range_set_init(p.f->ctx);
+	struct store_result result;
 	struct err err;
 
 	store_flags(p.b, one(p.f, 2, 2), STORE_ADD, MAIL_DELETED);
 	assert_ok(mailbox_expunge(p.b, NULL, &err));
-	assert_ok(mailbox_store(p.a, &all, &store, NULL, &gone, &err));
-	assert_string_equal(set_text(p.f, &gone), "2");
+	assert_ok(mailbox_store(p.f->ctx, p.a, &all, &store, &result, &err));
+	assert_string_equal(set_text(p.f, &result.gone), "2");
 }
 
 static void test_bad_keywords_are_refused(void **state)
@@ -210,7 +211,7 @@ static void test_bad_keywords_are_refused(void **state)
 		};
 
 		assert_int_equal(
-			mailbox_store(box, &all, &store, NULL, NULL, &err), -1);
+			mailbox_store(NULL, box, &all, &store, NULL, &err), -1);
 		assert_int_equal(err.code, ERR_INVALID);
 	}
 }
@@ -231,10 +232,10 @@ static void test_keywords_have_a_limit(void **state)
 	sync_box(f, box, 0);
 	for (unsigned i = 0; i < INDEX_KEYWORDS_MAX; i++)
 		names[i] = mem_printf(f->ctx, "k%u", i);
-	assert_ok(mailbox_store(box, &all, &store, NULL, NULL, &err));
+	assert_ok(mailbox_store(NULL, box, &all, &store, NULL, &err));
 	assert_false(mailbox_new_keywords_ok(box));
 	names[INDEX_KEYWORDS_MAX] = "more";
-	assert_int_equal(mailbox_store(box, &all, &store, NULL, NULL, &err),
+	assert_int_equal(mailbox_store(NULL, box, &all, &store, NULL, &err),
 			 -1);
 	assert_int_equal(err.code, ERR_LIMIT);
 }

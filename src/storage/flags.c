@@ -65,11 +65,21 @@ static void remember_deleted(struct mailbox *box,
 		range_set_remove(&box->deleted, record->uid, record->uid);
 }
 
+static bool same_flags(const struct index_record *a,
+		       const struct index_record *b)
+{
+	return a->flags == b->flags &&
+	       memcmp(&a->keywords, &b->keywords, sizeof(a->keywords)) == 0;
+}
+
+/* What the session will know to be there: not if others changed it since it
+ * looked, of which the index may know, or the driver finds it out. */
 static int write_record(struct change *change, uint32_t seq,
 			struct index_record *record, struct err *err)
 {
 	struct mailbox *box = change->box;
 	bool known = record->modseq <= box->view.modseq;
+	struct index_record wanted = *record;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(change->ctx, "mail");
 
 	if (box->disk->location->driver->write_flags(ctx, change->txn,
@@ -84,7 +94,7 @@ static int write_record(struct change *change, uint32_t seq,
 		return -1;
 	change->modseq = record->modseq;
 	range_set_add(&change->result.changed, seq, seq);
-	if (known)
+	if (known && same_flags(record, &wanted))
 		range_set_add(&change->own, record->uid, record->uid);
 	remember_deleted(box, record);
 	return 0;
@@ -108,9 +118,7 @@ static int change_one(struct change *change, uint32_t seq, uint32_t uid,
 	}
 	before = record;
 	new_flags(change, &record);
-	if (record.flags == before.flags &&
-	    memcmp(&record.keywords, &before.keywords,
-		   sizeof(before.keywords)) == 0)
+	if (same_flags(&record, &before))
 		return 0;
 	return write_record(change, seq, &record, err);
 }
@@ -134,21 +142,23 @@ static int change_all(struct change *change, const struct range_set *seqs,
 
 /* The session knows what it changed: the view moves on with it, or, when others
  * did something meanwhile, remembers what not to tell. */
-static void note_own(struct mailbox *box, uint64_t before, uint64_t modseq,
-		     const struct range_set *uids)
+static void note_own(const struct change *change, uint64_t before)
 {
+	struct mailbox *box = change->box;
 	struct own_change *own;
 
-	if (before == box->view.modseq) {
-		box->view.modseq = modseq;
+	if (before == box->view.modseq &&
+	    range_set_size(&change->own) ==
+		    range_set_size(&change->result.changed)) {
+		box->view.modseq = change->modseq;
 		return;
 	}
 	if (box->own_count == OWN_CHANGES_MAX)
 		return; /* they are told again, which does no harm */
 	own = &box->own[box->own_count++];
-	own->modseq = modseq;
+	own->modseq = change->modseq;
 	own->uids = range_set_init(box);
-	range_set_merge(&own->uids, uids);
+	range_set_merge(&own->uids, &change->own);
 }
 
 static int store_it(struct change *change, const struct range_set *seqs,
@@ -172,7 +182,7 @@ static int store_it(struct change *change, const struct range_set *seqs,
 	    index_commit(&change->txn, err) < 0)
 		return -1;
 	if (change->result.changed.count > 0)
-		note_own(box, before, change->modseq, &change->own);
+		note_own(change, before);
 	return 0;
 }
 

@@ -60,6 +60,7 @@ check_PROGRAMS += \
 	tests/unit/storage/test_cache \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_growth \
+	tests/unit/storage/test_history \
 	tests/unit/storage/test_layout \
 	tests/unit/storage/test_list \
 	tests/unit/storage/test_list_match \
@@ -97,6 +98,9 @@ tests_unit_storage_test_growth_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_history_SOURCES = tests/unit/storage/test_history.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_history_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_layout_SOURCES = tests/unit/storage/test_layout.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_layout_LDADD = $(STORAGE_TEST_LIBS)

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -69,21 +72,68 @@ static void test_own_change_after_a_foreign_one_is_not_told(void **state)
 	assert_string_equal(set_text(p.f, &changes.changed), "1");
 }
 
+static void expect_told_after_store(struct pair *p)
+{
+	struct mailbox_changes changes;
+
+	store_flags(p->a, one(p->f, 2, 2), STORE_ADD, MAIL_SEEN);
+	changes = sync_box(p->f, p->a, 0);
+	assert_string_equal(set_text(p->f, &changes.changed), "2");
+	assert_int_equal(flags_of(p->f, p->a, 2) & ~MAIL_RECENT,
+			 MAIL_SEEN | MAIL_FLAGGED);
+}
+
+/* STORE +FLAGS.SILENT would otherwise hide it. */
+static void test_foreign_change_of_the_same_mail_is_told(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
+
+	store_flags(p.b, one(p.f, 2, 2), STORE_ADD, MAIL_FLAGGED);
+	expect_told_after_store(&p);
+}
+
+/* The same by another program, of which only the driver learns, in STORE. */
+static void test_foreign_rename_of_the_same_mail_is_told(void **state)
+{
+	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
+	const char *dir = mem_printf(p.f->ctx, "%s/Maildir/cur", p.f->dir);
+	struct dirent **files;
+	int count = scandir(dir, &files, NULL, alphasort);
+	char *from, *to;
+
+	assert_int_equal(count, 5); /* with "." and ".." */
+	from = mem_printf(p.f->ctx, "%s/%s", dir, files[3]->d_name);
+	to = mem_printf(p.f->ctx, "%sF", from);
+	assert_int_equal(rename(from, to), 0);
+	expect_told_after_store(&p);
+	for (int i = 0; i < count; i++)
+		free(files[i]);
+	free(files);
+}
+
 static void test_expunge_waits_while_numbers_must_stay(void **state)
 {
 	CLEANUP(close_pair) struct pair p = open_pair(*state, 4);
 	struct mailbox_changes changes;
+	uint64_t before;
 	struct err err;
 
 	store_flags(p.a, one(p.f, 2, 3), STORE_ADD, MAIL_DELETED);
 	assert_ok(mailbox_expunge(p.a, NULL, &err));
+	before = mailbox_modseq(p.b);
 	changes = sync_box(p.f, p.b, SYNC_KEEP_EXPUNGED);
 	assert_int_equal(changes.expunged.count, 0);
+	assert_int_equal(changes.highest_modseq, before);
+	store_flags(p.a, one(p.f, 1, 1), STORE_ADD, MAIL_SEEN);
+	changes = sync_box(p.f, p.b, SYNC_KEEP_EXPUNGED);
+	assert_int_equal(changes.highest_modseq, before);
 	assert_int_equal(mailbox_uid_of(p.b, 4), 4);
 	changes = sync_box(p.f, p.b, 0);
 	assert_string_equal(set_text(p.f, &changes.expunged), "2:3");
 	assert_string_equal(set_text(p.f, &changes.expunged_uids), "2:3");
 	assert_int_equal(changes.messages, 2);
+	assert_int_equal(changes.highest_modseq, mailbox_modseq(p.b));
+	assert_true(changes.highest_modseq > before);
 	assert_int_equal(mailbox_uid_of(p.b, 2), 4);
 	changes = sync_box(p.f, p.a, 0);
 	assert_string_equal(set_text(p.f, &changes.expunged), "2:3");
@@ -316,6 +366,8 @@ int main(void)
 		TEST(test_other_session_sees_new_mail),
 		TEST(test_flags_are_told_to_others_only),
 		TEST(test_own_change_after_a_foreign_one_is_not_told),
+		TEST(test_foreign_change_of_the_same_mail_is_told),
+		TEST(test_foreign_rename_of_the_same_mail_is_told),
 		TEST(test_expunge_waits_while_numbers_must_stay),
 		TEST(test_uid_expunge_leaves_other_deleted_mails),
 		TEST(test_scattered_expunges),

@@ -134,9 +134,14 @@ bool uids_get(struct index_txn *txn, uint32_t box, uint32_t from,
 
 		if (number > UINT32_MAX / CHUNK_UIDS)
 			break; /* the keywords */
-		if (!chunk_decode(value, chunk))
+		/* All of them, as it is in most of a mailbox. */
+		if (value.len == 0)
+			range_set_add(out, number * CHUNK_UIDS,
+				      number * CHUNK_UIDS + CHUNK_UIDS - 1);
+		else if (chunk_decode(value, chunk))
+			chunk_ranges(chunk, number * CHUNK_UIDS, out);
+		else
 			return false;
-		chunk_ranges(chunk, number * CHUNK_UIDS, out);
 		code = lmdb_cursor(txn, TABLE_BOXES, MDB_NEXT, &key, &value);
 	}
 	if (from > 1)

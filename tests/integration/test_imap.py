@@ -70,9 +70,9 @@ def test_pipelined_commands_are_answered_in_order(alice):
         assert alice.line().startswith(b'p%d OK ' % i)
 
 
-def test_slow_reader_costs_no_memory_and_loses_nothing(server):
+def test_slow_reader_costs_no_memory_and_loses_nothing(make_server):
     """A client that asks for 40 MB and reads none of it: the process must not take them in."""
-    user = 'spare'
+    server, user = make_server(), 'spare'  # its peak is its own
     big = b'Subject: big\r\n\r\n' + b'x' * 78 + b'\r\n'
     big += (b'0123456789' * 7 + b'\r\n') * 14000
     client = Lines(server.port('imap'), user)

@@ -11,8 +11,10 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "storage/driver.h"
+#include "storage/user.h"
 
 bool layout_is_fs(const struct location *location)
 {
@@ -225,6 +227,37 @@ int layout_make_dir(const struct location *location, const char *path,
 	return 0;
 }
 
+int layout_sync(const struct location *location, const char *path,
+		struct err *err)
+{
+	if (strcmp(location->settings->mail_fsync, "never") == 0 ||
+	    dir_fsync(path, err) == 0)
+		return 0;
+	/* Writable, but not readable: then it cannot be opened for this. */
+	return err->code == ERR_DENIED ? 0 : -1;
+}
+
+int layout_sync_parent(const struct location *location, const char *path,
+		       struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "parent");
+	char *parent = mem_strdup(ctx, path);
+	char *slash = strrchr(parent, '/');
+
+	if (slash == NULL)
+		return layout_sync(location, ".", err);
+	slash[slash == parent ? 1 : 0] = '\0';
+	return layout_sync(location, parent, err);
+}
+
+static int make_synced(const struct location *location, const char *path,
+		       struct err *err)
+{
+	if (layout_make_dir(location, path, err) < 0)
+		return -1;
+	return layout_sync_parent(location, path, err);
+}
+
 int layout_make_path(const struct location *location, const char *path,
 		     struct err *err)
 {
@@ -238,9 +271,9 @@ int layout_make_path(const struct location *location, const char *path,
 	     at = strchr(at + 1, '/')) {
 		*at = '\0';
 		if ((stat(part, &st) < 0 || !S_ISDIR(st.st_mode)) &&
-		    layout_make_dir(location, part, err) < 0)
+		    make_synced(location, part, err) < 0)
 			return -1;
 		*at = '/';
 	}
-	return layout_make_dir(location, path, err);
+	return make_synced(location, path, err);
 }

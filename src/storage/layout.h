@@ -56,9 +56,15 @@ int layout_level_remove(const struct location *location, const char *name,
 /* NO-NOSELECT: levels above `name` that have nothing in them go. */
 void layout_levels_tidy(const struct location *location, const char *name);
 
-/* mkdir -p with the modes of the location. */
+/* mkdir -p with the modes of the location; what was made is durable. */
 int layout_make_path(const struct location *location, const char *path,
 		     struct err *err);
+/* What was made, renamed or removed in a directory, or in the one above, is
+ * durable, unless mail_fsync = never. */
+int layout_sync(const struct location *location, const char *path,
+		struct err *err);
+int layout_sync_parent(const struct location *location, const char *path,
+		       struct err *err);
 /* mkdir; what exists is fine. */
 int layout_make_dir(const struct location *location, const char *path,
 		    struct err *err);

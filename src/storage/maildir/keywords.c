@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "storage/layout.h"
 #include "storage/maildir/maildir.h"
 
 enum { FILE_MAX = 65536, NAME_MAX_LEN = 255 };
@@ -141,7 +142,8 @@ static int write_file(struct driver_box *box, const char *path,
 		return err_sys(err, "fdatasync(%s)", temp);
 	if (rename(temp, path) < 0)
 		return err_sys(err, "rename(%s, %s)", temp, path);
-	return 0;
+	/* File names will use the letter, and must not outlive its name. */
+	return layout_sync(box->location, box->control, err);
 }
 
 /* Under the lock. Somebody else may have given a letter another meaning since

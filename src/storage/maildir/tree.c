@@ -47,7 +47,7 @@ int maildir_make_dirs(const struct location *location, const char *path,
 				    err) < 0)
 			return -1;
 	}
-	return 0;
+	return layout_sync(location, path, err);
 }
 
 static int touch_file(const char *path, mode_t mode, struct err *err)
@@ -246,8 +246,8 @@ int maildir_remove(const struct location *location, const char *name,
 /* renaming */
 
 /* Every ".from" and ".from.*" of a root. */
-static int rename_plus(const char *root, const char *from, const char *to,
-		       struct err *err)
+static int rename_plus(const struct location *location, const char *root,
+		       const char *from, const char *to, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "rename");
 	CLEANUP(dir_close) DIR *dir = opendir(root);
@@ -279,7 +279,7 @@ static int rename_plus(const char *root, const char *from, const char *to,
 				     mem_printf(ctx, "%s/%s", root, names[i]));
 		return -1;
 	}
-	return 0;
+	return layout_sync(location, root, err);
 }
 
 /* Up to the root, directories that nobody needs any more. */
@@ -315,14 +315,14 @@ static int rename_fs(const struct location *location, const char *root,
 	if (rename(old, new) < 0)
 		return err_sys(err, "rename(%s, %s)", old, new);
 	remove_empty_above(root, old);
-	return 0;
+	return layout_sync_parent(location, new, err);
 }
 
 static int rename_in(const struct location *location, const char *root,
 		     const char *from, const char *to, struct err *err)
 {
 	return layout_is_fs(location) ? rename_fs(location, root, from, to, err)
-				      : rename_plus(root, from, to, err);
+				      : rename_plus(location, root, from, to, err);
 }
 
 /* Where only the mails of `from` are: nothing of it was ever opened. */

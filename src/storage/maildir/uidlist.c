@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "storage/layout.h"
 #include "storage/maildir/maildir.h"
 
 enum {
@@ -397,6 +398,9 @@ int uidlist_rewrite(struct driver_box *box, struct index_txn *txn,
 		unlink(temp);
 		return -1;
 	}
+	/* Lines that are appended from now on are only in the new one. */
+	if (layout_sync(box->location, box->control, err) < 0)
+		return -1;
 	return file_mark_get(path, &state->uidlist.file, err);
 }
 

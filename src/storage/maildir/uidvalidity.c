@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "storage/layout.h"
 #include "storage/maildir/maildir.h"
 
 enum { HEX_LEN = 8, TRIES = 100 };
@@ -126,8 +127,11 @@ int uid_validity_next(const struct location *location, uint32_t *out,
 		value = last == 0 ? (uint32_t)time(NULL) : last + 1;
 		if (take(path, last, value, err) == 0) {
 			*out = value;
-			return write_last(path, value, location->file_mode,
-					  err);
+			if (write_last(path, value, location->file_mode, err) <
+			    0)
+				return -1;
+			/* It must not be given out again. */
+			return layout_sync(location, root, err);
 		}
 		if (err->code != ERR_NOT_FOUND && err->code != ERR_EXISTS)
 			return -1;

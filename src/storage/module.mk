@@ -58,6 +58,7 @@ check_PROGRAMS += \
 	tests/crash/test_fault \
 	tests/crash/test_kill \
 	tests/unit/storage/test_cache \
+	tests/crash/test_power \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_growth \
 	tests/unit/storage/test_history \
@@ -95,6 +96,10 @@ tests_unit_storage_test_cache_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_growth_SOURCES = tests/unit/storage/test_growth.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_growth_LDADD = $(STORAGE_TEST_LIBS)
+tests_crash_test_power_SOURCES = tests/crash/test_power.c \
+	tests/crash/disk.c tests/crash/disk.h tests/crash/disk_calls.c \
+	tests/crash/told.c tests/crash/told.h $(STORAGE_FIXTURE)
+tests_crash_test_power_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)

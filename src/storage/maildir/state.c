@@ -197,21 +197,46 @@ void batch_spoil(struct index_box *index_box, unsigned flags)
 	state_put(index_box, &state);
 }
 
-/* The mtime that own changes left, made one that is ours alone. Zero, which is
- * no directory's, where that cannot be done: it is read again then. */
+static struct file_time just_before(struct file_time time)
+{
+	if (time.nsec > 0)
+		return (struct file_time){time.sec, time.nsec - 1};
+	return (struct file_time){time.sec - 1, 999999999};
+}
+
+/* Whether `time` lies no more than a tick, of 1 ms at least, before `tick`. */
+static bool just_under(struct file_time time, struct file_time tick)
+{
+	int64_t ns = tick.sec - time.sec;
+
+	if (ns < 0 || ns > 1)
+		return false;
+	ns = ns * 1000000000 + tick.nsec - time.nsec;
+	return ns > 0 && ns < 1000000;
+}
+
+/* The mtime that own changes left, made one that is ours alone, and another one
+ * than *time, which is remembered: if this transaction never ends, its changes
+ * must show. Zero, which is no directory's, where that cannot be done: it is
+ * read again then. */
 static int settle(struct driver_box *box, const char *sub,
 		  struct file_time *time, struct err *err)
 {
 	struct timespec tick, times[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct file_time old = *time;
 	char path[4096];
 
 	if (dir_stat(box, sub, time, err) < 0)
 		return -1;
 	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
-	if (tick.tv_sec != time->sec || (uint32_t)tick.tv_nsec != time->nsec)
+	if ((tick.tv_sec != time->sec ||
+	     (uint32_t)tick.tv_nsec != time->nsec) &&
+	    !file_time_same(*time, old))
 		return 0;
-	times[1].tv_sec = time->nsec > 0 ? time->sec : time->sec - 1;
-	times[1].tv_nsec = time->nsec > 0 ? time->nsec - 1 : 999999999;
+	/* More than one transaction in one tick go back step by step. */
+	*time = just_before(just_under(old, *time) ? old : *time);
+	times[1].tv_sec = time->sec;
+	times[1].tv_nsec = time->nsec;
 	if (snprintf(path, sizeof(path), "%s/%s", box->path, sub) >=
 		    (int)sizeof(path) ||
 	    utimensat(AT_FDCWD, path, times, 0) < 0) {
@@ -236,11 +261,13 @@ int batch_end(struct driver_box *box, struct index_box *index_box,
 	if ((state.pending & PENDING_CUR_OK) == 0)
 		state.cur_time = time;
 	if ((state.pending & PENDING_NEW_OK) != 0) {
+		time = state.new_time;
 		if (settle(box, "new", &time, err) < 0)
 			return -1;
 		state.new_time = time;
 	}
 	if ((state.pending & PENDING_CUR_OK) != 0) {
+		time = state.cur_time;
 		if (settle(box, "cur", &time, err) < 0)
 			return -1;
 		if (!file_time_same(time, state.cur_time) &&

@@ -58,6 +58,7 @@ check_PROGRAMS += \
 	tests/crash/test_fault \
 	tests/crash/test_kill \
 	tests/unit/storage/test_cache \
+	tests/crash/test_kill_calls \
 	tests/crash/test_power \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_growth \
@@ -86,6 +87,9 @@ tests_unit_storage_bench_storage_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_concurrent_SOURCES = tests/crash/test_concurrent.c \
 	$(STORAGE_FIXTURE)
 tests_crash_test_concurrent_LDADD = $(STORAGE_TEST_LIBS)
+CRASH_FIXTURE = tests/crash/calls.c tests/crash/calls.h \
+	tests/crash/told.c tests/crash/told.h \
+	tests/crash/told_work.c tests/crash/told_work.h $(STORAGE_FIXTURE)
 tests_crash_test_fault_SOURCES = tests/crash/test_fault.c $(STORAGE_FIXTURE)
 tests_crash_test_fault_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_kill_SOURCES = tests/crash/test_kill.c $(STORAGE_FIXTURE)
@@ -96,9 +100,11 @@ tests_unit_storage_test_cache_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_growth_SOURCES = tests/unit/storage/test_growth.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_growth_LDADD = $(STORAGE_TEST_LIBS)
+tests_crash_test_kill_calls_SOURCES = tests/crash/test_kill_calls.c \
+	$(CRASH_FIXTURE)
+tests_crash_test_kill_calls_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_power_SOURCES = tests/crash/test_power.c \
-	tests/crash/disk.c tests/crash/disk.h tests/crash/disk_calls.c \
-	tests/crash/told.c tests/crash/told.h $(STORAGE_FIXTURE)
+	tests/crash/disk.c tests/crash/disk.h $(CRASH_FIXTURE)
 tests_crash_test_power_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
 	$(STORAGE_FIXTURE)

@@ -10,10 +10,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "calls.h"
 
 enum { NODES = 20000, ENTRIES = 20000, CHANGES = 20000, SECTOR = 512 };
 
@@ -42,8 +45,6 @@ static struct entry entries[ENTRIES];
 static struct change changes[CHANGES];
 static int node_count, entry_count, change_count, root_node;
 static void (*on_event)(void *ctx);
-static void *event_ctx;
-static bool watching;
 
 static void need(bool ok, const char *what)
 {
@@ -189,79 +190,66 @@ static void dir_sync(int dir)
 
 static const struct entry nothing = {.dir = -1, .node = -1};
 
-void disk_before(void)
+static int before(void *ctx, const char *call, const char *path)
 {
-	int saved = errno;
-
-	if (watching) {
-		watching = false;
-		on_event(event_ctx);
-		watching = true;
-	}
-	errno = saved;
+	(void)call;
+	(void)path;
+	on_event(ctx);
+	return 0;
 }
 
-void disk_made(int dir_fd, const char *path)
+static void made(int dir_fd, const char *path)
 {
-	int saved = errno;
 	struct entry put = {.dir = -1};
 
-	if (watching) {
-		put.dir = dir_of(dir_fd, path, put.name);
-		if (put.dir >= 0) {
-			watching = false;
-			put.node = node_add(dir_fd, path);
-			change_add(put, nothing);
-			watching = true;
-		}
-	}
-	errno = saved;
+	put.dir = dir_of(dir_fd, path, put.name);
+	if (put.dir < 0)
+		return;
+	put.node = node_add(dir_fd, path);
+	change_add(put, nothing);
 }
 
-void disk_renamed(int from_fd, const char *from, int to_fd, const char *to,
-		  const struct stat *what)
+static void renamed(int from_fd, const char *from, int to_fd, const char *to,
+		    const struct stat *what)
 {
 	struct entry put = {.dir = -1}, remove = {.node = -1};
-	int saved = errno;
 
-	if (watching) {
-		remove.dir = dir_of(from_fd, from, remove.name);
-		put.dir = dir_of(to_fd, to, put.name);
-		put.node = node_find(what);
-		if (put.dir >= 0 && put.node >= 0)
-			change_add(put, remove);
-	}
-	errno = saved;
+	remove.dir = dir_of(from_fd, from, remove.name);
+	put.dir = dir_of(to_fd, to, put.name);
+	put.node = node_find(what);
+	if (put.dir >= 0 && put.node >= 0)
+		change_add(put, remove);
 }
 
-void disk_removed(int dir_fd, const char *path)
+static void removed(int dir_fd, const char *path)
 {
 	struct entry remove = {.node = -1};
-	int saved = errno;
 
-	if (watching) {
-		remove.dir = dir_of(dir_fd, path, remove.name);
-		if (remove.dir >= 0)
-			change_add(nothing, remove);
-	}
-	errno = saved;
+	remove.dir = dir_of(dir_fd, path, remove.name);
+	if (remove.dir >= 0)
+		change_add(nothing, remove);
 }
 
-void disk_synced(int fd)
+static void synced(int fd)
 {
-	int saved = errno, node;
 	struct stat st;
+	int node;
 
-	if (watching && fstat(fd, &st) == 0 && (node = node_find(&st)) >= 0) {
-		watching = false;
-		if (S_ISDIR(st.st_mode))
-			dir_sync(node);
-		else
-			node_sync(&nodes[node]);
-		watching = true;
-	}
-	errno = saved;
+	if (fstat(fd, &st) < 0 || (node = node_find(&st)) < 0)
+		return;
+	if (S_ISDIR(st.st_mode))
+		dir_sync(node);
+	else
+		node_sync(&nodes[node]);
 }
+
+static const struct calls calls = {
+	.before = before,
+	.made = made,
+	.renamed = renamed,
+	.removed = removed,
+	.synced = synced,
+};
 
 /* the beginning */
 
@@ -295,13 +283,12 @@ void disk_begin(const char *root, void (*event)(void *ctx), void *ctx)
 	root_node = node_add(AT_FDCWD, root);
 	take_dir(root_node);
 	on_event = event;
-	event_ctx = ctx;
-	watching = true;
+	calls_watch(&calls, ctx);
 }
 
 void disk_end(void)
 {
-	watching = false;
+	calls_watch(NULL, NULL);
 	for (int i = 0; i < node_count; i++) {
 		close(nodes[i].fd);
 		free(nodes[i].text);

@@ -2,11 +2,10 @@
 /*
  * tests/crash/disk.h - what a disk would hold if the power went now.
  *
- * Calls of the C library that change directories or sync are replaced in the
- * program that links this (disk_calls.c). From them disk.c knows of every file
- * below a root what is surely on disk: its text at the last fsync(), and the
- * names that its directory had at the last fsync() of that. At a cut, what came
- * later is there, or not, or in part:
+ * From the calls that change files (calls.h) it is known of every file below a
+ * root what is surely on disk: its text at the last fsync(), and the names that
+ * its directory had at the last fsync() of that. At a cut, what came later is
+ * there, or not, or in part:
  *
  * - a change of a directory is there as a whole or not at all, a rename() in
  *   both of its directories; fsync() of one of them makes it durable;
@@ -20,8 +19,6 @@
  */
 #ifndef TESTS_CRASH_DISK_H
 #define TESTS_CRASH_DISK_H
-#include <stdbool.h>
-#include <sys/stat.h>
 
 /* All that is below `root` now is durable; watch what changes. `event` is
  * called before each call that changes something, and may cut. */
@@ -29,14 +26,5 @@ void disk_begin(const char *root, void (*event)(void *ctx), void *ctx);
 void disk_end(void);
 /* Write to the directory `to`, which is not there yet, what is on disk. */
 void disk_cut(const char *to, unsigned seed);
-
-/* What disk_calls.c reports: `before` may cut, the others tell what was done.
- */
-void disk_before(void);
-void disk_made(int dir_fd, const char *path);
-void disk_renamed(int from_fd, const char *from, int to_fd, const char *to,
-		  const struct stat *what);
-void disk_removed(int dir_fd, const char *path);
-void disk_synced(int fd);
 
 #endif

@@ -12,6 +12,9 @@
 			fail_msg("%s: %s", where, #condition);                 \
 	} while (0)
 
+/* The mail that a check leaves behind. */
+#define TOLD_AFTERWARDS "afterwards"
+
 /* changes */
 
 char *told_text(const void *ctx, unsigned mail)
@@ -92,40 +95,65 @@ struct found {
 	uint8_t flags[TOLD_MAILS];
 };
 
-static unsigned read_mail(struct fixture *f, struct mailbox *box, uint32_t seq,
-			  const char *where)
+/* The whole text, NUL behind it; child of ctx. */
+static char *read_text(const void *ctx, const struct mail *mail,
+		       size_t *len_out, const char *where)
 {
 	static const struct section whole = {.kind = SECTION_ALL};
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "read");
-	char *text, *wanted;
-	unsigned mail;
-	size_t len;
+	struct mail_stream *stream;
+	uint64_t size, at = 0;
+	struct err err;
+	char *text;
 
-	text = read_section(f, box, seq, &whole, 0, UINT64_MAX, &len);
-	HOLDS(where, sscanf(text, "X-Id: %u", &mail) == 1 && mail < TOLD_MAILS);
-	wanted = told_text(ctx, mail);
+	if (mail_stream_open(ctx, mail, &whole, 0, UINT64_MAX, &stream, &size,
+			     &err) < 0)
+		fail_msg("%s: UID %u: %s", where, mail->uid, err.text);
+	text = mem_array(ctx, char, size + 1);
+	while (at < size) {
+		ssize_t got = mail_stream_read(stream, text + at,
+					       (size_t)(size - at), &err);
+
+		HOLDS(where, got > 0);
+		at += (uint64_t)got;
+	}
+	mail_stream_close(&stream);
+	*len_out = (size_t)size;
+	return text;
+}
+
+static void look_at(struct fixture *f, struct mailbox *box,
+		    const struct mail *mail, struct found *found,
+		    const char *where)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "look");
+	size_t len;
+	char *text = read_text(ctx, mail, &len, where), *wanted;
+	unsigned number;
+
+	if (strstr(text, "Subject: " TOLD_AFTERWARDS) != NULL)
+		return;
+	HOLDS(where, sscanf(text, "X-Id: %u", &number) == 1);
+	HOLDS(where, number < TOLD_MAILS);
+	wanted = told_text(ctx, number);
 	HOLDS(where, len == strlen(wanted) && memcmp(text, wanted, len) == 0);
-	return mail;
+	found->count[number]++;
+	found->uid[number] = mail->uid;
+	found->flags[number] = mail->flags;
+	check_keyword(f, box, mail, number, where);
 }
 
 static void look(struct fixture *f, struct mailbox *box, struct found *found,
 		 const char *where)
 {
-	for (uint32_t seq = 1; seq <= mailbox_messages(box); seq++) {
-		struct range_set seqs = one(f, seq, seq);
-		struct mail_reader *reader =
-			mail_reader_begin(f->ctx, box, &seqs);
-		unsigned number = read_mail(f, box, seq, where);
-		const struct mail *mail;
-		struct err err;
+	struct range_set all = one(f, 1, mailbox_messages(box));
+	struct mail_reader *reader = mail_reader_begin(f->ctx, box, &all);
+	const struct mail *mail;
+	struct err err;
 
-		assert_int_equal(mail_reader_next(reader, &mail, &err), 1);
-		found->count[number]++;
-		found->uid[number] = mail->uid;
-		found->flags[number] = mail->flags;
-		check_keyword(f, box, mail, number, where);
-		mail_reader_end(&reader);
-	}
+	while (mailbox_messages(box) > 0 &&
+	       mail_reader_next(reader, &mail, &err) == 1)
+		look_at(f, box, mail, found, where);
+	mail_reader_end(&reader);
 }
 
 static void check_uids(const struct told_mail *told, const struct found *found,
@@ -165,7 +193,8 @@ static const char *name_of(struct user *user, const struct told *told,
 		return "INBOX";
 	if (box == TOLD_LATE)
 		return "late";
-	if (told->renamed || mailbox_exists(user, "other", &err) < 0)
+	if (told->renamed ||
+	    (told->renaming && mailbox_exists(user, "other", &err) < 0))
 		return "away";
 	return "other";
 }
@@ -190,7 +219,7 @@ static void check_box(struct fixture *f, struct user *user,
 	assert_ok(mailbox_get_status(box, &status, &err));
 	HOLDS(where, told->uid_validity[which] == 0 ||
 			     status.uid_validity == told->uid_validity[which]);
-	new_uid = save_mail(box, "afterwards");
+	new_uid = save_mail(box, TOLD_AFTERWARDS);
 	HOLDS(where, new_uid > told->uid_max[which]);
 	mailbox_close(&box);
 }

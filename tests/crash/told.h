@@ -28,7 +28,7 @@ struct told {
 	struct told_mail mails[TOLD_BOXES][TOLD_MAILS];
 	bool kept[TOLD_MAILS];   /* in some mailbox, at least once */
 	bool exists[TOLD_BOXES]; /* acknowledged */
-	bool renamed;            /* "other" to "away", acknowledged */
+	bool renaming, renamed;  /* "other" to "away": asked, done */
 	uint32_t uid_validity[TOLD_BOXES], uid_max[TOLD_BOXES];
 	bool all_synced; /* mail_fsync = always: flags and expunges, too */
 };

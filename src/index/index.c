@@ -299,9 +299,14 @@ static int env_open_any(struct index *index, struct err *err)
 
 int index_renew(struct index *index, struct err *err)
 {
-	if (index->env == NULL) /* making it anew failed before */
-		return err_set(err, ERR_CORRUPT, "index %s is closed",
-			       index->dir);
+	if (index->env == NULL) { /* making it anew failed before */
+		if (index->memory)
+			return err_set(err, ERR_CORRUPT, "index %s is closed",
+				       index->dir);
+		if (env_open_any(index, err) < 0)
+			return -1;
+		return err_set(err, ERR_CORRUPT, "index %s is new", index->dir);
+	}
 	if (index->faults_seen != lmdb_faults()) {
 		index->faults_seen = lmdb_faults();
 		if (!lmdb_file_whole(index))

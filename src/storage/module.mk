@@ -90,7 +90,7 @@ tests_crash_test_concurrent_LDADD = $(STORAGE_TEST_LIBS)
 CRASH_FIXTURE = tests/crash/calls.c tests/crash/calls.h \
 	tests/crash/told.c tests/crash/told.h \
 	tests/crash/told_work.c tests/crash/told_work.h $(STORAGE_FIXTURE)
-tests_crash_test_fault_SOURCES = tests/crash/test_fault.c $(STORAGE_FIXTURE)
+tests_crash_test_fault_SOURCES = tests/crash/test_fault.c $(CRASH_FIXTURE)
 tests_crash_test_fault_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_kill_SOURCES = tests/crash/test_kill.c $(STORAGE_FIXTURE)
 tests_crash_test_kill_LDADD = $(STORAGE_TEST_LIBS)

@@ -74,7 +74,7 @@ static uint32_t seq_of(struct told_work *work, struct mailbox *box,
 {
 	const struct told_mail *told = &work->told->mails[TOLD_INBOX][mail];
 
-	return told->must ? mailbox_seq_of(box, told->uid) : 0;
+	return told->uid != 0 ? mailbox_seq_of(box, told->uid) : 0;
 }
 
 static void copy(struct told_work *work, struct mailbox *box, unsigned mail,
@@ -126,10 +126,10 @@ static void expunge(struct told_work *work, struct mailbox *box, unsigned mail)
 {
 	struct err err;
 
-	if (!mark(work, box, mail, MAIL_DELETED))
-		return;
+	/* Refused or not, the mark may be there, for the next expunge. */
 	told_remove(work->told, TOLD_INBOX, mail, true);
-	if (done(work, mailbox_expunge(box, NULL, &err), &err))
+	if (mark(work, box, mail, MAIL_DELETED) &&
+	    done(work, mailbox_expunge(box, NULL, &err), &err))
 		told_removed(work->told, TOLD_INBOX, mail);
 }
 

@@ -114,7 +114,7 @@ static bool mark(struct told_work *work, struct mailbox *box, unsigned mail,
 	struct err err;
 
 	if (seq == 0 ||
-	    !done(work, mailbox_store(box, &seqs, &store, NULL, NULL, &err),
+	    !done(work, mailbox_store(NULL, box, &seqs, &store, NULL, &err),
 		  &err))
 		return false;
 	if (work->told->all_synced)

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import smtplib
+import time
 from pathlib import Path
 
 from conftest import PASSWORD, mail_owner
@@ -46,6 +47,11 @@ class Place:
         fields = f'userdb_mail={location} userdb_mailbox_list_index=no'
         lines.append(f'{self.user}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{server.home(self.user)}::{fields}')
         path.write_text('\n'.join(lines) + '\n')
+        # Dovecot looks whether the file changed once in a second.
+        deadline = time.monotonic() + 10
+        while server.doveadm('user', '-f', 'mail', self.user).stdout.strip() != location:
+            assert time.monotonic() < deadline, server.doveadm('user', self.user)
+            time.sleep(0.05)
 
     def connect(self, server):
         return Lines(server.port('imap'), self.user, timeout=60)

@@ -79,7 +79,14 @@ class Place:
         ours, theirs = (self.everything(server, told) for server in self.servers)
         assert ours['list'] == theirs['list'], told
         for name, value in theirs.items():
-            assert ours[name] == value, f'{name} after\n{told}'
+            assert ours[name] == value, f'{name}: {different(ours[name], value)} after\n{told}'
+
+
+def different(ours, theirs):
+    if isinstance(ours, list):
+        return ours, theirs
+    return ours[:2], theirs[:2], [one for one in ours[2] if one not in theirs[2]], [
+        one for one in theirs[2] if one not in ours[2]]
 
 
 def one_mail(line):

@@ -229,9 +229,7 @@ static int settle(struct driver_box *box, const char *sub,
 	if (dir_stat(box, sub, time, err) < 0)
 		return -1;
 	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
-	if ((tick.tv_sec != time->sec ||
-	     (uint32_t)tick.tv_nsec != time->nsec) &&
-	    !file_time_same(*time, old))
+	if (tick.tv_sec != time->sec || (uint32_t)tick.tv_nsec != time->nsec)
 		return 0;
 	/* More than one transaction in one tick go back step by step. */
 	*time = just_before(just_under(old, *time) ? old : *time);

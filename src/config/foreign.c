@@ -45,9 +45,6 @@ static const struct setting foreign_mail[] = {
 		  "Events whose debug lines are logged."),
 	S_FOREIGN("mail_plugin_dir", SETTING_TEXT, "/usr/lib/dovecot/modules",
 		  "Where Dovecot looks for plugins."),
-	S_FOREIGN("mail_plugins", SETTING_TEXT, "",
-		  "Plugins of sessions and deliveries; what they do here is "
-		  "built in and is switched on by their names."),
 	S_FOREIGN("master_user_separator", SETTING_TEXT, "",
 		  "Between user and master user in a login name."),
 	S_FOREIGN("mdbox_preallocate_space", SETTING_BOOL, "no",

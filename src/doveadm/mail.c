@@ -120,6 +120,7 @@ static int with_rights(struct run *run, const void *ctx,
 	struct user_context context = {.service = "doveadm"};
 	struct user *user;
 	struct err err;
+	int status;
 
 	if (user_open(ctx, run->adm->config, account, &context, &user, &err) <
 	    0) {
@@ -128,7 +129,9 @@ static int with_rights(struct run *run, const void *ctx,
 	}
 	if (run->printer != NULL && run->many)
 		print_sticky(run->printer, "username", account->name);
-	return run->fn(run->fn_ctx, user);
+	status = run->fn(run->fn_ctx, user);
+	user_autoexpunge(user);
+	return status;
 }
 
 static int run_account(struct run *run, const void *ctx,

@@ -163,7 +163,7 @@ static char *number_text(const void *ctx, uint64_t number)
 }
 
 /* Dovecot's words, which logwatch and others read. */
-static void log_end(struct session *session)
+static void log_end(struct session *session, uint64_t autoexpunged)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "log");
 	const struct session_stats *stats = &session->stats;
@@ -182,7 +182,7 @@ static void log_end(struct session *session)
 		{0, "expunged", number_text(ctx, stats->expunged)},
 		{0, "trashed", number_text(ctx, stats->trashed)},
 		{0, "appended", number_text(ctx, stats->appended)},
-		{0, "autoexpunged", "0"},
+		{0, "autoexpunged", number_text(ctx, autoexpunged)},
 		user[0],
 		user[1],
 		user[2],
@@ -223,9 +223,9 @@ static void session_free(struct session *session)
 	enter(session);
 	mem_free(session->cmd);
 	session->cmd = NULL;
-	if (session->user != NULL)
-		log_end(session);
 	session_deselect(session);
+	if (session->user != NULL)
+		log_end(session, user_autoexpunge(session->user));
 	timer_free(&session->turn);
 	conn_free(&session->conn);
 	buf_free(&session->line);

@@ -204,8 +204,9 @@ enum index_field {
 	INDEX_PARTS,          /* mime_pack()'s */
 	INDEX_HEADERS, /* the fields that clients ask for, as they stand */
 	INDEX_PREVIEW,
-	INDEX_SORT,   /* sort and thread keys */
-	INDEX_UNSEEN, /* of uid 0, the mailbox: where unseen mails begin */
+	INDEX_SORT,    /* sort and thread keys */
+	INDEX_UNSEEN,  /* of uid 0, the mailbox: where unseen mails begin */
+	INDEX_RENAMED, /* of uid 0: when the mailbox got another name */
 };
 
 /* Points into the transaction, up to its next write; false if it is not

@@ -166,6 +166,23 @@ static void reply_failure(struct lmtp_session *session,
 			   rcpt->address);
 }
 
+/* Not before all are answered: it may take its time. */
+static void autoexpunge(struct lmtp_session *session,
+			const struct lmtp_rcpt *rcpt)
+{
+	const struct config *config = service_config(session->process->env);
+	struct user *user;
+	struct err err;
+
+	if (privs_become(rcpt->account, config, &err) < 0) {
+		log_error("user %s: %s", rcpt->account->name, err.text);
+		return;
+	}
+	if (lmtp_user_get(session->process, rcpt->account, &user, &err) == 0)
+		user_autoexpunge(user);
+	privs_restore();
+}
+
 /* all of them */
 
 static void deliver_all(struct lmtp_session *session)
@@ -185,6 +202,9 @@ static void deliver_all(struct lmtp_session *session)
 			lmtp_reply(session, "250 2.0.0 <%s> %s Saved",
 				   rcpt->address, rcpt->session_id);
 	}
+	for (struct lmtp_rcpt *rcpt = session->rcpts;
+	     spooled == 0 && rcpt != NULL; rcpt = rcpt->next)
+		autoexpunge(session, rcpt);
 	lmtp_users_prune(session->process);
 	session->command = NULL;
 	lmtp_reset(session);

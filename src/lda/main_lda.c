@@ -305,6 +305,7 @@ static int run(struct lda *lda)
 	delivery.started_ms = clock_monotonic_ms();
 	if (deliver(&delivery, &lda->set, &err) < 0)
 		return exit_status(lda, delivery.to, &err);
+	user_autoexpunge(lda->user);
 	return EX_OK;
 }
 

@@ -24,6 +24,7 @@ struct copy {
 	struct range_set uids; /* of the mails that are still there */
 	struct save *save;
 	TALLOC_CTX *ctx;
+	uint8_t drop; /* flags that don't come along */
 };
 
 static int copy_text(struct copy *copy, struct index_record *record,
@@ -74,7 +75,7 @@ static int copy_one(struct copy *copy, struct index_txn *txn,
 	struct mailbox *from = copy->from;
 	const struct driver *driver = from->disk->location->driver;
 	struct save_options options = {
-		.flags = record->flags,
+		.flags = record->flags & (uint8_t)~copy->drop,
 		.keywords = keywords_of_bits(copy->ctx, from->keywords,
 					     from->keyword_count,
 					     &record->keywords),
@@ -185,4 +186,21 @@ int mailbox_copy_to(const void *ctx, struct mailbox *box,
 	range_set_merge(&result.from_uids, &copy.uids);
 	*out = result;
 	return 0;
+}
+
+int move_uids(struct mailbox *box, const struct range_set *uids,
+	      const char *to_name, struct err *err)
+{
+	CLEANUP(mailbox_close) struct mailbox *to = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "move");
+	struct copy copy = {.from = box, .ctx = ctx, .drop = MAIL_DELETED};
+	struct copy_result result;
+
+	if (mailbox_open(box->user, to_name, MAILBOX_SAVE_ONLY | MAILBOX_CREATE,
+			 &to, err) < 0)
+		return -1;
+	copy.to = to;
+	copy.uids = range_set_init(ctx);
+	range_set_merge(&copy.uids, uids);
+	return run(ctx, &copy, true, &result, err);
 }

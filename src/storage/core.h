@@ -18,6 +18,7 @@
 
 struct account;
 struct err;
+struct lazy;
 struct mail_reader;
 struct mail_stream;
 struct mailbox;
@@ -40,6 +41,8 @@ extern const struct setting namespace_settings[];
 /* mailbox NAME { } in it. */
 struct mailbox_settings {
 	const char *name, *autocreate, *special_use;
+	struct duration autoexpunge;
+	unsigned autoexpunge_max_mails;
 };
 extern const struct setting mailbox_settings[];
 
@@ -74,9 +77,11 @@ enum special_auto { AUTO_NO, AUTO_CREATE, AUTO_SUBSCRIBE };
 
 /* A mailbox {} block. */
 struct special {
-	const char *name; /* of storage */
+	const char *name; /* of storage; with wildcards for autoexpunge */
 	const char *use;  /* "\\Sent \\Archive"; NULL if none */
 	enum special_auto autocreate;
+	struct duration autoexpunge; /* 0: for ever */
+	unsigned max_mails;          /* 0: any number */
 };
 
 struct ns {
@@ -99,7 +104,8 @@ struct user {
 	struct var *vars;
 	struct ns *namespaces;
 	struct storage *stores;
-	struct mailbox *boxes; /* that are open */
+	struct mailbox *boxes;   /* that are open */
+	const struct lazy *lazy; /* lazy_expunge; NULL: mails just go */
 };
 
 /* The namespaces of the configuration, or the default one. */
@@ -255,6 +261,25 @@ int mailbox_claim_recent(struct mailbox *box, const struct index_box *row,
 int expunge_uids(struct mailbox *box, struct index_txn *txn,
 		 struct index_box *row, const struct range_set *uids,
 		 struct err *err);
+
+/* The same, in a transaction of its own; by way of lazy_expunge. */
+int expunge_chosen(struct mailbox *box, const struct range_set *uids,
+		   struct err *err);
+/* Move mails out of an open mailbox to one that is made if need be; without
+ * \Deleted. */
+int move_uids(struct mailbox *box, const struct range_set *uids,
+	      const char *to_name, struct err *err);
+/* When a mailbox got its name; 0: never another one. */
+int64_t box_renamed_at(struct index_txn *txn, uint32_t id);
+
+/* lazy_expunge, if the user has it. */
+void lazy_setup(struct user *user);
+/* Where mails that are expunged from `box` go; NULL: nowhere. */
+const char *lazy_target(const void *ctx, const struct mailbox *box);
+/* Take out of `uids` what has copies elsewhere, if that just goes
+ * (lazy_expunge_only_last_instance). */
+int lazy_split(struct mailbox *box, struct range_set *uids,
+	       struct range_set *copies_out, struct err *err);
 
 struct mime_limits;
 /* The bounds of mail_max_*. */

@@ -82,33 +82,95 @@ int expunge_uids(struct mailbox *box, struct index_txn *txn,
 	return driver->flush(txn, box->disk, row, false, err);
 }
 
-static int expunge(struct mailbox *box, struct index_txn **txn,
-		   struct index_box *row, const struct range_set *uids,
+static int remove_now(struct mailbox *box, const struct range_set *uids,
+		      struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	struct index_box row;
+
+	if (uids->count == 0)
+		return 0;
+	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
+		return -1;
+	if (expunge_uids(box, txn, &row, uids, err) < 0 ||
+	    index_commit(&txn, err) < 0)
+		return store_failed(box->store, err);
+	return 0;
+}
+
+int expunge_chosen(struct mailbox *box, const struct range_set *uids,
 		   struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "expunge");
-	struct range_set found = range_set_init(ctx);
+	const char *target = lazy_target(ctx, box);
+	struct range_set last = range_set_init(ctx);
+	struct range_set copies = range_set_init(ctx);
 
-	if (uids != NULL)
-		pick(box, *txn, row->id, uids, &found);
-	else
-		pick_all(box, *txn, row, &found);
-	if (index_check(*txn, err) < 0)
+	if (target == NULL)
+		return remove_now(box, uids, err);
+	range_set_merge(&last, uids);
+	if (lazy_split(box, &last, &copies, err) < 0)
 		return -1;
+	if (last.count > 0 && move_uids(box, &last, target, err) < 0)
+		return -1;
+	return remove_now(box, &copies, err);
+}
+
+static int choose(struct mailbox *box, struct index_txn *txn,
+		  const struct index_box *row, const struct range_set *uids,
+		  struct range_set *out, struct err *err)
+{
+	if (row->counts.deleted == 0)
+		return 0;
+	if (uids != NULL)
+		pick(box, txn, row->id, uids, out);
+	else
+		pick_all(box, txn, row, out);
+	return index_check(txn, err);
+}
+
+/* Chosen and removed under one lock. */
+static int expunge_directly(struct mailbox *box, const struct range_set *uids,
+			    struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "expunge");
+	struct range_set found = range_set_init(ctx);
+	struct index_box row;
+
+	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
+		return -1;
+	if (choose(box, txn, &row, uids, &found, err) < 0)
+		return store_failed(box->store, err);
 	if (found.count == 0)
 		return 0;
-	if (expunge_uids(box, *txn, row, &found, err) < 0)
+	if (expunge_uids(box, txn, &row, &found, err) < 0 ||
+	    index_commit(&txn, err) < 0)
+		return store_failed(box->store, err);
+	return 0;
+}
+
+static int expunge_lazily(struct mailbox *box, const struct range_set *uids,
+			  struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "expunge");
+	struct range_set found = range_set_init(ctx);
+	struct index_box row;
+
+	if (mailbox_begin(box, INDEX_READ, &txn, &row, err) < 0)
 		return -1;
-	return index_commit(txn, err);
+	if (choose(box, txn, &row, uids, &found, err) < 0)
+		return store_failed(box->store, err);
+	index_rollback(&txn);
+	return found.count == 0 ? 0 : expunge_chosen(box, &found, err);
 }
 
 int mailbox_expunge(struct mailbox *box, const struct range_set *uids,
 		    struct err *err)
 {
-	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "expunge");
 	struct range_set wanted = range_set_init(ctx);
-	struct index_box row;
 
 	if (mailbox_may(box, RIGHT_EXPUNGE, err) < 0)
 		return -1;
@@ -116,14 +178,11 @@ int mailbox_expunge(struct mailbox *box, const struct range_set *uids,
 		/* "1:*" is no reason to count to four thousand million. */
 		range_set_merge(&wanted, uids);
 		range_set_intersect(&wanted, &box->view.uids);
+		uids = &wanted;
 	}
-	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
-		return -1;
-	if (row.counts.deleted == 0)
-		return 0;
-	if (expunge(box, &txn, &row, uids == NULL ? NULL : &wanted, err) < 0)
-		return store_failed(box->store, err);
-	return 0;
+	if (lazy_target(ctx, box) != NULL)
+		return expunge_lazily(box, uids, err);
+	return expunge_directly(box, uids, err);
 }
 
 int mailbox_remove(struct mailbox *box, const struct range_set *uids,

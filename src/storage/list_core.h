@@ -14,4 +14,8 @@ struct list_name {
 
 bool list_match(const char *pattern, const struct list_name *name);
 
+/* As in names of mailbox {} blocks and settings of plugins: `*` is any number
+ * of octets, separators too, `?` one. */
+bool wildcard_match(const char *pattern, const char *name);
+
 #endif

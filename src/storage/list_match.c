@@ -66,3 +66,27 @@ bool mailbox_name_match(const char *pattern, const char *name, char separator)
 
 	return list_match(pattern, &listed);
 }
+
+/* One "*" is tried at a time, as above. */
+bool wildcard_match(const char *pattern, const char *name)
+{
+	const char *star = NULL, *from = NULL;
+
+	while (*name != '\0') {
+		if (*pattern == '*') {
+			star = ++pattern;
+			from = name;
+		} else if (*pattern == '?' || *pattern == *name) {
+			pattern++;
+			name++;
+		} else if (star != NULL) {
+			pattern = star;
+			name = ++from;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}

@@ -3,6 +3,7 @@ include src/storage/maildir/module.mk
 
 noinst_LIBRARIES += libstorage.a
 libstorage_a_SOURCES = \
+	src/storage/autoexpunge.c \
 	src/storage/copy.c \
 	src/storage/control_file.c src/storage/control_file.h \
 	src/storage/core.h \
@@ -13,6 +14,7 @@ libstorage_a_SOURCES = \
 	src/storage/intern.c src/storage/intern.h \
 	src/storage/guid_names.c src/storage/guid_names.h \
 	src/storage/keywords.c \
+	src/storage/lazy.c \
 	src/storage/layout.c src/storage/layout.h \
 	src/storage/history.c \
 	src/storage/list.c src/storage/list.h \
@@ -63,6 +65,7 @@ check_PROGRAMS += \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_growth \
 	tests/unit/storage/test_history \
+	tests/unit/storage/test_expunge \
 	tests/unit/storage/test_layout \
 	tests/unit/storage/test_list \
 	tests/unit/storage/test_list_match \
@@ -112,6 +115,9 @@ tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_history_SOURCES = tests/unit/storage/test_history.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_history_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_expunge_SOURCES = \
+	tests/unit/storage/test_expunge.c $(STORAGE_FIXTURE)
+tests_unit_storage_test_expunge_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_layout_SOURCES = tests/unit/storage/test_layout.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_layout_LDADD = $(STORAGE_TEST_LIBS)

@@ -152,6 +152,14 @@ static int set_specials(struct ns *ns, const struct config_section *section,
 			special->autocreate = AUTO_CREATE;
 		else if (strcmp(settings.autocreate, "subscribe") == 0)
 			special->autocreate = AUTO_SUBSCRIBE;
+		special->autoexpunge = settings.autoexpunge;
+		special->max_mails = settings.autoexpunge_max_mails;
+		if (special->autocreate != AUTO_NO &&
+		    strpbrk(name, "*?") != NULL)
+			return err_set(err, ERR_INVALID,
+				       "mailbox %s: auto is not for names "
+				       "with wildcards",
+				       at->name);
 	}
 	return 0;
 }

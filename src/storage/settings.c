@@ -22,6 +22,9 @@ const struct setting mail_settings[] = {
 	  "Where temporary files go; INDEX=MEMORY lies there too."),
 	S_FOREIGN("mail_attachment_dir", SETTING_TEXT, "",
 		  "Where Dovecot puts attachments of its dbox formats."),
+	S(mail_plugins, "",
+	  "Plugins of sessions and deliveries; what they do here is built in "
+	  "and is switched on by their names (lazy_expunge)."),
 	S(mail_max_keyword_length, "50",
 	  "Longest keyword (user-defined flag) that clients may set."),
 	S(mail_debug, "no", "Log what happens to mailboxes."),
@@ -169,10 +172,11 @@ const struct setting mailbox_settings[] = {
 	S(special_use, "", "What it is for: \\Sent, \\Drafts, \\Junk, ..."),
 	S_FOREIGN("driver", SETTING_TEXT, "", "Format of this mailbox."),
 	S_FOREIGN("comment", SETTING_TEXT, "", "Comment (METADATA)."),
-	S_FOREIGN("autoexpunge", SETTING_DURATION, "0",
-		  "Remove mails that were saved so long ago."),
-	S_FOREIGN("autoexpunge_max_mails", SETTING_UNSIGNED, "0",
-		  "Remove the oldest when there are more."),
+	S(autoexpunge, "0",
+	  "Remove mails that were saved so long ago, when a session or a "
+	  "delivery ends; 0: never. The block's name may have wildcards."),
+	S(autoexpunge_max_mails, "0",
+	  "Remove the oldest mails when there are more; 0: never."),
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(mailbox_settings, "mailbox");

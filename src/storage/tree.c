@@ -6,10 +6,13 @@
  * it, so that nobody meets a name whose row in the index is another one's.
  */
 #include <string.h>
+#include <time.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/pack.h"
 #include "base/str.h"
 #include "storage/core.h"
 #include "storage/layout.h"
@@ -124,6 +127,22 @@ static int delete_box(struct storage *store, const char *storage,
 	return 0;
 }
 
+/* With lazy_expunge, the mails of a mailbox that goes are expunged first. */
+static int save_from_deletion(struct user *user, const char *name,
+			      struct err *err)
+{
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delete");
+
+	if (user->lazy == NULL)
+		return 0;
+	if (mailbox_open(user, name, MAILBOX_KEEP_RECENT, &box, err) < 0)
+		return -1;
+	if (lazy_target(ctx, box) == NULL || mailbox_messages(box) == 0)
+		return 0;
+	return expunge_chosen(box, &box->view.uids, err);
+}
+
 int mailbox_delete(struct user *user, const char *name, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delete");
@@ -142,7 +161,8 @@ int mailbox_delete(struct user *user, const char *name, struct err *err)
 		if (delete_level(location, storage, err) < 0)
 			return err->code == ERR_NOT_FOUND ? no_such(name, err)
 							  : -1;
-	} else if (delete_box(ns->store, storage, err) < 0) {
+	} else if (save_from_deletion(user, name, err) < 0 ||
+		   delete_box(ns->store, storage, err) < 0) {
 		return -1;
 	}
 	if (layout_is_fs(location) && location->no_noselect)
@@ -197,6 +217,28 @@ static struct row *collect_rows(const struct rename *rename,
 	return rows;
 }
 
+/* Mails of a mailbox that was moved into the trash are there only since then
+ * (autoexpunge). */
+static int note_time(struct index_txn *txn, uint32_t id, struct err *err)
+{
+	CLEANUP(buf_free) struct buf value = buf_init(8);
+
+	pack_u64(&value, (uint64_t)time(NULL));
+	return index_cache_put(txn, id, 0, INDEX_RENAMED,
+			       str_n(value.data, value.len), err);
+}
+
+int64_t box_renamed_at(struct index_txn *txn, uint32_t id)
+{
+	struct unpack in = {.bad = false};
+	uint64_t when;
+
+	if (!index_cache_get(txn, id, 0, INDEX_RENAMED, &in.in))
+		return 0;
+	when = unpack_u64(&in);
+	return in.bad || when > INT64_MAX ? 0 : (int64_t)when;
+}
+
 static int rename_rows(const struct rename *rename, struct index_txn *txn,
 		       struct err *err)
 {
@@ -206,7 +248,8 @@ static int rename_rows(const struct rename *rename, struct index_txn *txn,
 		return -1;
 	for (struct row *row = rows; row != NULL; row = row->next) {
 		if (forget_row(txn, row->name, err) < 0 ||
-		    index_box_rename(txn, row->id, row->name, err) < 0)
+		    index_box_rename(txn, row->id, row->name, err) < 0 ||
+		    note_time(txn, row->id, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -182,6 +182,7 @@ static int user_setup(struct user *user, const struct user_context *context,
 			&prefix, err) < 0)
 		return err_wrap(err, "mail_log_prefix");
 	user->log_prefix = prefix;
+	lazy_setup(user);
 	return 0;
 }
 

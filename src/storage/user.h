@@ -20,7 +20,7 @@ struct user;
 struct mail_settings {
 	const char *mail_location, *mail_home, *mail_log_prefix;
 	const char *mail_fsync; /* optimized, always, never */
-	const char *mail_temp_dir;
+	const char *mail_temp_dir, *mail_plugins;
 	unsigned mail_max_keyword_length;
 	bool mail_debug, mail_save_crlf;
 	struct duration mailbox_idle_check_interval, mail_temp_scan_interval;
@@ -56,6 +56,9 @@ int user_open(const void *ctx, const struct config *config,
 int user_open_location(const void *ctx, const struct user *like,
 		       const char *name, const char *location,
 		       struct user **out, struct err *err);
+/* Remove what mailboxes keep for some time only (mailbox { autoexpunge }), when
+ * a session or delivery ends. Returns how many; failures are logged. */
+uint64_t user_autoexpunge(struct user *user);
 const char *user_name(const struct user *user);
 const char *user_home(const struct user *user);
 const struct mail_settings *user_settings(const struct user *user);

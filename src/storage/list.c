@@ -43,7 +43,8 @@ static void add(struct names *names, const struct ns *ns, const char *text,
 		unsigned flags, const char *special_use)
 {
 	struct name *name;
-	bool inbox = ns->pub.inbox && strncmp(text, "INBOX", 5) == 0 &&
+	/* In whatever namespace: one may begin below INBOX. */
+	bool inbox = strncmp(text, "INBOX", 5) == 0 &&
 		     (text[5] == '\0' || text[5] == ns->pub.separator);
 
 	if (names->count == names->cap) {
@@ -111,7 +112,7 @@ static void add_root(struct names *names, const struct ns *ns, bool children)
 	root = mem_strndup(names->ctx, ns->pub.prefix, len - 1);
 	if (ns->pub.inbox && strcmp(root, "INBOX") == 0)
 		return;
-	add(names, ns, root, ENTRY_NOSELECT | NAME_EXISTS, NULL);
+	add(names, ns, root, NOT_THERE | NAME_EXISTS, NULL);
 }
 
 static int add_namespace(struct names *names, const struct ns *ns,

@@ -105,7 +105,7 @@ static int set_prefix(struct user *user, struct ns *ns,
 	if (separator[0] == '\0')
 		separator = strcmp(ns->store->location.layout, "fs") == 0 ? "/"
 									  : ".";
-	if (separator[1] != '\0' || strchr("\"\\%* ", separator[0]) != NULL)
+	if (separator[1] != '\0' || strchr("\"%* ", separator[0]) != NULL)
 		return err_set(err, ERR_INVALID, "separator \"%s\" can't be",
 			       separator);
 	ns->pub.separator = separator[0];
@@ -164,6 +164,25 @@ static int set_specials(struct ns *ns, const struct config_section *section,
 	return 0;
 }
 
+/* An alias shows the mailboxes that are made by themselves, too. */
+static void take_specials(const struct user *user, struct ns *ns)
+{
+	const struct ns *other = user->namespaces;
+
+	while (other != NULL && strcmp(other->pub.prefix, ns->alias_for) != 0)
+		other = other->next;
+	if (other == NULL || ns->special_count > 0)
+		return;
+	ns->specials = mem_array(ns, struct special, other->special_count + 1);
+	for (size_t i = 0; i < other->special_count; i++) {
+		if (other->specials[i].autocreate != AUTO_NO)
+			ns->specials[ns->special_count++] = (struct special){
+				.name = other->specials[i].name,
+				.autocreate = other->specials[i].autocreate,
+			};
+	}
+}
+
 static int make(struct user *user, struct ns *ns,
 		const struct namespace_settings *settings,
 		const struct config_section *section, struct err *err)
@@ -183,7 +202,11 @@ static int make(struct user *user, struct ns *ns,
 	if (set_store(user, ns, location, err) < 0 ||
 	    set_prefix(user, ns, settings, err) < 0)
 		return -1;
-	return section == NULL ? 0 : set_specials(ns, section, err);
+	if (section != NULL && set_specials(ns, section, err) < 0)
+		return -1;
+	if (ns->alias_for != NULL)
+		take_specials(user, ns);
+	return 0;
 }
 
 /* Keep the order of the blocks among those of the same `order`. */
@@ -258,6 +281,25 @@ int namespace_open_default(struct user *user, struct err *err)
 	return 0;
 }
 
+/* LIST shows them side by side. */
+static int check_separators(const struct user *user, struct err *err)
+{
+	const struct ns *first = NULL;
+
+	for (const struct ns *ns = user->namespaces; ns != NULL;
+	     ns = ns->next) {
+		if (!ns->pub.list)
+			continue;
+		if (first != NULL && ns->pub.separator != first->pub.separator)
+			return err_set(err, ERR_INVALID,
+				       "namespace configuration error: "
+				       "All list=yes namespaces must use the "
+				       "same separator");
+		first = ns;
+	}
+	return 0;
+}
+
 static int check(const struct user *user, struct err *err)
 {
 	unsigned inboxes = 0;
@@ -276,7 +318,7 @@ static int check(const struct user *user, struct err *err)
 		}
 	}
 	if (inboxes == 1)
-		return 0;
+		return check_separators(user, err);
 	return err_set(err, ERR_INVALID, "namespace configuration error: %s",
 		       inboxes == 0 ? "inbox=yes namespace missing"
 				    : "There can be only one namespace with "

@@ -292,8 +292,7 @@ int subscriptions_read(const void *ctx, struct user *user, char ***out,
 	for (struct ns *ns = user->namespaces; ns != NULL; ns = ns->next) {
 		struct subs *subs;
 
-		/* An alias shows the same file once more. */
-		if (!ns->pub.subscriptions || ns->alias_for != NULL)
+		if (!ns->pub.subscriptions)
 			continue;
 		if (load(ctx, &ns->store->location, &subs, err) < 0)
 			return -1;

@@ -51,7 +51,7 @@ def answers(client, command):
     assert b' OK ' in lines[-1], (command, lines)
     # In layout fs our index is a directory like others to Dovecot.
     return sorted(one_answer(line, 'LIST (SUBSCRIBED' in command) for line in lines[:-1]
-                  if not line.endswith(b' dovetail.index'))
+                  if not line.endswith(b'dovetail.index'))
 
 
 def one_answer(line, subscribed):
@@ -59,15 +59,15 @@ def one_answer(line, subscribed):
     subscribed only we do."""
     match = re.fullmatch(rb'\* (\w+) \(([^)]*)\) (\S+) (.*?)( \("?CHILDINFO.*)?', line)
     kind, attributes, separator, name, rest = match.groups()
-    rest = rest and rest.replace(b'"', b'')
+    rest = rest and rest.replace(b'"', b'').replace(b' (CHILDINFO (SPECIAL-USE))', b'')
     attributes = sorted(word for word in attributes.lower().split()
                         if not word.endswith(b'marked') and not (subscribed and word == rb'\noselect'))
     return name.strip(b'"'), kind, attributes, separator, rest
 
 
-def seen(server, sep):
+def seen(server, sep, more=()):
     client = Lines(server.port('imap'), 'pair')
-    result = {command: answers(client, command.format(sep=sep)) for command in LISTS}
+    result = {command: answers(client, command.format(sep=sep)) for command in [*LISTS, *more]}
     for name, _, attributes, _, _ in result[LISTS[0]]:
         if rb'\noselect' not in attributes and rb'\nonexistent' not in attributes:
             line = client.command(b'STATUS "' + name + b'" (MESSAGES UIDNEXT UIDVALIDITY)')[0]
@@ -76,8 +76,8 @@ def seen(server, sep):
     return result
 
 
-def assert_same(servers, sep, did=''):
-    ours, theirs = (seen(server, sep) for server in servers)
+def assert_same(servers, sep, did='', more=()):
+    ours, theirs = (seen(server, sep, more) for server in servers)
     for key, value in theirs.items():
         if ours.get(key) != value:
             only = [[item for item in a if item not in b] if isinstance(a, list) else a
@@ -87,11 +87,13 @@ def assert_same(servers, sep, did=''):
 
 
 class Turns:
-    def __init__(self, servers, sep, seed):
-        self.servers, self.sep, self.random = servers, sep, random.Random(seed)
+    def __init__(self, servers, sep, seed, plus, prefixes=('',)):
+        self.servers, self.sep, self.plus, self.prefixes = servers, sep, plus, prefixes
+        self.random = random.Random(seed)
 
     def name(self):
-        return self.sep.join(self.random.choices(LEVELS, k=self.random.choice([1, 1, 2, 2, 3])))
+        return (self.random.choice(self.prefixes) +
+                self.sep.join(self.random.choices(LEVELS, k=self.random.choice([1, 1, 2, 2, 3]))))
 
     def command(self):
         name, other = self.name(), self.name()
@@ -107,12 +109,12 @@ class Turns:
 
     def leaves_parent(self, client, command):
         """Dovecot's list index shows a deleted mailbox as if it were there, as long as it has children."""
-        if self.sep == '/' or not command.startswith((b'DELETE', b'RENAME')):
+        if not self.plus or not command.startswith((b'DELETE', b'RENAME')):
             return False
         name = command.split(b'"')[1]
-        return len(client.command(b'LIST "" "' + name + b'.%"')) > 1
+        return len(client.command(b'LIST "" "' + name + self.sep.encode() + b'%"')) > 1
 
-    def turn(self, commands):
+    def turn(self, commands, more=()):
         server = self.random.choice(self.servers)
         client = Lines(server.port('imap'), 'pair')
         did = [server.label]
@@ -124,7 +126,7 @@ class Turns:
             assert b'SERVERBUG' not in answer, (did, command, answer)
             did.append((command.decode().split('\r')[0], answer.decode().split('(0')[0]))
         client.logout()
-        assert_same(self.servers, self.sep, did)
+        assert_same(self.servers, self.sep, did, more)
 
 
 @pytest.mark.parametrize('kind', LOCATIONS)
@@ -132,6 +134,61 @@ def test_both_list_what_either_changed(pair, kind):
     sep, options = LOCATIONS[kind]
     servers = pair(options)
     assert_same(servers, sep)
-    turns = Turns(servers, sep, kind)
+    turns = Turns(servers, sep, kind, sep == '.')
     for _ in range(12):
         turns.turn(6)
+
+
+NAMESPACES = """\
+namespace inbox {
+  prefix = INBOX/
+  separator = /
+  mailbox Sent {
+    auto = subscribe
+    special_use = \\Sent
+  }
+  mailbox Drafts {
+    auto = create
+    special_use = \\Drafts
+  }
+}
+namespace compat {
+  alias_for = INBOX/
+  prefix = previous/
+  separator = /
+  hidden = yes
+  list = no
+}
+namespace archive {
+  prefix = Archive/
+  location = maildir:~/archive:LAYOUT=fs:INDEX=~/archive-index
+  separator = /
+  list = children
+}
+namespace work {
+  prefix = INBOX/Work/
+  location = maildir:~/work:LAYOUT=fs:CONTROL=~/work-control:INDEX=~/work-index:UTF-8
+  separator = /
+  subscriptions = no
+}
+namespace hidden {
+  prefix = .hidden/
+  location = maildir:~/hidden:LAYOUT=fs:INDEX=~/hidden-index
+  separator = /
+  hidden = yes
+  list = no
+}
+"""
+PREFIXES = ['INBOX/', 'Archive/', 'INBOX/Work/', '.hidden/', 'previous/']
+
+
+def test_namespaces(pair):
+    # Were the alias's prefix the shorter one, Dovecot's INBOX would be elsewhere.
+    servers = pair(':LAYOUT=fs:INDEX=~/index', NAMESPACES)
+    told = [client.command('NAMESPACE')[0] for client in (Lines(server.port('imap'), 'pair') for server in servers)]
+    assert told[0] == told[1]
+    more = [command for prefix in PREFIXES
+            for command in (f'LIST "" "{prefix}*"', f'LIST "{prefix}" %', f'LSUB "" "{prefix}*"')]
+    turns = Turns(servers, '/', 5, False, PREFIXES)
+    for _ in range(12):
+        turns.turn(6, more)

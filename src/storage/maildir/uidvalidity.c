@@ -115,11 +115,12 @@ int uid_validity_next(const struct location *location, uint32_t *out,
 		      struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "uidvalidity");
-	const char *root =
-		location->control != NULL ? location->control : location->root;
+	const char *root = layout_control_root(location);
 	char *path = mem_printf(ctx, "%s/%s", root, base_name);
 	uint32_t last, value;
 
+	if (layout_make_path(location, root, err) < 0)
+		return -1;
 	for (int i = 0; i < TRIES; i++) {
 		if ((i > 0 || !read_last(path, &last)) &&
 		    find_highest(root, &last, err) < 0)

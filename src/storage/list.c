@@ -22,7 +22,9 @@ enum {
 	NOT_THERE = ENTRY_NONEXISTENT | ENTRY_NOSELECT,
 };
 
-enum { LEVELS_MAX = 128 };
+/* For matching, about a second: 100,000 names take some millions for usual
+ * patterns. */
+enum { LEVELS_MAX = 128, STEPS_MAX = 400000000 };
 
 struct name {
 	const struct ns *ns;
@@ -35,6 +37,7 @@ struct names {
 	TALLOC_CTX *ctx;
 	struct user *user;
 	const char *const *patterns;
+	uint64_t steps; /* that are left */
 	struct name *names;
 	size_t count, cap;
 };
@@ -276,10 +279,10 @@ static bool is_parent(const struct name *parent, const struct name *child)
 	       child->name.text[len] == child->name.separator;
 }
 
-static bool matches(const struct names *names, const struct name *name)
+static bool matches(struct names *names, const struct name *name)
 {
 	for (size_t i = 0; names->patterns[i] != NULL; i++) {
-		if (list_match(names->patterns[i], &name->name))
+		if (list_match(names->patterns[i], &name->name, &names->steps))
 			return true;
 	}
 	return false;
@@ -373,6 +376,21 @@ static void answer(const void *ctx, const struct names *names, unsigned flags,
 	*count_out = count;
 }
 
+static const char *const *simplify(const void *ctx, const char *const *patterns)
+{
+	size_t count = 0;
+	char **out;
+
+	while (patterns[count] != NULL)
+		count++;
+	out = mem_array(ctx, char *, count + 1);
+	for (size_t i = 0; i < count; i++) {
+		out[i] = mem_strdup(out, patterns[i]);
+		list_pattern_simplify(out[i]);
+	}
+	return (const char *const *)out;
+}
+
 int mailbox_list(const void *ctx, struct user *user,
 		 const char *const *patterns, unsigned flags,
 		 struct list_entry **out, size_t *count_out, struct err *err)
@@ -385,7 +403,8 @@ int mailbox_list(const void *ctx, struct user *user,
 	struct names names = {
 		.ctx = work,
 		.user = user,
-		.patterns = patterns,
+		.patterns = simplify(work, patterns),
+		.steps = STEPS_MAX,
 	};
 
 	for (const struct ns *ns = user->namespaces; ns != NULL;
@@ -398,6 +417,8 @@ int mailbox_list(const void *ctx, struct user *user,
 	add_parents(&names);
 	sort_and_merge(&names);
 	relate(&names);
+	if (names.steps == 0)
+		return err_set(err, ERR_LIMIT, "Pattern takes too long");
 	answer(ctx, &names, flags, out, count_out);
 	return 0;
 }

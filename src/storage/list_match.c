@@ -4,13 +4,18 @@
  *
  * On a mismatch the last "%" takes one octet more, then the last "*". Earlier
  * ones need not be tried again: what they could take, the last ones can, since
- * a "%" never crosses a separator. So the cost is bounded by the product of the
- * lengths.
+ * a "%" never crosses a separator. A hostile pattern may still need the square
+ * of a name's length, and there may be many names: who asks says how much is
+ * enough.
  */
 #include "storage/list_core.h"
 
+#include <string.h>
+
 #include "base/str.h"
 #include "storage/list.h"
+
+enum { NAME_STEPS_MAX = 10000000 }; /* for one name alone */
 
 struct retry {
 	const char *pattern, *name; /* NULL: none */
@@ -24,12 +29,32 @@ static bool equal(const struct list_name *name, const char *at, char pattern)
 	       ascii_lower(*at) == ascii_lower(pattern);
 }
 
-bool list_match(const char *pattern, const struct list_name *name)
+void list_pattern_simplify(char *pattern)
+{
+	char *out = pattern;
+
+	for (char *p = pattern; *p != '\0';) {
+		size_t run = strspn(p, "*%");
+
+		if (run == 0)
+			*out++ = *p++;
+		else
+			*out++ = memchr(p, '*', run) != NULL ? '*' : '%';
+		p += run;
+	}
+	*out = '\0';
+}
+
+bool list_match(const char *pattern, const struct list_name *name,
+		uint64_t *steps)
 {
 	struct retry level = {NULL, NULL}, any = {NULL, NULL};
 	const char *p = pattern, *n = name->text;
 
 	for (;;) {
+		if (*steps == 0)
+			return false;
+		(*steps)--;
 		if (*p == '*') {
 			any = (struct retry){++p, n};
 			level.name = NULL;
@@ -63,8 +88,9 @@ bool mailbox_name_match(const char *pattern, const char *name, char separator)
 		.inbox = str_case_starts(text, "INBOX") &&
 			 (text.len == 5 || name[5] == separator),
 	};
+	uint64_t steps = NAME_STEPS_MAX;
 
-	return list_match(pattern, &listed);
+	return list_match(pattern, &listed, &steps);
 }
 
 /* One "*" is tried at a time, as above. */

@@ -156,7 +156,7 @@ static int look(struct mailbox *box, struct err *err)
 {
 	const struct driver *driver = box->disk->location->driver;
 
-	if ((box->flags & MAILBOX_SAVE_ONLY) != 0 &&
+	if ((box->flags & MAILBOX_SAVE_ONLY) != 0 && box->disk->path != NULL &&
 	    driver->exists(box->disk->location, box->disk->name, err) == 0)
 		return 0;
 	if (box_sync(box->disk, box->ns, box->store, false, err) == 0)

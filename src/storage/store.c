@@ -100,28 +100,40 @@ void stores_close(struct user *user)
 		index_close(&store->index);
 }
 
+/* With LAYOUT=index a mailbox has no place before it is made. */
+static int box_locate(struct driver_box *box, struct err *err)
+{
+	const struct location *location = box->location;
+	char *path, *control;
+
+	if (box->path != NULL)
+		return 0;
+	if (location->driver->paths(box, location, box->name, &path, &control,
+				    err) < 0)
+		return -1;
+	box->path = path;
+	box->control = control;
+	return 0;
+}
+
 int box_new(const void *ctx, struct storage *store, const char *storage,
 	    struct driver_box **out, struct err *err)
 {
-	const struct driver *driver = store->location.driver;
 	struct driver_box *box;
-	char *path, *control;
 
 	if (store_open_index(store, err) < 0)
 		return -1;
 	box = mem_new(ctx, struct driver_box);
-	if (driver->paths(box, &store->location, storage, &path, &control,
-			  err) < 0) {
-		mem_free(box);
-		return -1;
-	}
 	box->location = &store->location;
 	box->index = store->index;
 	box->epoch = store->epoch;
 	box->take_recent = box->location->settings->maildir_empty_new;
 	box->name = mem_strdup(box, storage);
-	box->path = path;
-	box->control = control;
+	if (box_locate(box, err) < 0 &&
+	    (err->code != ERR_NOT_FOUND || store->location.names == NULL)) {
+		mem_free(box);
+		return -1;
+	}
 	*out = box;
 	return 0;
 }
@@ -193,7 +205,8 @@ int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 		if (store_open_index(store, err) < 0)
 			return -1;
 		follow_store(box, store, &full);
-		if (driver->sync(box, full, err) == 0)
+		if (box_locate(box, err) == 0 &&
+		    driver->sync(box, full, err) == 0)
 			return 0;
 		if (n + 1 == SYNC_TRIES)
 			return -1;

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Mail locations and mailbox settings in a whole server: layouts and places of their own, mails that go by
+themselves or are kept when they are expunged, links that lead elsewhere."""
+import base64
+import os
+import re
+import shutil
+import smtplib
+import unicodedata
+
+import pytest
+
+from conftest import ROOT, mail_owner
+from imap_lines import Lines
+
+MAIL = b'From: a@x.example\r\nSubject: x\r\n\r\ntext\r\n'
+
+
+def ok(client, command):
+    answers = client.command(command)
+    assert b' OK ' in answers[-1], (command, answers[-1])
+    return answers
+
+
+def append(client, name, count=1):
+    for _ in range(count):
+        ok(client, f'APPEND {name} {{{len(MAIL)}+}}\r\n'.encode() + MAIL)
+
+
+def names(client):
+    return sorted(line.rpartition(b' ')[2].decode() for line in ok(client, 'LIST "" *')[:-1])
+
+
+def status(client, name):
+    return ok(client, f'STATUS {name} (MESSAGES UIDNEXT UIDVALIDITY)')[0]
+
+
+def test_layout_index_loses_no_name_with_its_index(make_server):
+    server = make_server('mail_location = maildir:~/Maildir:LAYOUT=index:INDEX=~/index\nnamespace inbox {\n  separator = /\n}\n')
+    client = Lines(server.port('imap'), 'alice')
+    for name in ('a/b.c', '"x y"', 'gone'):
+        ok(client, f'CREATE {name}')
+    append(client, 'a/b.c', 3)
+    append(client, 'INBOX')
+    ok(client, 'RENAME a z')
+    ok(client, 'DELETE gone')
+    before = names(client), status(client, 'z/b.c'), status(client, 'INBOX')
+    assert before[0] == ['INBOX', 'y"', 'z', 'z/b.c']
+    client.logout()
+    server.stop()
+    shutil.rmtree(f'{server.home("alice")}/index')
+    server.start()
+    client = Lines(server.port('imap'), 'alice')
+    assert (names(client), status(client, 'z/b.c'), status(client, 'INBOX')) == before
+    client.logout()
+    dirs = [name for name in os.listdir(f'{server.home("alice")}/Maildir') if re.fullmatch('[0-9a-f]{32}', name)]
+    assert len(dirs) == 3
+
+
+def test_mistyped_option_is_named_in_the_log_only(make_server):
+    server = make_server('mail_location = maildir:~/Maildir:INDX=/x\n')
+    client = Lines(server.port('imap'))
+    client.send(b'1 LOGIN alice secret\r\n')
+    assert server.wait_log(r'option INDX=/x is not known \(did you mean INDEX\?\)')
+    client.sock.close()
+
+
+AUTOEXPUNGE = """\
+namespace inbox {
+  mailbox INBOX {
+    autoexpunge_max_mails = 3
+  }
+  mailbox Trash* {
+    autoexpunge_max_mails = 1
+  }
+}
+"""
+
+
+def test_mails_go_when_a_session_or_delivery_ends(make_server):
+    server = make_server(AUTOEXPUNGE)
+    client = Lines(server.port('imap'), 'bob')
+    ok(client, 'CREATE Trash.old')
+    append(client, 'Trash.old', 3)
+    append(client, 'INBOX', 4)
+    client.logout()
+    assert server.wait_log(r'imap\(bob\).*Disconnected: Logged out'), server.log_text()
+    client = Lines(server.port('imap'), 'bob')
+    assert b'MESSAGES 3 ' in status(client, 'INBOX')
+    assert b'MESSAGES 1 ' in status(client, 'Trash.old')
+    for _ in range(2):
+        with smtplib.LMTP('127.0.0.1', server.port('lmtp')) as lmtp:
+            lmtp.sendmail('a@x.example', ['bob'], MAIL)
+    assert b'MESSAGES 3 UIDNEXT 7 ' in status(client, 'INBOX')
+    client.logout()
+
+
+def test_expunged_mails_are_kept_elsewhere(make_server):
+    server = make_server('protocol imap {\n  mail_plugins = $mail_plugins lazy_expunge\n}\n'
+                         'plugin {\n  lazy_expunge = Expunged\n}\n')
+    client = Lines(server.port('imap'), 'carol')
+    ok(client, 'CREATE a')
+    append(client, 'a', 3)
+    ok(client, 'SELECT a')
+    ok(client, r'STORE 1:2 +FLAGS (\Deleted \Seen)')
+    assert ok(client, 'UID EXPUNGE 2')[0] == b'* 2 EXPUNGE'
+    assert ok(client, 'EXPUNGE')[0] == b'* 1 EXPUNGE'
+    assert b'MESSAGES 2 ' in status(client, 'Expunged')
+    # Moving is not expunging.
+    ok(client, 'MOVE 1 INBOX')
+    ok(client, 'EXAMINE Expunged')
+    assert [line for line in ok(client, 'FETCH 1:* FLAGS') if rb'\Deleted' in line] == []
+    client.logout()
+
+
+def test_links_do_not_lend_the_servers_rights(make_server):
+    server = make_server()
+    root = server.maildir('carol')
+    for link, target in (('.etc', '/etc'), ('.usr', '/usr'), ('.own', f'{root}/.real')):
+        os.symlink(target, root / link)
+        if ROOT:
+            os.lchown(root / link, *mail_owner())
+    client = Lines(server.port('imap'), 'carol')
+    ok(client, 'CREATE real')
+    append(client, 'real')
+    assert names(client) == ['INBOX', 'own', 'real']
+    assert b'MESSAGES 1 ' in status(client, 'own')
+    for name in ('etc', 'usr'):
+        for command in (f'SELECT {name}', f'STATUS {name} (MESSAGES)', f'CREATE {name}', f'RENAME {name} x'):
+            assert b' NO ' in client.command(command)[-1]
+    ok(client, 'DELETE own')
+    assert b'MESSAGES 1 ' in status(client, 'real')
+    client.logout()
+
+
+def b64(text):
+    return base64.b64encode(text.encode('utf-16-be')).decode().rstrip('=').replace('/', ',')
+
+
+def mutf7(name):
+    """Modified UTF-7 (RFC 3501 section 5.1.3)."""
+    return re.sub('[^ -~]+', lambda run: f'&{b64(run[0])}-', name.replace('&', '&-'))
+
+
+def everything(top):
+    """All files and directories, but for our index."""
+    found = []
+    for path, dirs, files in os.walk(top):
+        dirs[:] = [name for name in dirs if name != 'dovetail.index']
+        found += [os.path.join(path, name) for name in dirs + files]
+    return sorted(found)
+
+
+@pytest.mark.parametrize('layout', ['maildir++', 'fs', 'index'])
+def test_names_that_lead_elsewhere(make_server, layout):
+    server = make_server(f'mail_location = maildir:~/Maildir:LAYOUT={layout}\nnamespace inbox {{\n  separator = /\n}}\n')
+    client = Lines(server.port('imap'), 'tree')
+    ok(client, 'CREATE good/name')
+    append(client, 'INBOX')
+    before = everything(server.home('tree'))
+    bad = ['..', '../x', 'a/../b', 'a/..', './a', 'a/.', '/etc/x', 'a//b', '~x', '/'.join('x' * 1000), 'x' * 10000,
+           'a/' * 65 + 'a', 'y' * 300, '&', '&AC8-', '&ANgA', 'x&AAA-y', 'a&AAo-b', 'inbox', 'InBoX']
+    for name in bad:
+        for command in ('CREATE', 'RENAME good/name', 'DELETE') + (('SUBSCRIBE',) if name.lower() != 'inbox' else ()):
+            answer = client.command(f'{command} "{name}"')[-1]
+            assert b' NO ' in answer or b' BAD ' in answer, (command, name[:100], answer)
+    assert everything(server.home('tree')) == before
+    client.logout()
+
+
+@pytest.mark.parametrize('options', ['', ':UTF-8', ':LAYOUT=fs', ':LAYOUT=fs:UTF-8', ':LAYOUT=index'])
+def test_odd_names_are_names(make_server, options):
+    server = make_server(f'mail_location = maildir:~/Maildir{options}\nnamespace inbox {{\n  separator = /\n}}\n')
+    client = Lines(server.port('imap'), 'tree')
+    # Composed and decomposed letters look the same, and are two.
+    odd = [mutf7(name) for name in [*(unicodedata.normalize(form, 'Entw\u00fcrfe') for form in ('NFC', 'NFD')),
+                                    'a & b', '\u65e5\u672c/\U0001f4e8', "it's (50)", '#x', 'trailing ']]
+    for name in odd:
+        ok(client, f'CREATE "{name}"')
+        append(client, f'"{name}"')
+        ok(client, f'SUBSCRIBE "{name}"')
+    for command in ('LIST', 'LSUB'):
+        listed = {re.search(rb'"/" "?(.*?)"?$', line)[1].decode() for line in ok(client, f'{command} "" *')[:-1]}
+        assert set(odd) <= listed
+    for name in odd:
+        assert b'MESSAGES 1 ' in status(client, f'"{name}"')
+        ok(client, f'DELETE "{name}"')
+    client.logout()

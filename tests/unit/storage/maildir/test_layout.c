@@ -211,6 +211,24 @@ static void test_control_files_of_inbox_are_in_a_directory_too(void **state)
 	assert_string_equal(control_of(f, "INBOX"), "/in");
 }
 
+static void test_rename_takes_control_files_of_children_along(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+
+	f->location.layout = "fs";
+	f->location.root = mem_printf(f, "%s/root", f->root);
+	f->location.control = mem_printf(f, "%s/c", f->root);
+	f->location.dirname = "d";
+	f->location.full_dirname = true;
+	create(f, "x/a");
+	create(f, "b");
+	OK(maildir_driver.rename(&f->location, "x", "b/y", &err));
+	assert_true(fixture_has(f, "root/b/y/a/d/cur"));
+	assert_true(fixture_has(f, "c/b/y/a/d/dovecot-uidlist"));
+	assert_false(fixture_has(f, "c/x"));
+}
+
 static void test_dirname_keeps_levels_and_mailboxes_apart(void **state)
 {
 	struct fixture *f = *state;
@@ -401,6 +419,7 @@ int main(void)
 		T(test_rename_and_remove_in_layout_fs),
 		T(test_control_files_have_their_own_place),
 		T(test_control_files_of_inbox_are_in_a_directory_too),
+		T(test_rename_takes_control_files_of_children_along),
 		T(test_dirname_keeps_levels_and_mailboxes_apart),
 		T(test_links_make_no_tree_without_end),
 		T(test_removing_a_link_leaves_what_it_leads_to),

@@ -188,19 +188,12 @@ int mailbox_expunge(struct mailbox *box, const struct range_set *uids,
 int mailbox_remove(struct mailbox *box, const struct range_set *uids,
 		   struct err *err)
 {
-	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "remove");
 	struct range_set wanted = range_set_init(ctx);
-	struct index_box row;
 
 	if (mailbox_may(box, RIGHT_EXPUNGE, err) < 0)
 		return -1;
 	range_set_merge(&wanted, uids);
 	range_set_intersect(&wanted, &box->view.uids);
-	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
-		return -1;
-	if (expunge_uids(box, txn, &row, &wanted, err) < 0 ||
-	    index_commit(&txn, err) < 0)
-		return store_failed(box->store, err);
-	return 0;
+	return expunge_chosen(box, &wanted, err);
 }

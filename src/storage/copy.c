@@ -8,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
+#include "storage/reader.h"
 #include "storage/save.h"
 #include "storage/save_core.h"
 
@@ -30,10 +32,14 @@ struct copy {
 static int copy_text(struct copy *copy, struct index_record *record,
 		     struct driver_mail_file *file, struct err *err)
 {
-	char *chunk = mem_array(copy->ctx, char, COPY_CHUNK);
+	char *chunk;
 	uint64_t at = file->offset, left = file->len;
 
 	(void)record;
+	if (file->fd < 0)
+		return save_mail_write(copy->save, file->text->data,
+				       file->text->len, err);
+	chunk = mem_array(copy->ctx, char, COPY_CHUNK);
 	while (left > 0) {
 		size_t want = left < COPY_CHUNK ? (size_t)left : COPY_CHUNK;
 		ssize_t n = pread(file->fd, chunk, want, (off_t)at);
@@ -55,17 +61,19 @@ static int copy_by_text(struct copy *copy, struct index_record *record,
 			const struct save_options *options, struct err *err)
 {
 	const struct driver *driver = copy->from->disk->location->driver;
-	struct driver_mail_file file;
+	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MEMORY_MAX);
+	CLEANUP(fd_close) int fd = -1;
+	struct driver_mail_file file = {.fd = -1, .text = &text};
 	int ret;
 
 	if (driver->open_mail(copy->from->disk, record, &file, err) < 0)
 		return -1;
+	fd = file.fd;
 	ret = save_mail_begin(copy->save, options, err);
 	if (ret == 0)
 		ret = copy_text(copy, record, &file, err);
 	if (ret == 0)
 		ret = save_mail_finish(copy->save, err);
-	close(file.fd);
 	return ret;
 }
 

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "index/index.h"
 
+struct buf;
 struct err;
 struct guid_names;
 struct mail_settings;
@@ -55,6 +56,7 @@ struct driver_box {
 	/* The session takes \Recent away (SELECT, not EXAMINE, STATUS or a
 	 * delivery): sync() moves mails from new/ to cur/. */
 	bool take_recent;
+	bool session;   /* SELECT or EXAMINE: worth a closer look at the disk */
 	void *driver;   /* the driver's own, child of the box */
 	unsigned epoch; /* the core's: of which index `id` is */
 };
@@ -62,9 +64,8 @@ struct driver_box {
 /* A mail being saved: the core parses and writes, the driver says where. */
 struct driver_save {
 	struct driver_box *box;
-	int fd;           /* of the temporary file, opened by save_begin(); the
-			     core closes it when the text is complete, it is -1
-			     in save_publish() */
+	int fd;           /* of the temporary file, opened by save_begin(); -1
+			     from save_complete() on */
 	const char *temp; /* its path */
 	/* Known when the text is complete: */
 	uint64_t size_physical, size_virtual;
@@ -77,21 +78,31 @@ struct driver_save {
 	void *driver;
 };
 
-/* What a driver tells of one mail on disk. */
+/* What a driver tells of one mail on disk: where its text lies in a file, which
+ * the caller closes; or, where that is the caller's, all of it in `text`, and
+ * fd is -1. What is in a file that others change in place must not be read
+ * later, when a client asks for more. */
 struct driver_mail_file {
 	int fd;
 	uint64_t offset, len; /* Maildir: 0 and the whole file */
+	struct buf *text;     /* empty; for mails shorter than its `max`; NULL:
+				 always a file */
 };
 
 struct driver_entry {
 	const char *name; /* storage name */
 	bool selectable;
+	bool no_inferiors; /* nothing can be below it */
 };
 
 struct driver {
 	const char *name; /* "maildir" */
 	const char *default_layout;
 	bool layout_index; /* LAYOUT=index is possible */
+	/* Below the root, for what is not mail: index, UIDVALIDITY. NULL: the
+	 * root itself. */
+	const char *hidden_dir;
+	const char *subscriptions; /* file name, unless SUBSCRIPTIONS= */
 	/* Whether `root` looks like this format, for an empty mail_location. */
 	bool (*detect)(const char *root);
 
@@ -148,13 +159,15 @@ struct driver {
 	/* A temporary file on the same file system. Child of ctx. */
 	int (*save_begin)(const void *ctx, struct driver_box *box,
 			  struct driver_save **out, struct err *err);
+	/* The text is complete: durable, if it becomes visible by its name
+	 * (mail_fsync). fd is -1 then, whatever is returned. */
+	int (*save_complete)(struct driver_save *save, struct err *err);
 	/* In a write transaction: make all `count` saves durable and visible,
 	 * set their uid (from index_box->uid_next on, after mails that others
 	 * have put there were brought in: index_box changes with that), and
 	 * tell what their records' driver data is (driver_data_out[i], children
-	 * of ctx). On failure nothing is visible. The files were fsynced (or
-	 * not, mail_fsync) by the core. The core then appends the records and
-	 * calls flush(). */
+	 * of ctx), and their sizes if these changed. On failure nothing is
+	 * visible. The core then appends the records and calls flush(). */
 	int (*save_publish)(const void *ctx, struct index_txn *txn,
 			    struct index_box *index_box,
 			    struct driver_save **saves, size_t count,
@@ -193,5 +206,10 @@ struct driver {
 };
 
 extern const struct driver maildir_driver;
+extern const struct driver mbox_driver;
+
+/* uidvalidity.c: the next UIDVALIDITY of a location. */
+int uid_validity_next(const struct location *location, uint32_t *out,
+		      struct err *err);
 
 #endif

@@ -136,6 +136,8 @@ static int add_namespace(struct names *names, const struct ns *ns,
 			continue;
 		if (!entries[i].selectable)
 			flags |= ENTRY_NOSELECT;
+		if (entries[i].no_inferiors)
+			flags |= ENTRY_NOINFERIORS;
 		add_storage(names, ns, entries[i].name, flags);
 	}
 	if (ns->pub.inbox)
@@ -341,7 +343,7 @@ static unsigned entry_flags(const struct name *name, unsigned flags)
 {
 	unsigned out = name->flags & (NAME_EXISTS - 1);
 
-	if ((out & ENTRY_HAS_CHILDREN) == 0)
+	if ((out & (ENTRY_HAS_CHILDREN | ENTRY_NOINFERIORS)) == 0)
 		out |= ENTRY_HAS_NO_CHILDREN;
 	if ((flags & LIST_LSUB) != 0) {
 		out &= ~(unsigned)(ENTRY_NOSELECT | ENTRY_NONEXISTENT);

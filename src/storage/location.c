@@ -20,7 +20,7 @@
 
 enum { LOCATION_MAX = 4096, LOCATION_OPTIONS_MAX = 16 };
 
-static const struct driver *const drivers[] = {&maildir_driver};
+static const struct driver *const drivers[] = {&maildir_driver, &mbox_driver};
 
 static const struct driver *driver_find(struct str name)
 {
@@ -283,9 +283,6 @@ static int driver_of(const char *name, struct location *out, struct err *err)
 	out->driver = driver_find(str_of(name));
 	if (out->driver != NULL)
 		return 0;
-	if (strcmp(name, "mbox") == 0)
-		return err_set(err, ERR_INVALID,
-			       "this version has no mbox driver, only maildir");
 	return err_set(err, ERR_INVALID, "Unknown mail storage driver %s",
 		       name);
 }
@@ -302,7 +299,9 @@ static int parse_head(const void *ctx, const struct user *user, const char **at,
 		if (driver_of(piece, out, err) < 0)
 			return -1;
 		if (!next_piece(ctx, at, &piece) || piece[0] == '\0')
-			piece = mem_strdup(ctx, "~/Maildir");
+			piece = mem_strdup(ctx, out->driver == &mbox_driver
+							? "~/mail"
+							: "~/Maildir");
 		return expand_path(ctx, user, piece, &out->root, err);
 	}
 	if (expand_path(ctx, user, piece, &out->root, err) < 0)
@@ -353,6 +352,14 @@ static int check(const struct location *location, struct err *err)
 	return 0;
 }
 
+static const char *hidden_dir(const void *ctx, const struct location *location)
+{
+	if (location->driver->hidden_dir == NULL)
+		return location->root;
+	return mem_printf(ctx, "%s/%s", location->root,
+			  location->driver->hidden_dir);
+}
+
 int location_parse(const void *ctx, const char *text, const struct user *user,
 		   struct location *out, struct err *err)
 {
@@ -361,11 +368,11 @@ int location_parse(const void *ctx, const char *text, const struct user *user,
 	if (parse(ctx, text, user, &location, err) < 0)
 		return err_wrap(err, "mail_location %s", text);
 	if (location.index == NULL)
-		location.index = location.root;
+		location.index = hidden_dir(ctx, &location);
 	if (location.layout == NULL)
 		location.layout = location.driver->default_layout;
 	if (location.subscriptions == NULL)
-		location.subscriptions = "subscriptions";
+		location.subscriptions = location.driver->subscriptions;
 	if (check(&location, err) < 0)
 		return err_wrap(err, "mail_location %s", text);
 	if (strcmp(location.layout, "index") == 0)

@@ -182,6 +182,8 @@ static int open_it(struct mailbox *box, struct err *err)
 	if ((box->flags &
 	     (MAILBOX_READONLY | MAILBOX_SAVE_ONLY | MAILBOX_KEEP_RECENT)) == 0)
 		box->disk->take_recent = true;
+	box->disk->session =
+		(box->flags & (MAILBOX_SAVE_ONLY | MAILBOX_KEEP_RECENT)) == 0;
 	if (look(box, err) < 0) {
 		if (err->code == ERR_NOT_FOUND)
 			return err_set(err, ERR_NOT_FOUND,
@@ -234,6 +236,9 @@ void mailbox_close(struct mailbox **box_ptr)
 	while (box->streams != NULL)
 		stream_detach(box->streams);
 	text_unref(&box->spare);
+	/* The driver may have something to write. */
+	if (box->disk != NULL)
+		box->disk->index = box->store->index;
 	box_free(&box->disk);
 	DL_DELETE(box->user->boxes, box);
 	mem_free(box);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 include src/storage/maildir/module.mk
+include src/storage/mbox/module.mk
 
 noinst_LIBRARIES += libstorage.a
 libstorage_a_SOURCES = \
@@ -81,7 +82,8 @@ check_PROGRAMS += \
 	tests/unit/storage/test_sync \
 	tests/unit/storage/test_thread
 STORAGE_FIXTURE = tests/unit/storage/fixture.c tests/unit/storage/fixture.h
-STORAGE_TEST_LIBS = $(LIB_STORAGE) $(LIB_SETTINGS) $(LIB_CONFIG) \
+STORAGE_TEST_LIBS = $(LIB_STORAGE) $(LIB_SETTINGS) $(LIB_SERVICE) \
+	$(LIB_CONFIG) \
 	$(CMOCKA_LIBS)
 noinst_PROGRAMS += tests/unit/storage/bench_storage
 tests_unit_storage_bench_storage_SOURCES = \

@@ -243,11 +243,6 @@ int save_mail_write(struct save *save, const void *data, size_t len,
 	return 0;
 }
 
-static bool wants_fsync(const struct save *save)
-{
-	return strcmp(save->box->user->settings.mail_fsync, "never") != 0;
-}
-
 static int finish_file(struct save *save, struct err *err)
 {
 	struct driver_save *file = save->current.file;
@@ -256,14 +251,7 @@ static int finish_file(struct save *save, struct err *err)
 		buf_putc(&save->buf, '\r');
 	if (flush(save, err) < 0)
 		return -1;
-	if (wants_fsync(save) && fdatasync(file->fd) < 0)
-		return err_sys(err, "fdatasync(%s)", file->temp);
-	if (close(file->fd) < 0) {
-		file->fd = -1;
-		return err_sys(err, "close(%s)", file->temp);
-	}
-	file->fd = -1;
-	return 0;
+	return file->box->location->driver->save_complete(file, err);
 }
 
 static struct save_mail *add_mail(struct save *save,

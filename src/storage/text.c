@@ -94,16 +94,24 @@ int reader_text(struct mail_reader *reader, struct err *err)
 	struct driver_box *disk = reader->box->disk;
 	struct driver_mail_file file = {.fd = -1};
 	struct text *text;
+	int ret;
 
 	if (reader->text != NULL)
 		return 0;
 	if (reader_record(reader, err) < 0)
 		return -1;
-	if (disk->location->driver->open_mail(disk, &reader->record, &file,
-					      err) < 0)
-		return -1;
 	text = text_new(reader->box);
-	if (file.len > TEXT_MEMORY_MAX) {
+	file.text = &text->buf;
+	ret = disk->location->driver->open_mail(disk, &reader->record, &file,
+						err);
+	if (ret < 0) {
+		text_unref(&text);
+		return -1;
+	}
+	if (file.fd < 0) {
+		text->len = text->buf.len;
+		text->offset = 0;
+	} else if (file.len > TEXT_MEMORY_MAX) {
 		text->fd = file.fd;
 		text->offset = file.offset;
 		text->len = file.len;

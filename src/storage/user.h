@@ -29,6 +29,11 @@ struct mail_settings {
 	bool maildir_empty_new, maildir_very_dirty_syncs;
 	uint64_t mail_cache_max_size, mail_cache_record_max_size;
 	unsigned mail_cache_min_mail_count;
+	const char *mbox_read_locks, *mbox_write_locks;
+	struct duration mbox_lock_timeout, mbox_dotlock_change_timeout;
+	bool mbox_lazy_writes, mbox_dirty_syncs, mbox_very_dirty_syncs;
+	uint64_t mbox_min_index_size;
+	const char *mbox_md5; /* apop3d, all */
 	/* Bounds of what a mail may make us do; ours, not Dovecot's. */
 	unsigned mail_max_mime_depth, mail_max_mime_parts;
 	uint64_t mail_max_header_size;

@@ -415,12 +415,32 @@ def make_server(tls):
         finish(one)
 
 
-@pytest.fixture(scope="session")
-def running_dovecot(tls):
+def need_dovecot():
     if not ROOT or not os.path.exists("/usr/sbin/dovecot"):
         pytest.skip("needs Debian's Dovecot, and root")
     if not have_user("dovenull"):
         pytest.skip("Debian's Dovecot has no users")
+
+
+@pytest.fixture
+def make_dovecot(tls):
+    """A Dovecot for this test alone, with more configuration."""
+    made = []
+
+    def make(extra="", protocols="imap lmtp"):
+        need_dovecot()
+        made.append(Dovecot(tls, extra, protocols))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.stop()
+        one.remove()
+
+
+@pytest.fixture(scope="session")
+def running_dovecot(tls):
+    need_dovecot()
     server = Dovecot(tls).start()
     yield server
     server.stop()

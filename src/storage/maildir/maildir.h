@@ -171,10 +171,6 @@ void uidlist_line(struct buf *out, uint32_t uid, struct str ext,
 int uidlist_create(const char *path, const struct uidlist_header *header,
 		   mode_t mode, struct err *err);
 
-/* uidvalidity.c: the next UIDVALIDITY of a location. */
-int uid_validity_next(const struct location *location, uint32_t *out,
-		      struct err *err);
-
 /* keywords.c */
 
 /* Take over names from dovecot-keywords if it changed. *renamed_out: a letter
@@ -237,6 +233,7 @@ bool maildir_fsync_always(const struct location *location);
 
 int maildir_save_begin(const void *ctx, struct driver_box *box,
 		       struct driver_save **out, struct err *err);
+int maildir_save_complete(struct driver_save *save, struct err *err);
 int maildir_save_link(const void *ctx, struct driver_box *box,
 		      struct driver_box *from,
 		      const struct index_record *record,

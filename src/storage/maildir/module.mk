@@ -17,7 +17,7 @@ libmaildir_a_SOURCES = \
 	src/storage/maildir/tree.c \
 	src/storage/maildir/uidlist.c \
 	src/storage/maildir/update.c \
-	src/storage/maildir/uidvalidity.c
+	src/storage/uidvalidity.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/storage/maildir/test_filename \

@@ -85,6 +85,18 @@ int maildir_save_begin(const void *ctx, struct driver_box *box,
 	return 0;
 }
 
+int maildir_save_complete(struct driver_save *save, struct err *err)
+{
+	int fd = save->fd, ret = 0;
+
+	save->fd = -1;
+	if (!maildir_fsync_never(save->box->location) && fdatasync(fd) < 0)
+		ret = err_sys(err, "fdatasync(%s)", save->temp);
+	if (close(fd) < 0 && ret == 0)
+		ret = err_sys(err, "close(%s)", save->temp);
+	return ret;
+}
+
 /* a copy by hard link */
 
 static bool link_possible(struct driver_box *box, struct driver_box *from,

@@ -79,7 +79,6 @@ static void test_what_cannot_be_is_named(void **state)
 	static const struct {
 		const char *text, *says;
 	} bad[] = {
-		{"mbox:~/mail", "mbox"},
 		{"nofs:~/mail", "Unknown mail storage driver nofs"},
 		{"maildir:/m:LAYOUT=odd", "LAYOUT=odd"},
 		{"maildir:/m:ALT=/x", "dbox"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storage/maildir/uidvalidity.c - UIDVALIDITY values that no other mailbox of
+ * storage/uidvalidity.c - UIDVALIDITY values that no other mailbox of
  * the location has or had, as Dovecot gives them out.
  *
  * `dovecot-uidvalidity` has the last one in hex, and an empty file
@@ -21,8 +21,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "storage/driver.h"
 #include "storage/layout.h"
-#include "storage/maildir/maildir.h"
 
 enum { HEX_LEN = 8, TRIES = 100 };
 
@@ -116,11 +116,15 @@ int uid_validity_next(const struct location *location, uint32_t *out,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "uidvalidity");
 	const char *root = layout_control_root(location);
-	char *path = mem_printf(ctx, "%s/%s", root, base_name);
+	const char *hidden = location->driver->hidden_dir;
+	char *path;
 	uint32_t last, value;
 
+	if (hidden != NULL)
+		root = mem_printf(ctx, "%s/%s", root, hidden);
 	if (layout_make_path(location, root, err) < 0)
 		return -1;
+	path = mem_printf(ctx, "%s/%s", root, base_name);
 	for (int i = 0; i < TRIES; i++) {
 		if ((i > 0 || !read_last(path, &last)) &&
 		    find_highest(root, &last, err) < 0)

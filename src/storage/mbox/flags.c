@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/mbox/flags.c - flags and expunges: noted in the index first, written
+ * to the file at once or when the mailbox is closed (mbox_lazy_writes).
+ */
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/mbox/mbox.h"
+#include "storage/user.h"
+
+int mbox_write_flags(const void *ctx, struct index_txn *txn,
+		     struct driver_box *box, struct index_box *index_box,
+		     struct index_record *record, struct err *err)
+{
+	struct mbox_record data;
+	struct mbox_state state;
+
+	(void)txn;
+	if (!mbox_record_get(record->driver, &data))
+		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
+			       box->path, record->uid);
+	data.dirty = true;
+	record->driver = mbox_record_make(ctx, &data);
+	mbox_state_get(index_box, &state);
+	mbox_state_dirty(&state, record->uid);
+	mbox_state_put(index_box, &state);
+	return 0;
+}
+
+/* The record goes; flush() takes the mail out of the file. */
+int mbox_remove_mail(struct index_txn *txn, struct driver_box *box,
+		     struct index_box *index_box,
+		     const struct index_record *record, struct err *err)
+{
+	struct mbox_box *own = mbox_box_get(box);
+
+	(void)txn;
+	(void)index_box;
+	(void)err;
+	range_set_add(&own->expunging, record->uid, record->uid);
+	return 0;
+}
+
+static int write_now(struct index_txn *txn, struct driver_box *box,
+		     struct index_box *index_box, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "flush");
+	CLEANUP(mbox_unlock) struct mbox_lock lock = {.fd = -1};
+	struct mbox_box *own = mbox_box_get(box);
+	struct mbox_sync sync;
+
+	if (mbox_update_begin(ctx, box, txn, index_box, &own->expunging, &sync,
+			      &lock, err) < 0 ||
+	    mbox_write(&sync, err) < 0)
+		return -1;
+	mbox_state_put(index_box, &sync.state);
+	return 0;
+}
+
+int mbox_flush(struct index_txn *txn, struct driver_box *box,
+	       struct index_box *index_box, bool keywords_changed,
+	       struct err *err)
+{
+	struct mbox_box *own = mbox_box_get(box);
+	struct mbox_state state;
+	int ret = 0;
+
+	mbox_state_get(index_box, &state);
+	/* A keyword must have its name in the file before mails use it. */
+	if (!box->location->settings->mbox_lazy_writes || keywords_changed ||
+	    state.gaps || state.messages != index_box->counts.messages)
+		ret = write_now(txn, box, index_box, err);
+	range_set_clear(&own->expunging);
+	return ret < 0 ? -1 : index_box_put(txn, index_box, err);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/mbox/lock.c - the locks of mbox_read_locks and mbox_write_locks, in
+ * their order.
+ *
+ * fcntl locks are those of the open file (F_OFD_SETLK): they exclude those that
+ * other programs take by process, and two sessions of one process as well.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "storage/mbox/mbox.h"
+#include "storage/user.h"
+
+enum { STEP_MIN_US = 200, STEP_MAX_US = 20 * 1000 };
+
+static int set_fcntl(int fd, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+static int try_lock(int fd, bool flock_kind, enum mbox_lock_kind kind)
+{
+	if (flock_kind)
+		return flock(fd, (kind == MBOX_WRITE ? LOCK_EX : LOCK_SH) |
+					 LOCK_NB);
+	return set_fcntl(fd, kind == MBOX_WRITE ? F_WRLCK : F_RDLCK);
+}
+
+static int lock_fd(const struct mbox_lock *lock, bool flock_kind,
+		   enum mbox_lock_kind kind, struct err *err)
+{
+	if (try_lock(lock->fd, flock_kind, kind) == 0)
+		return 0;
+	if (errno != EAGAIN && errno != EACCES && errno != EINTR &&
+	    errno != EWOULDBLOCK)
+		return err_sys(err, "lock(%s)", lock->path);
+	return err_set(err, ERR_IN_USE, "Timeout while waiting for lock of %s",
+		       lock->path);
+}
+
+static uint64_t deadline_of(const struct location *location)
+{
+	uint64_t wait = location->settings->mbox_lock_timeout.ms;
+	uint64_t max = location->settings->mail_max_lock_timeout.ms;
+
+	if (max != 0 && wait > max)
+		wait = max;
+	return clock_monotonic_ms() + wait;
+}
+
+/* One kind of the list. */
+static int lock_one(struct mbox_lock *lock, struct str name,
+		    enum mbox_lock_kind kind, struct err *err)
+{
+	int ret;
+
+	if (str_is(name, "dotlock") || str_is(name, "dotlock_try")) {
+		if (lock->dotlock)
+			return 0;
+		ret = mbox_dotlock(lock->path, lock->location,
+				   str_is(name, "dotlock_try"), err);
+		lock->dotlock = ret > 0;
+		return ret < 0 ? -1 : 0;
+	}
+	if (str_is(name, "fcntl") || str_is(name, "lockf")) {
+		lock->fcntl = true;
+		return lock_fd(lock, false, kind, err);
+	}
+	if (str_is(name, "flock")) {
+		lock->flock = true;
+		return lock_fd(lock, true, kind, err);
+	}
+	return err_set(err, ERR_INVALID, "%s: Invalid value %.*s",
+		       kind == MBOX_WRITE ? "mbox_write_locks"
+					  : "mbox_read_locks",
+		       STR_FMT(name));
+}
+
+static int lock_all(struct driver_box *box, int fd, enum mbox_lock_kind kind,
+		    struct mbox_lock *out, struct err *err)
+{
+	const struct mail_settings *settings = box->location->settings;
+	struct str rest =
+		str_of(kind == MBOX_WRITE ? settings->mbox_write_locks
+					  : settings->mbox_read_locks);
+	struct str name;
+
+	*out = (struct mbox_lock){
+		.fd = fd, .path = box->path, .location = box->location};
+	while (str_word(&rest, &name)) {
+		if (lock_one(out, name, kind, err) < 0) {
+			mbox_unlock(out);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Nothing is held while waiting: others may take them in another order. */
+int mbox_lock(struct driver_box *box, int fd, enum mbox_lock_kind kind,
+	      struct mbox_lock *out, struct err *err)
+{
+	uint64_t deadline = deadline_of(box->location);
+	unsigned step = STEP_MIN_US;
+
+	while (lock_all(box, fd, kind, out, err) < 0) {
+		if (err->code != ERR_IN_USE)
+			return -1;
+		if (clock_monotonic_ms() >= deadline)
+			return -1;
+		usleep(step);
+		if (step < STEP_MAX_US)
+			step *= 2;
+	}
+	return 0;
+}
+
+void mbox_unlock(struct mbox_lock *lock)
+{
+	if (lock->fd < 0)
+		return;
+	if (lock->fcntl)
+		set_fcntl(lock->fd, F_UNLCK);
+	if (lock->flock)
+		flock(lock->fd, LOCK_UN);
+	if (lock->dotlock)
+		mbox_dotlock_release(lock->path);
+	lock->fd = -1;
+	lock->dotlock = lock->fcntl = lock->flock = false;
+}

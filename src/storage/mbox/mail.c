@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/mbox/mail.c - reading one mail.
+ *
+ * Others may have moved it since the index looked: what is there must have its
+ * UID, or its MD5, and end where a mail ends. If not, the file is searched.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/mbox/mbox.h"
+#include "storage/user.h"
+
+enum { BLOCK_MAX = 1 << 30, PIECE = 65536 };
+
+struct reading {
+	struct driver_box *box;
+	int fd;
+	uint64_t size; /* of the file */
+	uint32_t uid;
+	struct mbox_record record;
+	struct buf block; /* the header */
+	bool found;
+};
+
+/* whether it is there */
+
+static bool is_it(const struct reading *reading,
+		  const struct mbox_header *header)
+{
+	if (header->pseudo)
+		return false;
+	if (header->uid != 0)
+		return header->uid == reading->uid;
+	return memcmp(header->md5, reading->record.md5, sizeof(header->md5)) ==
+	       0;
+}
+
+static int parse_block(struct reading *reading, struct mbox_header *out,
+		       struct err *err)
+{
+	struct str block = str_n(reading->block.data, reading->block.len);
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+
+	mbox_header_parse(block, NULL, false, out);
+	if (out->uid != 0)
+		return 0;
+	ctx = mem_ctx(NULL, "md5");
+	mbox_header_parse(block, digest_new(ctx, "md5"),
+			  mbox_md5_all(reading->box->location), out);
+	(void)err;
+	return 0;
+}
+
+/* 1 with the header in `block` if the record tells where the mail is. */
+static int look_there(struct reading *reading, struct err *err)
+{
+	const struct mbox_record *record = &reading->record;
+	uint64_t end = mbox_record_end(record);
+	struct mbox_header header;
+	char from[5];
+	char *space;
+
+	if (end > reading->size)
+		return 0;
+	space = buf_space(&reading->block, record->header_len + 1);
+	if (space == NULL)
+		return 0;
+	if (mbox_read_at(reading->box, reading->fd, from, sizeof(from),
+			 record->offset, err) < 0 ||
+	    mbox_read_at(reading->box, reading->fd, space, record->header_len,
+			 record->offset + record->from_len, err) < 0)
+		return -1;
+	if (memcmp(from, "From ", sizeof(from)) != 0)
+		return 0;
+	buf_grew(&reading->block, record->header_len);
+	if (parse_block(reading, &header, err) < 0)
+		return -1;
+	if (!is_it(reading, &header))
+		return 0;
+	return mbox_mail_starts(reading->box, reading->fd, end, reading->size,
+				err);
+}
+
+static int compare(void *ctx, const struct mbox_mail *mail, struct err *err)
+{
+	struct reading *reading = ctx;
+
+	(void)err;
+	if (!is_it(reading, &mail->header))
+		return 0;
+	reading->record = mail->record;
+	buf_reset(&reading->block);
+	buf_add_str(&reading->block, mail->block);
+	reading->found = true;
+	return 1;
+}
+
+static int search(struct reading *reading, struct err *err)
+{
+	struct mbox_scan scan = {
+		.box = reading->box,
+		.fd = reading->fd,
+		.end = reading->size,
+		.max_header = (size_t)reading->box->location->settings
+				      ->mail_max_header_size,
+		.fn = compare,
+		.ctx = reading,
+	};
+
+	buf_reset(&reading->block);
+	if (reading->size > 0 && mbox_scan(&scan, err) < 0 &&
+	    err->code != ERR_INVALID)
+		return -1;
+	return reading->found;
+}
+
+static int find(struct reading *reading, struct err *err)
+{
+	struct stat st;
+	int ret;
+
+	if (fstat(reading->fd, &st) < 0)
+		return err_sys(err, "fstat(%s)", reading->box->path);
+	reading->size = (uint64_t)st.st_size;
+	ret = look_there(reading, err);
+	if (ret == 0)
+		ret = search(reading, err);
+	if (ret == 0)
+		return err_set(err, ERR_EXPUNGED, "%s: UID %u is gone",
+			       reading->box->path, reading->uid);
+	return ret < 0 ? -1 : 0;
+}
+
+/* its text */
+
+static uint64_t body_at(const struct mbox_record *record)
+{
+	return record->offset + record->from_len + record->header_len;
+}
+
+static int read_small(struct reading *reading, struct buf *out, struct err *err)
+{
+	size_t len = (size_t)reading->record.body_len;
+	char *space;
+
+	mbox_header_visible(str_n(reading->block.data, reading->block.len),
+			    out);
+	space = buf_space(out, len + 1);
+	if (space == NULL)
+		return err_set(err, ERR_LIMIT, "the mail is too long");
+	if (mbox_read_at(reading->box, reading->fd, space, len,
+			 body_at(&reading->record), err) < 0)
+		return -1;
+	buf_grew(out, len);
+	return 0;
+}
+
+int mbox_temp_file(const struct location *location, struct err *err)
+{
+	const char *dir = location->settings->mail_temp_dir;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char *path;
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd >= 0 ? fd : err_sys(err, "open(%s)", dir);
+	ctx = mem_ctx(NULL, "temp");
+	path = mem_printf(ctx, "%s/dovetail.%d.%016jx", dir, (int)getpid(),
+			  (uintmax_t)random_u64());
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		  0600);
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	unlink(path);
+	return fd;
+}
+
+/* A client may take its time to read a large mail, in which others may move it:
+ * they get a copy. */
+static int copy_large(struct reading *reading, int fd, uint64_t *size_out,
+		      struct err *err)
+{
+	CLEANUP(buf_free) struct buf buf = buf_init(BLOCK_MAX);
+	uint64_t left = reading->record.body_len, at = 0;
+	uint64_t from = body_at(&reading->record);
+
+	mbox_header_visible(str_n(reading->block.data, reading->block.len),
+			    &buf);
+	for (;;) {
+		size_t take = left < PIECE ? (size_t)left : PIECE;
+
+		if (mbox_write_at(reading->box, fd, buf.data, buf.len, at,
+				  err) < 0)
+			return -1;
+		at += buf.len;
+		if (left == 0)
+			break;
+		buf_reset(&buf);
+		if (mbox_read_at(reading->box, reading->fd,
+				 buf_space(&buf, take), take, from, err) < 0)
+			return -1;
+		buf_grew(&buf, take);
+		from += take;
+		left -= take;
+	}
+	*size_out = at;
+	return 0;
+}
+
+static int give_large(struct mbox_box *own, struct driver_mail_file *out,
+		      struct err *err)
+{
+	out->fd = fcntl(own->large_fd, F_DUPFD_CLOEXEC, 0);
+	if (out->fd < 0)
+		return err_sys(err, "dup()");
+	out->offset = 0;
+	out->len = own->large_size;
+	return 0;
+}
+
+static int read_large(struct reading *reading, struct mbox_box *own,
+		      struct driver_mail_file *out, struct err *err)
+{
+	CLEANUP(fd_close)
+	int fd = mbox_temp_file(reading->box->location, err);
+
+	if (fd < 0 || copy_large(reading, fd, &own->large_size, err) < 0)
+		return -1;
+	fd_close(&own->large_fd);
+	own->large_fd = fd;
+	fd = -1;
+	own->large_uid = reading->uid;
+	own->large_box = reading->box->id;
+	return give_large(own, out, err);
+}
+
+static int read_mail(struct reading *reading, struct mbox_box *own,
+		     struct driver_mail_file *out, struct err *err)
+{
+	uint64_t len = reading->block.len + reading->record.body_len;
+
+	if (out->text == NULL || len >= out->text->max)
+		return read_large(reading, own, out, err);
+	out->fd = -1;
+	return read_small(reading, out->text, err);
+}
+
+int mbox_open_mail(struct driver_box *box, struct index_record *record,
+		   struct driver_mail_file *out, struct err *err)
+{
+	CLEANUP(mbox_unlock) struct mbox_lock lock = {.fd = -1};
+	struct reading reading = {.box = box, .uid = record->uid};
+	struct mbox_box *own;
+	struct stat st;
+	int ret;
+
+	if (!mbox_record_get(record->driver, &reading.record))
+		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
+			       box->path, record->uid);
+	own = mbox_box_get(box);
+	if (own->large_fd >= 0 && own->large_uid == record->uid &&
+	    own->large_box == box->id)
+		return give_large(own, out, err);
+	if (mbox_file(box, &own, &st, err) < 0 ||
+	    mbox_lock(box, own->fd, MBOX_READ, &lock, err) < 0)
+		return -1;
+	reading.fd = own->fd;
+	reading.block = buf_init(BLOCK_MAX);
+	ret = find(&reading, err);
+	if (ret == 0)
+		ret = read_mail(&reading, own, out, err);
+	buf_free(&reading.block);
+	return ret;
+}
+
+/* All that can be known was known when it was found. */
+int mbox_look(struct driver_box *box, struct index_record *record,
+	      struct err *err)
+{
+	(void)box;
+	(void)err;
+	if (record->received == INDEX_TIME_UNKNOWN)
+		record->received = 0;
+	if (record->saved == INDEX_TIME_UNKNOWN)
+		record->saved = 0;
+	return 0;
+}
+
+char *mbox_guid(const void *ctx, const struct index_record *record)
+{
+	CLEANUP(buf_free) struct buf hex = buf_init(64);
+	struct mbox_record data;
+
+	if (!mbox_record_get(record->driver, &data))
+		return mem_strdup(ctx, "");
+	for (size_t i = 0; i < sizeof(data.md5); i++)
+		buf_printf(&hex, "%02x", data.md5[i]);
+	return buf_steal(ctx, &hex);
+}

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * storage/mbox/rewrite.c - flags, UIDs and keywords into the file, expunged
+ * mails out of it.
+ *
+ * A header that keeps its length is changed in place, by the octets that
+ * differ. From the first one that does not, or from the first gap, the rest of
+ * the file is written anew, through the journal.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "storage/mbox/mbox.h"
+#include "storage/user.h"
+
+enum { BLOCK_MAX = 1 << 30 };
+
+struct moved {
+	uint32_t uid;
+	struct mbox_record record;
+};
+
+struct rewrite {
+	struct mbox_sync *sync;
+	struct mbox_journal *journal; /* NULL: in place so far */
+	bool base;                    /* X-IMAPbase must be written anew */
+	uint32_t last_uid;
+	uint64_t end; /* of the mails so far, in the old file */
+	uint64_t base_at;
+	struct moved *moved;
+	size_t count, cap;
+};
+
+static unsigned named(const struct mbox_sync *sync)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < sync->name_count; i++)
+		count += sync->names[i] != NULL && sync->names[i][0] != '\0';
+	return count;
+}
+
+static void note(struct rewrite *rewrite, uint32_t uid,
+		 const struct mbox_record *record)
+{
+	if (rewrite->count == rewrite->cap) {
+		rewrite->cap = rewrite->cap == 0 ? 16 : rewrite->cap * 2;
+		rewrite->moved = mem_resize(rewrite->sync->ctx, rewrite->moved,
+					    struct moved, rewrite->cap);
+	}
+	rewrite->moved[rewrite->count++] = (struct moved){uid, *record};
+}
+
+static int put_moved(struct rewrite *rewrite, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+
+	for (size_t i = 0; i < rewrite->count; i++) {
+		CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "moved");
+		struct index_record record;
+
+		if (index_record_get(sync->txn, sync->row->id,
+				     rewrite->moved[i].uid, &record, err) < 0)
+			return -1;
+		record.driver =
+			mbox_record_make(ctx, &rewrite->moved[i].record);
+		if (index_record_put(sync->txn, sync->row, &record, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* headers */
+
+static struct mbox_fields fields_of(const struct rewrite *rewrite,
+				    const struct index_record *record)
+{
+	const struct mbox_sync *sync = rewrite->sync;
+
+	return (struct mbox_fields){
+		.uid_validity = sync->row->uid_validity,
+		.last_uid = rewrite->last_uid,
+		.names = sync->names,
+		.name_count = sync->name_count,
+		.uid = record == NULL ? 0 : record->uid,
+		.flags = record == NULL ? 0 : record->flags,
+		.old = record != NULL &&
+		       record->uid < sync->row->first_recent_uid,
+		.keywords = record == NULL ? NULL : &record->keywords,
+		.content_length = UINT64_MAX,
+	};
+}
+
+/* Where the ten digits of the last UID are in what mbox_header_compose() made.
+ */
+static void note_base(struct rewrite *rewrite, struct str block, uint64_t at)
+{
+	ptrdiff_t field = str_find(block, STR("X-IMAPbase: "));
+	struct str rest;
+	ptrdiff_t blank;
+
+	if (field < 0)
+		field = str_find(block, STR("X-IMAP: "));
+	if (field < 0)
+		return;
+	rest = str_from(block, (size_t)field);
+	blank = str_find_char(rest, ' ');
+	rest = str_from(rest, (size_t)blank + 1);
+	blank = str_find_char(rest, ' ');
+	rewrite->base_at =
+		at + (uint64_t)(rest.data - block.data) + (uint64_t)blank + 1;
+}
+
+static int read_block(struct rewrite *rewrite, const struct mbox_record *record,
+		      struct buf *out, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	char *space = buf_space(out, record->header_len + 1);
+
+	if (space == NULL)
+		return err_set(err, ERR_LIMIT, "header is too long");
+	if (mbox_read_at(sync->box, sync->fd, space, record->header_len,
+			 record->offset + record->from_len, err) < 0)
+		return -1;
+	buf_grew(out, record->header_len);
+	return 0;
+}
+
+/* in place */
+
+static int write_difference(struct rewrite *rewrite, struct str old,
+			    struct str new, uint64_t at, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	size_t from = 0, to = old.len;
+
+	while (from < to && old.data[from] == new.data[from])
+		from++;
+	while (to > from && old.data[to - 1] == new.data[to - 1])
+		to--;
+	if (from == to)
+		return 0;
+	return mbox_write_at(sync->box, sync->fd, new.data + from, to - from,
+			     at + from, err);
+}
+
+/* anew */
+
+static int add_mail(struct rewrite *rewrite, uint32_t uid,
+		    struct mbox_record *record, const struct buf *block,
+		    struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	struct mbox_journal *journal = rewrite->journal;
+	uint64_t body = record->offset + record->from_len + record->header_len;
+	struct mbox_record now = *record;
+
+	now.offset = journal->start + journal->len;
+	if (mbox_journal_copy(journal, sync->fd, record->offset,
+			      record->from_len, err) < 0)
+		return -1;
+	if (block != NULL) {
+		now.header_len = (uint32_t)block->len;
+		now.dirty = false;
+		if (mbox_journal_add(journal, block->data, block->len, err) < 0)
+			return -1;
+	} else {
+		body -= record->header_len;
+	}
+	if (mbox_journal_copy(journal, sync->fd, body,
+			      mbox_record_end(record) - body, err) < 0)
+		return -1;
+	/* Else the next "From " would not begin a line. */
+	if (record->end_len == 0) {
+		now.end_len = 1;
+		if (mbox_journal_add(journal, "\n", 1, err) < 0)
+			return -1;
+	}
+	note(rewrite, uid, &now);
+	return 0;
+}
+
+static int write_mail(struct rewrite *rewrite,
+		      const struct index_record *record,
+		      struct mbox_record *data, bool first, struct err *err)
+{
+	CLEANUP(buf_free) struct buf old = buf_init(BLOCK_MAX);
+	CLEANUP(buf_free) struct buf new = buf_init(BLOCK_MAX);
+	struct mbox_fields fields = fields_of(rewrite, record);
+	uint64_t at = data->offset + data->from_len;
+
+	fields.base = first && rewrite->sync->state.first == 0;
+	if (read_block(rewrite, data, &old, err) < 0)
+		return -1;
+	mbox_header_compose(str_n(old.data, old.len), &fields, &new);
+	if (new.overflow)
+		return err_set(err, ERR_LIMIT, "header is too long");
+	if (rewrite->journal == NULL && new.len != old.len &&
+	    mbox_journal_begin(rewrite->sync->ctx, rewrite->sync->box,
+			       data->offset, &rewrite->journal, err) < 0)
+		return -1;
+	if (fields.base)
+		note_base(rewrite, str_n(new.data, new.len),
+			  rewrite->journal == NULL
+				  ? at
+				  : rewrite->journal->start +
+					    rewrite->journal->len +
+					    data->from_len);
+	if (rewrite->journal != NULL)
+		return add_mail(rewrite, record->uid, data, &new, err);
+	if (data->dirty) {
+		data->dirty = false;
+		note(rewrite, record->uid, data);
+	}
+	return write_difference(rewrite, str_n(old.data, old.len),
+				str_n(new.data, new.len), at, err);
+}
+
+/* the walk */
+
+static bool wants_change(const struct rewrite *rewrite,
+			 const struct index_record *record,
+			 const struct mbox_record *data, bool first)
+{
+	const struct mbox_sync *sync = rewrite->sync;
+
+	if (data->dirty || (record->uid >= sync->state.old_below &&
+			    record->uid < sync->row->first_recent_uid))
+		return true;
+	/* The first one has X-IMAPbase, and so has one that becomes it. */
+	return first && sync->state.first == 0 &&
+	       (rewrite->base || data->offset != 0);
+}
+
+static int visit(struct rewrite *rewrite, const struct index_record *record,
+		 bool first, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	struct mbox_record data;
+
+	if (!mbox_record_get(record->driver, &data) ||
+	    data.offset < rewrite->end || mbox_record_end(&data) > sync->size)
+		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
+			       sync->box->path, record->uid);
+	if (data.offset != rewrite->end && rewrite->journal == NULL &&
+	    mbox_journal_begin(sync->ctx, sync->box, rewrite->end,
+			       &rewrite->journal, err) < 0)
+		return -1;
+	rewrite->end = mbox_record_end(&data);
+	if (wants_change(rewrite, record, &data, first))
+		return write_mail(rewrite, record, &data, first, err);
+	if (rewrite->journal == NULL)
+		return 0;
+	return add_mail(rewrite, record->uid, &data, NULL, err);
+}
+
+/* Where to begin when there are no gaps: all before is as it should be. */
+static uint32_t first_change(const struct rewrite *rewrite)
+{
+	const struct mbox_state *state = &rewrite->sync->state;
+
+	if (rewrite->journal != NULL || state->gaps ||
+	    state->messages != rewrite->sync->row->counts.messages ||
+	    (rewrite->base && state->first == 0))
+		return 1;
+	return state->dirty_first < state->old_below ? state->dirty_first
+						     : state->old_below;
+}
+
+static bool nothing_more(const struct rewrite *rewrite, uint32_t uid)
+{
+	const struct mbox_sync *sync = rewrite->sync;
+	const struct mbox_state *state = &sync->state;
+
+	return rewrite->journal == NULL && !state->gaps &&
+	       state->messages == sync->row->counts.messages &&
+	       uid >= sync->row->first_recent_uid &&
+	       (state->dirty_first > state->dirty_last ||
+		uid > state->dirty_last);
+}
+
+static int walk(struct rewrite *rewrite, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	uint32_t from = first_change(rewrite), uid = from;
+	struct index_record record;
+	struct mbox_record data;
+	bool first = from <= 1;
+
+	while (index_record_next(sync->txn, sync->row->id, uid, &record)) {
+		if (uid == from && from > 1 &&
+		    mbox_record_get(record.driver, &data))
+			rewrite->end = data.offset;
+		/* It may be the first one all the same. */
+		if (rewrite->end == 0)
+			first = true;
+		if (visit(rewrite, &record, first, err) < 0)
+			return -1;
+		first = false;
+		if (record.uid == UINT32_MAX)
+			break;
+		uid = record.uid + 1;
+		if (nothing_more(rewrite, uid))
+			break;
+	}
+	return index_check(sync->txn, err);
+}
+
+/* ends */
+
+static int cut_rest(struct rewrite *rewrite, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+
+	/* Only when all were visited is it known that nothing follows. */
+	if ((!sync->state.gaps &&
+	     sync->state.messages == sync->row->counts.messages) ||
+	    rewrite->end >= sync->size)
+		return 0;
+	if (ftruncate(sync->fd, (off_t)rewrite->end) < 0)
+		return err_sys(err, "ftruncate(%s)", sync->box->path);
+	return mbox_fsync(sync->box, sync->fd, err);
+}
+
+/* X-IMAPbase when only the last UID in it changed. */
+static int patch_last_uid(struct rewrite *rewrite, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	CLEANUP(buf_free) struct buf digits = buf_init(16);
+
+	if (rewrite->base_at != 0 || sync->state.base_at == 0 ||
+	    sync->state.base_uid == rewrite->last_uid)
+		return 0;
+	buf_printf(&digits, "%010u", rewrite->last_uid);
+	return mbox_write_at(sync->box, sync->fd, digits.data, digits.len,
+			     sync->state.base_at, err);
+}
+
+/* The mail that keeps UIDs when there is none, and keywords from now on. */
+static int write_pseudo(struct rewrite *rewrite, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	CLEANUP(buf_free) struct buf text = buf_init(BLOCK_MAX);
+	struct mbox_fields fields = fields_of(rewrite, NULL);
+
+	mbox_pseudo_write(&fields, time(NULL), &text);
+	if (mbox_journal_begin(sync->ctx, sync->box, 0, &rewrite->journal,
+			       err) < 0 ||
+	    mbox_journal_add(rewrite->journal, text.data, text.len, err) < 0)
+		return -1;
+	note_base(rewrite, str_n(text.data, text.len), 0);
+	sync->state.first = text.len;
+	return 0;
+}
+
+/* A pseudo mail whose names are too few is made anew, the mails go on behind
+ * it. */
+static int renew_pseudo(struct rewrite *rewrite, struct err *err)
+{
+	rewrite->end = rewrite->sync->state.first;
+	return write_pseudo(rewrite, err);
+}
+
+static int write_all(struct rewrite *rewrite, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	const struct mbox_state *state = &sync->state;
+	bool empty = sync->row->counts.messages == 0;
+
+	rewrite->end = state->first;
+	if (state->first > 0 && rewrite->base) {
+		if (renew_pseudo(rewrite, err) < 0)
+			return -1;
+	} else if (empty && state->first == 0 && sync->size > 0) {
+		return write_pseudo(rewrite, err);
+	}
+	return walk(rewrite, err);
+}
+
+static int finish(struct rewrite *rewrite, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+	struct mbox_state *state = &sync->state;
+
+	/* UIDs are taken before any mail has them. */
+	if (patch_last_uid(rewrite, err) < 0 ||
+	    (rewrite->journal != NULL
+		     ? mbox_journal_commit(rewrite->journal, sync->fd, err)
+		     : cut_rest(rewrite, err)) < 0 ||
+	    put_moved(rewrite, err) < 0)
+		return -1;
+	if (rewrite->base_at != 0) {
+		state->base_at = rewrite->base_at;
+		state->base_names = named(sync);
+	}
+	if (state->base_at != 0)
+		state->base_uid = rewrite->last_uid;
+	state->messages = sync->row->counts.messages;
+	state->gaps = false;
+	state->dirty_first = UINT32_MAX;
+	state->dirty_last = 0;
+	if (state->old_below < sync->row->first_recent_uid)
+		state->old_below = sync->row->first_recent_uid;
+	return mbox_state_take_file(state, sync->fd, true, err);
+}
+
+/* Others may have moved mails that were not looked at since, within a file that
+ * only seems to have grown. */
+static bool needs_full(const struct mbox_sync *sync)
+{
+	const struct mbox_state *state = &sync->state;
+
+	return state->tail_only &&
+	       (state->gaps || state->base_at == 0 ||
+		state->messages != sync->row->counts.messages ||
+		state->base_names != named(sync) ||
+		state->dirty_first < state->tail_uid ||
+		state->old_below < state->tail_uid);
+}
+
+int mbox_write(struct mbox_sync *sync, struct err *err)
+{
+	const struct mbox_state *state = &sync->state;
+	struct rewrite rewrite = {.sync = sync};
+	int ret;
+
+	mem_free(sync->names);
+	if (index_keywords_get(sync->txn, sync->ctx, sync->row->id,
+			       &sync->names, &sync->name_count, err) < 0 ||
+	    (needs_full(sync) && mbox_apply(sync, true, err) < 0))
+		return -1;
+	rewrite.last_uid = sync->row->uid_next - 1;
+	rewrite.base = state->base_at == 0 || state->base_names != named(sync);
+	ret = write_all(&rewrite, err);
+	if (ret == 0)
+		ret = finish(&rewrite, err);
+	mem_free(rewrite.journal);
+	return ret;
+}
+
+/* the rest of a save that was killed */
+
+static int find_next(struct mbox_sync *sync, uint64_t from, uint64_t *out,
+		     struct err *err)
+{
+	CLEANUP(buf_free) struct buf buf = buf_init(65536 + 1);
+	char *space = buf_space(&buf, 65536);
+
+	for (uint64_t at = from; at < sync->size;) {
+		size_t len = sync->size - at < 65536 ? (size_t)(sync->size - at)
+						     : 65536;
+		const char *hit;
+		int ret;
+
+		if (mbox_read_at(sync->box, sync->fd, space, len, at, err) < 0)
+			return -1;
+		hit = memmem(space, len, "\nFrom ", 6);
+		if (hit == NULL) {
+			if (len < 65536)
+				break;
+			at += len - 5;
+			continue;
+		}
+		at += (uint64_t)(hit + 1 - space);
+		ret = mbox_mail_starts(sync->box, sync->fd, at, sync->size,
+				       err);
+		if (ret < 0)
+			return -1;
+		*out = at;
+		if (ret > 0)
+			return 1;
+	}
+	return 0;
+}
+
+int mbox_cut_torn(struct mbox_sync *sync, struct err *err)
+{
+	uint64_t next = 0;
+	int ret = find_next(sync, sync->state.size, &next, err);
+
+	if (ret < 0)
+		return -1;
+	if (ret > 0) {
+		sync->state.gaps = true;
+		sync->state.size = next;
+		return 0;
+	}
+	if (ftruncate(sync->fd, (off_t)sync->state.size) < 0)
+		return err_sys(err, "ftruncate(%s)", sync->box->path);
+	sync->size = sync->state.size;
+	return 0;
+}

@@ -22,7 +22,9 @@ class Demo:
     def __init__(self, state, *args):
         self.proc = subprocess.Popen(
             [SCRIPT, "--prefix", PREFIX, "--state", state, *args], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            # Whoever runs the tests in the background ignores it, and no shell can trap it then.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.text = self.read_until("Ctrl-C stops it.")
 
     def read_until(self, words):

@@ -66,7 +66,7 @@ static enum cmd_result finish(struct append *append)
 	struct err err;
 
 	cmd->session->appending = false;
-	if (cmd->session->closing)
+	if (cmd->session->base.closing)
 		return CMD_DONE;
 	if (append->fault == FAULT_NONE &&
 	    save_commit(&append->save, &uid_validity, &uids, &err) < 0)

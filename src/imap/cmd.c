@@ -5,7 +5,6 @@
 #include "imap/cmd.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -75,7 +74,7 @@ static void cmd_end(struct cmd *cmd)
 	snprintf(session->last_command, sizeof(session->last_command), "%s%s",
 		 cmd->uid ? "UID " : "", cmd->command->name);
 	session->last_command_end = clock_monotonic_us();
-	session_title(session, "");
+	mail_session_title(&session->base, "");
 	session->cmd = NULL;
 	session->appending = false;
 	mem_free(cmd);
@@ -130,7 +129,7 @@ void cmd_start(struct session *session, const struct imap_command *parsed)
 		   session->box == NULL) {
 		result = cmd_reply(cmd, "BAD No mailbox selected");
 	} else {
-		session_title(session, command->name);
+		mail_session_title(&session->base, command->name);
 		result = command->run(cmd);
 	}
 	after_run(cmd, result);
@@ -248,21 +247,6 @@ enum cmd_result cmd_bad(struct cmd *cmd, const char *fmt, ...)
 	return CMD_DONE;
 }
 
-static void add_internal_error(const struct err *err, struct buf *out)
-{
-	char when[32];
-	time_t now = time(NULL);
-	struct tm tm;
-
-	log_error("%s", err->text);
-	localtime_r(&now, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
-	buf_printf(out,
-		   "[SERVERBUG] Internal error occurred. Refer to server log "
-		   "for more information. [%s]",
-		   when);
-}
-
 void error_text(const struct err *err, const char *mailbox, struct buf *out)
 {
 	switch (err->code) {
@@ -305,7 +289,8 @@ void error_text(const struct err *err, const char *mailbox, struct buf *out)
 	case ERR_CLOSED:
 		break;
 	}
-	add_internal_error(err, out);
+	buf_add(out, "[SERVERBUG] ");
+	internal_error_text(err, out);
 }
 
 enum cmd_result cmd_error(struct cmd *cmd, const struct err *err,

@@ -43,7 +43,7 @@ static void changed(void *ctx)
 	idle->look = true;
 	/* One that waits for output is woken when that is gone. */
 	if (idle->cmd->waits_for == CMD_INPUT)
-		session_wake(idle->cmd->session);
+		mail_session_wake(&idle->cmd->session->base);
 }
 
 /* A session that idles for hours should cost what it needs and no more: what
@@ -148,7 +148,7 @@ static enum cmd_result idle_more(struct cmd *cmd)
 		}
 		if (result != CMD_DONE)
 			return result;
-		if (cmd->session->closing)
+		if (cmd->session->base.closing)
 			return CMD_DONE;
 	}
 	line_flush(cmd->session);

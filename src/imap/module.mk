@@ -23,7 +23,7 @@ libimap_a_SOURCES = \
 	src/imap/thread.c
 pkglibexec_PROGRAMS += imap
 imap_SOURCES = src/imap/main.c
-imap_LDADD = libimap.a $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
+imap_LDADD = libimap.a $(LIB_SESSION)
 libsettings_a_SOURCES += src/imap/settings.c src/imap/settings.h
 
 if HAVE_CMOCKA
@@ -32,16 +32,16 @@ check_PROGRAMS += tests/unit/imap/test_session \
 	tests/unit/imap/test_transcripts
 tests_unit_imap_test_session_SOURCES = tests/unit/imap/test_session.c \
 	tests/unit/imap/harness.c tests/unit/imap/harness.h
-tests_unit_imap_test_session_LDADD = libimap.a $(LIB_SETTINGS) \
-	$(LIB_STORAGE) $(LIB_SERVICE) $(CMOCKA_LIBS)
+tests_unit_imap_test_session_LDADD = libimap.a $(LIB_SESSION) \
+	$(CMOCKA_LIBS)
 tests_unit_imap_test_settings_SOURCES = tests/unit/imap/test_settings.c \
 	tests/unit/imap/harness.c tests/unit/imap/harness.h
-tests_unit_imap_test_settings_LDADD = libimap.a $(LIB_SETTINGS) \
-	$(LIB_STORAGE) $(LIB_SERVICE) $(CMOCKA_LIBS)
+tests_unit_imap_test_settings_LDADD = libimap.a $(LIB_SESSION) \
+	$(CMOCKA_LIBS)
 tests_unit_imap_test_transcripts_SOURCES = \
 	tests/unit/imap/test_transcripts.c \
 	tests/unit/imap/harness.c tests/unit/imap/harness.h
-tests_unit_imap_test_transcripts_LDADD = libimap.a $(LIB_SETTINGS) \
-	$(LIB_STORAGE) $(LIB_SERVICE) $(CMOCKA_LIBS)
+tests_unit_imap_test_transcripts_LDADD = libimap.a $(LIB_SESSION) \
+	$(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/proto/imap

@@ -1,44 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * imap/session.c - from the hand-over by login to the line in the log.
+ * imap/session.c - what imap has behind session/mail_session.h: settings, the
+ * parser, one command after the other.
  */
 #include "imap/session.h"
-
-#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "config/config.h"
 #include "config/vars.h"
 #include "imap/cmd.h"
 #include "net/conn.h"
-#include "net/loop.h"
 #include "service/service.h"
 #include "storage/storage.h"
 
 enum {
 	MAX_INPUT = 64 * 1024, /* read at once; literals are streamed */
 	KEEP_LINE = 4096,      /* what an idle session may hold on to */
-	SETTLE_MS = 1000,      /* after a command */
-	INACTIVITY_MS = 30 * 60 * 1000,
-	/* A client that takes no output for so long is gone. */
-	OUTPUT_WAIT_MS = 5 * 60 * 1000,
-	CLOSE_WAIT_MS = 60 * 1000,
 };
 
-/* All sessions of this process, and what they share. */
-static struct {
-	struct session *first;
-	struct session *current; /* whose prefix the log has */
-	TALLOC_CTX *ctx;         /* of settings and capability */
-	struct imap_settings settings;
-	char *capability;
-	bool per_session; /* settings depend on the connection */
-	bool titles;
-	char *stopping; /* why; NULL: it is not */
-} all;
+static char *shared_capability;
 
 static const char default_capability[] =
 	"IMAP4rev1 SASL-IR ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES "
@@ -64,8 +46,8 @@ static char *make_capability(const void *ctx, const struct imap_settings *set)
 
 const char *session_capability(const struct session *session)
 {
-	if (session->set == &all.settings)
-		return all.capability;
+	if (!session->base.own_set)
+		return shared_capability;
 	return make_capability(session, session->set);
 }
 
@@ -91,70 +73,6 @@ static unsigned parse_workarounds(const char *text)
 	return flags;
 }
 
-int imap_sessions_init(struct service_env *env, struct err *err)
-{
-	const struct config *config = service_config(env);
-	const struct config_filter filter = {.protocol = "imap"};
-	const char *titles = config_value(config, &filter, "verbose_proctitle");
-
-	mem_free(all.ctx);
-	all.ctx = mem_ctx(NULL, "imap settings");
-	if (config_read(all.ctx, config, &filter, imap_settings, &all.settings,
-			err) < 0)
-		return -1;
-	all.capability = make_capability(all.ctx, &all.settings);
-	all.per_session = config_has_filters(config);
-	all.titles = titles != NULL && str_is(str_of(titles), "yes");
-	return 0;
-}
-
-static int read_settings(struct session *session,
-			 const struct service_session *login, struct err *err)
-{
-	const struct config_filter filter = {
-		.protocol = "imap",
-		.local = login->local,
-		.remote = login->remote,
-	};
-	struct imap_settings *set;
-
-	session->set = &all.settings;
-	if (all.per_session) {
-		set = mem_new(session, struct imap_settings);
-		if (config_read(session, service_config(session->env), &filter,
-				imap_settings, set, err) < 0)
-			return -1;
-		session->set = set;
-	}
-	session->workarounds =
-		parse_workarounds(session->set->imap_client_workarounds);
-	return 0;
-}
-
-/* whose turn it is */
-
-static void enter(struct session *session)
-{
-	if (all.current == session)
-		return;
-	all.current = session;
-	log_prefix_set(session->log_prefix);
-	log_debug_set(session->user != NULL &&
-		      user_settings(session->user)->mail_debug);
-}
-
-void session_title(struct session *session, const char *state)
-{
-	if (!all.titles)
-		return;
-	if (all.first->next != NULL)
-		service_title(session->env, "[multiple connections]");
-	else
-		service_title(session->env, "[%s %s%s%s]",
-			      user_name(session->user), session->remote,
-			      state[0] == '\0' ? "" : " ", state);
-}
-
 /* the end */
 
 static char *number_text(const void *ctx, uint64_t number)
@@ -162,18 +80,12 @@ static char *number_text(const void *ctx, uint64_t number)
 	return mem_printf(ctx, "%llu", (unsigned long long)number);
 }
 
-/* Dovecot's words, which logwatch and others read. */
-static void log_end(struct session *session, uint64_t autoexpunged)
+static void log_end(struct mail_session *base, uint64_t autoexpunged)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "log");
+	struct session *session = (struct session *)base;
 	const struct session_stats *stats = &session->stats;
-	const struct var *user = vars_user(ctx, user_name(session->user));
 	const struct var vars[] = {
-		{'i', "input", number_text(ctx, conn_bytes_in(session->conn))},
-		{'o', "output",
-		 number_text(ctx, conn_bytes_out(session->conn))},
-		{0, "session", session->login->session_id},
-		{0, "rip", session->remote},
 		{0, "fetch_hdr_count", number_text(ctx, stats->hdr_count)},
 		{0, "fetch_hdr_bytes", number_text(ctx, stats->hdr_bytes)},
 		{0, "fetch_body_count", number_text(ctx, stats->body_count)},
@@ -183,25 +95,17 @@ static void log_end(struct session *session, uint64_t autoexpunged)
 		{0, "trashed", number_text(ctx, stats->trashed)},
 		{0, "appended", number_text(ctx, stats->appended)},
 		{0, "autoexpunged", number_text(ctx, autoexpunged)},
-		user[0],
-		user[1],
-		user[2],
 		{0},
 	};
-	struct err err;
-	char *text;
 
-	if (vars_expand(ctx, session->set->imap_logout_format, vars, &text,
-			&err) < 0) {
-		log_error("imap_logout_format: %s", err.text);
-		text = mem_strdup(ctx, "");
-	}
-	log_info("Disconnected: %s %s", session->end_reason, text);
+	mail_session_log_end(base, "imap_logout_format",
+			     session->set->imap_logout_format, vars);
 }
 
 /* How the session stood when the client went away. */
-static const char *describe(struct session *session)
+static const char *describe(struct mail_session *base)
 {
+	struct session *session = (struct session *)base;
 	uint64_t ago;
 
 	if (session->cmd != NULL)
@@ -215,42 +119,30 @@ static const char *describe(struct session *session)
 			  (unsigned)(ago % 1000));
 }
 
-static void session_free(struct session *session)
+static void close_session(struct mail_session *base)
 {
-	struct service_env *env = session->env;
-	const struct service_session *login = session->login;
+	struct session *session = (struct session *)base;
 
-	enter(session);
 	mem_free(session->cmd);
 	session->cmd = NULL;
 	session_deselect(session);
-	if (session->user != NULL)
-		log_end(session, user_autoexpunge(session->user));
-	timer_free(&session->turn);
-	conn_free(&session->conn);
 	buf_free(&session->line);
-	if (session->prev != NULL)
-		session->prev->next = session->next;
-	else
-		all.first = session->next;
-	if (session->next != NULL)
-		session->next->prev = session->prev;
-	mem_free(session);
-	all.current = NULL;
-	log_prefix_set(NULL);
-	service_session_end_of(env, login);
+}
+
+static void say_bye(struct mail_session *base, const char *text)
+{
+	struct session *session = (struct session *)base;
+
+	if (session->user != NULL) /* else there never was a line */
+		line_flush(session);
+	conn_write_str(base->conn, STR("* BYE "));
+	conn_write_str(base->conn, str_of(text));
+	conn_write_str(base->conn, STR("\r\n"));
 }
 
 void session_bye(struct session *session, const char *text, const char *reason)
 {
-	if (session->closing)
-		return;
-	session->end_reason = mem_strdup(session, reason);
-	line_flush(session);
-	conn_write_str(session->conn, STR("* BYE "));
-	conn_write_str(session->conn, str_of(text));
-	conn_write_str(session->conn, STR("\r\n"));
-	session->closing = true;
+	mail_session_bye(&session->base, text, reason);
 }
 
 void session_deselect(struct session *session)
@@ -309,11 +201,6 @@ static bool next_command(struct session *session)
 	return true;
 }
 
-static struct duration duration_ms(uint64_t ms)
-{
-	return (struct duration){.ms = ms};
-}
-
 /* What an idle session does without. */
 static void rest(struct session *session)
 {
@@ -325,145 +212,39 @@ static void rest(struct session *session)
 	}
 }
 
-static void set_timeout(struct session *session, uint64_t ms)
+static enum session_wait run(struct mail_session *base)
 {
-	if (session->timeout_ms == ms)
-		return;
-	session->timeout_ms = ms;
-	conn_set_timeout(session->conn, duration_ms(ms));
-}
+	struct session *session = (struct session *)base;
 
-static void turn_come(void *ctx)
-{
-	session_wake(ctx);
-}
-
-/* After all that could be done: say what it waits for. */
-static void wait_for_more(struct session *session)
-{
-	enum cmd_result wait =
-		session->cmd == NULL ? CMD_INPUT : session->cmd->waits_for;
-
-	set_timeout(session, wait == CMD_OUTPUT ? OUTPUT_WAIT_MS
-			     : session->idling  ? 0
-						: INACTIVITY_MS);
-	switch (wait) {
-	case CMD_DONE:
-	case CMD_INPUT:
-		conn_resume(session->conn);
-		break;
-	case CMD_OUTPUT:
-		conn_pause(session->conn);
-		break;
-	case CMD_TURN:
-		conn_pause(session->conn);
-		if (session->turn == NULL)
-			session->turn =
-				timer_new(service_loop(session->env),
-					  duration_ms(0), turn_come, session);
-		else
-			timer_reset(session->turn, duration_ms(0));
-		break;
-	}
-}
-
-/* Do what can be done now. `session` may be gone afterwards. */
-static void session_run(struct session *session)
-{
-	if (session->running)
-		return;
-	session->running = true;
 	if (session->cmd != NULL)
 		cmd_continue(session);
-	while (!session->closing && session->cmd == NULL &&
+	while (!base->closing && session->cmd == NULL &&
 	       !conn_output_full(session->conn) && next_command(session))
 		;
-	session->running = false;
-	storage_settle_later(service_loop(session->env));
-	if (all.stopping != NULL && session->cmd == NULL)
-		session_bye(session, all.stopping, all.stopping);
 	line_flush(session);
 	rest(session);
-	if (session->closing) {
-		conn_close_later(session->conn);
-		return;
+	base->patient = session->idling;
+	if (session->cmd == NULL)
+		return conn_output_full(session->conn) ? SESSION_OUTPUT
+						       : SESSION_INPUT;
+	switch (session->cmd->waits_for) {
+	case CMD_OUTPUT:
+		return SESSION_OUTPUT;
+	case CMD_TURN:
+		return SESSION_TURN;
+	case CMD_DONE:
+	case CMD_INPUT:
+		break;
 	}
-	if (session->cmd == NULL && conn_output_full(session->conn)) {
-		set_timeout(session, OUTPUT_WAIT_MS);
-		conn_pause(session->conn);
-	} else {
-		wait_for_more(session);
-	}
+	return SESSION_INPUT;
 }
 
-void session_wake(struct session *session)
+static bool busy(const struct mail_session *base)
 {
-	enter(session);
-	session_run(session);
+	const struct session *session = (const struct session *)base;
+
+	return session->cmd != NULL && session->cmd->waits_for != CMD_INPUT;
 }
-
-static void on_input(void *ctx)
-{
-	struct session *session = ctx;
-
-	enter(session);
-	if (!session->closing)
-		session_run(session);
-}
-
-static void on_drained(void *ctx)
-{
-	struct session *session = ctx;
-
-	enter(session);
-	if (session->closing) {
-		session_free(session);
-		return;
-	}
-	session_run(session);
-}
-
-static void on_closed(void *ctx, const char *why)
-{
-	struct session *session = ctx;
-
-	enter(session);
-	if (!session->closing)
-		session->end_reason = mem_printf(
-			session, "Connection closed%s%s (%s)",
-			why[0] == '\0' ? "" : ": ", why, describe(session));
-	session_free(session);
-}
-
-static void on_timeout(void *ctx)
-{
-	struct session *session = ctx;
-
-	enter(session);
-	if (session->closing) { /* it does not even take BYE */
-		session_free(session);
-		return;
-	}
-	if (session->timeout_ms == OUTPUT_WAIT_MS)
-		session_bye(
-			session,
-			"Disconnected for inactivity in reading our output.",
-			"Disconnected for inactivity in reading our output");
-	else
-		session_bye(session, "Disconnected for inactivity.",
-			    mem_printf(session,
-				       "Inactivity - no input for %u secs",
-				       INACTIVITY_MS / 1000));
-	set_timeout(session, CLOSE_WAIT_MS);
-	conn_close_later(session->conn);
-}
-
-static const struct conn_events events = {
-	.input = on_input,
-	.drained = on_drained,
-	.closed = on_closed,
-	.timeout = on_timeout,
-};
 
 /* the beginning */
 
@@ -493,97 +274,60 @@ static void make_parser(struct session *session)
 	imap_parser_set_stream(session->parser, want_stream, session);
 }
 
-/* mail_log_prefix ends with ": " by its nature; so does what log adds. */
-static void set_log_prefix(struct session *session)
+static void begin(struct mail_session *base)
 {
-	struct str prefix = str_of(user_log_prefix(session->user));
+	struct session *session = (struct session *)base;
 
-	if (prefix.len > 2 && str_is(str_from(prefix, prefix.len - 2), ": "))
-		prefix.len -= 2;
-	session->log_prefix = str_dup(session, prefix);
+	session->env = base->env;
+	session->conn = base->conn;
+	session->user = base->user;
+	session->set = base->set;
+	session->workarounds =
+		parse_workarounds(session->set->imap_client_workarounds);
+	session->saved = range_set_init(session);
+	session->line = buf_init(SIZE_MAX);
+	make_parser(session);
+	conn_write_str(session->conn, base->login->tag);
+	conn_write_str(session->conn, STR(" OK [CAPABILITY "));
+	conn_write_str(session->conn, str_of(session_capability(session)));
+	conn_write_str(session->conn, STR("] Logged in\r\n"));
 }
 
-static int open_user(struct session *session,
-		     const struct service_session *login, struct err *err)
-{
-	const struct user_context context = {
-		.service = "imap",
-		.session_id = mem_strdup(session, login->session_id),
-		.local = login->local,
-		.remote = login->remote,
-	};
+static const struct session_protocol protocol = {
+	.name = "imap",
+	.settings = imap_settings,
+	.settings_size = sizeof(struct imap_settings),
+	.size = sizeof(struct session),
+	.max_input = MAX_INPUT,
+	.inactivity_ms = 30 * 60 * 1000,
+	.inactive = "Inactivity - no input for 1800 secs",
+	.internal = "[SERVERBUG]",
+	.begin = begin,
+	.run = run,
+	.busy = busy,
+	.bye = say_bye,
+	.describe = describe,
+	.close = close_session,
+	.log_end = log_end,
+};
 
-	if (read_settings(session, login, err) < 0)
+int imap_sessions_init(struct service_env *env, struct err *err)
+{
+	if (mail_sessions_init(&protocol, env, err) < 0)
 		return -1;
-	if (user_open(session, service_config(session->env), login->account,
-		      &context, &session->user, err) < 0)
-		return -1;
-	set_log_prefix(session);
+	mem_free(shared_capability);
+	shared_capability = make_capability(NULL, mail_sessions_settings());
 	return 0;
-}
-
-static void refuse(struct session *session, const struct err *err)
-{
-	CLEANUP(buf_free) struct buf text = buf_init(1024);
-	struct err internal;
-
-	/* The reason may name the configuration: it is for the log only. */
-	err_set(&internal, ERR_TEMPORARY, "User initialization failed: %s",
-		err->text);
-	error_text(&internal, NULL, &text);
-	session_bye(session, text.data, "");
-	conn_close_later(session->conn);
 }
 
 void imap_session_start(struct service_env *env,
 			const struct service_session *login)
 {
-	struct session *session = mem_new(NULL, struct session);
-	char ip[IP_TEXT_MAX];
-	struct err err;
-
-	session->env = env;
-	session->login = login;
-	session->remote = mem_strdup(session, ip_text(&login->remote, ip));
-	session->saved = range_set_init(session);
-	session->line = buf_init(SIZE_MAX);
-	session->conn = conn_new(session, service_loop(env), login->fd,
-				 MAX_INPUT, &events, session);
-	session->next = all.first;
-	if (all.first != NULL)
-		all.first->prev = session;
-	all.first = session;
-	if (open_user(session, login, &err) < 0) {
-		enter(session);
-		refuse(session, &err);
-		return;
-	}
-	enter(session);
-	make_parser(session);
-	session_title(session, "");
-	conn_write_str(session->conn, login->tag);
-	conn_write_str(session->conn, STR(" OK [CAPABILITY "));
-	conn_write_str(session->conn, str_of(session_capability(session)));
-	conn_write_str(session->conn, STR("] Logged in\r\n"));
-	if (login->input.len > 0)
-		conn_add_input(session->conn, login->input);
-	session_run(session);
+	mail_session_start(&protocol, env, login);
 }
 
 void imap_sessions_stop(struct service_env *env, const char *reason)
 {
-	struct session *session, *next;
-
 	(void)env;
-	all.stopping = mem_strdup(all.ctx, reason);
-	for (session = all.first; session != NULL; session = next) {
-		next = session->next;
-		enter(session);
-		/* A command that runs goes to its end first. */
-		if (session->cmd != NULL &&
-		    session->cmd->waits_for != CMD_INPUT)
-			continue;
-		session_bye(session, reason, reason);
-		conn_close_later(session->conn);
-	}
+	mail_sessions_stop(reason);
 }

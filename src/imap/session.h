@@ -18,6 +18,7 @@
 #include "base/range.h"
 #include "imap/settings.h"
 #include "proto/imap.h"
+#include "session/mail_session.h"
 
 struct cmd;
 struct command;
@@ -28,7 +29,6 @@ struct mailbox;
 struct service_env;
 struct service_session;
 struct session;
-struct timer;
 struct user;
 
 enum {
@@ -45,15 +45,14 @@ struct session_stats {
 };
 
 struct session {
+	struct mail_session base;
+	/* Those of `base`. */
 	struct service_env *env;
-	const struct service_session *login; /* service_session_end_of() */
 	struct conn *conn;
-	struct imap_parser *parser;
 	struct user *user;
 	const struct imap_settings *set;
+	struct imap_parser *parser;
 	unsigned workarounds;
-	const char *log_prefix;
-	const char *remote; /* for the process title */
 
 	struct mailbox *box;    /* NULL: none selected */
 	unsigned keywords_told; /* of its keywords, in FLAGS */
@@ -63,20 +62,14 @@ struct session {
 	uint64_t modseq_told;    /* the highest, of its mails */
 	struct range_set saved;  /* UIDs of $ (RFC 5182) */
 
-	struct cmd *cmd;    /* the one that runs */
-	struct timer *turn; /* for CMD_TURN */
+	struct cmd *cmd; /* the one that runs */
 	unsigned bad_commands;
-	bool running;           /* session_run() is on the stack */
-	bool closing;           /* nothing more is read */
-	bool appending;         /* literals are streamed */
-	bool idling;            /* it may wait for ever */
-	uint64_t timeout_ms;    /* of conn */
-	const char *end_reason; /* for the log */
+	bool appending; /* literals are streamed */
+	bool idling;    /* it may wait for ever */
 	char last_command[32];
 	uint64_t last_command_end; /* µs */
 	struct session_stats stats;
 	struct buf line; /* of answers, on their way to conn */
-	struct session *next, *prev;
 };
 
 /* service.start and service.stop. */
@@ -88,15 +81,11 @@ int imap_sessions_init(struct service_env *env, struct err *err);
 
 /* Write "* BYE text", and end when it is sent; `reason` is for the log. */
 void session_bye(struct session *session, const char *text, const char *reason);
-/* For drained, timers and notifications: go on with the command. */
-void session_wake(struct session *session);
 /* The command that is being parsed goes on behind its literal (APPEND). Eats
  * input. IMAP_PARSE_MORE: wait for more. */
 enum imap_parse session_parse(struct session *session);
 /* Close the selected mailbox, if there is one. */
 void session_deselect(struct session *session);
-/* In state `state` for ps, if verbose_proctitle. */
-void session_title(struct session *session, const char *state);
 /* The capabilities of a logged-in client. */
 const char *session_capability(const struct session *session);
 

@@ -18,6 +18,9 @@
 
 enum { LMTP_INPUT_MAX = 128 * 1024, LMTP_CHUNK_MAX = LMTP_INPUT_MAX + 16 };
 
+/* Servers that a mail may pass; Dovecot's. */
+enum { LMTP_PROXY_TTL = 6 };
+
 static const char *state_name(enum lmtp_state state)
 {
 	static const char *const names[] = {"READY", "MAIL FROM", "RCPT TO",
@@ -51,6 +54,7 @@ void lmtp_reset(struct lmtp_session *session)
 	mem_free(session->ctx);
 	session->ctx = mem_ctx(session, "transaction");
 	session->session_id = session->from = NULL;
+	session->body = NULL;
 	session->rcpts = session->last_rcpt = NULL;
 	session->rcpt_count = 0;
 	session->spool = NULL;
@@ -188,7 +192,7 @@ void lmtp_resume(struct lmtp_session *session)
 	input(session);
 }
 
-static void greet(struct lmtp_session *session)
+void lmtp_greet(struct lmtp_session *session)
 {
 	session->greeted = true;
 	lmtp_reply(session, "220 %s %s", session->process->hostname,
@@ -200,7 +204,7 @@ static void secured(void *ctx)
 	struct lmtp_session *session = ctx;
 
 	if (!session->greeted)
-		greet(session);
+		lmtp_greet(session);
 	input(session);
 }
 
@@ -230,6 +234,9 @@ void lmtp_session_new(struct lmtp_process *process,
 	session->process = process;
 	session->local = client->local;
 	session->remote = client->remote;
+	session->trusted =
+		ip_in_networks(&session->remote, process->trusted_networks);
+	session->proxied.ttl = LMTP_PROXY_TTL;
 	session->started_ms = clock_monotonic_ms();
 	session->chunk = buf_init(LMTP_CHUNK_MAX);
 	session->id = delivery_id(session);
@@ -245,5 +252,5 @@ void lmtp_session_new(struct lmtp_process *process,
 	if (client->listener->ssl && process->tls != NULL)
 		lmtp_start_tls(session);
 	else
-		greet(session);
+		lmtp_greet(session);
 }

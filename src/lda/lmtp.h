@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lda/lmtp.h - the LMTP server (RFC 2033): lmtp.c has a connection and its
- * input, lmtp_command.c the commands, lmtp_rcpt.c recipients, lmtp_data.c what
+ * input, lmtp_command.c the commands, lmtp_hello.c those about the client
+ * itself, lmtp_rcpt.c recipients, lmtp_data.c what
  * happens from DATA to the last reply, lmtp_user.c the users kept open.
  */
 #ifndef LDA_LMTP_H
@@ -40,6 +41,7 @@ struct lmtp_process {
 	struct lmtp_settings set;
 	struct mail_settings mail;
 	const char *hostname, *greeting, *log_prefix;
+	const char *trusted_networks;
 	struct tls *tls; /* NULL: no STARTTLS */
 	struct auth_master *auth;
 	struct anvil *anvil;     /* NULL without lmtp_user_concurrency_limit */
@@ -49,18 +51,30 @@ struct lmtp_process {
 };
 
 struct lmtp_rcpt {
-	char *address; /* as given, without <> */
-	char *user;    /* without the detail */
-	char *detail;  /* NULL: none */
+	char *address;  /* as given, without <> */
+	char *original; /* of ORCPT; NULL if not given */
+	char *forward;  /* fields of XRCPTFORWARD, tab-escaped; NULL */
+	char *user;     /* without the detail */
+	char *detail;   /* NULL: none */
 	char *session_id;
 	struct account *account;
 	struct lmtp_rcpt *next;
+};
+
+/* What a proxy said with XCLIENT; NULL where it did not. */
+struct lmtp_proxied {
+	char *helo, *login;
+	const char *proto;
+	unsigned ttl; /* servers that a mail may still pass */
+	unsigned timeout_secs;
 };
 
 struct lmtp_session {
 	struct lmtp_process *process;
 	struct conn *conn;
 	struct ip local, remote;
+	bool trusted; /* login_trusted_networks has it */
+	struct lmtp_proxied proxied;
 	struct smtp_parser *parser;
 	enum lmtp_state state;
 	char *id; /* of the session; see session_id */
@@ -75,6 +89,7 @@ struct lmtp_session {
 	void *ctx;
 	char *session_id; /* the session's, with ":T2" from the second one on */
 	char *from;
+	const char *body; /* BODY=; NULL if not given */
 	struct lmtp_rcpt *rcpts, *last_rcpt;
 	unsigned rcpt_count;
 	struct spool *spool;
@@ -96,6 +111,7 @@ void lmtp_session_new(struct lmtp_process *process,
 		      const struct service_client *client);
 void lmtp_reply(struct lmtp_session *session, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+void lmtp_greet(struct lmtp_session *session);
 /* Forget the transaction: after RSET, LHLO, the data. */
 void lmtp_reset(struct lmtp_session *session);
 /* Log the disconnect and close; `bye` (may be NULL) is the last reply. */
@@ -112,6 +128,15 @@ void lmtp_command(struct lmtp_session *session, const struct smtp_line *line);
 /* Answer a wrong command; too many in a row end the session. */
 void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* False if there are some, after answering so. */
+bool lmtp_no_args(struct lmtp_session *session, struct str args);
+
+/* lmtp_hello.c */
+
+void lmtp_lhlo(struct lmtp_session *session, struct str args);
+void lmtp_xclient(struct lmtp_session *session, struct str args);
+void lmtp_starttls(struct lmtp_session *session, struct str args);
 
 /* lmtp_rcpt.c */
 

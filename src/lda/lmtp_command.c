@@ -11,8 +11,6 @@
 #include "net/conn.h"
 #include "service/service.h"
 
-enum { HELO_MAX = 255 };
-
 void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
 {
 	const struct lmtp_process *process = session->process;
@@ -31,48 +29,6 @@ void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
 	va_start(args, fmt);
 	lmtp_reply(session, "%s", mem_vprintf(ctx, fmt, args));
 	va_end(args);
-}
-
-/* LHLO */
-
-/* The name goes into Received: what no host name has becomes '?'. */
-static char *clean_helo(const void *ctx, struct str name)
-{
-	char *clean = str_sanitize(ctx, name, HELO_MAX);
-
-	for (char *at = clean; *at != '\0'; at++) {
-		if (strchr("()<>@,;\\\"", *at) != NULL || *at == ' ' || *at < 0)
-			*at = '?';
-	}
-	return clean;
-}
-
-static bool offers_tls(const struct lmtp_session *session)
-{
-	return session->process->tls != NULL && !conn_has_tls(session->conn);
-}
-
-static void cmd_lhlo(struct lmtp_session *session, struct str args)
-{
-	struct lmtp_process *process = session->process;
-	struct str rest = args, name;
-
-	if (!str_word(&rest, &name)) {
-		lmtp_bad(session, "501 Missing hostname");
-		return;
-	}
-	lmtp_reset(session);
-	mem_free(session->helo);
-	session->helo = clean_helo(session, name);
-	lmtp_reply(session, "250-%s", process->hostname);
-	lmtp_reply(session, "250-8BITMIME");
-	lmtp_reply(session, "250-CHUNKING");
-	lmtp_reply(session, "250-ENHANCEDSTATUSCODES");
-	lmtp_reply(session, "250-PIPELINING");
-	lmtp_reply(session, "250%cSIZE %llu", offers_tls(session) ? '-' : ' ',
-		   (unsigned long long)process->set.lmtp_max_message_size);
-	if (offers_tls(session))
-		lmtp_reply(session, "250 STARTTLS");
 }
 
 /* MAIL */
@@ -116,30 +72,47 @@ static struct str tolerate(struct lmtp_session *session, const void *ctx,
 }
 
 /* NULL, or what to answer. */
-static const char *mail_params(struct lmtp_session *session,
-			       const struct smtp_param *params)
+static const char *mail_size(struct lmtp_session *session, const char *value)
 {
 	uint64_t max = session->process->set.lmtp_max_message_size, size;
 
-	for (; params->name != NULL; params++) {
-		struct str value =
-			str_of(params->value == NULL ? "" : params->value);
-
-		if (str_case_is(str_of(params->name), "SIZE")) {
-			if (!str_to_u64(value, &size))
-				return "501 5.5.4 Invalid SIZE parameter";
-			if (max != 0 && size > max)
-				return "552 5.3.4 Message size exceeds fixed "
-				       "limit";
-		} else if (str_case_is(str_of(params->name), "BODY")) {
-			if (!str_case_is(value, "7BIT") &&
-			    !str_case_is(value, "8BITMIME"))
-				return "555 5.5.4 Unsupported mail BODY type";
-		} else {
-			return "555 5.5.4 Unsupported parameters";
-		}
-	}
+	if (value == NULL || !str_to_u64(str_of(value), &size))
+		return "501 5.5.4 Invalid SIZE parameter";
+	if (max != 0 && size > max)
+		return "552 5.3.4 Message size exceeds fixed limit";
 	return NULL;
+}
+
+static const char *mail_body(struct lmtp_session *session, const char *value)
+{
+	if (session->body != NULL)
+		return "501 5.5.4 Duplicate BODY= parameter";
+	if (value == NULL)
+		return "501 5.5.4 Missing BODY= parameter value";
+	if (str_case_is(str_of(value), "7BIT"))
+		session->body = "7BIT";
+	else if (str_case_is(str_of(value), "8BITMIME"))
+		session->body = "8BITMIME";
+	else
+		return "555 5.5.4 Unsupported mail BODY type";
+	return NULL;
+}
+
+static const char *mail_params(struct lmtp_session *session,
+			       const struct smtp_param *params)
+{
+	const char *problem = NULL;
+
+	session->body = NULL;
+	for (; params->name != NULL && problem == NULL; params++) {
+		if (strcmp(params->name, "SIZE") == 0)
+			problem = mail_size(session, params->value);
+		else if (strcmp(params->name, "BODY") == 0)
+			problem = mail_body(session, params->value);
+		else
+			problem = "555 5.5.4 Unsupported parameters";
+	}
+	return problem;
 }
 
 static void cmd_mail(struct lmtp_session *session, struct str args)
@@ -186,7 +159,7 @@ static void cmd_rcpt(struct lmtp_session *session, struct str args)
 
 /* the others */
 
-static bool no_args(struct lmtp_session *session, struct str args)
+bool lmtp_no_args(struct lmtp_session *session, struct str args)
 {
 	if (str_trim(args).len == 0)
 		return true;
@@ -196,7 +169,7 @@ static bool no_args(struct lmtp_session *session, struct str args)
 
 static void cmd_data(struct lmtp_session *session, struct str args)
 {
-	if (!no_args(session, args))
+	if (!lmtp_no_args(session, args))
 		return;
 	if (session->state == LMTP_READY)
 		lmtp_reply(session, "503 5.5.0 MAIL needed first");
@@ -210,7 +183,7 @@ static void cmd_data(struct lmtp_session *session, struct str args)
 
 static void cmd_rset(struct lmtp_session *session, struct str args)
 {
-	if (!no_args(session, args))
+	if (!lmtp_no_args(session, args))
 		return;
 	lmtp_reset(session);
 	lmtp_reply(session, "250 2.0.0 OK");
@@ -233,24 +206,10 @@ static void cmd_vrfy(struct lmtp_session *session, struct str args)
 
 static void cmd_quit(struct lmtp_session *session, struct str args)
 {
-	if (!no_args(session, args))
+	if (!lmtp_no_args(session, args))
 		return;
 	session->command = NULL;
 	lmtp_end(session, "221 2.0.0 Bye", "Logged out");
-}
-
-static void cmd_starttls(struct lmtp_session *session, struct str args)
-{
-	if (!no_args(session, args))
-		return;
-	if (conn_has_tls(session->conn)) {
-		lmtp_reply(session, "502 5.5.1 TLS is already active.");
-	} else if (session->process->tls == NULL) {
-		lmtp_reply(session, "502 5.5.1 TLS support is not enabled.");
-	} else {
-		lmtp_reply(session, "220 2.0.0 Begin TLS negotiation now.");
-		lmtp_start_tls(session);
-	}
 }
 
 static void cmd_auth(struct lmtp_session *session, struct str args)
@@ -263,10 +222,12 @@ static const struct {
 	const char *name;
 	void (*run)(struct lmtp_session *session, struct str args);
 } commands[] = {
-	{"AUTH", cmd_auth},         {"BDAT", lmtp_bdat}, {"DATA", cmd_data},
-	{"LHLO", cmd_lhlo},         {"MAIL", cmd_mail},  {"NOOP", cmd_noop},
-	{"QUIT", cmd_quit},         {"RCPT", cmd_rcpt},  {"RSET", cmd_rset},
-	{"STARTTLS", cmd_starttls}, {"VRFY", cmd_vrfy},
+	{"AUTH", cmd_auth}, {"BDAT", lmtp_bdat},
+	{"DATA", cmd_data}, {"LHLO", lmtp_lhlo},
+	{"MAIL", cmd_mail}, {"NOOP", cmd_noop},
+	{"QUIT", cmd_quit}, {"RCPT", cmd_rcpt},
+	{"RSET", cmd_rset}, {"STARTTLS", lmtp_starttls},
+	{"VRFY", cmd_vrfy}, {"XCLIENT", lmtp_xclient},
 };
 
 void lmtp_command(struct lmtp_session *session, const struct smtp_line *line)

@@ -45,8 +45,8 @@ static void write_trace(struct lmtp_session *session, struct buf *out)
 		trace.hostname = process->hostname;
 	if (only != NULL) {
 		trace.to = only->address;
-		if (strcmp(kind, "original") == 0)
-			trace.delivered_to = only->address;
+		if (strcmp(kind, "original") == 0 && only->original != NULL)
+			trace.to = trace.delivered_to = only->original;
 		else if (strcmp(kind, "final") == 0)
 			trace.delivered_to = only->account->name;
 	}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,6 +14,8 @@
 #include "service/anvil.h"
 #include "service/auth_master.h"
 #include "service/service.h"
+
+enum { FORWARD_MAX = 4096, ORIGINAL_MAX = 1000 };
 
 /* Who asked auth; outlives a session that ends meanwhile. */
 struct lookup {
@@ -177,14 +182,51 @@ static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 			 lookup);
 }
 
-/* ORCPT (RFC 3461) asks nothing of who delivers. */
-static bool params_known(const struct smtp_param *params)
+/* parameters */
+
+/* XRCPTFORWARD, base64 in xtext: fields for auth, and for the next server. */
+static void take_forward(struct lmtp_rcpt *rcpt, const char *value)
 {
+	CLEANUP(buf_free) struct buf fields = buf_init(FORWARD_MAX);
+	char *text;
+
+	/* Dovecot takes what it can make sense of, and never complains. */
+	if (value != NULL &&
+	    smtp_xtext_decode(rcpt, str_of(value), &text) == NULL &&
+	    base64_decode(str_of(text), &fields) && fields.len > 0 &&
+	    memchr(fields.data, '\0', fields.len) == NULL &&
+	    memchr(fields.data, '\n', fields.len) == NULL)
+		rcpt->forward = buf_steal(rcpt, &fields);
+}
+
+/* NULL, or what to answer. */
+static const char *rcpt_params(struct lmtp_session *session,
+			       struct lmtp_rcpt *rcpt,
+			       const struct smtp_param *params)
+{
+	char *address = NULL;
+	const char *problem;
+
 	for (; params->name != NULL; params++) {
-		if (strcmp(params->name, "ORCPT") != 0)
-			return false;
+		if (strcmp(params->name, "ORCPT") == 0) {
+			problem =
+				smtp_orcpt_parse(rcpt, params->value, &address);
+			if (problem != NULL)
+				return mem_printf(rcpt, "501 5.5.4 %s",
+						  problem);
+		} else if (strcmp(params->name, "XRCPTFORWARD") == 0) {
+			if (!session->trusted)
+				return "550 5.7.14 Unacceptable XRCPTFORWARD= "
+				       "parameter: You are not from trusted IP";
+			take_forward(rcpt, params->value);
+		} else {
+			return "555 5.5.4 Unsupported parameters";
+		}
 	}
-	return true;
+	if (address != NULL)
+		rcpt->original =
+			str_sanitize(rcpt, str_of(address), ORIGINAL_MAX);
+	return NULL;
 }
 
 void lmtp_rcpt(struct lmtp_session *session, struct str args)
@@ -202,16 +244,17 @@ void lmtp_rcpt(struct lmtp_session *session, struct str args)
 			 "501 5.5.4 Invalid TO: Null path not allowed");
 		return;
 	}
-	if (!params_known(path.params)) {
-		lmtp_reply(session, "555 5.5.4 Unsupported parameters");
-		return;
-	}
 	if (session->rcpt_count >= session->process->set.lmtp_max_recipients) {
 		lmtp_reply(session, "452 4.5.3 Too many recipients");
 		return;
 	}
 	rcpt = mem_new(session->ctx, struct lmtp_rcpt);
 	rcpt->address = mem_strdup(rcpt, path.address);
+	problem = rcpt_params(session, rcpt, path.params);
+	if (problem != NULL) {
+		lmtp_reply(session, "%s", problem);
+		return;
+	}
 	address_split(rcpt,
 		      path.domain == NULL ? path.local
 					  : mem_printf(rcpt, "%s@%s",

@@ -52,6 +52,8 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	log_prefix_set(process->log_prefix);
 	process->hostname = lda_hostname(process, &process->lda);
 	process->greeting = config_value(config, &filter, "login_greeting");
+	process->trusted_networks =
+		config_value(config, &filter, "login_trusted_networks");
 	socket = config_value(config, &filter, "auth_socket_path");
 	process->auth =
 		auth_master_new(process, service_loop(env),

@@ -10,6 +10,7 @@ lmtp_SOURCES = $(deliver_common) \
 	src/lda/lmtp.c src/lda/lmtp.h \
 	src/lda/lmtp_command.c \
 	src/lda/lmtp_data.c \
+	src/lda/lmtp_hello.c \
 	src/lda/lmtp_rcpt.c \
 	src/lda/lmtp_user.c \
 	src/lda/main_lmtp.c

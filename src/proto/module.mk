@@ -9,6 +9,7 @@ libproto_a_SOURCES = \
 	src/proto/imap_parser.c \
 	src/proto/imap_write.c \
 	src/proto/smtp.h \
+	src/proto/smtp_param.c \
 	src/proto/smtp_parser.c \
 	src/proto/smtp_path.c
 

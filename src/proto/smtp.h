@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * proto/smtp.h - command lines and data of SMTP and LMTP (RFC 5321, 2033) from
- * bytes. Only CRLF ends a line and only CRLF.CRLF ends the data: see dot_feed().
+ * bytes. Only CRLF ends a line and only CRLF.CRLF ends the data: see
+ * dot_feed().
  */
 #ifndef PROTO_SMTP_H
 #define PROTO_SMTP_H
@@ -46,6 +47,19 @@ struct smtp_path {
  * On false *problem_out is what to tell the client. Children of ctx. */
 bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		     struct smtp_path *out, const char **problem_out);
+
+/* parameters */
+
+/* "NAME=value ..." Names come out in upper case. NULL, or what is wrong. */
+const char *smtp_params_parse(const void *ctx, struct str in,
+			      struct smtp_param **out);
+/* xtext (RFC 3461 section 4). Decoding: NULL, or what is wrong. */
+void smtp_xtext_encode(struct str in, struct buf *out);
+const char *smtp_xtext_decode(const void *ctx, struct str in, char **out);
+/* ORCPT: *address_out is NULL if it is no address of mail. NULL, or what to
+ * tell the client. */
+const char *smtp_orcpt_parse(const void *ctx, const char *value,
+			     char **address_out);
 
 /* DATA */
 

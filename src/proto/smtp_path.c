@@ -8,11 +8,8 @@
 #include "base/mem.h"
 #include "proto/smtp.h"
 
-enum {
-	MAX_PARAMS = 20,
-	/* Lengths of RFC 5321 section 4.5.3.1 are exceeded in practice. */
-	MAX_PATH = 1000,
-};
+/* Lengths of RFC 5321 section 4.5.3.1 are exceeded in practice. */
+enum { MAX_PATH = 1000 };
 
 /* Octets of UTF-8 are let through: SMTPUTF8 is for those above to ask. */
 static bool is_atom_char(unsigned char c)
@@ -144,39 +141,8 @@ static ptrdiff_t path_end(struct str in)
 	return -1;
 }
 
-static const char *parse_params(const void *ctx, struct str in,
-				struct smtp_path *out)
-{
-	struct str word;
-	unsigned count = 0;
-
-	out->params = mem_array(ctx, struct smtp_param, MAX_PARAMS + 1);
-	while (str_word(&in, &word)) {
-		ptrdiff_t equals = str_find_char(word, '=');
-		struct smtp_param *param = &out->params[count++];
-
-		if (count > MAX_PARAMS)
-			return "Too many parameters";
-		if (equals == 0)
-			return "Invalid parameter";
-		for (size_t i = 0; i < word.len; i++) {
-			unsigned char c = word.data[i];
-
-			if (c <= ' ' || c == 0x7f)
-				return "Invalid parameter";
-		}
-		param->name = str_upper(
-			ctx, str_n(word.data,
-				   equals < 0 ? word.len : (size_t)equals));
-		param->value =
-			equals < 0 ? NULL
-				   : str_dup(ctx, str_from(word, equals + 1));
-	}
-	return NULL;
-}
-
 static const char *parse_path(const void *ctx, struct str in,
-			      struct smtp_path *out)
+			      struct smtp_path *out, struct str *params_out)
 {
 	ptrdiff_t end;
 	const char *problem;
@@ -196,7 +162,8 @@ static const char *parse_path(const void *ctx, struct str in,
 	in = str_from(in, end + 1);
 	if (in.len > 0 && in.data[0] != ' ')
 		return "Invalid character in path";
-	return parse_params(ctx, in, out);
+	*params_out = in.len > 0 ? str_from(in, 1) : in;
+	return NULL;
 }
 
 bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
@@ -204,6 +171,7 @@ bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 {
 	const char *problem;
 	size_t len = strlen(keyword);
+	struct str params;
 
 	*out = (struct smtp_path){0};
 	if (!str_case_starts(args, keyword) || args.len <= len ||
@@ -211,9 +179,17 @@ bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		*problem_out = "Invalid parameters";
 		return false;
 	}
-	problem = parse_path(ctx, str_from(args, len + 1), out);
+	problem = parse_path(ctx, str_from(args, len + 1), out, &params);
+	if (problem != NULL) {
+		*problem_out =
+			mem_printf(ctx, "Invalid %s: %s", keyword, problem);
+		return false;
+	}
+	problem = smtp_params_parse(ctx, params, &out->params);
 	if (problem == NULL)
 		return true;
-	*problem_out = mem_printf(ctx, "Invalid %s: %s", keyword, problem);
+	*problem_out = mem_printf(
+		ctx, "Invalid %s parameter: %s",
+		strcmp(keyword, "FROM") == 0 ? "MAIL" : "RCPT", problem);
 	return false;
 }

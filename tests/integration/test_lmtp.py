@@ -102,18 +102,8 @@ def test_unknown_user(lmtp):
     assert lmtp.command('DATA') == '503 5.5.0 No valid recipients'
 
 
-def test_commands_as_dovecot_answers_them(server, dovecot):
+def compare(server, dovecot, scripts):
     """Line by line the same, but for SIZE, which only we announce and take."""
-    scripts = [
-        ['HELO x', 'EHLO x', 'LHLO', 'LHLO a b', 'NOOP', 'NOOP x', 'VRFY', 'VRFY x', 'EXPN x', 'RSET', 'RSET x',
-         'FOO', '', 'DATA', 'RCPT TO:<alice>', 'AUTH PLAIN', 'QUIT x', 'QUIT'],
-        ['LHLO a', 'MAIL', 'MAIL FROM', 'MAIL FROM:', 'MAIL FROM:a@b', 'MAIL FROM: <a@b>', 'MAIL FROM:<a@b',
-         'MAIL FROM:<a@b>x', 'MAIL FROM:<a@b> FOO=BAR', 'MAIL FROM:<a@b> BODY=FOO'],
-        ['LHLO a', 'MAIL FROM:<a@b> BODY=8BITMIME', 'RCPT TO:alice', 'RCPT TO:<>', 'RCPT TO:<alice> FOO=BAR',
-         'RCPT TO:<alice> ORCPT=rfc822;x', 'RCPT TO:<nobody>', 'RCPT TO:<"no body"@x>', 'RSET', 'DATA',
-         'MAIL FROM:<>', 'RCPT TO:<nobody>', 'DATA', 'RSET', 'QUIT'],
-        ['LHLO a'] + ['wrong'] * 12,
-    ]
     for script in scripts:
         ours, theirs = Lmtp(server.port('lmtp'), None), Lmtp(dovecot.port('lmtp'), None)
         for line in script:
@@ -125,6 +115,58 @@ def test_commands_as_dovecot_answers_them(server, dovecot):
                 break
         ours.close()
         theirs.close()
+
+
+def test_commands_as_dovecot_answers_them(server, dovecot):
+    scripts = [
+        ['HELO x', 'EHLO x', 'LHLO', 'LHLO a b', 'NOOP', 'NOOP x', 'VRFY', 'VRFY x', 'EXPN x', 'RSET', 'RSET x',
+         'FOO', '', 'DATA', 'RCPT TO:<alice>', 'AUTH PLAIN', 'QUIT x', 'QUIT'],
+        ['LHLO a', 'MAIL', 'MAIL FROM', 'MAIL FROM:', 'MAIL FROM:a@b', 'MAIL FROM: <a@b>', 'MAIL FROM:<a@b',
+         'MAIL FROM:<a@b>x', 'MAIL FROM:<a@b> FOO=BAR', 'MAIL FROM:<a@b> BODY=FOO'],
+        ['LHLO a', 'MAIL FROM:<a@b> BODY=8BITMIME', 'RCPT TO:alice', 'RCPT TO:<>', 'RCPT TO:<alice> FOO=BAR',
+         'RCPT TO:<alice> ORCPT=rfc822;x', 'RCPT TO:<nobody>', 'RCPT TO:<"no body"@x>', 'RSET', 'DATA',
+         'MAIL FROM:<>', 'RCPT TO:<nobody>', 'DATA', 'RSET', 'QUIT'],
+        ['LHLO a'] + ['wrong'] * 12,
+    ]
+    compare(server, dovecot, scripts)
+
+
+def test_parameters_as_dovecot_answers_them(server, dovecot):
+    compare(server, dovecot, [
+        ['LHLO a', 'MAIL FROM:<a@b> =x', 'MAIL FROM:<a@b> BODY', 'MAIL FROM:<a@b> BODY=7bit body=8BITMIME',
+         'MAIL FROM:<a@b> BODY=BINARYMIME', 'MAIL FROM:<a@b> RET=FULL', 'MAIL FROM:<a@b> AUTH=<>',
+         'MAIL FROM:<a@b> SMTPUTF8', 'XCLIENT ADDR=10.1.2.3', 'MAIL FROM:<a@b> BODY=7bit',
+         'RCPT TO:<alice> NOTIFY=NEVER', 'RCPT TO:<alice> ORCPT=foo', 'RCPT TO:<alice> ORCPT=rfc822;',
+         'RCPT TO:<alice> ORCPT=;x', 'RCPT TO:<alice> ORCPT=rfc822;x+2', 'RCPT TO:<alice> XRCPTFORWARD=YQ==',
+         'RCPT TO:<alice> XRCPTFORWARD=YQ', 'RCPT TO:<alice> ORCPT=rf+c;x', 'RCPT TO:<alice> ORCPT=utf-8;x@y',
+         'RCPT TO:<alice> ORCPT=rfc822;al+2Bice', 'XCLIENT ADDR=10.1.2.3']])
+
+
+def test_xclient_as_dovecot_answers_it(make_server, make_dovecot):
+    extra = 'login_trusted_networks = 127.0.0.1\nlogin_greeting = Hello.\nlmtp_hdr_delivery_address = original\n'
+    ours, theirs = make_server(extra), make_dovecot(extra)
+    compare(ours, theirs, [
+        ['XCLIENT', 'XCLIENT FOO=bar', 'XCLIENT FOO', 'XCLIENT PORT=x', 'XCLIENT PORT=99999', 'XCLIENT =x',
+         'XCLIENT ADDR=foo', 'XCLIENT ADDR=[UNAVAILABLE]', 'XCLIENT PROTO=FOO', 'XCLIENT TTL=x', 'XCLIENT TIMEOUT=x',
+         'XCLIENT HELO=+zz', 'XCLIENT HELO=a(b LOGIN=+00', 'XCLIENT ADDR=IPV6:::1 SESSION=+01+0A', 'NOOP', 'LHLO a',
+         'XCLIENT TIMEOUT=0 TTL=0', 'MAIL FROM:<a@b>', 'XCLIENT ADDR=::1',
+         'RCPT TO:<alice> XRCPTFORWARD=YQ', 'RCPT TO:<alice> XRCPTFORWARD=YQ+3D+3D', 'RCPT TO:<alice> XRCPTFORWARD=$$$',
+         'RCPT TO:<alice> XRCPTFORWARD=YQ==']])
+    texts = []
+    for server in (ours, theirs):
+        client = Lmtp(server.port('lmtp'))
+        assert client.command('XCLIENT ADDR=10.1.2.3 PORT=99 PROTO=LMTP HELO=there LOGIN=joe SESSION=abc+2Bdef TTL=3 '
+                              'TIMEOUT=20') == '220 mail.example Hello.'
+        client.command('LHLO client')
+        client.command('MAIL FROM:<a@b>')
+        client.command('RCPT TO:<alice+x> ORCPT=rfc822;orig@x')
+        assert client.data(MAIL) == ['250 2.0.0 <alice+x> abc+def Saved']
+        assert client.deliver(MAIL, 'alice') == ['250 2.0.0 <alice> abc+def:T2 Saved']
+        client.close()
+        assert server.wait_log(r'Disconnect from 10\.1\.2\.3: Connection closed')
+        texts.append([re.sub(rb';[^\r]*', b'', text) for text in mails_in(server, 'alice')])
+    assert texts[0] == texts[1]
+    assert b'Delivered-To: orig@x\r\nReceived: from client ([10.1.2.3])\r\n' in texts[0][0]
 
 
 def test_pipelined_session(server):
@@ -315,9 +357,14 @@ def test_sizes_and_limits(make_server):
 
 def test_delivery_address_and_received(make_server):
     server = make_server('lmtp_hdr_delivery_address = original\nlmtp_add_received_header = no\n')
-    Lmtp(server.port('lmtp')).deliver(MAIL, 'alice+x')
-    text = mails_in(server, 'alice')[0]
-    assert text.startswith(b'Return-Path: <sender@example.org>\r\nDelivered-To: alice+x\r\nFrom:')
+    client = Lmtp(server.port('lmtp'))
+    client.deliver(MAIL, 'alice+x')
+    client.command('MAIL FROM:<a@b>')
+    client.command('RCPT TO:<alice> ORCPT=rfc822;al+2Bice')
+    client.data(MAIL)
+    one, two = mails_in(server, 'alice')
+    assert one.startswith(b'Return-Path: <sender@example.org>\r\nFrom:')
+    assert two.startswith(b'Return-Path: <a@b>\r\nDelivered-To: al+ice\r\nFrom:')
 
 
 def test_user_concurrency_limit(make_server):

@@ -152,7 +152,9 @@ static void test_malformed_paths(void **state)
 	expect_problem("TO:<@b>", "Invalid TO: Invalid character in path");
 	expect_problem("TO:<\"a@b>", "Invalid TO: Missing '>' at end of path");
 	expect_problem("TO:<a@[1>", "Invalid TO: Invalid character in path");
-	expect_problem("TO:<a@b> =x", "Invalid TO: Invalid parameter");
+	expect_problem("TO:<a@b> =x",
+		       "Invalid RCPT parameter: Unexpected character in "
+		       "parameter keyword");
 }
 
 static void test_path_length(void **state)
@@ -186,6 +188,27 @@ static void test_parameters(void **state)
 	assert_null(path.params[3].name);
 }
 
+static void test_xtext(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	CLEANUP(buf_free) struct buf out = buf_init(100);
+	char *text;
+
+	(void)state;
+	smtp_xtext_encode(STR("a+b=c \xc3"), &out);
+	assert_string_equal(out.data, "a+2Bb+3Dc+20+C3");
+	assert_null(smtp_xtext_decode(ctx, str_of(out.data), &text));
+	assert_string_equal(text, "a+b=c \xc3");
+	assert_non_null(smtp_xtext_decode(ctx, STR("a+2"), &text));
+	assert_non_null(smtp_xtext_decode(ctx, STR("+00"), &text));
+	assert_null(smtp_orcpt_parse(ctx, "RFC822;a+2Bb@c", &text));
+	assert_string_equal(text, "a+b@c");
+	assert_null(smtp_orcpt_parse(ctx, "x400;a", &text));
+	assert_null(text);
+	assert_non_null(smtp_orcpt_parse(ctx, NULL, &text));
+	assert_non_null(smtp_orcpt_parse(ctx, "rfc822", &text));
+}
+
 static void test_number_of_parameters(void **state)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
@@ -200,10 +223,10 @@ static void test_number_of_parameters(void **state)
 	assert_string_equal(path.params[19].name, "A");
 	assert_null(path.params[20].name);
 	expect_problem(mem_printf(ctx, "%s a", args),
-		       "Invalid TO: Too many parameters");
+		       "Invalid RCPT parameter: Too many parameters");
 	for (int i = 0; i < 200; i++)
 		args = mem_printf(ctx, "%s a=b", args);
-	expect_problem(args, "Invalid TO: Too many parameters");
+	expect_problem(args, "Invalid RCPT parameter: Too many parameters");
 }
 
 /* data */
@@ -252,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_malformed_paths),
 		cmocka_unit_test(test_path_length),
 		cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_xtext),
 		cmocka_unit_test(test_number_of_parameters),
 		cmocka_unit_test(test_any_cut_gives_the_same_data),
 		cmocka_unit_test(test_only_crlf_dot_crlf_ends_the_data),

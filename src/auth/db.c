@@ -134,8 +134,7 @@ static enum pass_result compare(struct passdb *db, struct request *request,
 		return PASS_MISMATCH;
 	default:
 		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
-		return err.code == ERR_UNSUPPORTED ? PASS_MISMATCH
-						   : PASS_FAILURE;
+		return err.code == ERR_TEMPORARY ? PASS_FAILURE : PASS_MISMATCH;
 	}
 }
 

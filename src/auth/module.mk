@@ -7,6 +7,7 @@ libscheme_a_SOURCES = \
 	src/auth/scheme/crypt.c \
 	src/auth/scheme/digest.c \
 	src/auth/scheme/internal.h \
+	src/auth/scheme/otp.c \
 	src/auth/scheme/pbkdf2.c \
 	src/auth/scheme/plain.c \
 	src/auth/scheme/scheme.c src/auth/scheme/scheme.h

@@ -13,7 +13,19 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { BCRYPT_ROUNDS = 5, BCRYPT_ROUNDS_MIN = 4, BCRYPT_ROUNDS_MAX = 31 };
+enum {
+	BCRYPT_ROUNDS = 5,
+	BCRYPT_ROUNDS_MIN = 4,
+	BCRYPT_ROUNDS_MAX = 31,
+	SHA_ROUNDS_MIN = 1000,
+	SHA_ROUNDS_MAX = 999999999,
+};
+
+/* What lies outside is taken as the nearest, as Dovecot does. */
+static unsigned clamp(unsigned rounds, unsigned min, unsigned max)
+{
+	return rounds < min ? min : rounds > max ? max : rounds;
+}
 
 void scheme_salt_text(char *out, size_t len)
 {
@@ -87,7 +99,7 @@ static int make_sha(const char *password, char id, unsigned rounds,
 	scheme_salt_text(salt, salt_len);
 	if (rounds != 0)
 		snprintf(setting, sizeof(setting), "$%c$rounds=%u$%s", id,
-			 rounds, salt);
+			 clamp(rounds, SHA_ROUNDS_MIN, SHA_ROUNDS_MAX), salt);
 	else
 		snprintf(setting, sizeof(setting), "$%c$%s", id, salt);
 	return hash_with(password, setting, out, err);
@@ -132,9 +144,7 @@ int crypt_bcrypt_make(const char *password, const char *user, unsigned rounds,
 	(void)user;
 	if (rounds == 0)
 		rounds = BCRYPT_ROUNDS;
-	if (rounds < BCRYPT_ROUNDS_MIN || rounds > BCRYPT_ROUNDS_MAX)
-		return err_set(err, ERR_INVALID, "rounds must be from %d to %d",
-			       BCRYPT_ROUNDS_MIN, BCRYPT_ROUNDS_MAX);
+	rounds = clamp(rounds, BCRYPT_ROUNDS_MIN, BCRYPT_ROUNDS_MAX);
 	return make_gensalt(password, "$2y$", rounds, out, err);
 }
 

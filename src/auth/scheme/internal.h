@@ -36,6 +36,8 @@ SCHEME_FUNCTIONS(crypt_bcrypt);
 SCHEME_FUNCTIONS(crypt_yescrypt);
 /* cram_md5.c */
 SCHEME_FUNCTIONS(cram_md5);
+/* otp.c */
+SCHEME_FUNCTIONS(otp);
 /* pbkdf2.c */
 SCHEME_FUNCTIONS(pbkdf2);
 SCHEME_FUNCTIONS(scram_sha1);

@@ -24,10 +24,12 @@ int plain_compare(const char *password, const char *user, struct str hash,
 	return str_equal_secret(str_of(password), hash);
 }
 
-/* "LEN-text": only the first LEN octets of the password were kept. */
+/* "LEN-text": only the first LEN octets of the password were kept. What is made
+ * here keeps all. */
 int plain_trunc_make(const char *password, const char *user, unsigned rounds,
 		     struct buf *out, struct err *err)
 {
+	buf_printf(out, "%zu-", strlen(password));
 	return plain_make(password, user, rounds, out, err);
 }
 
@@ -35,15 +37,14 @@ int plain_trunc_compare(const char *password, const char *user, struct str hash,
 			struct err *err)
 {
 	struct str given = str_of(password);
-	ptrdiff_t dash = str_find_char(hash, '-');
-	uint32_t len;
+	struct str rest = hash, number;
+	uint32_t len = 0;
 
 	(void)user;
-	(void)err;
-	if (dash <= 0 || !str_to_u32(str_n(hash.data, (size_t)dash), &len))
-		return str_equal_secret(given, hash);
-	hash = str_from(hash, (size_t)dash + 1);
-	if (given.len > len && hash.len == len)
+	if (!str_split(&rest, '-', &number) || rest.data == NULL ||
+	    (number.len > 0 && !str_to_u32(number, &len)))
+		return err_set(err, ERR_INVALID, "missing length: prefix");
+	if (given.len > len && rest.len == len)
 		given.len = len;
-	return str_equal_secret(given, hash);
+	return str_equal_secret(given, rest);
 }

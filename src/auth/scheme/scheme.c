@@ -10,45 +10,47 @@
 
 enum { SLOW = 1, WEAK = 2 };
 
-#define ROW(name, encoding, flags, functions)                                  \
+#define ROW(name, encoding, octets, flags, functions)                          \
 	{                                                                      \
-		name, encoding, ((flags)&SLOW) != 0, ((flags)&WEAK) != 0,      \
-			functions##_make, functions##_compare                  \
+		name, encoding, octets, ((flags)&SLOW) != 0,                   \
+			((flags)&WEAK) != 0, functions##_make,                 \
+			functions##_compare                                    \
 	}
 
 /* In the order in which they are shown. */
 static const struct scheme schemes[] = {
-	ROW("SHA1", SCHEME_BASE64, WEAK, sha1),
-	ROW("SSHA512", SCHEME_BASE64, 0, ssha512),
-	ROW("SCRAM-SHA-256", SCHEME_AS_TEXT, SLOW, scram_sha256),
-	ROW("BLF-CRYPT", SCHEME_AS_TEXT, SLOW, crypt_bcrypt),
-	ROW("PLAIN", SCHEME_AS_TEXT, WEAK, plain),
-	ROW("HMAC-MD5", SCHEME_HEX, WEAK, cram_md5),
-	ROW("SHA512", SCHEME_BASE64, WEAK, sha512),
-	ROW("SHA", SCHEME_BASE64, WEAK, sha1),
-	ROW("DES-CRYPT", SCHEME_AS_TEXT, WEAK, crypt_des),
-	ROW("CRYPT", SCHEME_AS_TEXT, SLOW, crypt_any),
-	ROW("SSHA", SCHEME_BASE64, WEAK, ssha1),
-	ROW("MD5-CRYPT", SCHEME_AS_TEXT, WEAK, crypt_md5),
-	ROW("PLAIN-MD4", SCHEME_HEX, WEAK, md4),
-	ROW("PLAIN-MD5", SCHEME_HEX, WEAK, md5),
-	ROW("SCRAM-SHA-1", SCHEME_AS_TEXT, SLOW, scram_sha1),
-	ROW("SHA512-CRYPT", SCHEME_AS_TEXT, SLOW, crypt_sha512),
-	ROW("CLEAR", SCHEME_AS_TEXT, WEAK, plain),
-	ROW("CLEARTEXT", SCHEME_AS_TEXT, WEAK, plain),
-	ROW("ARGON2I", SCHEME_AS_TEXT, SLOW, argon2i),
-	ROW("ARGON2ID", SCHEME_AS_TEXT, SLOW, argon2id),
-	ROW("SSHA256", SCHEME_BASE64, 0, ssha256),
-	ROW("MD5", SCHEME_AS_TEXT, WEAK, crypt_md5),
-	ROW("PBKDF2", SCHEME_AS_TEXT, SLOW, pbkdf2),
-	ROW("SHA256", SCHEME_BASE64, WEAK, sha256),
-	ROW("CRAM-MD5", SCHEME_HEX, WEAK, cram_md5),
-	ROW("PLAIN-TRUNC", SCHEME_AS_TEXT, WEAK, plain_trunc),
-	ROW("SHA256-CRYPT", SCHEME_AS_TEXT, SLOW, crypt_sha256),
-	ROW("SMD5", SCHEME_BASE64, WEAK, smd5),
-	ROW("DIGEST-MD5", SCHEME_HEX, WEAK, digest_md5),
-	ROW("LDAP-MD5", SCHEME_BASE64, WEAK, md5),
-	ROW("YESCRYPT", SCHEME_AS_TEXT, SLOW, crypt_yescrypt),
+	ROW("SHA1", SCHEME_BASE64, 20, WEAK, sha1),
+	ROW("SSHA512", SCHEME_BASE64, 0, 0, ssha512),
+	ROW("SCRAM-SHA-256", SCHEME_AS_TEXT, 0, SLOW, scram_sha256),
+	ROW("BLF-CRYPT", SCHEME_AS_TEXT, 0, SLOW, crypt_bcrypt),
+	ROW("PLAIN", SCHEME_AS_TEXT, 0, WEAK, plain),
+	ROW("HMAC-MD5", SCHEME_HEX, 32, WEAK, cram_md5),
+	ROW("OTP", SCHEME_AS_TEXT, 0, SLOW | WEAK, otp),
+	ROW("SHA512", SCHEME_BASE64, 64, WEAK, sha512),
+	ROW("SHA", SCHEME_BASE64, 20, WEAK, sha1),
+	ROW("DES-CRYPT", SCHEME_AS_TEXT, 0, WEAK, crypt_des),
+	ROW("CRYPT", SCHEME_AS_TEXT, 0, SLOW, crypt_any),
+	ROW("SSHA", SCHEME_BASE64, 0, WEAK, ssha1),
+	ROW("MD5-CRYPT", SCHEME_AS_TEXT, 0, WEAK, crypt_md5),
+	ROW("PLAIN-MD4", SCHEME_HEX, 16, WEAK, md4),
+	ROW("PLAIN-MD5", SCHEME_HEX, 16, WEAK, md5),
+	ROW("SCRAM-SHA-1", SCHEME_AS_TEXT, 0, SLOW, scram_sha1),
+	ROW("SHA512-CRYPT", SCHEME_AS_TEXT, 0, SLOW, crypt_sha512),
+	ROW("CLEAR", SCHEME_AS_TEXT, 0, WEAK, plain),
+	ROW("CLEARTEXT", SCHEME_AS_TEXT, 0, WEAK, plain),
+	ROW("ARGON2I", SCHEME_AS_TEXT, 0, SLOW, argon2i),
+	ROW("ARGON2ID", SCHEME_AS_TEXT, 0, SLOW, argon2id),
+	ROW("SSHA256", SCHEME_BASE64, 0, 0, ssha256),
+	ROW("MD5", SCHEME_AS_TEXT, 0, WEAK, crypt_md5),
+	ROW("PBKDF2", SCHEME_AS_TEXT, 0, SLOW, pbkdf2),
+	ROW("SHA256", SCHEME_BASE64, 32, WEAK, sha256),
+	ROW("CRAM-MD5", SCHEME_HEX, 32, WEAK, cram_md5),
+	ROW("PLAIN-TRUNC", SCHEME_AS_TEXT, 0, WEAK, plain_trunc),
+	ROW("SHA256-CRYPT", SCHEME_AS_TEXT, 0, SLOW, crypt_sha256),
+	ROW("SMD5", SCHEME_BASE64, 0, WEAK, smd5),
+	ROW("DIGEST-MD5", SCHEME_HEX, 16, WEAK, digest_md5),
+	ROW("LDAP-MD5", SCHEME_BASE64, 16, WEAK, md5),
+	ROW("YESCRYPT", SCHEME_AS_TEXT, 0, SLOW, crypt_yescrypt),
 };
 
 const struct scheme *scheme_nth(size_t n)
@@ -117,23 +119,42 @@ void scheme_split(const char *stored, const char *preset, struct str *name_out,
 	}
 }
 
-static bool is_hex(struct str hash)
+static void wiped_free(struct buf *buf)
 {
-	for (size_t i = 0; i < hash.len; i++) {
-		if (strchr("0123456789abcdefABCDEF", hash.data[i]) == NULL ||
-		    hash.data[i] == '\0')
-			return false;
-	}
-	return hash.len > 0;
+	if (buf->len > 0)
+		mem_wipe(buf->data, buf->len);
+	buf_free(buf);
 }
 
-/* Dovecot's files have digests in hex too where base64 is usual: 32 hex digits
- * or more are no base64 by chance. */
-static bool decode(struct str hash, enum scheme_encoding encoding,
+/* As Dovecot reads it: blanks count for nothing, nor do the last bits. */
+static bool decode_base64(struct str hash, struct buf *out)
+{
+	CLEANUP(wiped_free) struct buf text = buf_init(2 * SCHEME_HASH_MAX);
+	size_t padding = 0;
+
+	for (size_t i = 0; i < hash.len; i++) {
+		if (strchr(" \t\r\n", hash.data[i]) == NULL)
+			buf_putc(&text, hash.data[i]);
+	}
+	while (padding < 2 && text.len > padding &&
+	       text.data[text.len - 1 - padding] == '=')
+		text.data[text.len - 1 - padding++] = 'A';
+	if (text.overflow || !base64_decode(str_n(text.data, text.len), out))
+		return false;
+	buf_truncate(out, out->len - padding);
+	return true;
+}
+
+/* Without ".hex" or ".b64", digests are in the one or the other: their length
+ * tells. */
+static bool decode(const struct scheme *scheme, struct str name,
+		   struct str hash, enum scheme_encoding encoding,
 		   struct buf *out)
 {
-	if (encoding == SCHEME_BASE64 && hash.len >= 32 && is_hex(hash))
-		encoding = SCHEME_HEX;
+	if (encoding != SCHEME_AS_TEXT && str_find_char(name, '.') < 0)
+		encoding = scheme->octets > 0 && hash.len == 2 * scheme->octets
+				   ? SCHEME_HEX
+				   : SCHEME_BASE64;
 	switch (encoding) {
 	case SCHEME_AS_TEXT:
 		buf_add_str(out, hash);
@@ -143,18 +164,11 @@ static bool decode(struct str hash, enum scheme_encoding encoding,
 			return false;
 		break;
 	case SCHEME_BASE64:
-		if (!base64_decode(hash, out))
+		if (!decode_base64(hash, out))
 			return false;
 		break;
 	}
 	return !out->overflow;
-}
-
-static void wiped_free(struct buf *buf)
-{
-	if (buf->len > 0)
-		mem_wipe(buf->data, buf->len);
-	buf_free(buf);
 }
 
 int scheme_verify(const char *password, const char *user, struct str name,
@@ -170,7 +184,7 @@ int scheme_verify(const char *password, const char *user, struct str name,
 			       STR_FMT(name));
 	if (strlen(password) > SCHEME_PASSWORD_MAX)
 		return 0;
-	if (!decode(hash, encoding, &octets))
+	if (!decode(scheme, name, hash, encoding, &octets))
 		return err_set(err, ERR_INVALID,
 			       "Password data is not valid for scheme %.*s",
 			       STR_FMT(name));

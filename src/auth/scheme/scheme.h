@@ -33,6 +33,7 @@ enum scheme_encoding {
 struct scheme {
 	const char *name;              /* "SHA512-CRYPT" */
 	enum scheme_encoding encoding; /* how its octets are written */
+	size_t octets;                 /* how many; 0: it depends */
 	bool slow; /* by design: not to be compared in a process that has
 		      others waiting */
 	bool weak; /* accepted, never to be offered */

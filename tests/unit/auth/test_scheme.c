@@ -42,7 +42,11 @@ static const char *const from_dovecot[] = {
 	"{PBKDF2}$1$ABI6UfKh5jBdgEna$5000$"
 	"56ce309286fd97e073544bbf5ad97bfc04d638"
 	"da",
-	"{PLAIN-TRUNC}secret",
+	"{PLAIN-TRUNC}9-secret",
+	"{OTP}sha1 1024 76067b4ef1640ca3 d3cfa4fc41790b71",
+	"{OTP}MD5 1 ABC 04e4f35320562b17",
+	"{PLAIN-MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==",
+	"{SHA256}K7gNU3sdo+OL0wNh qoVWhr3g6s1xYv72ol/pe/Unolt=  ",
 	"{SMD5}MrTSrZODE6HM4rwHKMniWT77cnQ=",
 	"{DIGEST-MD5}cc3a3506aba601d2feee7bf9b34237ce",
 	"{LDAP-MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==",
@@ -149,6 +153,7 @@ static void test_plain_trunc_keeps_the_first_octets(void **state)
 			 1);
 	assert_int_equal(verify("secrecy", "{PLAIN-TRUNC}6-secret", &err), 0);
 	assert_int_equal(verify("secre", "{PLAIN-TRUNC}6-secret", &err), 0);
+	assert_int_equal(verify("secret", "{PLAIN-TRUNC}secret", &err), -1);
 }
 
 static void test_malformed_hashes_are_errors(void **state)

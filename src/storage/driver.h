@@ -65,7 +65,8 @@ struct driver_box {
 struct driver_save {
 	struct driver_box *box;
 	int fd;           /* of the temporary file, opened by save_begin(); -1
-			     from save_complete() on */
+			     from save_complete() on, or if there is a
+			     save_write() */
 	const char *temp; /* its path */
 	/* Known when the text is complete: */
 	uint64_t size_physical, size_virtual;
@@ -159,6 +160,9 @@ struct driver {
 	/* A temporary file on the same file system. Child of ctx. */
 	int (*save_begin)(const void *ctx, struct driver_box *box,
 			  struct driver_save **out, struct err *err);
+	/* A piece of the text; NULL: it goes to save->fd. */
+	int (*save_write)(struct driver_save *save, const void *data,
+			  size_t len, struct err *err);
 	/* The text is complete: durable, if it becomes visible by its name
 	 * (mail_fsync). fd is -1 then, whatever is returned. */
 	int (*save_complete)(struct driver_save *save, struct err *err);

@@ -174,14 +174,21 @@ int save_mail_begin(struct save *save, const struct save_options *options,
 	return 0;
 }
 
+static int write_text(struct driver_save *file, const struct buf *text,
+		      struct err *err)
+{
+	const struct driver *driver = file->box->location->driver;
+
+	if (driver->save_write != NULL)
+		return driver->save_write(file, text->data, text->len, err);
+	return file_write_all(file->fd, text->data, text->len, file->temp, err);
+}
+
 static int flush(struct save *save, struct err *err)
 {
-	struct driver_save *file = save->current.file;
-
 	if (save->buf.len == 0)
 		return 0;
-	if (file_write_all(file->fd, save->buf.data, save->buf.len, file->temp,
-			   err) < 0)
+	if (write_text(save->current.file, &save->buf, err) < 0)
 		return -1;
 	if (save->parser != NULL)
 		mime_parser_feed(save->parser, save->buf.data, save->buf.len);

@@ -64,6 +64,7 @@ const struct driver mbox_driver = {
 	.look = mbox_look,
 	.guid = mbox_guid,
 	.save_begin = mbox_save_begin,
+	.save_write = mbox_save_write,
 	.save_complete = mbox_save_complete,
 	.save_publish = mbox_save_publish,
 	.save_end = mbox_save_end,

@@ -164,26 +164,6 @@ static int read_small(struct reading *reading, struct buf *out, struct err *err)
 	return 0;
 }
 
-int mbox_temp_file(const struct location *location, struct err *err)
-{
-	const char *dir = location->settings->mail_temp_dir;
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char *path;
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd >= 0 ? fd : err_sys(err, "open(%s)", dir);
-	ctx = mem_ctx(NULL, "temp");
-	path = mem_printf(ctx, "%s/dovetail.%d.%016jx", dir, (int)getpid(),
-			  (uintmax_t)random_u64());
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		  0600);
-	if (fd < 0)
-		return err_sys(err, "open(%s)", path);
-	unlink(path);
-	return fd;
-}
-
 /* A client may take its time to read a large mail, in which others may move it:
  * they get a copy. */
 static int copy_large(struct reading *reading, int fd, uint64_t *size_out,

@@ -173,6 +173,7 @@ struct mbox_box {
 	uint32_t large_uid, large_box;
 	int large_fd;
 	uint64_t large_size;
+	struct mbox_spool *spool; /* of the next mail to be saved; or NULL */
 };
 
 struct mbox_box *mbox_box_get(struct driver_box *box);
@@ -286,10 +287,31 @@ void mbox_journal_drop(struct mbox_journal **journal); /* for CLEANUP too */
 int mbox_journal_recover(struct driver_box *box, int fd, struct err *err);
 bool mbox_journal_exists(const struct driver_box *box);
 
+/* spool.c: texts on their way into a mailbox */
+
+struct mbox_spool;
+
+/* A file without a name in mail_temp_dir. */
+int mbox_temp_file(const struct location *location, struct err *err);
+/* The next mail begins at *at_out of the spool that it goes to, one at a time:
+ * give it back with mbox_spool_end(). */
+struct mbox_spool *mbox_spool_begin(struct driver_box *box, uint64_t *at_out);
+int mbox_spool_write(struct mbox_spool *spool, const void *data, size_t len,
+		     struct err *err);
+/* It ends where is returned. */
+uint64_t mbox_spool_complete(struct mbox_spool *spool);
+/* *out is in the spool's own memory, or in `space`, until either changes. */
+int mbox_spool_read(const struct mbox_spool *spool, uint64_t at, size_t len,
+		    struct buf *space, struct str *out, struct err *err);
+void mbox_spool_end(struct driver_box *box, struct mbox_spool *spool,
+		    bool complete);
+
 /* save.c, mail.c, layout.c: functions of the table */
 
 int mbox_save_begin(const void *ctx, struct driver_box *box,
 		    struct driver_save **out, struct err *err);
+int mbox_save_write(struct driver_save *save, const void *data, size_t len,
+		    struct err *err);
 int mbox_save_complete(struct driver_save *save, struct err *err);
 int mbox_save_link(const void *ctx, struct driver_box *box,
 		   struct driver_box *from, const struct index_record *record,
@@ -300,8 +322,6 @@ int mbox_save_publish(const void *ctx, struct index_txn *txn,
 		      struct err *err);
 void mbox_save_end(struct driver_save *save);
 
-/* A file without a name in mail_temp_dir. */
-int mbox_temp_file(const struct location *location, struct err *err);
 int mbox_open_mail(struct driver_box *box, struct index_record *record,
 		   struct driver_mail_file *out, struct err *err);
 int mbox_look(struct driver_box *box, struct index_record *record,

@@ -16,5 +16,6 @@ libmbox_a_SOURCES = \
 	src/storage/mbox/rewrite.c \
 	src/storage/mbox/save.c \
 	src/storage/mbox/scan.c \
+	src/storage/mbox/spool.c \
 	src/storage/mbox/state.c \
 	src/storage/mbox/sync.c

@@ -25,11 +25,18 @@
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-enum { BLOCK_MAX = 1 << 30, PIECE = 65536, SENDER_MAX = 256 };
+enum {
+	BLOCK_MAX = 1 << 30,
+	PIECE = 65536,
+	OUT_MAX = 262144,
+	SENDER_MAX = 256,
+};
 
 struct mbox_save {
 	struct driver_save pub; /* first */
-	int fd;                 /* of the text, when it is complete */
+	struct mbox_spool *spool;
+	uint64_t from, to; /* the text in it, when it is complete */
+	bool complete;
 	/* Where the mails of the transaction were put. */
 	uint64_t start, end;
 	bool published;
@@ -40,36 +47,33 @@ static struct mbox_save *save_of(struct driver_save *save)
 	return save->driver;
 }
 
-static int save_destroy(struct mbox_save *save)
-{
-	fd_close(&save->fd);
-	return 0;
-}
-
 int mbox_save_begin(const void *ctx, struct driver_box *box,
 		    struct driver_save **out, struct err *err)
 {
-	struct mbox_save *save;
-	int fd = mbox_temp_file(box->location, err);
+	struct mbox_save *save = mem_new(ctx, struct mbox_save);
 
-	if (fd < 0)
-		return -1;
-	save = mem_new(ctx, struct mbox_save);
-	save->fd = -1;
+	(void)err;
 	save->pub.box = box;
-	save->pub.fd = fd;
-	save->pub.temp = box->location->settings->mail_temp_dir;
+	save->pub.fd = -1;
 	save->pub.driver = save;
-	talloc_set_destructor(save, save_destroy);
+	save->spool = mbox_spool_begin(box, &save->from);
 	*out = &save->pub;
 	return 0;
 }
 
+int mbox_save_write(struct driver_save *pub, const void *data, size_t len,
+		    struct err *err)
+{
+	return mbox_spool_write(save_of(pub)->spool, data, len, err);
+}
+
 int mbox_save_complete(struct driver_save *pub, struct err *err)
 {
+	struct mbox_save *save = save_of(pub);
+
 	(void)err;
-	save_of(pub)->fd = pub->fd;
-	pub->fd = -1;
+	save->to = mbox_spool_complete(save->spool);
+	save->complete = true;
 	return 0;
 }
 
@@ -89,10 +93,42 @@ int mbox_save_link(const void *ctx, struct driver_box *box,
 
 struct publish {
 	struct mbox_sync *sync;
-	uint64_t start, at;
-	size_t lead; /* octets that are written last */
+	struct digest *md5;
+	uint64_t start, at; /* the file's end before, and with what is in... */
+	struct buf out;     /* ...here, which is to be written yet */
+	struct buf text;    /* for mbox_spool_read() */
+	size_t lead;        /* octets that are written last */
 	uint64_t base_at;
 };
+
+static int write_out(struct publish *publish, struct err *err)
+{
+	struct mbox_sync *sync = publish->sync;
+
+	if (mbox_write_at(sync->box, sync->fd, publish->out.data,
+			  publish->out.len, publish->at - publish->out.len,
+			  err) < 0)
+		return -1;
+	buf_reset(&publish->out);
+	return 0;
+}
+
+static int put(struct publish *publish, struct str text, struct err *err)
+{
+	if (publish->out.len + text.len > OUT_MAX &&
+	    write_out(publish, err) < 0)
+		return -1;
+	buf_add_str(&publish->out, text);
+	publish->at += text.len;
+	return 0;
+}
+
+static int get_text(struct publish *publish, struct mbox_save *save,
+		    uint64_t at, size_t len, struct str *out, struct err *err)
+{
+	return mbox_spool_read(save->spool, save->from + at, len,
+			       &publish->text, out, err);
+}
 
 static size_t empty_line(struct str text)
 {
@@ -125,28 +161,20 @@ static bool find_end(struct str text, size_t *len_out)
 	return false;
 }
 
-static int read_header(struct mbox_save *save, struct buf *out, struct err *err)
+/* *out is valid until the next get_text(). */
+static int read_header(struct publish *publish, struct mbox_save *save,
+		       struct str *out, struct err *err)
 {
-	const struct driver_box *box = save->pub.box;
-	uint64_t size = save->pub.size_physical;
-	uint64_t max = box->location->settings->mail_max_header_size;
+	uint64_t size = save->to - save->from;
+	uint64_t max = save->pub.box->location->settings->mail_max_header_size;
 	size_t len;
 
 	for (uint64_t want = PIECE;; want *= 4) {
 		uint64_t take = want < size ? want : size;
-		char *space;
 
-		buf_reset(out);
-		space = buf_space(out, (size_t)take + 1);
-		if (space == NULL)
-			return err_set(err, ERR_LIMIT, "header is too long");
-		if (mbox_read_at(save->pub.box, save->fd, space, (size_t)take,
-				 0, err) < 0)
+		if (get_text(publish, save, 0, (size_t)take, out, err) < 0)
 			return -1;
-		buf_grew(out, (size_t)take);
-		if (find_end(str_n(out->data, out->len), &len))
-			break;
-		if (take == size)
+		if (find_end(*out, &len) || take == size)
 			break;
 		/* The scanner takes what follows for the body, and so it is. */
 		if (want >= max) {
@@ -156,7 +184,7 @@ static int read_header(struct mbox_save *save, struct buf *out, struct err *err)
 			break;
 		}
 	}
-	buf_truncate(out, len);
+	out->len = len;
 	return 0;
 }
 
@@ -204,19 +232,14 @@ static void find_sender(struct str block, char out[SENDER_MAX])
 static int copy_body(struct publish *publish, struct mbox_save *save,
 		     uint64_t from, uint64_t to, struct err *err)
 {
-	struct driver_box *box = save->pub.box;
-	CLEANUP(buf_free) struct buf buf = buf_init(PIECE + 1);
-	char *space = buf_space(&buf, PIECE);
-
 	while (from < to) {
 		size_t take = to - from < PIECE ? (size_t)(to - from) : PIECE;
+		struct str text;
 
-		if (mbox_read_at(box, save->fd, space, take, from, err) < 0 ||
-		    mbox_write_at(box, publish->sync->fd, space, take,
-				  publish->at, err) < 0)
+		if (get_text(publish, save, from, take, &text, err) < 0 ||
+		    put(publish, text, err) < 0)
 			return -1;
 		from += take;
-		publish->at += take;
 	}
 	return 0;
 }
@@ -224,25 +247,21 @@ static int copy_body(struct publish *publish, struct mbox_save *save,
 /* "From ", header, body, line end. The first one begins with NULs for now. */
 struct layout {
 	struct buf head;             /* "From " line and header */
-	uint64_t body_from, body_to; /* in the temporary file */
+	uint64_t body_from, body_to; /* in the text */
 	bool add_newline;            /* the body's last line had none */
 	uint64_t body_virtual;
 };
 
-static int body_layout(struct mbox_save *save, size_t header_len,
-		       uint64_t header_virtual, struct layout *out,
-		       struct err *err)
+static int body_layout(struct publish *publish, struct mbox_save *save,
+		       struct layout *out, struct err *err)
 {
-	char last = '\n';
+	struct str last = STR("\n");
 
-	out->body_from = header_len;
-	out->body_to = save->pub.size_physical;
-	out->body_virtual = save->pub.size_virtual - header_virtual;
+	out->body_to = save->to - save->from;
 	if (out->body_to > out->body_from &&
-	    mbox_read_at(save->pub.box, save->fd, &last, 1, out->body_to - 1,
-			 err) < 0)
+	    get_text(publish, save, out->body_to - 1, 1, &last, err) < 0)
 		return -1;
-	out->add_newline = last != '\n';
+	out->add_newline = last.data[0] != '\n';
 	return 0;
 }
 
@@ -252,12 +271,26 @@ static uint64_t body_len(const struct layout *layout)
 	       (layout->add_newline ? 1 : 0);
 }
 
+static bool needs_base(const struct publish *publish)
+{
+	return publish->sync->state.base_at == 0 && publish->base_at == 0;
+}
+
+/* Where the ten digits of the last UID will be. */
+static void note_base(struct publish *publish, struct str head)
+{
+	ptrdiff_t base = str_find(head, STR("X-IMAPbase: "));
+
+	for (int blanks = 0; blanks < 2; base++)
+		blanks += head.data[base] == ' ';
+	publish->base_at = publish->at + (uint64_t)base;
+}
+
 static void make_head(struct publish *publish, struct mbox_save *save,
-		      struct str block, struct layout *layout,
+		      const struct buf *block, struct layout *layout,
 		      struct mbox_record *record)
 {
 	struct mbox_sync *sync = publish->sync;
-	CLEANUP(buf_free) struct buf guarded = buf_init(BLOCK_MAX);
 	struct mbox_fields fields = {
 		.uid_validity = sync->row->uid_validity,
 		.names = sync->names,
@@ -267,46 +300,29 @@ static void make_head(struct publish *publish, struct mbox_save *save,
 		.flags = save->pub.flags,
 		.keywords = &save->pub.keywords,
 		.content_length = body_len(layout),
-		.base = sync->state.base_at == 0 && publish->base_at == 0,
+		.base = needs_base(publish),
 	};
 	char sender[SENDER_MAX];
-	ptrdiff_t base;
 
-	guard_header(block, &guarded);
-	if (guarded.len > 0 && guarded.data[guarded.len - 1] != '\n')
-		buf_putc(&guarded, '\n');
-	if (layout->body_from == layout->body_to &&
-	    !find_end(str_n(guarded.data, guarded.len), &(size_t){0}))
-		buf_putc(&guarded, '\n');
-	find_sender(block, sender);
+	find_sender(str_n(block->data, block->len), sender);
 	mbox_from_write(sender, save->pub.received, &layout->head);
 	record->from_len = (uint32_t)layout->head.len;
-	mbox_header_compose(str_n(guarded.data, guarded.len), &fields,
+	mbox_header_compose(str_n(block->data, block->len), &fields,
 			    &layout->head);
 	record->header_len = (uint32_t)(layout->head.len - record->from_len);
-	if (!fields.base)
-		return;
-	base = str_find(str_n(layout->head.data, layout->head.len),
-			STR("X-IMAPbase: "));
-	while (layout->head.data[base] != ' ')
-		base++;
-	base++;
-	while (layout->head.data[base] != ' ')
-		base++;
-	publish->base_at = publish->at + (uint64_t)base + 1;
+	if (fields.base)
+		note_base(publish, str_n(layout->head.data, layout->head.len));
 }
 
 /* What clients will see of it. */
-static void set_sizes(struct mbox_save *save, const struct layout *layout,
-		      struct mbox_record *record)
+static void set_sizes(const struct publish *publish, struct mbox_save *save,
+		      const struct layout *layout, struct mbox_record *record)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "md5");
 	struct mbox_header header;
 
 	mbox_header_parse(
 		str_n(layout->head.data + record->from_len, record->header_len),
-		digest_new(ctx, "md5"), mbox_md5_all(save->pub.box->location),
-		&header);
+		publish->md5, mbox_md5_all(save->pub.box->location), &header);
 	memcpy(record->md5, header.md5, sizeof(record->md5));
 	record->body_len = body_len(layout);
 	record->end_len = 1;
@@ -316,28 +332,41 @@ static void set_sizes(struct mbox_save *save, const struct layout *layout,
 }
 
 static int write_parts(struct publish *publish, struct mbox_save *save,
-		       struct layout *layout, struct err *err)
+		       const struct layout *layout, struct err *err)
 {
-	struct driver_box *box = save->pub.box;
-	int fd = publish->sync->fd;
-	size_t skip = publish->at == publish->start ? publish->lead : 0;
-	const char *end = layout->add_newline ? "\n\n" : "\n";
+	static const char nuls[] = "\0\0\0\0\0";
+	struct str head = str_n(layout->head.data, layout->head.len);
 
 	if (layout->head.overflow)
 		return err_set(err, ERR_LIMIT, "header is too long");
-	/* A line end that the mail before lacks is part of what comes last. */
-	if (skip > 0)
-		publish->at += skip - strlen("From ");
-	if (mbox_write_at(box, fd, layout->head.data + (skip > 0 ? 5 : 0),
-			  layout->head.len - (skip > 0 ? 5 : 0),
-			  publish->at + (skip > 0 ? 5 : 0), err) < 0)
+	if (publish->at == publish->start + publish->lead - strlen("From ")) {
+		if (put(publish, str_n(nuls, strlen("From ")), err) < 0)
+			return -1;
+		head = str_from(head, strlen("From "));
+	}
+	if (put(publish, head, err) < 0 ||
+	    copy_body(publish, save, layout->body_from, layout->body_to, err) <
+		    0)
 		return -1;
-	publish->at += layout->head.len;
-	if (copy_body(publish, save, layout->body_from, layout->body_to, err) <
-		    0 ||
-	    mbox_write_at(box, fd, end, strlen(end), publish->at, err) < 0)
+	return put(publish, layout->add_newline ? STR("\n\n") : STR("\n"), err);
+}
+
+/* The header as it will be, and how long it was. */
+static int take_header(struct publish *publish, struct mbox_save *save,
+		       struct layout *layout, struct buf *out, struct err *err)
+{
+	struct str block;
+
+	if (read_header(publish, save, &block, err) < 0)
 		return -1;
-	publish->at += strlen(end);
+	layout->body_from = block.len;
+	layout->body_virtual = save->pub.size_virtual - crlf_size(block, false);
+	guard_header(block, out);
+	if (out->len > 0 && out->data[out->len - 1] != '\n')
+		buf_putc(out, '\n');
+	if (block.len == save->to - save->from &&
+	    !find_end(str_n(out->data, out->len), &(size_t){0}))
+		buf_putc(out, '\n');
 	return 0;
 }
 
@@ -350,21 +379,15 @@ static int write_one(const void *ctx, struct publish *publish,
 	struct mbox_record record = {.offset = publish->at};
 	int ret;
 
-	if (publish->at == publish->start)
-		record.offset += publish->lead - strlen("From ");
-	ret = read_header(save, &block, err);
+	ret = take_header(publish, save, &layout, &block, err);
 	if (ret == 0)
-		ret = body_layout(
-			save, block.len,
-			crlf_size(str_n(block.data, block.len), false), &layout,
-			err);
+		ret = body_layout(publish, save, &layout, err);
 	if (ret == 0) {
-		make_head(publish, save, str_n(block.data, block.len), &layout,
-			  &record);
+		make_head(publish, save, &block, &layout, &record);
 		ret = write_parts(publish, save, &layout, err);
 	}
 	if (ret == 0) {
-		set_sizes(save, &layout, &record);
+		set_sizes(publish, save, &layout, &record);
 		*driver_data_out = mbox_record_make(ctx, &record);
 	}
 	buf_free(&layout.head);
@@ -400,7 +423,7 @@ static int find_lead(struct publish *publish, struct err *err)
 					   sync->size - 1, err) < 0)
 		return -1;
 	publish->lead = strlen("From ") + (last == '\n' ? 0 : 1);
-	return 0;
+	return last == '\n' ? 0 : put(publish, str_n("", 1), err);
 }
 
 static int write_lead(struct publish *publish, struct err *err)
@@ -427,22 +450,23 @@ static int write_all(const void *ctx, struct publish *publish,
 			      &driver_data_out[i], err) < 0)
 			return -1;
 	}
-	if (take_base_uid(publish, uid - 1, err) < 0 ||
+	if (write_out(publish, err) < 0 ||
+	    take_base_uid(publish, uid - 1, err) < 0 ||
 	    write_lead(publish, err) < 0)
 		return -1;
 	return mbox_fsync(sync->box, sync->fd, err);
 }
 
-static int append(const void *ctx, struct mbox_sync *sync,
-		  struct driver_save **saves, size_t count,
-		  struct str *driver_data_out, struct err *err)
+static int append_mails(const void *ctx, struct publish *publish,
+			struct driver_save **saves, size_t count,
+			struct str *driver_data_out, struct err *err)
 {
-	struct publish publish = {.sync = sync};
+	struct mbox_sync *sync = publish->sync;
 
-	if (find_lead(&publish, err) < 0)
+	if (find_lead(publish, err) < 0)
 		return -1;
-	if (write_all(ctx, &publish, saves, count, driver_data_out, err) < 0) {
-		if (ftruncate(sync->fd, (off_t)publish.start) < 0)
+	if (write_all(ctx, publish, saves, count, driver_data_out, err) < 0) {
+		if (ftruncate(sync->fd, (off_t)publish->start) < 0)
 			log_error("ftruncate(%s): %s", sync->box->path,
 				  strerror(errno));
 		return -1;
@@ -451,9 +475,32 @@ static int append(const void *ctx, struct mbox_sync *sync,
 		struct mbox_save *save = save_of(saves[i]);
 
 		save->published = true;
-		save->start = publish.start;
-		save->end = publish.at;
+		save->start = publish->start;
+		save->end = publish->at;
 	}
+	return 0;
+}
+
+static int append(const void *ctx, struct mbox_sync *sync,
+		  struct driver_save **saves, size_t count,
+		  struct str *driver_data_out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "append");
+	struct publish publish = {
+		.sync = sync,
+		.md5 = digest_new(work, "md5"),
+		.out = buf_init(2 * OUT_MAX),
+		.text = buf_init(BLOCK_MAX),
+	};
+	int ret;
+
+	if (publish.md5 == NULL)
+		return err_set(err, ERR_UNSUPPORTED, "MD5 is not to be had");
+	ret = append_mails(ctx, &publish, saves, count, driver_data_out, err);
+	buf_free(&publish.out);
+	buf_free(&publish.text);
+	if (ret < 0)
+		return -1;
 	sync->state.messages += (uint32_t)count;
 	sync->state.valid = true;
 	return mbox_state_take_file(&sync->state, sync->fd, true, err);
@@ -514,7 +561,7 @@ void mbox_save_end(struct driver_save *pub)
 {
 	struct mbox_save *save = save_of(pub);
 
-	fd_close(&pub->fd);
+	mbox_spool_end(pub->box, save->spool, save->complete);
 	if (save->published && pub->failed)
 		take_back(save);
 	mem_free(save);

@@ -57,7 +57,9 @@ struct trace {
 	struct ip remote;
 	int64_t time;
 };
-void trace_write(const struct trace *trace, struct buf *out);
+/* Returns the octets of what only the final server writes (Return-Path,
+ * Delivered-To). */
+size_t trace_write(const struct trace *trace, struct buf *out);
 /* hostname, or the system's name if the setting is empty. */
 const char *lda_hostname(const void *ctx, const struct lda_settings *set);
 

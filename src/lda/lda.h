@@ -13,6 +13,7 @@
 struct account;
 struct config;
 struct err;
+struct sender;
 struct spool;
 
 enum { LDA_MAX_OVERRIDES = 100 };
@@ -41,15 +42,13 @@ struct lda {
 	struct account *account;
 	struct user *user;
 	struct spool *spool;
+	struct sender *sender;
 	const char *from; /* envelope sender */
 };
 
 /* lda_mail.c: read the mail into lda->spool. A line "From sender date" in
- * front is taken off standard input, and names the sender if -f did not. */
+ * front is taken off standard input; it, or else Return-Path, names the sender
+ * if -f did not. */
 int lda_read(struct lda *lda, struct err *err);
-/* lda_reject.c: tell the sender that the mail was not taken.
- * ERR_UNSUPPORTED: there is nobody to tell. */
-int lda_reject(struct lda *lda, const char *recipient, const char *reason,
-	       struct err *err);
 
 #endif

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "lda/lda.h"
 #include "lda/spool.h"
+#include "mime/address.h"
+#include "mime/header.h"
 #include "mime/parse.h"
 
 enum { PIECE = 64 * 1024, FROM_LINE_MAX = 8192 };
@@ -84,6 +86,22 @@ static int take_piece(struct reader *reader, struct str piece, struct err *err)
 	return take_first(reader, false, err);
 }
 
+/* Return-Path, if nothing else tells of the sender. */
+static void take_return_path(struct lda *lda)
+{
+	struct header_field field;
+	struct address *list;
+	size_t count;
+
+	if (lda->from != NULL ||
+	    !header_find(spool_header(lda->spool), "Return-Path", &field))
+		return;
+	address_parse(lda, field.value, 1, &list, &count);
+	if (count > 0 && list[0].mailbox != NULL && list[0].domain != NULL)
+		lda->from = mem_printf(lda, "%s@%s", list[0].mailbox,
+				       list[0].domain);
+}
+
 static int read_all(struct reader *reader, struct err *err)
 {
 	CLEANUP(buf_free) struct buf piece = buf_init(PIECE);
@@ -135,6 +153,8 @@ int lda_read(struct lda *lda, struct err *err)
 		reader.name = lda->options.path;
 	}
 	ret = read_all(&reader, err);
+	if (ret == 0)
+		take_return_path(lda);
 	buf_free(&reader.first);
 	buf_free(&reader.lines);
 	return ret;

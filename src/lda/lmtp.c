@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lda/deliver.h"
+#include "lda/lmtp_proxy.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "service/service.h"
@@ -51,12 +52,13 @@ void lmtp_reply(struct lmtp_session *session, const char *fmt, ...)
 
 void lmtp_reset(struct lmtp_session *session)
 {
+	lmtp_proxy_end(session);
 	mem_free(session->ctx);
 	session->ctx = mem_ctx(session, "transaction");
 	session->session_id = session->from = NULL;
 	session->body = NULL;
 	session->rcpts = session->last_rcpt = NULL;
-	session->rcpt_count = 0;
+	session->rcpt_count = session->rcpt_tries = 0;
 	session->spool = NULL;
 	session->chunking = session->chunk_failed = session->chunk_cr = false;
 	session->state = LMTP_READY;
@@ -68,6 +70,7 @@ static int session_free(struct lmtp_session *session)
 {
 	struct service_env *env = session->process->env;
 
+	lmtp_proxy_end(session);
 	DL_DELETE(session->process->sessions, session);
 	conn_free(&session->conn);
 	buf_free(&session->chunk);
@@ -232,6 +235,7 @@ void lmtp_session_new(struct lmtp_process *process,
 	char ip[IP_TEXT_MAX];
 
 	session->process = process;
+	session->number = ++process->session_count;
 	session->local = client->local;
 	session->remote = client->remote;
 	session->trusted =

@@ -22,6 +22,8 @@ struct auth_master;
 struct config;
 struct conn;
 struct err;
+struct lmtp_backend;
+struct lmtp_proxy;
 struct lmtp_session;
 struct service_client;
 struct service_env;
@@ -42,6 +44,8 @@ struct lmtp_process {
 	struct mail_settings mail;
 	const char *hostname, *greeting, *log_prefix;
 	const char *trusted_networks;
+	struct lmtp_proxy *proxy; /* NULL without lmtp_proxy */
+	unsigned session_count;
 	struct tls *tls; /* NULL: no STARTTLS */
 	struct auth_master *auth;
 	struct anvil *anvil;     /* NULL without lmtp_user_concurrency_limit */
@@ -57,7 +61,16 @@ struct lmtp_rcpt {
 	char *user;     /* without the detail */
 	char *detail;   /* NULL: none */
 	char *session_id;
-	struct account *account;
+	struct account *account; /* NULL if it is passed on */
+	unsigned index;          /* among those accepted, from 1 */
+	const char *reply;       /* to the mail; NULL: not known yet */
+	bool delivered;          /* into a mailbox here */
+	/* The same recipient was named before: one mail is for both. */
+	const struct lmtp_rcpt *same;
+	/* lmtp_proxy.c */
+	struct lmtp_backend *backend; /* NULL: delivered here */
+	const char *destination;      /* the address there */
+	uint64_t started_ms;
 	struct lmtp_rcpt *next;
 };
 
@@ -77,7 +90,8 @@ struct lmtp_session {
 	struct lmtp_proxied proxied;
 	struct smtp_parser *parser;
 	enum lmtp_state state;
-	char *id; /* of the session; see session_id */
+	unsigned number; /* of this process's sessions */
+	char *id;        /* of the session; see session_id */
 	unsigned transactions;
 	char *helo;
 	const char *command; /* under way, for the log: "DATA"; NULL */
@@ -91,7 +105,10 @@ struct lmtp_session {
 	char *from;
 	const char *body; /* BODY=; NULL if not given */
 	struct lmtp_rcpt *rcpts, *last_rcpt;
-	unsigned rcpt_count;
+	unsigned rcpt_count, rcpt_tries;
+	struct lmtp_backend *backends; /* list */
+	unsigned waiting;   /* recipients whose servers have not answered yet */
+	size_t trace_local; /* octets in front that no other server gets */
 	struct spool *spool;
 	struct dot dot;
 	struct buf chunk; /* of the data, without dots */
@@ -141,6 +158,10 @@ void lmtp_starttls(struct lmtp_session *session, struct str args);
 /* lmtp_rcpt.c */
 
 void lmtp_rcpt(struct lmtp_session *session, struct str args);
+/* The end of it. The session may be gone then. */
+void lmtp_rcpt_accept(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+		      const char *reply);
+void lmtp_rcpt_refuse(struct lmtp_session *session, const char *reply);
 
 /* lmtp_data.c */
 

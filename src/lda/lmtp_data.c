@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "lda/deliver.h"
 #include "lda/lmtp.h"
+#include "lda/lmtp_proxy.h"
 #include "lda/spool.h"
 #include "mime/parse.h"
 #include "net/conn.h"
@@ -47,10 +48,10 @@ static void write_trace(struct lmtp_session *session, struct buf *out)
 		trace.to = only->address;
 		if (strcmp(kind, "original") == 0 && only->original != NULL)
 			trace.to = trace.delivered_to = only->original;
-		else if (strcmp(kind, "final") == 0)
+		else if (strcmp(kind, "final") == 0 && only->account != NULL)
 			trace.delivered_to = only->account->name;
 	}
-	trace_write(&trace, out);
+	session->trace_local = trace_write(&trace, out);
 }
 
 static void begin(struct lmtp_session *session)
@@ -131,39 +132,34 @@ static int deliver_one(struct lmtp_session *session,
 	return ret;
 }
 
-static void reply_failure(struct lmtp_session *session,
-			  const struct lmtp_rcpt *rcpt, const struct err *err)
+/* What to tell the client of a failure. */
+static char *failure(const struct lmtp_session *session,
+		     const struct lmtp_rcpt *rcpt, const struct err *err)
 {
+	const char *text = "Internal error occurred. Refer to server log for "
+			   "more information.";
+
 	switch (err->code) {
 	case ERR_QUOTA:
-		lmtp_reply(session,
-			   "%s <%s> Quota exceeded (mailbox for user "
-			   "is full)",
-			   session->process->lda.quota_full_tempfail
-				   ? "452 4.2.2"
-				   : "552 5.2.2",
-			   rcpt->address);
-		return;
+		return mem_printf(rcpt,
+				  "%s <%s> Quota exceeded (mailbox for user "
+				  "is full)",
+				  session->process->lda.quota_full_tempfail
+					  ? "452 4.2.2"
+					  : "552 5.2.2",
+				  rcpt->address);
 	case ERR_NO_SPACE:
-		lmtp_reply(session, "452 4.3.1 <%s> Not enough disk space",
-			   rcpt->address);
-		return;
+		return mem_printf(rcpt, "452 4.3.1 <%s> Not enough disk space",
+				  rcpt->address);
 	case ERR_LIMIT:
-		lmtp_reply(session, "552 5.3.4 <%s> Message is too large",
-			   rcpt->address);
-		return;
+		return mem_printf(rcpt, "552 5.3.4 <%s> Message is too large",
+				  rcpt->address);
 	default:
 		break;
 	}
 	if (session->process->set.lmtp_verbose_replies)
-		lmtp_reply(session, "451 4.2.0 <%s> %s", rcpt->address,
-			   str_sanitize(session->ctx, str_of(err->text), 300));
-	else
-		lmtp_reply(session,
-			   "451 4.2.0 <%s> Internal error occurred. "
-			   "Refer to server log for more "
-			   "information.",
-			   rcpt->address);
+		text = str_sanitize(rcpt, str_of(err->text), 300);
+	return mem_printf(rcpt, "451 4.2.0 <%s> %s", rcpt->address, text);
 }
 
 /* Not before all are answered: it may take its time. */
@@ -185,29 +181,71 @@ static void autoexpunge(struct lmtp_session *session,
 
 /* all of them */
 
-static void deliver_all(struct lmtp_session *session)
+/* Each has its reply: in the order of RCPT (RFC 2033 section 4.2). */
+static void finish(struct lmtp_session *session)
 {
-	struct err spool_err, err;
-	int spooled = spool_end(session->spool, &spool_err);
-
-	if (spooled < 0 && spool_err.code != ERR_LIMIT)
-		log_error("%s", spool_err.text);
+	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
+	     rcpt = rcpt->next)
+		lmtp_reply(session, "%s",
+			   rcpt->same == NULL ? rcpt->reply
+					      : rcpt->same->reply);
 	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
 	     rcpt = rcpt->next) {
-		if (spooled < 0)
-			reply_failure(session, rcpt, &spool_err);
-		else if (deliver_one(session, rcpt, &err) < 0)
-			reply_failure(session, rcpt, &err);
-		else
-			lmtp_reply(session, "250 2.0.0 <%s> %s Saved",
-				   rcpt->address, rcpt->session_id);
+		if (rcpt->delivered)
+			autoexpunge(session, rcpt);
 	}
-	for (struct lmtp_rcpt *rcpt = session->rcpts;
-	     spooled == 0 && rcpt != NULL; rcpt = rcpt->next)
-		autoexpunge(session, rcpt);
 	lmtp_users_prune(session->process);
 	session->command = NULL;
 	lmtp_reset(session);
+}
+
+static void backend_answered(struct lmtp_session *session)
+{
+	if (--session->waiting > 0)
+		return;
+	session->looking_up = false;
+	finish(session);
+	lmtp_resume(session);
+}
+
+static void deliver_local(struct lmtp_session *session)
+{
+	struct err err;
+
+	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
+	     rcpt = rcpt->next) {
+		if (rcpt->backend != NULL || rcpt->same != NULL)
+			continue;
+		rcpt->delivered = deliver_one(session, rcpt, &err) == 0;
+		rcpt->reply =
+			rcpt->delivered
+				? mem_printf(rcpt, "250 2.0.0 <%s> %s Saved",
+					     rcpt->address, rcpt->session_id)
+				: failure(session, rcpt, &err);
+	}
+}
+
+static void deliver_all(struct lmtp_session *session)
+{
+	struct err err;
+
+	if (spool_end(session->spool, &err) < 0) {
+		if (err.code != ERR_LIMIT)
+			log_error("%s", err.text);
+		for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
+		     rcpt = rcpt->next)
+			rcpt->reply = failure(session, rcpt, &err);
+	} else {
+		session->waiting = lmtp_proxy_data(session, backend_answered);
+		deliver_local(session);
+	}
+	if (session->waiting == 0) {
+		finish(session);
+		return;
+	}
+	session->state = LMTP_RCPT;
+	session->looking_up = true;
+	conn_pause(session->conn);
 }
 
 /* What goes wrong is told at the end, when a reply is due. */

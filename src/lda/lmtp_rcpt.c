@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "lda/deliver.h"
 #include "lda/lmtp.h"
+#include "lda/lmtp_proxy.h"
 #include "net/conn.h"
 #include "service/account.h"
 #include "service/anvil.h"
@@ -17,7 +18,7 @@
 
 enum { FORWARD_MAX = 4096, ORIGINAL_MAX = 1000 };
 
-/* Who asked auth; outlives a session that ends meanwhile. */
+/* Who asked auth or anvil; outlives a session that ends meanwhile. */
 struct lookup {
 	struct lmtp_session *session; /* NULL: gone */
 	struct lmtp_rcpt *rcpt;
@@ -30,7 +31,20 @@ static int lookup_forget(struct lookup **link)
 	return 0;
 }
 
-/* The answer came: its session and recipient, NULL if they are gone. */
+static struct lookup *lookup_new(struct lmtp_session *session,
+				 struct lmtp_rcpt *rcpt)
+{
+	struct lookup *lookup = mem_new(session->process, struct lookup);
+
+	lookup->session = session;
+	lookup->rcpt = rcpt;
+	lookup->link = mem_new(rcpt, struct lookup *);
+	*lookup->link = lookup;
+	talloc_set_destructor(lookup->link, lookup_forget);
+	return lookup;
+}
+
+/* The answer came: its session and recipient; NULL if they are gone. */
 static struct lmtp_session *lookup_end(struct lookup *lookup,
 				       struct lmtp_rcpt **rcpt_out)
 {
@@ -40,49 +54,62 @@ static struct lmtp_session *lookup_end(struct lookup *lookup,
 	if (session != NULL) {
 		talloc_set_destructor(lookup->link, NULL);
 		mem_free(lookup->link);
-		session->looking_up = false;
-		session->command = NULL;
 	}
 	mem_free(lookup);
 	return session;
 }
 
-/* Replies of several recipients are told apart by ":R2". */
-static void accept_rcpt(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
+/* the end of a RCPT */
+
+static void answer(struct lmtp_session *session, const char *reply)
+{
+	session->looking_up = false;
+	session->command = NULL;
+	lmtp_reply(session, "%s", reply);
+	lmtp_resume(session);
+}
+
+static void append(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 {
 	if (session->last_rcpt == NULL)
 		session->rcpts = rcpt;
 	else
 		session->last_rcpt->next = rcpt;
 	session->last_rcpt = rcpt;
-	session->rcpt_count++;
+	rcpt->index = ++session->rcpt_count;
+}
+
+void lmtp_rcpt_accept(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+		      const char *reply)
+{
+	append(session, rcpt);
 	session->state = LMTP_RCPT;
-	rcpt->session_id =
-		session->rcpt_count == 1
-			? mem_strdup(rcpt, session->session_id)
-			: mem_printf(rcpt, "%s:R%u", session->session_id,
-				     session->rcpt_count);
-	lmtp_reply(session, "250 2.1.5 OK");
+	answer(session, reply);
+}
+
+void lmtp_rcpt_refuse(struct lmtp_session *session, const char *reply)
+{
+	answer(session, reply);
 }
 
 static void refuse(struct lmtp_session *session, const struct lmtp_rcpt *rcpt,
 		   const struct err *err)
 {
+	const char *text = "Temporary user lookup failure";
+
 	if (err->code == ERR_NOT_FOUND) {
-		lmtp_reply(session, "550 5.1.1 <%s> User doesn't exist: %s",
-			   rcpt->address, rcpt->user);
+		answer(session,
+		       mem_printf(rcpt, "550 5.1.1 <%s> User doesn't exist: %s",
+				  rcpt->address, rcpt->user));
 		return;
 	}
 	if (err->code != ERR_DENIED)
 		log_error("lookup of %s failed: %s", rcpt->user, err->text);
 	if (session->process->set.lmtp_verbose_replies ||
 	    err->code == ERR_DENIED)
-		lmtp_reply(session, "451 4.3.0 <%s> %s", rcpt->address,
-			   str_sanitize(session->ctx, str_of(err->text), 300));
-	else
-		lmtp_reply(session,
-			   "451 4.3.0 <%s> Temporary user lookup failure",
-			   rcpt->address);
+		text = str_sanitize(rcpt, str_of(err->text), 300);
+	answer(session,
+	       mem_printf(rcpt, "451 4.3.0 <%s> %s", rcpt->address, text));
 }
 
 /* lmtp_user_concurrency_limit */
@@ -121,15 +148,14 @@ static void counted_others(void *ctx, unsigned others)
 	if (session == NULL)
 		return;
 	if (others >= session->process->set.lmtp_user_concurrency_limit) {
-		lmtp_reply(session,
-			   "451 4.3.0 <%s> Too many concurrent deliveries "
-			   "for user",
-			   rcpt->address);
-	} else {
-		count(session, rcpt);
-		accept_rcpt(session, rcpt);
+		answer(session, mem_printf(rcpt,
+					   "451 4.3.0 <%s> Too many concurrent "
+					   "deliveries for user",
+					   rcpt->address));
+		return;
 	}
-	lmtp_resume(session);
+	count(session, rcpt);
+	lmtp_rcpt_accept(session, rcpt, "250 2.1.5 OK");
 }
 
 /* who is it? */
@@ -137,33 +163,30 @@ static void counted_others(void *ctx, unsigned others)
 static void looked_up(void *ctx, const struct account *account,
 		      const struct err *err)
 {
-	struct lookup *lookup = ctx;
-	struct lmtp_session *session = lookup->session;
-	struct lmtp_rcpt *rcpt = lookup->rcpt;
+	struct lmtp_rcpt *rcpt;
+	struct lmtp_session *session = lookup_end(ctx, &rcpt);
 
-	if (session != NULL && !session->ended && account != NULL) {
-		rcpt->account = account_copy(rcpt, account);
-		if (session->process->anvil != NULL) {
-			anvil_count(session->process->anvil, "lmtp",
-				    rcpt->account->name, &nowhere,
-				    counted_others, lookup);
-			return;
-		}
-	}
-	session = lookup_end(lookup, &rcpt);
 	if (session == NULL)
 		return;
-	if (account == NULL)
+	if (account == NULL) {
 		refuse(session, rcpt, err);
+		return;
+	}
+	rcpt->account = account_copy(rcpt, account);
+	if (session->process->anvil != NULL && !session->ended)
+		anvil_count(session->process->anvil, "lmtp",
+			    rcpt->account->name, &nowhere, counted_others,
+			    lookup_new(session, rcpt));
 	else
-		accept_rcpt(session, rcpt);
-	lmtp_resume(session);
+		lmtp_rcpt_accept(session, rcpt, "250 2.1.5 OK");
 }
 
-static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
+static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+		    void (*ask)(struct auth_master *auth, const char *user,
+				const struct auth_request_info *info,
+				auth_master_fn *fn, void *fn_ctx),
+		    auth_master_fn *answered)
 {
-	struct lookup *lookup = mem_new(session->process, struct lookup);
-	struct lookup **link = mem_new(rcpt, struct lookup *);
 	const struct auth_request_info info = {
 		.service = "lmtp",
 		.session_id = session->session_id,
@@ -171,15 +194,49 @@ static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 		.remote = session->remote,
 	};
 
-	lookup->session = session;
-	lookup->rcpt = rcpt;
-	lookup->link = link;
-	*link = lookup;
-	talloc_set_destructor(link, lookup_forget);
+	ask(session->process->auth, rcpt->user, &info, answered,
+	    lookup_new(session, rcpt));
+}
+
+/* lmtp_proxy: who is not passed on may still be a user here. */
+static void passed(void *ctx, const struct account *pass, const struct err *err)
+{
+	struct lmtp_rcpt *rcpt;
+	struct lmtp_session *session = lookup_end(ctx, &rcpt);
+
+	if (session == NULL)
+		return;
+	if (pass == NULL && err->code != ERR_NOT_FOUND)
+		refuse(session, rcpt, err);
+	else if (session->ended || pass == NULL ||
+		 !lmtp_proxy_rcpt(session, rcpt, pass))
+		look_up(session, rcpt, auth_master_user, looked_up);
+}
+
+/* Replies of several recipients are told apart by ":R2". */
+static void begin(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
+{
+	rcpt->session_id =
+		++session->rcpt_tries == 1
+			? mem_strdup(rcpt, session->session_id)
+			: mem_printf(rcpt, "%s:R%u", session->session_id,
+				     session->rcpt_tries);
+	for (const struct lmtp_rcpt *at = session->rcpts;
+	     at != NULL && rcpt->same == NULL; at = at->next) {
+		if (at->same == NULL && strcmp(at->address, rcpt->address) == 0)
+			rcpt->same = at;
+	}
+	if (rcpt->same != NULL) {
+		append(session, rcpt);
+		lmtp_reply(session, "250 2.1.5 OK");
+		return;
+	}
 	session->looking_up = true;
 	conn_pause(session->conn);
-	auth_master_user(session->process->auth, rcpt->user, &info, looked_up,
-			 lookup);
+	if (session->process->proxy != NULL)
+		look_up(session, rcpt, auth_master_pass, passed);
+	else
+		look_up(session, rcpt, auth_master_user, looked_up);
 }
 
 /* parameters */
@@ -261,5 +318,5 @@ void lmtp_rcpt(struct lmtp_session *session, struct str args)
 						       path.local, path.domain),
 		      session->process->lda.recipient_delimiter, &rcpt->user,
 		      &rcpt->detail);
-	look_up(session, rcpt);
+	begin(session, rcpt);
 }

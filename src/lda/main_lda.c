@@ -18,6 +18,8 @@
 #include "config/config.h"
 #include "lda/deliver.h"
 #include "lda/lda.h"
+#include "lda/reject.h"
+#include "lda/send.h"
 #include "lda/spool.h"
 #include "mime/address.h"
 #include "mime/header.h"
@@ -202,13 +204,18 @@ static int find_account(struct lda *lda, const char *session_id,
 
 static int open_user(struct lda *lda, const char *session_id, struct err *err)
 {
+	const struct config_filter filter = {.protocol = "lda"};
 	const struct user_context context = {
 		.service = "lda",
 		.session_id = session_id,
 	};
 
+	/* With ssl_client_key, which only root may read. */
+	if (sender_new(lda, lda->config, &filter, &lda->set, &lda->sender,
+		       err) < 0)
+		return -1;
 	if (lda->options.user != NULL &&
-	    privs_drop(lda->account, lda->config, err) < 0)
+	    privs_drop_for_exec(lda->account, lda->config, err) < 0)
 		return -1;
 	if (lda->account->home != NULL)
 		setenv("HOME", lda->account->home, 1);
@@ -226,23 +233,27 @@ static int explain(const char *reason)
 	return EX_NOPERM;
 }
 
-static int reject(struct lda *lda, const char *to, const char *reason)
+static int reject(struct lda *lda, const struct delivery *delivery,
+		  const char *reason)
 {
 	struct err err;
 
 	if (lda->options.explain)
 		return explain(reason);
-	if (lda_reject(lda, to, reason, &err) == 0)
+	if (reject_send(delivery, &lda->set, lda->sender, reason, &err) == 0) {
+		log_info("rejected: %s; told <%s>", reason, delivery->from);
 		return EX_OK;
+	}
 	log_error("%s", err.text);
 	return err.code == ERR_UNSUPPORTED ? explain(reason) : EX_TEMPFAIL;
 }
 
-static int exit_status(struct lda *lda, const char *to, const struct err *err)
+static int exit_status(struct lda *lda, const struct delivery *delivery,
+		       const struct err *err)
 {
 	if (err->code == ERR_LIMIT ||
 	    (err->code == ERR_QUOTA && !lda->set.quota_full_tempfail))
-		return reject(lda, to, err->text);
+		return reject(lda, delivery, err->text);
 	return EX_TEMPFAIL;
 }
 
@@ -304,7 +315,7 @@ static int run(struct lda *lda)
 	delivery.spool = lda->spool;
 	delivery.started_ms = clock_monotonic_ms();
 	if (deliver(&delivery, &lda->set, &err) < 0)
-		return exit_status(lda, delivery.to, &err);
+		return exit_status(lda, &delivery, &err);
 	user_autoexpunge(lda->user);
 	return EX_OK;
 }

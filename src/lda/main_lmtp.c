@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "lda/deliver.h"
 #include "lda/lmtp.h"
+#include "lda/lmtp_proxy.h"
 #include "net/tls.h"
 #include "service/anvil.h"
 #include "service/auth_master.h"
@@ -54,6 +55,9 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	process->greeting = config_value(config, &filter, "login_greeting");
 	process->trusted_networks =
 		config_value(config, &filter, "login_trusted_networks");
+	if (process->set.lmtp_proxy &&
+	    lmtp_proxy_new(process, config, &filter, &process->proxy, err) < 0)
+		return -1;
 	socket = config_value(config, &filter, "auth_socket_path");
 	process->auth =
 		auth_master_new(process, service_loop(env),
@@ -89,7 +93,7 @@ static void lmtp_stop(struct service_env *env, const char *reason)
 static const struct service lmtp_service = {
 	.name = "lmtp",
 	.settings = lmtp_settings,
-	.sandbox = SANDBOX_FILES | SANDBOX_UNIX | SANDBOX_IDS,
+	.sandbox = SANDBOX_FILES | SANDBOX_UNIX | SANDBOX_INET | SANDBOX_IDS,
 	.init = lmtp_init,
 	.accept = lmtp_accept,
 	.stop = lmtp_stop,

@@ -3,6 +3,9 @@ pkglibexec_PROGRAMS += dovetail-lda lmtp
 deliver_common = \
 	src/lda/address.c \
 	src/lda/deliver.c src/lda/deliver.h \
+	src/lda/reject.c src/lda/reject.h \
+	src/lda/send.c src/lda/send.h \
+	src/lda/send_program.c src/lda/send_program.h \
 	src/lda/settings.h \
 	src/lda/spool.c src/lda/spool.h \
 	src/lda/trace.c
@@ -11,6 +14,7 @@ lmtp_SOURCES = $(deliver_common) \
 	src/lda/lmtp_command.c \
 	src/lda/lmtp_data.c \
 	src/lda/lmtp_hello.c \
+	src/lda/lmtp_proxy.c src/lda/lmtp_proxy.h \
 	src/lda/lmtp_rcpt.c \
 	src/lda/lmtp_user.c \
 	src/lda/main_lmtp.c
@@ -18,7 +22,6 @@ lmtp_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
 dovetail_lda_SOURCES = $(deliver_common) \
 	src/lda/lda.h \
 	src/lda/lda_mail.c \
-	src/lda/lda_reject.c \
 	src/lda/main_lda.c
 dovetail_lda_LDADD = $(LIB_SETTINGS) $(LIB_STORAGE) $(LIB_SERVICE)
 libsettings_a_SOURCES += src/lda/settings.c
@@ -36,12 +39,16 @@ uninstall-lda-links:
 .PHONY: install-lda-links uninstall-lda-links
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/lda/test_deliver tests/unit/lda/test_reject
+check_PROGRAMS += tests/unit/lda/test_deliver tests/unit/lda/test_reject \
+	tests/unit/lda/test_send
 tests_unit_lda_test_deliver_SOURCES = tests/unit/lda/test_deliver.c \
 	src/lda/address.c src/lda/spool.c src/lda/trace.c
 tests_unit_lda_test_deliver_LDADD = $(CMOCKA_LIBS) $(LIB_MIME) $(LIB_CONFIG)
 tests_unit_lda_test_reject_SOURCES = tests/unit/lda/test_reject.c \
-	src/lda/lda_reject.c $(deliver_common)
+	$(deliver_common)
 tests_unit_lda_test_reject_LDADD = $(CMOCKA_LIBS) $(LIB_SETTINGS) \
+	$(LIB_STORAGE) $(LIB_SERVICE)
+tests_unit_lda_test_send_SOURCES = tests/unit/lda/test_send.c $(deliver_common)
+tests_unit_lda_test_send_LDADD = $(CMOCKA_LIBS) $(LIB_SETTINGS) \
 	$(LIB_STORAGE) $(LIB_SERVICE)
 endif

@@ -26,8 +26,6 @@ const struct setting lda_settings[] = {
 	S(quota_full_tempfail, "no",
 	  "Ask the MTA to try again when the user's quota is full, instead of "
 	  "returning the mail."),
-	S_FOREIGN("lmtp_proxy", SETTING_BOOL, "no",
-		  "Whether recipients may be passed on to other servers."),
 	S_FOREIGN("lmtp_proxy_rawlog_dir", SETTING_TEXT, "",
 		  "Where traffic with those servers is recorded."),
 	S_FOREIGN("lmtp_rawlog_dir", SETTING_TEXT, "",
@@ -43,8 +41,15 @@ const struct setting lda_settings[] = {
 		"Subject: of mails about rejected mails."),
 	S(sendmail_path, "/usr/sbin/sendmail",
 	  "Program that sends mail; with more arguments, if need be."),
-	S_FOREIGN("submission_host", SETTING_TEXT, "",
-		  "Server that sends mail, instead of sendmail_path."),
+	S(submission_host, "",
+	  "Server that sends mail, instead of sendmail_path: a name or "
+	  "address, and \":port\"."),
+	S_ENUM(submission_ssl, "no", "no:smtps:starttls",
+	       "TLS towards submission_host; see ssl_client_ca_file."),
+	S(submission_timeout, "30 secs",
+	  "How long to wait for submission_host, or for the program of "
+	  "sendmail_path."),
+	S_SHARED(mail_temp_dir),
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(lda_settings, "");
@@ -64,6 +69,8 @@ const struct setting lmtp_settings[] = {
 	  "Save mails for user+detail into the mailbox named detail."),
 	S(lmtp_verbose_replies, "no",
 	  "Tell the client the reason of temporary failures."),
+	S(lmtp_proxy, "no",
+	  "Pass recipients on to other servers by fields of the passdb."),
 	S(lmtp_user_concurrency_limit, "0",
 	  "Deliveries to one user at the same time; 0: any number."),
 	S(lmtp_max_line_length, "4 k", "Longest command line."),

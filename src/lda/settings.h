@@ -16,6 +16,9 @@ struct lda_settings {
 	const char *recipient_delimiter;
 	const char *lda_original_recipient_header;
 	const char *sendmail_path, *rejection_reason, *rejection_subject;
+	const char *submission_host, *submission_ssl;
+	struct duration submission_timeout;
+	const char *mail_temp_dir;
 	bool lda_mailbox_autocreate, lda_mailbox_autosubscribe;
 	bool quota_full_tempfail;
 };
@@ -25,7 +28,7 @@ struct lmtp_settings {
 	const char *lmtp_hdr_delivery_address; /* none, final, original */
 	const char *lmtp_client_workarounds;
 	bool lmtp_add_received_header, lmtp_save_to_detail_mailbox;
-	bool lmtp_verbose_replies;
+	bool lmtp_verbose_replies, lmtp_proxy;
 	unsigned lmtp_user_concurrency_limit;
 	/* Ours. */
 	uint64_t lmtp_max_line_length, lmtp_max_message_size;

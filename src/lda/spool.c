@@ -119,20 +119,34 @@ struct str spool_header(const struct spool *spool)
 	return spool->message->root->header_text;
 }
 
+ssize_t spool_read(void *ctx, uint64_t at, char *out, size_t size)
+{
+	struct spool *spool = ctx;
+
+	if (at >= spool->size)
+		return 0;
+	if (size > spool->size - at)
+		size = (size_t)(spool->size - at);
+	if (spool->fd < 0) {
+		memcpy(out, spool->text.data + at, size);
+		return (ssize_t)size;
+	}
+	/* The file must not be shorter than it was. */
+	size = (size_t)pread(spool->fd, out, size, (off_t)at);
+	return size == 0 ? -1 : (ssize_t)size;
+}
+
 static int save_file(struct spool *spool, struct save *save, struct err *err)
 {
 	CLEANUP(buf_free) struct buf chunk = buf_init(SPOOL_CHUNK);
 	char *space = buf_space(&chunk, SPOOL_CHUNK);
-	uint64_t at = 0;
 
-	while (at < spool->size) {
-		ssize_t got = pread(spool->fd, space, SPOOL_CHUNK, (off_t)at);
+	for (uint64_t at = 0; at < spool->size;) {
+		ssize_t got = spool_read(spool, at, space, SPOOL_CHUNK);
 
 		if (got < 0)
-			return err_sys(err, "read(%s)", spool->temp_dir);
-		if (got == 0)
 			return err_set(err, ERR_TEMPORARY,
-				       "%s: the temporary file became shorter",
+				       "%s: can't read the temporary file",
 				       spool->temp_dir);
 		if (save_mail_write(save, space, (size_t)got, err) < 0)
 			return -1;

@@ -7,6 +7,7 @@
 #ifndef LDA_SPOOL_H
 #define LDA_SPOOL_H
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/str.h"
 
@@ -30,6 +31,9 @@ int spool_end(struct spool *spool, struct err *err);
 /* After spool_end(): the tree, the top header, sizes. */
 const struct mime_message *spool_message(const struct spool *spool);
 struct str spool_header(const struct spool *spool);
+/* The octets of the mail with its prefix, from `at` on: for smtp_source. -1 if
+ * the file can't be read. */
+ssize_t spool_read(void *spool, uint64_t at, char *out, size_t size);
 /* Into a mail begun with save_mail_begin(). */
 int spool_save(struct spool *spool, struct save *save, struct err *err);
 

@@ -25,13 +25,16 @@ static void add_from(const struct trace *trace, struct buf *out)
 	buf_putc(out, '\n');
 }
 
-void trace_write(const struct trace *trace, struct buf *out)
+size_t trace_write(const struct trace *trace, struct buf *out)
 {
+	size_t local;
+
 	buf_printf(out, "Return-Path: <%s>\n", trace->from);
 	if (trace->delivered_to != NULL)
 		buf_printf(out, "Delivered-To: %s\n", trace->delivered_to);
+	local = out->len;
 	if (trace->hostname == NULL)
-		return;
+		return local;
 	add_from(trace, out);
 	if (trace->tls != NULL && trace->tls[0] != '\0')
 		buf_printf(out, "\t(using %s)\n", trace->tls);
@@ -43,6 +46,7 @@ void trace_write(const struct trace *trace, struct buf *out)
 	buf_add(out, "; ");
 	date_write(trace->time, out);
 	buf_putc(out, '\n');
+	return local;
 }
 
 const char *lda_hostname(const void *ctx, const struct lda_settings *set)

@@ -88,6 +88,10 @@ void conn_cork(struct conn *conn, bool on);
  * (RFC 3501 section 6.2.1, CVE-2021-33515). secured() or closed() comes. */
 void conn_start_tls(struct conn *conn, struct tls *tls,
 		    void (*secured)(void *ctx));
+/* The same as a client of `host`, a name or an address to hold the server's
+ * certificate against. */
+void conn_start_tls_to(struct conn *conn, struct tls *tls, const char *host,
+		       void (*secured)(void *ctx));
 bool conn_has_tls(struct conn *conn);
 /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)"; "" in plain. */
 const char *conn_tls_info(struct conn *conn);

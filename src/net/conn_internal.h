@@ -55,6 +55,7 @@ struct conn {
 
 	SSL *ssl;
 	struct tls *tls;
+	char *tls_host; /* of the server; NULL: it is this side */
 	void (*secured)(void *ctx);
 	enum tls_state tls_state;
 	uint64_t handshake_end_ms;

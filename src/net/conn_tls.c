@@ -90,6 +90,13 @@ void conn_start_tls(struct conn *conn, struct tls *tls,
 	conn_turn_later(conn);
 }
 
+void conn_start_tls_to(struct conn *conn, struct tls *tls, const char *host,
+		       void (*secured)(void *ctx))
+{
+	conn->tls_host = mem_strdup(conn, host);
+	conn_start_tls(conn, tls, secured);
+}
+
 void conn_tls_begin(struct conn *conn)
 {
 	conn->tls_state = TLS_HANDSHAKE;
@@ -141,13 +148,15 @@ static bool hello_complete(struct conn *conn)
 
 static bool start_ssl(struct conn *conn)
 {
-	if (!hello_complete(conn)) {
+	if (conn->tls_host == NULL && !hello_complete(conn)) {
 		conn_want_read(conn, true);
 		return false;
 	}
 	if (conn->low_water != 0)
 		wait_for(conn, 1);
-	conn->ssl = tls_server(conn->tls, conn->fd);
+	conn->ssl = conn->tls_host == NULL
+			    ? tls_server(conn->tls, conn->fd)
+			    : tls_client(conn->tls, conn->fd, conn->tls_host);
 	if (conn->ssl == NULL)
 		conn_broke(conn, "Can't set up TLS");
 	return conn->ssl != NULL;
@@ -160,7 +169,7 @@ void conn_tls_handshake(struct conn *conn)
 	if (conn->closed || (conn->ssl == NULL && !start_ssl(conn)))
 		return;
 	errno = 0;
-	ret = SSL_accept(conn->ssl);
+	ret = SSL_do_handshake(conn->ssl);
 	if (ret == 1) {
 		conn->tls_state = TLS_READY;
 		conn->more = true;
@@ -171,7 +180,9 @@ void conn_tls_handshake(struct conn *conn)
 		conn->secured(conn->events_ctx);
 		return;
 	}
-	if (outcome(conn, ret, "SSL_accept()") == IO_AGAIN) {
+	if (outcome(conn, ret,
+		    conn->tls_host == NULL ? "SSL_accept()"
+					   : "SSL_connect()") == IO_AGAIN) {
 		conn_want_read(conn, true);
 		conn_want_write(conn, conn->write_first);
 	}

@@ -52,3 +52,21 @@ const struct setting tls_settings[] = {
 };
 SETTINGS_REGISTER(tls_settings, "");
 #undef SETTINGS_STRUCT
+
+#define SETTINGS_STRUCT struct tls_client_settings
+const struct setting tls_client_settings[] = {
+	S(ssl_client_ca_dir, "",
+	  "Directory of certificates that the server trusts when it is a "
+	  "client."),
+	S(ssl_client_ca_file, "",
+	  "File of certificates that the server trusts when it is a client."),
+	S_FILE(ssl_client_cert, "", 0,
+	       "Certificate of the server when it is a client."),
+	S_FILE(ssl_client_key, "", SETTING_SECRET,
+	       "The private key of ssl_client_cert."),
+	S(ssl_client_require_valid_cert, "yes",
+	  "Refuse servers without a valid certificate."),
+	SETTINGS_END,
+};
+SETTINGS_REGISTER(tls_client_settings, "");
+#undef SETTINGS_STRUCT

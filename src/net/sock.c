@@ -2,6 +2,7 @@
 #include "net/sock.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -205,9 +206,36 @@ int sock_connect_unix(const char *path, struct err *err)
 	return result;
 }
 
-int sock_connect_ip(const struct ip *ip, struct err *err)
+int sock_resolve(const char *host, struct ip *out, struct err *err)
 {
-	union address address;
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				       .ai_flags = AI_ADDRCONFIG};
+	uint16_t port = out->port;
+	struct addrinfo *list;
+	union address address = {0};
+	int ret;
+
+	if (ip_parse(host, out)) {
+		out->port = port;
+		return 0;
+	}
+	ret = getaddrinfo(host, NULL, &hints, &list);
+	if (ret != 0)
+		return err_set(err, ERR_TEMPORARY,
+			       "DNS lookup for %s failed: "
+			       "%s",
+			       host, gai_strerror(ret));
+	memcpy(&address, list->ai_addr, list->ai_addrlen);
+	freeaddrinfo(list);
+	*out = from_sockaddr(&address);
+	out->port = port;
+	return 0;
+}
+
+int sock_connect_ip(const struct ip *ip, const struct ip *source,
+		    struct err *err)
+{
+	union address address, from;
 	socklen_t len = to_sockaddr(ip, &address);
 	char text[IP_TEXT_MAX];
 	CLEANUP(fd_close)
@@ -218,6 +246,9 @@ int sock_connect_ip(const struct ip *ip, struct err *err)
 	if (fd < 0)
 		return err_sys(err, "socket(%s)", ip_text(ip, text));
 	option_on(fd, IPPROTO_TCP, TCP_NODELAY);
+	if (source != NULL &&
+	    bind(fd, &from.any, to_sockaddr(source, &from)) < 0)
+		return err_sys(err, "bind(%s)", ip_text(source, text));
 	if (connect(fd, &address.any, len) < 0 && errno != EINPROGRESS)
 		return err_sys(err, "connect(%s, %u)", ip_text(ip, text),
 			       ip->port);

@@ -23,8 +23,12 @@ int sock_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid,
 /* Blocking until connected; the result is non-blocking. Retries while the
  * listener's queue is full, up to a second. */
 int sock_connect_unix(const char *path, struct err *err);
-/* Begins to connect; writable when done. */
-int sock_connect_ip(const struct ip *ip, struct err *err);
+/* Begins to connect, from `source` if it is not NULL; writable when done. */
+int sock_connect_ip(const struct ip *ip, const struct ip *source,
+		    struct err *err);
+/* The first address of a host's name, or the address that it is; its port
+ * stays. Asks whatever the system asks, and waits. */
+int sock_resolve(const char *host, struct ip *out, struct err *err);
 int sock_accept(int listen_fd, struct ip *local, struct ip *remote,
 		struct err *err);
 int sock_pair(int fds[2], struct err *err);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -370,12 +371,13 @@ static int tls_destroy(struct tls *tls)
 	return 0;
 }
 
-int tls_new(const void *ctx, const struct tls_settings *settings,
-	    struct tls **out, struct err *err)
+static int begin(const void *ctx, const SSL_METHOD *method,
+		 const struct tls_settings *settings, struct tls **out,
+		 struct err *err)
 {
 	struct tls *tls = mem_new(ctx, struct tls);
 
-	tls->ssl = SSL_CTX_new(TLS_server_method());
+	tls->ssl = SSL_CTX_new(method);
 	if (tls->ssl == NULL) {
 		mem_free(tls);
 		return fail(err, "SSL_CTX_new()");
@@ -384,9 +386,59 @@ int tls_new(const void *ctx, const struct tls_settings *settings,
 	tls->username_field =
 		mem_strdup(tls, settings->ssl_cert_username_field);
 	set_manners(tls, settings);
+	*out = tls;
+	return 0;
+}
+
+int tls_new(const void *ctx, const struct tls_settings *settings,
+	    struct tls **out, struct err *err)
+{
+	struct tls *tls;
+
+	if (begin(ctx, TLS_server_method(), settings, &tls, err) < 0)
+		return -1;
 	if (use_ciphers(tls->ssl, settings, err) < 0 ||
 	    use_pairs(tls->ssl, settings, err) < 0 ||
 	    use_ca(tls->ssl, settings, err) < 0) {
+		mem_free(tls);
+		return -1;
+	}
+	*out = tls;
+	return 0;
+}
+
+/* Whom the server trusts when it is a client, and how it proves itself. */
+static int use_client(struct tls *tls, const struct tls_client_settings *set,
+		      struct err *err)
+{
+	const char *file = set->ssl_client_ca_file;
+	const char *dir = set->ssl_client_ca_dir;
+
+	if (file[0] != '\0' && SSL_CTX_load_verify_file(tls->ssl, file) != 1)
+		return fail(err, "ssl_client_ca_file");
+	if (dir[0] != '\0' && SSL_CTX_load_verify_dir(tls->ssl, dir) != 1)
+		return fail(err, "ssl_client_ca_dir");
+	if (set->ssl_client_require_valid_cert)
+		SSL_CTX_set_verify(tls->ssl, SSL_VERIFY_PEER, NULL);
+	if (set->ssl_client_cert[0] == '\0')
+		return 0;
+	if (use_cert(tls->ssl, set->ssl_client_cert, "ssl_client_cert", err) <
+	    0)
+		return -1;
+	return use_key(tls->ssl, set->ssl_client_key, NULL, "ssl_client_key",
+		       err);
+}
+
+int tls_client_new(const void *ctx, const struct tls_settings *settings,
+		   const struct tls_client_settings *client, struct tls **out,
+		   struct err *err)
+{
+	struct tls *tls;
+
+	if (begin(ctx, TLS_client_method(), settings, &tls, err) < 0)
+		return -1;
+	if (use_ciphers(tls->ssl, settings, err) < 0 ||
+	    use_client(tls, client, err) < 0) {
 		mem_free(tls);
 		return -1;
 	}
@@ -413,14 +465,40 @@ void tls_set_choose(struct tls *tls,
 	tls->choose_ctx = ctx;
 }
 
-SSL *tls_server(struct tls *tls, int fd)
+static SSL *on_fd(struct tls *tls, int fd)
 {
 	SSL *ssl = SSL_new(tls->ssl);
 
-	if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
-		SSL_free(ssl);
-		ERR_clear_error();
+	if (ssl != NULL && SSL_set_fd(ssl, fd) == 1)
+		return ssl;
+	SSL_free(ssl);
+	ERR_clear_error();
+	return NULL;
+}
+
+SSL *tls_server(struct tls *tls, int fd)
+{
+	SSL *ssl = on_fd(tls, fd);
+
+	if (ssl != NULL)
+		SSL_set_accept_state(ssl);
+	return ssl;
+}
+
+SSL *tls_client(struct tls *tls, int fd, const char *host)
+{
+	SSL *ssl = on_fd(tls, fd);
+	struct ip ip;
+
+	if (ssl == NULL)
 		return NULL;
+	SSL_set_connect_state(ssl);
+	/* RFC 6066 section 3: no address in the server name. */
+	if (ip_parse(host, &ip)) {
+		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host);
+	} else {
+		SSL_set_tlsext_host_name(ssl, host);
+		SSL_set1_host(ssl, host);
 	}
 	return ssl;
 }

@@ -23,11 +23,23 @@ struct tls_settings {
 };
 extern const struct setting tls_settings[];
 
+/* The ssl_client_* settings, for connections that this server makes. */
+struct tls_client_settings {
+	const char *ssl_client_ca_dir, *ssl_client_ca_file;
+	const char *ssl_client_cert, *ssl_client_key;
+	bool ssl_client_require_valid_cert;
+};
+extern const struct setting tls_client_settings[];
+
 struct tls;
 /* A server's context. ERR_INVALID names the setting and OpenSSL's reason
  * (wrong file, key that does not match). Child of ctx. */
 int tls_new(const void *ctx, const struct tls_settings *settings,
 	    struct tls **out, struct err *err);
+/* A client's, with versions and ciphers of `settings`. Child of ctx. */
+int tls_client_new(const void *ctx, const struct tls_settings *settings,
+		   const struct tls_client_settings *client, struct tls **out,
+		   struct err *err);
 /* Protocol names that ALPN may ask for ("imap"); others are refused. */
 void tls_set_alpn(struct tls *tls, const char *protocol);
 /* Called with the name that a client asks for (SNI), for `local_name` blocks:

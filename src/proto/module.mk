@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
 	src/proto/auth.c src/proto/auth.h \
-	src/proto/dot.c \
+	src/proto/dot.c src/proto/dot_out.c \
 	src/proto/imap.h \
 	src/proto/imap_arg.c \
 	src/proto/imap_id.c src/proto/imap_id.h \
@@ -11,7 +11,8 @@ libproto_a_SOURCES = \
 	src/proto/smtp.h \
 	src/proto/smtp_param.c \
 	src/proto/smtp_parser.c \
-	src/proto/smtp_path.c
+	src/proto/smtp_path.c \
+	src/proto/smtp_reply.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/proto/test_auth

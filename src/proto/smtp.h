@@ -61,6 +61,22 @@ const char *smtp_xtext_decode(const void *ctx, struct str in, char **out);
 const char *smtp_orcpt_parse(const void *ctx, const char *value,
 			     char **address_out);
 
+/* replies, for clients */
+
+struct smtp_reply {
+	unsigned code;    /* 0: none came */
+	const char *text; /* lines with LF between; with 0, what happened */
+};
+
+struct smtp_replies;
+struct smtp_replies *smtp_replies_new(const void *ctx);
+/* SMTP_PARSE_LINE: a whole reply, which lives until the next call. Anything
+ * else but MORE ends the connection. */
+enum smtp_parse smtp_replies_feed(struct smtp_replies *replies, struct str in,
+				  size_t *used_out, struct smtp_reply *out);
+/* Octets of the status (RFC 3463) in front of a reply's text; 0: none. */
+size_t smtp_status_length(const char *text);
+
 /* DATA */
 
 enum dot_state {
@@ -80,5 +96,16 @@ struct dot {
 /* Undo dot-stuffing. Returns the bytes used; those after DOT_END belong to the
  * next command. The fast path copies whole lines. */
 size_t dot_feed(struct dot *dot, const char *in, size_t len, struct buf *out);
+
+/* The other way: LF and CRLF become CRLF, a CR of its own a blank, and a dot
+ * that begins a line two. */
+struct dot_out {
+	bool in_line; /* the last octet ended no line */
+	bool cr;      /* the last octet was CR */
+};
+void dot_write(struct dot_out *dot, const char *in, size_t len,
+	       struct buf *out);
+/* CRLF if the last line lacks it, and the dot. */
+void dot_end(struct dot_out *dot, struct buf *out);
 
 #endif

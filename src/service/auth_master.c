@@ -260,9 +260,9 @@ void auth_master_token(struct auth_master *auth, const struct auth_token *token,
 	mem_free(tail);
 }
 
-void auth_master_user(struct auth_master *auth, const char *user,
-		      const struct auth_request_info *info, auth_master_fn *fn,
-		      void *fn_ctx)
+static void ask_of(struct auth_master *auth, const char *command,
+		   const char *user, const struct auth_request_info *info,
+		   auth_master_fn *fn, void *fn_ctx)
 {
 	CLEANUP(buf_free) struct buf tail = buf_init(AUTH_LINE_MAX - 64);
 	struct err err;
@@ -273,5 +273,19 @@ void auth_master_user(struct auth_master *auth, const char *user,
 		fn(fn_ctx, NULL, &err);
 		return;
 	}
-	ask(auth, "USER", tail.data, fn, fn_ctx);
+	ask(auth, command, tail.data, fn, fn_ctx);
+}
+
+void auth_master_user(struct auth_master *auth, const char *user,
+		      const struct auth_request_info *info, auth_master_fn *fn,
+		      void *fn_ctx)
+{
+	ask_of(auth, "USER", user, info, fn, fn_ctx);
+}
+
+void auth_master_pass(struct auth_master *auth, const char *user,
+		      const struct auth_request_info *info, auth_master_fn *fn,
+		      void *fn_ctx)
+{
+	ask_of(auth, "PASS", user, info, fn, fn_ctx);
 }

@@ -48,6 +48,12 @@ void auth_master_user(struct auth_master *auth, const char *user,
 		      const struct auth_request_info *info, auth_master_fn *fn,
 		      void *fn_ctx);
 
+/* The passdb's view: where to pass the user on to. Fields of the account are
+ * those of the passdb; no password is asked for. */
+void auth_master_pass(struct auth_master *auth, const char *user,
+		      const struct auth_request_info *info, auth_master_fn *fn,
+		      void *fn_ctx);
+
 /* The same for programs that wait: lda, doveadm. */
 int auth_user_lookup(const void *ctx, const char *socket_path, const char *user,
 		     const struct auth_request_info *info, struct account **out,

@@ -55,6 +55,16 @@ int master_reply_account(const void *ctx, const struct master_reply *reply,
 {
 	struct str rest = reply->rest, name;
 
+	/* The name stands among the fields. */
+	if (str_is(reply->command, "PASS")) {
+		if (account_parse(ctx, STR(""), rest, out, err) < 0)
+			return -1;
+		(*out)->name = account_field(*out, "user");
+		return (*out)->name != NULL
+			       ? 0
+			       : err_set(err, ERR_CORRUPT,
+					 "auth: a user has no name");
+	}
 	if (!str_is(reply->command, "USER"))
 		return master_reply_error(reply, err);
 	if (!str_split(&rest, '\t', &name) || name.len == 0)

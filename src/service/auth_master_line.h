@@ -26,7 +26,7 @@ struct master_reply {
 bool master_reply_parse(struct str line, struct master_reply *out);
 /* Whether the server's first line is a VERSION that we speak. */
 bool master_greeting_ok(struct str line);
-/* What USER, NOTFOUND or FAIL says. */
+/* What USER, PASS, NOTFOUND or FAIL says. */
 int master_reply_account(const void *ctx, const struct master_reply *reply,
 			 struct account **out, struct err *err);
 /* The err of a NOTFOUND or FAIL; returns -1. */

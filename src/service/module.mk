@@ -13,7 +13,9 @@ libservice_a_SOURCES = \
 	src/service/manager_pool.c src/service/manager_wait.c \
 	src/service/privs.c src/service/privs.h src/service/privs_internal.h \
 	src/service/process.c src/service/run.c src/service/sandbox.c \
-	src/service/serve.c src/service/service.h src/service/template.c \
+	src/service/serve.c src/service/service.h \
+	src/service/smtp_client.c src/service/smtp_client.h \
+	src/service/template.c \
 	src/service/title.c src/service/wire.h src/service/worker.c \
 	src/service/zygote.c
 libsettings_a_SOURCES += src/service/settings.c src/service/settings.h

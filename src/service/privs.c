@@ -289,8 +289,8 @@ static int check_own(uid_t uid, struct err *err)
 		       geteuid());
 }
 
-int privs_drop(const struct account *account, const struct config *config,
-	       struct err *err)
+int privs_drop_for_exec(const struct account *account,
+			const struct config *config, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
 	struct base_settings set;
@@ -301,17 +301,21 @@ int privs_drop(const struct account *account, const struct config *config,
 	if (read_base(ctx, config, &set, err) < 0 ||
 	    ids(account, &set, &uid, &gid, err) < 0)
 		return -1;
-	if (geteuid() != 0) {
-		if (check_own(uid, err) < 0)
-			return -1;
-		privs_no_new();
-		return 0;
-	}
+	if (geteuid() != 0)
+		return check_own(uid, err);
 	if (collect(&groups, account, gid, &set, err) < 0 ||
 	    privileged_read(&set, gid, err) < 0 ||
 	    change_root(account, &set, err) < 0 ||
 	    privs_set_ids(uid, gid, groups.list, groups.count,
 			  privileged.known ? privileged.gid : gid, err) < 0)
+		return -1;
+	return 0;
+}
+
+int privs_drop(const struct account *account, const struct config *config,
+	       struct err *err)
+{
+	if (privs_drop_for_exec(account, config, err) < 0)
 		return -1;
 	privs_no_new();
 	return 0;

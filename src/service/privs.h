@@ -16,6 +16,10 @@ struct err;
  * apply. When this process is not root, the account's uid must be its own. */
 int privs_drop(const struct account *account, const struct config *config,
 	       struct err *err);
+/* Without PR_SET_NO_NEW_PRIVS: for lda, whose sendmail may be Postfix's, which
+ * needs the group of its own. */
+int privs_drop_for_exec(const struct account *account,
+			const struct config *config, struct err *err);
 /* The same for the time of one delivery (lmtp): effective ids only. */
 int privs_become(const struct account *account, const struct config *config,
 		 struct err *err);

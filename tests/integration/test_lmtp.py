@@ -82,6 +82,13 @@ def test_recipients_are_not_told_of_each_other(lmtp, server):
     assert re.search(r' \S{22}:T2 Saved$', replies[0])
 
 
+def test_one_mail_for_a_recipient_named_twice(lmtp, server):
+    before = len(mails_in(server, 'lmtp2'))
+    replies = lmtp.deliver(MAIL, 'lmtp2', 'lmtp1', 'lmtp2')
+    assert replies[0] == replies[2] and replies[0].startswith('250 2.0.0 <lmtp2>')
+    assert len(mails_in(server, 'lmtp2')) == before + 1
+
+
 def test_log_lines(server):
     start = len(server.log_text())
     client = Lmtp(server.port('lmtp'))

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/reject.c - a mail to the sender about one that was not taken (RFC 8098).
+ */
+#include "lda/reject.h"
+
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "config/vars.h"
+#include "lda/deliver.h"
+#include "lda/send.h"
+#include "lda/settings.h"
+#include "lda/spool.h"
+#include "mime/date.h"
+#include "mime/header.h"
+
+enum { REPORT_MAX = 256 * 1024, HEADER_MAX = 64 * 1024 };
+
+/* What a report is about. */
+struct report {
+	const void *ctx;
+	const struct lda_settings *set;
+	const struct delivery *delivery;
+	const char *hostname, *reason, *boundary;
+};
+
+static char *field_text(const struct report *report, const char *name)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(HEADER_MAX);
+	struct header_field field;
+
+	if (!header_find(spool_header(report->delivery->spool), name, &field))
+		return NULL;
+	header_unfold(field.value, &text);
+	return buf_steal(report->ctx, &text);
+}
+
+static const char *expand(const struct report *report, const char *format)
+{
+	const char *to = report->delivery->to;
+	const struct var vars[] = {
+		{'n', NULL, "\n"},
+		{'r', "reason", report->reason},
+		{'s', "subject", field_text(report, "Subject")},
+		{'t', "to", to},
+		{'d', "domain",
+		 strchr(to, '@') == NULL ? "" : strchr(to, '@') + 1},
+		{0, "hostname", report->hostname},
+		{0, NULL, NULL},
+	};
+	struct err err;
+	char *text;
+
+	if (vars_expand(report->ctx, format, vars, &text, &err) < 0)
+		return report->reason;
+	return text;
+}
+
+static void write_top(const struct report *report, struct buf *out)
+{
+	CLEANUP(buf_free) struct buf subject = buf_init(HEADER_MAX);
+
+	/* What stands in a field is one line. */
+	header_unfold(str_of(expand(report, report->set->rejection_subject)),
+		      &subject);
+	buf_printf(out,
+		   "Message-ID: <dovetail-%s@%s>\nDate: ", report->boundary,
+		   report->hostname);
+	date_write(time(NULL), out);
+	buf_printf(out,
+		   "\nFrom: Mail Delivery Subsystem <%s>\nTo: <%s>\n"
+		   "MIME-Version: 1.0\n"
+		   "Content-Type: multipart/report;\n"
+		   "\treport-type=disposition-notification;\n"
+		   "\tboundary=\"%s\"\n"
+		   "Subject: %s\n"
+		   "Auto-Submitted: auto-replied (rejected)\n"
+		   "Precedence: bulk\n\n"
+		   "This is a MIME-encapsulated message\n\n",
+		   expand(report, report->set->postmaster_address),
+		   report->delivery->from, report->boundary, subject.data);
+}
+
+static void write_report(const struct report *report, struct buf *out)
+{
+	const char *id = field_text(report, "Message-ID");
+
+	write_top(report, out);
+	buf_printf(out,
+		   "--%s\nContent-Type: text/plain; charset=utf-8\n"
+		   "Content-Disposition: inline\n"
+		   "Content-Transfer-Encoding: 8bit\n\n%s\n\n",
+		   report->boundary,
+		   expand(report, report->set->rejection_reason));
+	buf_printf(out,
+		   "--%s\nContent-Type: message/disposition-notification\n\n"
+		   "Reporting-UA: %s; Dovetail Mail Delivery Agent\n"
+		   "Final-Recipient: rfc822; %s\n",
+		   report->boundary, report->hostname, report->delivery->to);
+	if (id != NULL)
+		buf_printf(out, "Original-Message-ID: %s\n", id);
+	buf_printf(out,
+		   "Disposition: "
+		   "automatic-action/MDN-sent-automatically; deleted\n\n"
+		   "--%s\nContent-Type: text/rfc822-headers\n\n",
+		   report->boundary);
+	buf_add_str(out, spool_header(report->delivery->spool));
+	buf_printf(out, "\n--%s--\n", report->boundary);
+}
+
+int reject_send(const struct delivery *delivery, const struct lda_settings *set,
+		struct sender *sender, const char *reason, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "reject");
+	CLEANUP(buf_free) struct buf mail = buf_init(REPORT_MAX);
+	const struct report report = {
+		.ctx = ctx,
+		.set = set,
+		.delivery = delivery,
+		.hostname = lda_hostname(ctx, set),
+		.reason = reason,
+		.boundary = delivery_id(ctx),
+	};
+
+	if (!sender_address_ok(delivery->from) ||
+	    (set->sendmail_path[0] == '\0' && set->submission_host[0] == '\0'))
+		return err_set(err, ERR_UNSUPPORTED,
+			       "nobody to tell of the rejection: %s", reason);
+	write_report(&report, &mail);
+	if (mail.overflow)
+		return err_set(err, ERR_LIMIT, "the header is too large");
+	return sender_send_text(sender, "", delivery->from, &mail, err);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/reject.h - telling the sender that a mail was not taken.
+ */
+#ifndef LDA_REJECT_H
+#define LDA_REJECT_H
+
+struct delivery;
+struct err;
+struct lda_settings;
+struct sender;
+
+/* ERR_UNSUPPORTED: there is nobody to tell (the sender is <>, or no address).
+ */
+int reject_send(const struct delivery *delivery, const struct lda_settings *set,
+		struct sender *sender, const char *reason, struct err *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/send.h - mails that a delivery sends: by submission_host if that is set,
+ * else by the program of sendmail_path. Both wait for the outcome.
+ */
+#ifndef LDA_SEND_H
+#define LDA_SEND_H
+#include "service/smtp_client.h"
+
+struct buf;
+struct config;
+struct config_filter;
+struct err;
+struct lda_settings;
+struct sender;
+
+/* `set` must outlive it. Child of ctx. */
+int sender_new(const void *ctx, const struct config *config,
+	       const struct config_filter *filter,
+	       const struct lda_settings *set, struct sender **out,
+	       struct err *err);
+/* Send a mail from `from` ("" for <>) to `to`, both without <>. Returns 0 when
+ * it was taken; ERR_DENIED: it never will be. With the rights of the effective
+ * user. */
+int sender_send(struct sender *sender, const char *from, const char *to,
+		const struct smtp_source *source, struct err *err);
+/* The same for a text in memory. */
+int sender_send_text(struct sender *sender, const char *from, const char *to,
+		     const struct buf *text, struct err *err);
+/* Nothing that ends a field or is an option; not <>. */
+bool sender_address_ok(const char *address);
+
+#endif

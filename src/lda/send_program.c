@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/send_program.c - run sendmail_path: with the text as a file, so that a
+ * program that stops reading stops nobody, as the effective user for good, and
+ * for no longer than submission_timeout.
+ */
+#include "lda/send_program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "lda/settings.h"
+#include "service/smtp_client.h"
+
+enum { MAX_WORDS = 20, PIECE = 32 * 1024, EXIT_NO_PROGRAM = 127 };
+
+static char **arguments(const void *ctx, const struct lda_settings *set,
+			const char *from, const char *to)
+{
+	char **args = mem_array(ctx, char *, MAX_WORDS + 6);
+	struct str rest = str_of(set->sendmail_path), word;
+	size_t count = 0;
+
+	while (count < MAX_WORDS && str_word(&rest, &word))
+		args[count++] = str_dup(args, word);
+	args[count++] = mem_strdup(args, "-i");
+	args[count++] = mem_strdup(args, "-f");
+	args[count++] = mem_strdup(args, from[0] == '\0' ? "<>" : from);
+	args[count++] = mem_strdup(args, "--");
+	args[count++] = mem_strdup(args, to);
+	return args;
+}
+
+/* The whole text with LF line ends; the descriptor at its start, or -1. */
+static int to_file(const char *dir, const struct smtp_source *source,
+		   struct err *err)
+{
+	CLEANUP(fd_close)
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	CLEANUP(buf_free) struct buf piece = buf_init(PIECE);
+	char *space = buf_space(&piece, PIECE);
+	uint64_t at = source->at;
+	ssize_t got;
+	int result;
+
+	if (fd < 0)
+		return err_sys(err, "open(%s, O_TMPFILE)", dir);
+	while ((got = source->read(source->ctx, at, space, PIECE)) > 0) {
+		if (file_write_all(fd, space, (size_t)got, dir, err) < 0)
+			return -1;
+		at += (uint64_t)got;
+	}
+	if (got < 0)
+		return err_set(err, ERR_TEMPORARY,
+			       "the mail can't be read any more");
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(err, "lseek(%s)", dir);
+	result = fd;
+	fd = -1;
+	return result;
+}
+
+/* In the child: nothing of this process but the mail. */
+static _Noreturn void become_program(char **args, int input)
+{
+	static char *const environment[] = {
+		(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+			"/usr/bin:/sbin:/bin",
+		NULL};
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int null = open("/dev/null", O_WRONLY);
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	/* lmtp is somebody else for this delivery only. */
+	if (setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 &&
+	    dup2(input, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
+	    dup2(null, STDERR_FILENO) >= 0 && close_range(3, ~0U, 0) == 0)
+		execve(args[0], args, environment);
+	_exit(EXIT_NO_PROGRAM);
+}
+
+/* Its exit status; waits no longer than it may take. */
+static int wait_for(pid_t pid, uint64_t timeout_ms, const char *name,
+		    int *status_out, struct err *err)
+{
+	CLEANUP(fd_close) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	int ready = 1;
+
+	if (fd >= 0 && timeout_ms > 0) {
+		do {
+			ready = poll(&pfd, 1, (int)timeout_ms);
+		} while (ready < 0 && errno == EINTR);
+	}
+	if (ready == 0)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, status_out, 0) < 0) {
+		if (errno != EINTR)
+			return err_sys(err, "waitpid(%s)", name);
+	}
+	if (ready == 0)
+		return err_set(err, ERR_TIMEOUT, "%s took longer than %llu s",
+			       name, (unsigned long long)timeout_ms / 1000);
+	return 0;
+}
+
+/* sysexits: what will be no better later. */
+static bool is_permanent(int status)
+{
+	if (!WIFEXITED(status))
+		return false;
+	switch (WEXITSTATUS(status)) {
+	case EX_NOUSER:
+	case EX_NOHOST:
+	case EX_NOPERM:
+	case EX_DATAERR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int send_program(const struct lda_settings *set, const char *from,
+		 const char *to, const struct smtp_source *source,
+		 struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sendmail");
+	char **args = arguments(ctx, set, from, to);
+	CLEANUP(fd_close) int input = -1;
+	int status = 0;
+	pid_t pid;
+
+	if (args[0][0] != '/' || access(args[0], X_OK) < 0) {
+		errno = args[0][0] != '/' ? ENOENT : errno;
+		return err_sys(err, "exec(%s)", args[0]);
+	}
+	input = to_file(set->mail_temp_dir, source, err);
+	if (input < 0)
+		return -1;
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, "fork()");
+	if (pid == 0)
+		become_program(args, input);
+	if (wait_for(pid, set->submission_timeout.ms, args[0], &status, err) <
+	    0)
+		return -1;
+	if (status != 0)
+		return err_set(
+			err, is_permanent(status) ? ERR_DENIED : ERR_TEMPORARY,
+			"%s failed with status %d", args[0],
+			WIFEXITED(status) ? WEXITSTATUS(status)
+					  : 128 + WTERMSIG(status));
+	return 0;
+}

@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: MIT */
+#include "service/smtp_client.h"
+
+#include <utlist.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/loop.h"
+#include "net/sock.h"
+#include "net/tls.h"
+
+enum {
+	CLIENT_INPUT_MAX = 64 * 1024,
+	CLIENT_LINE_MAX = 16 * 1024,
+	CLIENT_PIECE = 16 * 1024,
+	CLIENT_QUIT_MS = 5000,
+};
+
+enum client_state {
+	CLIENT_GREETING,
+	CLIENT_HELLO,
+	CLIENT_STARTTLS,
+	CLIENT_XCLIENT,
+	CLIENT_READY,
+	CLIENT_GONE,
+};
+
+enum command_kind { COMMAND_MAIL, COMMAND_RCPT, COMMAND_DATA };
+
+struct command {
+	enum command_kind kind;
+	const char *address, *body, *original, *forward;
+	smtp_client_fn *fn;
+	void *fn_ctx;
+	bool sent;
+	/* DATA. */
+	struct smtp_source source;
+	bool sending, ended; /* 354 came; the dot is written */
+	unsigned replies;    /* still to come */
+	struct command *prev, *next;
+};
+
+struct smtp_client {
+	struct smtp_client_options options;
+	struct loop *loop;
+	struct conn *conn;
+	struct timer *later;
+	struct smtp_replies *replies;
+	enum client_state state;
+	bool xclient_done;
+	const char *capabilities; /* lines of the last hello */
+	struct command *commands; /* list; the first waits for its answer */
+	unsigned accepted;        /* recipients of this mail */
+	struct dot_out dot;
+	const char *phrase, *error; /* why it is gone */
+	bool *freed;                /* set when a function freed it */
+};
+
+const char *smtp_client_error(const struct smtp_client *client)
+{
+	return client->error == NULL ? "" : client->error;
+}
+
+static char *peer(const struct smtp_client *client)
+{
+	char ip[IP_TEXT_MAX];
+
+	return mem_printf(client, "%s:%u", ip_text(&client->options.ip, ip),
+			  client->options.ip.port);
+}
+
+/* The line of a capability: false if the server lacks it. */
+static bool capability(const struct smtp_client *client, const char *name,
+		       struct str *line_out)
+{
+	struct str rest = str_of(
+		client->capabilities == NULL ? "" : client->capabilities);
+	struct str line, word;
+
+	while (str_split(&rest, '\n', &line)) {
+		*line_out = line;
+		if (str_word(&line, &word) && str_case_is(word, name))
+			return true;
+	}
+	return false;
+}
+
+static bool can(const struct smtp_client *client, const char *name)
+{
+	struct str line;
+
+	return capability(client, name, &line);
+}
+
+/* answers */
+
+/* False when the function freed the client. */
+static bool answer(struct smtp_client *client, const struct command *command,
+		   const struct smtp_reply *reply)
+{
+	bool freed = false, *outer = client->freed;
+
+	client->freed = &freed;
+	command->fn(command->fn_ctx, reply);
+	if (freed) {
+		if (outer != NULL)
+			*outer = true;
+		return false;
+	}
+	client->freed = outer;
+	return true;
+}
+
+/* The same for as many as wait for it, then the command is done with. */
+static bool answer_all(struct smtp_client *client,
+		       const struct smtp_reply *reply)
+{
+	struct command *command = client->commands;
+	unsigned count = command->kind == COMMAND_DATA ? command->replies : 1;
+
+	DL_DELETE(client->commands, command);
+	while (count-- > 0) {
+		if (!answer(client, command, reply))
+			return false;
+	}
+	mem_free(command);
+	return true;
+}
+
+static void tell_gone(void *ctx)
+{
+	struct smtp_client *client = ctx;
+	const struct smtp_reply reply = {.text = client->phrase};
+
+	timer_free(&client->later);
+	while (client->commands != NULL) {
+		struct command *command = client->commands;
+
+		/* A mail that was not begun has all its recipients waiting. */
+		if (command->kind == COMMAND_DATA && !command->sent)
+			command->replies = client->accepted;
+		if (command->kind == COMMAND_MAIL)
+			client->accepted = 0;
+		if (!answer_all(client, &reply))
+			return;
+	}
+}
+
+/* From the loop, so that nobody is told from within his own call. */
+static void tell_later(struct smtp_client *client)
+{
+	if (client->later == NULL && client->commands != NULL)
+		client->later = timer_new(client->loop, (struct duration){0},
+					  tell_gone, client);
+}
+
+static void gone(struct smtp_client *client, const char *phrase,
+		 const char *why)
+{
+	if (client->state == CLIENT_GONE)
+		return;
+	client->state = CLIENT_GONE;
+	client->phrase = phrase;
+	client->error = mem_strdup(client, why);
+	conn_free(&client->conn);
+	tell_later(client);
+}
+
+/* commands */
+
+/* Nothing that ends a path or a line. */
+static bool is_clean(const char *address)
+{
+	bool quoted = false;
+
+	for (; *address != '\0'; address++) {
+		if ((unsigned char)*address < ' ' || *address == 0x7f)
+			return false;
+		if (*address == '"')
+			quoted = !quoted;
+		else if (*address == '\\' && quoted && address[1] != '\0')
+			address++;
+		else if (!quoted && strchr(" <>", *address) != NULL)
+			return false;
+	}
+	return !quoted;
+}
+
+static void add_forward(const char *forward, struct buf *out)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(CLIENT_LINE_MAX);
+
+	base64_encode(str_of(forward), &text);
+	buf_add(out, " XRCPTFORWARD=");
+	smtp_xtext_encode(str_n(text.data, text.len), out);
+}
+
+static void write_rcpt(struct smtp_client *client,
+		       const struct command *command, struct buf *out)
+{
+	buf_printf(out, "RCPT TO:<%s>", command->address);
+	/* Dovecot takes ORCPT without announcing DSN. */
+	if (command->original != NULL &&
+	    (can(client, "DSN") || can(client, "XCLIENT"))) {
+		buf_add(out, " ORCPT=rfc822;");
+		smtp_xtext_encode(str_of(command->original), out);
+	}
+	if (command->forward != NULL && can(client, "XRCPTFORWARD"))
+		add_forward(command->forward, out);
+}
+
+static void send_command(struct smtp_client *client, struct command *command)
+{
+	CLEANUP(buf_free) struct buf line = buf_init(CLIENT_LINE_MAX);
+
+	switch (command->kind) {
+	case COMMAND_MAIL:
+		client->accepted = 0;
+		buf_printf(&line, "MAIL FROM:<%s>", command->address);
+		if (command->body != NULL && can(client, "8BITMIME"))
+			buf_printf(&line, " BODY=%s", command->body);
+		break;
+	case COMMAND_RCPT:
+		write_rcpt(client, command, &line);
+		break;
+	case COMMAND_DATA:
+		command->replies = client->accepted;
+		buf_add(&line, "DATA");
+		break;
+	}
+	buf_add(&line, "\r\n");
+	command->sent = true;
+	conn_write(client->conn, line.data, line.len);
+	conn_set_timeout(client->conn, client->options.timeout);
+}
+
+/* What needs no server. False when the client was freed. */
+static bool skip_first(struct smtp_client *client, bool *skipped_out)
+{
+	static const struct smtp_reply bad = {553, "5.1.3 Bad address syntax"};
+	struct command *command = client->commands;
+
+	*skipped_out = false;
+	if (command == NULL || command->sent)
+		return true;
+	if (command->kind == COMMAND_DATA && client->accepted == 0) {
+		DL_DELETE(client->commands, command);
+		mem_free(command);
+		*skipped_out = true;
+		return true;
+	}
+	if (command->kind == COMMAND_DATA || is_clean(command->address))
+		return true;
+	*skipped_out = true;
+	return answer_all(client, &bad);
+}
+
+static void send_ready(struct smtp_client *client)
+{
+	bool pipelining = can(client, "PIPELINING");
+	struct command *command;
+
+	DL_FOREACH (client->commands, command) {
+		bool first = command == client->commands;
+
+		if (command->sent)
+			continue;
+		if (!first && (!pipelining || command->kind == COMMAND_DATA ||
+			       !is_clean(command->address)))
+			break;
+		send_command(client, command);
+		if (command->kind == COMMAND_DATA)
+			break;
+	}
+}
+
+/* Only from the loop: it may answer. */
+static void advance(struct smtp_client *client)
+{
+	bool skipped = true;
+
+	while (client->state == CLIENT_READY && skipped) {
+		if (!skip_first(client, &skipped))
+			return;
+	}
+	if (client->state == CLIENT_READY)
+		send_ready(client);
+}
+
+static void on_later(void *ctx)
+{
+	struct smtp_client *client = ctx;
+
+	timer_free(&client->later);
+	if (client->state == CLIENT_GONE)
+		tell_gone(client);
+	else
+		advance(client);
+}
+
+static struct command *add(struct smtp_client *client, enum command_kind kind,
+			   smtp_client_fn *fn, void *fn_ctx)
+{
+	struct command *command = mem_new(client, struct command);
+
+	command->kind = kind;
+	command->fn = fn;
+	command->fn_ctx = fn_ctx;
+	DL_APPEND(client->commands, command);
+	if (client->later == NULL &&
+	    (client->state == CLIENT_READY || client->state == CLIENT_GONE))
+		client->later = timer_new(client->loop, (struct duration){0},
+					  on_later, client);
+	return command;
+}
+
+static const char *copy(const void *ctx, const char *text)
+{
+	return text == NULL ? NULL : mem_strdup(ctx, text);
+}
+
+void smtp_client_mail(struct smtp_client *client, const char *from,
+		      const char *body, smtp_client_fn *fn, void *fn_ctx)
+{
+	struct command *command = add(client, COMMAND_MAIL, fn, fn_ctx);
+
+	command->address = mem_strdup(command, from);
+	command->body = copy(command, body);
+}
+
+void smtp_client_rcpt(struct smtp_client *client, const char *to,
+		      const char *original, const char *forward,
+		      smtp_client_fn *fn, void *fn_ctx)
+{
+	struct command *command = add(client, COMMAND_RCPT, fn, fn_ctx);
+
+	command->address = mem_strdup(command, to);
+	command->original = copy(command, original);
+	command->forward = copy(command, forward);
+}
+
+void smtp_client_data(struct smtp_client *client,
+		      const struct smtp_source *source, smtp_client_fn *fn,
+		      void *fn_ctx)
+{
+	add(client, COMMAND_DATA, fn, fn_ctx)->source = *source;
+}
+
+/* the mail */
+
+static void send_text(struct smtp_client *client)
+{
+	struct command *command = client->commands;
+	CLEANUP(buf_free) struct buf out = buf_init(3 * CLIENT_PIECE);
+	CLEANUP(buf_free) struct buf in = buf_init(CLIENT_PIECE);
+	char *space = buf_space(&in, CLIENT_PIECE);
+
+	while (!command->ended && !conn_output_full(client->conn)) {
+		ssize_t got = command->source.read(command->source.ctx,
+						   command->source.at, space,
+						   CLIENT_PIECE);
+
+		buf_reset(&out);
+		if (got < 0) {
+			/* A dot now would make half a mail a whole one. */
+			gone(client, "connection lost",
+			     "the mail can't be read any more");
+			return;
+		}
+		command->ended = got == 0;
+		if (command->ended)
+			dot_end(&client->dot, &out);
+		else
+			dot_write(&client->dot, space, (size_t)got, &out);
+		command->source.at += (uint64_t)got;
+		conn_write(client->conn, out.data, out.len);
+	}
+	conn_set_timeout(client->conn, client->options.timeout);
+}
+
+/* the beginning */
+
+static void say_hello(struct smtp_client *client)
+{
+	client->state = CLIENT_HELLO;
+	conn_printf(client->conn, "%s %s\r\n",
+		    client->options.lmtp ? "LHLO" : "EHLO",
+		    client->options.hello);
+}
+
+static void secured(void *ctx)
+{
+	struct smtp_client *client = ctx;
+
+	if (client->state == CLIENT_STARTTLS)
+		say_hello(client);
+}
+
+static bool send_xclient(struct smtp_client *client)
+{
+	const struct smtp_param *param = client->options.xclient;
+	CLEANUP(buf_free) struct buf line = buf_init(CLIENT_LINE_MAX);
+	struct str known, rest, word;
+
+	if (param == NULL || client->xclient_done ||
+	    !capability(client, "XCLIENT", &known))
+		return false;
+	client->xclient_done = true;
+	buf_add(&line, "XCLIENT");
+	for (; param->name != NULL; param++) {
+		for (rest = known; str_word(&rest, &word);) {
+			if (!str_case_is(word, param->name))
+				continue;
+			buf_printf(&line, " %s=", param->name);
+			smtp_xtext_encode(str_of(param->value), &line);
+			break;
+		}
+	}
+	buf_add(&line, "\r\n");
+	client->state = CLIENT_XCLIENT;
+	conn_write(client->conn, line.data, line.len);
+	return true;
+}
+
+static void greeted(struct smtp_client *client, const struct smtp_reply *hello)
+{
+	client->capabilities = mem_strdup(client, hello->text);
+	if (client->options.tls_mode == SMTP_TLS_STARTTLS &&
+	    !conn_has_tls(client->conn)) {
+		if (!can(client, "STARTTLS")) {
+			gone(client, "connect",
+			     "Requested STARTTLS, but server doesn't support "
+			     "it");
+			return;
+		}
+		client->state = CLIENT_STARTTLS;
+		conn_printf(client->conn, "STARTTLS\r\n");
+	} else if (!send_xclient(client)) {
+		client->state = CLIENT_READY;
+		advance(client);
+	}
+}
+
+static void refused(struct smtp_client *client, const struct smtp_reply *reply)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "why");
+
+	gone(client, "connection lost",
+	     mem_printf(ctx, "%s: the server says: %u %s", peer(client),
+			reply->code, reply->text));
+}
+
+/* replies */
+
+static void take_data_reply(struct smtp_client *client,
+			    const struct smtp_reply *reply)
+{
+	struct command *command = client->commands;
+
+	if (!command->sending) {
+		command->sending = reply->code == 354;
+		if (command->sending)
+			send_text(client);
+		else if (answer_all(client, reply))
+			advance(client);
+		return;
+	}
+	/* SMTP: one answer for all. */
+	if (!client->options.lmtp) {
+		if (answer_all(client, reply))
+			advance(client);
+		return;
+	}
+	if (--command->replies > 0) {
+		answer(client, command, reply);
+		return;
+	}
+	command->replies = 1;
+	if (answer_all(client, reply))
+		advance(client);
+}
+
+static void take_reply(struct smtp_client *client,
+		       const struct smtp_reply *reply)
+{
+	struct command *command = client->commands;
+
+	switch (client->state) {
+	case CLIENT_GREETING:
+		if (reply->code == 220)
+			say_hello(client);
+		else
+			refused(client, reply);
+		return;
+	case CLIENT_HELLO:
+		if (reply->code == 250)
+			greeted(client, reply);
+		else
+			refused(client, reply);
+		return;
+	case CLIENT_STARTTLS:
+		if (reply->code == 220)
+			conn_start_tls_to(client->conn, client->options.tls,
+					  client->options.host, secured);
+		else
+			refused(client, reply);
+		return;
+	case CLIENT_XCLIENT:
+		if (reply->code == 220)
+			say_hello(client);
+		else
+			refused(client, reply);
+		return;
+	case CLIENT_READY:
+		break;
+	case CLIENT_GONE:
+		return;
+	}
+	if (command == NULL || !command->sent) {
+		refused(client, reply);
+		return;
+	}
+	if (command->kind == COMMAND_DATA) {
+		take_data_reply(client, reply);
+		return;
+	}
+	if (command->kind == COMMAND_RCPT && reply->code / 100 == 2)
+		client->accepted++;
+	if (answer_all(client, reply))
+		advance(client);
+}
+
+static void on_input(void *ctx)
+{
+	struct smtp_client *client = ctx;
+	bool freed = false;
+
+	client->freed = &freed;
+	while (!freed && client->conn != NULL) {
+		struct str in = conn_input(client->conn);
+		struct smtp_reply reply;
+		enum smtp_parse parsed;
+		size_t used;
+
+		if (in.len == 0)
+			break;
+		parsed = smtp_replies_feed(client->replies, in, &used, &reply);
+		conn_consume(client->conn, used);
+		if (parsed == SMTP_PARSE_LINE)
+			take_reply(client, &reply);
+		else if (parsed != SMTP_PARSE_MORE)
+			gone(client, "connection lost",
+			     "the server's reply makes no sense");
+	}
+	if (!freed)
+		client->freed = NULL;
+}
+
+static void on_drained(void *ctx)
+{
+	struct smtp_client *client = ctx;
+	struct command *command = client->commands;
+
+	if (command != NULL && command->sending && !command->ended)
+		send_text(client);
+}
+
+static void on_closed(void *ctx, const char *why)
+{
+	struct smtp_client *client = ctx;
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "why");
+	bool connecting = client->state == CLIENT_GREETING;
+
+	if (why[0] == '\0')
+		why = "Connection closed";
+	gone(client, connecting ? "connect" : "connection lost",
+	     connecting ? mem_printf(tmp, "connect(%s) failed: %s",
+				     peer(client), why)
+			: mem_printf(tmp, "%s: %s", peer(client), why));
+}
+
+static void on_timeout(void *ctx)
+{
+	struct smtp_client *client = ctx;
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "why");
+
+	gone(client, client->state == CLIENT_GREETING ? "connect" : "timed out",
+	     mem_printf(tmp, "%s did not answer for %llu seconds", peer(client),
+			(unsigned long long)client->options.timeout.ms / 1000));
+}
+
+static const struct conn_events client_events = {
+	.input = on_input,
+	.drained = on_drained,
+	.closed = on_closed,
+	.timeout = on_timeout,
+};
+
+static int client_destroy(struct smtp_client *client)
+{
+	if (client->freed != NULL)
+		*client->freed = true;
+	timer_free(&client->later);
+	conn_free(&client->conn);
+	return 0;
+}
+
+struct smtp_client *smtp_client_new(const void *ctx, struct loop *loop,
+				    const struct smtp_client_options *options)
+{
+	struct smtp_client *client = mem_new(ctx, struct smtp_client);
+	struct err err;
+	int fd;
+
+	client->options = *options;
+	client->options.host = mem_strdup(client, options->host);
+	client->options.hello = mem_strdup(client, options->hello);
+	client->loop = loop;
+	client->replies = smtp_replies_new(client);
+	talloc_set_destructor(client, client_destroy);
+	fd = sock_connect_ip(&options->ip, options->source, &err);
+	if (fd < 0) {
+		gone(client, "connect", err.text);
+		return client;
+	}
+	client->conn = conn_new(client, loop, fd, CLIENT_INPUT_MAX,
+				&client_events, client);
+	conn_set_timeout(client->conn, options->timeout);
+	if (options->tls_mode == SMTP_TLS_AT_ONCE)
+		conn_start_tls_to(client->conn, options->tls, options->host,
+				  secured);
+	return client;
+}
+
+/* good-bye */
+
+static void quit_done(void *ctx)
+{
+	mem_free(ctx);
+}
+
+static void quit_closed(void *ctx, const char *why)
+{
+	(void)why;
+	mem_free(ctx);
+}
+
+static const struct conn_events quit_events = {
+	.drained = quit_done,
+	.closed = quit_closed,
+};
+
+void smtp_client_quit(struct smtp_client **client)
+{
+	struct smtp_client *quitting = *client;
+
+	*client = NULL;
+	if (quitting == NULL)
+		return;
+	/* In the middle of a mail there is no good-bye. */
+	if (quitting->state != CLIENT_READY || quitting->commands != NULL) {
+		mem_free(quitting);
+		return;
+	}
+	timer_free(&quitting->later);
+	conn_printf(quitting->conn, "QUIT\r\n");
+	conn_set_events(quitting->conn, &quit_events, quitting);
+	conn_set_timeout(quitting->conn, (struct duration){CLIENT_QUIT_MS});
+	conn_flush(quitting->conn); /* the loop may not come round any more */
+	conn_close_later(quitting->conn);
+}

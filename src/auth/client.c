@@ -27,6 +27,7 @@ struct auth_client {
 	struct conn *conn;
 	uint32_t pid; /* as it said; 0: not yet */
 	bool is_login, versioned;
+	unsigned uid;
 	char *cookie;
 	struct exchange *exchanges;
 };
@@ -170,6 +171,7 @@ static bool cmd_auth(struct auth_client *client, const struct auth_line *line)
 	exchange->reply = on_reply;
 	exchange->ended = on_ended;
 	exchange->ctx = client;
+	exchange->request->connection_uid = client->uid;
 	HASH_ADD(hh, client->exchanges, id, sizeof(exchange->id), exchange);
 	if (!take_args(exchange->request, line, &response)) {
 		log_error("BUG: Authentication client %u sent AUTH parameters "
@@ -323,10 +325,12 @@ static void greet(struct auth_client *client)
 	buf_printf(&out, "VERSION\t%d\t%d\n", AUTH_PROTOCOL_MAJOR,
 		   AUTH_PROTOCOL_MINOR);
 	for (size_t i = 0; client->auth->mechs[i] != NULL; i++)
-		buf_printf(&out, "MECH\t%s\t%s\n", client->auth->mechs[i]->name,
+		buf_printf(&out, "MECH\t%s%s%s\n", client->auth->mechs[i]->name,
+			   *client->auth->mechs[i]->flags == '\0' ? "" : "\t",
 			   client->auth->mechs[i]->flags);
+	client->uid = ++connection_uid;
 	buf_printf(&out, "SPID\t%ld\nCUID\t%u\nCOOKIE\t%s\nDONE\n",
-		   (long)getpid(), ++connection_uid, client->cookie);
+		   (long)getpid(), client->uid, client->cookie);
 	conn_write(client->conn, out.data, out.len);
 }
 

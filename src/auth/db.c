@@ -122,8 +122,12 @@ static enum pass_result compare(struct passdb *db, struct request *request,
 	scheme = scheme_find(name);
 	if (scheme != NULL && scheme->slow && !may_wait)
 		return PASS_SLOW;
-	switch (scheme_verify(request->password, request->user, name, hash,
-			      &err)) {
+	/* DIGEST-MD5 has the name in it, as the user writes it. */
+	switch (scheme_verify(request->password,
+			      request->original_user != NULL
+				      ? request->original_user
+				      : request->user,
+			      name, hash, &err)) {
 	case 1:
 		return PASS_OK;
 	case 0:
@@ -138,8 +142,50 @@ static enum pass_result compare(struct passdb *db, struct request *request,
 	}
 }
 
+/* What is stored, in request->want_scheme or in plain: of plain passwords only
+ * the slow ones are made here, the others depend on what the client says. */
+static enum pass_result credentials(struct passdb *db, struct request *request,
+				    const char *stored, bool may_wait,
+				    const char **out)
+{
+	struct str name, hash, wanted = str_of(request->want_scheme);
+	const struct scheme *scheme = scheme_find(wanted);
+	char *plain, *made = NULL;
+	struct err err;
+
+	if (stored == NULL || scheme == NULL) {
+		request_log(request, LOG_LEVEL_INFO,
+			    "Requested %s scheme, but we have a NULL password",
+			    request->want_scheme);
+		return PASS_MISMATCH;
+	}
+	scheme_split(stored, db->default_scheme, &name, &hash);
+	if (scheme == scheme_find(name) ||
+	    (scheme_is_plain(name) && !scheme->slow)) {
+		*out = mem_printf(request, "{%.*s}%.*s", STR_FMT(name),
+				  STR_FMT(hash));
+		return PASS_OK;
+	}
+	if (!scheme_is_plain(name)) {
+		request_log(request, LOG_LEVEL_INFO,
+			    "Requested %s scheme, but we have only %.*s",
+			    request->want_scheme, STR_FMT(name));
+		return PASS_MISMATCH;
+	}
+	if (!may_wait)
+		return PASS_SLOW;
+	plain = str_dup(request, hash);
+	if (scheme_make(request, plain, request->user, wanted, 0, &made, &err) <
+	    0)
+		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
+	mem_wipe(plain, strlen(plain));
+	*out = made;
+	return made == NULL ? PASS_FAILURE : PASS_OK;
+}
+
 static enum pass_result ask(struct passdb *db, struct request *request,
-			    bool may_wait, struct fields *fields)
+			    bool may_wait, struct fields *fields,
+			    const char **credentials_out)
 {
 	const char *stored = NULL;
 	enum pass_result result;
@@ -152,6 +198,9 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 	if (db->driver->verify != NULL)
 		return db->driver->verify(db, request, fields);
 	result = db->driver->lookup(db, request, fields, &stored);
+	if (result == PASS_OK && request->want_scheme != NULL && !db->set->deny)
+		return credentials(db, request, stored, may_wait,
+				   credentials_out);
 	if (result != PASS_OK || request->lookup_only || db->set->deny)
 		return result;
 	if (fields_get(fields, "nopassword") != NULL) {
@@ -175,7 +224,8 @@ void passdb_ask(struct passdb *db, struct request *request, bool may_wait,
 	if (db->driver->blocking && !may_wait)
 		answer->result = PASS_SLOW;
 	else
-		answer->result = ask(db, request, may_wait, &answer->fields);
+		answer->result = ask(db, request, may_wait, &answer->fields,
+				     &answer->credentials);
 }
 
 /* for drivers */

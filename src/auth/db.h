@@ -25,6 +25,8 @@ struct userdb_settings;
 struct pass_answer {
 	enum pass_result result;
 	struct fields fields;
+	/* "{SCHEME}hash" if request->want_scheme asked for it. */
+	const char *credentials;
 };
 
 struct passdb {

@@ -182,7 +182,8 @@ static void fail(struct exchange *exchange, enum pass_result result)
 	delay(exchange);
 }
 
-static void succeed(struct exchange *exchange)
+/* `data` is what the mechanism says last. */
+static void succeed(struct exchange *exchange, struct str data)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
 	struct request *request = exchange->request;
@@ -195,26 +196,19 @@ static void succeed(struct exchange *exchange)
 		auth_write_value(&out, "original_user", given);
 	if (request->master_user != NULL)
 		auth_write_value(&out, "auth_user", request->master_user);
+	if (data.len > 0) {
+		buf_add(&out, "\tresp=");
+		base64_encode(data, &out);
+	}
 	if (out.overflow) {
 		request_log(request, LOG_LEVEL_ERROR, "too many fields");
 		fail(exchange, PASS_FAILURE);
 		return;
 	}
-	if (request->password != NULL)
-		mem_wipe(request->password, strlen(request->password));
+	request_wipe(request);
 	exchange->state = EXCHANGE_TOKEN;
 	reply(exchange, out.data, out.len);
 	end(exchange);
-}
-
-static void on_verified(void *ctx, struct request *request,
-			enum pass_result result)
-{
-	(void)request;
-	if (result == PASS_OK)
-		succeed(ctx);
-	else
-		fail(ctx, result);
 }
 
 /* steps */
@@ -251,42 +245,168 @@ static void wipe_free(struct buf *buf)
 	buf_free(buf);
 }
 
-static void step(struct exchange *exchange, struct str response, bool initial,
-		 bool has_response)
+static void on_verified(void *ctx, struct request *request,
+			enum pass_result result)
 {
-	CLEANUP(wipe_free) struct buf decoded = buf_init(RESPONSE_MAX);
-	CLEANUP(wipe_free) struct buf out = buf_init(RESPONSE_MAX);
-	struct request *request = exchange->request;
-	struct err err;
+	struct exchange *exchange = ctx;
+	CLEANUP(buf_free) struct buf out = buf_init(RESPONSE_MAX);
 
-	exchange->step_ms = clock_monotonic_ms();
-	if (!base64_decode(response, &decoded) || decoded.overflow) {
-		fail_base64(exchange, initial);
+	(void)request;
+	if (result == PASS_OK) {
+		succeed(exchange, STR(""));
+	} else if (exchange->mech->refusal != NULL && result != PASS_FAILURE) {
+		exchange->result = result;
+		buf_add(&out, exchange->mech->refusal);
+		challenge(exchange, &out);
+	} else {
+		fail(exchange, result);
+	}
+}
+
+/* What a lookup for credentials has found is of no use to who could not prove
+ * to have them. */
+static void forget_found(struct exchange *exchange)
+{
+	struct request *request = exchange->request;
+
+	if (request->want_scheme == NULL && request->credentials == NULL)
+		return;
+	request->pass_fields = fields_init(request);
+	request->user_fields = fields_init(request);
+	request->fail_code = NULL;
+}
+
+static void mismatch(struct exchange *exchange)
+{
+	struct request *request = exchange->request;
+
+	if (request->credentials != NULL)
+		request_log(request, LOG_LEVEL_INFO, "Password mismatch");
+	forget_found(exchange);
+	fail(exchange, PASS_MISMATCH);
+}
+
+static void accepted(struct exchange *exchange, const struct buf *data)
+{
+	struct request *request = exchange->request;
+
+	if (request->master_user != NULL && request->verbose)
+		log_info("Master user logging in as %s", request->user);
+	if (data->len == 0 || request->final_resp_ok) {
+		succeed(exchange, str_n(data->data, data->len));
 		return;
 	}
-	switch (exchange->mech->step(
-		exchange->mech_state, request,
-		str_n(decoded.data == NULL ? "" : decoded.data, decoded.len),
-		has_response, &out, &err)) {
+	/* The client's protocol cannot carry it with the success. */
+	exchange->result = PASS_OK;
+	exchange->at_end = true;
+	challenge(exchange, data);
+}
+
+static void on_credentials(void *ctx, struct request *request,
+			   enum pass_result result);
+
+static void follow(struct exchange *exchange, enum mech_step step,
+		   const struct buf *out, const struct err *err)
+{
+	struct request *request = exchange->request;
+
+	switch (step) {
 	case MECH_CONTINUE:
-		challenge(exchange, &out);
+		challenge(exchange, out);
 		break;
 	case MECH_VERIFY:
 		exchange->state = EXCHANGE_VERIFY;
 		verify_begin(exchange->auth, request, on_verified, exchange);
 		break;
+	case MECH_LOOKUP:
+		exchange->state = EXCHANGE_VERIFY;
+		request->lookup_only = true;
+		verify_begin(exchange->auth, request, on_credentials, exchange);
+		break;
+	case MECH_ACCEPT:
+		accepted(exchange, out);
+		break;
+	case MECH_MISMATCH:
+		mismatch(exchange);
+		break;
 	case MECH_FAIL:
+		forget_found(exchange);
 		request->user = NULL;
-		request_log(request, LOG_LEVEL_INFO, "%s", err.text);
+		request_log(request, LOG_LEVEL_INFO, "%s", err->text);
 		fail(exchange, PASS_MISMATCH);
 		break;
 	}
 }
 
+static void on_credentials(void *ctx, struct request *request,
+			   enum pass_result result)
+{
+	CLEANUP(wipe_free) struct buf out = buf_init(RESPONSE_MAX);
+	struct exchange *exchange = ctx;
+	const char *found = NULL;
+	struct err err;
+
+	if (result == PASS_FAILURE) {
+		forget_found(exchange);
+		fail(exchange, result);
+		return;
+	}
+	if (result == PASS_OK)
+		found = request->credentials;
+	else
+		request_wipe(request);
+	follow(exchange,
+	       exchange->mech->check(exchange->mech_state, request, found, &out,
+				     &err),
+	       &out, &err);
+}
+
+static void step(struct exchange *exchange, struct str response, bool initial,
+		 bool has_response)
+{
+	CLEANUP(wipe_free) struct buf decoded = buf_init(RESPONSE_MAX);
+	CLEANUP(wipe_free) struct buf out = buf_init(RESPONSE_MAX);
+	struct err err;
+
+	exchange->step_ms = clock_monotonic_ms();
+	if (initial && !has_response && exchange->mech->client_first) {
+		challenge(exchange, &out);
+		return;
+	}
+	if (exchange->at_end) {
+		succeed(exchange, STR(""));
+		return;
+	}
+	if (exchange->result != PASS_OK) {
+		fail(exchange, exchange->result);
+		return;
+	}
+	if (!base64_decode(response, &decoded) || decoded.overflow) {
+		fail_base64(exchange, initial);
+		return;
+	}
+	follow(exchange,
+	       exchange->mech->step(
+		       exchange->mech_state, exchange->request,
+		       str_n(decoded.data == NULL ? "" : decoded.data,
+			     decoded.len),
+		       has_response, &out, &err),
+	       &out, &err);
+}
+
 static void on_penalty(void *ctx)
 {
 	struct exchange *exchange = ctx;
+	struct request *request = exchange->request;
 
+	if (request->set->auth_ssl_require_client_cert &&
+	    !request->valid_cert) {
+		request_log(request, LOG_LEVEL_INFO,
+			    "Client didn't present valid SSL certificate");
+		exchange->step_ms = clock_monotonic_ms();
+		fail(exchange, PASS_MISMATCH);
+		return;
+	}
 	step(exchange,
 	     str_n(exchange->response == NULL ? "" : exchange->response,
 		   exchange->response_len),

@@ -9,12 +9,12 @@
 #include <stdint.h>
 #include <uthash.h>
 
+#include "auth/request.h"
 #include "base/str.h"
 
 struct auth;
 struct mech;
 struct penalty;
-struct request;
 
 enum { AUTH_TIMEOUT_MS = 150 * 1000 };
 
@@ -41,6 +41,10 @@ struct exchange {
 	uint64_t step_ms;  /* the client's last word */
 	uint64_t due_ms;
 	const char *fail_reply;
+	/* The last word was said to the client: its answer ends all, with this
+	 * result. */
+	bool at_end;
+	enum pass_result result; /* PASS_OK: goes on, but for at_end */
 	struct penalty *penalty;
 	char *response; /* the initial one, while a penalty is waited for */
 	size_t response_len;

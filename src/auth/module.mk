@@ -3,7 +3,7 @@
 noinst_LIBRARIES += libscheme.a
 libscheme_a_SOURCES = \
 	src/auth/scheme/argon2.c \
-	src/auth/scheme/cram_md5.c \
+	src/auth/scheme/cram_md5.c src/auth/scheme/cram_md5.h \
 	src/auth/scheme/crypt.c \
 	src/auth/scheme/digest.c \
 	src/auth/scheme/internal.h \
@@ -25,9 +25,16 @@ libauth_a_SOURCES = \
 	src/auth/lookup.c \
 	src/auth/master.c src/auth/master.h \
 	src/auth/mech.h \
+	src/auth/mech/anonymous.c \
+	src/auth/mech/apop.c \
+	src/auth/mech/cram_md5.c \
+	src/auth/mech/digest_md5.c \
+	src/auth/mech/external.c \
 	src/auth/mech/login.c \
 	src/auth/mech/mechs.h \
+	src/auth/mech/oauth.c \
 	src/auth/mech/plain.c \
+	src/auth/mech/scram.c \
 	src/auth/mech/table.c \
 	src/auth/passdb/drivers.h \
 	src/auth/passdb/pam.c \

@@ -16,10 +16,23 @@
 
 enum { LOG_NAME_MAX = 128, VARS_MAX = 40 };
 
-static int request_wipe(struct request *request)
+static void wipe_text(char **text)
 {
-	if (request->password != NULL)
-		mem_wipe(request->password, strlen(request->password));
+	if (*text != NULL)
+		mem_wipe(*text, strlen(*text));
+	mem_free(*text);
+	*text = NULL;
+}
+
+void request_wipe(struct request *request)
+{
+	wipe_text(&request->password);
+	wipe_text(&request->credentials);
+}
+
+static int request_destroy(struct request *request)
+{
+	request_wipe(request);
 	return 0;
 }
 
@@ -34,7 +47,7 @@ struct request *request_new(const void *ctx, const struct auth_settings *set)
 	request->debug = set->auth_debug;
 	request->pass_fields = fields_init(request);
 	request->user_fields = fields_init(request);
-	talloc_set_destructor(request, request_wipe);
+	talloc_set_destructor(request, request_destroy);
 	return request;
 }
 
@@ -101,6 +114,16 @@ void request_set_arg(struct request *request, struct str key, struct str value)
 		request->secured = true;
 	else if (str_is(key, "no-penalty"))
 		request->no_penalty = true;
+	else if (str_is(key, "final-resp-ok"))
+		request->final_resp_ok = true;
+	else if (str_is(key, "valid-client-cert"))
+		request->valid_cert = true;
+	else if (str_is(key, "cert_username"))
+		request->cert_user = text;
+	else if (str_is(key, "cb-tls-exporter"))
+		request->tls_exporter = text;
+	else if (str_is(key, "cb-tls-server-end-point"))
+		request->tls_server_end_point = text;
 	else if (str_is(key, "debug"))
 		request->debug = request->verbose = true;
 	else if (str_is(key, "mech"))
@@ -244,10 +267,16 @@ int request_set_login_user(struct request *request, const char *name,
 int request_set_user(struct request *request, const char *name, struct err *err)
 {
 	char separator = request->set->auth_master_user_separator[0];
-	const char *at = separator == '\0' ? NULL : strchr(name, separator);
+	bool from_cert = request->set->auth_ssl_username_from_cert &&
+			 request->cert_user != NULL;
+	const char *at = from_cert           ? NULL
+			 : separator == '\0' ? NULL
+					     : strchr(name, separator);
 	const char *master = at == NULL ? NULL : at + 1;
 	char *login;
 
+	if (from_cert)
+		name = request->cert_user;
 	request->original_user = mem_strdup(request, name);
 	if (master == NULL) {
 		if (normalise(request, name, &request->user, err) < 0)
@@ -265,9 +294,14 @@ int request_set_user(struct request *request, const char *name, struct err *err)
 
 void request_set_password(struct request *request, const char *password)
 {
-	request_wipe(request);
-	mem_free(request->password);
+	wipe_text(&request->password);
 	request->password = mem_strdup(request, password);
+}
+
+void request_set_credentials(struct request *request, const char *stored)
+{
+	wipe_text(&request->credentials);
+	request->credentials = mem_strdup(request, stored);
 }
 
 /* %-variables */

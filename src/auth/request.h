@@ -44,6 +44,13 @@ struct request {
 	const char *session_id, *local_name, *client_id;
 	struct ip local, remote, real_local, real_remote;
 	bool secured, no_penalty, debug;
+	bool final_resp_ok; /* the client takes data with OK */
+	/* The client's certificate: checked by login, and the name in it. */
+	bool valid_cert;
+	const char *cert_user;
+	/* Channel bindings of its TLS connection, in base64; NULL: none. */
+	const char *tls_exporter, *tls_server_end_point;
+	unsigned connection_uid; /* of the client's connection to auth: APOP */
 	bool verbose; /* log why it fails: auth_verbose, or the passdb's */
 
 	/* For whom. `user` is NULL until it is known. */
@@ -61,6 +68,9 @@ struct request {
 	bool no_password;          /* field nopassword */
 	bool passdb_failed;        /* allow_nets and the like refused */
 	bool lookup_only;          /* no password is to be verified */
+	/* What a lookup is for: credentials of that scheme, or plain ones. */
+	const char *want_scheme;
+	char *credentials; /* found; wiped on free */
 	bool success;
 	/* In a worker: auth's process, and how many requests it sent; for log
 	 * lines. */
@@ -86,6 +96,9 @@ int request_set_login_user(struct request *request, const char *name,
 			   struct err *err);
 /* Take a copy of what the client proved itself with. */
 void request_set_password(struct request *request, const char *password);
+void request_set_credentials(struct request *request, const char *stored);
+/* Neither is needed any more: both are wiped, and NULL. */
+void request_wipe(struct request *request);
 
 /* A field of a passdb: `user`, `nopassword`, `allow_nets`, `userdb_*` and the
  * others have their meaning; the rest is for the client. */

@@ -6,7 +6,10 @@
 
 #define SETTINGS_STRUCT struct auth_settings
 const struct setting auth_settings[] = {
-	S_SERVED(auth_mechanisms, "plain", "plain:login",
+	S_SERVED(auth_mechanisms, "plain",
+		 "plain:login:cram-md5:digest-md5:apop:"
+		 "scram-sha-1:scram-sha-1-plus:scram-sha-256:scram-sha-256-"
+		 "plus:oauthbearer:xoauth2:external:anonymous",
 		 "SASL mechanisms that clients may use."),
 	S(auth_default_realm, "",
 	  "Added as \"@realm\" to names that have none."),
@@ -25,6 +28,14 @@ const struct setting auth_settings[] = {
 	S(auth_verbose_passwords, "no",
 	  "Whether log lines of mismatches say what was given: no, plain, "
 	  "sha1, each with :n to cut it after n characters."),
+	S(auth_anonymous_username, "anonymous",
+	  "User that the mechanism ANONYMOUS logs in as."),
+	S(auth_realms, "", "Realms that DIGEST-MD5 offers."),
+	S(auth_ssl_require_client_cert, "no",
+	  "Refuse users without a valid certificate."),
+	S(auth_ssl_username_from_cert, "no",
+	  "Take the name from the client's certificate, whatever the client "
+	  "says; EXTERNAL needs it."),
 	S(auth_verbose, "no", "Log why logins fail."),
 	S(auth_debug, "no", "Log each step of a login."),
 	S(auth_debug_passwords, "no",
@@ -46,8 +57,6 @@ const struct setting auth_settings[] = {
 	S_SHARED(base_dir),
 	S_SHARED(first_valid_uid),
 	S_SHARED(last_valid_uid),
-	S_FOREIGN("auth_anonymous_username", SETTING_TEXT, "anonymous",
-		  "User that ANONYMOUS logs in as."),
 	S_FOREIGN("auth_gssapi_hostname", SETTING_TEXT, "",
 		  "Host name in the Kerberos principal."),
 	S_FOREIGN("auth_krb5_keytab", SETTING_TEXT, "", "Kerberos keytab."),
@@ -80,12 +89,6 @@ const struct setting auth_settings[] = {
 		  "URL of the policy server."),
 	S_FOREIGN("auth_proxy_self", SETTING_TEXT, "",
 		  "Own addresses, for proxy_maybe."),
-	S_FOREIGN("auth_realms", SETTING_TEXT, "",
-		  "Realms that DIGEST-MD5 offers."),
-	S_FOREIGN("auth_ssl_require_client_cert", SETTING_BOOL, "no",
-		  "Refuse users without a valid certificate."),
-	S_FOREIGN("auth_ssl_username_from_cert", SETTING_BOOL, "no",
-		  "Take the name from the certificate."),
 	S_FOREIGN("auth_stats", SETTING_BOOL, "no", "Add auth statistics."),
 	S_FOREIGN("auth_use_winbind", SETTING_BOOL, "no",
 		  "NTLM and SPNEGO through winbind."),

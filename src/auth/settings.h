@@ -13,7 +13,9 @@ struct auth_settings {
 	const char *auth_username_chars, *auth_username_format;
 	const char *auth_username_translation, *auth_master_user_separator;
 	const char *auth_verbose_passwords;
+	const char *auth_anonymous_username, *auth_realms;
 	bool auth_verbose, auth_debug, auth_debug_passwords;
+	bool auth_ssl_require_client_cert, auth_ssl_username_from_cert;
 	struct duration auth_failure_delay;
 	uint64_t auth_cache_size;
 	struct duration auth_cache_ttl, auth_cache_negative_ttl;

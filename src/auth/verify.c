@@ -110,7 +110,7 @@ static void become_login_user(struct verify *verify)
 	request->user = request->login_user;
 	request->login_user = NULL;
 	request->in_master = false;
-	if (request->verbose)
+	if (request->verbose && request->want_scheme == NULL)
 		log_info("Master user logging in as %s", request->user);
 	verify->master_done = true;
 }
@@ -135,6 +135,7 @@ static void accept_user(struct verify *verify)
 		return;
 	}
 	request->lookup_only = true;
+	request->want_scheme = NULL; /* the master user's counted */
 	verify->accepted = false;
 	verify->last = PASS_UNKNOWN_USER;
 	verify->db = verify->dbs->passdbs;
@@ -232,9 +233,12 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 		go_on(verify);
 		return;
 	}
-	if (result == PASS_OK)
+	if (result == PASS_OK) {
+		if (answer->credentials != NULL)
+			request_set_credentials(verify->request,
+						answer->credentials);
 		result = apply(verify, &answer->fields);
-	else if (reason != NULL)
+	} else if (reason != NULL)
 		fields_set(&verify->request->pass_fields, "reason", reason);
 	obey(verify, result);
 }
@@ -272,10 +276,12 @@ static bool is_cached(struct verify *verify)
 {
 	struct request *request = verify->request;
 	struct cache *cache = verify->auth->cache;
-	struct pass_answer answer = {PASS_OK, fields_init(request)};
+	struct pass_answer answer = {PASS_OK, fields_init(request), NULL};
 	struct str value;
 
+	/* What is stored is not remembered. */
 	verify->has_key =
+		request->want_scheme == NULL &&
 		cache_pass_key(cache, verify->db, request, &verify->key);
 	if (!verify->has_key)
 		return false;
@@ -297,7 +303,7 @@ static bool is_cached(struct verify *verify)
 static void ask(struct verify *verify)
 {
 	struct request *request = verify->request;
-	struct pass_answer answer = {PASS_OK, fields_init(request)};
+	struct pass_answer answer = {PASS_OK, fields_init(request), NULL};
 
 	request->source = passdb_name(verify->db);
 	request->passdb_failed = false;

@@ -82,7 +82,7 @@ static void take_args(struct request *request, struct str rest)
 static bool do_pass(struct worker *worker, struct request *request,
 		    uint32_t index, struct str rest)
 {
-	struct pass_answer answer = {PASS_FAILURE, fields_init(request)};
+	struct pass_answer answer = {PASS_FAILURE, fields_init(request), NULL};
 	struct str password, lookup_only;
 	struct passdb *db;
 	char *text;
@@ -93,7 +93,9 @@ static bool do_pass(struct worker *worker, struct request *request,
 	text = str_tab_unescape(request, password);
 	request_set_password(request, text);
 	mem_wipe(text, strlen(text));
-	request->lookup_only = str_is(lookup_only, "1");
+	request->lookup_only = !str_is(lookup_only, "0");
+	if (request->lookup_only && !str_is(lookup_only, "1"))
+		request->want_scheme = str_dup(request, lookup_only);
 	take_args(request, rest);
 	db = dbs_passdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || request->user == NULL)
@@ -101,6 +103,8 @@ static bool do_pass(struct worker *worker, struct request *request,
 	request->source = passdb_name(db);
 	request->verbose = db_verbose(&auth->set, db->set->auth_verbose);
 	passdb_ask(db, request, true, &answer);
+	if (answer.credentials != NULL)
+		fields_set(&answer.fields, "password", answer.credentials);
 	write_answer(worker, answer.result, &answer.fields);
 	return true;
 }

@@ -82,10 +82,14 @@ static int job_destroy(struct job *job)
 static void job_finish(struct job *job, enum pass_result result,
 		       struct str fields_text)
 {
-	struct pass_answer answer = {result, fields_init(job->request)};
+	struct pass_answer answer = {result, fields_init(job->request), NULL};
 	struct job copy = *job;
 
 	fields_parse(&answer.fields, fields_text);
+	if (job->request->want_scheme != NULL) {
+		answer.credentials = fields_get(&answer.fields, "password");
+		fields_remove(&answer.fields, "password");
+	}
 	mem_free(job);
 	if (copy.pass != NULL)
 		copy.pass(copy.ctx, &answer);
@@ -355,7 +359,10 @@ void workers_pass(struct workers *workers, const void *owner, unsigned passdb,
 
 	buf_printf(&line, "PASS\t1\t%u\t", passdb);
 	buf_add(&line, password);
-	buf_printf(&line, "\t%d", request->lookup_only);
+	if (request->want_scheme != NULL)
+		buf_printf(&line, "\t%s", request->want_scheme);
+	else
+		buf_printf(&line, "\t%d", request->lookup_only);
 	mem_wipe(password, strlen(password));
 	mem_free(password);
 	job = job_new(workers, owner, request, &line, ctx);

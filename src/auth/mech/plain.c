@@ -9,10 +9,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-struct plain {
-	bool asked;
-};
-
 static enum mech_step take(struct request *request, char *authz, char *user,
 			   char *password, struct err *err)
 {
@@ -28,16 +24,13 @@ static enum mech_step plain_step(void *state, struct request *request,
 				 struct str response, bool initial,
 				 struct buf *out, struct err *err)
 {
-	struct plain *plain = state;
 	struct str rest = response, authz, user, password;
 	enum mech_step step;
 	char *text;
 
+	(void)state;
+	(void)initial;
 	(void)out;
-	if (!plain->asked && !initial) {
-		plain->asked = true;
-		return MECH_CONTINUE;
-	}
 	if (!str_split(&rest, '\0', &authz) || !str_split(&rest, '\0', &user) ||
 	    !str_split(&rest, '\0', &password) || rest.data != NULL) {
 		err_set(err, ERR_INVALID, "invalid input");
@@ -54,6 +47,6 @@ static enum mech_step plain_step(void *state, struct request *request,
 const struct mech mech_plain = {
 	.name = "PLAIN",
 	.flags = "plaintext",
-	.state_size = sizeof(struct plain),
+	.client_first = true,
 	.step = plain_step,
 };

@@ -7,6 +7,7 @@
  * The state after one block is no digest, and libraries do not give it out:
  * hence the compression function of RFC 1321 here.
  */
+#include "auth/scheme/cram_md5.h"
 #include "auth/scheme/internal.h"
 #include "base/buf.h"
 #include "base/digest.h"
@@ -56,21 +57,26 @@ static uint32_t mix(unsigned i, uint32_t b, uint32_t c, uint32_t d,
 	}
 }
 
-/* MD5's state after one block, in little endian. */
-static void md5_state(const unsigned char block[BLOCK],
-		      unsigned char out[STATE])
+static const unsigned char md5_start[STATE] = {
+	0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+	0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10};
+
+static uint32_t little_endian(const unsigned char *p)
 {
-	static const uint32_t start[4] = {0x67452301, 0xefcdab89, 0x98badcfe,
-					  0x10325476};
-	uint32_t s[4] = {start[0], start[1], start[2], start[3]};
-	uint32_t words[16];
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	       (uint32_t)p[3] << 24;
+}
 
-	for (unsigned i = 0; i < 16; i++) {
-		const unsigned char *p = block + 4 * i;
+/* MD5's state after one block more, in little endian. */
+static void md5_block(unsigned char state[STATE],
+		      const unsigned char block[BLOCK])
+{
+	uint32_t s[4], words[16];
 
-		words[i] = (uint32_t)p[0] | (uint32_t)p[1] << 8 |
-			   (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-	}
+	for (unsigned i = 0; i < 4; i++)
+		s[i] = little_endian(state + 4 * i);
+	for (unsigned i = 0; i < 16; i++)
+		words[i] = little_endian(block + 4 * i);
 	for (unsigned i = 0; i < 64; i++) {
 		unsigned word;
 		uint32_t f = mix(i, s[1], s[2], s[3], &word);
@@ -82,10 +88,41 @@ static void md5_state(const unsigned char block[BLOCK],
 		s[2] = s[1];
 		s[1] = next;
 	}
+	for (unsigned i = 0; i < 4; i++)
+		s[i] += little_endian(state + 4 * i);
 	for (unsigned i = 0; i < STATE; i++)
-		out[i] = (unsigned char)((s[i / 4] + start[i / 4]) >>
-					 8 * (i % 4));
+		state[i] = (unsigned char)(s[i / 4] >> 8 * (i % 4));
 	mem_wipe(words, sizeof(words));
+}
+
+/* The digest, one block having been seen already. */
+static void md5_finish(unsigned char state[STATE], struct str data)
+{
+	uint64_t bits = (BLOCK + (uint64_t)data.len) * 8;
+	unsigned char block[BLOCK] = {0};
+
+	for (; data.len >= BLOCK; data = str_from(data, BLOCK))
+		md5_block(state, (const unsigned char *)data.data);
+	memcpy(block, data.data, data.len);
+	block[data.len] = 0x80;
+	if (data.len >= BLOCK - 8) {
+		md5_block(state, block);
+		memset(block, 0, BLOCK);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		block[BLOCK - 8 + i] = (unsigned char)(bits >> 8 * i);
+	md5_block(state, block);
+}
+
+void cram_md5_hmac(const unsigned char state[CRAM_MD5_OCTETS],
+		   struct str challenge, unsigned char out[CRAM_MD5_DIGEST])
+{
+	unsigned char inner[STATE];
+
+	memcpy(inner, state + STATE, STATE);
+	md5_finish(inner, challenge);
+	memcpy(out, state, STATE);
+	md5_finish(out, str_n(inner, STATE));
 }
 
 static void cram_state(const char *password, unsigned char out[2 * STATE])
@@ -102,10 +139,12 @@ static void cram_state(const char *password, unsigned char out[2 * STATE])
 	}
 	for (size_t i = 0; i < BLOCK; i++)
 		block[i] = key[i] ^ 0x5c;
-	md5_state(block, out);
+	memcpy(out, md5_start, STATE);
+	md5_block(out, block);
 	for (size_t i = 0; i < BLOCK; i++)
 		block[i] = key[i] ^ 0x36;
-	md5_state(block, out + STATE);
+	memcpy(out + STATE, md5_start, STATE);
+	md5_block(out + STATE, block);
 	mem_wipe(key, sizeof(key));
 	mem_wipe(block, sizeof(block));
 }

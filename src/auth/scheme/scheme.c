@@ -197,6 +197,36 @@ int scheme_verify(const char *password, const char *user, struct str name,
 	return ret;
 }
 
+bool scheme_is_plain(struct str name)
+{
+	const struct scheme *scheme = scheme_find(name);
+
+	return scheme != NULL && scheme->make == plain_make;
+}
+
+int scheme_octets(const char *stored, const char *wanted, const char *user,
+		  struct buf *out, struct err *err)
+{
+	CLEANUP(wiped_free) struct buf plain = buf_init(SCHEME_HASH_MAX);
+	enum scheme_encoding encoding, other;
+	const struct scheme *scheme, *want = find(str_of(wanted), &other);
+	struct str name, hash;
+
+	scheme_split(stored, wanted, &name, &hash);
+	scheme = find(name, &encoding);
+	if (scheme == NULL || want == NULL)
+		return err_set(err, ERR_UNSUPPORTED, "Unknown scheme %.*s",
+			       STR_FMT(name));
+	if (!decode(scheme, name, hash, encoding,
+		    scheme == want ? out : &plain))
+		return err_set(err, ERR_INVALID,
+			       "Password data is not valid for scheme %.*s",
+			       STR_FMT(name));
+	if (scheme == want)
+		return 0;
+	return want->make(plain.data, user, 0, out, err);
+}
+
 int scheme_make(const void *ctx, const char *password, const char *user,
 		struct str name, unsigned rounds, char **out, struct err *err)
 {

@@ -59,6 +59,13 @@ void scheme_split(const char *stored, const char *preset, struct str *name_out,
  * 1: yes, 0: no, -1: unknown scheme or malformed hash. */
 int scheme_verify(const char *password, const char *user, struct str name,
 		  struct str hash, struct err *err);
+/* Append the octets that `stored` ("{SCHEME}hash") stands for: those of
+ * `wanted` if that is its scheme, else those that `wanted` makes of a plain
+ * password. */
+int scheme_octets(const char *stored, const char *wanted, const char *user,
+		  struct buf *out, struct err *err);
+/* Whether it is the password itself that is stored. */
+bool scheme_is_plain(struct str name);
 /* "{NAME}hash", child of ctx. */
 int scheme_make(const void *ctx, const char *password, const char *user,
 		struct str name, unsigned rounds, char **out, struct err *err);

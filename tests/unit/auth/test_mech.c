@@ -22,6 +22,7 @@ static struct auth_settings settings = {
 	.auth_username_translation = "",
 	.auth_master_user_separator = "*",
 	.auth_default_realm = "",
+	.auth_realms = "",
 	.auth_verbose_passwords = "no",
 };
 
@@ -69,17 +70,6 @@ static void test_plain_takes_name_and_password(void **state)
 	assert_string_equal(talk.request->original_user, "Alice");
 	assert_string_equal(talk.request->password, "s e");
 	assert_null(talk.request->login_user);
-	end(&talk);
-}
-
-static void test_plain_without_initial_response_is_asked(void **state)
-{
-	struct talk talk = begin("PLAIN");
-
-	(void)state;
-	assert_int_equal(say(&talk, STR(""), false), MECH_CONTINUE);
-	assert_int_equal(talk.out.len, 0);
-	assert_int_equal(say(&talk, STR("\0bob\0x"), true), MECH_VERIFY);
 	end(&talk);
 }
 
@@ -152,6 +142,97 @@ static void test_realm_and_translation(void **state)
 	end(&talk);
 	settings.auth_default_realm = "";
 	settings.auth_username_translation = "";
+}
+
+static void test_names_in_gs2_headers(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+
+	(void)state;
+	assert_string_equal(mech_sasl_name(ctx, STR("a=2Cb=3dc")), "a,b=c");
+	assert_null(mech_sasl_name(ctx, STR("a=b")));
+	assert_null(mech_sasl_name(ctx, STR("a=2")));
+	assert_null(mech_sasl_name(ctx, STR("a,b")));
+}
+
+/* RFC 2195 section 2, but for the challenge, which is ours. */
+static void test_cram_md5_is_asked_before_it_answers(void **state)
+{
+	struct talk talk = begin("CRAM-MD5");
+
+	(void)state;
+	assert_int_equal(say(&talk, STR("x"), true), MECH_CONTINUE);
+	assert_int_equal(talk.out.data[0], '<');
+	assert_int_equal(say(&talk, STR("tim 00"), true), MECH_FAIL);
+	assert_int_equal(
+		say(&talk, STR("t b b913a602c7eda7a495b4e6e7334d3890"), true),
+		MECH_FAIL); /* a blank in the name */
+	assert_int_equal(
+		say(&talk, STR("tim b913a602c7eda7a495b4e6e7334d3890"), true),
+		MECH_LOOKUP);
+	assert_string_equal(talk.request->user, "tim");
+	assert_string_equal(talk.request->want_scheme, "CRAM-MD5");
+	assert_int_equal(talk.mech->check(talk.state, talk.request,
+					  "{PLAIN}tanstaaftanstaaf", &talk.out,
+					  &talk.err),
+			 MECH_MISMATCH);
+	end(&talk);
+}
+
+static void test_malformed_responses_fail(void **state)
+{
+	static const struct {
+		const char *mech;
+		struct str text;
+	} bad[] = {
+		{"SCRAM-SHA-1", {"", 0}},
+		{"SCRAM-SHA-1", {"n,,", 3}},
+		{"SCRAM-SHA-1", {"n,,n=a", 6}},
+		{"SCRAM-SHA-1", {"n,,n=a,r=", 9}},
+		{"SCRAM-SHA-1", {"n,,m=x,n=a,r=b", 14}},
+		{"SCRAM-SHA-1", {"p=tls-exporter,,n=a,r=b", 23}},
+		{"SCRAM-SHA-1-PLUS", {"n,,n=a,r=b", 10}},
+		{"SCRAM-SHA-1-PLUS", {"p=tls-exporter,,n=a,r=b", 23}},
+		{"SCRAM-SHA-1", {"n,b=x,n=a,r=b", 13}},
+		{"SCRAM-SHA-1", {"n,,n=a\0,r=b", 11}},
+		{"OAUTHBEARER", {"n,a=x,", 6}},
+		{"OAUTHBEARER", {"n,a=x,\1auth=Basic x\1\1", 22}},
+		{"XOAUTH2", {"user=a\1\1", 8}},
+		{"XOAUTH2", {"auth=Bearer x\1\1", 15}},
+		{"APOP", {"", 0}},
+		{"APOP", {"<1.1.1.a@b>\0a\0", 14}},
+		{"APOP", {"<1.1.1.a@b>\0a\0abcdefghijklmnop", 30}},
+		{"EXTERNAL", {"", 0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct talk talk = begin(bad[i].mech);
+
+		assert_int_equal(say(&talk, bad[i].text, true), MECH_FAIL);
+		end(&talk);
+	}
+}
+
+static void test_digest_md5_fields(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"username",
+		"username=\"a",
+		"username=\"a\\",
+		"=x,",
+		"username=\"a\",nonce=\"other\",nc=00000001,cnonce=\"x\"",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct talk talk = begin("DIGEST-MD5");
+
+		assert_int_equal(say(&talk, STR(""), true), MECH_CONTINUE);
+		assert_int_equal(say(&talk, str_of(bad[i]), true), MECH_FAIL);
+		end(&talk);
+	}
 }
 
 static void test_login_asks_twice(void **state)
@@ -274,12 +355,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_takes_name_and_password),
-		cmocka_unit_test(test_plain_without_initial_response_is_asked),
 		cmocka_unit_test(test_plain_with_another_identity),
 		cmocka_unit_test(test_plain_refuses_what_is_malformed),
 		cmocka_unit_test(test_names_have_allowed_characters),
 		cmocka_unit_test(test_separator_names_a_master_user),
 		cmocka_unit_test(test_realm_and_translation),
+		cmocka_unit_test(test_names_in_gs2_headers),
+		cmocka_unit_test(test_cram_md5_is_asked_before_it_answers),
+		cmocka_unit_test(test_malformed_responses_fail),
+		cmocka_unit_test(test_digest_md5_fields),
 		cmocka_unit_test(test_login_asks_twice),
 		cmocka_unit_test(test_login_with_an_empty_initial_response),
 		cmocka_unit_test(test_login_with_initial_name),

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/mech/scram.c - SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), also
+ * bound to the TLS channel (-PLUS; RFC 5929, 9266).
+ *
+ * Who is unknown gets a salt, too, always the same one, and is refused at the
+ * end, as for a wrong password.
+ */
+#include "auth/mech.h"
+#include "auth/mech/mechs.h"
+#include "auth/request.h"
+#include "auth/scheme/scheme.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+enum { NONCE_OCTETS = 18, SALT_LEN = 16, GS2_MAX = 512 };
+
+struct scram {
+	const char *gs2; /* the header, with the comma at its end */
+	const char *bare, *server_first, *nonce;
+	const char *binding; /* base64; NULL: not bound */
+	unsigned char stored_key[DIGEST_MAX], server_key[DIGEST_MAX];
+	size_t len;
+	bool is_known;
+};
+
+struct scram_kind {
+	const char *digest, *scheme;
+	bool plus;
+};
+
+static enum mech_step malformed(struct err *err, const char *why)
+{
+	err_set(err, ERR_INVALID, "Invalid SCRAM message: %s", why);
+	return MECH_FAIL;
+}
+
+/* The value of "x=value"; NULL data if it is another attribute. */
+static struct str attribute(struct str part, char name)
+{
+	if (part.len < 2 || part.data[0] != name || part.data[1] != '=')
+		return (struct str){NULL, 0};
+	return str_from(part, 2);
+}
+
+/* "n", "y" or "p=tls-exporter": is it right here? */
+static bool take_flag(struct scram *scram, const struct scram_kind *kind,
+		      const struct request *request, struct str flag)
+{
+	struct str type = attribute(flag, 'p');
+	bool have = request->tls_exporter != NULL ||
+		    request->tls_server_end_point != NULL;
+
+	if (!kind->plus)
+		/* "y": the client could, and was told that we could not: who
+		 * told it so, if we can? */
+		return str_is(flag, "n") || (str_is(flag, "y") && !have);
+	if (str_is(type, "tls-exporter"))
+		scram->binding = request->tls_exporter;
+	else if (str_is(type, "tls-server-end-point"))
+		scram->binding = request->tls_server_end_point;
+	return scram->binding != NULL;
+}
+
+static enum mech_step client_first(struct scram *scram,
+				   const struct scram_kind *kind,
+				   struct request *request, struct str in,
+				   struct err *err)
+{
+	struct str rest = in, flag, authz, name, nonce;
+	const char *user, *login = NULL;
+
+	if (memchr(in.data, '\0', in.len) != NULL ||
+	    !str_split(&rest, ',', &flag) || !str_split(&rest, ',', &authz) ||
+	    rest.data == NULL || (size_t)(rest.data - in.data) > GS2_MAX)
+		return malformed(err, "no GS2 header");
+	if (!take_flag(scram, kind, request, flag))
+		return malformed(err, "channel binding");
+	scram->gs2 =
+		mem_strndup(request, in.data, (size_t)(rest.data - in.data));
+	scram->bare = str_dup(request, rest);
+	if (!str_split(&rest, ',', &name) || attribute(name, 'n').data == NULL)
+		return malformed(err, "no user name");
+	if (!str_split(&rest, ',', &nonce) || attribute(nonce, 'r').len == 0)
+		return malformed(err, "no nonce");
+	user = mech_sasl_name(request, attribute(name, 'n'));
+	if (authz.len > 0)
+		login = mech_sasl_name(request, attribute(authz, 'a'));
+	if (user == NULL || (authz.len > 0 && login == NULL))
+		return malformed(err, "user name");
+	scram->nonce = str_dup(request, attribute(nonce, 'r'));
+	if (request_set_user(request, user, err) < 0 ||
+	    (login != NULL && request_set_login_user(request, login, err) < 0))
+		return MECH_FAIL;
+	request->want_scheme = kind->scheme;
+	return MECH_LOOKUP;
+}
+
+/* "rounds,salt,StoredKey,ServerKey", as the scheme stores it. */
+static bool take_stored(struct scram *scram, const char *credentials,
+			struct str *rounds_out, struct str *salt_out)
+{
+	CLEANUP(buf_free) struct buf stored = buf_init(DIGEST_MAX);
+	CLEANUP(buf_free) struct buf server = buf_init(DIGEST_MAX);
+	struct str name, rest, part;
+
+	scheme_split(credentials, "", &name, &rest);
+	if (!str_split(&rest, ',', rounds_out) ||
+	    !str_split(&rest, ',', salt_out) || !str_split(&rest, ',', &part) ||
+	    rest.data == NULL || !base64_decode(part, &stored) ||
+	    !base64_decode(rest, &server) || stored.len != scram->len ||
+	    server.len != scram->len)
+		return false;
+	memcpy(scram->stored_key, stored.data, scram->len);
+	memcpy(scram->server_key, server.data, scram->len);
+	return true;
+}
+
+/* A salt for who is not known: of the name and a secret of this process. */
+static struct str unknown_salt(const struct request *request, struct buf *out)
+{
+	static unsigned char secret[32];
+	static bool is_made;
+	unsigned char digest[DIGEST_MAX];
+
+	if (!is_made)
+		random_fill(secret, sizeof(secret));
+	is_made = true;
+	digest_hmac("sha256", str_n(secret, sizeof(secret)),
+		    str_of(request->original_user), digest);
+	base64_encode(str_n(digest, SALT_LEN), out);
+	return str_n(out->data, out->len);
+}
+
+static enum mech_step server_first(struct scram *scram,
+				   const struct scram_kind *kind,
+				   struct request *request,
+				   const char *credentials, struct buf *out)
+{
+	CLEANUP(buf_free) struct buf salt = buf_init(64), nonce = buf_init(64);
+	unsigned char octets[NONCE_OCTETS];
+	struct str rounds, stored_salt;
+
+	scram->len = digest_once(kind->digest, STR(""), scram->stored_key);
+	scram->is_known =
+		credentials != NULL &&
+		take_stored(scram, credentials, &rounds, &stored_salt);
+	if (!scram->is_known) {
+		rounds = STR("4096");
+		stored_salt = unknown_salt(request, &salt);
+	}
+	if (credentials != NULL && !scram->is_known)
+		request_log(request, LOG_LEVEL_ERROR, "Invalid %s credentials",
+			    kind->scheme);
+	random_fill(octets, sizeof(octets));
+	base64_encode(str_n(octets, sizeof(octets)), &nonce);
+	scram->nonce = mem_printf(request, "%s%s", scram->nonce, nonce.data);
+	buf_printf(out, "r=%s,s=%.*s,i=%.*s", scram->nonce,
+		   STR_FMT(stored_salt), STR_FMT(rounds));
+	scram->server_first = mem_strdup(request, out->data);
+	return MECH_CONTINUE;
+}
+
+/* c=: the GS2 header again, and what binds it to the channel. */
+static bool is_bound(const struct scram *scram, struct str given)
+{
+	CLEANUP(buf_free) struct buf have = buf_init(2 * GS2_MAX);
+	CLEANUP(buf_free) struct buf want = buf_init(2 * GS2_MAX);
+
+	buf_add(&want, scram->gs2);
+	if (scram->binding != NULL &&
+	    !base64_decode(str_of(scram->binding), &want))
+		return false;
+	return base64_decode(given, &have) && !have.overflow &&
+	       !want.overflow &&
+	       str_equal_secret(str_n(have.data, have.len),
+				str_n(want.data, want.len));
+}
+
+/* ClientKey is what the proof hides: its digest must be StoredKey. */
+static bool is_proof(const struct scram *scram, const char *digest,
+		     struct str message, struct str given)
+{
+	CLEANUP(buf_free) struct buf proof = buf_init(DIGEST_MAX);
+	unsigned char signature[DIGEST_MAX], key[DIGEST_MAX];
+	bool right;
+
+	if (!base64_decode(given, &proof) || proof.len != scram->len)
+		return false;
+	digest_hmac(digest, str_n(scram->stored_key, scram->len), message,
+		    signature);
+	for (size_t i = 0; i < scram->len; i++)
+		signature[i] ^= (unsigned char)proof.data[i];
+	digest_once(digest, str_n(signature, scram->len), key);
+	right = str_equal_secret(str_n(key, scram->len),
+				 str_n(scram->stored_key, scram->len));
+	mem_wipe(signature, sizeof(signature));
+	return right && scram->is_known;
+}
+
+static enum mech_step client_final(struct scram *scram,
+				   const struct scram_kind *kind,
+				   struct request *request, struct str in,
+				   struct buf *out, struct err *err)
+{
+	struct str rest = in, bound, nonce, proof = {NULL, 0};
+	unsigned char signature[DIGEST_MAX];
+	char *message;
+
+	if (!str_split(&rest, ',', &bound) || !str_split(&rest, ',', &nonce))
+		return malformed(err, "final message");
+	for (struct str part; str_split(&rest, ',', &part);)
+		proof = part; /* extensions before it are passed over */
+	if (attribute(proof, 'p').data == NULL)
+		return malformed(err, "no proof");
+	if (!is_bound(scram, attribute(bound, 'c')))
+		return malformed(err, "channel binding");
+	if (!str_equal_secret(attribute(nonce, 'r'), str_of(scram->nonce)))
+		return malformed(err, "nonce");
+	message = mem_printf(request, "%s,%s,%.*s", scram->bare,
+			     scram->server_first,
+			     (int)(proof.data - in.data - 1), in.data);
+	if (!is_proof(scram, kind->digest, str_of(message),
+		      attribute(proof, 'p')))
+		return MECH_MISMATCH;
+	digest_hmac(kind->digest, str_n(scram->server_key, scram->len),
+		    str_of(message), signature);
+	buf_add(out, "v=");
+	base64_encode(str_n(signature, scram->len), out);
+	return MECH_ACCEPT;
+}
+
+static enum mech_step scram_step(struct scram *scram,
+				 const struct scram_kind *kind,
+				 struct request *request, struct str in,
+				 struct buf *out, struct err *err)
+{
+	return scram->server_first == NULL
+		       ? client_first(scram, kind, request, in, err)
+		       : client_final(scram, kind, request, in, out, err);
+}
+
+#define SCRAM(id, mech_name, mech_flags, ...)                                  \
+	static const struct scram_kind id##_kind = {__VA_ARGS__};              \
+	static enum mech_step id##_step(void *state, struct request *request,  \
+					struct str response, bool initial,     \
+					struct buf *out, struct err *err)      \
+	{                                                                      \
+		(void)initial;                                                 \
+		return scram_step(state, &id##_kind, request, response, out,   \
+				  err);                                        \
+	}                                                                      \
+	static enum mech_step id##_check(void *state, struct request *request, \
+					 const char *credentials,              \
+					 struct buf *out, struct err *err)     \
+	{                                                                      \
+		(void)err;                                                     \
+		return server_first(state, &id##_kind, request, credentials,   \
+				    out);                                      \
+	}                                                                      \
+	const struct mech mech_##id = {                                        \
+		.name = mech_name,                                             \
+		.flags = mech_flags,                                           \
+		.state_size = sizeof(struct scram),                            \
+		.client_first = true,                                          \
+		.step = id##_step,                                             \
+		.check = id##_check,                                           \
+	}
+
+/* Clients of auth that cannot tell the channel's data (Postfix) must not offer
+ * what needs it: "private". */
+SCRAM(scram_sha_1, "SCRAM-SHA-1", "mutual-auth", "sha1", "SCRAM-SHA-1", false);
+SCRAM(scram_sha_256, "SCRAM-SHA-256", "mutual-auth", "sha256", "SCRAM-SHA-256",
+      false);
+SCRAM(scram_sha_1_plus, "SCRAM-SHA-1-PLUS",
+      "private\tmutual-auth\tchannel-binding", "sha1", "SCRAM-SHA-1", true);
+SCRAM(scram_sha_256_plus, "SCRAM-SHA-256-PLUS",
+      "private\tmutual-auth\tchannel-binding", "sha256", "SCRAM-SHA-256", true);

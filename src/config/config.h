@@ -113,6 +113,12 @@ const char *config_value(const struct config *config,
 const struct config_value *config_written(const struct config *config,
 					  const struct config_filter *filter,
 					  const char *name);
+/* The same, asking `get` for the text of each; NULL from it stands for the
+ * preset. For what stands in plugin {}. */
+int config_read_named(const void *ctx,
+		      const char *(*get)(void *get_ctx, const char *name),
+		      void *get_ctx, const struct setting *rows, void *out,
+		      struct err *err);
 /* A setting of plugin {}; NULL if it is not set. */
 const char *config_plugin(const struct config *config,
 			  const struct config_filter *filter, const char *name);

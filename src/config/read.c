@@ -112,6 +112,23 @@ int config_read_section(const void *ctx, const struct config_section *section,
 	return 0;
 }
 
+int config_read_named(const void *ctx,
+		      const char *(*get)(void *get_ctx, const char *name),
+		      void *get_ctx, const struct setting *rows, void *out,
+		      struct err *err)
+{
+	for (const struct setting *row = rows; row->name != NULL; row++) {
+		const char *text = get(get_ctx, row->name);
+
+		if (text == NULL)
+			text = row->preset;
+		if (fill_value(ctx, row, text, (char *)out + row->offset, err) <
+		    0)
+			return err_wrap(err, "%s", row->name);
+	}
+	return 0;
+}
+
 static const struct config_section *next_of(const struct config_section *at,
 					    const char *kind)
 {

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/action.h - what a script decided. The caller carries actions out, in
+ * order, when the script has succeeded, and never before.
+ */
+#ifndef SIEVE_ACTION_H
+#define SIEVE_ACTION_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum sieve_action_kind {
+	SIEVE_ACTION_KEEP,     /* into the default mailbox */
+	SIEVE_ACTION_FILEINTO, /* store.mailbox */
+	SIEVE_ACTION_REDIRECT,
+	SIEVE_ACTION_DISCARD,
+	SIEVE_ACTION_REJECT,
+	SIEVE_ACTION_VACATION,
+	SIEVE_ACTION_NOTIFY,
+	SIEVE_ACTION_REPORT,
+	SIEVE_ACTION_PIPE,
+	SIEVE_ACTION_DUPLICATE_MARK,
+	SIEVE_ACTION_COUNT,
+};
+
+struct sieve_store {
+	const char *mailbox;      /* UTF-8, '/' as written; NULL: the default */
+	const char *const *flags; /* up to NULL; NULL: none */
+	bool create;              /* RFC 5490 section 3.2 */
+	const char *special_use;  /* RFC 8579; NULL if not given */
+	const char *mailbox_id;   /* RFC 9042 */
+};
+
+struct sieve_redirect {
+	const char *address;      /* normalised */
+	const char *list;         /* RFC 6134: members are the addresses */
+	const char *notify, *ret; /* RFC 6009; NULL if not given */
+	const char *by_mode;      /* and by_time, if not NULL */
+	int64_t by_time;
+	bool by_trace;
+};
+
+struct sieve_reject {
+	const char *reason;
+	bool refuse; /* ereject: by the protocol, if it can be */
+};
+
+struct sieve_vacation {
+	const char *reason, *subject, *from, *handle;
+	const char *const *addresses; /* up to NULL */
+	uint64_t seconds;             /* between two answers */
+	bool mime;
+	const struct sieve_store *fcc; /* RFC 8580 */
+};
+
+struct sieve_notify {
+	const char *method, *from, *message;
+	const char *importance; /* "1", "2", "3" */
+	const char *const *options;
+	const struct sieve_store *fcc;
+};
+
+struct sieve_report {
+	const char *type, *message, *address;
+	bool headers_only;
+};
+
+struct sieve_pipe {
+	const char *program;
+	const char *const *args; /* up to NULL */
+	bool try;                /* failing is no error */
+};
+
+struct sieve_mark {
+	struct str id; /* RFC 7352 */
+	uint64_t seconds;
+};
+
+struct sieve_action {
+	enum sieve_action_kind kind;
+	unsigned line;
+	bool copy; /* RFC 3894: leaves the implicit keep alone */
+	bool done; /* carried out, by a caller that has more than one round */
+	union {
+		struct sieve_store store; /* KEEP, FILEINTO */
+		struct sieve_redirect redirect;
+		struct sieve_reject reject;
+		struct sieve_vacation vacation;
+		struct sieve_notify notify;
+		struct sieve_report report;
+		struct sieve_pipe pipe;
+		struct sieve_mark mark;
+	};
+	struct sieve_action *next;
+};
+
+/* "keep", "store", "redirect"...: as the test-suite and traces call it. */
+const char *sieve_action_name(enum sieve_action_kind kind);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "sieve/arena.h"
+
+#include <stdalign.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct chunk {
+	struct chunk *next;
+	size_t size;
+	alignas(max_align_t) char data[];
+};
+
+struct sieve_arena {
+	struct chunk *chunks; /* the first is the one in use */
+	size_t used;          /* of it */
+	size_t chunk;
+};
+
+struct sieve_arena *sieve_arena_new(const void *ctx, size_t chunk)
+{
+	struct sieve_arena *arena = mem_new(ctx, struct sieve_arena);
+
+	arena->chunk = chunk;
+	return arena;
+}
+
+static void add_chunk(struct sieve_arena *arena, size_t least)
+{
+	size_t size = least > arena->chunk ? least : arena->chunk;
+	struct chunk *chunk =
+		mem_realloc(arena, NULL, sizeof(*chunk) + size, 1, "chunk");
+
+	chunk->size = size;
+	chunk->next = arena->chunks;
+	arena->chunks = chunk;
+	arena->used = 0;
+}
+
+void *sieve_arena_alloc(struct sieve_arena *arena, size_t size)
+{
+	void *out;
+
+	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	if (arena->chunks == NULL || size > arena->chunks->size - arena->used)
+		add_chunk(arena, size);
+	out = arena->chunks->data + arena->used;
+	arena->used += size;
+	return memset(out, 0, size);
+}
+
+struct str sieve_arena_str(struct sieve_arena *arena, struct str text)
+{
+	char *out = sieve_arena_alloc(arena, text.len + 1);
+
+	if (text.len > 0)
+		memcpy(out, text.data, text.len);
+	return str_n(out, text.len);
+}
+
+void sieve_arena_reset(struct sieve_arena *arena)
+{
+	struct chunk *chunk = arena->chunks;
+
+	while (chunk != NULL && chunk->next != NULL) {
+		arena->chunks = chunk->next;
+		mem_free(chunk);
+		chunk = arena->chunks;
+	}
+	arena->used = 0;
+	if (chunk != NULL && chunk->size > arena->chunk) {
+		mem_free(chunk);
+		arena->chunks = NULL;
+	}
+}

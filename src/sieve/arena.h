@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/arena.h - many small blocks that go together: a tree, an instruction's
+ * operands.
+ */
+#ifndef SIEVE_ARENA_H
+#define SIEVE_ARENA_H
+#include <stddef.h>
+
+#include "base/str.h"
+
+struct sieve_arena;
+
+/* Child of ctx, and so is what is allocated from it. */
+struct sieve_arena *sieve_arena_new(const void *ctx, size_t chunk);
+/* Zeroed; lives until sieve_arena_reset(). The caller has held the size
+ * against a limit. */
+void *sieve_arena_alloc(struct sieve_arena *arena, size_t size);
+#define sieve_arena_new_of(arena, T) ((T *)sieve_arena_alloc(arena, sizeof(T)))
+#define sieve_arena_array(arena, T, n)                                         \
+	((T *)sieve_arena_alloc(arena, (n) * sizeof(T)))
+/* With a NUL at its end, which does not count. */
+struct str sieve_arena_str(struct sieve_arena *arena, struct str text);
+/* Forget all; one chunk is kept for what comes next. */
+void sieve_arena_reset(struct sieve_arena *arena);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/build.c - from a script's text to a program.
+ */
+#include "base/cleanup.h"
+#include "sieve/code.h"
+#include "sieve/compile.h"
+#include "sieve/parse.h"
+#include "sieve/script.h"
+
+enum { ARENA_CHUNK = 64 << 10 };
+
+uint64_t sieve_checksum(struct str data)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < data.len; i++)
+		sum = (sum ^ (unsigned char)data.data[i]) * 0x100000001b3;
+	return sum;
+}
+
+static void add_source(struct sieve_build *build,
+		       const struct sieve_source *source)
+{
+	struct buf *out = &build->sources.bytes;
+	bool new;
+
+	if (source->path == NULL)
+		return;
+	(void)sieve_table_put(&build->sources, str_of(source->path), &new);
+	if (!new)
+		return;
+	sieve_put_str(out, str_of(source->path));
+	sieve_put_number(out, source->text.len);
+	sieve_put_number(out, source->mtime_us);
+}
+
+static struct sieve_node *parse(struct sieve_check *check)
+{
+	const struct sieve_settings *set = check->build->set;
+	const struct sieve_source *source = check->source;
+	struct sieve_parser parser = {
+		.check = check,
+		.arena = check->arena,
+		.max_depth = set->sieve_max_nesting,
+		.max_items = set->sieve_max_list_items,
+		.max_string = (size_t)set->sieve_max_string_size,
+	};
+
+	if (set->sieve_max_script_size > 0 &&
+	    source->text.len > set->sieve_max_script_size) {
+		sieve_error(check, (struct sieve_place){0, 0},
+			    "sieve script is too large (maximum %llu octets)",
+			    (unsigned long long)set->sieve_max_script_size);
+		return NULL;
+	}
+	sieve_parse(&parser, source->text);
+	return parser.commands;
+}
+
+static bool fail(struct sieve_check *check, const char *phase)
+{
+	unsigned max = check->build->set->sieve_max_compile_errors;
+
+	if (max > 0 && check->errors > max)
+		sieve_warning(check, (struct sieve_place){0, 0},
+			      "%u more errors are not shown",
+			      check->errors - max);
+	/* Of included scripts, only the outermost says so. */
+	if (check->build->depth == 0) {
+		check->errors = 0;
+		sieve_error(check, (struct sieve_place){0, 0}, "%s failed",
+			    phase);
+	}
+	sieve_check_end(check);
+	return false;
+}
+
+bool sieve_build_script(struct sieve_build *build,
+			const struct sieve_source *source, unsigned unit)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "compile");
+	struct sieve_check check = {
+		.build = build,
+		.arena = sieve_arena_new(ctx, ARENA_CHUNK),
+		.source = source,
+		.unit = unit,
+	};
+	struct sieve_node *nodes;
+	bool failed;
+
+	add_source(build, source);
+	nodes = parse(&check);
+	if (check.errors > 0)
+		return fail(&check, "parse");
+	sieve_check_begin(&check);
+	sieve_check_script(&check, nodes);
+	if (check.errors > 0)
+		return fail(&check, "validation");
+	sieve_emit_script(&check, nodes, &failed);
+	if (failed)
+		return fail(&check, "code generation");
+	build->units[unit].ready = true;
+	sieve_check_end(&check);
+	return true;
+}
+
+static unsigned add_unit(struct sieve_build *build, const char *location,
+			 const char *name)
+{
+	struct sieve_unit_build *unit;
+
+	build->units = mem_resize(NULL, build->units, struct sieve_unit_build,
+				  build->unit_count + 1);
+	unit = &build->units[build->unit_count];
+	*unit = (struct sieve_unit_build){
+		.name = mem_strdup(build->units, name),
+		.location = mem_strdup(build->units, location),
+		.code = buf_init(0),
+		.variable_names = buf_init(64 << 10),
+	};
+	return build->unit_count++;
+}
+
+static int include_error(struct sieve_emit *emit, const struct sieve_node *node,
+			 struct str name, const char *why)
+{
+	emit->failed = true;
+	sieve_error(emit->check, node->at, "include of '%.*s': %s",
+		    STR_FMT(name), why);
+	return -1;
+}
+
+static int compile_include(struct sieve_emit *emit,
+			   const struct sieve_node *node, const char *location,
+			   const struct sieve_source *source, struct str name)
+{
+	struct sieve_build *build = emit->check->build;
+	unsigned unit = add_unit(build, location, source->name);
+	bool good;
+
+	build->depth++;
+	good = sieve_build_script(build, source, unit);
+	build->depth--;
+	if (!good)
+		return include_error(emit, node, name,
+				     "failed to compile the script");
+	return (int)unit;
+}
+
+int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
+		       const char *location, struct str name, bool optional,
+		       bool once)
+{
+	struct sieve_build *build = emit->check->build;
+	const struct sieve_engine_options *options =
+		sieve_engine_options(build->engine);
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "include");
+	struct sieve_source source = {0};
+	struct err err;
+
+	for (unsigned i = 0; i < build->unit_count; i++) {
+		if (!str_is(name, build->units[i].name) ||
+		    strcmp(build->units[i].location, location) != 0)
+			continue;
+		if (build->units[i].ready || once)
+			return (int)i;
+		return include_error(emit, node, name,
+				     "it includes itself (circular include)");
+	}
+	if (build->depth >= build->set->sieve_include_max_nesting_depth)
+		return include_error(emit, node, name,
+				     "nested too deeply "
+				     "(sieve_include_max_nesting_depth)");
+	if (build->unit_count > build->set->sieve_include_max_includes)
+		return include_error(emit, node, name,
+				     "too many scripts "
+				     "(sieve_include_max_includes)");
+	if (options->script == NULL ||
+	    options->script(options->ctx, ctx, location, name, &source, &err) <
+		    0) {
+		if (optional && options->script != NULL &&
+		    err.code == ERR_NOT_FOUND)
+			return -1;
+		return include_error(emit, node, name,
+				     "there is no such script");
+	}
+	return compile_include(emit, node, location, &source, name);
+}
+
+/* The bytes of all of it. */
+
+static void put_table(struct buf *out, const struct sieve_table *table)
+{
+	sieve_put_number(out, table->count);
+	buf_append(out, table->bytes.data, table->bytes.len);
+	out->overflow |= table->bytes.overflow;
+}
+
+static void put_unit(struct buf *out, const struct sieve_unit_build *unit)
+{
+	sieve_put_str(out, str_of(unit->name));
+	sieve_put_number(out, unit->variables);
+	sieve_put_str(out, str_n(unit->variable_names.data,
+				 unit->variable_names.len));
+	sieve_put_str(out, str_n(unit->code.data, unit->code.len));
+}
+
+static void put_le(char *out, uint64_t value, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		out[i] = (char)(value >> 8 * i);
+}
+
+static void put_program(const struct sieve_build *build, bool global,
+			struct buf *out)
+{
+	static const char head[SIEVE_HEAD_SIZE] = SIEVE_MAGIC;
+
+	buf_append(out, head, sizeof(head));
+	sieve_put_number(out, global);
+	put_table(out, &build->extensions);
+	put_table(out, &build->commands);
+	put_table(out, &build->tags);
+	put_table(out, &build->texts);
+	put_table(out, &build->sources);
+	sieve_put_number(out, build->unit_count);
+	for (unsigned i = 0; i < build->unit_count; i++)
+		put_unit(out, &build->units[i]);
+	if (out->overflow)
+		return;
+	put_le(out->data + 8, SIEVE_CODE_VERSION, 4);
+	put_le(out->data + 12,
+	       sieve_checksum(str_n(out->data + SIEVE_HEAD_SIZE,
+				    out->len - SIEVE_HEAD_SIZE)),
+	       8);
+}
+
+static void table_free(struct sieve_table *table)
+{
+	struct sieve_entry *entry, *next;
+
+	HASH_ITER (hh, table->entries, entry, next) {
+		HASH_DEL(table->entries, entry);
+		mem_free(entry);
+	}
+	buf_free(&table->bytes);
+}
+
+static void build_free(struct sieve_build *build)
+{
+	struct sieve_table *tables[] = {&build->extensions, &build->commands,
+					&build->tags, &build->texts,
+					&build->sources};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		table_free(tables[i]);
+	for (unsigned i = 0; i < build->unit_count; i++) {
+		buf_free(&build->units[i].code);
+		buf_free(&build->units[i].variable_names);
+	}
+	mem_free(build->units);
+}
+
+static void build_init(struct sieve_build *build, struct sieve_engine *engine,
+		       const struct sieve_log *log)
+{
+	struct sieve_table *tables[] = {&build->extensions, &build->commands,
+					&build->tags, &build->texts,
+					&build->sources};
+
+	*build = (struct sieve_build){
+		.engine = engine,
+		.set = sieve_engine_settings(engine),
+		.log = log,
+	};
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		tables[i]->bytes =
+			buf_init((size_t)build->set->sieve_max_binary_size);
+}
+
+int sieve_compile(const void *ctx, struct sieve_engine *engine,
+		  const struct sieve_source *source,
+		  const struct sieve_log *log, struct sieve_program **out,
+		  struct err *err)
+{
+	CLEANUP(build_free) struct sieve_build build;
+	CLEANUP(buf_free) struct buf bytes = buf_init(0);
+
+	build_init(&build, engine, log);
+	bytes.max = (size_t)build.set->sieve_max_binary_size;
+	if (!sieve_build_script(&build, source,
+				add_unit(&build, "", source->name)))
+		return err_set(err, ERR_INVALID,
+			       "failed to compile sieve script '%s'",
+			       source->name);
+	put_program(&build, source->global, &bytes);
+	if (bytes.overflow)
+		return err_set(err, ERR_LIMIT, "program of '%s' is too large",
+			       source->name);
+	return sieve_program_load(ctx, engine, str_n(bytes.data, bytes.len),
+				  out, err);
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/check_args.c - the arguments of a command or test, held against what it
+ * declares (RFC 5228 section 2.6).
+ */
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "sieve/compile.h"
+
+static bool tag_fits(const struct sieve_tag *tag,
+		     const struct sieve_command *command)
+{
+	struct str rest = str_of(tag->of), word;
+
+	while (str_word(&rest, &word)) {
+		if (word.data[0] != '@') {
+			if (str_is(word, command->name))
+				return true;
+			continue;
+		}
+		word = str_from(word, 1);
+		for (struct str takes = str_of(command->takes ? command->takes
+							      : ""),
+				part;
+		     str_word(&takes, &part);) {
+			if (str_equal(part, word))
+				return true;
+		}
+	}
+	return false;
+}
+
+static const struct sieve_tag *find_tag(struct sieve_check *check,
+					const struct sieve_command *command,
+					struct str name)
+{
+	const struct sieve_tag *tag = command->tags;
+	const struct sieve_word *word;
+
+	for (; tag != NULL && tag->name != NULL; tag++) {
+		if (str_case_is(name, tag->name))
+			return tag;
+	}
+	word = sieve_check_word(check, ':', name);
+	for (; word != NULL; word = word->more) {
+		if (tag_fits(word->tag, command))
+			return word->tag;
+	}
+	return NULL;
+}
+
+/* strings */
+
+static void check_string(struct sieve_check *check, struct sieve_arg *arg,
+			 const struct sieve_param *param)
+{
+	const struct sieve_extension *ext;
+	unsigned errors = check->errors;
+
+	if ((param->flags & SIEVE_VARIABLE) != 0) {
+		arg->pieces =
+			sieve_arena_new_of(check->arena, struct sieve_piece);
+		(void)sieve_check_reference(check, arg->at, arg->text, true,
+					    arg->pieces);
+		return;
+	}
+	for (unsigned i = 0;
+	     (ext = sieve_engine_extension(check->build->engine, i)) != NULL;
+	     i++) {
+		if (check->active[i] && ext->string != NULL)
+			ext->string(check, arg);
+	}
+	if (arg->pieces != NULL && (param->flags & SIEVE_LITERAL) != 0)
+		sieve_error(check, arg->at,
+			    "%s must be a constant string, without variables",
+			    param->name);
+	if (arg->pieces == NULL && param->check != NULL &&
+	    check->errors == errors)
+		param->check(check, arg);
+}
+
+static const char *type_name(enum sieve_type type)
+{
+	static const char *const names[] = {"nothing", "a number", "a string",
+					    "a string list", "a tag"};
+
+	return names[type];
+}
+
+/* A value for `param`: false after an error. `what` is in front of the error:
+ * "the :index tag of the header test". */
+static bool check_value(struct sieve_check *check, struct sieve_arg *arg,
+			const struct sieve_param *param, const char *what,
+			unsigned number)
+{
+	if (arg->type != param->type &&
+	    !(param->type == SIEVE_STRINGS && arg->type == SIEVE_STRING)) {
+		CLEANUP(buf_free) struct buf text = buf_init(40);
+
+		if (number > 0)
+			buf_printf(&text, " as argument %u", number);
+		sieve_error(check, arg->at,
+			    "the %s expects %s%s (%s), but %s was found", what,
+			    type_name(param->type), text.data, param->name,
+			    type_name(arg->type));
+		return false;
+	}
+	if (arg->type == SIEVE_STRING)
+		check_string(check, arg, param);
+	for (struct sieve_arg *item = arg->items; item; item = item->next)
+		check_string(check, item, param);
+	return true;
+}
+
+static void check_variable_use(struct sieve_check *check,
+			       const struct sieve_arg *arg,
+			       const struct sieve_param *param)
+{
+	if ((param->flags & SIEVE_VARIABLE) != 0 &&
+	    !sieve_check_active(check, "variables"))
+		sieve_error(check, arg->at,
+			    "%s given, but require \"variables\" is missing",
+			    param->name);
+}
+
+/* tags */
+
+static const char *describe(const struct sieve_node *node, struct buf *out)
+{
+	buf_printf(out, "%s %s", node->command->name, sieve_node_kind(node));
+	return out->data;
+}
+
+static bool same_group(const struct sieve_tag *a, const struct sieve_tag *b)
+{
+	return a == b || (a->group != NULL && b->group != NULL &&
+			  strcmp(a->group, b->group) == 0);
+}
+
+static void check_double(struct sieve_check *check,
+			 const struct sieve_node *node,
+			 const struct sieve_arg *arg, const char *what)
+{
+	unsigned count = 0;
+
+	for (const struct sieve_arg *other = node->args; other != arg;
+	     other = other->next) {
+		if (other->tag == NULL)
+			continue;
+		count++;
+		if (!same_group(other->tag, arg->tag))
+			continue;
+		sieve_error(check, arg->at,
+			    "duplicate %s argument :%s for the %s",
+			    arg->tag->group ? arg->tag->group : "tagged",
+			    arg->tag->name, what);
+		return;
+	}
+	if (count >= SIEVE_MAX_TAGS)
+		sieve_error(check, arg->at, "too many tags for the %s", what);
+}
+
+/* The tag, and the argument behind it that is its value. */
+static void check_tag(struct sieve_check *check, struct sieve_node *node,
+		      struct sieve_arg *arg, const char *what)
+{
+	const struct sieve_tag *tag = find_tag(check, node->command, arg->text);
+	struct sieve_arg *value = arg->next;
+
+	if (tag == NULL) {
+		sieve_error(check, arg->at,
+			    "unknown tagged argument ':%.*s' for the %s",
+			    STR_FMT(arg->text), what);
+		return;
+	}
+	arg->tag = tag;
+	check_double(check, node, arg, what);
+	if (tag->param.type == SIEVE_NONE)
+		return;
+	if (value == NULL) {
+		sieve_error(check, arg->at,
+			    "the :%s tag for the %s requires %s (%s)",
+			    tag->name, what, type_name(tag->param.type),
+			    tag->param.name);
+		return;
+	}
+	arg->value = value;
+	arg->next = value->next;
+	value->next = NULL;
+	{
+		CLEANUP(buf_free) struct buf text = buf_init(200);
+
+		buf_printf(&text, ":%s tag for the %s", tag->name, what);
+		if (check_value(check, value, &tag->param, text.data, 0))
+			check_variable_use(check, value, &tag->param);
+	}
+}
+
+/* positional arguments */
+
+static unsigned count_params(const struct sieve_command *command,
+			     unsigned *required_out)
+{
+	unsigned count = 0;
+
+	*required_out = 0;
+	for (; count < SIEVE_MAX_PARAMS &&
+	       command->params[count].type != SIEVE_NONE;
+	     count++) {
+		if ((command->params[count].flags &
+		     (SIEVE_OPTIONAL | SIEVE_HIDDEN)) == 0)
+			(*required_out)++;
+	}
+	return count;
+}
+
+static unsigned count_positional(const struct sieve_node *node)
+{
+	unsigned count = 0;
+
+	for (struct sieve_arg *arg = node->args; arg; arg = arg->next)
+		count += arg->type != SIEVE_TAG;
+	return count;
+}
+
+/* Those that are optional are left out from the left, when there are too few.
+ */
+static void check_positional(struct sieve_check *check, struct sieve_node *node,
+			     const char *what)
+{
+	const struct sieve_command *command = node->command;
+	unsigned given = count_positional(node), required, number = 0;
+	unsigned count = count_params(command, &required);
+	unsigned spare = given > required ? given - required : 0;
+	struct sieve_arg *arg = node->args;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct sieve_param *param = &command->params[i];
+
+		if ((param->flags & SIEVE_HIDDEN) != 0)
+			continue;
+		if ((param->flags & SIEVE_OPTIONAL) != 0 && spare-- == 0) {
+			spare = 0;
+			continue;
+		}
+		while (arg != NULL && arg->type == SIEVE_TAG)
+			arg = arg->next;
+		if (arg == NULL)
+			break;
+		number++;
+		if (check_value(check, arg, param, what, number))
+			check_variable_use(check, arg, param);
+		node->params[i] = arg;
+		arg = arg->next;
+	}
+	if (given < required || number < given)
+		sieve_error(check, node->at,
+			    "the %s requires %u positional argument(s), but "
+			    "%u is/are specified",
+			    what, required, given);
+}
+
+static void check_order(struct sieve_check *check,
+			const struct sieve_node *node, const char *what)
+{
+	bool positional = false;
+
+	for (const struct sieve_arg *arg = node->args; arg; arg = arg->next) {
+		if (arg->type != SIEVE_TAG) {
+			positional = true;
+		} else if (positional) {
+			sieve_error(check, arg->at,
+				    "encountered tagged argument ':%.*s' "
+				    "behind a positional argument of the %s",
+				    STR_FMT(arg->text), what);
+			return;
+		}
+	}
+}
+
+void sieve_check_args(struct sieve_check *check, struct sieve_node *node)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(200);
+	const char *what = describe(node, &text);
+	unsigned errors = check->errors;
+
+	for (struct sieve_arg *arg = node->args; arg; arg = arg->next) {
+		if (arg->type == SIEVE_TAG)
+			check_tag(check, node, arg, what);
+	}
+	if (check->errors == errors)
+		check_order(check, node, what);
+	if (check->errors == errors)
+		check_positional(check, node, what);
+	if (check->errors != errors)
+		return;
+	for (struct sieve_arg *arg = node->args; arg; arg = arg->next) {
+		if (arg->tag != NULL && arg->tag->check != NULL)
+			arg->tag->check(check, node, arg);
+	}
+}
+
+struct sieve_arg *sieve_check_number(struct sieve_check *check, uint64_t number)
+{
+	struct sieve_arg *arg =
+		sieve_arena_new_of(check->arena, struct sieve_arg);
+
+	arg->type = SIEVE_NUMBER;
+	arg->number = number;
+	return arg;
+}
+
+/* values */
+
+void sieve_check_header_name(struct sieve_check *check,
+			     const struct sieve_arg *arg)
+{
+	bool right = arg->text.len > 0;
+
+	/* RFC 5322 section 2.2 */
+	for (size_t i = 0; right && i < arg->text.len; i++)
+		right = arg->text.data[i] > ' ' && arg->text.data[i] < 0x7f &&
+			arg->text.data[i] != ':';
+	if (!right)
+		sieve_error(check, arg->at,
+			    "specified header field name '%.*s' is invalid",
+			    STR_FMT(arg->text));
+}
+
+void sieve_check_address(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
+	struct sieve_address address;
+
+	if (!sieve_address_parse(ctx, arg->text, false, &address))
+		sieve_error(check, arg->at,
+			    "specified address '%.*s' is invalid: expected "
+			    "user@domain",
+			    STR_FMT(arg->text));
+}
+
+bool sieve_mailbox_valid(struct str name)
+{
+	return name.len > 0 && utf8_valid(name) &&
+	       memchr(name.data, '\0', name.len) == NULL;
+}
+
+void sieve_check_mailbox(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	if (!sieve_mailbox_valid(arg->text))
+		sieve_error(check, arg->at,
+			    "invalid mailbox name '%.*s': expected UTF-8",
+			    STR_FMT(arg->text));
+}

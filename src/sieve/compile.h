@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/compile.h - what validator and code writer share. Only for sieve/.
+ */
+#ifndef SIEVE_COMPILE_H
+#define SIEVE_COMPILE_H
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "sieve/emit.h"
+#include "sieve/engine.h"
+#include "sieve/ext.h"
+
+/* A word that an active extension brought: a command, a test, a tag. */
+struct sieve_word {
+	char *name; /* lower case, with a letter for its kind in front */
+	const struct sieve_extension *ext;
+	const struct sieve_command *command;
+	const struct sieve_tag *tag;
+	struct sieve_word *more; /* other tags of that name */
+	UT_hash_handle hh;
+};
+
+/* What a script calls a variable. */
+struct sieve_symbol {
+	char *name;
+	unsigned number;
+	const struct sieve_namespace *space; /* an alias, if not NULL */
+	UT_hash_handle hh;
+};
+
+/* Something that stands in a table of the program, once. */
+struct sieve_entry {
+	struct str key;
+	unsigned number;
+	UT_hash_handle hh;
+};
+
+struct sieve_table {
+	struct sieve_entry *entries;
+	unsigned count;
+	struct buf bytes; /* of the table, as it is saved */
+};
+
+struct sieve_unit_build {
+	char *name;     /* of the script */
+	char *location; /* "personal", "global"; "" for the main one */
+	bool ready;     /* false while it is being compiled */
+	struct buf code;
+	unsigned variables;
+	struct buf variable_names;
+};
+
+/* A program in the making: all its units. */
+struct sieve_build {
+	struct sieve_engine *engine;
+	const struct sieve_settings *set;
+	const struct sieve_log *log;
+	struct sieve_table extensions, commands, tags, texts, sources;
+	struct sieve_unit_build *units;
+	unsigned unit_count;
+	unsigned depth; /* of includes */
+	unsigned errors;
+	uint64_t memory; /* of all code and texts */
+};
+
+/* Where a block stands. */
+struct sieve_level {
+	const struct sieve_node *node;
+	const struct sieve_level *up;
+};
+
+/* One script in work. */
+struct sieve_check {
+	struct sieve_build *build;
+	struct sieve_arena *arena;
+	const struct sieve_source *source;
+	unsigned unit;
+	bool active[SIEVE_MAX_EXTENSIONS];
+	void *states[SIEVE_MAX_EXTENSIONS];
+	struct sieve_word *words;
+	struct sieve_symbol *symbols;
+	unsigned variables;
+	const struct sieve_level *level;
+	const struct sieve_node *previous;
+	unsigned errors;
+	bool requires_over; /* a command that is no require came */
+};
+
+struct sieve_emit {
+	struct sieve_check *check;
+	struct buf *code;
+	bool failed;
+};
+
+/* check.c: complete the tree; -1 after errors. */
+void sieve_check_begin(struct sieve_check *check);
+void sieve_check_script(struct sieve_check *check, struct sieve_node *nodes);
+void sieve_check_end(struct sieve_check *check);
+void sieve_check_activate(struct sieve_check *check,
+			  const struct sieve_extension *ext,
+			  struct sieve_place at);
+const struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
+					  struct str name);
+/* check_args.c: arguments of one command or test. */
+void sieve_check_args(struct sieve_check *check, struct sieve_node *node);
+const char *sieve_node_kind(const struct sieve_node *node);
+bool sieve_words_have(const char *words, const char *word);
+/* emit.c: code for the script, in its unit. */
+void sieve_emit_script(struct sieve_check *check,
+		       const struct sieve_node *nodes, bool *failed_out);
+/* build.c: one script from its text to its unit. False after errors. */
+bool sieve_build_script(struct sieve_build *build,
+			const struct sieve_source *source, unsigned unit);
+/* The number of what is in a table, put there if it is new. */
+unsigned sieve_table_put(struct sieve_table *table, struct str key,
+			 bool *new_out);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "sieve/engine.h"
+
+#include "config/config.h"
+#include "sieve/compile.h"
+#include "sieve/ext/list.h"
+
+struct sieve_engine {
+	struct sieve_engine_options options;
+	struct sieve_settings set;
+	const struct sieve_extension *extensions[SIEVE_MAX_EXTENSIONS + 1];
+	void *sets[SIEVE_MAX_EXTENSIONS];
+	bool enabled[SIEVE_MAX_EXTENSIONS], global[SIEVE_MAX_EXTENSIONS];
+	unsigned count;
+};
+
+const struct sieve_settings *
+sieve_engine_settings(const struct sieve_engine *engine)
+{
+	return &engine->set;
+}
+
+const struct sieve_engine_options *
+sieve_engine_options(const struct sieve_engine *engine)
+{
+	return &engine->options;
+}
+
+const struct sieve_extension *
+sieve_engine_extension(const struct sieve_engine *engine, unsigned place)
+{
+	return place < engine->count ? engine->extensions[place] : NULL;
+}
+
+int sieve_engine_place(const struct sieve_engine *engine,
+		       const struct sieve_extension *ext)
+{
+	for (unsigned i = 0; i < engine->count; i++) {
+		if (engine->extensions[i] == ext)
+			return (int)i;
+	}
+	return -1;
+}
+
+const void *sieve_engine_set(const struct sieve_engine *engine,
+			     const struct sieve_extension *ext)
+{
+	int place = sieve_engine_place(engine, ext);
+
+	return place < 0 ? NULL : engine->sets[place];
+}
+
+static int find(const struct sieve_engine *engine, struct str name)
+{
+	for (unsigned i = 0; i < engine->count; i++) {
+		if (str_is(name, engine->extensions[i]->name))
+			return (int)i;
+	}
+	return -1;
+}
+
+const struct sieve_extension *
+sieve_engine_find(const struct sieve_engine *engine, struct str name,
+		  bool global)
+{
+	int place = find(engine, name);
+
+	if (place < 0 ||
+	    (!engine->enabled[place] && !(global && engine->global[place])))
+		return NULL;
+	return engine->extensions[place];
+}
+
+static void enable(struct sieve_engine *engine, bool *enabled, struct str word,
+		   bool on)
+{
+	int place = find(engine, word);
+
+	/* Names that are not known here are passed over, as Dovecot does. */
+	if (place >= 0)
+		enabled[place] = on;
+}
+
+/* "+a -b" changes what there is, "a b" replaces it. */
+static void enable_list(struct sieve_engine *engine, bool *enabled,
+			const char *list)
+{
+	struct str rest = str_of(list), word;
+	bool cleared = false;
+
+	while (str_word(&rest, &word)) {
+		char sign = word.data[0];
+
+		if (sign == '+' || sign == '-') {
+			enable(engine, enabled, str_from(word, 1), sign == '+');
+			continue;
+		}
+		for (unsigned i = 0; i < engine->count && !cleared; i++)
+			enabled[i] = (engine->extensions[i]->flags &
+				      SIEVE_EXT_BASE) != 0;
+		cleared = true;
+		enable(engine, enabled, word, true);
+	}
+}
+
+static void enable_all(struct sieve_engine *engine)
+{
+	for (unsigned i = 0; i < engine->count; i++) {
+		unsigned flags = engine->extensions[i]->flags;
+
+		engine->enabled[i] =
+			engine->options.all_extensions ||
+			(flags & (SIEVE_EXT_OFF | SIEVE_EXT_GLOBAL)) == 0;
+	}
+	enable_list(engine, engine->enabled, engine->set.sieve_extensions);
+	enable_list(engine, engine->global,
+		    engine->set.sieve_global_extensions);
+}
+
+static void add(struct sieve_engine *engine,
+		const struct sieve_extension *const *list)
+{
+	for (; list != NULL && *list != NULL; list++) {
+		if (engine->count < SIEVE_MAX_EXTENSIONS)
+			engine->extensions[engine->count++] = *list;
+	}
+}
+
+static const char *no_setting(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return NULL;
+}
+
+static int reload(struct sieve_engine *engine, unsigned place, struct err *err)
+{
+	const struct sieve_extension *ext = engine->extensions[place];
+
+	if (ext->settings == NULL)
+		return 0;
+	if (engine->sets[place] == NULL)
+		engine->sets[place] =
+			mem_zero(engine, 1, ext->settings_size, "settings");
+	return config_read_named(engine, engine->options.setting,
+				 engine->options.ctx, ext->settings,
+				 engine->sets[place], err);
+}
+
+int sieve_engine_reload(struct sieve_engine *engine,
+			const struct sieve_extension *ext, struct err *err)
+{
+	if (config_read_named(engine, engine->options.setting,
+			      engine->options.ctx, sieve_settings, &engine->set,
+			      err) < 0)
+		return -1;
+	for (unsigned i = 0; i < engine->count; i++) {
+		if ((ext == NULL || ext == engine->extensions[i]) &&
+		    reload(engine, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int sieve_engine_new(const void *ctx,
+		     const struct sieve_engine_options *options,
+		     struct sieve_engine **out, struct err *err)
+{
+	struct sieve_engine *engine = mem_new(ctx, struct sieve_engine);
+
+	engine->options = *options;
+	if (options->setting == NULL)
+		engine->options.setting = no_setting;
+	add(engine, sieve_extensions);
+	add(engine, options->extra);
+	if (sieve_engine_reload(engine, NULL, err) < 0) {
+		mem_free(engine);
+		return -1;
+	}
+	enable_all(engine);
+	*out = engine;
+	return 0;
+}
+
+const char *sieve_engine_capability(const void *ctx,
+				    const struct sieve_engine *engine,
+				    bool global)
+{
+	struct buf text = buf_init(10000);
+
+	for (unsigned i = 0; i < engine->count; i++) {
+		const char *name = engine->extensions[i]->name;
+
+		if (name[0] != '@' &&
+		    sieve_engine_find(engine, str_of(name), global) != NULL)
+			buf_printf(&text, "%s%s", text.len > 0 ? " " : "",
+				   name);
+	}
+	return buf_steal(ctx, &text);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/base_actions.c - keep, discard, redirect (RFC 5228 section 4).
+ */
+#include "base/cleanup.h"
+#include "sieve/ext.h"
+
+static int keep_run(struct sieve_run *run, const struct sieve_args *args,
+		    bool *result_out, struct err *err)
+{
+	struct sieve_action action = {.kind = SIEVE_ACTION_KEEP};
+
+	(void)result_out;
+	return sieve_run_action(run, args, &action, err);
+}
+
+static int discard_run(struct sieve_run *run, const struct sieve_args *args,
+		       bool *result_out, struct err *err)
+{
+	struct sieve_action action = {.kind = SIEVE_ACTION_DISCARD};
+
+	(void)result_out;
+	return sieve_run_action(run, args, &action, err);
+}
+
+/* The domain in lower case, so that two spellings are one address. */
+static int redirect_run(struct sieve_run *run, const struct sieve_args *args,
+			bool *result_out, struct err *err)
+{
+	struct sieve_action action = {.kind = SIEVE_ACTION_REDIRECT};
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
+	struct sieve_address address;
+	struct str text = args->params[0].text;
+	char *out;
+
+	(void)result_out;
+	if (!sieve_address_parse(ctx, text, false, &address))
+		return err_set(err, ERR_INVALID,
+			       "specified redirect address '%.*s' is invalid",
+			       (int)(text.len > 200 ? 200 : text.len),
+			       text.data);
+	out = mem_strndup(ctx, address.all.data, address.all.len);
+	for (size_t i = address.all.len - address.domain.len;
+	     i < address.all.len; i++)
+		out[i] = ascii_lower(out[i]);
+	action.redirect.address = out;
+	return sieve_run_action(run, args, &action, err);
+}
+
+static const struct sieve_command commands[] = {
+	{.name = "keep", .takes = "action", .run = keep_run},
+	{.name = "discard", .run = discard_run},
+	{.name = "redirect",
+	 .takes = "action",
+	 .params = {{"address", SIEVE_STRING, 0, sieve_check_address}},
+	 .run = redirect_run},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_base_actions = {
+	.name = "@actions", .flags = SIEVE_EXT_BASE, .commands = commands};

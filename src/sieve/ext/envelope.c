@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/envelope.c - the envelope test (RFC 5228 section 5.4), with
+ * Dovecot's part "auth", and "orig_to" of the original recipient.
+ */
+#include "sieve/ext.h"
+
+static void part_check(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	static const char *const names[] = {"from", "to", "auth", "orig_to"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (str_case_is(arg->text, names[i]))
+			return;
+	}
+	sieve_error(check, arg->at,
+		    "specified envelope part '%.*s' is not supported by the "
+		    "envelope test",
+		    STR_FMT(arg->text));
+}
+
+/* The address of a part; false if there is none. */
+static bool get_part(const struct sieve_envelope *envelope, struct str name,
+		     struct sieve_address *out)
+{
+	*out = (struct sieve_address){0};
+	if (str_case_is(name, "from")) {
+		*out = envelope->from;
+		/* Section 5.4: the null sender is an empty string. */
+		if (envelope->null_sender)
+			out->all = out->local = out->domain = STR("");
+	} else if (str_case_is(name, "to")) {
+		*out = envelope->to;
+	} else if (str_case_is(name, "orig_to")) {
+		*out = envelope->original_to;
+	} else if (str_case_is(name, "auth") && envelope->auth != NULL) {
+		out->all = out->local = str_of(envelope->auth);
+	}
+	return out->all.data != NULL;
+}
+
+static int envelope_run(struct sieve_run *run, const struct sieve_args *args,
+			bool *result_out, struct err *err)
+{
+	const struct sieve_value *names = &args->params[0];
+	struct sieve_match match;
+
+	sieve_match_begin(&match, run, args, &args->params[1]);
+	for (unsigned i = 0; i < names->count && !match.found; i++) {
+		struct sieve_address address;
+		struct str part;
+
+		if (get_part(run->envelope, names->list[i], &address) &&
+		    sieve_run_part(run, args, &address, &part) &&
+		    sieve_match_value(&match, part, err) < 0)
+			return -1;
+	}
+	return sieve_match_end(&match, result_out, err);
+}
+
+static const struct sieve_command commands[] = {
+	{.name = "envelope",
+	 .flags = SIEVE_IS_TEST,
+	 .takes = "match address-part",
+	 .params = {{"envelope part", SIEVE_STRINGS, 0, part_check},
+		    {"key list", SIEVE_STRINGS, 0, NULL}},
+	 .run = envelope_run},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_envelope = {.name = "envelope",
+					     .commands = commands};

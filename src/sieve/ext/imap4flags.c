@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/imap4flags.c - flags of stored mail (RFC 5232).
+ *
+ * A list of flags is text with blanks between, in variables as in strings; the
+ * internal variable is the result's.
+ */
+#include "base/cleanup.h"
+#include "sieve/ext.h"
+
+enum { MAX_FLAGS_SIZE = 64 << 10 };
+
+static bool is_system(struct str flag)
+{
+	static const char *const names[] = {"\\answered", "\\flagged",
+					    "\\deleted", "\\seen", "\\draft"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (str_case_is(flag, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Section 2: system flags, and keywords, which are atoms. */
+static bool is_flag(struct str flag)
+{
+	if (flag.len > 0 && flag.data[0] == '\\')
+		return is_system(flag);
+	for (size_t i = 0; i < flag.len; i++) {
+		char c = flag.data[i];
+
+		if (c <= ' ' || c >= 0x7f || strchr("(){%*\"\\]", c) != NULL)
+			return false;
+	}
+	return flag.len > 0;
+}
+
+static void flags_check(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	struct str rest = arg->text, flag;
+
+	while (str_word(&rest, &flag)) {
+		if (!is_flag(flag))
+			sieve_warning(check, arg->at,
+				      "IMAP flag '%.*s' is invalid and will be "
+				      "ignored (only first invalid is "
+				      "reported)",
+				      STR_FMT(flag));
+	}
+}
+
+/* sets of flags: text with a blank behind each */
+
+static bool has_flag(struct str set, struct str flag)
+{
+	struct str word;
+
+	while (str_word(&set, &word)) {
+		if (str_case_equal(word, flag))
+			return true;
+	}
+	return false;
+}
+
+static void add_flags(struct buf *set, struct str flags)
+{
+	struct str flag;
+
+	while (str_word(&flags, &flag)) {
+		if (!is_flag(flag) ||
+		    has_flag(str_n(set->data, set->len), flag) ||
+		    flag.len + 1 > set->max - set->len)
+			continue;
+		if (set->len > 0)
+			buf_putc(set, ' ');
+		buf_add_str(set, flag);
+	}
+}
+
+static void add_list(struct buf *set, const struct sieve_value *list)
+{
+	for (unsigned i = 0; i < list->count; i++)
+		add_flags(set, list->list[i]);
+}
+
+static const char *const *to_array(struct sieve_run *run, struct str set)
+{
+	const char **out =
+		sieve_arena_array(run->scratch, const char *, set.len / 2 + 2);
+	unsigned count = 0;
+	struct str flag;
+
+	while (str_word(&set, &flag))
+		out[count++] = sieve_run_text(run, flag);
+	return out;
+}
+
+/* the variable that a command is about; NULL: the internal one */
+
+static int get_variable(struct sieve_run *run,
+			const struct sieve_piece *variable, struct buf *out,
+			struct err *err)
+{
+	const char *const *flags =
+		run->result->flags_set ? run->result->flags : run->host->flags;
+	struct str text;
+
+	if (variable != NULL) {
+		if (sieve_run_get(run, variable, &text, err) < 0)
+			return -1;
+		add_flags(out, text);
+		return 0;
+	}
+	for (; flags != NULL && *flags != NULL; flags++)
+		add_flags(out, str_of(*flags));
+	return 0;
+}
+
+static int set_variable(struct sieve_run *run,
+			const struct sieve_piece *variable, struct str set,
+			struct err *err)
+{
+	if (variable != NULL)
+		return sieve_run_set(run, variable, set, err);
+	sieve_result_set_flags(run->result, to_array(run, set));
+	return 0;
+}
+
+static int setflag_run(struct sieve_run *run, const struct sieve_args *args,
+		       bool *result_out, struct err *err)
+{
+	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
+
+	(void)result_out;
+	add_list(&set, &args->params[1]);
+	return set_variable(run, args->params[0].variable,
+			    str_n(set.data, set.len), err);
+}
+
+static int addflag_run(struct sieve_run *run, const struct sieve_args *args,
+		       bool *result_out, struct err *err)
+{
+	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
+
+	(void)result_out;
+	if (get_variable(run, args->params[0].variable, &set, err) < 0)
+		return -1;
+	add_list(&set, &args->params[1]);
+	return set_variable(run, args->params[0].variable,
+			    str_n(set.data, set.len), err);
+}
+
+static int removeflag_run(struct sieve_run *run, const struct sieve_args *args,
+			  bool *result_out, struct err *err)
+{
+	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
+	CLEANUP(buf_free) struct buf gone = buf_init(MAX_FLAGS_SIZE);
+	CLEANUP(buf_free) struct buf left = buf_init(MAX_FLAGS_SIZE);
+	struct str rest, flag;
+
+	(void)result_out;
+	if (get_variable(run, args->params[0].variable, &set, err) < 0)
+		return -1;
+	add_list(&gone, &args->params[1]);
+	rest = str_n(set.data, set.len);
+	while (str_word(&rest, &flag)) {
+		if (!has_flag(str_n(gone.data, gone.len), flag))
+			add_flags(&left, flag);
+	}
+	return set_variable(run, args->params[0].variable,
+			    str_n(left.data, left.len), err);
+}
+
+/* Keys are lists of flags, too (section 4). */
+static struct sieve_value split_keys(struct sieve_run *run,
+				     const struct sieve_value *keys)
+{
+	struct sieve_value out = {.type = SIEVE_STRINGS};
+	struct str *list, word;
+	size_t most = 1;
+
+	for (unsigned i = 0; i < keys->count; i++)
+		most += keys->list[i].len / 2 + 1;
+	list = sieve_arena_array(run->scratch, struct str, most);
+	for (unsigned i = 0; i < keys->count; i++) {
+		struct str rest = keys->list[i];
+
+		if (str_trim(rest).len == 0)
+			list[out.count++] = STR("");
+		while (str_word(&rest, &word))
+			list[out.count++] = word;
+	}
+	out.list = list;
+	return out;
+}
+
+static int match_flags(struct sieve_run *run,
+		       const struct sieve_piece *variable,
+		       struct sieve_match *match, struct err *err)
+{
+	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
+	struct str rest, flag;
+
+	if (get_variable(run, variable, &set, err) < 0)
+		return -1;
+	rest = str_n(set.data, set.len);
+	while (!match->found && str_word(&rest, &flag)) {
+		if (sieve_match_value(match, flag, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int hasflag_run(struct sieve_run *run, const struct sieve_args *args,
+		       bool *result_out, struct err *err)
+{
+	struct sieve_value keys = split_keys(run, &args->params[1]);
+	const struct sieve_value *variables = &args->params[0];
+	struct sieve_match match;
+
+	sieve_match_begin(&match, run, args, &keys);
+	if (variables->type == SIEVE_NONE &&
+	    match_flags(run, NULL, &match, err) < 0)
+		return -1;
+	for (unsigned i = 0; variables->type != SIEVE_NONE &&
+			     i < variables->count && !match.found;
+	     i++) {
+		if (match_flags(run, &variables->variable[i], &match, err) < 0)
+			return -1;
+	}
+	return sieve_match_end(&match, result_out, err);
+}
+
+static int flags_apply(struct sieve_run *run, const struct sieve_value *value,
+		       struct sieve_action *action, struct err *err)
+{
+	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
+
+	(void)err;
+	add_list(&set, value);
+	action->store.flags = to_array(run, str_n(set.data, set.len));
+	return 0;
+}
+
+#define SETTER(command, fn)                                                    \
+	{                                                                      \
+		.name = command,                                               \
+		.params = {{"variable name", SIEVE_STRING,                     \
+			    SIEVE_OPTIONAL | SIEVE_VARIABLE, NULL},            \
+			   {"list of flags", SIEVE_STRINGS, 0, flags_check}},  \
+		.run = fn                                                      \
+	}
+
+static const struct sieve_command commands[] = {
+	SETTER("setflag", setflag_run),
+	SETTER("addflag", addflag_run),
+	SETTER("removeflag", removeflag_run),
+	{.name = "hasflag",
+	 .flags = SIEVE_IS_TEST,
+	 .takes = "match",
+	 .params = {{"variable list", SIEVE_STRINGS,
+		     SIEVE_OPTIONAL | SIEVE_VARIABLE, NULL},
+		    {"list of flags", SIEVE_STRINGS, 0, NULL}},
+	 .run = hasflag_run},
+	SIEVE_END,
+};
+
+static const struct sieve_tag tags[] = {
+	{.name = "flags",
+	 .of = "keep fileinto",
+	 .param = {"list of flags", SIEVE_STRINGS, 0, flags_check},
+	 .apply = flags_apply},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_imap4flags = {
+	.name = "imap4flags", .commands = commands, .tags = tags};

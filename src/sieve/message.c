@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+#include "sieve/message.h"
+
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "mime/address.h"
+#include "mime/header.h"
+#include "mime/parse.h"
+#include "sieve/arena.h"
+
+/* The fields of one name. */
+struct name {
+	char *name; /* lower case */
+	struct sieve_field *first, *last;
+	UT_hash_handle hh;
+};
+
+struct sieve_message {
+	struct str raw;
+	unsigned max_fields;
+	bool parsed, edited, lf; /* lf: of its line ends */
+	struct sieve_field *first, *last;
+	struct name *names;
+	uint64_t size; /* 0: not counted yet */
+	struct mime_parser *mime;
+	struct sieve_arena *arena;
+};
+
+enum { ARENA_CHUNK = 16 << 10 };
+
+static int forget_names(struct sieve_message *message)
+{
+	HASH_CLEAR(hh, message->names);
+	return 0;
+}
+
+struct sieve_message *sieve_message_new(const void *ctx, struct str raw,
+					unsigned max_fields)
+{
+	struct sieve_message *message = mem_new(ctx, struct sieve_message);
+
+	message->raw = raw;
+	message->max_fields = max_fields;
+	message->arena = sieve_arena_new(message, ARENA_CHUNK);
+	talloc_set_destructor(message, forget_names);
+	return message;
+}
+
+struct str sieve_message_raw(const struct sieve_message *message)
+{
+	return message->raw;
+}
+
+/* names */
+
+static struct name *find_name(struct sieve_message *message, struct str name)
+{
+	struct name *found;
+	char key[128];
+
+	if (name.len > sizeof(key)) /* nobody asks for such a thing */
+		return NULL;
+	for (size_t i = 0; i < name.len; i++)
+		key[i] = ascii_lower(name.data[i]);
+	HASH_FIND(hh, message->names, key, name.len, found);
+	return found;
+}
+
+static struct name *get_name(struct sieve_message *message, struct str name)
+{
+	struct name *found = find_name(message, name);
+	struct str copy;
+
+	if (found != NULL || name.len > 128)
+		return found;
+	found = sieve_arena_new_of(message->arena, struct name);
+	copy = sieve_arena_str(message->arena, name);
+	found->name = (char *)(uintptr_t)copy.data;
+	for (size_t i = 0; i < name.len; i++)
+		found->name[i] = ascii_lower(found->name[i]);
+	HASH_ADD_KEYPTR(hh, message->names, found->name, name.len, found);
+	return found;
+}
+
+static void link_field(struct sieve_message *message, struct sieve_field *field)
+{
+	struct name *name = get_name(message, field->name);
+
+	if (message->last == NULL)
+		message->first = field;
+	else
+		message->last->next = field;
+	message->last = field;
+	if (name == NULL)
+		return;
+	if (name->last == NULL)
+		name->first = field;
+	else
+		name->last->same = field;
+	name->last = field;
+}
+
+static void parse(struct sieve_message *message)
+{
+	struct str rest = message->raw;
+	struct header_field found;
+	unsigned count = 0;
+
+	if (message->parsed)
+		return;
+	message->parsed = true;
+	while (count++ < message->max_fields && header_next(&rest, &found)) {
+		struct sieve_field *field =
+			sieve_arena_new_of(message->arena, struct sieve_field);
+
+		field->name = found.name;
+		field->value = found.value;
+		field->full = found.full;
+		link_field(message, field);
+	}
+	message->lf = memmem(message->raw.data,
+			     message->raw.len < 2000 ? message->raw.len : 2000,
+			     "\r\n", 2) == NULL;
+}
+
+struct sieve_field *sieve_message_fields(struct sieve_message *message)
+{
+	parse(message);
+	return message->first;
+}
+
+struct sieve_field *sieve_message_field(struct sieve_message *message,
+					struct str name)
+{
+	struct name *found;
+
+	parse(message);
+	found = find_name(message, name);
+	return found == NULL ? NULL : found->first;
+}
+
+/* values */
+
+static struct str keep(struct sieve_message *message, const struct buf *text)
+{
+	return sieve_arena_str(message->arena, str_n(text->data, text->len));
+}
+
+struct str sieve_field_flat(struct sieve_message *message,
+			    struct sieve_field *field)
+{
+	CLEANUP(buf_free) struct buf flat = buf_init(64 << 20);
+
+	if (field->flat.data != NULL)
+		return field->flat;
+	if (memchr(field->value.data, '\n', field->value.len) == NULL) {
+		field->flat = str_trim(field->value);
+	} else {
+		header_unfold(field->value, &flat);
+		field->flat = keep(message, &flat);
+	}
+	return field->flat;
+}
+
+static bool is_plain(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.data[i] >= 0x80)
+			return false;
+	}
+	return str_find(text, STR("=?")) < 0;
+}
+
+struct str sieve_field_text(struct sieve_message *message,
+			    struct sieve_field *field)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(64 << 20);
+
+	if (field->text.data != NULL)
+		return field->text;
+	field->text = sieve_field_flat(message, field);
+	if (!is_plain(field->text)) {
+		header_decode(field->value, &text);
+		field->text = str_trim(keep(message, &text));
+	}
+	return field->text;
+}
+
+static struct str text_or_null(struct sieve_message *message, const char *text)
+{
+	return text == NULL ? (struct str){NULL, 0}
+			    : sieve_arena_str(message->arena, str_of(text));
+}
+
+static void take_address(struct sieve_message *message,
+			 const struct address *from, struct sieve_address *to)
+{
+	CLEANUP(buf_free) struct buf all = buf_init(64 << 20);
+
+	to->local = text_or_null(message, from->mailbox);
+	to->domain = text_or_null(message, from->domain);
+	to->valid = to->local.len > 0 && to->domain.len > 0;
+	buf_add_str(&all, to->local);
+	if (to->domain.data != NULL && to->domain.len > 0) {
+		buf_putc(&all, '@');
+		buf_add_str(&all, to->domain);
+	}
+	to->all = keep(message, &all);
+}
+
+const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
+						  struct sieve_field *field,
+						  unsigned max,
+						  unsigned *count_out)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "addresses");
+	struct address *list;
+	struct sieve_address *out;
+	size_t count;
+
+	address_parse(ctx, field->value, max, &list, &count);
+	out = sieve_arena_array(message->arena, struct sieve_address,
+				count + 1);
+	*count_out = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].kind == ADDRESS_MAILBOX)
+			take_address(message, &list[i], &out[(*count_out)++]);
+	}
+	return out;
+}
+
+/* the whole */
+
+uint64_t sieve_message_size(struct sieve_message *message)
+{
+	const char *at = message->raw.data, *end = at + message->raw.len;
+	const char *eol;
+
+	if (message->size > 0)
+		return message->size;
+	message->size = message->raw.len;
+	while (at < end &&
+	       (eol = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		if (eol == message->raw.data || eol[-1] != '\r')
+			message->size++;
+		at = eol + 1;
+	}
+	return message->size;
+}
+
+const struct mime_message *sieve_message_mime(struct sieve_message *message)
+{
+	if (message->mime == NULL) {
+		message->mime = mime_parser_new(message, &mime_limits_default);
+		mime_parser_feed(message->mime, message->raw.data,
+				 message->raw.len);
+	}
+	return mime_parser_end(message->mime);
+}
+
+struct str sieve_message_body(struct sieve_message *message)
+{
+	const struct mime_part *root = sieve_message_mime(message)->root;
+
+	return str_from(message->raw, (size_t)root->header.physical);
+}
+
+/* edits (RFC 5293) */
+
+static void relink(struct sieve_message *message)
+{
+	struct sieve_field *field = message->first;
+
+	forget_names(message);
+	message->first = message->last = NULL;
+	while (field != NULL) {
+		struct sieve_field *next = field->next;
+
+		field->next = field->same = NULL;
+		if (!field->removed)
+			link_field(message, field);
+		field = next;
+	}
+}
+
+void sieve_message_add(struct sieve_message *message, struct str name,
+		       struct str value, bool last)
+{
+	struct sieve_field *field =
+		sieve_arena_new_of(message->arena, struct sieve_field);
+	CLEANUP(buf_free) struct buf full = buf_init(64 << 20);
+
+	parse(message);
+	buf_printf(&full, "%.*s: %.*s%s", STR_FMT(name), STR_FMT(value),
+		   message->lf ? "\n" : "\r\n");
+	field->added = true;
+	field->full = keep(message, &full);
+	field->name = str_n(field->full.data, name.len);
+	field->value = str_n(field->full.data + name.len + 2, value.len);
+	message->edited = true;
+	if (last) {
+		link_field(message, field);
+		return;
+	}
+	field->next = message->first;
+	message->first = field;
+	relink(message);
+}
+
+void sieve_message_remove(struct sieve_message *message,
+			  struct sieve_field *field)
+{
+	field->removed = true;
+	message->edited = true;
+	relink(message);
+}
+
+bool sieve_message_edited(const struct sieve_message *message)
+{
+	return message->edited;
+}
+
+static void forget(struct sieve_message *message)
+{
+	forget_names(message);
+	message->first = message->last = NULL;
+	message->parsed = message->edited = false;
+	sieve_arena_reset(message->arena);
+}
+
+void sieve_message_revert(struct sieve_message *message)
+{
+	if (message->edited)
+		forget(message);
+}
+
+void sieve_message_replace(struct sieve_message *message, struct str raw)
+{
+	char *copy = mem_memdup(message, raw.data, raw.len);
+
+	forget(message);
+	mem_free(message->mime);
+	message->mime = NULL;
+	message->size = 0;
+	message->raw = str_n(copy, raw.len);
+}
+
+void sieve_message_write_header(struct sieve_message *message, struct buf *out)
+{
+	parse(message);
+	for (const struct sieve_field *f = message->first; f; f = f->next)
+		buf_add_str(out, f->full);
+	buf_add(out, message->lf ? "\n" : "\r\n");
+}

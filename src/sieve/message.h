@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/message.h - the message and its envelope, as tests see them.
+ *
+ * Nothing is parsed before it is asked for, and then once. Texts belong to the
+ * message.
+ */
+#ifndef SIEVE_MESSAGE_H
+#define SIEVE_MESSAGE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct buf;
+struct mime_message;
+struct sieve_message;
+
+struct sieve_field {
+	struct str name;  /* as written */
+	struct str value; /* behind the colon, folded, without last EOL */
+	struct str full;  /* with its EOL */
+	struct sieve_field *next; /* in the header */
+	struct sieve_field *same; /* the next of the same name */
+	bool added, removed;      /* by editheader; removed ones are linked
+				     nowhere */
+	struct str flat, text;    /* for sieve_field_flat() and _text() */
+};
+
+/* An address in pieces. */
+struct sieve_address {
+	struct str local, domain; /* without quotes; data NULL if missing */
+	struct str all;           /* "local@domain"; what can't be parsed */
+	bool valid;
+};
+
+struct sieve_envelope {
+	struct sieve_address from, to, original_to;
+	bool null_sender;
+	const char *auth; /* who sent it; NULL if nobody logged in */
+	/* More parts by name (RFC 6009), up to NULL names; may be NULL. */
+	const char *const (*extra)[2];
+};
+
+/* `raw` is the whole message, LF or CRLF; it must outlive what is returned,
+ * which is a child of ctx. At most max_fields of the header are looked at. */
+struct sieve_message *sieve_message_new(const void *ctx, struct str raw,
+					unsigned max_fields);
+struct str sieve_message_raw(const struct sieve_message *message);
+/* RFC 5228 section 5.9: as if line ends were CRLF. */
+uint64_t sieve_message_size(struct sieve_message *message);
+/* The first field of the header, and the first of a name; NULL if none. */
+struct sieve_field *sieve_message_fields(struct sieve_message *message);
+struct sieve_field *sieve_message_field(struct sieve_message *message,
+					struct str name);
+/* The value on one line, blanks at both ends gone; and that with encoded words
+ * decoded (RFC 2047), in UTF-8. */
+struct str sieve_field_flat(struct sieve_message *message,
+			    struct sieve_field *field);
+struct str sieve_field_text(struct sieve_message *message,
+			    struct sieve_field *field);
+/* The addresses in a field's value: `max` at most, groups left out. */
+const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
+						  struct sieve_field *field,
+						  unsigned max,
+						  unsigned *count_out);
+/* The body's parts; the tree's offsets are into sieve_message_raw(). */
+const struct mime_message *sieve_message_mime(struct sieve_message *message);
+/* The body: behind the header's empty line. */
+struct str sieve_message_body(struct sieve_message *message);
+
+/* RFC 5293. The value is on one line, in UTF-8. */
+void sieve_message_add(struct sieve_message *message, struct str name,
+		       struct str value, bool last);
+void sieve_message_remove(struct sieve_message *message,
+			  struct sieve_field *field);
+bool sieve_message_edited(const struct sieve_message *message);
+void sieve_message_revert(struct sieve_message *message);
+/* The header as it is now, with the empty line. */
+void sieve_message_write_header(struct sieve_message *message, struct buf *out);
+/* Another message in its place (vnd.dovecot.filter, RFC 5703 replace). */
+void sieve_message_replace(struct sieve_message *message, struct str raw);
+
+/* "local@domain", the way SMTP writes it (RFC 5321 section 4.1.2), maybe in
+ * <>; false if it is none. Pieces are children of ctx. "<>" and "" are valid
+ * with nothing in them if `null` allows. */
+bool sieve_address_parse(const void *ctx, struct str text, bool null,
+			 struct sieve_address *out);
+
+#endif

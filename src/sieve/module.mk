@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+noinst_LIBRARIES += libsieve.a
+libsieve_a_SOURCES = \
+	src/sieve/action.h \
+	src/sieve/address.c \
+	src/sieve/arena.c src/sieve/arena.h \
+	src/sieve/build.c \
+	src/sieve/check.c src/sieve/check.h \
+	src/sieve/check_args.c \
+	src/sieve/check_vars.c \
+	src/sieve/code.h \
+	src/sieve/compile.h \
+	src/sieve/dump.c \
+	src/sieve/emit.c src/sieve/emit.h \
+	src/sieve/engine.c src/sieve/engine.h \
+	src/sieve/ext.h \
+	src/sieve/grammar.c src/sieve/grammar.h \
+	src/sieve/host.h \
+	src/sieve/lexer.c \
+	src/sieve/machine.c src/sieve/machine.h \
+	src/sieve/match.c src/sieve/match.h \
+	src/sieve/message.c src/sieve/message.h \
+	src/sieve/operand.c \
+	src/sieve/outgoing.c src/sieve/outgoing.h \
+	src/sieve/parse.h \
+	src/sieve/program.c src/sieve/program.h \
+	src/sieve/result.c src/sieve/result.h \
+	src/sieve/run.h \
+	src/sieve/script.h \
+	src/sieve/settings.c \
+	src/sieve/sieve.h \
+	src/sieve/tree.c src/sieve/tree.h \
+	src/sieve/vars.c \
+	$(sieve_extensions)
+# A line for each extension, as in ext/list.c.
+sieve_extensions = \
+	src/sieve/ext/list.c src/sieve/ext/list.h \
+	src/sieve/ext/base_actions.c \
+	src/sieve/ext/base_control.c \
+	src/sieve/ext/base_tests.c \
+	src/sieve/ext/comparator_ascii_casemap.c \
+	src/sieve/ext/comparator_ascii_numeric.c \
+	src/sieve/ext/comparator_octet.c \
+	src/sieve/ext/comparator_unicode_casemap.c \
+	src/sieve/ext/copy.c \
+	src/sieve/ext/encoded_character.c \
+	src/sieve/ext/envelope.c \
+	src/sieve/ext/fileinto.c \
+	src/sieve/ext/imap4flags.c \
+	src/sieve/ext/relational.c \
+	src/sieve/ext/subaddress.c \
+	src/sieve/ext/variables.c
+EXTRA_DIST += src/sieve/grammar.y src/sieve/lexer.l
+BUILT_SOURCES += src/sieve/grammar.h
+MAINTAINERCLEANFILES += src/sieve/grammar.c src/sieve/grammar.h \
+	src/sieve/lexer.c
+src/sieve/lexer.$(OBJEXT): src/sieve/grammar.h
+src/sieve/grammar.c: src/sieve/grammar.y
+	$(AM_V_GEN)$(MKDIR_P) src/sieve && \
+		$(BISON) -d -o $@ '$(srcdir)/src/sieve/grammar.y'
+src/sieve/grammar.h: src/sieve/grammar.c
+	@test -f $@ || { rm -f src/sieve/grammar.c; \
+		$(MAKE) $(AM_MAKEFLAGS) src/sieve/grammar.c; }
+src/sieve/lexer.c: src/sieve/lexer.l
+	$(AM_V_GEN)$(MKDIR_P) src/sieve && \
+		$(FLEX) -o $@ '$(srcdir)/src/sieve/lexer.l'
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/sieve/test_script
+tests_unit_sieve_test_script_SOURCES = tests/unit/sieve/test_script.c \
+	tests/unit/sieve/script.c tests/unit/sieve/script.h
+tests_unit_sieve_test_script_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
+endif

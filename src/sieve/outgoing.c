@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "sieve/outgoing.h"
+
+#include "base/cleanup.h"
+#include "sieve/ext.h"
+
+/* The message as it stands, with header edits. */
+static struct str edited(const void *ctx, struct sieve_message *message)
+{
+	struct str raw = sieve_message_raw(message);
+	struct str body = sieve_message_body(message);
+	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX / 2);
+	struct str out;
+
+	if (!sieve_message_edited(message))
+		return str_n(mem_memdup(ctx, raw.data, raw.len), raw.len);
+	sieve_message_write_header(message, &text);
+	buf_add_str(&text, body);
+	out.len = text.len;
+	out.data = buf_steal(ctx, &text);
+	return out;
+}
+
+static const char *text_of(const void *ctx, struct str text)
+{
+	return text.data == NULL ? "" : str_dup(ctx, text);
+}
+
+/* Whose envelope sender a redirected mail has (sieve_redirect_envelope_from);
+ * an address in <> is itself. */
+static const char *sender(const void *ctx, const char *source,
+			  const struct sieve_envelope *envelope,
+			  const struct sieve_host *host, const char *user_email)
+{
+	struct sieve_address address;
+	struct str text = str_trim(str_of(source));
+
+	/* An answer to nobody stays one. */
+	if (envelope->null_sender || envelope->from.all.len == 0)
+		return "";
+	if (str_is(text, "recipient"))
+		return text_of(ctx, envelope->to.all);
+	if (str_is(text, "orig_recipient"))
+		return text_of(ctx, envelope->original_to.all);
+	if (str_is(text, "user_email"))
+		return user_email[0] != '\0'
+			       ? user_email
+			       : text_of(ctx, envelope->to.all);
+	if (str_is(text, "postmaster") && host->postmaster != NULL)
+		return host->postmaster;
+	if (text.len > 1 && text.data[0] == '<' &&
+	    sieve_address_parse(ctx, text, true, &address))
+		return text_of(ctx, address.all);
+	return text_of(ctx, envelope->from.all);
+}
+
+static int redirect(const void *ctx, struct sieve_engine *engine,
+		    struct sieve_message *message,
+		    const struct sieve_envelope *envelope,
+		    const struct sieve_host *host,
+		    const struct sieve_action *action, struct sieve_mail *mail)
+{
+	const struct sieve_settings *set = sieve_engine_settings(engine);
+	const char *user = set->sieve_user_email[0] != '\0'
+				   ? set->sieve_user_email
+				   : text_of(ctx, envelope->to.all);
+	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX / 2);
+	struct str whole = edited(ctx, message);
+	bool crlf = memmem(whole.data, whole.len < 2000 ? whole.len : 2000,
+			   "\r\n", 2) != NULL;
+
+	/* The trace by which a loop is known. */
+	buf_printf(&text, "X-Sieve: Dovetail Sieve%s"
+			  "X-Sieve-Redirected-From: %s%s",
+		   crlf ? "\r\n" : "\n", user, crlf ? "\r\n" : "\n");
+	buf_add_str(&text, whole);
+	mail->from = sender(ctx, set->sieve_redirect_envelope_from, envelope,
+			    host, set->sieve_user_email);
+	mail->to = mem_strdup(ctx, action->redirect.address);
+	mail->text.len = text.len;
+	mail->text.data = buf_steal(ctx, &text);
+	return 0;
+}
+
+int sieve_outgoing(const void *ctx, struct sieve_engine *engine,
+		   struct sieve_message *message,
+		   const struct sieve_envelope *envelope,
+		   const struct sieve_host *host,
+		   const struct sieve_action *action,
+		   struct sieve_mail **mails_out, unsigned *count_out,
+		   struct err *err)
+{
+	(void)err;
+	*count_out = 0;
+	if (action->kind != SIEVE_ACTION_REDIRECT)
+		return 0;
+	*mails_out = mem_new(ctx, struct sieve_mail);
+	*count_out = 1;
+	return redirect(*mails_out, engine, message, envelope, host, action,
+			*mails_out);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/outgoing.h - the mails that actions send: redirect, reject, vacation...
+ *
+ * They are only written here; whoever carries out the actions sends them.
+ */
+#ifndef SIEVE_OUTGOING_H
+#define SIEVE_OUTGOING_H
+#include "base/str.h"
+
+struct err;
+struct sieve_action;
+struct sieve_engine;
+struct sieve_envelope;
+struct sieve_host;
+struct sieve_message;
+
+struct sieve_mail {
+	const char *from; /* envelope sender; "" is the null sender */
+	const char *to;
+	struct str text; /* CRLF line ends if the message has them */
+};
+
+/* What an action sends, up to *count_out mails; none for an action that sends
+ * nothing, or nothing to this sender (RFC 3834). All of it is a child of
+ * ctx. */
+int sieve_outgoing(const void *ctx, struct sieve_engine *engine,
+		   struct sieve_message *message,
+		   const struct sieve_envelope *envelope,
+		   const struct sieve_host *host,
+		   const struct sieve_action *action,
+		   struct sieve_mail **mails_out, unsigned *count_out,
+		   struct err *err);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/program.c - bytecode to a program; nothing in it is trusted.
+ */
+#include "sieve/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "sieve/script.h"
+
+struct str sieve_program_bytes(const struct sieve_program *program)
+{
+	return program->bytes;
+}
+
+static uint64_t get_le(const char *in, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	while (bytes-- > 0)
+		value = value << 8 | (unsigned char)in[bytes];
+	return value;
+}
+
+static int check_head(struct str bytes, struct err *err)
+{
+	if (bytes.len < SIEVE_HEAD_SIZE || !str_starts(bytes, SIEVE_MAGIC))
+		return err_set(err, ERR_CORRUPT, "Not a compiled Sieve script");
+	if (get_le(bytes.data + 8, 4) != SIEVE_CODE_VERSION)
+		return err_set(err, ERR_CORRUPT,
+			       "Compiled by another version of Sieve");
+	if (get_le(bytes.data + 12, 8) !=
+	    sieve_checksum(str_from(bytes, SIEVE_HEAD_SIZE)))
+		return err_set(err, ERR_CORRUPT, "Wrong checksum");
+	return 0;
+}
+
+/* How many entries follow: each has an octet at least, so that no count makes
+ * for an allocation that is out of proportion. */
+static unsigned get_count(struct sieve_code *in)
+{
+	uint64_t count = sieve_code_number(in);
+
+	if (count > (size_t)(in->end - in->at)) {
+		in->bad = true;
+		return 0;
+	}
+	return (unsigned)count;
+}
+
+static int bad_name(struct err *err, const char *what, struct str name)
+{
+	return err_set(err, ERR_CORRUPT, "No such %s here: %.*s", what,
+		       (int)(name.len > 100 ? 100 : name.len), name.data);
+}
+
+static int load_extensions(struct sieve_program *p, struct sieve_code *in,
+			   struct err *err)
+{
+	p->extension_count = get_count(in);
+	p->extensions = mem_array(p, const struct sieve_extension *,
+				  p->extension_count + 1);
+	for (unsigned i = 0; i < p->extension_count && !in->bad; i++) {
+		struct str name = sieve_code_str(in);
+		uint64_t version = sieve_code_number(in);
+		const struct sieve_extension *ext =
+			sieve_engine_find(p->engine, name, p->global);
+
+		if (ext == NULL || ext->version != version)
+			return bad_name(err, "extension", name);
+		p->extensions[i] = ext;
+		p->variables |= strcmp(ext->name, "variables") == 0;
+	}
+	return 0;
+}
+
+static const struct sieve_command *
+find_command(const struct sieve_extension *ext, bool test, struct str name)
+{
+	const struct sieve_command *command = ext->commands;
+
+	for (; command != NULL && command->name != NULL; command++) {
+		if (((command->flags & SIEVE_IS_TEST) != 0) == test &&
+		    str_is(name, command->name))
+			return command;
+	}
+	return NULL;
+}
+
+static int load_commands(struct sieve_program *p, struct sieve_code *in,
+			 struct err *err)
+{
+	p->command_count = get_count(in);
+	p->commands = mem_array(p, const struct sieve_command *,
+				p->command_count + 1);
+	for (unsigned i = 0; i < p->command_count && !in->bad; i++) {
+		uint64_t ext = sieve_code_number(in);
+		bool test = sieve_code_number(in) != 0;
+		struct str name = sieve_code_str(in);
+
+		if (ext < p->extension_count)
+			p->commands[i] =
+				find_command(p->extensions[ext], test, name);
+		if (p->commands[i] == NULL || p->commands[i]->run == NULL)
+			return bad_name(err, "command", name);
+	}
+	return 0;
+}
+
+static const struct sieve_tag *tags_of(const struct sieve_program *p,
+				       struct sieve_code *in)
+{
+	uint64_t owner = sieve_code_number(in);
+
+	if (owner > 0)
+		return owner <= p->command_count ? p->commands[owner - 1]->tags
+						 : NULL;
+	owner = sieve_code_number(in);
+	return owner < p->extension_count ? p->extensions[owner]->tags : NULL;
+}
+
+static int load_tags(struct sieve_program *p, struct sieve_code *in,
+		     struct err *err)
+{
+	p->tag_count = get_count(in);
+	p->tags = mem_array(p, const struct sieve_tag *, p->tag_count + 1);
+	for (unsigned i = 0; i < p->tag_count && !in->bad; i++) {
+		const struct sieve_tag *tag = tags_of(p, in);
+		uint64_t place = sieve_code_number(in);
+		struct str name = sieve_code_str(in);
+
+		while (tag != NULL && tag->name != NULL && place > 0) {
+			tag++;
+			place--;
+		}
+		if (tag == NULL || tag->name == NULL ||
+		    !str_is(name, tag->name))
+			return bad_name(err, "tag", name);
+		p->tags[i] = tag;
+	}
+	return 0;
+}
+
+static void load_texts(struct sieve_program *p, struct sieve_code *in)
+{
+	p->text_count = get_count(in);
+	p->texts = mem_array(p, struct str, p->text_count + 1);
+	for (unsigned i = 0; i < p->text_count; i++)
+		p->texts[i] = sieve_code_str(in);
+}
+
+static void load_sources(struct sieve_program *p, struct sieve_code *in)
+{
+	p->source_count = get_count(in);
+	p->sources = mem_array(p, struct sieve_dependency, p->source_count + 1);
+	for (unsigned i = 0; i < p->source_count; i++) {
+		p->sources[i].path = str_dup(p, sieve_code_str(in));
+		p->sources[i].size = sieve_code_number(in);
+		p->sources[i].mtime_us = sieve_code_number(in);
+	}
+}
+
+static int load_units(struct sieve_program *p, struct sieve_code *in,
+		      struct err *err)
+{
+	unsigned max = sieve_engine_settings(p->engine)
+			       ->sieve_variables_max_scope_size;
+
+	p->unit_count = get_count(in);
+	p->units = mem_array(p, struct sieve_unit, p->unit_count + 1);
+	for (unsigned i = 0; i < p->unit_count; i++) {
+		struct sieve_unit *unit = &p->units[i];
+		uint64_t variables;
+
+		unit->name = str_dup(p, sieve_code_str(in));
+		variables = sieve_code_number(in);
+		unit->variable_names = sieve_code_str(in);
+		unit->code = sieve_code_str(in);
+		if (variables > max)
+			return err_set(err, ERR_CORRUPT, "Too many variables");
+		unit->variables = (unsigned)variables;
+	}
+	return 0;
+}
+
+static int load(struct sieve_program *p, struct err *err)
+{
+	struct sieve_code in = {
+		.at = (const unsigned char *)p->bytes.data + SIEVE_HEAD_SIZE,
+		.end = (const unsigned char *)p->bytes.data + p->bytes.len,
+	};
+
+	p->global = sieve_code_number(&in) != 0;
+	if (load_extensions(p, &in, err) < 0 ||
+	    load_commands(p, &in, err) < 0 || load_tags(p, &in, err) < 0)
+		return -1;
+	load_texts(p, &in);
+	load_sources(p, &in);
+	if (load_units(p, &in, err) < 0)
+		return -1;
+	if (in.bad || in.at != in.end || p->unit_count == 0)
+		return err_set(err, ERR_CORRUPT, "Malformed tables");
+	return 0;
+}
+
+int sieve_program_load(const void *ctx, struct sieve_engine *engine,
+		       struct str bytes, struct sieve_program **out,
+		       struct err *err)
+{
+	struct sieve_program *p;
+
+	if (check_head(bytes, err) < 0)
+		return -1;
+	p = mem_new(ctx, struct sieve_program);
+	p->engine = engine;
+	p->bytes = str_n(mem_memdup(p, bytes.data, bytes.len), bytes.len);
+	if (load(p, err) < 0) {
+		mem_free(p);
+		return -1;
+	}
+	*out = p;
+	return 0;
+}
+
+/* files */
+
+static uint64_t mtime_us(const struct stat *st)
+{
+	return (uint64_t)st->st_mtim.tv_sec * 1000000 +
+	       (uint64_t)st->st_mtim.tv_nsec / 1000;
+}
+
+bool sieve_program_current(const struct sieve_program *program)
+{
+	for (unsigned i = 0; i < program->source_count; i++) {
+		const struct sieve_dependency *source = &program->sources[i];
+		struct stat st;
+
+		if (stat(source->path, &st) < 0 ||
+		    (uint64_t)st.st_size != source->size ||
+		    mtime_us(&st) != source->mtime_us)
+			return false;
+	}
+	return true;
+}
+
+char *sieve_binary_path(const void *ctx, const char *path)
+{
+	static const char suffix[] = ".sieve";
+	size_t len = strlen(path), cut = sizeof(suffix) - 1;
+
+	if (len > cut && strcmp(path + len - cut, suffix) == 0)
+		len -= cut;
+	return mem_printf(ctx, "%.*s.svbin", (int)len, path);
+}
+
+int sieve_program_save(const struct sieve_program *program, const char *path,
+		       struct err *err)
+{
+	return file_replace(path, program->bytes.data, program->bytes.len, 0600,
+			    err);
+}
+
+/* A binary is believed only if whoever owns it is who could have changed what
+ * runs here anyway: this user, or root; and if nobody else may write it. */
+static int check_owner(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "fstat(%s)", path);
+	if (!S_ISREG(st.st_mode) ||
+	    (st.st_uid != geteuid() && st.st_uid != 0) ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(err, ERR_DENIED,
+			       "%s: others could have written it", path);
+	return 0;
+}
+
+int sieve_program_open(const void *ctx, struct sieve_engine *engine,
+		       const char *path, struct sieve_program **out,
+		       struct err *err)
+{
+	const struct sieve_settings *set = sieve_engine_settings(engine);
+	CLEANUP(buf_free)
+	struct buf bytes = buf_init((size_t)set->sieve_max_binary_size);
+	CLEANUP(fd_close)
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	if (check_owner(fd, path, err) < 0 ||
+	    file_read_fd(fd, path, &bytes, err) < 0)
+		return -1;
+	if (sieve_program_load(ctx, engine, str_n(bytes.data, bytes.len), out,
+			       err) < 0)
+		return err_wrap(err, "%s", path);
+	return 0;
+}
+
+/* "spam.sieve" is called "spam". */
+static const char *script_name(const void *ctx, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash == NULL ? path : slash + 1;
+	size_t len = strlen(name);
+
+	if (len > 6 && strcmp(name + len - 6, ".sieve") == 0)
+		len -= 6;
+	return mem_strndup(ctx, name, len);
+}
+
+int sieve_source_read(const void *ctx, struct sieve_engine *engine,
+		      const char *path, struct sieve_source *out,
+		      struct err *err)
+{
+	const struct sieve_settings *set = sieve_engine_settings(engine);
+	uint64_t max = set->sieve_max_script_size;
+	CLEANUP(buf_free)
+	struct buf text =
+		buf_init(max == 0 || max > INT32_MAX ? INT32_MAX : (size_t)max);
+	CLEANUP(fd_close)
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	CLEANUP(malloc_free) char *here = get_current_dir_name();
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "open(%s)", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_INVALID, "%s is not a file", path);
+	if (file_read_fd(fd, path, &text, err) < 0)
+		return -1;
+	*out = (struct sieve_source){
+		.name = script_name(ctx, path),
+		.path = path_expand(ctx, path, here),
+		.mtime_us = mtime_us(&st),
+	};
+	out->text.len = text.len;
+	out->text.data = buf_steal(ctx, &text);
+	return 0;
+}
+
+int sieve_script_open(const void *ctx, struct sieve_engine *engine,
+		      const char *path, bool global,
+		      const struct sieve_log *log, struct sieve_program **out,
+		      struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *mem = mem_ctx(NULL, "script");
+	char *binary = sieve_binary_path(mem, path);
+	struct sieve_source source;
+	struct err ignored;
+
+	if (sieve_program_open(ctx, engine, binary, out, err) == 0) {
+		if ((*out)->global == global && sieve_program_current(*out))
+			return 0;
+		mem_free(*out);
+	}
+	if (sieve_source_read(mem, engine, path, &source, err) < 0)
+		return -1;
+	source.global = global;
+	if (sieve_compile(ctx, engine, &source, log, out, err) < 0)
+		return -1;
+	/* Where it can't be saved it is compiled each time. */
+	(void)sieve_program_save(*out, binary, &ignored);
+	return 0;
+}

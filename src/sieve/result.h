@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/result.h - the ordered list of actions of one or more scripts, and
+ * whether the message is kept nevertheless (RFC 5228 section 2.10).
+ */
+#ifndef SIEVE_RESULT_H
+#define SIEVE_RESULT_H
+#include <stdbool.h>
+
+#include "sieve/action.h"
+
+struct err;
+struct sieve_settings;
+
+struct sieve_result {
+	struct sieve_action *actions;
+	unsigned count;
+	bool keep_cancelled; /* section 2.10.2: no implicit keep at the end */
+	/* The internal variable of RFC 5232, and whether the script has used
+	 * it; the implicit keep stores with these flags. Up to NULL. */
+	const char *const *flags;
+	bool flags_set;
+};
+
+/* Child of ctx; so are its actions. */
+struct sieve_result *sieve_result_new(const void *ctx);
+/* A copy of `action` at the end; its texts are copied too. One that is there
+ * already (the same mailbox, address, ...) is merged. A conflict (section
+ * 2.10.4, RFC 5429 section 2.2...) or one more than the settings allow is an
+ * error: ERR_INVALID, ERR_LIMIT. */
+int sieve_result_add(struct sieve_result *result,
+		     const struct sieve_settings *set,
+		     const struct sieve_action *action, struct err *err);
+/* Child of the result. */
+void sieve_result_set_flags(struct sieve_result *result,
+			    const char *const *flags);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "sieve/engine.h"
+
+#define SETTINGS_STRUCT struct sieve_settings
+const struct setting sieve_settings[] = {
+	S(sieve_extensions, "",
+	  "Extensions that scripts may require; with + and - in front, more or "
+	  "less than usual."),
+	S(sieve_global_extensions, "",
+	  "More of them, for scripts of the administrator only."),
+	S(sieve_implicit_extensions, "",
+	  "Those that need no require; against the standard, but for old "
+	  "scripts."),
+	S(recipient_delimiter, "+",
+	  "What divides user and detail in an address; each character is "
+	  "one."),
+	S(sieve_subaddress_sep, "",
+	  "What recipient_delimiter is for, as it was called once."),
+	S(sieve_user_email, "", "The user's own address."),
+	S(sieve_redirect_envelope_from, "sender",
+	  "Envelope sender of redirected mails: sender, recipient, "
+	  "orig_recipient, user_email, postmaster or <address>."),
+	S(sieve_max_script_size, "1 M", "Largest script; 0: no limit."),
+	S(sieve_max_actions, "32", "Actions of one script; 0: no limit."),
+	S(sieve_max_redirects, "4", "How many of them may be redirects."),
+	S(sieve_max_cpu_time, "30 secs",
+	  "CPU time that one run of a script may take; 0: no limit."),
+	S(sieve_max_compile_errors, "100",
+	  "Errors of one script that are reported; 0: all."),
+	S(sieve_max_nesting, "32", "Blocks, or tests, in one another."),
+	S(sieve_max_list_items, "10000", "Strings in one list."),
+	S(sieve_max_operations, "10000000",
+	  "Instructions of one run, and steps of loops within them."),
+	S(sieve_max_header_fields, "20000",
+	  "Header fields that are looked at."),
+	S(sieve_max_addresses, "10000",
+	  "Addresses that are looked at in one field."),
+	S(sieve_max_string_size, "1 M",
+	  "Longest string in a script, or made by it."),
+	S(sieve_max_memory, "64 M", "Memory that one run may take."),
+	S(sieve_max_binary_size, "32 M", "Largest compiled script."),
+	S(sieve_variables_max_scope_size, "255", "Variables of one script."),
+	S(sieve_variables_max_value_size, "4 k",
+	  "Longest value of a variable; what is longer is cut."),
+	S(sieve_include_max_includes, "255",
+	  "Scripts that one script may include."),
+	S(sieve_include_max_nesting_depth, "10",
+	  "Included scripts in one another."),
+	SETTINGS_END,
+};
+#undef SETTINGS_STRUCT

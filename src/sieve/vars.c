@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/vars.c - variables at run time (RFC 5229).
+ */
+#include "base/encode.h"
+#include "sieve/machine.h"
+
+/* Section 6: what is too long is cut, between characters. */
+static struct str cut(struct str value, size_t max)
+{
+	if (value.len <= max)
+		return value;
+	while (max > 0 && ((unsigned char)value.data[max] & 0xc0) == 0x80)
+		max--;
+	return str_n(value.data, max);
+}
+
+void sieve_variable_set(struct sieve_run *run, struct sieve_variable *variable,
+			struct str value)
+{
+	struct sieve_machine *machine = run->machine;
+
+	value = cut(value,
+		    (size_t)machine->set->sieve_variables_max_value_size);
+	if (value.len > variable->cap) {
+		/* It may be a part of what it replaces. */
+		char *data = mem_memdup(machine->ctx, value.data, value.len);
+
+		mem_free(variable->data);
+		variable->data = data;
+		variable->cap = value.len;
+	} else if (value.len > 0) {
+		memmove(variable->data, value.data, value.len);
+	}
+	variable->len = value.len;
+}
+
+int sieve_run_set(struct sieve_run *run, const struct sieve_piece *variable,
+		  struct str value, struct err *err)
+{
+	struct sieve_frame *frame = run->machine->frame;
+
+	sieve_trace(run, SIEVE_TRACE_COMMANDS, "  assign '%.*s' [%u] = \"%.*s\"",
+		    STR_FMT(variable->text), variable->number, STR_FMT(value));
+	if (variable->kind == SIEVE_PIECE_NAMESPACE &&
+	    variable->space->set != NULL)
+		return variable->space->set(run, variable->text, value, err);
+	if (variable->kind != SIEVE_PIECE_VARIABLE ||
+	    variable->number >= frame->unit->variables)
+		return sieve_corrupt(err, "variable");
+	sieve_variable_set(run, &frame->variables[variable->number], value);
+	return 0;
+}
+
+static struct str value_of(const struct sieve_variable *variable)
+{
+	return variable->data == NULL ? STR("")
+				      : str_n(variable->data, variable->len);
+}
+
+int sieve_run_get(struct sieve_run *run, const struct sieve_piece *variable,
+		  struct str *out, struct err *err)
+{
+	struct sieve_machine *machine = run->machine;
+
+	switch (variable->kind) {
+	case SIEVE_PIECE_TEXT:
+		*out = variable->text;
+		return 0;
+	case SIEVE_PIECE_VARIABLE:
+		if (variable->number >= machine->frame->unit->variables)
+			break;
+		*out = value_of(&machine->frame->variables[variable->number]);
+		return 0;
+	case SIEVE_PIECE_MATCH:
+		*out = variable->number < machine->match_count
+			       ? value_of(&machine->matches[variable->number])
+			       : STR("");
+		return 0;
+	case SIEVE_PIECE_NAMESPACE:
+		return variable->space->get(run, variable->text, out, err);
+	}
+	return sieve_corrupt(err, "variable");
+}
+
+bool sieve_run_wants_matches(const struct sieve_run *run)
+{
+	return run->program->variables;
+}
+
+void sieve_run_matches(struct sieve_run *run, const struct str *captures,
+		       unsigned count)
+{
+	struct sieve_machine *machine = run->machine;
+
+	if (count > SIEVE_MAX_MATCHES)
+		count = SIEVE_MAX_MATCHES;
+	/* Captures may be parts of older ones: what is matched is a copy in
+	 * the scratch arena, if it came from a variable. */
+	for (unsigned i = 0; i < count; i++)
+		sieve_variable_set(run, &machine->matches[i], captures[i]);
+	machine->match_count = count;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve-test: runs scripts on a message and tells what would be done
+ * (doc/man/sieve-test.1).
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sievetools/tool.h"
+
+enum { MAX_SCRIPTS = 100 };
+
+struct options {
+	const char *original_to, *to, *from, *mailbox;
+	const char *dump, *trace;
+	const char *scripts[MAX_SCRIPTS + 1];
+	unsigned script_count;
+	bool compile;
+	struct sieve_trace how;
+};
+
+static _Noreturn void usage(void)
+{
+	fputs("Usage: sieve-test [-a <orig-recipient-address>] "
+	      "[-c <config-file>] [-C] [-D]\n\t[-d <dump-filename>] "
+	      "[-f <envelope-sender>] [-m <default-mailbox>]\n\t"
+	      "[-o <setting=value>] [-r <recipient-address>] "
+	      "[-s <script-file>]\n\t[-t <trace-file>] [-T <trace-option>] "
+	      "[-u <user>] [-x <extensions>]\n\t<script-file> <mail-file>\n",
+	      stderr);
+	exit(EXIT_USAGE);
+}
+
+static void trace_option(struct options *options, const char *text)
+{
+	static const char *const levels[] = {"none", "actions", "commands",
+					     "tests", "matching"};
+
+	if (strcmp(text, "debug") == 0) {
+		options->how.debug = true;
+	} else if (strcmp(text, "addresses") == 0) {
+		options->how.addresses = true;
+	} else {
+		for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+			if (strncmp(text, "level=", 6) == 0 &&
+			    strcmp(text + 6, levels[i]) == 0) {
+				options->how.level = i;
+				return;
+			}
+		}
+		fprintf(stderr, "sieve-test: Unknown -T trace option: %s\n",
+			text);
+		exit(EXIT_USAGE);
+	}
+}
+
+static void parse_option(struct tool *tool, struct options *options,
+			 int option, const char *value)
+{
+	switch (option) {
+	case 'a':
+		options->original_to = value;
+		break;
+	case 'C':
+		options->compile = true;
+		break;
+	case 'd':
+		options->dump = value;
+		break;
+	case 'f':
+		options->from = value;
+		break;
+	case 'm':
+		options->mailbox = value;
+		break;
+	case 'r':
+		options->to = value;
+		break;
+	case 's':
+		if (options->script_count < MAX_SCRIPTS)
+			options->scripts[options->script_count++] = value;
+		break;
+	case 't':
+		options->trace = value;
+		break;
+	case 'T':
+		trace_option(options, value);
+		break;
+	default:
+		if (!tool_option(tool, option, value))
+			usage();
+	}
+}
+
+static void set_address(const void *ctx, const char *text, bool null,
+			struct sieve_address *out)
+{
+	if (text != NULL && !sieve_address_parse(ctx, str_of(text), null, out))
+		log_fatal(EXIT_FAILED, "Invalid address: %s", text);
+}
+
+static void get_envelope(struct tool *tool, const struct options *options,
+			 struct sieve_message *message,
+			 struct sieve_envelope *out)
+{
+	const char *to = options->to ? options->to : options->original_to;
+
+	tool_envelope(tool->ctx, message,
+		      tool->user ? tool->user : tool_login(tool->ctx), out);
+	set_address(tool->ctx, options->original_to, false, &out->original_to);
+	set_address(tool->ctx, to, false, &out->to);
+	if (options->original_to == NULL)
+		out->original_to = out->to;
+	set_address(tool->ctx, options->from, true, &out->from);
+	out->null_sender = options->from != NULL && out->from.all.len == 0;
+}
+
+static void trace_line(void *ctx, const char *text)
+{
+	fprintf(ctx, "%s\n", text);
+}
+
+static FILE *open_trace(const struct options *options)
+{
+	FILE *out;
+
+	if (options->trace == NULL)
+		return NULL;
+	out = strcmp(options->trace, "-") == 0 ? stdout
+					       : fopen(options->trace, "we");
+	if (out == NULL)
+		log_fatal(EXIT_FAILED, "open(%s) failed: %m", options->trace);
+	return out;
+}
+
+static void dump(const struct options *options,
+		 const struct sieve_program *program)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(INT32_MAX);
+
+	if (options->dump == NULL)
+		return;
+	sieve_program_dump(program, &text);
+	tool_write(options->dump, str_n(text.data, text.len));
+}
+
+/* Each runs only if the message is still kept after the one before. */
+static bool is_kept(const struct sieve_result *result)
+{
+	if (!result->keep_cancelled)
+		return true;
+	for (const struct sieve_action *a = result->actions; a; a = a->next) {
+		if (a->kind == SIEVE_ACTION_KEEP)
+			return true;
+	}
+	return false;
+}
+
+static int run_all(struct tool *tool, const struct options *options,
+		   struct sieve_message *message, struct sieve_result *result)
+{
+	FILE *trace = open_trace(options);
+	struct sieve_host host = {
+		.log = tool->log,
+		.trace = options->how,
+		.user = tool->user,
+		.default_mailbox = options->mailbox,
+		.location = "MDA",
+		.phase = "post",
+	};
+	struct sieve_envelope envelope;
+	struct err err;
+	int status = 0;
+
+	host.trace.line = trace == NULL ? NULL : trace_line;
+	host.trace.ctx = trace;
+	if (host.trace.level == SIEVE_TRACE_NONE)
+		host.trace.level = SIEVE_TRACE_ACTIONS;
+	get_envelope(tool, options, message, &envelope);
+	for (unsigned i = 0; i < options->script_count && is_kept(result);
+	     i++) {
+		struct sieve_program *program = tool_script(
+			tool, options->scripts[i], options->compile);
+
+		if (i + 1 == options->script_count)
+			dump(options, program);
+		if (sieve_program_run(program, message, &envelope, &host,
+				      result, &err) < 0) {
+			status = 1;
+			break;
+		}
+	}
+	if (trace != NULL && trace != stdout)
+		fclose(trace);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct tool tool = {0};
+	struct options options = {.mailbox = "INBOX"};
+	struct sieve_message *message;
+	struct sieve_result *result;
+	int option, status;
+
+	while ((option = getopt(argc, argv, "a:c:Cd:Df:m:o:r:s:t:T:u:x:")) !=
+	       -1)
+		parse_option(&tool, &options, option, optarg);
+	if (argc - optind != 2)
+		usage();
+	options.scripts[options.script_count++] = argv[optind];
+	tool_open(&tool, "sieve-test");
+	message = sieve_message_new(
+		tool.ctx, tool_read(&tool, argv[optind + 1]),
+		sieve_engine_settings(tool.engine)->sieve_max_header_fields);
+	result = sieve_result_new(tool.ctx);
+	status = run_all(&tool, &options, message, result);
+	if (status == 0) {
+		tool_print(stdout, result);
+		log_info("final result: success");
+	} else {
+		log_info("final result: failed; resolved with successful "
+			 "implicit keep");
+	}
+	mem_free(tool.ctx);
+	return status;
+}

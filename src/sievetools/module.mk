@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+bin_PROGRAMS += sievec sieve-dump sieve-test
+sieve_tool = src/sievetools/tool.c src/sievetools/tool.h
+sievec_SOURCES = $(sieve_tool) src/sievetools/main_sievec.c
+sievec_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
+sieve_dump_SOURCES = $(sieve_tool) src/sievetools/main_dump.c
+sieve_dump_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
+sieve_test_SOURCES = $(sieve_tool) src/sievetools/print.c \
+	src/sievetools/main_test.c
+sieve_test_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
+
+# For tests only.
+noinst_PROGRAMS += sieve-testsuite
+TESTS += tests/sieve/run
+EXTRA_DIST += tests/sieve
+sieve_testsuite_SOURCES = $(sieve_tool) src/sievetools/print.c \
+	src/sievetools/main_testsuite.c \
+	src/sievetools/suite.c src/sievetools/suite.h \
+	src/sievetools/suite_control.c \
+	src/sievetools/suite_extension.c \
+	src/sievetools/suite_result.c \
+	src/sievetools/suite_store.c
+sieve_testsuite_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)

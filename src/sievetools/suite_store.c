@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sievetools/suite_store.c - the mail store of a test case, in memory, and
+ * carrying out actions on it.
+ */
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "sievetools/suite.h"
+#include "sievetools/tool.h"
+
+void suite_select(struct suite *suite, struct str text,
+		  const char *const *flags)
+{
+	suite->message = sieve_message_new(
+		suite->ctx, str_n(str_dup(suite->ctx, text), text.len),
+		sieve_engine_settings(suite->engine)->sieve_max_header_fields);
+	tool_envelope(suite->ctx, suite->message, suite->host.user,
+		      &suite->envelope);
+	suite->flags = flags;
+	suite->host.flags = suite->script_host.flags = flags;
+}
+
+static bool is_inbox(const char *name)
+{
+	return strcasecmp(name, "INBOX") == 0;
+}
+
+struct suite_mailbox *suite_mailbox(struct suite *suite, const char *name)
+{
+	struct suite_mailbox *box = suite->mailboxes;
+
+	while (box != NULL && strcmp(box->name, name) != 0 &&
+	       !(is_inbox(name) && is_inbox(box->name)))
+		box = box->next;
+	return box;
+}
+
+struct suite_mailbox *suite_mailbox_create(struct suite *suite,
+					   const char *name)
+{
+	struct suite_mailbox *box = mem_new(suite->ctx, struct suite_mailbox);
+
+	box->name = mem_strdup(box, name);
+	box->next = suite->mailboxes;
+	suite->mailboxes = box;
+	return box;
+}
+
+static void append(struct suite_mail **list, struct suite_mail *mail)
+{
+	while (*list != NULL)
+		list = &(*list)->next;
+	*list = mail;
+}
+
+static struct str message_text(const void *ctx, struct sieve_message *message)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(INT32_MAX);
+	struct str out;
+
+	if (!sieve_message_edited(message)) {
+		buf_add_str(&text, sieve_message_raw(message));
+	} else {
+		sieve_message_write_header(message, &text);
+		buf_add_str(&text, sieve_message_body(message));
+	}
+	out.len = text.len;
+	out.data = buf_steal(ctx, &text);
+	return out;
+}
+
+static const char *const *copy_flags(const void *ctx, const char *const *flags)
+{
+	const char **out = mem_array(ctx, const char *, SUITE_MAX_FLAGS + 1);
+	size_t count = 0;
+
+	for (; flags != NULL && flags[count] != NULL && count < SUITE_MAX_FLAGS;
+	     count++)
+		out[count] = mem_strdup(out, flags[count]);
+	return out;
+}
+
+static bool can_be(const char *name)
+{
+	return name[0] != '\0' && name[0] != '/' &&
+	       strstr(name, "//") == NULL && strlen(name) < 250;
+}
+
+static bool store(struct suite *suite, const struct sieve_store *to,
+		  struct sieve_message *message)
+{
+	const char *name = to->mailbox == NULL ? "INBOX" : to->mailbox;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "store");
+	struct suite_mailbox *box = suite_mailbox(suite, name);
+	struct suite_mail *mail;
+
+	if (box == NULL && can_be(name) && (to->create || is_inbox(name)))
+		box = suite_mailbox_create(suite, name);
+	if (box == NULL) {
+		suite_error(suite,
+			    mem_printf(ctx,
+				       "failed to store into mailbox '%s': "
+				       "Mailbox doesn't exist: %s",
+				       name, name));
+		return false;
+	}
+	mail = mem_new(suite->ctx, struct suite_mail);
+	mail->text = message_text(mail, message);
+	mail->flags = copy_flags(mail, to->flags);
+	append(&box->mails, mail);
+	return true;
+}
+
+static bool submit(struct suite *suite, const struct sieve_action *action,
+		   struct sieve_message *message)
+{
+	struct sieve_mail *mails = NULL;
+	unsigned count;
+	struct err err;
+
+	if (sieve_outgoing(suite->ctx, suite->engine, message, &suite->envelope,
+			   &suite->script_host, action, &mails, &count,
+			   &err) < 0) {
+		suite_error(suite, err.text);
+		return false;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct suite_mail *mail =
+			mem_new(suite->ctx, struct suite_mail);
+
+		mail->text = mails[i].text;
+		mail->from = mails[i].from;
+		mail->to = mails[i].to;
+		append(&suite->smtp, mail);
+	}
+	return true;
+}
+
+static bool execute(struct suite *suite, struct sieve_action *action,
+		    struct sieve_message *message, bool *stored)
+{
+	action->done = true;
+	switch (action->kind) {
+	case SIEVE_ACTION_KEEP:
+	case SIEVE_ACTION_FILEINTO:
+		*stored |= action->store.mailbox == NULL ||
+			   is_inbox(action->store.mailbox);
+		return store(suite, &action->store, message);
+	default:
+		return submit(suite, action, message);
+	}
+}
+
+bool suite_execute(struct suite *suite, struct sieve_result *result,
+		   struct sieve_message *message, bool *keep_done)
+{
+	struct sieve_store inbox = {.flags = result->flags_set
+						     ? result->flags
+						     : suite->flags};
+	bool good = true;
+
+	for (struct sieve_action *a = result->actions; a && good; a = a->next) {
+		if (!a->done)
+			good = execute(suite, a, message, keep_done);
+	}
+	if ((!good || !result->keep_cancelled) && !*keep_done) {
+		*keep_done = true;
+		good &= store(suite, &inbox, message);
+	}
+	return good;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "sievetools/tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+
+bool tool_option(struct tool *tool, int option, const char *value)
+{
+	switch (option) {
+	case 'c':
+		tool->config_path = value;
+		return true;
+	case 'o':
+		if (tool->override_count < TOOL_MAX_OVERRIDES)
+			tool->overrides[tool->override_count++] = value;
+		return true;
+	case 'u':
+		tool->user = value;
+		return true;
+	case 'x':
+		tool->extensions = value;
+		return true;
+	case 'D':
+		tool->debug = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* -o may name what stands in plugin {} without saying so. */
+static const char *override(const struct tool *tool, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (unsigned i = tool->override_count; i-- > 0;) {
+		const char *text = tool->overrides[i];
+
+		if (strncmp(text, "plugin/", 7) == 0)
+			text += 7;
+		if (strncmp(text, name, len) == 0 && text[len] == '=')
+			return text + len + 1;
+	}
+	return NULL;
+}
+
+const char *tool_setting(void *ctx, const char *name)
+{
+	struct tool *tool = ctx;
+	const char *value = override(tool, name);
+
+	if (value == NULL && tool->extensions != NULL &&
+	    strcmp(name, "sieve_extensions") == 0)
+		value = tool->extensions;
+	if (value == NULL && tool->config != NULL)
+		value = strcmp(name, "recipient_delimiter") == 0
+				? config_value(tool->config, NULL, name)
+				: config_plugin(tool->config, NULL, name);
+	return value;
+}
+
+static void print_line(void *ctx, enum log_level level, const char *where,
+		       const char *text)
+{
+	static const char *const names[] = {"debug", "info", "warning",
+					    "error", "error", "error"};
+
+	(void)ctx;
+	fprintf(stderr, "%s: %s: %s.\n", where, names[level], text);
+}
+
+static void open_config(struct tool *tool)
+{
+	struct err err;
+
+	if (config_open(tool->ctx, tool->config_path, &tool->config, &err) ==
+	    0)
+		return;
+	tool->config = NULL;
+	if (tool->config_path != NULL || err.code != ERR_NOT_FOUND)
+		log_fatal(EXIT_FAILED, "%s", err.text);
+}
+
+void tool_open(struct tool *tool, const char *name)
+{
+	struct sieve_engine_options options = {
+		.setting = tool_setting,
+		.ctx = tool,
+	};
+	struct err err;
+
+	log_open(name, LOG_TO_STDERR);
+	log_debug_set(tool->debug);
+	tool->ctx = mem_ctx(NULL, name);
+	tool->log = (struct sieve_log){.line = print_line};
+	open_config(tool);
+	if (sieve_engine_new(tool->ctx, &options, &tool->engine, &err) < 0)
+		log_fatal(EXIT_FAILED, "%s", err.text);
+}
+
+struct sieve_program *tool_script(struct tool *tool, const char *path,
+				  bool compile)
+{
+	struct sieve_program *program;
+	struct sieve_source source;
+	struct err err;
+	int result;
+
+	if (!compile) {
+		result = sieve_script_open(tool->ctx, tool->engine, path, false,
+					   &tool->log, &program, &err);
+	} else {
+		result = sieve_source_read(tool->ctx, tool->engine, path,
+					   &source, &err);
+		if (result == 0)
+			result = sieve_compile(tool->ctx, tool->engine, &source,
+					       &tool->log, &program, &err);
+	}
+	if (result < 0)
+		log_fatal(EXIT_FAILED, "%s", err.text);
+	return program;
+}
+
+struct str tool_read(struct tool *tool, const char *path)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(INT32_MAX);
+	bool input = strcmp(path, "-") == 0;
+	struct err err;
+	struct str out;
+
+	if ((input ? file_read_fd(STDIN_FILENO, "stdin", &text, &err)
+		   : file_read(path, &text, &err)) < 0)
+		log_fatal(EXIT_FAILED, "%s", err.text);
+	out.len = text.len;
+	out.data = buf_steal(tool->ctx, &text);
+	return out;
+}
+
+void tool_write(const char *path, struct str text)
+{
+	struct err err;
+	CLEANUP(fd_close) int fd = -1;
+
+	if (strcmp(path, "-") == 0)
+		fd = dup(STDOUT_FILENO);
+	else
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		log_fatal(EXIT_FAILED, "open(%s): %s", path, strerror(errno));
+	if (file_write_all(fd, text.data, text.len, path, &err) < 0)
+		log_fatal(EXIT_FAILED, "%s", err.text);
+}
+
+/* The first address in the first of the fields that has a usable one. */
+static bool find_address(const void *ctx, struct sieve_message *message,
+			 const char *const *names, struct sieve_address *out)
+{
+	for (; *names != NULL; names++) {
+		struct sieve_field *field =
+			sieve_message_field(message, str_of(*names));
+		const struct sieve_address *list;
+		unsigned count;
+
+		if (field == NULL)
+			continue;
+		list = sieve_field_addresses(message, field, 10, &count);
+		if (count > 0 && list[0].valid &&
+		    sieve_address_parse(ctx, list[0].all, false, out))
+			return true;
+	}
+	return false;
+}
+
+void tool_envelope(const void *ctx, struct sieve_message *message,
+		   const char *auth, struct sieve_envelope *out)
+{
+	static const char *const to[] = {"envelope-to", "to", NULL};
+	static const char *const from[] = {"return-path", "sender", "from",
+					   NULL};
+
+	*out = (struct sieve_envelope){.auth = auth};
+	if (!find_address(ctx, message, to, &out->to))
+		sieve_address_parse(ctx, STR("recipient@example.com"), false,
+				    &out->to);
+	if (!find_address(ctx, message, from, &out->from))
+		sieve_address_parse(ctx, STR("sender@example.com"), false,
+				    &out->from);
+	out->original_to = out->to;
+}
+
+const char *tool_login(const void *ctx)
+{
+	const char *name = getenv("USER");
+	const struct passwd *pw = NULL;
+
+	if (name == NULL || name[0] == '\0') {
+		pw = getpwuid(geteuid());
+		name = pw == NULL ? "nobody" : pw->pw_name;
+	}
+	return mem_strdup(ctx, name);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sievetools/tool.h - what sievec, sieve-test, sieve-dump and sieve-testsuite
+ * have in common: options, configuration, an engine, messages.
+ */
+#ifndef SIEVETOOLS_TOOL_H
+#define SIEVETOOLS_TOOL_H
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "sieve/sieve.h"
+
+struct buf;
+struct config;
+struct err;
+
+enum {
+	EXIT_USAGE = 64,  /* as Dovecot's tools */
+	EXIT_FAILED = 89, /* of log_fatal() */
+	TOOL_MAX_OVERRIDES = 100,
+};
+
+struct tool {
+	void *ctx;
+	struct config *config; /* NULL: there is none, presets hold */
+	struct sieve_engine *engine;
+	struct sieve_log log; /* to stderr */
+	/* Of the command line. */
+	const char *config_path, *user, *extensions;
+	const char *overrides[TOOL_MAX_OVERRIDES];
+	unsigned override_count;
+	bool debug;
+};
+
+/* One of the options that all have: c:o:u:x:D; false if `option` is none. */
+bool tool_option(struct tool *tool, int option, const char *value);
+/* After the options; ends the process with a message if it can't be done.
+ * tool->ctx is to be freed at the end. */
+void tool_open(struct tool *tool, const char *name);
+/* A setting of plugin {} by name; NULL if it is not set. */
+const char *tool_setting(void *tool, const char *name);
+/* The script, from its binary if that is current and `compile` does not forbid
+ * it; ends the process on errors. */
+struct sieve_program *tool_script(struct tool *tool, const char *path,
+				  bool compile);
+/* A file ("-": standard input) as text, child of tool->ctx; ends the process
+ * on errors. */
+struct str tool_read(struct tool *tool, const char *path);
+/* Write to a file ("-": standard output); ends the process on errors. */
+void tool_write(const char *path, struct str text);
+/* The envelope that a message's header tells of; texts are children of ctx. */
+void tool_envelope(const void *ctx, struct sieve_message *message,
+		   const char *auth, struct sieve_envelope *out);
+/* Who runs it. */
+const char *tool_login(const void *ctx);
+/* print.c: what was decided, as Dovecot's sieve-test tells it. */
+void tool_print(FILE *out, const struct sieve_result *result);
+
+#endif

@@ -1,0 +1,3 @@
+keep 1;
+foo;
+discard :x;

@@ -8,6 +8,7 @@ libstorage_a_SOURCES = \
 	src/storage/copy.c \
 	src/storage/control_file.c src/storage/control_file.h \
 	src/storage/core.h \
+	src/storage/dotlock.c src/storage/dotlock.h \
 	src/storage/driver.h \
 	src/storage/expunge.c \
 	src/storage/flags.c \

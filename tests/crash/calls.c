@@ -11,6 +11,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* O_TMPFILE without O_DIRECTORY, which is part of it. */
+enum { TMPFILE = O_TMPFILE & ~O_DIRECTORY };
+
 static const struct calls *watching;
 static void *watching_ctx;
 static bool skip_sync;
@@ -91,7 +94,7 @@ int open(const char *path, int flags, ...)
 	mode_t mode;
 
 	va_start(args, flags);
-	mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+	mode = (flags & (O_CREAT | TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
 	va_end(args);
 	return opened(AT_FDCWD, path, flags, mode);
 }
@@ -102,7 +105,7 @@ int openat(int dir_fd, const char *path, int flags, ...)
 	mode_t mode;
 
 	va_start(args, flags);
-	mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+	mode = (flags & (O_CREAT | TMPFILE)) != 0 ? va_arg(args, mode_t) : 0;
 	va_end(args);
 	return opened(dir_fd, path, flags, mode);
 }
@@ -134,6 +137,17 @@ int link(const char *from, const char *to)
 
 	if (code == 0)
 		TELL(made, AT_FDCWD, to);
+	return code;
+}
+
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+	NEXT(int, "linkat", int, const char *, int, const char *, int);
+	int code =
+		fails("link", to) ? -1 : next(from_fd, from, to_fd, to, flags);
+
+	if (code == 0)
+		TELL(made, to_fd, to);
 	return code;
 }
 

@@ -129,6 +129,24 @@ static void test_failing_disk_all_synced(void **state)
 	run_all("mail_fsync = always", EIO, false);
 }
 
+static void test_mbox_full_disk(void **state)
+{
+	(void)state;
+	run_all(MBOX, ENOSPC, true);
+}
+
+static void test_mbox_failing_disk(void **state)
+{
+	(void)state;
+	run_all(MBOX, EIO, false);
+}
+
+static void test_mbox_failing_disk_all_synced(void **state)
+{
+	(void)state;
+	run_all(MBOX "mail_fsync = always\n", EIO, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +154,9 @@ int main(void)
 		cmocka_unit_test(test_full_quota),
 		cmocka_unit_test(test_failing_disk),
 		cmocka_unit_test(test_failing_disk_all_synced),
+		cmocka_unit_test(test_mbox_full_disk),
+		cmocka_unit_test(test_mbox_failing_disk),
+		cmocka_unit_test(test_mbox_failing_disk_all_synced),
 	};
 
 	calls_skip_sync();

@@ -143,11 +143,25 @@ static void test_maildir_fs(void **state)
 	run_all("mail_location = maildir:~/Maildir:LAYOUT=fs");
 }
 
+static void test_mbox(void **state)
+{
+	(void)state;
+	run_all(MBOX);
+}
+
+static void test_mbox_written_at_once(void **state)
+{
+	(void)state;
+	run_all(MBOX "mbox_lazy_writes = no\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_maildir),
 		cmocka_unit_test(test_maildir_fs),
+		cmocka_unit_test(test_mbox),
+		cmocka_unit_test(test_mbox_written_at_once),
 	};
 
 	calls_skip_sync();

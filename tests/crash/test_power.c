@@ -60,15 +60,15 @@ static void on_event(void *ctx)
 		 power->seed + power->event);
 }
 
-/* Locks have an age by now. */
-static int age_lock(const char *path, const struct stat *st, int type,
+/* Locks, and what they lock, have an age by now. */
+static int age_file(const char *path, const struct stat *st, int type,
 		    struct FTW *ftw)
 {
 	const struct timespec times[2] = {{.tv_sec = st->st_mtime - 3600},
 					  {.tv_sec = st->st_mtime - 3600}};
 
 	(void)ftw;
-	if (type == FTW_F && strstr(path, ".lock") != NULL)
+	if (type == FTW_F)
 		utimensat(AT_FDCWD, path, times, 0);
 	return 0;
 }
@@ -85,7 +85,7 @@ static void check_cut(struct power *power, unsigned number)
 	snprintf(where, sizeof(where), "seed %u, event %u, in %u", power->seed,
 		 cut->event, number);
 	account.home = home_of(power, number);
-	nftw(account.home, age_lock, 10, FTW_PHYS);
+	nftw(account.home, age_file, 10, FTW_PHYS);
 	index_boot_id_set("00000000-1111-2222-3333-444444444444");
 	assert_ok(user_open(power->f->ctx, power->f->config, &account, &context,
 			    &user, &err));
@@ -131,11 +131,14 @@ static unsigned run_round(struct power *power, const char *more, unsigned seed)
 
 static void run_rounds(const char *more)
 {
-	const char *text = getenv("CUTS");
+	const char *text = getenv("CUTS"), *only = getenv("ONLY");
 	unsigned cuts = text == NULL ? CUTS : (unsigned)strtoul(text, NULL, 10);
-	struct power *power = mem_new(NULL, struct power);
+	struct power *power;
 	unsigned done = 0, events;
 
+	if (only != NULL && strstr(more, only) == NULL)
+		return;
+	power = mem_new(NULL, struct power);
 	power->step = 10000;
 	events = run_round(power, more, 0);
 	power->step = events / ROUND_CUTS + 1;
@@ -164,12 +167,26 @@ static void test_maildir_all_synced(void **state)
 	run_rounds("mail_fsync = always");
 }
 
+static void test_mbox(void **state)
+{
+	(void)state;
+	run_rounds(MBOX);
+}
+
+static void test_mbox_all_synced(void **state)
+{
+	(void)state;
+	run_rounds(MBOX "mail_fsync = always\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_maildir),
 		cmocka_unit_test(test_maildir_fs),
 		cmocka_unit_test(test_maildir_all_synced),
+		cmocka_unit_test(test_mbox),
+		cmocka_unit_test(test_mbox_all_synced),
 	};
 
 	calls_skip_sync();

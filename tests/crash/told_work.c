@@ -189,9 +189,12 @@ void told_run(struct told_work *work)
 static void age_uidlist(struct fixture *f)
 {
 	char *path = mem_printf(f->ctx, "%s/Maildir/dovecot-uidlist", f->dir);
-	FILE *file = fopen(path, "ae");
+	FILE *file = fopen(path, "r+e");
 
-	assert_non_null(file);
+	/* An mbox has none. */
+	if (file == NULL)
+		return;
+	assert_int_equal(fseek(file, 0, SEEK_END), 0);
 	for (unsigned uid = 10; uid <= OLD_LINES; uid++)
 		fprintf(file, "%u :old%u\n", uid, uid);
 	fclose(file);

@@ -8,6 +8,9 @@
 
 #include "told.h"
 
+/* In the directory that tests of Maildir use, too. */
+#define MBOX "mail_location = mbox:~/Maildir\n"
+
 /* Something failed; told is as it was before it. */
 typedef void told_failed_fn(void *ctx, const struct err *err);
 

@@ -203,3 +203,20 @@ int maildir_exists(const struct location *location, const char *name,
 		return err_sys(err, "stat(%s)", look);
 	return err_set(err, ERR_NOT_FOUND, "mailbox %s does not exist", name);
 }
+
+int maildir_lock(const struct driver_box *box, const char *path,
+		 struct err *err)
+{
+	const struct location *location = box->location;
+	struct stat st;
+
+	if (dotlock_get(path, location->file_mode, err) == 0)
+		return 0;
+	if (err->code != ERR_NOT_FOUND || strcmp(box->control, box->path) == 0)
+		return -1;
+	if (stat(box->path, &st) < 0)
+		return err_sys(err, "stat(%s)", box->path);
+	if (layout_make_path(location, box->control, err) < 0)
+		return -1;
+	return dotlock_get(path, location->file_mode, err);
+}

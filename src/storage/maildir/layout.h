@@ -28,5 +28,4 @@ int maildir_name_path(const struct location *location, const char *name,
 /* Below the root, "" for the root itself; false if it is elsewhere (INBOX=). */
 bool maildir_relative_path(const struct location *location, const char *name,
 			   struct buf *out);
-
 #endif

@@ -19,6 +19,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "storage/dotlock.h"
 #include "storage/driver.h"
 
 struct buf;
@@ -122,13 +123,10 @@ void batch_spoil(struct index_box *index_box, unsigned flags);
 int batch_end(struct driver_box *box, struct index_box *index_box,
 	      uint32_t changes, struct err *err);
 
-/* dotlock.c */
+/* layout.c */
 
-/* PATH.lock as Dovecot makes it. Waits, ERR_IN_USE after a while. */
-int dotlock_get(const char *path, mode_t mode, struct err *err);
-void dotlock_release(const char *path);
-/* Of a control file of that mailbox. Whoever made it elsewhere may not have
- * made their directory (CONTROL=). */
+/* dotlock_get() for a control file of that mailbox. Whoever made it elsewhere
+ * may not have made their directory (CONTROL=). */
 int maildir_lock(const struct driver_box *box, const char *path,
 		 struct err *err);
 

@@ -2,7 +2,6 @@
 noinst_LIBRARIES += libmaildir.a
 libmaildir_a_SOURCES = \
 	src/storage/maildir/apply.c \
-	src/storage/maildir/dotlock.c \
 	src/storage/maildir/driver.c \
 	src/storage/maildir/filename.c \
 	src/storage/maildir/keywords.c \
@@ -25,7 +24,7 @@ check_PROGRAMS += tests/unit/storage/maildir/test_filename \
 	tests/unit/storage/maildir/test_maildir
 MAILDIR_TEST_SOURCES = tests/unit/storage/maildir/fixture.c \
 	tests/unit/storage/maildir/fixture.h
-MAILDIR_TEST_LIBS = libmaildir.a libstorage.a $(LIB_INDEX) $(CMOCKA_LIBS)
+MAILDIR_TEST_LIBS = $(STORAGE_TEST_LIBS)
 tests_unit_storage_maildir_test_filename_SOURCES = \
 	tests/unit/storage/maildir/test_filename.c $(MAILDIR_TEST_SOURCES)
 tests_unit_storage_maildir_test_filename_LDADD = $(MAILDIR_TEST_LIBS)

@@ -418,22 +418,6 @@ static int apply_tail(struct apply *apply, struct err *err)
 	return 1;
 }
 
-/* What a save left that was killed: NULs where "From " was to come last. Under
- * the lock nobody is still writing it. */
-static int drop_torn(struct mbox_sync *sync, struct err *err)
-{
-	const struct mbox_state *state = &sync->state;
-	char first;
-
-	if (!sync->writable || !state->valid || sync->size <= state->size)
-		return 0;
-	if (mbox_read_at(sync->box, sync->fd, &first, 1, state->size, err) < 0)
-		return -1;
-	if (first != '\0')
-		return 0;
-	return mbox_cut_torn(sync, err);
-}
-
 /* 1 when the new end was read, 0 if all must be. */
 static int try_tail(struct mbox_sync *sync, struct err *err)
 {
@@ -464,8 +448,6 @@ int mbox_apply(struct mbox_sync *sync, bool full, struct err *err)
 {
 	int ret = 0;
 
-	if (drop_torn(sync, err) < 0)
-		return -1;
 	if (!full && sync->size == sync->state.size)
 		return 0;
 	if (!full)

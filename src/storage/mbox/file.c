@@ -119,6 +119,11 @@ int mbox_fsync(const struct driver_box *box, int fd, struct err *err)
 				  : err_sys(err, "fdatasync(%s)", box->path);
 }
 
+bool mbox_all_synced(const struct location *location)
+{
+	return strcmp(location->settings->mail_fsync, "always") == 0;
+}
+
 bool mbox_md5_all(const struct location *location)
 {
 	return strcmp(location->settings->mbox_md5, "all") == 0;

@@ -68,8 +68,9 @@ int mbox_flush(struct index_txn *txn, struct driver_box *box,
 
 	mbox_state_get(index_box, &state);
 	/* A keyword must have its name in the file before mails use it. */
-	if (!box->location->settings->mbox_lazy_writes || keywords_changed ||
-	    state.gaps || state.messages != index_box->counts.messages)
+	if (!box->location->settings->mbox_lazy_writes ||
+	    mbox_all_synced(box->location) || keywords_changed || state.gaps ||
+	    state.messages != index_box->counts.messages)
 		ret = write_now(txn, box, index_box, err);
 	range_set_clear(&own->expunging);
 	return ret < 0 ? -1 : index_box_put(txn, index_box, err);

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storage/mbox/journal.c - a new end for a file, put in place so that a kill at
- * any moment loses nothing.
+ * storage/mbox/journal.c - writing to a mailbox's file so that a kill or a
+ * power cut at any moment loses nothing. See journal.h.
  *
- * The new text goes to `dovetail-mbox-journal` in the mailbox's control
- * directory first; then the file is made as long as the longer of both, the
- * journal is marked as complete, the text is copied into the file, and the file
- * is cut. Whoever finds a complete journal does the rest; one that is not
- * complete changed nothing.
+ * A new end for the file: the text goes to `dovetail-mbox-journal` in the
+ * mailbox's control directory; the file is made as long as the longer of both;
+ * the journal's head says so; the text is copied into the file, and the file is
+ * cut. Others, who know nothing of it, may append mails in between: they lie
+ * behind the longer end and are kept. A NUL behind the new text tells that the
+ * file was not cut yet.
  *
- * Others, who know nothing of it, may append mails in between: they lie behind
- * the longer end and are kept. A NUL behind the new text tells that the file
- * was not cut yet.
+ * New mails: the same, but in one step, with a checksum in place of an order of
+ * writes: two fsyncs for a mail are enough.
+ *
+ * Changes in place that are not within one sector: a list of them.
  */
+#include "storage/mbox/journal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,118 +24,228 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/bytes.h"
 #include "storage/layout.h"
-#include "storage/mbox/mbox.h"
 
-enum { HEAD = 48, PIECE = 262144 };
+static const char magic[8] = "DTMBOXJ2";
 
-static const char magic[8] = "DTMBOXJ1";
-
-enum phase { PHASE_TEXT = 1, PHASE_CUT = 2 };
-
-struct head {
-	enum phase phase;
-	uint64_t ino, start, len, old_size;
-};
-
-static char *journal_path(const void *ctx, const struct driver_box *box)
+char *journal_path(const void *ctx, const struct driver_box *box)
 {
 	return mem_printf(ctx, "%s/dovetail-mbox-journal", box->control);
 }
 
+/* What was done leaves the head behind: a full disk has room for that, then. */
 bool mbox_journal_exists(const struct driver_box *box)
 {
 	char *path = journal_path(NULL, box);
 	struct stat st;
-	bool found = stat(path, &st) == 0;
+	bool found = stat(path, &st) == 0 && st.st_size > JOURNAL_HEAD;
 
 	mem_free(path);
 	return found;
 }
 
-static int write_head(const struct driver_box *box, int fd,
-		      const struct head *head, struct err *err)
-{
-	unsigned char at[HEAD] = {0};
+/* the head */
 
+static void head_pack(const struct journal_head *head,
+		      unsigned char at[JOURNAL_HEAD])
+{
+	memset(at, 0, JOURNAL_HEAD);
 	memcpy(at, magic, sizeof(magic));
 	le32_put(at + 8, head->phase);
-	le64_put(at + 16, head->ino);
+	le32_put(at + 12, head->context_len);
+	le32_put(at + 16, head->probe_len);
 	le64_put(at + 24, head->start);
 	le64_put(at + 32, head->len);
-	le64_put(at + 40, head->old_size);
-	if (pwrite(fd, at, HEAD, 0) != HEAD)
-		return err_sys(err, "write(journal of %s)", box->path);
-	return 0;
+	le64_put(at + 40, head->from);
+	le64_put(at + 48, head->old_size);
+	memcpy(at + 56, head->sum, sizeof(head->sum));
+	memcpy(at + 72, head->context, sizeof(head->context));
+	memcpy(at + 136, head->probe, sizeof(head->probe));
 }
 
-static bool read_head(int fd, struct head *out)
+int journal_head_write(const struct driver_box *box, int journal,
+		       const struct journal_head *head, struct err *err)
 {
-	unsigned char at[HEAD];
+	unsigned char at[JOURNAL_HEAD];
+
+	head_pack(head, at);
+	return mbox_write_at(box, journal, at, JOURNAL_HEAD, 0, err);
+}
+
+bool journal_head_read(int journal, struct journal_head *out)
+{
+	unsigned char at[JOURNAL_HEAD];
 	struct stat st;
 	uint32_t phase;
 
-	if (pread(fd, at, HEAD, 0) != HEAD || fstat(fd, &st) < 0 ||
-	    memcmp(at, magic, sizeof(magic)) != 0)
+	if (pread(journal, at, JOURNAL_HEAD, 0) != JOURNAL_HEAD ||
+	    fstat(journal, &st) < 0 || memcmp(at, magic, sizeof(magic)) != 0)
 		return false;
 	phase = le32_get(at + 8);
-	out->phase = phase == PHASE_CUT ? PHASE_CUT : PHASE_TEXT;
-	out->ino = le64_get(at + 16);
+	out->context_len = le32_get(at + 12);
+	out->probe_len = le32_get(at + 16);
+	if (phase < JOURNAL_TEXT || phase > JOURNAL_SHIFT ||
+	    out->context_len > JOURNAL_CONTEXT ||
+	    out->probe_len > JOURNAL_CONTEXT)
+		return false;
+	out->phase = (enum journal_phase)phase;
 	out->start = le64_get(at + 24);
 	out->len = le64_get(at + 32);
-	out->old_size = le64_get(at + 40);
-	return out->start <= INT64_MAX / 4 &&
-	       out->len == (uint64_t)st.st_size - HEAD;
+	out->from = le64_get(at + 40);
+	out->old_size = le64_get(at + 48);
+	memcpy(out->sum, at + 56, sizeof(out->sum));
+	memcpy(out->context, at + 72, sizeof(out->context));
+	memcpy(out->probe, at + 136, sizeof(out->probe));
+	return out->start <= INT64_MAX / 4 && out->from <= INT64_MAX / 4 &&
+	       out->old_size <= INT64_MAX / 4 &&
+	       out->context_len <= out->start &&
+	       out->len <= (uint64_t)st.st_size - JOURNAL_HEAD;
+}
+
+int journal_take_context(const struct driver_box *box, int fd,
+			 struct journal_head *head, struct err *err)
+{
+	uint64_t probe =
+		head->phase == JOURNAL_SHIFT ? head->from : head->start;
+	uint64_t left = head->old_size - probe;
+
+	head->context_len = head->start < JOURNAL_CONTEXT
+				    ? (uint32_t)head->start
+				    : JOURNAL_CONTEXT;
+	head->probe_len =
+		left < JOURNAL_CONTEXT ? (uint32_t)left : JOURNAL_CONTEXT;
+	if (mbox_read_at(box, fd, head->probe, head->probe_len, probe, err) < 0)
+		return -1;
+	return mbox_read_at(box, fd, head->context, head->context_len,
+			    head->start - head->context_len, err);
+}
+
+int journal_clear(const struct driver_box *box, int journal, bool durable,
+		  struct err *err)
+{
+	static const unsigned char none[JOURNAL_HEAD];
+
+	if (mbox_write_at(box, journal, none, JOURNAL_HEAD, 0, err) < 0)
+		return -1;
+	if (ftruncate(journal, JOURNAL_HEAD) < 0)
+		return err_sys(err, "ftruncate(journal of %s)", box->path);
+	return durable ? mbox_fsync(box, journal, err) : 0;
 }
 
 /* making one */
 
 static int journal_destroy(struct mbox_journal *journal)
 {
+	/* Given up: it gives back its room. */
+	if (!journal->armed && journal->filed > 0 &&
+	    ftruncate(journal->fd, JOURNAL_HEAD) < 0)
+		log_error("ftruncate(journal of %s): %s", journal->box->path,
+			  strerror(errno));
 	fd_close(&journal->fd);
 	buf_free(&journal->buf);
 	return 0;
 }
 
-int mbox_journal_begin(const void *ctx, struct driver_box *box, uint64_t start,
-		       struct mbox_journal **out, struct err *err)
+/* It stays for ever, so that its name need not be made durable each time. */
+static int open_file(struct mbox_journal *journal, struct err *err)
 {
-	const struct location *location = box->location;
-	struct mbox_journal *journal;
+	const struct location *location = journal->box->location;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "journal");
+	char *path = journal_path(ctx, journal->box);
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
 
-	if (layout_make_path(location, box->control, err) < 0)
+	journal->fd = open(path, flags);
+	if (journal->fd >= 0)
+		return 0;
+	if (errno != ENOENT ||
+	    layout_make_path(location, journal->box->control, err) < 0)
+		return errno == ENOENT ? -1 : err_sys(err, "open(%s)", path);
+	journal->fd = open(path, flags | O_CREAT, location->file_mode);
+	if (journal->fd < 0)
+		return err_sys(err, "open(%s)", path);
+	if (journal_clear(journal->box, journal->fd, true, err) < 0)
 		return -1;
-	journal = mem_new(ctx, struct mbox_journal);
+	return layout_sync(location, journal->box->control, err);
+}
+
+int mbox_journal_begin(const void *ctx, struct driver_box *box,
+		       enum mbox_journal_kind kind, int fd, uint64_t start,
+		       uint64_t from, struct mbox_journal **out,
+		       struct err *err)
+{
+	static const unsigned char head[JOURNAL_HEAD];
+	struct mbox_journal *journal = mem_new(ctx, struct mbox_journal);
+
 	journal->box = box;
-	journal->path = journal_path(journal, box);
+	journal->kind = kind;
+	journal->target = fd;
+	journal->fd = -1;
 	journal->start = start;
-	journal->buf = buf_init(PIECE * 2);
-	journal->fd = open(journal->path,
-			   O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-			   location->file_mode);
+	journal->from = from;
+	journal->buf = buf_init(JOURNAL_PIECE * 3);
 	talloc_set_destructor(journal, journal_destroy);
-	if (journal->fd < 0) {
-		err_sys(err, "open(%s)", journal->path);
+	if (kind == MBOX_JOURNAL_APPEND || kind == MBOX_JOURNAL_PATCH) {
+		journal->sum = digest_new(journal, "md5");
+		if (journal->sum == NULL) {
+			mem_free(journal);
+			return err_set(err, ERR_UNSUPPORTED,
+				       "MD5 is not to be had");
+		}
+	}
+	if (open_file(journal, err) < 0 ||
+	    (kind == MBOX_JOURNAL_SHIFT &&
+	     journal_shift_begin(journal, fd, err) < 0)) {
 		mem_free(journal);
 		return -1;
 	}
+	/* Its place, so that a small one is written at once. */
+	if (kind != MBOX_JOURNAL_SHIFT)
+		buf_append(&journal->buf, head, JOURNAL_HEAD);
 	*out = journal;
 	return 0;
 }
 
+uint64_t mbox_journal_at(const struct mbox_journal *journal)
+{
+	return journal->start + (journal->kind == MBOX_JOURNAL_SHIFT
+					 ? journal->buf.len
+					 : journal->len);
+}
+
+void mbox_journal_skip(struct mbox_journal *journal, uint64_t from)
+{
+	if (journal->kind == MBOX_JOURNAL_SHIFT)
+		journal->from = from;
+}
+
+/* `buf` is what comes at `filed`. */
 static int flush(struct mbox_journal *journal, struct err *err)
 {
-	uint64_t at = HEAD + journal->len - journal->buf.len;
-
 	if (mbox_write_at(journal->box, journal->fd, journal->buf.data,
-			  journal->buf.len, at, err) < 0)
-		return err_wrap(err, "%s", journal->path);
+			  journal->buf.len, journal->filed, err) < 0)
+		return -1;
+	journal->filed += journal->buf.len;
 	buf_reset(&journal->buf);
 	return 0;
+}
+
+static int grew(struct mbox_journal *journal, size_t len, struct err *err)
+{
+	struct buf *buf = &journal->buf;
+
+	if (journal->sum != NULL)
+		digest_add(journal->sum,
+			   str_n(buf->data + buf->len - len, len));
+	journal->len += len;
+	/* A list of patches stays in memory. */
+	if (buf->len < JOURNAL_PIECE || journal->kind == MBOX_JOURNAL_PATCH)
+		return 0;
+	return flush(journal, err);
 }
 
 int mbox_journal_add(struct mbox_journal *journal, const void *data, size_t len,
@@ -139,57 +253,51 @@ int mbox_journal_add(struct mbox_journal *journal, const void *data, size_t len,
 {
 	const char *at = data;
 
+	if (journal->kind == MBOX_JOURNAL_SHIFT)
+		return journal_shift_add(journal, data, len, err);
 	while (len > 0) {
-		size_t take = len < PIECE ? len : PIECE;
+		size_t take = len < JOURNAL_PIECE ? len : JOURNAL_PIECE;
 
 		buf_append(&journal->buf, at, take);
-		journal->len += take;
+		if (grew(journal, take, err) < 0)
+			return -1;
 		at += take;
 		len -= take;
-		if (journal->buf.len >= PIECE && flush(journal, err) < 0)
-			return -1;
 	}
 	return 0;
 }
 
-int mbox_journal_copy(struct mbox_journal *journal, int fd, uint64_t at,
-		      uint64_t len, struct err *err)
+int mbox_journal_copy(struct mbox_journal *journal, uint64_t at, uint64_t len,
+		      struct err *err)
 {
+	if (journal->kind == MBOX_JOURNAL_SHIFT)
+		return journal_shift_copy(journal, at, len, err);
 	while (len > 0) {
-		size_t take = len < PIECE ? (size_t)len : PIECE;
+		size_t take = len < JOURNAL_PIECE ? (size_t)len : JOURNAL_PIECE;
 		char *space = buf_space(&journal->buf, take);
 
-		if (mbox_read_at(journal->box, fd, space, take, at, err) < 0)
+		if (mbox_read_at(journal->box, journal->target, space, take, at,
+				 err) < 0)
 			return -1;
 		buf_grew(&journal->buf, take);
-		journal->len += take;
+		if (grew(journal, take, err) < 0)
+			return -1;
 		at += take;
 		len -= take;
-		if (journal->buf.len >= PIECE && flush(journal, err) < 0)
-			return -1;
 	}
 	return 0;
-}
-
-void mbox_journal_drop(struct mbox_journal **journal)
-{
-	if (*journal == NULL)
-		return;
-	unlink((*journal)->path);
-	mem_free(*journal);
-	*journal = NULL;
 }
 
 /* putting it in place */
 
-static int copy(const struct driver_box *box, int from, uint64_t from_at,
-		int to, uint64_t to_at, uint64_t len, struct err *err)
+int journal_copy_text(const struct driver_box *box, int from, uint64_t from_at,
+		      int to, uint64_t to_at, uint64_t len, struct err *err)
 {
-	CLEANUP(buf_free) struct buf buf = buf_init(PIECE);
-	char *space = buf_space(&buf, PIECE);
+	CLEANUP(buf_free) struct buf buf = buf_init(JOURNAL_PIECE + 1);
+	char *space = buf_space(&buf, JOURNAL_PIECE);
 
 	while (len > 0) {
-		size_t take = len < PIECE ? (size_t)len : PIECE;
+		size_t take = len < JOURNAL_PIECE ? (size_t)len : JOURNAL_PIECE;
 
 		if (mbox_read_at(box, from, space, take, from_at, err) < 0 ||
 		    mbox_write_at(box, to, space, take, to_at, err) < 0)
@@ -201,131 +309,243 @@ static int copy(const struct driver_box *box, int from, uint64_t from_at,
 	return 0;
 }
 
-static int cut(const struct driver_box *box, int fd, uint64_t size,
-	       struct err *err)
+int journal_cut(const struct driver_box *box, int fd, uint64_t size,
+		struct err *err)
 {
 	if (ftruncate(fd, (off_t)size) < 0)
 		return err_sys(err, "ftruncate(%s)", box->path);
 	return mbox_fsync(box, fd, err);
 }
 
-/* The text, then, if the file becomes shorter, the mark. */
-static int put_text(const struct driver_box *box, int journal,
-		    struct head *head, int fd, struct err *err)
+/* The text, then, if the file becomes shorter, the mark and the cut. */
+int journal_put_text(const struct driver_box *box, int journal,
+		     struct journal_head *head, int fd, struct err *err)
 {
 	uint64_t end = head->start + head->len;
+	bool shorter = end < head->old_size;
 
-	if (copy(box, journal, HEAD, fd, head->start, head->len, err) < 0)
+	if (journal_copy_text(box, journal, JOURNAL_HEAD, fd, head->start,
+			      head->len, err) < 0 ||
+	    (shorter && mbox_write_at(box, fd, "", 1, end, err) < 0) ||
+	    mbox_fsync(box, fd, err) < 0)
 		return -1;
-	if (end < head->old_size && mbox_write_at(box, fd, "", 1, end, err) < 0)
-		return -1;
-	if (mbox_fsync(box, fd, err) < 0)
-		return -1;
-	if (end >= head->old_size)
+	if (!shorter)
 		return 0;
-	head->phase = PHASE_CUT;
-	if (write_head(box, journal, head, err) < 0)
+	head->phase = JOURNAL_CUT;
+	if (journal_head_write(box, journal, head, err) < 0 ||
+	    mbox_fsync(box, journal, err) < 0)
 		return -1;
-	return mbox_fsync(box, journal, err);
+	return journal_cut(box, fd, end, err);
 }
 
-int mbox_journal_commit(struct mbox_journal *journal, int fd, struct err *err)
+/* Room for it now, for there is no way back later. */
+static int make_room(const struct driver_box *box, int fd, uint64_t old_size,
+		     uint64_t end, struct err *err)
+{
+	int ret = posix_fallocate(fd, (off_t)old_size, (off_t)(end - old_size));
+
+	if (ret == 0)
+		return 0;
+	errno = ret;
+	err_sys(err, "fallocate(%s)", box->path);
+	if (ftruncate(fd, (off_t)old_size) < 0)
+		log_error("ftruncate(%s): %s", box->path, strerror(errno));
+	return -1;
+}
+
+static int commit_text(struct mbox_journal *journal, struct journal_head *head,
+		       struct err *err)
 {
 	const struct driver_box *box = journal->box;
-	struct head head = {.phase = PHASE_TEXT,
-			    .start = journal->start,
-			    .len = journal->len};
-	uint64_t end = journal->start + journal->len;
-	struct stat st;
+	uint64_t end = head->start + head->len;
+	int fd = journal->target;
 
-	if (flush(journal, err) < 0 || mbox_fsync(box, journal->fd, err) < 0)
+	head->phase = JOURNAL_TEXT;
+	/* The context, and the new length, must be there before the head is. */
+	if (journal_take_context(box, fd, head, err) < 0 ||
+	    flush(journal, err) < 0 || mbox_fsync(box, journal->fd, err) < 0 ||
+	    (end > head->old_size &&
+	     make_room(box, fd, head->old_size, end, err) < 0) ||
+	    mbox_fsync(box, fd, err) < 0)
 		return -1;
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "fstat(%s)", box->path);
-	head.ino = st.st_ino;
-	head.old_size = (uint64_t)st.st_size;
-	/* Room for it now, for there is no way back later. */
-	if (end > head.old_size) {
-		int ret = posix_fallocate(fd, (off_t)head.old_size,
-					  (off_t)(end - head.old_size));
-
-		if (ret != 0) {
-			errno = ret;
-			err_sys(err, "fallocate(%s)", box->path);
-			if (ftruncate(fd, st.st_size) < 0)
-				log_error("ftruncate(%s): %s", box->path,
-					  strerror(errno));
-			return -1;
-		}
-	}
-	if (write_head(box, journal->fd, &head, err) < 0 ||
+	journal->armed = true;
+	if (journal_head_write(box, journal->fd, head, err) < 0 ||
 	    mbox_fsync(box, journal->fd, err) < 0 ||
-	    put_text(box, journal->fd, &head, fd, err) < 0)
+	    journal_put_text(box, journal->fd, head, fd, err) < 0)
 		return -1;
-	if (end < head.old_size && cut(box, fd, end, err) < 0)
+	return journal_clear(box, journal->fd, true, err);
+}
+
+/* Head and text in one go: the checksum tells if one of them got lost. */
+static int write_summed(struct mbox_journal *journal, struct journal_head *head,
+			struct err *err)
+{
+	unsigned char sum[DIGEST_MAX];
+
+	journal->armed = true;
+	digest_end(journal->sum, sum);
+	memcpy(head->sum, sum, sizeof(head->sum));
+	if (journal->filed == 0)
+		head_pack(head, (unsigned char *)journal->buf.data);
+	else if (journal_head_write(journal->box, journal->fd, head, err) < 0)
 		return -1;
-	unlink(journal->path);
+	if (mbox_write_at(journal->box, journal->fd, journal->buf.data,
+			  journal->buf.len, journal->filed, err) < 0)
+		return -1;
+	return mbox_fsync(journal->box, journal->fd, err);
+}
+
+/* Its last octet first, a line end: what others append after a kill begins a
+ * line, and not in the middle of ours. */
+static int put_appended(struct mbox_journal *journal,
+			const struct journal_head *head, struct err *err)
+{
+	const struct driver_box *box = journal->box;
+	uint64_t end = head->start + head->len;
+	const struct buf *buf = &journal->buf;
+	int fd = journal->target;
+
+	if (mbox_write_at(box, fd, buf->data + buf->len - 1, 1, end - 1, err) <
+	    0)
+		return -1;
+	if (journal->filed == 0)
+		return mbox_write_at(box, fd, buf->data + JOURNAL_HEAD,
+				     head->len, head->start, err);
+	return journal_copy_text(box, journal->fd, JOURNAL_HEAD, fd,
+				 head->start, head->len, err);
+}
+
+/* What can't be taken back here is finished by whoever comes next. */
+static void take_back(struct mbox_journal *journal,
+		      const struct journal_head *head)
+{
+	struct stat st;
+	struct err err;
+
+	if ((fstat(journal->target, &st) == 0 &&
+	     (uint64_t)st.st_size > head->old_size &&
+	     journal_cut(journal->box, journal->target, head->old_size, &err) <
+		     0) ||
+	    journal_clear(journal->box, journal->fd, true, &err) < 0)
+		log_error("%s", err.text);
+}
+
+static int commit_append(struct mbox_journal *journal,
+			 struct journal_head *head, struct err *err)
+{
+	const struct driver_box *box = journal->box;
+
+	head->phase = JOURNAL_APPEND;
+	if (write_summed(journal, head, err) < 0 ||
+	    put_appended(journal, head, err) < 0 ||
+	    mbox_fsync(box, journal->target, err) < 0) {
+		take_back(journal, head);
+		return -1;
+	}
+	/* If this fails, it is found to be done. */
+	if (journal_clear(box, journal->fd, false, err) < 0)
+		log_error("%s", err->text);
 	return 0;
 }
 
-/* after a crash */
-
-/* What others have appended behind the old end comes behind the new one. */
-static int keep_appended(const struct driver_box *box, const struct head *head,
-			 int fd, struct err *err)
+static int commit_patches(struct mbox_journal *journal,
+			  struct journal_head *head, struct err *err)
 {
-	uint64_t end = head->start + head->len;
-	struct stat st;
-	uint64_t more;
+	const struct driver_box *box = journal->box;
+	struct str text = str_n(journal->buf.data + JOURNAL_HEAD, journal->len);
 
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "fstat(%s)", box->path);
-	more = (uint64_t)st.st_size - head->old_size;
-	if (copy(box, fd, head->old_size, fd, end, more, err) < 0)
+	head->phase = JOURNAL_PATCH;
+	if (write_summed(journal, head, err) < 0 ||
+	    journal_put_patches(box, text, journal->target, false, err) < 0 ||
+	    mbox_fsync(box, journal->target, err) < 0)
 		return -1;
-	return cut(box, fd, end + more, err);
+	return journal_clear(box, journal->fd, true, err);
 }
 
-static int finish(const struct driver_box *box, int journal, struct head *head,
-		  int fd, struct err *err)
+int mbox_journal_commit(struct mbox_journal *journal, struct err *err)
 {
-	uint64_t end = head->start + head->len;
-	char mark = 'x';
-
-	if (head->phase == PHASE_TEXT &&
-	    put_text(box, journal, head, fd, err) < 0)
-		return -1;
-	if (end >= head->old_size)
-		return 0;
-	if (pread(fd, &mark, 1, (off_t)end) != 1 || mark != '\0')
-		return 0; /* it was cut */
-	return keep_appended(box, head, fd, err);
-}
-
-int mbox_journal_recover(struct driver_box *box, int fd, struct err *err)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "recover");
-	char *path = journal_path(ctx, box);
-	CLEANUP(fd_close)
-	int journal = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	struct head head;
+	struct journal_head head = {.start = journal->start,
+				    .len = journal->len};
 	struct stat st;
 
-	if (journal < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "open(%s)", path);
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "fstat(%s)", box->path);
-	/* A file that is shorter than it was was changed by others since. */
-	if (read_head(journal, &head) && head.ino == st.st_ino &&
-	    (head.phase == PHASE_CUT ||
-	     ((uint64_t)st.st_size >= head.old_size &&
-	      (uint64_t)st.st_size >= head.start + head.len))) {
-		log_warning("%s: finishing a write that was interrupted",
-			    box->path);
-		if (finish(box, journal, &head, fd, err) < 0)
-			return -1;
+	if (fstat(journal->target, &st) < 0)
+		return err_sys(err, "fstat(%s)", journal->box->path);
+	head.old_size = (uint64_t)st.st_size;
+	switch (journal->kind) {
+	case MBOX_JOURNAL_TEXT:
+		return commit_text(journal, &head, err);
+	case MBOX_JOURNAL_APPEND:
+		return commit_append(journal, &head, err);
+	case MBOX_JOURNAL_PATCH:
+		return commit_patches(journal, &head, err);
+	case MBOX_JOURNAL_SHIFT:
+		break;
 	}
-	if (unlink(path) < 0)
-		return err_sys(err, "unlink(%s)", path);
-	return 1;
+	return journal_shift_commit(journal, err);
+}
+
+/* patches: where (8), how long (4), what was there, what comes there */
+
+enum { PATCH_HEAD = 12 };
+
+int mbox_journal_patch(struct mbox_journal *journal, uint64_t at,
+		       struct str old, struct str new, struct err *err)
+{
+	unsigned char head[PATCH_HEAD];
+
+	le64_put(head, at);
+	le32_put(head + 8, (uint32_t) new.len);
+	if (journal->len + PATCH_HEAD + 2 * new.len > JOURNAL_PIECE * 2)
+		return err_set(err, ERR_LIMIT, "too many changes at once");
+	if (mbox_journal_add(journal, head, sizeof(head), err) < 0 ||
+	    mbox_journal_add(journal, old.data, old.len, err) < 0)
+		return -1;
+	return mbox_journal_add(journal, new.data, new.len, err);
+}
+
+bool mbox_journal_is_full(const struct mbox_journal *journal)
+{
+	return journal->len > JOURNAL_PIECE;
+}
+
+/* Nobody else was there: each sector is what it was, or what it becomes. */
+static bool is_either(const struct driver_box *box, int fd, uint64_t at,
+		      const char *old, const char *new, size_t len)
+{
+	CLEANUP(buf_free) struct buf buf = buf_init(JOURNAL_PIECE * 2);
+	char *now = buf_space(&buf, len);
+	struct err err;
+
+	if (now == NULL || mbox_read_at(box, fd, now, len, at, &err) < 0)
+		return false;
+	for (size_t i = 0; i < len;) {
+		size_t n = MBOX_SECTOR - (at + i) % MBOX_SECTOR;
+
+		if (n > len - i)
+			n = len - i;
+		if (memcmp(now + i, old + i, n) != 0 &&
+		    memcmp(now + i, new + i, n) != 0)
+			return false;
+		i += n;
+	}
+	return true;
+}
+
+int journal_put_patches(const struct driver_box *box, struct str text, int fd,
+			bool check, struct err *err)
+{
+	while (text.len >= PATCH_HEAD) {
+		const unsigned char *head = (const unsigned char *)text.data;
+		uint64_t at = le64_get(head);
+		size_t len = le32_get(head + 8);
+		const char *old = text.data + PATCH_HEAD;
+
+		if (at > INT64_MAX / 4 || (text.len - PATCH_HEAD) / 2 < len)
+			break;
+		if ((!check || is_either(box, fd, at, old, old + len, len)) &&
+		    mbox_write_at(box, fd, old + len, len, at, err) < 0)
+			return -1;
+		text = str_from(text, PATCH_HEAD + 2 * len);
+	}
+	return 0;
 }

@@ -292,7 +292,7 @@ static int create_inbox(const struct location *location, const char *path,
 	if (fd < 0)
 		return err_sys(err, "open(%s)", path);
 	fd_close(&fd);
-	return 0;
+	return layout_sync_parent(location, path, err);
 }
 
 /* A level that is a file has no room for others. */
@@ -330,7 +330,9 @@ int mbox_create(const struct location *location, const char *name,
 		return err_set(err, ERR_EXISTS, "mailbox %s exists", name);
 	if (fd < 0 && errno == EACCES && is_inbox(name))
 		return create_inbox(location, path, err);
-	return fd < 0 ? err_sys(err, "open(%s)", path) : 0;
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	return layout_sync_parent(location, path, err);
 }
 
 /* removing */
@@ -361,6 +363,8 @@ int mbox_remove(const struct location *location, const char *name,
 		return -1;
 	if (unlink(path) < 0)
 		return err_sys(err, "unlink(%s)", path);
+	if (layout_sync_parent(location, path, err) < 0)
+		return -1;
 	if (has_dirname(location))
 		(void)rmdir(level);
 	return remove_control(control, err);
@@ -373,8 +377,11 @@ static int rename_path(const struct location *location, const char *from,
 {
 	if (make_parents(location, to, err) < 0)
 		return -1;
-	return rename(from, to) == 0 ? 0
-				     : err_sys(err, "rename(%s, %s)", from, to);
+	if (rename(from, to) < 0)
+		return err_sys(err, "rename(%s, %s)", from, to);
+	if (layout_sync_parent(location, to, err) < 0)
+		return -1;
+	return layout_sync_parent(location, from, err);
 }
 
 static int rename_control(const struct location *location, const char *from,

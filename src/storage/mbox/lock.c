@@ -15,6 +15,7 @@
 #include "base/duration.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "storage/dotlock.h"
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
@@ -57,20 +58,38 @@ static uint64_t deadline_of(const struct location *location)
 	return clock_monotonic_ms() + wait;
 }
 
+static int lock_dot(struct mbox_lock *lock, bool optional, struct err *err)
+{
+	const struct dotlock_rules rules = {
+		.mode = 0600,
+		.stale_seconds =
+			(unsigned)(lock->location->settings
+					   ->mbox_dotlock_change_timeout.ms /
+				   1000),
+		.watch = true,
+		.group = true,
+	};
+
+	if (lock->dotlock)
+		return 0;
+	lock->dotlock = dotlock_try(lock->path, &rules, err) == 0;
+	if (lock->dotlock ||
+	    (optional && (err->code == ERR_DENIED ||
+			  err->code == ERR_NO_SPACE || err->code == ERR_QUOTA)))
+		return 0;
+	if (err->code == ERR_EXISTS)
+		return err_set(err, ERR_IN_USE,
+			       "Timeout while waiting for lock %s.lock",
+			       lock->path);
+	return -1;
+}
+
 /* One kind of the list. */
 static int lock_one(struct mbox_lock *lock, struct str name,
 		    enum mbox_lock_kind kind, struct err *err)
 {
-	int ret;
-
-	if (str_is(name, "dotlock") || str_is(name, "dotlock_try")) {
-		if (lock->dotlock)
-			return 0;
-		ret = mbox_dotlock(lock->path, lock->location,
-				   str_is(name, "dotlock_try"), err);
-		lock->dotlock = ret > 0;
-		return ret < 0 ? -1 : 0;
-	}
+	if (str_is(name, "dotlock") || str_is(name, "dotlock_try"))
+		return lock_dot(lock, str_is(name, "dotlock_try"), err);
 	if (str_is(name, "fcntl") || str_is(name, "lockf")) {
 		lock->fcntl = true;
 		return lock_fd(lock, false, kind, err);
@@ -133,7 +152,7 @@ void mbox_unlock(struct mbox_lock *lock)
 	if (lock->flock)
 		flock(lock->fd, LOCK_UN);
 	if (lock->dotlock)
-		mbox_dotlock_release(lock->path);
+		dotlock_release(lock->path);
 	lock->fd = -1;
 	lock->dotlock = lock->fcntl = lock->flock = false;
 }

@@ -150,12 +150,6 @@ int mbox_lock(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 	      struct mbox_lock *out, struct err *err);
 void mbox_unlock(struct mbox_lock *lock); /* for CLEANUP too */
 
-/* dotlock.c: PATH.lock. `optional`: where none can be made, go on without.
- * Returns 1, or 0 without; ERR_IN_USE if somebody has it. */
-int mbox_dotlock(const char *path, const struct location *location,
-		 bool optional, struct err *err);
-void mbox_dotlock_release(const char *path);
-
 /* file.c */
 
 /* What a mailbox that is open remembers. */
@@ -186,6 +180,7 @@ int mbox_read_at(const struct driver_box *box, int fd, void *data, size_t len,
 int mbox_write_at(const struct driver_box *box, int fd, const void *data,
 		  size_t len, uint64_t at, struct err *err);
 int mbox_fsync(const struct driver_box *box, int fd, struct err *err);
+bool mbox_all_synced(const struct location *location); /* mail_fsync = always */
 bool mbox_md5_all(const struct location *location);
 
 /* scan.c: the mails of a file */
@@ -228,10 +223,12 @@ struct mbox_sync {
 	struct index_box *row;
 	struct mbox_state state;
 	int fd;
-	bool writable; /* it is locked for writing */
-	bool created;  /* the row is new */
-	bool urgent;   /* mails without UID in the file were found */
-	uint64_t size; /* of the file, under the lock */
+	bool writable;  /* it is locked for writing */
+	bool created;   /* the row is new */
+	bool urgent;    /* mails without UID in the file were found */
+	bool recovered; /* after a crash: the file is not what the index knows
+			 */
+	uint64_t size;  /* of the file, under the lock */
 	/* UIDs whose records were removed just now, while their mails are still
 	 * in the file; may be NULL. */
 	const struct range_set *expunging;
@@ -259,29 +256,65 @@ int mbox_apply(struct mbox_sync *sync, bool full, struct err *err);
 /* Under the write lock, when index and file agree but for dirty records and
  * gaps: write all that, and remember the file. */
 int mbox_write(struct mbox_sync *sync, struct err *err);
-/* Behind state.size lies what a killed save left: cut it off, or note the gap
- * if others have appended mails since. */
-int mbox_cut_torn(struct mbox_sync *sync, struct err *err);
+/* How many keywords have a name: state.base_names of them are in the file. */
+unsigned mbox_named(const struct mbox_sync *sync);
+/* Write the ten digits of the last UID at `at`, where those of `old` are. */
+int mbox_put_last_uid(const struct mbox_sync *sync, uint64_t at, uint32_t old,
+		      uint32_t uid, struct err *err);
 
-/* The end of a file replaced, from `start` on, in a way that survives a kill
- * at any moment: the new text goes to a file of its own first. */
-struct mbox_journal {
-	struct driver_box *box;
-	char *path;
-	int fd;
-	uint64_t start, len; /* of the text so far */
-	struct buf buf;
+/* What a disk writes as a whole, or not at all. */
+enum { MBOX_SECTOR = 512 };
+
+/* Writes that survive a kill or a power cut at any moment: what is going to be
+ * done goes to a file of its own first. */
+enum mbox_journal_kind {
+	MBOX_JOURNAL_TEXT,   /* the file ends with the text, from `start` on */
+	MBOX_JOURNAL_APPEND, /* the text comes at its end */
+	MBOX_JOURNAL_PATCH,  /* octets change where they are */
+	/* As TEXT without room on the disk: what is kept moves to the front at
+	 * once, and nothing that is added may be longer than what it comes in
+	 * place of. No way back. */
+	MBOX_JOURNAL_SHIFT,
 };
 
-int mbox_journal_begin(const void *ctx, struct driver_box *box, uint64_t start,
-		       struct mbox_journal **out, struct err *err);
+struct mbox_journal {
+	struct driver_box *box;
+	enum mbox_journal_kind kind;
+	int fd, target;
+	uint64_t start, len; /* of the text so far */
+	uint64_t filed;      /* what is in `buf` comes there in the journal */
+	struct buf buf;
+	struct digest *sum;
+	bool armed; /* on disk: it will be done, by us or by the next one */
+	/* SHIFT: what is in `buf` comes at `start`; all in front of `from` is
+	 * in it, written or dropped; what is from `safe` on must stay. */
+	uint64_t from, safe, old_size;
+};
+
+/* Child of ctx. `fd` is the mailbox's file, which must stay open; SHIFT: mails
+ * are kept from `from` on. */
+int mbox_journal_begin(const void *ctx, struct driver_box *box,
+		       enum mbox_journal_kind kind, int fd, uint64_t start,
+		       uint64_t from, struct mbox_journal **out,
+		       struct err *err);
+/* Where what is added next will lie in the file. */
+uint64_t mbox_journal_at(const struct mbox_journal *journal);
 int mbox_journal_add(struct mbox_journal *journal, const void *data, size_t len,
 		     struct err *err);
-int mbox_journal_copy(struct mbox_journal *journal, int fd, uint64_t at,
-		      uint64_t len, struct err *err);
-/* Put it in place: the file ends with it. */
-int mbox_journal_commit(struct mbox_journal *journal, int fd, struct err *err);
-void mbox_journal_drop(struct mbox_journal **journal); /* for CLEANUP too */
+/* A part of the file; each one lies behind the one before. */
+int mbox_journal_copy(struct mbox_journal *journal, uint64_t at, uint64_t len,
+		      struct err *err);
+/* What was added came in place of all in front of `from`. */
+void mbox_journal_skip(struct mbox_journal *journal, uint64_t from);
+/* Whether `len` octets may be added in place of what ends at `from`. */
+bool mbox_journal_fits(const struct mbox_journal *journal, uint64_t from,
+		       uint64_t len);
+int mbox_journal_patch(struct mbox_journal *journal, uint64_t at,
+		       struct str old, struct str new, struct err *err);
+/* It is time to commit the patches. */
+bool mbox_journal_is_full(const struct mbox_journal *journal);
+/* Put it in place. */
+int mbox_journal_commit(struct mbox_journal *journal, struct err *err);
 /* Finish what was interrupted; under the write lock. 1 if there was anything.
  */
 int mbox_journal_recover(struct driver_box *box, int fd, struct err *err);

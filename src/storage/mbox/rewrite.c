@@ -4,10 +4,13 @@
  * mails out of it.
  *
  * A header that keeps its length is changed in place, by the octets that
- * differ. From the first one that does not, or from the first gap, the rest of
- * the file is written anew, through the journal.
+ * differ: at once if a disk writes them as a whole, by a list of patches
+ * otherwise. From the first header that does not, or from the first gap, the
+ * rest of the file is written anew, through the journal. Where there is no room
+ * for that, mails are expunged all the same, and headers wait.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,11 +18,12 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-enum { BLOCK_MAX = 1 << 30 };
+enum { BLOCK_MAX = 1 << 30, IN_PLACE_MAX = 65536 };
 
 struct moved {
 	uint32_t uid;
@@ -29,15 +33,19 @@ struct moved {
 struct rewrite {
 	struct mbox_sync *sync;
 	struct mbox_journal *journal; /* NULL: in place so far */
+	struct mbox_journal *patches; /* in front of that; or NULL */
+	bool tight;                   /* the disk is full */
+	bool armed;                   /* there is no way back */
 	bool base;                    /* X-IMAPbase must be written anew */
 	uint32_t last_uid;
 	uint64_t end; /* of the mails so far, in the old file */
 	uint64_t base_at;
+	uint64_t pseudo_len; /* of a new pseudo mail */
 	struct moved *moved;
 	size_t count, cap;
 };
 
-static unsigned named(const struct mbox_sync *sync)
+unsigned mbox_named(const struct mbox_sync *sync)
 {
 	unsigned count = 0;
 
@@ -134,6 +142,33 @@ static int read_block(struct rewrite *rewrite, const struct mbox_record *record,
 
 /* in place */
 
+static int commit_patches(struct rewrite *rewrite, struct err *err)
+{
+	int ret = 0;
+
+	if (rewrite->patches != NULL)
+		ret = mbox_journal_commit(rewrite->patches, err);
+	mem_free(rewrite->patches);
+	rewrite->patches = NULL;
+	return ret;
+}
+
+static int patch(struct rewrite *rewrite, struct str old, struct str new,
+		 uint64_t at, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+
+	if (rewrite->patches == NULL &&
+	    mbox_journal_begin(sync->ctx, sync->box, MBOX_JOURNAL_PATCH,
+			       sync->fd, 0, 0, &rewrite->patches, err) < 0)
+		return -1;
+	if (mbox_journal_patch(rewrite->patches, at, old, new, err) < 0)
+		return -1;
+	return mbox_journal_is_full(rewrite->patches)
+		       ? commit_patches(rewrite, err)
+		       : 0;
+}
+
 static int write_difference(struct rewrite *rewrite, struct str old,
 			    struct str new, uint64_t at, struct err *err)
 {
@@ -146,38 +181,55 @@ static int write_difference(struct rewrite *rewrite, struct str old,
 		to--;
 	if (from == to)
 		return 0;
+	if ((at + from) / MBOX_SECTOR != (at + to - 1) / MBOX_SECTOR)
+		return patch(rewrite, str_n(old.data + from, to - from),
+			     str_n(new.data + from, to - from), at + from, err);
 	return mbox_write_at(sync->box, sync->fd, new.data + from, to - from,
 			     at + from, err);
 }
 
 /* anew */
 
+/* All from `start` on, where mails are kept from `from` on. */
+static int begin_anew(struct rewrite *rewrite, uint64_t start, uint64_t from,
+		      struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+
+	if (commit_patches(rewrite, err) < 0)
+		return -1;
+	return mbox_journal_begin(
+		sync->ctx, sync->box,
+		rewrite->tight ? MBOX_JOURNAL_SHIFT : MBOX_JOURNAL_TEXT,
+		sync->fd, start, from, &rewrite->journal, err);
+}
+
 static int add_mail(struct rewrite *rewrite, uint32_t uid,
 		    struct mbox_record *record, const struct buf *block,
 		    struct err *err)
 {
-	struct mbox_sync *sync = rewrite->sync;
 	struct mbox_journal *journal = rewrite->journal;
+	uint64_t end = mbox_record_end(record);
 	uint64_t body = record->offset + record->from_len + record->header_len;
 	struct mbox_record now = *record;
 
-	now.offset = journal->start + journal->len;
-	if (mbox_journal_copy(journal, sync->fd, record->offset,
-			      record->from_len, err) < 0)
+	now.offset = mbox_journal_at(journal);
+	if (mbox_journal_copy(journal, record->offset, record->from_len, err) <
+	    0)
 		return -1;
 	if (block != NULL) {
 		now.header_len = (uint32_t)block->len;
 		now.dirty = false;
 		if (mbox_journal_add(journal, block->data, block->len, err) < 0)
 			return -1;
+		mbox_journal_skip(journal, body);
 	} else {
 		body -= record->header_len;
 	}
-	if (mbox_journal_copy(journal, sync->fd, body,
-			      mbox_record_end(record) - body, err) < 0)
+	if (mbox_journal_copy(journal, body, end - body, err) < 0)
 		return -1;
 	/* Else the next "From " would not begin a line. */
-	if (record->end_len == 0) {
+	if (record->end_len == 0 && mbox_journal_fits(journal, end, 1)) {
 		now.end_len = 1;
 		if (mbox_journal_add(journal, "\n", 1, err) < 0)
 			return -1;
@@ -194,6 +246,7 @@ static int write_mail(struct rewrite *rewrite,
 	CLEANUP(buf_free) struct buf new = buf_init(BLOCK_MAX);
 	struct mbox_fields fields = fields_of(rewrite, record);
 	uint64_t at = data->offset + data->from_len;
+	bool wanted;
 
 	fields.base = first && rewrite->sync->state.first == 0;
 	if (read_block(rewrite, data, &old, err) < 0)
@@ -201,16 +254,25 @@ static int write_mail(struct rewrite *rewrite,
 	mbox_header_compose(str_n(old.data, old.len), &fields, &new);
 	if (new.overflow)
 		return err_set(err, ERR_LIMIT, "header is too long");
-	if (rewrite->journal == NULL && new.len != old.len &&
-	    mbox_journal_begin(rewrite->sync->ctx, rewrite->sync->box,
-			       data->offset, &rewrite->journal, err) < 0)
+	/* Only what carries the UIDs of the mailbox must be written. */
+	wanted = !rewrite->tight || (fields.base && rewrite->journal != NULL);
+	if (wanted && rewrite->journal != NULL &&
+	    !mbox_journal_fits(rewrite->journal, at, new.len))
+		return err_set(err, ERR_NO_SPACE, "%s: no room for a header",
+			       rewrite->sync->box->path);
+	if (!wanted)
+		return rewrite->journal == NULL ? 0
+						: add_mail(rewrite, record->uid,
+							   data, NULL, err);
+	if (rewrite->journal == NULL &&
+	    (new.len != old.len || new.len > IN_PLACE_MAX) &&
+	    begin_anew(rewrite, data->offset, data->offset, err) < 0)
 		return -1;
 	if (fields.base)
 		note_base(rewrite, str_n(new.data, new.len),
 			  rewrite->journal == NULL
 				  ? at
-				  : rewrite->journal->start +
-					    rewrite->journal->len +
+				  : mbox_journal_at(rewrite->journal) +
 					    data->from_len);
 	if (rewrite->journal != NULL)
 		return add_mail(rewrite, record->uid, data, &new, err);
@@ -249,8 +311,7 @@ static int visit(struct rewrite *rewrite, const struct index_record *record,
 		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
 			       sync->box->path, record->uid);
 	if (data.offset != rewrite->end && rewrite->journal == NULL &&
-	    mbox_journal_begin(sync->ctx, sync->box, rewrite->end,
-			       &rewrite->journal, err) < 0)
+	    begin_anew(rewrite, rewrite->end, data.offset, err) < 0)
 		return -1;
 	rewrite->end = mbox_record_end(&data);
 	if (wants_change(rewrite, record, &data, first))
@@ -332,30 +393,31 @@ static int cut_rest(struct rewrite *rewrite, struct err *err)
 static int patch_last_uid(struct rewrite *rewrite, struct err *err)
 {
 	struct mbox_sync *sync = rewrite->sync;
-	CLEANUP(buf_free) struct buf digits = buf_init(16);
 
 	if (rewrite->base_at != 0 || sync->state.base_at == 0 ||
 	    sync->state.base_uid == rewrite->last_uid)
 		return 0;
-	buf_printf(&digits, "%010u", rewrite->last_uid);
-	return mbox_write_at(sync->box, sync->fd, digits.data, digits.len,
-			     sync->state.base_at, err);
+	return mbox_put_last_uid(sync, sync->state.base_at,
+				 sync->state.base_uid, rewrite->last_uid, err);
 }
 
 /* The mail that keeps UIDs when there is none, and keywords from now on. */
-static int write_pseudo(struct rewrite *rewrite, struct err *err)
+static int write_pseudo(struct rewrite *rewrite, uint64_t from, struct err *err)
 {
 	struct mbox_sync *sync = rewrite->sync;
 	CLEANUP(buf_free) struct buf text = buf_init(BLOCK_MAX);
 	struct mbox_fields fields = fields_of(rewrite, NULL);
 
 	mbox_pseudo_write(&fields, time(NULL), &text);
-	if (mbox_journal_begin(sync->ctx, sync->box, 0, &rewrite->journal,
-			       err) < 0 ||
-	    mbox_journal_add(rewrite->journal, text.data, text.len, err) < 0)
+	if (begin_anew(rewrite, 0, from, err) < 0)
+		return -1;
+	if (!mbox_journal_fits(rewrite->journal, from, text.len))
+		return err_set(err, ERR_NO_SPACE, "%s: no room for UIDs",
+			       sync->box->path);
+	if (mbox_journal_add(rewrite->journal, text.data, text.len, err) < 0)
 		return -1;
 	note_base(rewrite, str_n(text.data, text.len), 0);
-	sync->state.first = text.len;
+	rewrite->pseudo_len = text.len;
 	return 0;
 }
 
@@ -364,7 +426,7 @@ static int write_pseudo(struct rewrite *rewrite, struct err *err)
 static int renew_pseudo(struct rewrite *rewrite, struct err *err)
 {
 	rewrite->end = rewrite->sync->state.first;
-	return write_pseudo(rewrite, err);
+	return write_pseudo(rewrite, rewrite->end, err);
 }
 
 static int write_all(struct rewrite *rewrite, struct err *err)
@@ -374,13 +436,23 @@ static int write_all(struct rewrite *rewrite, struct err *err)
 	bool empty = sync->row->counts.messages == 0;
 
 	rewrite->end = state->first;
-	if (state->first > 0 && rewrite->base) {
+	if (state->first > 0 && rewrite->base && !rewrite->tight) {
 		if (renew_pseudo(rewrite, err) < 0)
 			return -1;
 	} else if (empty && state->first == 0 && sync->size > 0) {
-		return write_pseudo(rewrite, err);
+		return write_pseudo(rewrite, sync->size, err);
 	}
 	return walk(rewrite, err);
+}
+
+/* New UIDs are told to clients, and with mail_fsync = always all is. */
+static int sync_changes(struct rewrite *rewrite, struct err *err)
+{
+	struct mbox_sync *sync = rewrite->sync;
+
+	if (!sync->urgent && !mbox_all_synced(sync->box->location))
+		return 0;
+	return mbox_fsync(sync->box, sync->fd, err);
 }
 
 static int finish(struct rewrite *rewrite, struct err *err)
@@ -390,23 +462,28 @@ static int finish(struct rewrite *rewrite, struct err *err)
 
 	/* UIDs are taken before any mail has them. */
 	if (patch_last_uid(rewrite, err) < 0 ||
+	    commit_patches(rewrite, err) < 0 ||
 	    (rewrite->journal != NULL
-		     ? mbox_journal_commit(rewrite->journal, sync->fd, err)
+		     ? mbox_journal_commit(rewrite->journal, err)
 		     : cut_rest(rewrite, err)) < 0 ||
-	    put_moved(rewrite, err) < 0)
+	    sync_changes(rewrite, err) < 0 || put_moved(rewrite, err) < 0)
 		return -1;
+	if (rewrite->pseudo_len != 0)
+		state->first = rewrite->pseudo_len;
 	if (rewrite->base_at != 0) {
 		state->base_at = rewrite->base_at;
-		state->base_names = named(sync);
+		state->base_names = mbox_named(sync);
 	}
 	if (state->base_at != 0)
 		state->base_uid = rewrite->last_uid;
 	state->messages = sync->row->counts.messages;
 	state->gaps = false;
-	state->dirty_first = UINT32_MAX;
-	state->dirty_last = 0;
-	if (state->old_below < sync->row->first_recent_uid)
-		state->old_below = sync->row->first_recent_uid;
+	if (!rewrite->tight) {
+		state->dirty_first = UINT32_MAX;
+		state->dirty_last = 0;
+		if (state->old_below < sync->row->first_recent_uid)
+			state->old_below = sync->row->first_recent_uid;
+	}
 	return mbox_state_take_file(state, sync->fd, true, err);
 }
 
@@ -419,9 +496,31 @@ static bool needs_full(const struct mbox_sync *sync)
 	return state->tail_only &&
 	       (state->gaps || state->base_at == 0 ||
 		state->messages != sync->row->counts.messages ||
-		state->base_names != named(sync) ||
+		state->base_names != mbox_named(sync) ||
 		state->dirty_first < state->tail_uid ||
 		state->old_below < state->tail_uid);
+}
+
+static bool has_gaps(const struct mbox_sync *sync)
+{
+	return sync->state.gaps ||
+	       sync->state.messages != sync->row->counts.messages;
+}
+
+static int try_write(struct rewrite *rewrite, struct err *err)
+{
+	int ret;
+
+	rewrite->count = 0;
+	rewrite->base_at = rewrite->pseudo_len = 0;
+	ret = write_all(rewrite, err);
+	if (ret == 0)
+		ret = finish(rewrite, err);
+	rewrite->armed = rewrite->journal != NULL && rewrite->journal->armed;
+	mem_free(rewrite->journal);
+	mem_free(rewrite->patches);
+	rewrite->journal = rewrite->patches = NULL;
+	return ret;
 }
 
 int mbox_write(struct mbox_sync *sync, struct err *err)
@@ -436,63 +535,35 @@ int mbox_write(struct mbox_sync *sync, struct err *err)
 	    (needs_full(sync) && mbox_apply(sync, true, err) < 0))
 		return -1;
 	rewrite.last_uid = sync->row->uid_next - 1;
-	rewrite.base = state->base_at == 0 || state->base_names != named(sync);
-	ret = write_all(&rewrite, err);
-	if (ret == 0)
-		ret = finish(&rewrite, err);
-	mem_free(rewrite.journal);
+	rewrite.base =
+		state->base_at == 0 || state->base_names != mbox_named(sync);
+	ret = try_write(&rewrite, err);
+	if (ret < 0 && !rewrite.armed && has_gaps(sync) &&
+	    (err->code == ERR_NO_SPACE || err->code == ERR_QUOTA)) {
+		log_warning("%s: expunging in place: %s", sync->box->path,
+			    err->text);
+		rewrite.tight = true;
+		ret = try_write(&rewrite, err);
+	}
 	return ret;
 }
 
-/* the rest of a save that was killed */
-
-static int find_next(struct mbox_sync *sync, uint64_t from, uint64_t *out,
-		     struct err *err)
+/* Changed digits in two sectors: the higher ones first, so that what is on the
+ * disk in between is more than it was. */
+int mbox_put_last_uid(const struct mbox_sync *sync, uint64_t at, uint32_t old,
+		      uint32_t uid, struct err *err)
 {
-	CLEANUP(buf_free) struct buf buf = buf_init(65536 + 1);
-	char *space = buf_space(&buf, 65536);
+	size_t front = MBOX_SECTOR - at % MBOX_SECTOR;
+	char digits[16], before[16];
 
-	for (uint64_t at = from; at < sync->size;) {
-		size_t len = sync->size - at < 65536 ? (size_t)(sync->size - at)
-						     : 65536;
-		const char *hit;
-		int ret;
-
-		if (mbox_read_at(sync->box, sync->fd, space, len, at, err) < 0)
-			return -1;
-		hit = memmem(space, len, "\nFrom ", 6);
-		if (hit == NULL) {
-			if (len < 65536)
-				break;
-			at += len - 5;
-			continue;
-		}
-		at += (uint64_t)(hit + 1 - space);
-		ret = mbox_mail_starts(sync->box, sync->fd, at, sync->size,
-				       err);
-		if (ret < 0)
-			return -1;
-		*out = at;
-		if (ret > 0)
-			return 1;
-	}
-	return 0;
-}
-
-int mbox_cut_torn(struct mbox_sync *sync, struct err *err)
-{
-	uint64_t next = 0;
-	int ret = find_next(sync, sync->state.size, &next, err);
-
-	if (ret < 0)
+	snprintf(digits, sizeof(digits), "%010u", uid);
+	snprintf(before, sizeof(before), "%010u", old);
+	if (front >= 10 || memcmp(digits, before, front) == 0)
+		front = 0;
+	if (front > 0 &&
+	    (mbox_write_at(sync->box, sync->fd, digits, front, at, err) < 0 ||
+	     mbox_fsync(sync->box, sync->fd, err) < 0))
 		return -1;
-	if (ret > 0) {
-		sync->state.gaps = true;
-		sync->state.size = next;
-		return 0;
-	}
-	if (ftruncate(sync->fd, (off_t)sync->state.size) < 0)
-		return err_sys(err, "ftruncate(%s)", sync->box->path);
-	sync->size = sync->state.size;
-	return 0;
+	return mbox_write_at(sync->box, sync->fd, digits + front, 10 - front,
+			     at + front, err);
 }

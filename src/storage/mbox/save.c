@@ -3,9 +3,8 @@
  * storage/mbox/save.c - new mails: their text goes to a temporary file, and at
  * the commit behind the others, under the lock.
  *
- * The first "From " is written last, so that the mails appear at once. What a
- * kill leaves before that begins with NULs; the next look at the file cuts it
- * off.
+ * They go through the journal, so that a kill or a power cut leaves all of them
+ * or none.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +27,6 @@
 enum {
 	BLOCK_MAX = 1 << 30,
 	PIECE = 65536,
-	OUT_MAX = 262144,
 	SENDER_MAX = 256,
 };
 
@@ -94,33 +92,15 @@ int mbox_save_link(const void *ctx, struct driver_box *box,
 struct publish {
 	struct mbox_sync *sync;
 	struct digest *md5;
-	uint64_t start, at; /* the file's end before, and with what is in... */
-	struct buf out;     /* ...here, which is to be written yet */
-	struct buf text;    /* for mbox_spool_read() */
-	size_t lead;        /* octets that are written last */
+	struct mbox_journal *journal;
+	struct buf text; /* for mbox_spool_read() */
+	uint32_t last_uid;
 	uint64_t base_at;
 };
 
-static int write_out(struct publish *publish, struct err *err)
-{
-	struct mbox_sync *sync = publish->sync;
-
-	if (mbox_write_at(sync->box, sync->fd, publish->out.data,
-			  publish->out.len, publish->at - publish->out.len,
-			  err) < 0)
-		return -1;
-	buf_reset(&publish->out);
-	return 0;
-}
-
 static int put(struct publish *publish, struct str text, struct err *err)
 {
-	if (publish->out.len + text.len > OUT_MAX &&
-	    write_out(publish, err) < 0)
-		return -1;
-	buf_add_str(&publish->out, text);
-	publish->at += text.len;
-	return 0;
+	return mbox_journal_add(publish->journal, text.data, text.len, err);
 }
 
 static int get_text(struct publish *publish, struct mbox_save *save,
@@ -244,7 +224,7 @@ static int copy_body(struct publish *publish, struct mbox_save *save,
 	return 0;
 }
 
-/* "From ", header, body, line end. The first one begins with NULs for now. */
+/* "From ", header, body, line end. */
 struct layout {
 	struct buf head;             /* "From " line and header */
 	uint64_t body_from, body_to; /* in the text */
@@ -283,7 +263,7 @@ static void note_base(struct publish *publish, struct str head)
 
 	for (int blanks = 0; blanks < 2; base++)
 		blanks += head.data[base] == ' ';
-	publish->base_at = publish->at + (uint64_t)base;
+	publish->base_at = mbox_journal_at(publish->journal) + (uint64_t)base;
 }
 
 static void make_head(struct publish *publish, struct mbox_save *save,
@@ -296,7 +276,7 @@ static void make_head(struct publish *publish, struct mbox_save *save,
 		.names = sync->names,
 		.name_count = sync->name_count,
 		.uid = save->pub.uid,
-		.last_uid = save->pub.uid,
+		.last_uid = publish->last_uid,
 		.flags = save->pub.flags,
 		.keywords = &save->pub.keywords,
 		.content_length = body_len(layout),
@@ -334,16 +314,10 @@ static void set_sizes(const struct publish *publish, struct mbox_save *save,
 static int write_parts(struct publish *publish, struct mbox_save *save,
 		       const struct layout *layout, struct err *err)
 {
-	static const char nuls[] = "\0\0\0\0\0";
 	struct str head = str_n(layout->head.data, layout->head.len);
 
 	if (layout->head.overflow)
 		return err_set(err, ERR_LIMIT, "header is too long");
-	if (publish->at == publish->start + publish->lead - strlen("From ")) {
-		if (put(publish, str_n(nuls, strlen("From ")), err) < 0)
-			return -1;
-		head = str_from(head, strlen("From "));
-	}
 	if (put(publish, head, err) < 0 ||
 	    copy_body(publish, save, layout->body_from, layout->body_to, err) <
 		    0)
@@ -376,7 +350,9 @@ static int write_one(const void *ctx, struct publish *publish,
 {
 	CLEANUP(buf_free) struct buf block = buf_init(BLOCK_MAX);
 	struct layout layout = {.head = buf_init(BLOCK_MAX)};
-	struct mbox_record record = {.offset = publish->at};
+	struct mbox_record record = {
+		.offset = mbox_journal_at(publish->journal),
+	};
 	int ret;
 
 	ret = take_header(publish, save, &layout, &block, err);
@@ -396,42 +372,33 @@ static int write_one(const void *ctx, struct publish *publish,
 
 /* the transaction */
 
-static int take_base_uid(struct publish *publish, uint32_t last_uid,
-			 struct err *err)
+/* Where it is not part of what comes. */
+static int take_base_uid(struct publish *publish, struct err *err)
 {
 	struct mbox_sync *sync = publish->sync;
-	uint64_t at =
-		publish->base_at != 0 ? publish->base_at : sync->state.base_at;
-	char digits[16];
+	uint64_t at = publish->base_at;
 
-	snprintf(digits, sizeof(digits), "%010u", last_uid);
-	if (mbox_write_at(sync->box, sync->fd, digits, 10, at, err) < 0)
-		return -1;
+	if (at == 0) {
+		at = sync->state.base_at;
+		if (mbox_put_last_uid(sync, at, sync->state.base_uid,
+				      publish->last_uid, err) < 0)
+			return -1;
+	}
 	sync->state.base_at = at;
-	sync->state.base_uid = last_uid;
+	sync->state.base_uid = publish->last_uid;
 	return 0;
 }
 
 /* A file whose last line has no end needs one. */
-static int find_lead(struct publish *publish, struct err *err)
+static int put_lead(struct publish *publish, struct err *err)
 {
 	struct mbox_sync *sync = publish->sync;
 	char last = '\n';
 
-	publish->start = publish->at = sync->size;
 	if (sync->size > 0 && mbox_read_at(sync->box, sync->fd, &last, 1,
 					   sync->size - 1, err) < 0)
 		return -1;
-	publish->lead = strlen("From ") + (last == '\n' ? 0 : 1);
-	return last == '\n' ? 0 : put(publish, str_n("", 1), err);
-}
-
-static int write_lead(struct publish *publish, struct err *err)
-{
-	const char *text = publish->lead > 5 ? "\nFrom " : "From ";
-
-	return mbox_write_at(publish->sync->box, publish->sync->fd, text,
-			     publish->lead, publish->start, err);
+	return last == '\n' ? 0 : put(publish, STR("\n"), err);
 }
 
 static int write_all(const void *ctx, struct publish *publish,
@@ -444,17 +411,18 @@ static int write_all(const void *ctx, struct publish *publish,
 	if (uid > UINT32_MAX - count - 1)
 		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
 			       sync->box->path);
+	publish->last_uid = uid + (uint32_t)count - 1;
+	if (put_lead(publish, err) < 0)
+		return -1;
 	for (size_t i = 0; i < count; i++) {
 		saves[i]->uid = uid++;
 		if (write_one(ctx, publish, save_of(saves[i]),
 			      &driver_data_out[i], err) < 0)
 			return -1;
 	}
-	if (write_out(publish, err) < 0 ||
-	    take_base_uid(publish, uid - 1, err) < 0 ||
-	    write_lead(publish, err) < 0)
+	if (take_base_uid(publish, err) < 0)
 		return -1;
-	return mbox_fsync(sync->box, sync->fd, err);
+	return mbox_journal_commit(publish->journal, err);
 }
 
 static int append_mails(const void *ctx, struct publish *publish,
@@ -463,20 +431,17 @@ static int append_mails(const void *ctx, struct publish *publish,
 {
 	struct mbox_sync *sync = publish->sync;
 
-	if (find_lead(publish, err) < 0)
+	if (mbox_journal_begin(sync->ctx, sync->box, MBOX_JOURNAL_APPEND,
+			       sync->fd, sync->size, 0, &publish->journal,
+			       err) < 0 ||
+	    write_all(ctx, publish, saves, count, driver_data_out, err) < 0)
 		return -1;
-	if (write_all(ctx, publish, saves, count, driver_data_out, err) < 0) {
-		if (ftruncate(sync->fd, (off_t)publish->start) < 0)
-			log_error("ftruncate(%s): %s", sync->box->path,
-				  strerror(errno));
-		return -1;
-	}
 	for (size_t i = 0; i < count; i++) {
 		struct mbox_save *save = save_of(saves[i]);
 
 		save->published = true;
-		save->start = publish->start;
-		save->end = publish->at;
+		save->start = sync->size;
+		save->end = mbox_journal_at(publish->journal);
 	}
 	return 0;
 }
@@ -489,7 +454,6 @@ static int append(const void *ctx, struct mbox_sync *sync,
 	struct publish publish = {
 		.sync = sync,
 		.md5 = digest_new(work, "md5"),
-		.out = buf_init(2 * OUT_MAX),
 		.text = buf_init(BLOCK_MAX),
 	};
 	int ret;
@@ -497,7 +461,7 @@ static int append(const void *ctx, struct mbox_sync *sync,
 	if (publish.md5 == NULL)
 		return err_set(err, ERR_UNSUPPORTED, "MD5 is not to be had");
 	ret = append_mails(ctx, &publish, saves, count, driver_data_out, err);
-	buf_free(&publish.out);
+	mem_free(publish.journal);
 	buf_free(&publish.text);
 	if (ret < 0)
 		return -1;
@@ -506,12 +470,15 @@ static int append(const void *ctx, struct mbox_sync *sync,
 	return mbox_state_take_file(&sync->state, sync->fd, true, err);
 }
 
-/* What the file has without UIDs gets them first. */
+/* What the file has without UIDs gets them first, and so do keywords their
+ * names. */
 static int prepare(struct mbox_sync *sync, struct err *err)
 {
-	if (!sync->urgent &&
-	    (sync->state.base_at != 0 || sync->state.messages == 0) &&
-	    !sync->state.gaps)
+	const struct mbox_state *state = &sync->state;
+
+	if (!sync->urgent && !state->gaps &&
+	    (state->base_at != 0 ? state->base_names == mbox_named(sync)
+				 : state->messages == 0))
 		return 0;
 	if (mbox_write(sync, err) < 0)
 		return -1;

@@ -86,9 +86,11 @@ static int look_at_file(struct mbox_sync *sync, struct mbox_box *own,
 			struct stat *st, struct err *err)
 {
 	sync->fd = own->fd;
-	if (sync->writable && mbox_journal_exists(sync->box) &&
-	    mbox_journal_recover(sync->box, sync->fd, err) < 0)
-		return -1;
+	if (sync->writable && mbox_journal_exists(sync->box)) {
+		if (mbox_journal_recover(sync->box, sync->fd, err) < 0)
+			return -1;
+		sync->recovered = true;
+	}
 	if (fstat(sync->fd, st) < 0)
 		return err_sys(err, "fstat(%s)", sync->box->path);
 	/* It was replaced while we waited for the lock. */
@@ -126,6 +128,7 @@ static int bring_in(struct mbox_sync *sync, const struct stat *st, bool full,
 		if (read_names(sync, err) < 0)
 			return -1;
 	}
+	full = full || sync->recovered;
 	if (!full && mbox_state_same_file(&sync->state, st))
 		return 0;
 	if (mbox_apply(sync, full || !only_grew(sync, st), err) < 0)

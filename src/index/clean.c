@@ -243,11 +243,12 @@ uint64_t clean_settle(struct index *index, bool now)
 	if (index->settle_since == 0 &&
 	    index->settle_txn == lmdb_last_txn(index))
 		return 0;
-	if (index_gone(index))
+	if (index_gone(index) || (now && !index->written))
 		return 0;
 	index->settling = true;
 	ret = settle(index, now, &again_ms, &err);
 	index->settling = false;
+	index->written &= again_ms != 0;
 	if (ret < 0) {
 		log_error("can't put the index on disk: %s", err.text);
 		return 0;

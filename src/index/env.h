@@ -48,6 +48,7 @@ struct index {
 	unsigned faults_seen;     /* of lmdb_faults() */
 	/* What clean_settle() saw last, and when. */
 	uint64_t settle_txn, settle_since;
+	bool written; /* by this process, since it last settled it */
 	volatile bool damaged; /* by what a call has seen */
 	bool memory;
 	bool look; /* index_open_look(): read, make and mend nothing */
@@ -99,7 +100,7 @@ struct index_txn {
 
 /* lmdb.c: LMDB, guarded. All return its codes. */
 
-/* Take SIGBUS, SIGSEGV and SIGABRT. */
+/* Take SIGBUS, SIGSEGV, SIGFPE and SIGABRT. */
 void lmdb_guard_install(void);
 /* How many times a value could not be read any more (see lmdb.c). */
 unsigned lmdb_faults(void);
@@ -169,6 +170,10 @@ int index_grow(struct index *index, struct err *err);
 int index_renew(struct index *index, struct err *err);
 /* Whether somebody put another one in its place, or removed it. */
 bool index_gone(struct index *index);
+/* What LMDB said when there was no map to be had: damage, if that is the
+ * header's fault. */
+int index_map_refused(struct index *index, struct err *err, int code,
+		      const char *what);
 /* ERR_CORRUPT if another process has done so. */
 int index_replaced(struct index *index, struct err *err);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -41,6 +42,7 @@ static const char *const table_names[TABLES] = {
 
 static struct index *registry;
 static unsigned keep_open = 4;
+static bool settle_on_close;
 static uint64_t map_step = MAP_STEP_USUAL;
 
 /* sizes */
@@ -69,6 +71,28 @@ void index_reserve(struct index *index, uint64_t bytes)
 {
 	if (index->reserve < bytes)
 		index->reserve = bytes;
+}
+
+/* The header says how large a map must be, and may say anything: where there is
+ * room for a map of this file, it is the header that is wrong. */
+int index_map_refused(struct index *index, struct err *err, int code,
+		      const char *what)
+{
+	struct stat st = {.st_size = 0};
+	size_t size;
+	void *map;
+
+	if (code == ENOMEM || code == EINVAL) {
+		stat(index->data_path, &st);
+		size = map_plan((uint64_t)st.st_size);
+		map = mmap(NULL, size, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (map != MAP_FAILED) {
+			munmap(map, size);
+			index->damaged = true;
+		}
+	}
+	return lmdb_env_err(index, err, code, what);
 }
 
 static int tables_open(struct index_txn *txn, bool create, bool *missing,
@@ -187,7 +211,7 @@ static int env_open(struct index *index, struct err *err)
 	data_stat(index, &st);
 	code = lmdb_env_open(index, map_plan((uint64_t)st.st_size));
 	if (code != 0)
-		return lmdb_env_err(index, err, code, "open");
+		return index_map_refused(index, err, code, "open");
 	if (data_stat(index, &st) < 0)
 		return err_sys(err, "stat(%s/data.mdb)", index->dir);
 	index->dev = st.st_dev;
@@ -434,7 +458,7 @@ static int open_look(struct index *index, struct err *err)
 		return err_sys(err, "stat(%s/data.mdb)", index->dir);
 	code = lmdb_env_open(index, map_plan((uint64_t)st.st_size));
 	if (code != 0)
-		return lmdb_env_err(index, err, code, "open");
+		return index_map_refused(index, err, code, "open");
 	index->dev = st.st_dev;
 	index->ino = st.st_ino;
 	if (!lmdb_file_whole(index))
@@ -499,12 +523,20 @@ void index_close(struct index **index)
 	old->users--;
 	if (old->users > 0)
 		return;
+	if (settle_on_close)
+		clean_settle(old, true);
 	if (old->memory || old->look || old->damaged || old->txns > 0) {
 		handle_free(old);
 		return;
 	}
 	old->idle_since = clock_monotonic_us();
 	trim(keep_open);
+}
+
+void index_settle_on_close(void)
+{
+	settle_on_close = true;
+	index_keep_open(0);
 }
 
 void index_keep_open(unsigned max)

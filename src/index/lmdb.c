@@ -14,6 +14,7 @@
  * not meet the same: the handler moves the file aside first.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -27,9 +28,9 @@
 #include "base/mem.h"
 #include "index/env.h"
 
-enum { READERS_MAX = 1000, VALUE_MAX = 4 << 20 };
+enum { READERS_MAX = 1000, VALUE_MAX = 4 << 20, ROOM_PROBED = 65536 };
 
-static struct sigaction old_bus, old_segv, old_abort;
+static struct sigaction old_bus, old_segv, old_fpe, old_abort;
 static jmp_buf guard_jump;
 static volatile sig_atomic_t guard_on;
 static struct index *volatile guard_index;
@@ -57,7 +58,11 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 		}
 	}
 	/* Not ours: as it would have been without us. */
-	sigaction(signal, signal == SIGBUS ? &old_bus : &old_segv, NULL);
+	sigaction(signal,
+		  signal == SIGBUS   ? &old_bus
+		  : signal == SIGFPE ? &old_fpe
+				     : &old_segv,
+		  NULL);
 }
 
 static void on_abort(int signal, siginfo_t *info, void *context)
@@ -90,6 +95,7 @@ void lmdb_guard_install(void)
 	page_size = (size_t)sysconf(_SC_PAGESIZE);
 	take_signal(SIGBUS, on_fault, &old_bus);
 	take_signal(SIGSEGV, on_fault, &old_segv);
+	take_signal(SIGFPE, on_fault, &old_fpe); /* by a page size of 0 */
 	take_signal(SIGABRT, on_abort, &old_abort);
 }
 
@@ -309,12 +315,27 @@ static int commit(struct index_txn *txn)
 	return code;
 }
 
+/* LMDB says EIO when only a part of what it writes fits on the disk. What is
+ * allocated here, behind the end of the file, comes to be used. */
+static int why_short(struct index *index)
+{
+	struct stat st;
+	int fd;
+
+	if (mdb_env_get_fd(index->env, &fd) != 0 || fstat(fd, &st) < 0 ||
+	    fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM_PROBED) == 0)
+		return EIO;
+	return errno == ENOSPC || errno == EDQUOT ? errno : EIO;
+}
+
 int lmdb_commit(struct index_txn *txn)
 {
 	volatile int code;
 
 	cursors_close(txn);
 	CALL(txn->index, code, commit(txn));
+	if (code == EIO)
+		CALL(txn->index, code, why_short(txn->index));
 	txn->mdb = NULL;
 	return code;
 }

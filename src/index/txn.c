@@ -28,7 +28,9 @@ static int follow_resize(struct index *index, struct err *err)
 			       "index %s grew while a transaction is open",
 			       index->dir);
 	code = lmdb_env_resize(index, 0);
-	return code == 0 ? 0 : lmdb_env_err(index, err, code, "follow growth");
+	return code == 0 ? 0
+			 : index_map_refused(index, err, code,
+					     "follow growth");
 }
 
 static int txn_start(struct index_txn *txn, struct err *err)
@@ -122,6 +124,7 @@ static int write_commit(struct index_txn *txn, struct err *err)
 	if (txn_boxes_flush(txn, err) < 0)
 		return -1;
 	code = lmdb_commit(txn);
+	index->written = true;
 	return code == 0 ? 0 : lmdb_env_err(index, err, code, "commit");
 }
 

@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -29,6 +33,33 @@ int fdatasync(int fd)
 	(void)fd;
 	fdatasyncs++;
 	return 0;
+}
+
+/* The disk has room for so many octets of what one call adds to a file. */
+static size_t room = SIZE_MAX;
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
+{
+	if (room < len && at >= lseek(fd, 0, SEEK_END))
+		len = room;
+	return syscall(SYS_pwrite64, fd, data, len, at);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	if (room < SIZE_MAX)
+		return write(fd, parts[0].iov_base, room);
+	return syscall(SYS_writev, fd, parts, count);
+}
+
+int fallocate(int fd, int mode, off_t at, off_t len)
+{
+	(void)fd;
+	(void)mode;
+	(void)at;
+	(void)len;
+	errno = ENOSPC;
+	return room < SIZE_MAX ? -1 : 0;
 }
 
 /* What is in the file now; or what the disk holds, if nothing else got there
@@ -112,6 +143,58 @@ static void test_synced_index_survives_a_reboot(void **state)
 	index_boot_id_set(boots[0]);
 	image = image_take(ctx, &len);
 	assert_int_equal(mails_after_reboot(image, len), 3);
+}
+
+static void test_index_is_synced_when_a_short_process_closes_it(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct index *index;
+	unsigned before;
+	uint32_t id;
+	size_t len;
+	char *image;
+
+	(void)state;
+	index_boot_id_set(boots[0]);
+	index_settle_on_close();
+	index = open_index();
+	id = make_box(index, "INBOX");
+	append(index, id, 3);
+	index_close(&index);
+	before = fdatasyncs;
+	index = open_index();
+	box_of(index, id);
+	index_close(&index);
+	/* It was only read. */
+	assert_int_equal(fdatasyncs, before);
+	image = image_take(ctx, &len);
+	assert_int_equal(mails_after_reboot(image, len), 3);
+}
+
+static void test_half_a_write_means_that_the_disk_is_full(void **state)
+{
+	struct index *index;
+	struct index_txn *txn;
+	struct index_box box = {.uid_validity = 7};
+	struct err err;
+
+	(void)state;
+	index = open_index();
+	make_box(index, "INBOX");
+	txn = begin(index, INDEX_WRITE);
+	OK(index_box_create(txn, "Other", &box, &err));
+	for (uint32_t uid = 1; uid <= 2000; uid++) {
+		struct index_record record = record_of(uid, 0);
+
+		OK(index_record_append(txn, &box, &record, &err));
+	}
+	room = 100;
+	assert_int_equal(index_commit(&txn, &err), -1);
+	room = SIZE_MAX;
+	assert_int_equal(err.code, ERR_NO_SPACE);
+	assert_non_null(strstr(err.text, "No space left on device"));
+	make_box(index, "Third");
+	index_close(&index);
 }
 
 static void test_index_that_was_not_synced_is_made_anew(void **state)
@@ -253,6 +336,8 @@ int main(void)
 		T(test_index_that_was_not_synced_is_made_anew),
 		T(test_power_cut_leaves_a_good_index_or_none),
 		T(test_settled_index_is_marked_and_left_alone),
+		T(test_half_a_write_means_that_the_disk_is_full),
+		T(test_index_is_synced_when_a_short_process_closes_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

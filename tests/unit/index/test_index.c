@@ -769,6 +769,50 @@ static void test_flipped_bytes_end_one_writer_at_most(void **state)
 	assert_in_range(dead, 0, rounds / 4);
 }
 
+/* Sizes and page numbers in LMDB's own header, which it believes. */
+static void test_any_header_is_survived(void **state)
+{
+	CLEANUP(buf_free) struct buf image = buf_init(64 << 20);
+	char path[256];
+	struct err err;
+
+	(void)state;
+	srandom(9);
+	fill_for_damage();
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	OK(file_read(path, &image, &err));
+	for (unsigned round = 0; round < 400; round++) {
+		uint64_t value = (uint64_t)random() << (random() % 34);
+		size_t at = 8 * (size_t)(random() % 20);
+		struct index *index = NULL;
+		struct index_txn *txn = NULL;
+		uint32_t id;
+
+		dir_remove(dir, &err);
+		OK(dir_create(dir, 0700, &err));
+		/* Of both copies: behind magic and version of each. */
+		memcpy(image.data + 24 + at, &value, 8);
+		memcpy(image.data + 4096 + 24 + at, &value, 8);
+		OK(file_replace(path, image.data, image.len, 0600, &err));
+		OK(index_open(dir, 0600, &index, &err));
+		for (unsigned i = 0; i < 3; i++) {
+			if (index_begin(index, INDEX_WRITE, &txn, &err) == 0 &&
+			    (index_box_find(txn, "INBOX", &id, &err) == 0 ||
+			     err.code == ERR_NOT_FOUND) &&
+			    index_commit(&txn, &err) == 0)
+				break;
+			if (err.code != ERR_CORRUPT || i == 2)
+				fail_msg("round %u: %s", round, err.text);
+			index_rollback(&txn);
+		}
+		index_close(&index);
+		buf_reset(&image);
+		dir_remove(dir, &err);
+		fill_for_damage();
+		OK(file_read(path, &image, &err));
+	}
+}
+
 static void test_truncated_file_is_moved_aside(void **state)
 {
 	struct index *index;
@@ -881,6 +925,7 @@ int main(void)
 		T(test_removed_environment_is_made_anew),
 		T(test_flipped_bytes_end_no_reader),
 		T(test_flipped_bytes_end_one_writer_at_most),
+		T(test_any_header_is_survived),
 		T(test_truncated_file_is_moved_aside),
 		T(test_value_read_from_a_truncated_file_is_harmless),
 		T(test_handles_are_kept_up_to_a_number),

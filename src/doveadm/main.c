@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "doveadm/doveadm.h"
+#include "storage/settle.h"
 
 enum { OVERRIDES_MAX = 100 };
 
@@ -123,6 +124,7 @@ int main(int argc, char **argv)
 	int status;
 
 	log_open("doveadm", LOG_TO_STDERR);
+	storage_settle_at_end();
 	status = global_options(&adm, argc, argv);
 	if (status != 0)
 		return status;

@@ -27,6 +27,7 @@
 #include "service/auth_master.h"
 #include "service/privs.h"
 #include "service/service.h"
+#include "storage/settle.h"
 
 static const char usage[] =
 	"Usage: dovetail-lda [-c <config file>] [-d <username>] [-p <path>]\n"
@@ -335,5 +336,6 @@ int main(int argc, char **argv)
 			  "destination user parameter (-d user) not given");
 	clean_environment(lda);
 	open_log(lda);
+	storage_settle_at_end();
 	return run(lda);
 }

@@ -28,6 +28,11 @@ static void settle_all(void)
 	index_settle(true);
 }
 
+void storage_settle_at_end(void)
+{
+	index_settle_on_close();
+}
+
 void storage_settle_later(struct loop *loop)
 {
 	const struct duration after = {.ms = SETTLE_MS};

@@ -13,5 +13,8 @@ struct loop;
  * when it was quiet for a minute, between other things, and when this process
  * ends. Costs nothing where that is under way. */
 void storage_settle_later(struct loop *loop);
+/* For a process without a loop, before it opens a user: each index is put on
+ * disk when it was written to and nobody uses it any more. */
+void storage_settle_at_end(void);
 
 #endif

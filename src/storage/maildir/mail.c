@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "storage/maildir/maildir.h"
+#include "storage/maildir/sync.h"
 #include "storage/user.h"
 
 enum { FIND_TRIES = 10 };
@@ -250,11 +250,15 @@ static int rename_to_flags(const void *ctx, struct driver_box *box,
 
 	if (from_fd < 0 || to_fd < 0)
 		return -1;
-	if ((dir != 'c' || strcmp(file, to) != 0) &&
-	    renameat(from_fd, file, to_fd, to) < 0)
-		return errno == ENOENT ? 0
+	if (dir != 'c' || strcmp(file, to) != 0) {
+		if (renameat(from_fd, file, to_fd, to) < 0)
+			return errno == ENOENT
+				       ? 0
 				       : err_sys(err, "rename(%s/cur/%s)",
 						 box->path, to);
+		witness_own(&maildir_box_get(box)->witness,
+			    dir == 'c' ? 2 : 1);
+	}
 	record->driver = record_name_make(ctx, 'c', str_of(to), ext);
 	return 1;
 }
@@ -275,7 +279,7 @@ int maildir_write_flags(const void *ctx, struct index_txn *txn,
 	file = str_dup(temp, name.name);
 	dir = name.dir;
 	if (keywords_ensure(box, txn, index_box, letters_of(record), err) < 0 ||
-	    batch_begin(box, index_box, err) < 0)
+	    batch_begin(box, index_box, true, err) < 0)
 		return -1;
 	ret = rename_to_flags(temp, box, record, dir, file, name.ext, err);
 	if (ret == 0) {
@@ -308,8 +312,11 @@ static int unlink_file(struct driver_box *box, char dir, const char *file,
 
 	if (dir_fd < 0)
 		return -1;
-	if (unlinkat(dir_fd, file, 0) == 0)
+	if (unlinkat(dir_fd, file, 0) == 0) {
+		if (dir == 'c')
+			witness_own(&maildir_box_get(box)->witness, 1);
 		return 1;
+	}
 	return errno == ENOENT ? 0
 			       : err_sys(err, "unlink(%s/%s)", box->path, file);
 }
@@ -327,7 +334,7 @@ int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,
 	(void)txn;
 	if (!record_name_get(record->driver, &name))
 		return bad_record(box, record, err);
-	if (batch_begin(box, index_box, err) < 0)
+	if (batch_begin(box, index_box, true, err) < 0)
 		return -1;
 	file = str_dup(ctx, name.name);
 	ret = unlink_file(box, name.dir, file, err);

@@ -95,6 +95,7 @@ enum {
 	PENDING = 1,        /* a batch has begun */
 	PENDING_NEW_OK = 2, /* new/ was as remembered when it did */
 	PENDING_CUR_OK = 4,
+	PENDING_CUR = 8, /* cur/ is changed, too */
 };
 
 void state_get(const struct index_box *box, struct maildir_state *out);
@@ -115,7 +116,7 @@ bool file_mark_same(const struct file_mark *a, const struct file_mark *b);
 /* Around own changes: if a directory was as remembered before them, its new
  * time is remembered after them. The flags live in index_box->driver, so that a
  * transaction that is rolled back forgets them, too. */
-int batch_begin(struct driver_box *box, struct index_box *index_box,
+int batch_begin(struct driver_box *box, struct index_box *index_box, bool cur,
 		struct err *err);
 /* Something was not as remembered: look again next time, in the directories
  * that the PENDING_*_OK name. */

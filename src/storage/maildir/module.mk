@@ -16,12 +16,14 @@ libmaildir_a_SOURCES = \
 	src/storage/maildir/tree.c \
 	src/storage/maildir/uidlist.c \
 	src/storage/maildir/update.c \
+	src/storage/maildir/witness.c \
 	src/storage/uidvalidity.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/storage/maildir/test_filename \
 	tests/unit/storage/maildir/test_layout \
-	tests/unit/storage/maildir/test_maildir
+	tests/unit/storage/maildir/test_maildir \
+	tests/unit/storage/maildir/test_witness
 MAILDIR_TEST_SOURCES = tests/unit/storage/maildir/fixture.c \
 	tests/unit/storage/maildir/fixture.h
 MAILDIR_TEST_LIBS = $(STORAGE_TEST_LIBS)
@@ -34,4 +36,7 @@ tests_unit_storage_maildir_test_layout_LDADD = $(MAILDIR_TEST_LIBS)
 tests_unit_storage_maildir_test_maildir_SOURCES = \
 	tests/unit/storage/maildir/test_maildir.c $(MAILDIR_TEST_SOURCES)
 tests_unit_storage_maildir_test_maildir_LDADD = $(MAILDIR_TEST_LIBS)
+tests_unit_storage_maildir_test_witness_SOURCES = \
+	tests/unit/storage/maildir/test_witness.c $(MAILDIR_TEST_SOURCES)
+tests_unit_storage_maildir_test_witness_LDADD = $(MAILDIR_TEST_LIBS)
 endif

@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "storage/maildir/maildir.h"
+#include "storage/maildir/sync.h"
 #include "storage/user.h"
 
 enum { LINE_SIZE = 1024, GUID_MAX = 200, UIDLIST_SPARE = 1000 };
@@ -230,6 +230,8 @@ static int publish_one(struct maildir_save *save, struct err *err)
 		return err_sys(err, "rename(%s, %s)", save->pub.temp,
 			       save->path);
 	save->published = true;
+	if (save->dir == 'c')
+		witness_own(&maildir_box_get(save->pub.box)->witness, 1);
 	return 0;
 }
 
@@ -281,15 +283,15 @@ static int publish_files(struct driver_box *box, struct index_box *index_box,
 {
 	bool in_new = false, in_cur = false;
 
-	if (batch_begin(box, index_box, err) < 0)
+	for (size_t i = 0; i < count; i++) {
+		in_new |= save_of(saves[i])->dir == 'n';
+		in_cur |= save_of(saves[i])->dir == 'c';
+	}
+	if (batch_begin(box, index_box, in_cur, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		struct maildir_save *save = save_of(saves[i]);
-
-		if (publish_one(save, err) < 0)
+		if (publish_one(save_of(saves[i]), err) < 0)
 			return -1;
-		in_new |= save->dir == 'n';
-		in_cur |= save->dir == 'c';
 	}
 	if (batch_end(box, index_box, (uint32_t)count, err) < 0)
 		return -1;

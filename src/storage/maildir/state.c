@@ -6,31 +6,32 @@
  * needs to read it. Two things could make that wrong:
  *
  * - Clock ticks. Before Linux 6.13 two changes within a tick (up to 10 ms) give
- *   the same mtime, and the second one would go unseen. From then on, ext4,
- * xfs, btrfs and tmpfs give a fresh time to the first change after somebody
- * looked, and we have looked. Where the mtime after our change is that of the
- * current tick, we set it one nanosecond back: no change by others in this tick
- * can give it that value.
+ *   the same mtime, and the second one would go unseen. From then on, ext4, xfs
+ *   and btrfs give a fresh time to the first change after somebody looked, and
+ *   we have looked; tmpfs does so, except when a file is removed. Where the
+ *   mtime after our change is one that can be given again, we set it one
+ *   nanosecond back: no change by others in this tick can give it that value.
  * - Somebody else's change between the look before our change and the one after
- *   it. These are some microseconds. In new/ it is found when the mails there
- *   are moved to cur/; in cur/, when its mail is touched, when the directory
- *   changes again, or at the latest some time after own changes: see
- *   cur_read_due().
+ *   it: witness.c sees that. Where it can't, such a change in new/ is found
+ *   when the mails there are moved to cur/; in cur/, when its mail is touched,
+ *   when the directory changes again, or at the latest some time after own
+ *   changes: see cur_read_due().
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "index/bytes.h"
-#include "storage/maildir/maildir.h"
+#include "storage/maildir/sync.h"
 
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 1, MAGIC_TMPFS = 0x01021994 };
 
 static unsigned char *put_time(unsigned char *at, struct file_time time)
 {
@@ -159,6 +160,31 @@ bool file_mark_same(const struct file_mark *a, const struct file_mark *b)
 	       file_time_same(a->mtime, b->mtime);
 }
 
+static bool coarse(struct driver_box *box)
+{
+	struct maildir_box *own = maildir_box_get(box);
+	struct statfs fs;
+
+	if (!own->coarse_known)
+		own->coarse = statfs(box->path, &fs) == 0 &&
+			      fs.f_type == MAGIC_TMPFS;
+	own->coarse_known = true;
+	return own->coarse;
+}
+
+bool dir_in_tick(struct driver_box *box, struct file_time time)
+{
+	struct timespec tick;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
+	if (tick.tv_sec == time.sec && (uint32_t)tick.tv_nsec == time.nsec)
+		return true;
+	return (time.sec > tick.tv_sec ||
+		(time.sec == tick.tv_sec &&
+		 time.nsec > (uint32_t)tick.tv_nsec)) &&
+	       coarse(box);
+}
+
 /* own changes */
 
 /* Asked for each mail of a batch. */
@@ -168,18 +194,24 @@ static bool batch_pending(const struct index_box *box)
 	       (box->driver[1] & PENDING) != 0;
 }
 
-int batch_begin(struct driver_box *box, struct index_box *index_box,
+int batch_begin(struct driver_box *box, struct index_box *index_box, bool cur,
 		struct err *err)
 {
 	struct maildir_state state;
 	struct dir_times now;
+	char path[4096];
 
 	if (batch_pending(index_box))
 		return 0;
 	state_get(index_box, &state);
+	if (snprintf(path, sizeof(path), "%s/cur", box->path) >=
+	    (int)sizeof(path))
+		return err_set(err, ERR_INVALID, "path is too long");
+	if (cur)
+		witness_begin(&maildir_box_get(box)->witness, path);
 	if (dir_times_get(box, &now, err) < 0)
 		return -1;
-	state.pending = PENDING;
+	state.pending = cur ? PENDING | PENDING_CUR : PENDING;
 	if (file_time_same(now.new_time, state.new_time))
 		state.pending |= PENDING_NEW_OK;
 	if (file_time_same(now.cur_time, state.cur_time))
@@ -204,14 +236,14 @@ static struct file_time just_before(struct file_time time)
 	return (struct file_time){time.sec - 1, 999999999};
 }
 
-/* Whether `time` lies no more than a tick, of 1 ms at least, before `tick`. */
-static bool just_under(struct file_time time, struct file_time tick)
+/* Whether `time` lies no more than a tick, of 1 ms at least, before `than`. */
+static bool just_under(struct file_time time, struct file_time than)
 {
-	int64_t ns = tick.sec - time.sec;
+	int64_t ns = than.sec - time.sec;
 
 	if (ns < 0 || ns > 1)
 		return false;
-	ns = ns * 1000000000 + tick.nsec - time.nsec;
+	ns = ns * 1000000000 + than.nsec - time.nsec;
 	return ns > 0 && ns < 1000000;
 }
 
@@ -222,14 +254,13 @@ static bool just_under(struct file_time time, struct file_time tick)
 static int settle(struct driver_box *box, const char *sub,
 		  struct file_time *time, struct err *err)
 {
-	struct timespec tick, times[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	struct file_time old = *time;
 	char path[4096];
 
 	if (dir_stat(box, sub, time, err) < 0)
 		return -1;
-	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
-	if (tick.tv_sec != time->sec || (uint32_t)tick.tv_nsec != time->nsec)
+	if (!dir_in_tick(box, *time))
 		return 0;
 	/* More than one transaction in one tick go back step by step. */
 	*time = just_before(just_under(old, *time) ? old : *time);
@@ -244,35 +275,47 @@ static int settle(struct driver_box *box, const char *sub,
 	return dir_stat(box, sub, time, err);
 }
 
+static int end_cur(struct driver_box *box, struct maildir_state *state,
+		   uint32_t changes, struct err *err)
+{
+	struct file_time time = state->cur_time;
+
+	if (settle(box, "cur", &time, err) < 0)
+		return -1;
+	switch (witness_end(&maildir_box_get(box)->witness)) {
+	case WITNESS_ALONE:
+		break;
+	case WITNESS_OTHERS:
+		time = (struct file_time){.sec = 0};
+		break;
+	case WITNESS_NONE:
+		if (!file_time_same(time, state->cur_time) &&
+		    state->own_changes < UINT32_MAX - changes)
+			state->own_changes += changes;
+		break;
+	}
+	state->cur_time = time;
+	return 0;
+}
+
 int batch_end(struct driver_box *box, struct index_box *index_box,
 	      uint32_t changes, struct err *err)
 {
+	const struct file_time none = {.sec = 0}; /* no directory's */
 	struct maildir_state state;
-	struct file_time time;
 
 	state_get(index_box, &state);
 	if ((state.pending & PENDING) == 0)
 		return 0;
-	memset(&time, 0, sizeof(time)); /* which is no directory's */
 	if ((state.pending & PENDING_NEW_OK) == 0)
-		state.new_time = time;
+		state.new_time = none;
+	else if (settle(box, "new", &state.new_time, err) < 0)
+		return -1;
 	if ((state.pending & PENDING_CUR_OK) == 0)
-		state.cur_time = time;
-	if ((state.pending & PENDING_NEW_OK) != 0) {
-		time = state.new_time;
-		if (settle(box, "new", &time, err) < 0)
-			return -1;
-		state.new_time = time;
-	}
-	if ((state.pending & PENDING_CUR_OK) != 0) {
-		time = state.cur_time;
-		if (settle(box, "cur", &time, err) < 0)
-			return -1;
-		if (!file_time_same(time, state.cur_time) &&
-		    state.own_changes < UINT32_MAX - changes)
-			state.own_changes += changes;
-		state.cur_time = time;
-	}
+		state.cur_time = none;
+	else if ((state.pending & PENDING_CUR) != 0 &&
+		 end_cur(box, &state, changes, err) < 0)
+		return -1;
 	state.pending = 0;
 	state_put(index_box, &state);
 	return 0;

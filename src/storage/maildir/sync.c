@@ -35,16 +35,6 @@ enum {
 	TICK_WAIT_US = 500,
 };
 
-/* What a mailbox that is open remembers. */
-struct maildir_box {
-	bool cached; /* the rest is of this generation */
-	uint64_t generation;
-	struct maildir_state state;
-	uint32_t uid_next, messages;
-	bool tmp_checked;
-	int dir_fds[2]; /* new/ and cur/, or -1 */
-};
-
 static void dir_close(DIR **dir)
 {
 	if (*dir != NULL)
@@ -63,14 +53,20 @@ bool maildir_fsync_always(const struct location *location)
 
 /* what the index remembers */
 
-static int own_destroy(struct maildir_box *own)
+static void own_fds_close(struct maildir_box *own)
 {
 	fd_close(&own->dir_fds[0]);
 	fd_close(&own->dir_fds[1]);
+}
+
+static int own_destroy(struct maildir_box *own)
+{
+	own_fds_close(own);
+	witness_drop(&own->witness);
 	return 0;
 }
 
-static struct maildir_box *box_get(struct driver_box *box)
+struct maildir_box *maildir_box_get(struct driver_box *box)
 {
 	struct maildir_box *own = box->driver;
 
@@ -85,7 +81,7 @@ static struct maildir_box *box_get(struct driver_box *box)
 
 int maildir_dir_fd(struct driver_box *box, char dir, struct err *err)
 {
-	int *fd = &box_get(box)->dir_fds[dir == 'c'];
+	int *fd = &maildir_box_get(box)->dir_fds[dir == 'c'];
 	char path[4096];
 
 	if (*fd >= 0)
@@ -99,7 +95,7 @@ int maildir_dir_fd(struct driver_box *box, char dir, struct err *err)
 
 void maildir_dirs_forget(struct driver_box *box)
 {
-	own_destroy(box_get(box));
+	own_fds_close(maildir_box_get(box));
 }
 
 /* The row of the mailbox; ERR_NOT_FOUND, with box->id = 0, if it has none. */
@@ -132,6 +128,7 @@ static int look(struct driver_box *box, struct maildir_box *own,
 	ret = row_get(box, txn, &row, err);
 	index_rollback(&txn);
 	own->cached = false;
+	witness_drain(&own->witness);
 	memset(&own->state, 0, sizeof(own->state));
 	if (ret < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
@@ -153,21 +150,13 @@ static bool same_times(const struct dir_times *a, const struct dir_times *b)
 
 /* A change in this very tick of the clock could still come, and give the same
  * time (see state.c): wait for the next tick, which is due within 10 ms. */
-static bool in_this_tick(struct file_time time)
-{
-	struct timespec tick;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
-	return tick.tv_sec == time.sec && (uint32_t)tick.tv_nsec == time.nsec;
-}
-
 static int settled_times(struct sync *sync, bool *settled, struct err *err)
 {
 	for (int i = 0; i < TICK_WAITS; i++) {
 		if (dir_times_get(sync->box, &sync->times, err) < 0)
 			return -1;
-		*settled = !in_this_tick(sync->times.new_time) &&
-			   !in_this_tick(sync->times.cur_time);
+		*settled = !dir_in_tick(sync->box, sync->times.new_time) &&
+			   !dir_in_tick(sync->box, sync->times.cur_time);
 		if (*settled)
 			break;
 		usleep(TICK_WAIT_US);
@@ -240,6 +229,7 @@ static int move_one(struct sync *sync, struct index_record *record,
 		return errno == ENOENT
 			       ? 0
 			       : err_sys(err, "rename(%s, %s)", from, to);
+	witness_own(&maildir_box_get(sync->box)->witness, 1);
 	record->driver = record_name_make(ctx, 'c', str_of(file), name->ext);
 	return index_record_put(sync->txn, sync->row, record, err) < 0 ? -1 : 1;
 }
@@ -294,7 +284,7 @@ static int move_new(struct sync *sync, struct err *err)
 	uid = sync->state.first_new_uid;
 	if (uid >= sync->row->uid_next)
 		return 0;
-	if (batch_begin(sync->box, sync->row, err) < 0 ||
+	if (batch_begin(sync->box, sync->row, true, err) < 0 ||
 	    move_all(sync, &uid, &moved, &lost, err) < 0)
 		return -1;
 	if (lost || !new_is_empty(sync))
@@ -503,7 +493,7 @@ struct news {
 static int see_news(struct driver_box *box, bool full, struct news *out,
 		    struct err *err)
 {
-	struct maildir_box *own = box_get(box);
+	struct maildir_box *own = maildir_box_get(box);
 	const struct maildir_state *state = &own->state;
 	struct dir_times now;
 	bool move;
@@ -538,7 +528,7 @@ static int wait_for_writer(struct driver_box *box, struct err *err)
 
 static int sync_once(struct driver_box *box, bool *full, struct err *err)
 {
-	struct maildir_box *own = box_get(box);
+	struct maildir_box *own = maildir_box_get(box);
 	struct news news;
 
 	if (see_news(box, *full, &news, err) < 0)

@@ -7,6 +7,48 @@
 #define STORAGE_MAILDIR_SYNC_H
 #include "storage/maildir/maildir.h"
 
+/* Who else changes cur/ during a batch of own changes (witness.c). All zero
+ * before the first one. */
+struct witness {
+	bool listed; /* it has a watch */
+	int number;  /* of that */
+	uint32_t own, seen;
+	bool lost; /* some events were */
+	struct witness *next;
+};
+
+enum witnessed { WITNESS_NONE, WITNESS_ALONE, WITNESS_OTHERS };
+
+/* Before the first look at `dir`. */
+void witness_begin(struct witness *witness, const char *dir);
+/* So many events there are our own: one for a file that comes or goes, two for
+ * a rename within it. */
+void witness_own(struct witness *witness, unsigned events);
+/* After the last look. WITNESS_NONE: nobody knows. */
+enum witnessed witness_end(struct witness *witness);
+/* Once in a while, so that events do not pile up. */
+void witness_drain(struct witness *witness);
+/* Give back what it has. */
+void witness_drop(struct witness *witness);
+
+/* What a mailbox that is open remembers. */
+struct maildir_box {
+	bool cached; /* the rest is of this generation */
+	uint64_t generation;
+	struct maildir_state state;
+	uint32_t uid_next, messages;
+	bool tmp_checked;
+	int dir_fds[2]; /* new/ and cur/, or -1 */
+	bool coarse_known, coarse; /* dir_in_tick() */
+	struct witness witness;
+};
+
+struct maildir_box *maildir_box_get(struct driver_box *box);
+/* Whether a change of a directory that comes now could still give this mtime:
+ * it is that of the clock's tick, which is up to 10 ms long. On tmpfs, where
+ * removals get no fresher time than that, also when it is a later one. */
+bool dir_in_tick(struct driver_box *box, struct file_time time);
+
 struct sync {
 	const void *ctx;
 	struct driver_box *box;

@@ -222,97 +222,6 @@ static void test_saved_mails_lie_as_dovecot_lays_them(void **state)
 /* Own changes are remembered; a scan would bump nothing, so the proof is a file
  * made unreachable for the scan: its mtime is set back after a foreign
  * change.*/
-static void test_own_changes_need_no_scan(void **state)
-{
-	struct fixture *f = *state;
-	struct maildir_state before, after;
-	struct index_box row;
-
-	fixture_sync(f);
-	for (int i = 0; i < 5; i++) {
-		struct dir_times now;
-		struct err err;
-
-		fixture_save(f, "x", i % 2 == 0 ? 0 : MAIL_SEEN, 0);
-		row = fixture_row(f);
-		state_get(&row, &before);
-		OK(dir_times_get(f->box, &now, &err));
-		assert_true(file_time_same(now.new_time, before.new_time));
-		assert_true(file_time_same(now.cur_time, before.cur_time));
-	}
-	fixture_flags(f, 1, MAIL_FLAGGED, 1);
-	fixture_expunge(f, 2);
-	row = fixture_row(f);
-	state_get(&row, &before);
-	uint64_t generation = index_generation(f->index);
-
-	fixture_sync(f);
-	assert_int_equal(generation, index_generation(f->index));
-	fixture_file(f, "cur/1600000001.a:2,", "a");
-	fixture_sync(f);
-	row = fixture_row(f);
-	state_get(&row, &after);
-	assert_true(before.own_changes > 0);
-	assert_int_equal(after.own_changes, 0);
-}
-
-/* As if cur/ had been read two hours ago. */
-static void read_long_ago(struct fixture *f)
-{
-	struct index_box row = fixture_row(f);
-	struct maildir_state state;
-	struct index_txn *txn;
-	struct err err;
-
-	state_get(&row, &state);
-	state.cur_read -= 7200;
-	state_put(&row, &state);
-	OK(index_begin(f->index, INDEX_WRITE, &txn, &err));
-	OK(index_box_put(txn, &row, &err));
-	OK(index_commit(&txn, &err));
-}
-
-/* A rename whose trace, the directory's mtime, is overwritten by our own. */
-static void rename_unseen(struct fixture *f, const char *from, const char *to)
-{
-	struct index_box row = fixture_row(f);
-	char *cur = mem_printf(f->box, "%s/cur", f->root);
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
-	struct maildir_state state;
-
-	fixture_move(f, from, to);
-	state_get(&row, &state);
-	times[1].tv_sec = (time_t)state.cur_time.sec;
-	times[1].tv_nsec = state.cur_time.nsec;
-	assert_int_equal(utimensat(AT_FDCWD, cur, times, 0), 0);
-}
-
-static void test_change_behind_an_own_one_is_seen_in_time(void **state)
-{
-	struct fixture *f = *state;
-
-	fixture_file(f, "cur/1600000001.a:2,", "a");
-	fixture_file(f, "cur/1600000002.b:2,", "b");
-	fixture_sync(f);
-	/* Without own changes there is nothing to hide behind. */
-	read_long_ago(f);
-	rename_unseen(f, "cur/1600000001.a:2,", "cur/1600000001.a:2,F");
-	fixture_sync(f);
-	assert_string_equal(fixture_mails(f), "1: 2:");
-	fixture_flags(f, 2, MAIL_SEEN, 0);
-	f->settings.maildir_very_dirty_syncs = true;
-	fixture_sync(f);
-	assert_string_equal(fixture_mails(f), "1: 2:S");
-	f->settings.maildir_very_dirty_syncs = false;
-	fixture_sync(f);
-	assert_string_equal(fixture_mails(f), "1:F 2:S");
-	/* It was read just now. */
-	rename_unseen(f, "cur/1600000001.a:2,F", "cur/1600000001.a:2,");
-	fixture_flags(f, 2, 0, 0);
-	fixture_sync(f);
-	assert_string_equal(fixture_mails(f), "1:F 2:");
-}
-
 static void test_foreign_change_beside_own_ones_is_seen(void **state)
 {
 	struct fixture *f = *state;
@@ -892,8 +801,6 @@ int main(void)
 		T(test_move_to_cur_by_others_keeps_the_uid),
 		T(test_new_mails_stay_in_new_until_recent_is_taken),
 		T(test_saved_mails_lie_as_dovecot_lays_them),
-		T(test_own_changes_need_no_scan),
-		T(test_change_behind_an_own_one_is_seen_in_time),
 		T(test_foreign_change_beside_own_ones_is_seen),
 		T(test_flags_merge_with_those_of_others),
 		T(test_uids_of_another_server_are_followed),

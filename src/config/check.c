@@ -168,8 +168,7 @@ static void check_served(struct parser *parser,
 	     at = at->next) {
 		const struct setting *row = setting_find(kind, at->name);
 
-		if (row == NULL || row->kind != SETTING_TEXT ||
-		    row->choices == NULL ||
+		if (row == NULL ||
 		    setting_check_served(row, at->value, &err) == 0)
 			continue;
 		parser->file = at->file;

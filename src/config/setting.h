@@ -55,6 +55,12 @@ enum {
 	SETTING_VARS = 1 << 2,   /* %-variables are expanded by its user */
 	SETTING_HIDDEN = 1 << 3, /* doveconf shows it with -s only */
 	SETTING_SHARED = 1 << 4, /* declared in another table */
+	/* With what else a server does not run (setting_check_served()): the
+	 * word in front of the ':' is none of `choices`, it is a number that is
+	 * 0, or a separator that is not one character that can be one. */
+	SETTING_DRIVER = 1 << 5,
+	SETTING_POSITIVE = 1 << 6,
+	SETTING_SEPARATOR = 1 << 7,
 };
 
 struct setting {
@@ -170,7 +176,7 @@ int setting_parse_mode(const char *text, struct setting_mode *out,
 		       struct err *err);
 /* Whether `text` is a right value for `row`. */
 int setting_check(const struct setting *row, const char *text, struct err *err);
-/* Whether a server can run with it (S_SERVED). */
+/* Whether a server can run with it (S_SERVED, SETTING_DRIVER...). */
 int setting_check_served(const struct setting *row, const char *text,
 			 struct err *err);
 

@@ -175,8 +175,42 @@ static int not_a_choice(const struct setting *row, struct str value,
 		       STR_FMT(value), shown);
 }
 
-int setting_check_served(const struct setting *row, const char *text,
-			 struct err *err)
+/* "maildir:~/mail"; a path alone, or what variables make of it, is seen when
+ * there is a user. */
+static int check_driver(const struct setting *row, const char *text,
+			struct err *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	size_t len = strspn(text, letters);
+
+	if (text[len] != ':' || is_choice(row->choices, str_n(text, len)))
+		return 0;
+	return err_set(err, ERR_INVALID, "Unknown mail storage driver %.*s",
+		       (int)len, text);
+}
+
+static int check_positive(const char *text, struct err *err)
+{
+	if (text[strspn(text, "0")] != '\0' || text[0] == '\0')
+		return 0;
+	return err_set(err, ERR_INVALID, "Invalid value: %s (must be above 0)",
+		       text);
+}
+
+static int check_separator(const char *text, struct err *err)
+{
+	if (text[0] == '\0' ||
+	    (text[1] == '\0' && strchr("\"%* ", text[0]) == NULL))
+		return 0;
+	return err_set(err, ERR_INVALID,
+		       "Invalid value: %s (must be one character, and not one "
+		       "of \"%%*)",
+		       text);
+}
+
+static int check_words(const struct setting *row, const char *text,
+		       struct err *err)
 {
 	struct str rest = str_of(text), word;
 	char lower[64];
@@ -189,6 +223,20 @@ int setting_check_served(const struct setting *row, const char *text,
 		if (!is_choice(row->choices, str_n(lower, len)))
 			return not_a_choice(row, word, err);
 	}
+	return 0;
+}
+
+int setting_check_served(const struct setting *row, const char *text,
+			 struct err *err)
+{
+	if ((row->flags & SETTING_DRIVER) != 0)
+		return check_driver(row, text, err);
+	if ((row->flags & SETTING_POSITIVE) != 0)
+		return check_positive(text, err);
+	if ((row->flags & SETTING_SEPARATOR) != 0)
+		return check_separator(text, err);
+	if (row->kind == SETTING_TEXT && row->choices != NULL)
+		return check_words(row, text, err);
 	return 0;
 }
 

@@ -268,16 +268,20 @@ static int date_sent_unix(const struct fetch *fetch,
 
 /* IMAP's */
 
+static void print_str(const struct fetch *fetch, struct str text)
+{
+	char *copy = str_dup(NULL, text);
+
+	print_value(fetch->printer, copy);
+	mem_free(copy);
+}
+
 /* Without the parentheses around it. */
 static void print_inside(const struct fetch *fetch, struct str text)
 {
-	char *copy;
-
 	if (text.len >= 2)
 		text = str_n(text.data + 1, text.len - 2);
-	copy = mem_strndup(NULL, text.data, text.len);
-	print_value(fetch->printer, copy);
-	mem_free(copy);
+	print_str(fetch, text);
 }
 
 static int imap_envelope(const struct fetch *fetch,
@@ -289,6 +293,18 @@ static int imap_envelope(const struct fetch *fetch,
 	if (mail_envelope(fetch->mail, &text, err) < 0)
 		return -1;
 	print_inside(fetch, text);
+	return 0;
+}
+
+static int body_preview(const struct fetch *fetch,
+			const struct fetch_field *field, struct err *err)
+{
+	struct str text;
+
+	(void)field;
+	if (mail_preview(fetch->mail, false, &text, err) < 0)
+		return -1;
+	print_str(fetch, text);
 	return 0;
 }
 
@@ -319,43 +335,33 @@ static int imap_body_structure(const struct fetch *fetch,
 /* names */
 
 static const struct fetch_field fields[] = {
-	{"user", user, false, NULL, NULL, {0}, false},
-	{"mailbox", mailbox, false, NULL, NULL, {0}, false},
-	{"mailbox-guid", mailbox_guid, false, NULL, NULL, {0}, false},
-	{"seq", seq, false, NULL, NULL, {0}, false},
-	{"uid", uid, false, NULL, NULL, {0}, false},
-	{"guid", guid, false, NULL, NULL, {0}, false},
-	{"flags", flags, false, NULL, NULL, {0}, false},
-	{"modseq", modseq, false, NULL, NULL, {0}, false},
-	{"hdr", fetch_hdr, true, NULL, NULL, {0}, false},
-	{"body", fetch_body, true, NULL, NULL, {0}, false},
-	{"text", fetch_text, true, NULL, NULL, {0}, false},
-	{"text.utf8", fetch_utf8, true, NULL, NULL, {0}, false},
-	{"size.physical", size_physical, false, NULL, NULL, {0}, false},
-	{"size.virtual", size_virtual, false, NULL, NULL, {0}, false},
-	{"date.received", date_received, false, NULL, NULL, {0}, false},
-	{"date.sent", date_sent, false, NULL, NULL, {0}, false},
-	{"date.saved", date_saved, false, NULL, NULL, {0}, false},
-	{"date.received.unixtime",
-	 date_received_unix,
-	 false,
-	 NULL,
-	 NULL,
-	 {0},
-	 false},
-	{"date.sent.unixtime", date_sent_unix, false, NULL, NULL, {0}, false},
-	{"date.saved.unixtime", date_saved_unix, false, NULL, NULL, {0}, false},
-	{"imap.envelope", imap_envelope, false, NULL, NULL, {0}, false},
-	{"imap.body", imap_body, false, NULL, NULL, {0}, false},
-	{"imap.bodystructure",
-	 imap_body_structure,
-	 false,
-	 NULL,
-	 NULL,
-	 {0},
-	 false},
-	{"refcount", refcount, false, NULL, NULL, {0}, false},
-	{"storageid", guid, false, NULL, NULL, {0}, false},
+	{.name = "user", .print = user},
+	{.name = "mailbox", .print = mailbox},
+	{.name = "mailbox-guid", .print = mailbox_guid},
+	{.name = "seq", .print = seq},
+	{.name = "uid", .print = uid},
+	{.name = "guid", .print = guid},
+	{.name = "flags", .print = flags},
+	{.name = "modseq", .print = modseq},
+	{.name = "hdr", .print = fetch_hdr, .pieces = true},
+	{.name = "body", .print = fetch_body, .pieces = true},
+	{.name = "body.preview", .print = body_preview},
+	{.name = "body.snippet", .print = body_preview},
+	{.name = "text", .print = fetch_text, .pieces = true},
+	{.name = "text.utf8", .print = fetch_utf8, .pieces = true},
+	{.name = "size.physical", .print = size_physical},
+	{.name = "size.virtual", .print = size_virtual},
+	{.name = "date.received", .print = date_received},
+	{.name = "date.sent", .print = date_sent},
+	{.name = "date.saved", .print = date_saved},
+	{.name = "date.received.unixtime", .print = date_received_unix},
+	{.name = "date.sent.unixtime", .print = date_sent_unix},
+	{.name = "date.saved.unixtime", .print = date_saved_unix},
+	{.name = "imap.envelope", .print = imap_envelope},
+	{.name = "imap.body", .print = imap_body},
+	{.name = "imap.bodystructure", .print = imap_body_structure},
+	{.name = "refcount", .print = refcount},
+	{.name = "storageid", .print = guid},
 };
 
 enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };

@@ -5,12 +5,18 @@
  */
 #include "storage/core.h"
 
+#define S_LOCATION(field, doc)                                                 \
+	{                                                                      \
+#field, SETTING_TEXT, offsetof(SETTINGS_STRUCT, field), "",    \
+			doc, "maildir:mbox", SETTING_VARS | SETTING_DRIVER \
+	}
+
 #define SETTINGS_STRUCT struct mail_settings
 const struct setting mail_settings[] = {
-	S_FLAGS(mail_location, "", SETTING_VARS,
-		"Where mail lies: the format, a path and options, as in "
-		"maildir:~/Maildir:INDEX=/var/index/%u. Empty: looked for "
-		"below the home directory."),
+	S_LOCATION(mail_location,
+		   "Where mail lies: the format, a path and options, as in "
+		   "maildir:~/Maildir:INDEX=/var/index/%u. Empty: looked for "
+		   "below the home directory."),
 	S_FLAGS(mail_home, "", SETTING_VARS,
 		"Home directory of users for whom userdb gives none."),
 	S_FLAGS(mail_log_prefix, "%s(%u)<%{pid}><%{session}>: ", SETTING_VARS,
@@ -142,11 +148,11 @@ SETTINGS_REGISTER(mail_settings, "");
 const struct setting namespace_settings[] = {
 	S_ENUM(type, "private", "private:shared:public",
 	       "Whose mailboxes these are."),
-	S(separator, "", "Between the levels of names; empty: the format's."),
+	S_FLAGS(separator, "", SETTING_SEPARATOR,
+		"Between the levels of names; empty: the format's."),
 	S_FLAGS(prefix, "", SETTING_VARS,
 		"What all names of this namespace begin with."),
-	S_FLAGS(location, "", SETTING_VARS,
-		"Where its mail lies; empty: mail_location."),
+	S_LOCATION(location, "Where its mail lies; empty: mail_location."),
 	S_FLAGS(alias_for, "", SETTING_HIDDEN,
 		"Prefix of the namespace whose mail this shows too."),
 	S(inbox, "no", "INBOX is here. Exactly one namespace has it."),

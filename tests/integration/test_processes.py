@@ -380,6 +380,10 @@ IMPOSSIBLE = [
      r"service\(imap-login\): chroot = nowhere: stat\(.*/nowhere\): No such file" if ROOT else ""),
     ("service imap-login {\n  inet_listener other {\n    address = 192.0.2.1\n    port = 4711\n  }\n}",
      r"service\(imap-login\): listen\(192.0.2.1, 4711\) failed: Cannot assign requested address"),
+    ("mail_location = sdbox:~/mail", r"line \d+: mail_location: Unknown mail storage driver sdbox"),
+    ("namespace x {\n  prefix = x/\n  location = virtual:~/mail\n}", r"line \d+: namespace \{ location \}: Unknown mail storage driver virtual"),
+    ("namespace x {\n  separator = //\n}", r"line \d+: namespace \{ separator \}: Invalid value: // \(must be one character"),
+    ("imap_max_line_length = 0", r"line \d+: imap_max_line_length: Invalid value: 0 \(must be above 0\)"),
 ]
 
 
@@ -617,7 +621,7 @@ def test_kill_9_of_all_processes_of_a_service_is_mended(make_server, name):
 
 
 def test_a_client_is_not_told_what_is_wrong_with_the_configuration(make_server):
-    server = make_server("mail_location = bogus:/nowhere\n")
+    server = make_server("mail_location = maildir:~/Maildir:LAYOUT=bogus\n")
     with socket.create_connection(("127.0.0.1", server.port("imap")), 10) as sock:
         sock.sendall(b"a login alice secret\r\n")
         said = b""

@@ -43,6 +43,7 @@ static const struct command commands[] = {
 	{"NAMESPACE", 0, cmd_namespace},
 	{"CHECK", CMD_SELECTED, cmd_check},
 	{"CLOSE", CMD_SELECTED, cmd_close},
+	{"CANCELUPDATE", 0, cmd_cancelupdate},
 	{"UNSELECT", CMD_SELECTED, cmd_unselect},
 	{"CREATE", 0, cmd_create},
 	{"DELETE", 0, cmd_delete},

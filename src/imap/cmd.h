@@ -154,6 +154,7 @@ enum cmd_result cmd_select(struct cmd *cmd);
 enum cmd_result cmd_examine(struct cmd *cmd);
 enum cmd_result cmd_close(struct cmd *cmd);
 enum cmd_result cmd_unselect(struct cmd *cmd);
+enum cmd_result cmd_cancelupdate(struct cmd *cmd); /* context.c */
 enum cmd_result cmd_create(struct cmd *cmd);
 enum cmd_result cmd_delete(struct cmd *cmd);
 enum cmd_result cmd_rename(struct cmd *cmd);

@@ -5,6 +5,7 @@ libimap_a_SOURCES = \
 	src/imap/append.c \
 	src/imap/arg.c \
 	src/imap/cmd.c src/imap/cmd.h \
+	src/imap/context.c src/imap/context.h \
 	src/imap/copy.c \
 	src/imap/fetch.c src/imap/fetch.h src/imap/fetch_args.c \
 	src/imap/idle.c \

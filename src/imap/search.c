@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/context.h"
 #include "imap/modseq.h"
 #include "imap/search_return.h"
 #include "imap/session.h"
@@ -20,6 +21,8 @@ enum { TURN_MS = 50 }; /* how long others in this process wait for us */
 struct search_state {
 	struct search_return ret;
 	bool modseq; /* MODSEQ is among the keys */
+	struct search_args args;
+	struct search_node *root;
 	struct search *search;
 	struct range_set result; /* numbers, or UIDs for UID SEARCH */
 	uint64_t highest;        /* modseq among those that are told */
@@ -172,6 +175,8 @@ static enum cmd_result found(struct cmd *cmd)
 	if ((state->ret.wanted & RETURN_SAVE) != 0)
 		save(cmd, state, &uids);
 	state->result = cmd->uid ? uids : *seqs;
+	if ((state->ret.wanted & RETURN_UPDATE) != 0)
+		context_begin(cmd, &state->args, state->root, seqs);
 	if (state->ret.extended) {
 		tell_extended(cmd, state);
 		return search_end(cmd);
@@ -208,24 +213,25 @@ enum cmd_result cmd_search(struct cmd *cmd)
 {
 	struct session *session = cmd->session;
 	struct search_state *state = mem_new(cmd, struct search_state);
-	struct search_args args;
+	struct search_args *args = &state->args;
 	const struct imap_arg *arg = cmd->args;
 	const char *problem;
-	struct search_node *root;
 
-	search_args_init(cmd, &args);
+	search_args_init(cmd, args);
 	problem = search_return_parse(&arg, &state->ret);
+	if (problem == NULL && (state->ret.wanted & RETURN_UPDATE) != 0)
+		problem = context_refused(cmd);
 	if (problem == NULL)
-		problem = search_parse(&args, arg, &root);
-	if (args.bad_charset)
+		problem = search_parse(args, arg, &state->root);
+	if (args->bad_charset)
 		return no_charset(cmd, state);
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s", problem);
-	if (args.modseq && !modseq_wanted(cmd, "SEARCH MODSEQ"))
+	if (args->modseq && !modseq_wanted(cmd, "SEARCH MODSEQ"))
 		return CMD_DONE;
-	state->modseq = args.modseq;
+	state->modseq = args->modseq;
 	cmd->state = state;
 	cmd->more = search_more;
-	state->search = search_begin(cmd, session->box, root);
+	state->search = search_begin(cmd, session->box, state->root);
 	return search_more(cmd);
 }

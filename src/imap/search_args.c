@@ -102,7 +102,7 @@ void search_args_init(struct cmd *cmd, struct search_args *args_out)
 	struct session *session = cmd->session;
 
 	*args_out = (struct search_args){
-		.ctx = cmd,
+		.ctx = mem_ctx(cmd, "search"),
 		.box = session->box,
 		.saved = &session->saved,
 		.max_depth = session->set->imap_max_nesting,

@@ -13,6 +13,8 @@ static const struct {
 	{"MIN", RETURN_MIN},   {"MAX", RETURN_MAX},
 	{"ALL", RETURN_ALL},   {"COUNT", RETURN_COUNT},
 	{"SAVE", RETURN_SAVE}, {"PARTIAL", RETURN_PARTIAL},
+	/* CONTEXT is a hint: there is nothing to prepare for. */
+	{"CONTEXT", 0},        {"UPDATE", RETURN_UPDATE},
 };
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
@@ -73,13 +75,13 @@ const char *search_return_parse(const struct imap_arg **arg,
 	list = (*arg)[1].list;
 	*arg += 2;
 	out->extended = true;
-	if (list->kind == IMAP_ARG_END)
-		out->wanted = RETURN_ALL;
 	while (list->kind != IMAP_ARG_END) {
 		problem = parse_option(&list, out);
 		if (problem != NULL)
 			return problem;
 	}
+	if (out->wanted == 0)
+		out->wanted = RETURN_ALL;
 	if ((out->wanted & RETURN_PARTIAL) != 0 &&
 	    (out->wanted & RETURN_ALL) != 0)
 		return "PARTIAL conflicts with ALL";

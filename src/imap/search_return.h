@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * imap/search_return.h - RETURN (...) of SEARCH and SORT: ESEARCH (RFC 4731),
- * SAVE (RFC 5182), ESORT and PARTIAL (RFC 5267).
+ * SAVE (RFC 5182), ESORT, PARTIAL and UPDATE (RFC 5267).
  */
 #ifndef IMAP_SEARCH_RETURN_H
 #define IMAP_SEARCH_RETURN_H
@@ -19,6 +19,7 @@ enum {
 	RETURN_COUNT = 1 << 3,
 	RETURN_SAVE = 1 << 4,
 	RETURN_PARTIAL = 1 << 5,
+	RETURN_UPDATE = 1 << 6,
 };
 
 struct search_return {

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "config/vars.h"
 #include "imap/cmd.h"
+#include "imap/context.h"
 #include "net/conn.h"
 #include "service/service.h"
 #include "storage/storage.h"
@@ -26,7 +27,7 @@ static const char default_capability[] =
 	"IMAP4rev1 SASL-IR ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES "
 	"THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND UNSELECT CHILDREN "
 	"NAMESPACE UIDPLUS LIST-EXTENDED CONDSTORE QRESYNC ESEARCH ESORT "
-	"SEARCHRES WITHIN LIST-STATUS MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW "
+	"SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW "
 	"STATUS=SIZE SAVEDATE OBJECTID SPECIAL-USE";
 
 /* settings */
@@ -149,6 +150,7 @@ void session_deselect(struct session *session)
 {
 	mailbox_close(&session->box);
 	range_set_clear(&session->saved);
+	contexts_end(session);
 	session->keywords_told = 0;
 }
 
@@ -285,6 +287,7 @@ static void begin(struct mail_session *base)
 	session->workarounds =
 		parse_workarounds(session->set->imap_client_workarounds);
 	session->saved = range_set_init(session);
+	session->changed_uids = range_set_init(session);
 	session->line = buf_init(SIZE_MAX);
 	make_parser(session);
 	conn_write_str(session->conn, base->login->tag);

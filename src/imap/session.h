@@ -27,6 +27,7 @@ struct err;
 struct imap_parser;
 struct mailbox;
 struct service_env;
+struct search_context;
 struct service_session;
 struct session;
 struct user;
@@ -61,6 +62,8 @@ struct session {
 	bool condstore, qresync; /* enabled: see imap/modseq.h */
 	uint64_t modseq_told;    /* the highest, of its mails */
 	struct range_set saved;  /* UIDs of $ (RFC 5182) */
+	struct search_context *contexts; /* RFC 5267; see imap/context.h */
+	struct range_set changed_uids;   /* what these have not seen yet */
 
 	struct cmd *cmd; /* the one that runs */
 	unsigned bad_commands;

@@ -6,14 +6,18 @@
 
 #define SETTINGS_STRUCT struct imap_settings
 const struct setting imap_settings[] = {
-	S(imap_max_line_length, "64 k",
-	  "Longest command line of a client. Sequence sets of clients that "
-	  "have many messages make long lines."),
-	S(imap_max_arguments, "10000",
-	  "How many arguments, those in lists included, one command may have."),
-	S(imap_max_nesting, "50",
-	  "How deep parentheses may be nested in a command, and NOT and OR in "
-	  "a search."),
+	S_FLAGS(imap_max_line_length, "64 k", SETTING_POSITIVE,
+		"Longest command line of a client. Sequence sets of clients "
+		"that have many messages make long lines."),
+	S_FLAGS(imap_max_arguments, "10000", SETTING_POSITIVE,
+		"How many arguments, those in lists included, one command may "
+		"have."),
+	S_FLAGS(imap_max_nesting, "50", SETTING_POSITIVE,
+		"How deep parentheses may be nested in a command, and NOT and "
+		"OR in a search."),
+	S(imap_max_search_updates, "16",
+	  "How many searches with UPDATE (CONTEXT=SEARCH) one session may "
+	  "have: each of them is looked at with every change."),
 	S(imap_capability, "",
 	  "What CAPABILITY answers. Empty: what the server can do. A value "
 	  "that begins with + is added to that; any other is sent as it is."),

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/context.h"
 #include "imap/modseq.h"
 #include "imap/search.h"
 #include "imap/search_return.h"
@@ -24,6 +25,8 @@ struct sort_state {
 	struct search_return ret;
 	struct sort_key *keys;
 	size_t key_count;
+	struct search_args args;
+	struct search_node *root;
 	struct sort *sort;
 	const uint32_t *seqs; /* the result */
 	size_t count;
@@ -263,6 +266,9 @@ static enum cmd_result found(struct cmd *cmd)
 		return cmd_error(cmd, &err, NULL);
 	if ((state->ret.wanted & RETURN_SAVE) != 0)
 		save(cmd);
+	if ((state->ret.wanted & RETURN_UPDATE) != 0)
+		context_begin(cmd, &state->args, state->root,
+			      sort_result_set(state->sort));
 	if (state->ret.extended)
 		return tell_extended(cmd);
 	buf_add(&cmd->session->line, "* SORT");
@@ -298,28 +304,30 @@ enum cmd_result cmd_sort(struct cmd *cmd)
 {
 	struct sort_state *state = mem_new(cmd, struct sort_state);
 	const struct imap_arg *arg = cmd->args;
-	struct search_args args;
-	struct search_node *root;
 	const char *problem;
 
 	cmd->state = state;
 	cmd->more = sort_more;
 	problem = search_return_parse(&arg, &state->ret);
+	if (problem == NULL && (state->ret.wanted & RETURN_UPDATE) != 0)
+		problem = context_refused(cmd);
 	if (problem == NULL)
 		problem = parse_program(cmd, arg);
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s", problem);
-	problem = search_parse_charset(cmd, arg + 1, &args, &root);
-	if (args.bad_charset) {
+	problem = search_parse_charset(cmd, arg + 1, &state->args,
+				       &state->root);
+	if (state->args.bad_charset) {
 		forget_saved(cmd);
 		return cmd_reply(cmd, "NO [BADCHARSET] Unknown charset");
 	}
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s", problem);
-	if (args.modseq && !modseq_wanted(cmd, "SORT MODSEQ"))
+	if (state->args.modseq && !modseq_wanted(cmd, "SORT MODSEQ"))
 		return CMD_DONE;
-	state->modseq = args.modseq;
-	state->sort = sort_begin(cmd, cmd->session->box, root, state->keys,
+	state->modseq = state->args.modseq;
+	state->sort = sort_begin(cmd, cmd->session->box, state->root,
+				 state->keys,
 				 state->key_count);
 	return sort_more(cmd);
 }

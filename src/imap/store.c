@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/context.h"
 #include "imap/modseq.h"
 #include "imap/session.h"
 #include "storage/storage.h"
@@ -57,6 +58,7 @@ static enum cmd_result tell_begin(struct cmd *cmd, struct store_state *state)
 {
 	cmd->state = state;
 	cmd->more = tell_more;
+	context_changed(cmd->session, &state->result.changed);
 	if (state->result.changed.count == 0 ||
 	    (state->silent && !modseq_shown(cmd->session)))
 		return tell_end(cmd);

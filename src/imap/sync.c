@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/context.h"
 #include "imap/modseq.h"
 #include "imap/session.h"
 #include "storage/storage.h"
@@ -132,6 +133,8 @@ enum cmd_result cmd_sync_more(struct cmd *cmd)
 	if (done < 0)
 		return sync_failed(cmd, &err);
 	tell_counts(cmd->session, sync);
+	if (contexts_tell(cmd->session, &err) < 0)
+		return sync_failed(cmd, &err);
 	if (sync->reply != NULL)
 		modseq_reply(cmd, sync->changes.highest_modseq, sync->reply);
 	mem_free(sync);
@@ -161,6 +164,8 @@ enum cmd_result cmd_sync(struct cmd *cmd, unsigned flags, const char *reply)
 		session->stats.expunged +=
 			range_set_size(&sync->changes.expunged);
 	tell_new_keywords(session);
+	contexts_tell_expunged(session, &sync->changes);
+	context_changed(session, &sync->changes.changed);
 	sync->range = sync->changes.expunged.count;
 	return cmd_sync_more(cmd);
 }

@@ -95,7 +95,7 @@ SEARCHES = [
     b'SEARCH BODY {6+}\r\nw\xc3\xb6rld', b'SEARCH CHARSET ISO-8859-1 BODY {5+}\r\nw\xf6rld', b'SEARCH BODY w\xc3\xb6rld',
     'SEARCH SEEN FLAGGED', 'SEARCH UNDELETED UNDRAFT UNANSWERED UNFLAGGED', 'SEARCH OR (SEEN FLAGGED) NOT SUBJECT one',
 ]
-# Not here: THREAD of nothing, which Dovecot ends with a blank; RETURN (CONTEXT), which is for CONTEXT=SEARCH.
+# Not here: THREAD of nothing, which Dovecot ends with a blank.
 SORTS = [
     'SORT (DATE) UTF-8 ALL', 'SELECT INBOX', 'SORT (DATE) UTF-8 ALL', 'UID SORT (REVERSE SIZE) UTF-8 2:*',
     'SORT (REVERSE DATE SUBJECT FROM TO CC SIZE ARRIVAL DISPLAYFROM DISPLAYTO) UTF-8 ALL', 'SORT (SIZE) US-ASCII 9',
@@ -117,6 +117,15 @@ SORTS = [
     'THREAD (REFS) UTF-8 ALL', 'THREAD "REFS" UTF-8 1', 'THREAD REFERENCES UTF-8 2', 'UID THREAD REFS UTF-8 3',
     'THREAD ORDEREDSUBJECT UTF-8 ALL', 'THREAD REFERENCES UTF-8 ALL', 'FETCH 1 (X-MAILBOX X-REAL-UID FLAGS)',
     'SEARCH X-GUID foo', 'SEARCH X-MAILBOX INBOX', 'SEARCH X-REAL-UID 2', 'SEARCH NOT X-MAILBOX foo',
+]
+CONTEXTS = [
+    'SEARCH RETURN (UPDATE) ALL', 'SELECT INBOX', 'SEARCH RETURN (CONTEXT) ALL', 'SEARCH RETURN (CONTEXT COUNT) ALL',
+    'SEARCH RETURN (UPDATE COUNT) UNDELETED', 'UID SEARCH RETURN (UPDATE ALL CONTEXT) UNSEEN',
+    'SEARCH RETURN (UPDATE SAVE) NOT SUBJECT zz', 'SEARCH RETURN (UPDATE MIN) 2:3', 'SORT RETURN (UPDATE) (SUBJECT) UTF-8 SEEN',
+    'UID SORT RETURN (UPDATE PARTIAL 1:1) (SUBJECT) UTF-8 ALL', r'STORE 1 +FLAGS (\Seen)', r'STORE 1 -FLAGS.SILENT (\Seen)',
+    r'STORE 2:3 +FLAGS.SILENT (\Deleted)', b'APPEND INBOX {11+}\r\nSubject: zz', b'APPEND INBOX (\\Seen) {11+}\r\nSubject: yy',
+    'FETCH 1 BODY[TEXT]', 'EXPUNGE', 'STORE 1:3 FLAGS ()', r'UID STORE 1,4 +FLAGS (\Deleted)', 'UID EXPUNGE 4',
+    'CANCELUPDATE', 'CANCELUPDATE x', 'CANCELUPDATE "x"', 'EXAMINE INBOX', 'NOOP', 'CANCELUPDATE "a5"', 'UNSELECT', 'CANCELUPDATE "a5"',
 ]
 # Not here: a literal behind wrong flags or a wrong date, which Dovecot takes for
 # a command.
@@ -148,8 +157,8 @@ def both(server, dovecot):
         client.close()
 
 
-@pytest.mark.parametrize('commands', [STATE, MAILBOXES, FETCHES, STORES, SEARCHES, SORTS, APPENDS], ids=[
-    'state', 'mailboxes', 'fetch', 'store', 'search', 'sort', 'append'])
+@pytest.mark.parametrize('commands', [STATE, MAILBOXES, FETCHES, STORES, SEARCHES, SORTS, CONTEXTS, APPENDS], ids=[
+    'state', 'mailboxes', 'fetch', 'store', 'search', 'sort', 'context', 'append'])
 def test_same_answers(both, commands):
     wanted, got = (transcript(client, commands) for client in both)
     different = [(a, b) for a, b in zip(wanted, got) if a != b]

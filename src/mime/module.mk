@@ -19,6 +19,7 @@ libmime_a_SOURCES = \
 	src/mime/imap_structure.c \
 	src/mime/lex.c src/mime/lex.h \
 	src/mime/message_id.c src/mime/message_id.h \
+	src/mime/param.c src/mime/param.h \
 	src/mime/parse.c src/mime/parse.h \
 	src/mime/parse_hook.h \
 	src/mime/parse_pack.c \

@@ -10,6 +10,8 @@
 
 #include "base/str.h"
 
+struct sieve_text;
+
 enum sieve_action_kind {
 	SIEVE_ACTION_KEEP,     /* into the default mailbox */
 	SIEVE_ACTION_FILEINTO, /* store.mailbox */
@@ -51,14 +53,14 @@ struct sieve_vacation {
 	const char *const *addresses; /* up to NULL */
 	uint64_t seconds;             /* between two answers */
 	bool mime;
-	const struct sieve_store *fcc; /* RFC 8580 */
+	struct sieve_store *fcc; /* RFC 8580; NULL if not given */
 };
 
 struct sieve_notify {
 	const char *method, *from, *message;
 	const char *importance; /* "1", "2", "3" */
 	const char *const *options;
-	const struct sieve_store *fcc;
+	struct sieve_store *fcc;
 };
 
 struct sieve_report {
@@ -81,6 +83,9 @@ struct sieve_action {
 	enum sieve_action_kind kind;
 	unsigned line;
 	bool copy; /* RFC 3894: leaves the implicit keep alone */
+	/* The message at that time, for what stores or sends it: a child of
+	 * the message; NULL if as it came (RFC 5293 section 7). */
+	const struct sieve_text *text;
 	bool done; /* carried out, by a caller that has more than one round */
 	union {
 		struct sieve_store store; /* KEEP, FILEINTO */

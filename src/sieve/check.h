@@ -12,6 +12,7 @@
 struct sieve_check;
 struct sieve_engine;
 struct sieve_extension;
+struct sieve_namespace;
 struct sieve_tag;
 
 /* Report what is wrong with the script, in one line; compiling goes on to find
@@ -53,6 +54,10 @@ struct sieve_arg *sieve_check_number(struct sieve_check *check,
 				     uint64_t number);
 /* UTF-8, not empty, no NUL. */
 bool sieve_mailbox_valid(struct str name);
+/* For sieve_tag.check, of tags that go with a mailbox: only with :fcc, unless
+ * the command is fileinto or keep (RFC 8580 section 3). */
+void sieve_check_fcc(struct sieve_check *check, struct sieve_node *node,
+		     const struct sieve_arg *tag);
 /* For sieve_param.check. */
 void sieve_check_header_name(struct sieve_check *check,
 			     const struct sieve_arg *arg);

@@ -352,3 +352,15 @@ void sieve_check_mailbox(struct sieve_check *check, const struct sieve_arg *arg)
 			    "invalid mailbox name '%.*s': expected UTF-8",
 			    STR_FMT(arg->text));
 }
+
+void sieve_check_fcc(struct sieve_check *check, struct sieve_node *node,
+		     const struct sieve_arg *tag)
+{
+	if (!str_case_is(node->name, "fileinto") &&
+	    !str_case_is(node->name, "keep") &&
+	    sieve_node_tag(node, "fcc") == NULL)
+		sieve_error(check, tag->at,
+			    "the :%s tag for the %s command cannot be used "
+			    "without the :fcc tag",
+			    tag->tag->name, node->command->name);
+}

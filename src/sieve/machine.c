@@ -73,10 +73,42 @@ const char *sieve_run_text(struct sieve_run *run, struct str text)
 	return sieve_arena_str(run->scratch, text).data;
 }
 
+const char *const *sieve_run_texts(struct sieve_run *run,
+				   const struct sieve_value *list)
+{
+	const char **out;
+
+	if (list->type == SIEVE_NONE)
+		return NULL;
+	out = sieve_arena_array(run->scratch, const char *, list->count + 1);
+	for (unsigned i = 0; i < list->count; i++)
+		out[i] = sieve_run_text(run, list->list[i]);
+	return out;
+}
+
+static struct sieve_store *get_fcc(struct sieve_run *run,
+				   struct sieve_store **fcc)
+{
+	if (*fcc == NULL)
+		*fcc = sieve_arena_new_of(run->scratch, struct sieve_store);
+	return *fcc;
+}
+
+struct sieve_store *sieve_run_store(struct sieve_run *run,
+				    struct sieve_action *action)
+{
+	if (action->kind == SIEVE_ACTION_VACATION)
+		return get_fcc(run, &action->vacation.fcc);
+	if (action->kind == SIEVE_ACTION_NOTIFY)
+		return get_fcc(run, &action->notify.fcc);
+	return &action->store;
+}
+
 int sieve_run_action(struct sieve_run *run, const struct sieve_args *args,
 		     struct sieve_action *action, struct err *err)
 {
 	action->line = run->line;
+	action->text = sieve_message_now(run->message);
 	for (unsigned i = 0; i < args->tag_count; i++) {
 		const struct sieve_tag *tag = args->tags[i].tag;
 

@@ -22,10 +22,13 @@ struct sieve_message {
 	struct str raw;
 	unsigned max_fields;
 	bool parsed, edited, lf; /* lf: of its line ends */
+	unsigned generation;
+	const struct sieve_text *now; /* NULL: to be made */
 	struct sieve_field *first, *last;
 	struct name *names;
 	uint64_t size; /* 0: not counted yet */
-	struct mime_parser *mime;
+	struct mime_parser *parser;
+	const struct mime_message *mime; /* its result; NULL: to be parsed */
 	struct sieve_arena *arena;
 };
 
@@ -253,12 +256,11 @@ uint64_t sieve_message_size(struct sieve_message *message)
 
 const struct mime_message *sieve_message_mime(struct sieve_message *message)
 {
-	if (message->mime == NULL) {
-		message->mime = mime_parser_new(message, &mime_limits_default);
-		mime_parser_feed(message->mime, message->raw.data,
-				 message->raw.len);
-	}
-	return mime_parser_end(message->mime);
+	if (message->mime != NULL)
+		return message->mime;
+	message->parser = mime_parser_new(message, &mime_limits_default);
+	mime_parser_feed(message->parser, message->raw.data, message->raw.len);
+	return message->mime = mime_parser_end(message->parser);
 }
 
 struct str sieve_message_body(struct sieve_message *message)
@@ -301,6 +303,7 @@ void sieve_message_add(struct sieve_message *message, struct str name,
 	field->name = str_n(field->full.data, name.len);
 	field->value = str_n(field->full.data + name.len + 2, value.len);
 	message->edited = true;
+	message->now = NULL;
 	if (last) {
 		link_field(message, field);
 		return;
@@ -315,6 +318,7 @@ void sieve_message_remove(struct sieve_message *message,
 {
 	field->removed = true;
 	message->edited = true;
+	message->now = NULL;
 	relink(message);
 }
 
@@ -323,11 +327,17 @@ bool sieve_message_edited(const struct sieve_message *message)
 	return message->edited;
 }
 
+unsigned sieve_message_generation(const struct sieve_message *message)
+{
+	return message->generation;
+}
+
 static void forget(struct sieve_message *message)
 {
 	forget_names(message);
 	message->first = message->last = NULL;
 	message->parsed = message->edited = false;
+	message->now = NULL;
 	sieve_arena_reset(message->arena);
 }
 
@@ -342,9 +352,11 @@ void sieve_message_replace(struct sieve_message *message, struct str raw)
 	char *copy = mem_memdup(message, raw.data, raw.len);
 
 	forget(message);
-	mem_free(message->mime);
+	mem_free(message->parser);
+	message->parser = NULL;
 	message->mime = NULL;
 	message->size = 0;
+	message->generation++;
 	message->raw = str_n(copy, raw.len);
 }
 
@@ -354,4 +366,22 @@ void sieve_message_write_header(struct sieve_message *message, struct buf *out)
 	for (const struct sieve_field *f = message->first; f; f = f->next)
 		buf_add_str(out, f->full);
 	buf_add(out, message->lf ? "\n" : "\r\n");
+}
+
+const struct sieve_text *sieve_message_now(struct sieve_message *message)
+{
+	struct sieve_text *now;
+	struct buf header;
+
+	if ((!message->edited && message->generation == 0) ||
+	    message->now != NULL)
+		return message->now;
+	now = mem_new(message, struct sieve_text);
+	header = buf_init(SIZE_MAX);
+	sieve_message_write_header(message, &header);
+	now->header.len = header.len;
+	now->header.data = buf_steal(now, &header);
+	now->body = sieve_message_body(message);
+	message->now = now;
+	return now;
 }

@@ -76,11 +76,20 @@ void sieve_message_add(struct sieve_message *message, struct str name,
 void sieve_message_remove(struct sieve_message *message,
 			  struct sieve_field *field);
 bool sieve_message_edited(const struct sieve_message *message);
+/* How often another message has come in its place. */
+unsigned sieve_message_generation(const struct sieve_message *message);
 void sieve_message_revert(struct sieve_message *message);
 /* The header as it is now, with the empty line. */
 void sieve_message_write_header(struct sieve_message *message, struct buf *out);
 /* Another message in its place (vnd.dovecot.filter, RFC 5703 replace). */
 void sieve_message_replace(struct sieve_message *message, struct str raw);
+
+/* The message as it is now, header with the empty line and body; NULL if it is
+ * as it came. Not touched by later edits. */
+struct sieve_text {
+	struct str header, body;
+};
+const struct sieve_text *sieve_message_now(struct sieve_message *message);
 
 /* "local@domain", the way SMTP writes it (RFC 5321 section 4.1.2), maybe in
  * <>; false if it is none. Pieces are children of ctx. "<>" and "" are valid

@@ -18,11 +18,14 @@ libsieve_a_SOURCES = \
 	src/sieve/host.h \
 	src/sieve/lexer.c \
 	src/sieve/machine.c src/sieve/machine.h \
+	src/sieve/mailto.c src/sieve/mailto.h \
 	src/sieve/match.c src/sieve/match.h \
 	src/sieve/message.c src/sieve/message.h \
 	src/sieve/operand.c \
 	src/sieve/outgoing.c src/sieve/outgoing.h \
 	src/sieve/parse.h \
+	src/sieve/part.c src/sieve/part.h \
+	src/sieve/pattern.c src/sieve/pattern.h \
 	src/sieve/program.c src/sieve/program.h \
 	src/sieve/result.c src/sieve/result.h \
 	src/sieve/run.h \
@@ -38,17 +41,42 @@ sieve_extensions = \
 	src/sieve/ext/base_actions.c \
 	src/sieve/ext/base_control.c \
 	src/sieve/ext/base_tests.c \
+	src/sieve/ext/body.c \
 	src/sieve/ext/comparator_ascii_casemap.c \
 	src/sieve/ext/comparator_ascii_numeric.c \
 	src/sieve/ext/comparator_octet.c \
 	src/sieve/ext/comparator_unicode_casemap.c \
 	src/sieve/ext/copy.c \
+	src/sieve/ext/date.c \
+	src/sieve/ext/debug.c \
+	src/sieve/ext/duplicate.c \
+	src/sieve/ext/editheader.c \
 	src/sieve/ext/encoded_character.c \
+	src/sieve/ext/enotify.c \
 	src/sieve/ext/envelope.c \
+	src/sieve/ext/environment.c \
+	src/sieve/ext/extlists.c \
+	src/sieve/ext/extprograms.c \
+	src/sieve/ext/extracttext.c \
+	src/sieve/ext/fcc.c \
 	src/sieve/ext/fileinto.c \
+	src/sieve/ext/foreverypart.c src/sieve/ext/foreverypart.h \
+	src/sieve/ext/ihave.c \
 	src/sieve/ext/imap4flags.c \
+	src/sieve/ext/index.c \
+	src/sieve/ext/mailbox.c \
+	src/sieve/ext/mailboxid.c \
+	src/sieve/ext/metadata.c \
+	src/sieve/ext/mime.c \
+	src/sieve/ext/redirect_dsn.c \
+	src/sieve/ext/reject.c \
 	src/sieve/ext/relational.c \
+	src/sieve/ext/replace.c \
+	src/sieve/ext/report.c \
+	src/sieve/ext/spamtest.c \
+	src/sieve/ext/special_use.c \
 	src/sieve/ext/subaddress.c \
+	src/sieve/ext/vacation.c \
 	src/sieve/ext/variables.c
 EXTRA_DIST += src/sieve/grammar.y src/sieve/lexer.l
 BUILT_SOURCES += src/sieve/grammar.h
@@ -66,8 +94,11 @@ src/sieve/lexer.c: src/sieve/lexer.l
 		$(FLEX) -o $@ '$(srcdir)/src/sieve/lexer.l'
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/sieve/test_script
+check_PROGRAMS += tests/unit/sieve/test_script tests/unit/sieve/test_ext
 tests_unit_sieve_test_script_SOURCES = tests/unit/sieve/test_script.c \
 	tests/unit/sieve/script.c tests/unit/sieve/script.h
 tests_unit_sieve_test_script_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
+tests_unit_sieve_test_ext_SOURCES = tests/unit/sieve/test_ext.c \
+	tests/unit/sieve/script.c tests/unit/sieve/script.h
+tests_unit_sieve_test_ext_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
 endif

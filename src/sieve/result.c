@@ -52,8 +52,8 @@ static void dup_store(const void *ctx, struct sieve_store *store)
 	store->mailbox_id = dup(ctx, store->mailbox_id);
 }
 
-static const struct sieve_store *dup_fcc(const void *ctx,
-					 const struct sieve_store *fcc)
+static struct sieve_store *dup_fcc(const void *ctx,
+				   const struct sieve_store *fcc)
 {
 	struct sieve_store *out;
 

@@ -25,6 +25,7 @@ struct sieve_match_type;
 struct sieve_message;
 struct sieve_program;
 struct sieve_result;
+struct sieve_store;
 struct sieve_tag;
 
 enum { SIEVE_MAX_TAGS = 16, SIEVE_MAX_MATCHES = 100 };
@@ -73,6 +74,16 @@ const struct sieve_value *sieve_args_tag(const struct sieve_args *args,
 void *sieve_run_state(struct sieve_run *run, const struct sieve_extension *ext);
 /* A NUL-terminated copy in the scratch arena. */
 const char *sieve_run_text(struct sieve_run *run, struct str text);
+/* NUL-terminated copies of a list, up to NULL; NULL if it was left out. */
+const char *const *sieve_run_texts(struct sieve_run *run,
+				   const struct sieve_value *list);
+/* Where an action stores: its own mailbox, or that of its copy (RFC 8580). */
+struct sieve_store *sieve_run_store(struct sieve_run *run,
+				    struct sieve_action *action);
+/* What the modifiers among the tags make of a value (RFC 5229 section 4.1);
+ * the new one is in the scratch arena. */
+int sieve_run_modify(struct sieve_run *run, const struct sieve_args *args,
+		     struct str *value, struct err *err);
 /* Add an action, after the tags in `args` have been applied to it. */
 int sieve_run_action(struct sieve_run *run, const struct sieve_args *args,
 		     struct sieve_action *action, struct err *err);

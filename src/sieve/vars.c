@@ -2,6 +2,7 @@
 /*
  * sieve/vars.c - variables at run time (RFC 5229).
  */
+#include "base/cleanup.h"
 #include "base/encode.h"
 #include "sieve/machine.h"
 
@@ -100,4 +101,40 @@ void sieve_run_matches(struct sieve_run *run, const struct str *captures,
 	for (unsigned i = 0; i < count; i++)
 		sieve_variable_set(run, &machine->matches[i], captures[i]);
 	machine->match_count = count;
+}
+
+/* modifiers */
+
+static const struct sieve_tag *next_modifier(const struct sieve_args *args,
+					     unsigned below)
+{
+	const struct sieve_tag *found = NULL;
+
+	for (unsigned i = 0; i < args->tag_count; i++) {
+		const struct sieve_tag *tag = args->tags[i].tag;
+
+		if (tag->modify != NULL && tag->precedence < below &&
+		    (found == NULL || tag->precedence > found->precedence))
+			found = tag;
+	}
+	return found;
+}
+
+int sieve_run_modify(struct sieve_run *run, const struct sieve_args *args,
+		     struct str *value, struct err *err)
+{
+	size_t max = (size_t)run->machine->set->sieve_max_string_size;
+	const struct sieve_tag *tag;
+	unsigned below = UINT32_MAX;
+
+	while ((tag = next_modifier(args, below)) != NULL) {
+		CLEANUP(buf_free) struct buf out = buf_init(max);
+
+		if (tag->modify(run, *value, &out, err) < 0)
+			return -1;
+		*value = sieve_arena_str(run->scratch,
+					 str_n(out.data, out.len));
+		below = tag->precedence;
+	}
+	return 0;
 }

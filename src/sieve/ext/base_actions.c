@@ -34,6 +34,10 @@ static int redirect_run(struct sieve_run *run, const struct sieve_args *args,
 	char *out;
 
 	(void)result_out;
+	if (sieve_args_tag(args, "list") != NULL) { /* RFC 6134 */
+		action.redirect.list = sieve_run_text(run, text);
+		return sieve_run_action(run, args, &action, err);
+	}
 	if (!sieve_address_parse(ctx, text, false, &address))
 		return err_set(err, ERR_INVALID,
 			       "specified redirect address '%.*s' is invalid",
@@ -47,12 +51,21 @@ static int redirect_run(struct sieve_run *run, const struct sieve_args *args,
 	return sieve_run_action(run, args, &action, err);
 }
 
+static void redirect_check(struct sieve_check *check, struct sieve_node *node)
+{
+	const struct sieve_arg *arg = node->params[0];
+
+	if (arg->pieces == NULL && sieve_node_tag(node, "list") == NULL)
+		sieve_check_address(check, arg);
+}
+
 static const struct sieve_command commands[] = {
 	{.name = "keep", .takes = "action", .run = keep_run},
 	{.name = "discard", .run = discard_run},
 	{.name = "redirect",
 	 .takes = "action",
-	 .params = {{"address", SIEVE_STRING, 0, sieve_check_address}},
+	 .params = {{"address", SIEVE_STRING, 0, NULL}},
+	 .check = redirect_check,
 	 .run = redirect_run},
 	SIEVE_END,
 };

@@ -239,7 +239,7 @@ static int flags_apply(struct sieve_run *run, const struct sieve_value *value,
 
 	(void)err;
 	add_list(&set, value);
-	action->store.flags = to_array(run, str_n(set.data, set.len));
+	sieve_run_store(run, action)->flags = to_array(run, str_n(set.data, set.len));
 	return 0;
 }
 
@@ -268,8 +268,9 @@ static const struct sieve_command commands[] = {
 
 static const struct sieve_tag tags[] = {
 	{.name = "flags",
-	 .of = "keep fileinto",
+	 .of = "keep fileinto @fcc",
 	 .param = {"list of flags", SIEVE_STRINGS, 0, flags_check},
+	 .check = sieve_check_fcc,
 	 .apply = flags_apply},
 	SIEVE_END,
 };

@@ -96,44 +96,15 @@ static void substitute(struct sieve_check *check, struct sieve_arg *arg)
 
 /* set */
 
-static const struct sieve_tag *next_modifier(const struct sieve_args *args,
-					     unsigned below)
-{
-	const struct sieve_tag *found = NULL;
-
-	for (unsigned i = 0; i < args->tag_count; i++) {
-		const struct sieve_tag *tag = args->tags[i].tag;
-
-		if (tag->modify != NULL && tag->precedence < below &&
-		    (found == NULL || tag->precedence > found->precedence))
-			found = tag;
-	}
-	return found;
-}
-
 static int set_run(struct sieve_run *run, const struct sieve_args *args,
 		   bool *result_out, struct err *err)
 {
-	size_t max = (size_t)sieve_engine_settings(run->engine)
-			     ->sieve_max_string_size;
-	CLEANUP(buf_free) struct buf value = buf_init(max);
-	const struct sieve_tag *tag;
-	unsigned below = UINT32_MAX;
+	struct str value = args->params[1].text;
 
 	(void)result_out;
-	buf_add_str(&value, args->params[1].text);
-	while ((tag = next_modifier(args, below)) != NULL) {
-		CLEANUP(buf_free) struct buf out = buf_init(max);
-
-		if (tag->modify(run, str_n(value.data, value.len), &out, err) <
-		    0)
-			return -1;
-		buf_reset(&value);
-		buf_append(&value, out.data, out.len);
-		below = tag->precedence;
-	}
-	return sieve_run_set(run, args->params[0].variable,
-			     str_n(value.data, value.len), err);
+	if (sieve_run_modify(run, args, &value, err) < 0)
+		return -1;
+	return sieve_run_set(run, args->params[0].variable, value, err);
 }
 
 static void modifier_check(struct sieve_check *check, struct sieve_node *node,
@@ -141,13 +112,14 @@ static void modifier_check(struct sieve_check *check, struct sieve_node *node,
 {
 	for (const struct sieve_arg *arg = node->args; arg != tag;
 	     arg = arg->next) {
-		if (arg->tag != NULL &&
+		if (arg->tag != NULL && arg->tag->modify != NULL &&
 		    arg->tag->precedence == tag->tag->precedence)
 			sieve_error(check, tag->at,
 				    "modifiers :%s and :%s specified for the "
-				    "set command conflict having equal "
+				    "%s command conflict having equal "
 				    "precedence",
-				    arg->tag->name, tag->tag->name);
+				    arg->tag->name, tag->tag->name,
+				    node->command->name);
 	}
 }
 
@@ -252,7 +224,7 @@ static int string_run(struct sieve_run *run, const struct sieve_args *args,
 
 #define MODIFIER(tag_name, prec, fn)                                           \
 	{                                                                      \
-		.name = tag_name, .of = "set", .precedence = prec,             \
+		.name = tag_name, .of = "@modifier", .precedence = prec,       \
 		.modify = fn, .check = modifier_check                          \
 	}
 
@@ -268,6 +240,7 @@ static const struct sieve_tag tags[] = {
 
 static const struct sieve_command commands[] = {
 	{.name = "set",
+	 .takes = "modifier",
 	 .params = {{"variable name", SIEVE_STRING, SIEVE_VARIABLE, NULL},
 		    {"value", SIEVE_STRING, 0, NULL}},
 	 .run = set_run},

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/body.c - body (RFC 5173).
+ */
+#include "base/cleanup.h"
+#include "mime/parse.h"
+#include "sieve/ext.h"
+#include "sieve/part.h"
+
+/* Decoded parts of the message at hand; a `replace` or `filter` makes another
+ * tree, so that nothing of the old one is found. */
+struct decoded {
+	const struct mime_part *part;
+	bool text; /* without mark-up */
+	struct str value;
+	struct decoded *next;
+};
+
+extern const struct sieve_extension ext_body;
+
+struct state {
+	unsigned generation;
+	struct decoded *decoded;
+};
+
+static struct str decode(struct sieve_run *run, const struct mime_part *part,
+			 bool text)
+{
+	size_t max = sieve_message_raw(run->message).len * 4 + 1000;
+	CLEANUP(buf_free) struct buf plain = buf_init(max);
+
+	if (text)
+		sieve_part_text(run->message, part, &plain);
+	else
+		sieve_part_decode(run->message, part, &plain);
+	return sieve_arena_str(run->arena, str_n(plain.data, plain.len));
+}
+
+static struct str get_decoded(struct sieve_run *run,
+			      const struct mime_part *part, bool text)
+{
+	struct state *state = sieve_run_state(run, &ext_body);
+	struct decoded *found;
+
+	if (state->generation != sieve_message_generation(run->message)) {
+		state->generation = sieve_message_generation(run->message);
+		state->decoded = NULL;
+	}
+	for (found = state->decoded; found != NULL; found = found->next) {
+		if (found->part == part && found->text == text)
+			return found->value;
+	}
+	found = sieve_arena_new_of(run->arena, struct decoded);
+	found->part = part;
+	found->text = text;
+	found->value = decode(run, part, text);
+	found->next = state->decoded;
+	state->decoded = found;
+	return found->value;
+}
+
+/* :raw */
+
+static int match_raw(struct sieve_run *run, struct sieve_match *match,
+		     struct err *err)
+{
+	struct str raw = sieve_message_raw(run->message);
+	struct str body = sieve_message_body(run->message);
+	size_t header = raw.len - body.len;
+
+	/* Section 4: a header without the empty line has no body. */
+	if (body.len == 0 && header > 0 &&
+	    !(header >= 2 && raw.data[header - 1] == '\n' &&
+	      (raw.data[header - 2] == '\n' ||
+	       (header >= 3 && raw.data[header - 2] == '\r' &&
+		raw.data[header - 3] == '\n'))))
+		return 0;
+	return sieve_match_value(match, body, err);
+}
+
+/* :content, :text */
+
+static bool is_wanted(const struct mime_part *part,
+		      const struct sieve_value *types)
+{
+	for (unsigned i = 0; i < types->count; i++) {
+		if (sieve_part_is(part, types->list[i]))
+			return true;
+	}
+	return false;
+}
+
+static int match_part(struct sieve_run *run, struct sieve_match *match,
+		      const struct mime_part *part, bool text, struct err *err)
+{
+	if (part->kind == MIME_MESSAGE && part->children != NULL)
+		return sieve_match_value(
+			match, sieve_part_header(run->message, part->children),
+			err);
+	if (part->kind != MIME_MULTIPART)
+		return sieve_match_value(match, get_decoded(run, part, text),
+					 err);
+	if (sieve_match_value(match, sieve_part_prologue(run->message, part),
+			      err) < 0)
+		return -1;
+	return match->found
+		       ? 0
+		       : sieve_match_value(
+				 match, sieve_part_epilogue(run->message, part),
+				 err);
+}
+
+static int match_parts(struct sieve_run *run, struct sieve_match *match,
+		       const struct sieve_value *types, bool text,
+		       struct err *err)
+{
+	const struct mime_part *top = sieve_message_mime(run->message)->root;
+	const struct mime_part *part = NULL;
+
+	while (!match->found && (part = sieve_part_next(top, part)) != NULL) {
+		if (sieve_run_work(run, 1 + part->body.physical / 64, err) < 0)
+			return -1;
+		if (is_wanted(part, types) &&
+		    match_part(run, match, part, text, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int body_run(struct sieve_run *run, const struct sieve_args *args,
+		    bool *result_out, struct err *err)
+{
+	static const struct str text = {"text", 4};
+	static const struct sieve_value texts = {
+		.type = SIEVE_STRINGS, .list = &text, .count = 1};
+	const struct sieve_value *content = sieve_args_tag(args, "content");
+	struct sieve_match match;
+	int result;
+
+	sieve_match_begin(&match, run, args, &args->params[0]);
+	if (sieve_args_tag(args, "raw") != NULL)
+		result = match_raw(run, &match, err);
+	else
+		result = match_parts(run, &match,
+				     content != NULL ? content : &texts,
+				     content == NULL, err);
+	return result < 0 ? -1 : sieve_match_end(&match, result_out, err);
+}
+
+static const struct sieve_tag tags[] = {
+	{.name = "raw", .group = "BODY-TRANSFORM"},
+	{.name = "text", .group = "BODY-TRANSFORM"},
+	{.name = "content",
+	 .group = "BODY-TRANSFORM",
+	 .param = {"content types", SIEVE_STRINGS, 0, NULL}},
+	SIEVE_END,
+};
+
+static const struct sieve_command commands[] = {
+	{.name = "body",
+	 .flags = SIEVE_IS_TEST,
+	 .takes = "match",
+	 .tags = tags,
+	 .params = {{"key list", SIEVE_STRINGS, 0, NULL}},
+	 .run = body_run},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_body = {
+	.name = "body", .commands = commands, .run_size = sizeof(struct state)};

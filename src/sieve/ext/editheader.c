@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/editheader.c - addheader, deleteheader (RFC 5293).
+ */
+#include "base/encode.h"
+#include "sieve/ext.h"
+
+struct editheader_settings {
+	const char *sieve_editheader_protected;
+	const char *sieve_editheader_forbid_add;
+	const char *sieve_editheader_forbid_delete;
+	uint64_t sieve_editheader_max_header_size;
+};
+
+#define SETTINGS_STRUCT struct editheader_settings
+static const struct setting settings[] = {
+	S(sieve_editheader_protected, "",
+	  "Header fields that scripts can neither add nor delete."),
+	S(sieve_editheader_forbid_add, "",
+	  "Header fields that scripts can't add."),
+	S(sieve_editheader_forbid_delete, "",
+	  "Header fields that scripts can't delete."),
+	S(sieve_editheader_max_header_size, "2 k",
+	  "Longest header field that scripts can add."),
+	SETTINGS_END,
+};
+#undef SETTINGS_STRUCT
+
+extern const struct sieve_extension ext_editheader;
+
+static const struct editheader_settings *get_settings(struct sieve_run *run)
+{
+	return sieve_engine_set(run->engine, &ext_editheader);
+}
+
+static bool is_listed(const char *list, struct str name)
+{
+	struct str rest = str_of(list), word;
+
+	while (str_word(&rest, &word)) {
+		if (str_case_equal(word, name))
+			return true;
+	}
+	return false;
+}
+
+/* Section 6: Subject can always be changed. */
+static bool may(const struct editheader_settings *set, struct str name,
+		bool delete)
+{
+	if (str_case_is(name, "Subject"))
+		return true;
+	if (is_listed(set->sieve_editheader_protected, name) ||
+	    is_listed(delete ? set->sieve_editheader_forbid_delete
+			     : set->sieve_editheader_forbid_add,
+		      name))
+		return false;
+	return !delete || (!str_case_is(name, "Received") &&
+			   !str_case_is(name, "Auto-Submitted"));
+}
+
+static bool is_field_name(struct str name)
+{
+	bool right = name.len > 0;
+
+	for (size_t i = 0; right && i < name.len; i++)
+		right = name.data[i] > ' ' && name.data[i] < 0x7f &&
+			name.data[i] != ':';
+	return right;
+}
+
+static bool is_field_value(struct str value)
+{
+	return utf8_valid(value) &&
+	       memchr(value.data, '\0', value.len) == NULL &&
+	       memchr(value.data, '\r', value.len) == NULL &&
+	       memchr(value.data, '\n', value.len) == NULL;
+}
+
+static void value_check(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	if (!is_field_value(arg->text))
+		sieve_error(check, arg->at,
+			    "specified value '%.*s' for the new header field "
+			    "is invalid",
+			    STR_FMT(arg->text));
+}
+
+static int addheader_run(struct sieve_run *run, const struct sieve_args *args,
+			 bool *result_out, struct err *err)
+{
+	const struct editheader_settings *set = get_settings(run);
+	struct str name = args->params[0].text, value = args->params[1].text;
+
+	(void)result_out;
+	if (!is_field_name(name))
+		return err_set(err, ERR_INVALID,
+			       "specified field name '%.200s' is invalid",
+			       sieve_run_text(run, name));
+	if (!is_field_value(value))
+		return err_set(err, ERR_INVALID,
+			       "specified value for the header field '%.200s' "
+			       "is invalid",
+			       sieve_run_text(run, name));
+	if (!may(set, name, false))
+		return 0;
+	if (name.len + value.len > set->sieve_editheader_max_header_size)
+		return err_set(err, ERR_LIMIT,
+			       "header field '%.200s' is too large: %zu octets",
+			       sieve_run_text(run, name), name.len + value.len);
+	sieve_message_add(run->message, name, value,
+			  sieve_args_tag(args, "last") != NULL);
+	return 0;
+}
+
+/* Without patterns all of that name go. */
+static int is_hit(struct sieve_run *run, const struct sieve_args *args,
+		  struct sieve_field *field, bool *hit_out, struct err *err)
+{
+	struct sieve_match match;
+
+	*hit_out = true;
+	if (args->params[1].type == SIEVE_NONE)
+		return 0;
+	sieve_match_begin(&match, run, args, &args->params[1]);
+	if (sieve_match_value(&match, sieve_field_text(run->message, field),
+			      err) < 0)
+		return -1;
+	return sieve_match_end(&match, hit_out, err);
+}
+
+static int deleteheader_run(struct sieve_run *run,
+			    const struct sieve_args *args, bool *result_out,
+			    struct err *err)
+{
+	struct str name = args->params[0].text;
+	struct sieve_fields fields;
+	struct sieve_field *field;
+	bool hit;
+
+	(void)result_out;
+	if (!is_field_name(name))
+		return err_set(err, ERR_INVALID,
+			       "specified field name '%.200s' is invalid",
+			       sieve_run_text(run, name));
+	if (!may(get_settings(run), name, true))
+		return 0;
+	sieve_fields_begin(&fields, run, args, name);
+	while ((field = sieve_fields_next(&fields)) != NULL) {
+		if (is_hit(run, args, field, &hit, err) < 0)
+			return -1;
+		if (hit)
+			sieve_message_remove(run->message, field);
+	}
+	return 0;
+}
+
+static void index_check(struct sieve_check *check, struct sieve_node *node,
+			const struct sieve_arg *tag)
+{
+	if (sieve_node_tag(node, "index") == NULL)
+		sieve_error(check, tag->at,
+			    "the :last tag for the deleteheader command cannot "
+			    "be specified without the :index tag");
+}
+
+static void number_check(struct sieve_check *check, struct sieve_node *node,
+			 const struct sieve_arg *tag)
+{
+	(void)node;
+	if (tag->value->number == 0)
+		sieve_error(check, tag->value->at,
+			    "the :index tag for the deleteheader command "
+			    "cannot be zero");
+}
+
+static const struct sieve_tag add_tags[] = {{.name = "last"}, SIEVE_END};
+
+static const struct sieve_tag delete_tags[] = {
+	{.name = "index",
+	 .param = {"number of a field", SIEVE_NUMBER, 0, NULL},
+	 .check = number_check},
+	{.name = "last", .check = index_check},
+	SIEVE_END,
+};
+
+static const struct sieve_command commands[] = {
+	{.name = "addheader",
+	 .tags = add_tags,
+	 .params = {{"field name", SIEVE_STRING, 0, sieve_check_header_name},
+		    {"value", SIEVE_STRING, 0, value_check}},
+	 .run = addheader_run},
+	{.name = "deleteheader",
+	 .takes = "match",
+	 .tags = delete_tags,
+	 .params = {{"field name", SIEVE_STRING, 0, sieve_check_header_name},
+		    {"value patterns", SIEVE_STRINGS, SIEVE_OPTIONAL, NULL}},
+	 .run = deleteheader_run},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_editheader = {
+	.name = "editheader",
+	.flags = SIEVE_EXT_OFF,
+	.commands = commands,
+	.settings = settings,
+	.settings_size = sizeof(struct editheader_settings)};

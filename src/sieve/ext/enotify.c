@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/enotify.c - notify, valid_notify_method, notify_method_capability,
+ * :encodeurl (RFC 5435), with the method "mailto" (RFC 5436).
+ */
+#include "base/cleanup.h"
+#include "sieve/ext.h"
+#include "sieve/mailto.h"
+
+/* A method's URI: ERR_UNSUPPORTED if there is no such method. */
+static int check_uri(struct str uri, struct sieve_mailto *out, TALLOC_CTX *ctx,
+		     struct err *err)
+{
+	ptrdiff_t colon = str_find_char(uri, ':');
+
+	if (colon <= 0)
+		return err_set(err, ERR_INVALID,
+			       "invalid scheme part for method URI '%s'",
+			       str_sanitize(ctx, uri, 200));
+	if (!str_case_starts(uri, "mailto:"))
+		return err_set(
+			err, ERR_UNSUPPORTED, "invalid method '%s'",
+			str_sanitize(ctx, str_n(uri.data, (size_t)colon), 200));
+	if (sieve_mailto_parse(ctx, uri, out, err) < 0)
+		return err_wrap(err, "mailto URI");
+	return 0;
+}
+
+static void method_check(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "method");
+	struct sieve_mailto mailto;
+	struct err err;
+
+	if (check_uri(arg->text, &mailto, ctx, &err) < 0) {
+		sieve_error(check, arg->at, "notify command: %s", err.text);
+		return;
+	}
+	if (mailto.ignored != NULL)
+		sieve_warning(check, arg->at,
+			      "notify command: mailto URI: ignored reserved "
+			      "header field '%s'",
+			      mailto.ignored);
+	if (mailto.recipients == 0)
+		sieve_warning(check, arg->at,
+			      "notify command: mailto URI: notification URI "
+			      "specifies no recipients");
+}
+
+static void importance_check(struct sieve_check *check,
+			     const struct sieve_arg *arg)
+{
+	if (arg->text.len != 1 || arg->text.data[0] < '1' ||
+	    arg->text.data[0] > '3')
+		sieve_error(check, arg->at,
+			    "invalid :importance value for notify command: "
+			    "%.*s",
+			    STR_FMT(arg->text));
+}
+
+/* Section 3.5: "name=value" */
+static bool is_option(struct str option)
+{
+	size_t at = 0;
+
+	for (; at < option.len && option.data[at] != '='; at++) {
+		char c = ascii_lower(option.data[at]);
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+		    (at == 0 || (c != '.' && c != '-' && c != '_')))
+			return false;
+	}
+	return at > 0 && at < option.len &&
+	       memchr(option.data, '\0', option.len) == NULL &&
+	       memchr(option.data, '\n', option.len) == NULL &&
+	       memchr(option.data, '\r', option.len) == NULL;
+}
+
+static void option_check(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	if (!is_option(arg->text))
+		sieve_error(check, arg->at,
+			    "notify command: invalid option '%.*s': expected "
+			    "name=value",
+			    STR_FMT(arg->text));
+}
+
+static const char *text_tag(struct sieve_run *run,
+			    const struct sieve_args *args, const char *name)
+{
+	const struct sieve_value *value = sieve_args_tag(args, name);
+
+	return value == NULL ? NULL : sieve_run_text(run, value->text);
+}
+
+static int notify_run(struct sieve_run *run, const struct sieve_args *args,
+		      bool *result_out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "notify");
+	const struct sieve_value *options = sieve_args_tag(args, "options");
+	struct sieve_action action = {
+		.kind = SIEVE_ACTION_NOTIFY,
+		.notify = {
+			.method = sieve_run_text(run, args->params[0].text),
+			.from = text_tag(run, args, "from"),
+			.message = text_tag(run, args, "message"),
+			.importance = text_tag(run, args, "importance"),
+		}};
+	struct sieve_mailto mailto;
+
+	(void)result_out;
+	if (check_uri(args->params[0].text, &mailto, ctx, err) < 0)
+		return err_wrap(err, "notify command");
+	if (action.notify.importance == NULL)
+		action.notify.importance = "2";
+	if (options != NULL)
+		action.notify.options = sieve_run_texts(run, options);
+	return sieve_run_action(run, args, &action, err);
+}
+
+/* tests */
+
+static bool is_valid(struct str uri)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "method");
+	struct sieve_mailto mailto;
+	struct err err;
+
+	return check_uri(uri, &mailto, ctx, &err) == 0;
+}
+
+static int valid_notify_method_run(struct sieve_run *run,
+				   const struct sieve_args *args,
+				   bool *result_out, struct err *err)
+{
+	const struct sieve_value *uris = &args->params[0];
+
+	(void)run;
+	(void)err;
+	*result_out = true;
+	for (unsigned i = 0; *result_out && i < uris->count; i++)
+		*result_out = is_valid(uris->list[i]);
+	return 0;
+}
+
+/* RFC 5436 section 2.2: nobody knows. */
+static int notify_method_capability_run(struct sieve_run *run,
+					const struct sieve_args *args,
+					bool *result_out, struct err *err)
+{
+	struct sieve_match match;
+
+	sieve_match_begin(&match, run, args, &args->params[2]);
+	if (is_valid(args->params[0].text) &&
+	    str_case_is(args->params[1].text, "online") &&
+	    sieve_match_value(&match, STR("maybe"), err) < 0)
+		return -1;
+	return sieve_match_end(&match, result_out, err);
+}
+
+/* RFC 3986 section 2.3 */
+static int encodeurl_modify(struct sieve_run *run, struct str in,
+			    struct buf *out, struct err *err)
+{
+	(void)run;
+	(void)err;
+	for (size_t i = 0; i < in.len; i++) {
+		char c = in.data[i], lower = ascii_lower(c);
+
+		if ((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+		    (c != '\0' && strchr("-._~", c) != NULL))
+			buf_putc(out, c);
+		else
+			buf_printf(out, "%%%02X", (unsigned char)c);
+	}
+	return 0;
+}
+
+static const struct sieve_tag notify_tags[] = {
+	{.name = "from",
+	 .param = {"sender", SIEVE_STRING, 0, sieve_check_address}},
+	{.name = "importance",
+	 .param = {"importance", SIEVE_STRING, 0, importance_check}},
+	{.name = "options",
+	 .param = {"options", SIEVE_STRINGS, 0, option_check}},
+	{.name = "message", .param = {"message", SIEVE_STRING, 0, NULL}},
+	SIEVE_END,
+};
+
+static const struct sieve_command commands[] = {
+	{.name = "notify",
+	 .takes = "fcc",
+	 .tags = notify_tags,
+	 .params = {{"method", SIEVE_STRING, 0, method_check}},
+	 .run = notify_run},
+	{.name = "valid_notify_method",
+	 .flags = SIEVE_IS_TEST,
+	 .params = {{"methods", SIEVE_STRINGS, 0, NULL}},
+	 .run = valid_notify_method_run},
+	{.name = "notify_method_capability",
+	 .flags = SIEVE_IS_TEST,
+	 .takes = "match",
+	 .params = {{"method", SIEVE_STRING, 0, NULL},
+		    {"capability", SIEVE_STRING, 0, NULL},
+		    {"key list", SIEVE_STRINGS, 0, NULL}},
+	 .run = notify_method_capability_run},
+	SIEVE_END,
+};
+
+static const struct sieve_tag tags[] = {
+	{.name = "encodeurl",
+	 .of = "@modifier",
+	 .precedence = 15,
+	 .modify = encodeurl_modify},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_enotify = {
+	.name = "enotify", .commands = commands, .tags = tags};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/extracttext.c - extracttext (RFC 5703 section 7).
+ */
+#include "sieve/ext.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "mime/parse.h"
+#include "sieve/ext/foreverypart.h"
+#include "sieve/part.h"
+
+/* The first characters of a text. */
+static struct str cut(struct str text, uint64_t characters)
+{
+	struct str rest = text;
+	uint32_t code;
+
+	while (rest.len > 0 && characters-- > 0) {
+		size_t len = utf8_get(rest, &code);
+
+		rest = str_from(rest, len > 0 ? len : 1);
+	}
+	return str_n(text.data, text.len - rest.len);
+}
+
+static int extracttext_run(struct sieve_run *run, const struct sieve_args *args,
+			   bool *result_out, struct err *err)
+{
+	const struct sieve_value *first = sieve_args_tag(args, "first");
+	const struct mime_part *part = sieve_loop_part(run);
+	size_t max = sieve_message_raw(run->message).len * 4 + 1000;
+	CLEANUP(buf_free) struct buf text = buf_init(max);
+	struct str value;
+
+	(void)result_out;
+	if (part != NULL && part->kind == MIME_TEXT &&
+	    sieve_part_is(part, STR("text")))
+		sieve_part_text(run->message, part, &text);
+	value = str_n(text.data, text.len);
+	if (first != NULL)
+		value = cut(value, first->number);
+	if (sieve_run_work(run, 1 + text.len / 64, err) < 0 ||
+	    sieve_run_modify(run, args, &value, err) < 0)
+		return -1;
+	return sieve_run_set(run, args->params[0].variable, value, err);
+}
+
+static void extracttext_check(struct sieve_check *check,
+			      struct sieve_node *node)
+{
+	if (!sieve_loop_around(check))
+		sieve_error(check, node->at,
+			    "the extracttext command is not placed inside a "
+			    "foreverypart loop");
+}
+
+static const struct sieve_tag tags[] = {
+	{.name = "first",
+	 .param = {"number of characters", SIEVE_NUMBER, 0, NULL}},
+	SIEVE_END,
+};
+
+static const struct sieve_command commands[] = {
+	{.name = "extracttext",
+	 .takes = "modifier",
+	 .tags = tags,
+	 .params = {{"variable name", SIEVE_STRING, SIEVE_VARIABLE, NULL}},
+	 .check = extracttext_check,
+	 .run = extracttext_run},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_extracttext = {.name = "extracttext",
+						.commands = commands};

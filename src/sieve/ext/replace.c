@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/replace.c - replace, enclose (RFC 5703 sections 5, 6).
+ */
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "mime/parse.h"
+#include "sieve/ext.h"
+#include "sieve/ext/foreverypart.h"
+#include "sieve/part.h"
+
+static const char *eol_of(struct sieve_run *run)
+{
+	struct str raw = sieve_message_raw(run->message);
+	const char *eol = memchr(raw.data, '\n', raw.len);
+
+	return eol != NULL && eol > raw.data && eol[-1] == '\r' ? "\r\n" : "\n";
+}
+
+/* A header's value: no line ends. */
+static int hold_line(struct str value, const char *what, struct err *err)
+{
+	if (!utf8_valid(value) || memchr(value.data, '\0', value.len) ||
+	    memchr(value.data, '\n', value.len) ||
+	    memchr(value.data, '\r', value.len))
+		return err_set(err, ERR_INVALID, "specified %s is invalid",
+			       what);
+	return 0;
+}
+
+/* Text with the message's line ends. */
+static void add_lines(struct buf *out, struct str text, const char *eol)
+{
+	struct str line;
+
+	while (str_split(&text, '\n', &line)) {
+		if (line.len > 0 && line.data[line.len - 1] == '\r')
+			line.len--;
+		buf_add_str(out, line);
+		if (text.data != NULL)
+			buf_add(out, eol);
+	}
+}
+
+static void add_plain_header(struct buf *out, const char *eol)
+{
+	buf_printf(out,
+		   "Content-Type: text/plain; charset=utf-8%s"
+		   "Content-Transfer-Encoding: 8bit%s",
+		   eol, eol);
+}
+
+/* replace */
+
+static bool is_content_field(struct str name)
+{
+	return str_case_starts(name, "Content-") ||
+	       str_case_is(name, "MIME-Version");
+}
+
+/* The message's own fields, as far as they are not replaced. */
+static void add_own_header(struct sieve_run *run, const struct sieve_args *args,
+			   struct buf *out)
+{
+	bool subject = sieve_args_tag(args, "subject") != NULL;
+	bool from = sieve_args_tag(args, "from") != NULL;
+	struct sieve_field *field = sieve_message_fields(run->message);
+
+	for (; field != NULL; field = field->next) {
+		if (is_content_field(field->name) ||
+		    (subject && str_case_is(field->name, "Subject")) ||
+		    (from && str_case_is(field->name, "From")))
+			continue;
+		buf_add_str(out, field->full);
+	}
+}
+
+static int add_tag_field(const struct sieve_args *args, const char *tag,
+			 const char *name, const char *eol, struct buf *out,
+			 struct err *err)
+{
+	const struct sieve_value *value = sieve_args_tag(args, tag);
+
+	if (value == NULL)
+		return 0;
+	if (hold_line(value->text, tag, err) < 0)
+		return -1;
+	buf_printf(out, "%s: %.*s%s", name, STR_FMT(value->text), eol);
+	return 0;
+}
+
+/* Section 5: of a message, the fields that are not of MIME stay; a part gives
+ * place whole. */
+static int replace_run(struct sieve_run *run, const struct sieve_args *args,
+		       bool *result_out, struct err *err)
+{
+	const struct mime_part *part = sieve_loop_part(run);
+	bool mime = sieve_args_tag(args, "mime") != NULL;
+	CLEANUP(buf_free) struct buf out = buf_init(SIZE_MAX);
+	const char *eol = eol_of(run);
+
+	(void)result_out;
+	if (part == NULL || part == sieve_message_mime(run->message)->root) {
+		add_own_header(run, args, &out);
+		if (add_tag_field(args, "from", "From", eol, &out, err) < 0 ||
+		    add_tag_field(args, "subject", "Subject", eol, &out, err) <
+			    0)
+			return -1;
+		buf_printf(&out, "MIME-Version: 1.0%s", eol);
+	}
+	if (!mime) {
+		add_plain_header(&out, eol);
+		buf_add(&out, eol);
+	}
+	add_lines(&out, args->params[0].text, eol);
+	sieve_loop_replace(run, str_n(out.data, out.len));
+	return 0;
+}
+
+/* enclose */
+
+/* No line of the message has it (RFC 2046 section 5.1.1). */
+static void put_boundary(struct str raw, struct buf *out)
+{
+	unsigned number = 0;
+
+	do {
+		buf_reset(out);
+		buf_printf(out, "enclosed-%zu-%u", raw.len, number++);
+	} while (str_find(raw, str_n(out->data, out->len)) >= 0);
+}
+
+/* Fields that the enclosing message has as well (section 6). */
+static void add_trace_header(struct sieve_run *run, bool subject,
+			     struct buf *out)
+{
+	static const char *const names[] = {
+		"Received", "Return-Path", "Delivered-To", "From",
+		"To",       "Cc",          "Date",         "Message-ID",
+	};
+	struct sieve_field *field = sieve_message_fields(run->message);
+
+	for (; field != NULL; field = field->next) {
+		bool take = !subject && str_case_is(field->name, "Subject");
+
+		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+			take |= str_case_is(field->name, names[i]);
+		if (take)
+			buf_add_str(out, field->full);
+	}
+}
+
+static int add_given_header(const struct sieve_args *args, const char *eol,
+			    struct buf *out, struct err *err)
+{
+	const struct sieve_value *lines = sieve_args_tag(args, "headers");
+
+	for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
+		if (hold_line(lines->list[i], "header", err) < 0)
+			return -1;
+		if (str_find_char(lines->list[i], ':') <= 0)
+			return err_set(err, ERR_INVALID,
+				       "specified header %u of enclose has no "
+				       "name",
+				       i + 1);
+		buf_add_str(out, lines->list[i]);
+		buf_add(out, eol);
+	}
+	return 0;
+}
+
+static void add_message(struct sieve_run *run, struct buf *out)
+{
+	sieve_message_write_header(run->message, out);
+	buf_add_str(out, sieve_message_body(run->message));
+}
+
+/* The message as a part of another one, whose first part is the text. */
+static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
+		       bool *result_out, struct err *err)
+{
+	bool subject = sieve_args_tag(args, "subject") != NULL;
+	CLEANUP(buf_free) struct buf boundary = buf_init(100);
+	CLEANUP(buf_free) struct buf out = buf_init(SIZE_MAX);
+	const char *eol = eol_of(run);
+
+	(void)result_out;
+	put_boundary(sieve_message_raw(run->message), &boundary);
+	add_trace_header(run, subject, &out);
+	if (add_tag_field(args, "subject", "Subject", eol, &out, err) < 0 ||
+	    add_given_header(args, eol, &out, err) < 0)
+		return -1;
+	buf_printf(&out,
+		   "MIME-Version: 1.0%sContent-Type: multipart/mixed; "
+		   "boundary=\"%s\"%s%s--%s%s",
+		   eol, boundary.data, eol, eol, boundary.data, eol);
+	add_plain_header(&out, eol);
+	buf_add(&out, eol);
+	add_lines(&out, args->params[0].text, eol);
+	buf_printf(&out, "%s--%s%sContent-Type: message/rfc822%s%s", eol,
+		   boundary.data, eol, eol, eol);
+	add_message(run, &out);
+	buf_printf(&out, "%s--%s--%s", eol, boundary.data, eol);
+	sieve_message_replace(run->message, str_n(out.data, out.len));
+	/* the whole, the text, the part that it is in */
+	sieve_loop_shift(run, 3);
+	return 0;
+}
+
+static const struct sieve_tag replace_tags[] = {
+	{.name = "mime"},
+	{.name = "subject", .param = {"subject", SIEVE_STRING, 0, NULL}},
+	{.name = "from",
+	 .param = {"sender", SIEVE_STRING, 0, sieve_check_address}},
+	SIEVE_END,
+};
+
+static const struct sieve_tag enclose_tags[] = {
+	{.name = "subject", .param = {"subject", SIEVE_STRING, 0, NULL}},
+	{.name = "headers", .param = {"headers", SIEVE_STRINGS, 0, NULL}},
+	SIEVE_END,
+};
+
+static const struct sieve_command replace_commands[] = {
+	{.name = "replace",
+	 .tags = replace_tags,
+	 .params = {{"replacement", SIEVE_STRING, 0, NULL}},
+	 .run = replace_run},
+	SIEVE_END,
+};
+
+static const struct sieve_command enclose_commands[] = {
+	{.name = "enclose",
+	 .tags = enclose_tags,
+	 .params = {{"text", SIEVE_STRING, 0, NULL}},
+	 .run = enclose_run},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_replace = {.name = "replace",
+					    .commands = replace_commands};
+const struct sieve_extension ext_enclose = {.name = "enclose",
+					    .commands = enclose_commands};

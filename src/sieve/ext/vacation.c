@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/ext/vacation.c - vacation (RFC 5230), :seconds (RFC 6131).
+ */
+#include "sieve/ext.h"
+
+struct vacation_settings {
+	struct duration sieve_vacation_default_period;
+	struct duration sieve_vacation_min_period;
+	struct duration sieve_vacation_max_period;
+};
+
+#define SETTINGS_STRUCT struct vacation_settings
+static const struct setting settings[] = {
+	S(sieve_vacation_default_period, "7 days",
+	  "Time between two answers to a sender, if a script does not say."),
+	S(sieve_vacation_min_period, "1 days",
+	  "Least of such times that a script can ask for."),
+	S(sieve_vacation_max_period, "0", "Longest; 0: no limit."),
+	SETTINGS_END,
+};
+#undef SETTINGS_STRUCT
+
+extern const struct sieve_extension ext_vacation;
+
+/* Section 4.1: within what the administrator allows. */
+static uint64_t clamp(const struct vacation_settings *set, uint64_t seconds)
+{
+	uint64_t min = set->sieve_vacation_min_period.ms / 1000;
+	uint64_t max = set->sieve_vacation_max_period.ms / 1000;
+
+	if (max > 0 && max < min)
+		max = min;
+	if (seconds < min)
+		return min;
+	return max > 0 && seconds > max ? max : seconds;
+}
+
+static void check_period(struct sieve_check *check, const struct sieve_arg *tag,
+			 uint64_t seconds)
+{
+	const struct vacation_settings *set =
+		sieve_engine_set(sieve_check_engine(check), &ext_vacation);
+	uint64_t allowed = clamp(set, seconds);
+
+	if (allowed != seconds)
+		sieve_warning(check, tag->value->at,
+			      "specified :%s value '%llu' is %s the %simum",
+			      tag->tag->name,
+			      (unsigned long long)tag->value->number,
+			      allowed > seconds ? "under" : "over",
+			      allowed > seconds ? "min" : "max");
+}
+
+enum { DAY = 86400 };
+
+static uint64_t days(uint64_t number)
+{
+	return number > UINT32_MAX ? (uint64_t)UINT32_MAX * DAY : number * DAY;
+}
+
+static void days_check(struct sieve_check *check, struct sieve_node *node,
+		       const struct sieve_arg *tag)
+{
+	(void)node;
+	check_period(check, tag, days(tag->value->number));
+}
+
+static void seconds_check(struct sieve_check *check, struct sieve_node *node,
+			  const struct sieve_arg *tag)
+{
+	(void)node;
+	check_period(check, tag, tag->value->number);
+}
+
+static uint64_t period(struct sieve_run *run, const struct sieve_args *args)
+{
+	const struct vacation_settings *set =
+		sieve_engine_set(run->engine, &ext_vacation);
+	const struct sieve_value *number = sieve_args_tag(args, "days");
+
+	if (number != NULL)
+		return clamp(set, days(number->number));
+	number = sieve_args_tag(args, "seconds");
+	if (number != NULL)
+		return clamp(set, number->number);
+	return set->sieve_vacation_default_period.ms / 1000;
+}
+
+static const char *text_tag(struct sieve_run *run,
+			    const struct sieve_args *args, const char *name)
+{
+	const struct sieve_value *value = sieve_args_tag(args, name);
+
+	return value == NULL ? NULL : sieve_run_text(run, value->text);
+}
+
+static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
+			bool *result_out, struct err *err)
+{
+	const struct sieve_value *addresses = sieve_args_tag(args, "addresses");
+	struct sieve_action action = {
+		.kind = SIEVE_ACTION_VACATION,
+		.vacation = {
+			.reason = sieve_run_text(run, args->params[0].text),
+			.subject = text_tag(run, args, "subject"),
+			.from = text_tag(run, args, "from"),
+			.handle = text_tag(run, args, "handle"),
+			.seconds = period(run, args),
+			.mime = sieve_args_tag(args, "mime") != NULL,
+		}};
+
+	(void)result_out;
+	if (addresses != NULL)
+		action.vacation.addresses = sieve_run_texts(run, addresses);
+	return sieve_run_action(run, args, &action, err);
+}
+
+static const struct sieve_tag vacation_tags[] = {
+	{.name = "days",
+	 .group = "period",
+	 .param = {"days between answers", SIEVE_NUMBER, 0, NULL},
+	 .check = days_check},
+	{.name = "subject", .param = {"subject", SIEVE_STRING, 0, NULL}},
+	{.name = "from",
+	 .param = {"sender", SIEVE_STRING, 0, sieve_check_address}},
+	{.name = "addresses",
+	 .param = {"addresses", SIEVE_STRINGS, 0, sieve_check_address}},
+	{.name = "handle", .param = {"handle", SIEVE_STRING, 0, NULL}},
+	{.name = "mime"},
+	SIEVE_END,
+};
+
+static const struct sieve_command commands[] = {
+	{.name = "vacation",
+	 .takes = "fcc",
+	 .tags = vacation_tags,
+	 .params = {{"reason", SIEVE_STRING, 0, NULL}},
+	 .run = vacation_run},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_vacation = {
+	.name = "vacation",
+	.commands = commands,
+	.settings = settings,
+	.settings_size = sizeof(struct vacation_settings)};
+
+static const struct sieve_tag seconds_tags[] = {
+	{.name = "seconds",
+	 .of = "vacation",
+	 .group = "period",
+	 .param = {"seconds between answers", SIEVE_NUMBER, 0, NULL},
+	 .check = seconds_check},
+	SIEVE_END,
+};
+
+const struct sieve_extension ext_vacation_seconds = {.name = "vacation-seconds",
+						     .flags = SIEVE_EXT_OFF,
+						     .implies = "vacation",
+						     .tags = seconds_tags};

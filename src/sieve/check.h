@@ -63,6 +63,8 @@ void sieve_check_header_name(struct sieve_check *check,
 			     const struct sieve_arg *arg);
 void sieve_check_address(struct sieve_check *check,
 			 const struct sieve_arg *arg);
+/* One that may have a display name. */
+void sieve_check_sender(struct sieve_check *check, const struct sieve_arg *arg);
 void sieve_check_mailbox(struct sieve_check *check,
 			 const struct sieve_arg *arg);
 

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libsieve.a
 libsieve_a_SOURCES = \
 	src/sieve/action.h \
 	src/sieve/address.c \
+	src/sieve/answer.c \
 	src/sieve/arena.c src/sieve/arena.h \
 	src/sieve/build.c \
 	src/sieve/check.c src/sieve/check.h \
@@ -18,9 +19,11 @@ libsieve_a_SOURCES = \
 	src/sieve/host.h \
 	src/sieve/lexer.c \
 	src/sieve/machine.c src/sieve/machine.h \
+	src/sieve/mail_out.c src/sieve/mail_out.h \
 	src/sieve/mailto.c src/sieve/mailto.h \
 	src/sieve/match.c src/sieve/match.h \
 	src/sieve/message.c src/sieve/message.h \
+	src/sieve/notification.c \
 	src/sieve/operand.c \
 	src/sieve/outgoing.c src/sieve/outgoing.h \
 	src/sieve/parse.h \
@@ -76,7 +79,7 @@ sieve_extensions = \
 	src/sieve/ext/spamtest.c \
 	src/sieve/ext/special_use.c \
 	src/sieve/ext/subaddress.c \
-	src/sieve/ext/vacation.c \
+	src/sieve/ext/vacation.c src/sieve/ext/vacation.h \
 	src/sieve/ext/variables.c
 EXTRA_DIST += src/sieve/grammar.y src/sieve/lexer.l
 BUILT_SOURCES += src/sieve/grammar.h

@@ -3,19 +3,20 @@
 
 #include "base/cleanup.h"
 #include "sieve/ext.h"
+#include "sieve/mail_out.h"
 
-/* The message as it stands, with header edits. */
-static struct str edited(const void *ctx, struct sieve_message *message)
+/* The message as it was when the action was taken. */
+static struct str edited(const void *ctx, struct sieve_message *message,
+			 const struct sieve_action *action)
 {
 	struct str raw = sieve_message_raw(message);
-	struct str body = sieve_message_body(message);
 	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX / 2);
 	struct str out;
 
-	if (!sieve_message_edited(message))
+	if (action->text == NULL)
 		return str_n(mem_memdup(ctx, raw.data, raw.len), raw.len);
-	sieve_message_write_header(message, &text);
-	buf_add_str(&text, body);
+	buf_add_str(&text, action->text->header);
+	buf_add_str(&text, action->text->body);
 	out.len = text.len;
 	out.data = buf_steal(ctx, &text);
 	return out;
@@ -43,9 +44,8 @@ static const char *sender(const void *ctx, const char *source,
 	if (str_is(text, "orig_recipient"))
 		return text_of(ctx, envelope->original_to.all);
 	if (str_is(text, "user_email"))
-		return user_email[0] != '\0'
-			       ? user_email
-			       : text_of(ctx, envelope->to.all);
+		return user_email[0] != '\0' ? user_email
+					     : text_of(ctx, envelope->to.all);
 	if (str_is(text, "postmaster") && host->postmaster != NULL)
 		return host->postmaster;
 	if (text.len > 1 && text.data[0] == '<' &&
@@ -65,13 +65,14 @@ static int redirect(const void *ctx, struct sieve_engine *engine,
 				   ? set->sieve_user_email
 				   : text_of(ctx, envelope->to.all);
 	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX / 2);
-	struct str whole = edited(ctx, message);
+	struct str whole = edited(ctx, message, action);
 	bool crlf = memmem(whole.data, whole.len < 2000 ? whole.len : 2000,
 			   "\r\n", 2) != NULL;
 
 	/* The trace by which a loop is known. */
-	buf_printf(&text, "X-Sieve: Dovetail Sieve%s"
-			  "X-Sieve-Redirected-From: %s%s",
+	buf_printf(&text,
+		   "X-Sieve: Dovetail Sieve%s"
+		   "X-Sieve-Redirected-From: %s%s",
 		   crlf ? "\r\n" : "\n", user, crlf ? "\r\n" : "\n");
 	buf_add_str(&text, whole);
 	mail->from = sender(ctx, set->sieve_redirect_envelope_from, envelope,
@@ -90,12 +91,43 @@ int sieve_outgoing(const void *ctx, struct sieve_engine *engine,
 		   struct sieve_mail **mails_out, unsigned *count_out,
 		   struct err *err)
 {
-	(void)err;
-	*count_out = 0;
-	if (action->kind != SIEVE_ACTION_REDIRECT)
-		return 0;
-	*mails_out = mem_new(ctx, struct sieve_mail);
-	*count_out = 1;
-	return redirect(*mails_out, engine, message, envelope, host, action,
-			*mails_out);
+	struct sieve_out out = {
+		.ctx = ctx,
+		.engine = engine,
+		.message = message,
+		.envelope = envelope,
+		.host = host,
+		.action = action,
+	};
+	int result = 0;
+
+	switch (action->kind) {
+	case SIEVE_ACTION_REDIRECT:
+		if (action->redirect.list != NULL)
+			return err_set(err, ERR_UNSUPPORTED,
+				       "redirect to a list: its members are "
+				       "not known here");
+		out.mails = mem_new(ctx, struct sieve_mail);
+		out.count = 1;
+		result = redirect(out.mails, engine, message, envelope, host,
+				  action, out.mails);
+		break;
+	case SIEVE_ACTION_VACATION:
+		result = sieve_out_vacation(&out, err);
+		break;
+	case SIEVE_ACTION_NOTIFY:
+		result = sieve_out_notify(&out, err);
+		break;
+	case SIEVE_ACTION_REPORT:
+		result = sieve_out_report(&out, err);
+		break;
+	case SIEVE_ACTION_REJECT:
+		result = sieve_out_reject(&out, err);
+		break;
+	default:
+		break;
+	}
+	*mails_out = out.mails;
+	*count_out = out.count;
+	return result;
 }

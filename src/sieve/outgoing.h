@@ -32,4 +32,10 @@ int sieve_outgoing(const void *ctx, struct sieve_engine *engine,
 		   struct sieve_mail **mails_out, unsigned *count_out,
 		   struct err *err);
 
+/* What a vacation is remembered by (RFC 5230 section 4.2): an answer to this
+ * sender with the same handle, or the same words, is not sent again while
+ * action->vacation.seconds have not passed. Child of ctx. */
+struct str sieve_vacation_id(const void *ctx, const struct sieve_action *action,
+			     const struct sieve_envelope *envelope);
+
 #endif

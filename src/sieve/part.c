@@ -77,8 +77,15 @@ void sieve_part_decode(const struct sieve_message *message,
 
 /* without mark-up */
 
+static bool ends_in_blank(const struct buf *out)
+{
+	return out->len > 0 && out->data[out->len - 1] == ' ';
+}
+
 static void add_text(struct str utf8, void *ctx)
 {
+	if (ends_in_blank(ctx) && utf8.len > 0 && utf8.data[0] == ' ')
+		utf8 = str_from(utf8, 1);
 	buf_add_str(ctx, utf8);
 }
 
@@ -89,7 +96,7 @@ static void add_blank(const char *name, bool closing, void *ctx)
 
 	(void)name;
 	(void)closing;
-	if (out->len > 0 && out->data[out->len - 1] != ' ')
+	if (out->len > 0 && !ends_in_blank(out))
 		buf_putc(out, ' ');
 }
 
@@ -175,6 +182,8 @@ bool sieve_part_is(const struct mime_part *part, struct str type)
 	if (type.len == 0)
 		return true;
 	content_type_parse(part->header_text, &own);
+	if (own.subtype[0] == '\0') /* malformed (RFC 2045 section 5.2) */
+		own.type[0] = '\0';
 	if (slash < 0)
 		return is_type(own.type, "text", type);
 	subtype = str_from(type, (size_t)slash + 1);

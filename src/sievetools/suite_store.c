@@ -54,16 +54,17 @@ static void append(struct suite_mail **list, struct suite_mail *mail)
 	*list = mail;
 }
 
-static struct str message_text(const void *ctx, struct sieve_message *message)
+static struct str message_text(const void *ctx, struct sieve_message *message,
+			       const struct sieve_text *now)
 {
 	CLEANUP(buf_free) struct buf text = buf_init(INT32_MAX);
 	struct str out;
 
-	if (!sieve_message_edited(message)) {
+	if (now == NULL) {
 		buf_add_str(&text, sieve_message_raw(message));
 	} else {
-		sieve_message_write_header(message, &text);
-		buf_add_str(&text, sieve_message_body(message));
+		buf_add_str(&text, now->header);
+		buf_add_str(&text, now->body);
 	}
 	out.len = text.len;
 	out.data = buf_steal(ctx, &text);
@@ -87,8 +88,9 @@ static bool can_be(const char *name)
 	       strstr(name, "//") == NULL && strlen(name) < 250;
 }
 
+/* `text` is the message at that time, NULL for as it is. */
 static bool store(struct suite *suite, const struct sieve_store *to,
-		  struct sieve_message *message)
+		  struct sieve_message *message, const struct sieve_text *text)
 {
 	const char *name = to->mailbox == NULL ? "INBOX" : to->mailbox;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "store");
@@ -106,7 +108,7 @@ static bool store(struct suite *suite, const struct sieve_store *to,
 		return false;
 	}
 	mail = mem_new(suite->ctx, struct suite_mail);
-	mail->text = message_text(mail, message);
+	mail->text = message_text(mail, message, text);
 	mail->flags = copy_flags(mail, to->flags);
 	append(&box->mails, mail);
 	return true;
@@ -146,7 +148,8 @@ static bool execute(struct suite *suite, struct sieve_action *action,
 	case SIEVE_ACTION_FILEINTO:
 		*stored |= action->store.mailbox == NULL ||
 			   is_inbox(action->store.mailbox);
-		return store(suite, &action->store, message);
+		return store(suite, &action->store, message,
+			     action->text);
 	default:
 		return submit(suite, action, message);
 	}
@@ -166,7 +169,8 @@ bool suite_execute(struct suite *suite, struct sieve_result *result,
 	}
 	if ((!good || !result->keep_cancelled) && !*keep_done) {
 		*keep_done = true;
-		good &= store(suite, &inbox, message);
+		good &= store(suite, &inbox, message,
+			      sieve_message_now(message));
 	}
 	return good;
 }

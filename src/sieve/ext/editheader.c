@@ -2,6 +2,8 @@
 /*
  * sieve/ext/editheader.c - addheader, deleteheader (RFC 5293).
  */
+#include <stdio.h>
+
 #include "base/encode.h"
 #include "sieve/ext.h"
 
@@ -9,6 +11,7 @@ struct editheader_settings {
 	const char *sieve_editheader_protected;
 	const char *sieve_editheader_forbid_add;
 	const char *sieve_editheader_forbid_delete;
+	const char *sieve_editheader_header;
 	uint64_t sieve_editheader_max_header_size;
 };
 
@@ -20,6 +23,9 @@ static const struct setting settings[] = {
 	  "Header fields that scripts can't add."),
 	S(sieve_editheader_forbid_delete, "",
 	  "Header fields that scripts can't delete."),
+	S(sieve_editheader_header, "",
+	  "Header fields with settings of their own: "
+	  "sieve_editheader_header/FIELD/forbid_add, .../forbid_delete."),
 	S(sieve_editheader_max_header_size, "2 k",
 	  "Longest header field that scripts can add."),
 	SETTINGS_END,
@@ -44,19 +50,61 @@ static bool is_listed(const char *list, struct str name)
 	return false;
 }
 
-/* Section 6: Subject can always be changed. */
-static bool may(const struct editheader_settings *set, struct str name,
-		bool delete)
+/* What newer versions have: sieve_editheader_header lists ids, and
+ * sieve_editheader_header/ID/KEY tells of the field ID, or ID/name. */
+static const char *field_setting(struct sieve_run *run, struct str id,
+				 const char *key)
 {
+	const struct sieve_engine_options *options =
+		sieve_engine_options(run->engine);
+	char name[200];
+
+	if (id.len > 100)
+		return NULL;
+	snprintf(name, sizeof(name), "sieve_editheader_header/%.*s/%s",
+		 STR_FMT(id), key);
+	return options->setting(options->ctx, name);
+}
+
+static bool is_forbidden(struct sieve_run *run, struct str name,
+			 const char *key)
+{
+	struct str rest = str_of(get_settings(run)->sieve_editheader_header);
+	struct str id;
+
+	while (str_word(&rest, &id)) {
+		const char *field = field_setting(run, id, "name");
+		const char *value = field_setting(run, id, key);
+
+		if (value != NULL && strcmp(value, "yes") == 0 &&
+		    str_case_equal(name, field == NULL ? id : str_of(field)))
+			return true;
+	}
+	return false;
+}
+
+/* Section 6: a Subject can always be deleted. */
+static bool may_delete(struct sieve_run *run, struct str name)
+{
+	const struct editheader_settings *set = get_settings(run);
+
 	if (str_case_is(name, "Subject"))
 		return true;
-	if (is_listed(set->sieve_editheader_protected, name) ||
-	    is_listed(delete ? set->sieve_editheader_forbid_delete
-			     : set->sieve_editheader_forbid_add,
-		      name))
-		return false;
-	return !delete || (!str_case_is(name, "Received") &&
-			   !str_case_is(name, "Auto-Submitted"));
+	return !str_case_is(name, "Received") &&
+	       !str_case_is(name, "Auto-Submitted") &&
+	       !is_listed(set->sieve_editheader_protected, name) &&
+	       !is_listed(set->sieve_editheader_forbid_delete, name) &&
+	       !is_forbidden(run, name, "forbid_delete");
+}
+
+static bool may_add(struct sieve_run *run, struct str name)
+{
+	const struct editheader_settings *set = get_settings(run);
+
+	return (!is_listed(set->sieve_editheader_protected, name) ||
+		str_case_is(name, "Subject")) &&
+	       !is_listed(set->sieve_editheader_forbid_add, name) &&
+	       !is_forbidden(run, name, "forbid_add");
 }
 
 static bool is_field_name(struct str name)
@@ -102,7 +150,7 @@ static int addheader_run(struct sieve_run *run, const struct sieve_args *args,
 			       "specified value for the header field '%.200s' "
 			       "is invalid",
 			       sieve_run_text(run, name));
-	if (!may(set, name, false))
+	if (!may_add(run, name))
 		return 0;
 	if (name.len + value.len > set->sieve_editheader_max_header_size)
 		return err_set(err, ERR_LIMIT,
@@ -143,7 +191,7 @@ static int deleteheader_run(struct sieve_run *run,
 		return err_set(err, ERR_INVALID,
 			       "specified field name '%.200s' is invalid",
 			       sieve_run_text(run, name));
-	if (!may(get_settings(run), name, true))
+	if (!may_delete(run, name))
 		return 0;
 	sieve_fields_begin(&fields, run, args, name);
 	while ((field = sieve_fields_next(&fields)) != NULL) {

@@ -178,7 +178,7 @@ static int encodeurl_modify(struct sieve_run *run, struct str in,
 
 static const struct sieve_tag notify_tags[] = {
 	{.name = "from",
-	 .param = {"sender", SIEVE_STRING, 0, sieve_check_address}},
+	 .param = {"sender", SIEVE_STRING, 0, sieve_check_sender}},
 	{.name = "importance",
 	 .param = {"importance", SIEVE_STRING, 0, importance_check}},
 	{.name = "options",

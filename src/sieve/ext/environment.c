@@ -3,6 +3,8 @@
  * sieve/ext/environment.c - environment (RFC 5183), and Dovecot's items with
  * the namespace "env" (vnd.dovecot.environment).
  */
+#include <stdio.h>
+
 #include "sieve/ext.h"
 
 static struct str host_domain(const struct sieve_host *host)
@@ -38,18 +40,25 @@ static struct str standard(const struct sieve_host *host, struct str name)
 
 static const char config_prefix[] = "vnd.dovecot.config.";
 
-/* "vnd.dovecot.config.NAME" is sieve_env_NAME of plugin {}. */
+/* "vnd.dovecot.config.NAME" is sieve_env_NAME of plugin {}, or as newer
+ * versions have it, sieve_environment/NAME. */
 static struct str config_item(struct sieve_run *run, struct str name)
 {
 	const struct sieve_engine_options *options =
 		sieve_engine_options(run->engine);
-	char setting[100] = "sieve_env_";
-	size_t at = strlen(setting);
+	const char *value;
+	char key[200];
 
-	if (options->setting == NULL || name.len >= sizeof(setting) - at)
+	if (name.len > 100)
 		return (struct str){NULL, 0};
-	memcpy(setting + at, name.data, name.len);
-	return text_or_null(options->setting(options->ctx, setting));
+	snprintf(key, sizeof(key), "sieve_env_%.*s", STR_FMT(name));
+	value = options->setting(options->ctx, key);
+	if (value == NULL) {
+		snprintf(key, sizeof(key), "sieve_environment/%.*s",
+			 STR_FMT(name));
+		value = options->setting(options->ctx, key);
+	}
+	return text_or_null(value);
 }
 
 static struct str vendor(struct sieve_run *run, struct str name)

@@ -2,13 +2,9 @@
 /*
  * sieve/ext/vacation.c - vacation (RFC 5230), :seconds (RFC 6131).
  */
-#include "sieve/ext.h"
+#include "sieve/ext/vacation.h"
 
-struct vacation_settings {
-	struct duration sieve_vacation_default_period;
-	struct duration sieve_vacation_min_period;
-	struct duration sieve_vacation_max_period;
-};
+#include "sieve/ext.h"
 
 #define SETTINGS_STRUCT struct vacation_settings
 static const struct setting settings[] = {
@@ -17,11 +13,22 @@ static const struct setting settings[] = {
 	S(sieve_vacation_min_period, "1 days",
 	  "Least of such times that a script can ask for."),
 	S(sieve_vacation_max_period, "0", "Longest; 0: no limit."),
+	S(sieve_vacation_default_subject, "Automated reply",
+	  "Subject of an answer to a mail that has none."),
+	S(sieve_vacation_default_subject_template, "Auto: %{subject}",
+	  "Subject of an answer, if a script does not say."),
+	S(sieve_vacation_use_original_recipient, "no",
+	  "Answer also what came to the original recipient."),
+	S(sieve_vacation_dont_check_recipient, "no",
+	  "Answer also mails that do not name the user as a recipient."),
+	S(sieve_vacation_send_from_recipient, "no",
+	  "The envelope sender is the recipient, not <>."),
+	S(sieve_vacation_to_header_ignore_envelope, "no",
+	  "Answer to the address in Sender, Reply-To or From, not to the "
+	  "envelope sender."),
 	SETTINGS_END,
 };
 #undef SETTINGS_STRUCT
-
-extern const struct sieve_extension ext_vacation;
 
 /* Section 4.1: within what the administrator allows. */
 static uint64_t clamp(const struct vacation_settings *set, uint64_t seconds)
@@ -123,7 +130,7 @@ static const struct sieve_tag vacation_tags[] = {
 	 .check = days_check},
 	{.name = "subject", .param = {"subject", SIEVE_STRING, 0, NULL}},
 	{.name = "from",
-	 .param = {"sender", SIEVE_STRING, 0, sieve_check_address}},
+	 .param = {"sender", SIEVE_STRING, 0, sieve_check_sender}},
 	{.name = "addresses",
 	 .param = {"addresses", SIEVE_STRINGS, 0, sieve_check_address}},
 	{.name = "handle", .param = {"handle", SIEVE_STRING, 0, NULL}},

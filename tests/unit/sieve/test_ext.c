@@ -123,7 +123,7 @@ static void test_ihave(void **state)
 		 "discard"},
 		{"require \"ihave\"; if not ihave \"nope\" { error \"no "
 		 "nope\"; }",
-		 "error: t: line 1: no nope"},
+		 "t: line 1: no nope\n"},
 	};
 
 	(void)state;
@@ -224,13 +224,13 @@ static void test_answers(void **state)
 		 "\"gone\";",
 		 "vacation 200000 gone; implicit keep"},
 		{"require \"vacation\"; vacation \"a\"; vacation \"b\";",
-		 "error: t: line 1: duplicate vacation action not allowed "
-		 "(previously triggered one was here: line 1)"},
+		 "t: line 1: duplicate vacation action not allowed "
+		 "(previously triggered one was here: line 1)\n"},
 		{"require \"reject\"; reject \"no\";", "reject no"},
 		{"require \"ereject\"; ereject \"no\";", "reject refuse no"},
 		{"require \"reject\"; keep; reject \"no\";",
-		 "error: t: line 1: reject action conflicts with other "
-		 "action: the keep action (line 1)"},
+		 "t: line 1: reject action conflicts with other "
+		 "action: the keep action (line 1)\n"},
 		{"require \"enotify\"; notify :message \"m\" "
 		 "\"mailto:a@b.example?cc=c%40d.example\";",
 		 "notify mailto:a@b.example?cc=c%40d.example :importance "

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/answer.c - a vacation response (RFC 5230 section 5), and to whom none
+ * is sent (section 4, RFC 3834 section 2).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "sieve/ext.h"
+#include "sieve/ext/vacation.h"
+#include "sieve/mail_out.h"
+#include "sieve/outgoing.h"
+
+enum { TEXT_MAX = 2 << 20 };
+
+struct answer {
+	struct sieve_out *out;
+	const struct vacation_settings *set;
+	const struct sieve_vacation *vacation;
+	struct sieve_address to;  /* who gets it */
+	struct sieve_address own; /* as whom */
+	const char *shown;        /* `to`, for the log */
+	char why[600];            /* it is not sent */
+};
+
+/* who not to answer */
+
+static bool is_part(struct str part, struct str whole, bool at_end)
+{
+	return part.len <= whole.len &&
+	       str_case_equal(part,
+			      at_end ? str_from(whole, whole.len - part.len)
+				     : str_n(whole.data, part.len));
+}
+
+/* RFC 5230 section 4.6: programs. */
+static bool is_program(struct str local)
+{
+	return is_part(STR("owner-"), local, false) ||
+	       is_part(STR("-request"), local, true) ||
+	       is_part(STR("mailer-daemon"), local, false) ||
+	       is_part(STR("listserv"), local, false) ||
+	       is_part(STR("majordomo"), local, false);
+}
+
+static bool has_list_field(struct sieve_out *out)
+{
+	static const char *const names[] = {
+		"List-ID",   "List-Owner", "List-Subscribe", "List-Unsubscribe",
+		"List-Post", "List-Help",  "List-Archive",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (sieve_out_original(out, names[i]).data != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool is_bulk(struct sieve_out *out)
+{
+	struct str value = sieve_out_original(out, "Precedence");
+
+	return str_case_is(value, "bulk") || str_case_is(value, "junk") ||
+	       str_case_is(value, "list");
+}
+
+/* "no", maybe with parameters, is what a person sends. */
+static bool is_automatic(struct sieve_out *out)
+{
+	struct str rest = sieve_out_original(out, "Auto-Submitted"), word;
+
+	return rest.data != NULL && str_split(&rest, ';', &word) &&
+	       !str_case_is(str_trim(word), "no");
+}
+
+static bool is_suppressed(struct sieve_out *out)
+{
+	struct str rest = sieve_out_original(out, "X-Auto-Response-Suppress");
+	struct str word;
+
+	while (rest.data != NULL && str_split(&rest, ',', &word)) {
+		word = str_trim(word);
+		if (str_case_is(word, "All") || str_case_is(word, "OOF") ||
+		    str_case_is(word, "AutoReply"))
+			return true;
+	}
+	return false;
+}
+
+/* The user's own addresses, one after the other; false when there is none
+ * left. */
+static bool own_address(struct answer *answer, unsigned number, struct str *out)
+{
+	const struct sieve_envelope *envelope = answer->out->envelope;
+	const struct sieve_settings *set =
+		sieve_engine_settings(answer->out->engine);
+	const char *const *list = answer->vacation->addresses;
+
+	switch (number) {
+	case 0:
+		*out = envelope->to.all;
+		return true;
+	case 1:
+		*out = answer->set->sieve_vacation_use_original_recipient
+			       ? envelope->original_to.all
+			       : (struct str){NULL, 0};
+		return true;
+	case 2:
+		*out = str_of(set->sieve_user_email);
+		return true;
+	default:
+		break;
+	}
+	for (number -= 3; list != NULL && *list != NULL; list++) {
+		CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
+		struct sieve_address address;
+
+		if (number-- > 0)
+			continue;
+		*out = str_of(*list);
+		if (sieve_address_parse(ctx, *out, false, &address) &&
+		    address.all.len < out->len)
+			*out = str_of(mem_strndup(answer->out->ctx,
+						  address.all.data,
+						  address.all.len));
+		return true;
+	}
+	return false;
+}
+
+static bool is_own(struct answer *answer, struct str address)
+{
+	struct str own;
+
+	for (unsigned i = 0; own_address(answer, i, &own); i++) {
+		if (own.len > 0 && str_case_equal(own, address))
+			return true;
+	}
+	return false;
+}
+
+static bool names_user(struct answer *answer, const char *name)
+{
+	struct sieve_message *message = answer->out->message;
+	struct sieve_field *field = sieve_message_field(message, str_of(name));
+	unsigned max = sieve_engine_settings(answer->out->engine)
+			       ->sieve_max_addresses,
+		 count;
+
+	for (; field != NULL; field = field->same) {
+		const struct sieve_address *list =
+			sieve_field_addresses(message, field, max, &count);
+
+		for (unsigned i = 0; i < count; i++) {
+			if (is_own(answer, list[i].all)) {
+				answer->own = list[i];
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* Section 4.5. */
+static bool is_for_user(struct answer *answer)
+{
+	static const char *const names[] = {
+		"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc",
+	};
+
+	answer->own = answer->out->envelope->to;
+	if (answer->set->sieve_vacation_dont_check_recipient)
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (names_user(answer, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Why, in Dovecot's words; always false. */
+static bool refuse(struct answer *answer, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static bool refuse(struct answer *answer, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(answer->why, sizeof(answer->why), fmt, args);
+	va_end(args);
+	return false;
+}
+
+static bool refuse_address(struct answer *answer)
+{
+	if (answer->out->envelope->null_sender || answer->to.all.len == 0)
+		return refuse(answer, "discarded vacation reply to <>");
+	if (!answer->to.valid)
+		return refuse(answer,
+			      "discarded vacation reply to <%s>: it is "
+			      "no address",
+			      answer->shown);
+	if (is_own(answer, answer->to.all))
+		return refuse(answer,
+			      "discarded vacation reply to own address <%s>",
+			      answer->shown);
+	if (is_program(answer->to.local))
+		return refuse(answer,
+			      "not sending vacation response to system "
+			      "address <%s>",
+			      answer->shown);
+	return true;
+}
+
+static bool refuse_message(struct answer *answer)
+{
+	struct sieve_out *out = answer->out;
+
+	if (has_list_field(out))
+		return refuse(answer,
+			      "discarding vacation response to mailinglist "
+			      "recipient <%s>",
+			      answer->shown);
+	if (is_automatic(out))
+		return refuse(answer,
+			      "discarding vacation response to auto-submitted "
+			      "message from <%s>",
+			      answer->shown);
+	if (is_bulk(out))
+		return refuse(answer,
+			      "discarding vacation response to precedence=bulk "
+			      "message from <%s>",
+			      answer->shown);
+	if (is_suppressed(out))
+		return refuse(answer,
+			      "discarding vacation response to message from "
+			      "<%s> (flag found in x-auto-response-suppress "
+			      "header)",
+			      answer->shown);
+	if (!is_for_user(answer))
+		return refuse(
+			answer,
+			"discarding vacation response for implicitly "
+			"delivered message; no known (envelope) recipient "
+			"address found in message headers");
+	return true;
+}
+
+static bool may_answer(struct answer *answer)
+{
+	return refuse_address(answer) && refuse_message(answer);
+}
+
+/* the mail */
+
+static void put_subject(struct answer *answer, struct buf *text)
+{
+	const char *given = answer->vacation->subject;
+	const char *at = answer->set->sieve_vacation_default_subject_template;
+	struct str subject = sieve_out_original(answer->out, "Subject");
+	CLEANUP(buf_free) struct buf line = buf_init(TEXT_MAX);
+	const char *variable;
+
+	if (given == NULL && subject.data == NULL)
+		given = answer->set->sieve_vacation_default_subject;
+	if (given != NULL) {
+		sieve_out_field(text, "Subject", str_of(given));
+		return;
+	}
+	/* The old one's encoded words stay what they are. */
+	while ((variable = strstr(at, "%{subject}")) != NULL) {
+		buf_append(&line, at, (size_t)(variable - at));
+		buf_add_str(&line, subject);
+		at = variable + strlen("%{subject}");
+	}
+	buf_add(&line, at);
+	sieve_out_field(text, "Subject", str_n(line.data, line.len));
+}
+
+static void put_references(struct answer *answer, struct buf *text)
+{
+	struct str id = sieve_out_original(answer->out, "Message-ID");
+	struct str old = sieve_out_original(answer->out, "References");
+
+	if (id.len == 0)
+		return;
+	if (old.len == 0)
+		old = sieve_out_original(answer->out, "In-Reply-To");
+	buf_printf(text, "In-Reply-To: %.*s\nReferences: ", STR_FMT(id));
+	if (old.len > 0)
+		buf_printf(text, "%.*s ", STR_FMT(old));
+	buf_printf(text, "%.*s\n", STR_FMT(id));
+}
+
+static int put_from(struct answer *answer, struct buf *text, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "from");
+	const char *from = answer->vacation->from;
+	struct sieve_address address;
+
+	if (from == NULL) {
+		buf_printf(text, "From: <%.*s>\n", STR_FMT(answer->own.all));
+		return 0;
+	}
+	if (strpbrk(from, "\r\n") != NULL ||
+	    (strchr(from, '<') == NULL &&
+	     !sieve_address_parse(ctx, str_of(from), false, &address)))
+		return err_set(err, ERR_INVALID,
+			       "specified :from address '%.200s' is invalid "
+			       "for vacation action",
+			       from);
+	buf_printf(text, "From: %s\n", from);
+	return 0;
+}
+
+static int write_answer(struct answer *answer, struct buf *text,
+			struct err *err)
+{
+	struct str reason = str_of(answer->vacation->reason);
+
+	sieve_out_begin(answer->out, text);
+	if (put_from(answer, text, err) < 0)
+		return -1;
+	buf_printf(text, "To: <%.*s>\n", STR_FMT(answer->to.all));
+	put_subject(answer, text);
+	put_references(answer, text);
+	buf_add(text, "Auto-Submitted: auto-replied (vacation)\n"
+		      "Precedence: bulk\n"
+		      "X-Auto-Response-Suppress: All\n");
+	if (answer->vacation->mime) { /* fields of MIME, and the body */
+		buf_add(text, "MIME-Version: 1.0\n");
+		buf_add_str(text, reason);
+		buf_putc(text, '\n');
+	} else {
+		sieve_out_text(text, reason);
+	}
+	return 0;
+}
+
+/* sieve_vacation_to_header_ignore_envelope. */
+static void choose_recipient(struct answer *answer)
+{
+	static const char *const names[] = {"Sender", "Resent-From", "Reply-To",
+					    "From"};
+	struct sieve_message *message = answer->out->message;
+	unsigned count;
+
+	answer->to = answer->out->envelope->from;
+	if (!answer->set->sieve_vacation_to_header_ignore_envelope)
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		struct sieve_field *field =
+			sieve_message_field(message, str_of(names[i]));
+		const struct sieve_address *list;
+
+		if (field == NULL)
+			continue;
+		list = sieve_field_addresses(message, field, 1, &count);
+		if (count > 0) {
+			answer->to = list[0];
+			return;
+		}
+	}
+}
+
+static void log_refusal(struct answer *answer)
+{
+	const struct sieve_log *log = &answer->out->host->log;
+
+	if (log->line != NULL)
+		log->line(log->ctx, LOG_LEVEL_INFO, "vacation action",
+			  answer->why);
+}
+
+int sieve_out_vacation(struct sieve_out *out, struct err *err)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MAX);
+	struct answer answer = {
+		.out = out,
+		.set = sieve_engine_set(out->engine, &ext_vacation),
+		.vacation = &out->action->vacation,
+	};
+	const char *from = "";
+
+	choose_recipient(&answer);
+	answer.shown = str_sanitize(
+		out->ctx, answer.to.all.data == NULL ? STR("") : answer.to.all,
+		200);
+	if (!may_answer(&answer)) {
+		log_refusal(&answer);
+		return 0;
+	}
+	if (write_answer(&answer, &text, err) < 0)
+		return -1;
+	if (answer.set->sieve_vacation_send_from_recipient)
+		from = str_dup(out->ctx, answer.own.all);
+	sieve_out_add(out, from, answer.to.all, &text);
+	return 0;
+}
+
+struct str sieve_vacation_id(const void *ctx, const struct sieve_action *action,
+			     const struct sieve_envelope *envelope)
+{
+	const struct sieve_vacation *vacation = &action->vacation;
+	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MAX);
+	char *sender = str_lower(ctx, envelope->from.all);
+
+	buf_printf(&text, "vacation%c%s%c", 0, sender, 0);
+	if (vacation->handle != NULL)
+		buf_printf(&text, "h%c%s", 0, vacation->handle);
+	else
+		buf_printf(&text, "r%c%s%c%s%c%s%c%d", 0, vacation->reason, 0,
+			   vacation->subject == NULL ? "" : vacation->subject,
+			   0, vacation->from == NULL ? "" : vacation->from, 0,
+			   vacation->mime);
+	return str_n(mem_memdup(ctx, text.data, text.len), text.len);
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/notification.c - mails about a mail: notify (RFC 5436), report
+ * (RFC 5965), reject (RFC 5429 section 2.1.2).
+ */
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "sieve/ext.h"
+#include "sieve/mail_out.h"
+#include "sieve/mailto.h"
+#include "sieve/outgoing.h"
+
+enum { TEXT_MAX = 2 << 20 };
+
+/* notify */
+
+static void put_list(struct buf *text, const char *name,
+		     const char *const *list)
+{
+	if (*list == NULL)
+		return;
+	buf_printf(text, "%s: ", name);
+	for (size_t i = 0; list[i] != NULL; i++)
+		buf_printf(text, "%s%s", i > 0 ? ", " : "", list[i]);
+	buf_putc(text, '\n');
+}
+
+static void put_importance(struct buf *text, const char *importance)
+{
+	static const char *const fields[] = {
+		"X-Priority: 1 (Highest)\nImportance: High\n",
+		"X-Priority: 3 (Normal)\nImportance: Normal\n",
+		"X-Priority: 5 (Lowest)\nImportance: Low\n",
+	};
+	unsigned level = importance[0] >= '1' && importance[0] <= '3'
+				 ? (unsigned)(importance[0] - '1')
+				 : 1;
+
+	buf_add(text, fields[level]);
+}
+
+static void put_subject(struct sieve_out *out,
+			const struct sieve_mailto *mailto, struct buf *text)
+{
+	const char *message = out->action->notify.message;
+	struct str old = sieve_out_original(out, "Subject");
+
+	if (message == NULL)
+		message = mailto->subject;
+	if (message != NULL)
+		sieve_out_field(text, "Subject", str_of(message));
+	else
+		sieve_out_field(text, "Subject",
+				old.data == NULL ? STR("Notification: "
+						       "(no subject)")
+						 : old);
+}
+
+static void put_from(struct sieve_out *out, struct buf *text)
+{
+	const char *from = out->action->notify.from;
+
+	buf_add(text, "From: ");
+	if (from != NULL && strpbrk(from, "\r\n") == NULL)
+		buf_add(text, from);
+	else
+		sieve_out_postmaster(out, text);
+	buf_putc(text, '\n');
+}
+
+static void write_notification(struct sieve_out *out,
+			       const struct sieve_mailto *mailto,
+			       struct buf *text)
+{
+	sieve_out_begin(out, text);
+	put_subject(out, mailto, text);
+	put_from(out, text);
+	put_list(text, "To", mailto->to);
+	put_list(text, "Cc", mailto->cc);
+	buf_printf(text,
+		   "Auto-Submitted: auto-notified; owner-email=\"%.*s\"\n"
+		   "Precedence: bulk\n",
+		   STR_FMT(out->envelope->to.all));
+	put_importance(text, out->action->notify.importance);
+	for (const struct sieve_mailto_field *f = mailto->fields;
+	     f->name != NULL; f++)
+		sieve_out_field(text, f->name, str_of(f->value));
+	sieve_out_text(text, mailto->body.data == NULL
+				     ? STR("Notification of new message.")
+				     : mailto->body);
+}
+
+/* Section 2.7: an empty sender stays one. */
+static const char *notification_sender(struct sieve_out *out)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sender");
+	const char *from = out->action->notify.from;
+	struct sieve_address address;
+
+	if (out->envelope->null_sender)
+		return "";
+	if (from != NULL &&
+	    sieve_address_parse(ctx, str_of(from), false, &address))
+		return str_dup(out->ctx, address.all);
+	return out->host->postmaster == NULL ? "" : out->host->postmaster;
+}
+
+static void add_all(struct sieve_out *out, const char *from,
+		    const char *const *list, const struct buf *text)
+{
+	for (; *list != NULL; list++)
+		sieve_out_add(out, from, str_of(*list), text);
+}
+
+/* No answer to a mail that a program has sent (section 2.7). */
+static bool is_automatic(struct sieve_out *out)
+{
+	struct str value = sieve_out_original(out, "Auto-Submitted");
+
+	return value.data != NULL && !str_case_is(value, "no");
+}
+
+int sieve_out_notify(struct sieve_out *out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "notify");
+	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MAX);
+	struct sieve_mailto mailto;
+	const char *from;
+
+	if (is_automatic(out))
+		return 0;
+	if (sieve_mailto_parse(ctx, str_of(out->action->notify.method), &mailto,
+			       err) < 0)
+		return err_wrap(err, "notify action");
+	write_notification(out, &mailto, &text);
+	from = notification_sender(out);
+	add_all(out, from, mailto.to, &text);
+	add_all(out, from, mailto.cc, &text);
+	add_all(out, from, mailto.bcc, &text);
+	return 0;
+}
+
+/* multipart/report (RFC 6522) */
+
+static void put_boundary(struct str raw, struct buf *out)
+{
+	do {
+		buf_reset(out);
+		buf_printf(out, "report-%016llx",
+			   (unsigned long long)random_u64());
+	} while (str_find(raw, str_n(out->data, out->len)) >= 0);
+}
+
+static void put_report_head(struct buf *text, const char *type,
+			    const char *boundary, struct str words)
+{
+	buf_printf(text,
+		   "MIME-Version: 1.0\n"
+		   "Content-Type: multipart/report; report-type=%s;\n"
+		   "\tboundary=\"%s\"\n\n"
+		   "This is a MIME-encapsulated message\n\n"
+		   "--%s\nContent-Type: text/plain; charset=utf-8\n"
+		   "Content-Transfer-Encoding: 8bit\n"
+		   "Content-Disposition: inline\n\n%.*s\n\n"
+		   "--%s\n",
+		   type, boundary, boundary, STR_FMT(words), boundary);
+}
+
+static void put_message(struct sieve_out *out, bool header_only,
+			const char *boundary, struct buf *text)
+{
+	struct str raw = sieve_message_raw(out->message);
+	struct str body = sieve_message_body(out->message);
+
+	buf_printf(text, "\n--%s\nContent-Type: %s\n", boundary,
+		   header_only ? "text/rfc822-headers" : "message/rfc822");
+	buf_add(text, "Content-Disposition: attachment\n\n");
+	buf_add_str(text,
+		    header_only ? str_n(raw.data, raw.len - body.len) : raw);
+	buf_printf(text, "\n--%s--\n", boundary);
+}
+
+static void put_field(struct sieve_out *out, const char *prefix,
+		      struct buf *text)
+{
+	CLEANUP(buf_free) struct buf line = buf_init(TEXT_MAX);
+	struct str subject = sieve_out_original(out, "Subject");
+
+	buf_printf(&line, "%s: ", prefix);
+	buf_add_str(&line,
+		    subject.data == NULL ? STR("(no subject)") : subject);
+	sieve_out_field(text, "Subject", str_n(line.data, line.len));
+}
+
+static void put_feedback(struct sieve_out *out, struct buf *text)
+{
+	const struct sieve_envelope *envelope = out->envelope;
+
+	buf_printf(text,
+		   "Content-Type: message/feedback-report\n\n"
+		   "Version: 1\nFeedback-Type: %s\n"
+		   "User-Agent: " PACKAGE_NAME "/" PACKAGE_VERSION "\n"
+		   "Original-Mail-From: <%.*s>\nOriginal-Rcpt-To: <%.*s>\n",
+		   out->action->report.type,
+		   STR_FMT(envelope->from.all.data == NULL
+				   ? STR("")
+				   : envelope->from.all),
+		   STR_FMT(envelope->to.all));
+}
+
+int sieve_out_report(struct sieve_out *out, struct err *err)
+{
+	const struct sieve_report *report = &out->action->report;
+	struct str raw = sieve_message_raw(out->message);
+	CLEANUP(buf_free) struct buf text = buf_init(raw.len + TEXT_MAX);
+	CLEANUP(buf_free) struct buf boundary = buf_init(100);
+
+	(void)err;
+	/* Never to the account itself (section 3 of the specification). */
+	if (str_case_equal(str_of(report->address), out->envelope->to.all))
+		return 0;
+	put_boundary(raw, &boundary);
+	sieve_out_begin(out, &text);
+	buf_add(&text, "From: ");
+	sieve_out_postmaster(out, &text);
+	buf_printf(&text, "\nTo: <%s>\n", report->address);
+	put_field(out, "Report", &text);
+	buf_add(&text, "Auto-Submitted: auto-generated (report)\n");
+	put_report_head(&text, "feedback-report", boundary.data,
+			str_of(report->message));
+	put_feedback(out, &text);
+	put_message(out, report->headers_only, boundary.data, &text);
+	sieve_out_add(out, "", str_of(report->address), &text);
+	return 0;
+}
+
+/* reject */
+
+int sieve_out_reject(struct sieve_out *out, struct err *err)
+{
+	const struct sieve_envelope *envelope = out->envelope;
+	struct str raw = sieve_message_raw(out->message);
+	struct str id = sieve_out_original(out, "Message-ID");
+	CLEANUP(buf_free) struct buf text = buf_init(raw.len + TEXT_MAX);
+	CLEANUP(buf_free) struct buf words = buf_init(TEXT_MAX);
+	CLEANUP(buf_free) struct buf boundary = buf_init(100);
+
+	(void)err;
+	if (envelope->null_sender || envelope->from.all.len == 0)
+		return 0; /* nobody to tell */
+	put_boundary(raw, &boundary);
+	sieve_out_begin(out, &text);
+	buf_add(&text, "From: ");
+	sieve_out_postmaster(out, &text);
+	buf_printf(&text, "\nTo: <%.*s>\n", STR_FMT(envelope->from.all));
+	put_field(out, "Rejected", &text);
+	buf_add(&text, "Auto-Submitted: auto-replied (rejected)\n"
+		       "Precedence: bulk\n");
+	buf_printf(&words,
+		   "Your message to <%.*s> was automatically rejected:\n%s",
+		   STR_FMT(envelope->to.all), out->action->reject.reason);
+	put_report_head(&text, "disposition-notification", boundary.data,
+			str_n(words.data, words.len));
+	buf_printf(&text,
+		   "Content-Type: message/disposition-notification\n\n"
+		   "Reporting-UA: %s; " PACKAGE_NAME " Mail Delivery Agent\n"
+		   "Final-Recipient: rfc822; %.*s\n",
+		   out->host->hostname == NULL ? "localhost"
+					       : out->host->hostname,
+		   STR_FMT(envelope->to.all));
+	if (id.len > 0)
+		buf_printf(&text, "Original-Message-ID: %.*s\n", STR_FMT(id));
+	buf_add(&text, "Disposition: automatic-action/MDN-sent-automatically; "
+		       "deleted\n");
+	put_message(out, true, boundary.data, &text);
+	sieve_out_add(out, "", envelope->from.all, &text);
+	return 0;
+}

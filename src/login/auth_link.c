@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,7 +28,7 @@ enum {
 
 struct link_mech {
 	char *name;
-	bool plaintext;
+	bool plaintext, bound;
 };
 
 struct auth_link {
@@ -39,6 +40,7 @@ struct auth_link {
 	unsigned mech_count;
 	char cookie[COOKIE_MAX + 1];
 	bool versioned, ready, failed;
+	bool has_bound; /* auth wants channel bindings */
 	uint32_t last_id;
 	struct client *requests; /* by auth_id */
 };
@@ -96,14 +98,17 @@ static bool shake_mech(struct auth_link *link, const struct auth_line *line)
 	if (line->count == 0 || link->mech_count == MECHS_MAX ||
 	    !is_word(line->args[0]))
 		return true;
-	mech->plaintext = false;
+	mech->plaintext = mech->bound = false;
 	for (size_t i = 1; i < line->count; i++) {
 		mech->plaintext =
 			mech->plaintext || str_is(line->args[i], "plaintext");
 		private = private || str_is(line->args[i], "private");
+		mech->bound =
+			mech->bound || str_is(line->args[i], "channel-binding");
 	}
-	if (private)
+	if (private && !mech->bound)
 		return true;
+	link->has_bound = link->has_bound || mech->bound;
 	mech->name = str_dup(link, line->args[0]);
 	link->mech_count++;
 	return true;
@@ -225,7 +230,7 @@ static void link_connect(struct auth_link *link)
 	for (unsigned i = 0; i < link->mech_count; i++)
 		mem_free(link->mechs[i].name);
 	link->mech_count = 0;
-	link->versioned = false;
+	link->versioned = link->has_bound = false;
 	link->conn = conn_new(link, link->login->loop, fd, LINK_INPUT_MAX,
 			      &events, link);
 	conn_printf(link->conn, "VERSION\t%d\t%d\nCPID\t%ld\n",
@@ -264,6 +269,11 @@ const char *auth_link_mech(const struct auth_link *link, unsigned n,
 	return link->mechs[n].name;
 }
 
+bool auth_link_mech_bound(const struct auth_link *link, unsigned n)
+{
+	return n < link->mech_count && link->mechs[n].bound;
+}
+
 const char *auth_link_find_mech(const struct auth_link *link, struct str name,
 				bool *plaintext_out)
 {
@@ -293,6 +303,21 @@ static void write_ip(struct buf *out, const char *ip_key, const char *port_key,
 		buf_printf(out, "\t%s=%u", port_key, ip->port);
 }
 
+static void write_binding(struct client *client, struct buf *out)
+{
+	CLEANUP(buf_free) struct buf octets = buf_init(128);
+
+	if (conn_tls_exporter(client->conn, &octets)) {
+		buf_add(out, "\tcb-tls-exporter=");
+		base64_encode(str_n(octets.data, octets.len), out);
+	}
+	buf_reset(&octets);
+	if (conn_tls_server_end_point(client->conn, &octets)) {
+		buf_add(out, "\tcb-tls-server-end-point=");
+		base64_encode(str_n(octets.data, octets.len), out);
+	}
+}
+
 static void write_request(struct client *client, struct buf *out)
 {
 	const char *name = conn_tls_server_name(client->conn);
@@ -313,6 +338,15 @@ static void write_request(struct client *client, struct buf *out)
 	}
 	if (name != NULL)
 		auth_write_value(out, "local_name", name);
+	if (conn_tls_cert_valid(client->conn)) {
+		const char *cert = conn_tls_cert_name(client->conn);
+
+		buf_add(out, "\tvalid-client-cert");
+		if (cert != NULL)
+			auth_write_value(out, "cert_username", cert);
+	}
+	if (client->tls && client->login->auth->has_bound)
+		write_binding(client, out);
 }
 
 bool auth_link_start(struct auth_link *link, struct client *client,

@@ -35,6 +35,9 @@ bool auth_link_ready(const struct auth_link *link);
 /* The n-th mechanism; NULL behind the last. */
 const char *auth_link_mech(const struct auth_link *link, unsigned n,
 			   bool *plaintext_out);
+/* Whether it is bound to the TLS channel ("SCRAM-SHA-256-PLUS"): for clients in
+ * TLS only. */
+bool auth_link_mech_bound(const struct auth_link *link, unsigned n);
 /* Its name as auth writes it, or NULL. */
 const char *auth_link_find_mech(const struct auth_link *link, struct str name,
 				bool *plaintext_out);

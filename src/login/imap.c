@@ -86,6 +86,9 @@ static void write_capability(struct client *client, struct buf *out)
 	for (unsigned i = 0; (mech = auth_link_mech(client->login->auth, i,
 						    &plaintext)) != NULL;
 	     i++) {
+		if (!client->tls &&
+		    auth_link_mech_bound(client->login->auth, i))
+			continue;
 		if (plaintext_ok || (!plaintext && strcmp(client->tls_set->ssl,
 							  "required") != 0))
 			buf_printf(out, " AUTH=%s", mech);

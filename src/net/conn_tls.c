@@ -14,6 +14,7 @@
 #include "net/tls_internal.h"
 
 enum {
+	EXPORTER_LEN = 32,
 	RECORD_HEAD = 5,
 	RECORD_HANDSHAKE = 22,
 	HELLO_MAX = 4096, /* those of post-quantum key exchange have 1.8 kB */
@@ -244,4 +245,48 @@ const char *conn_tls_cert_name(struct conn *conn)
 	if (conn->cert_name == NULL)
 		conn->cert_name = tls_peer_name(conn, conn->tls, conn->ssl);
 	return conn->cert_name;
+}
+
+bool conn_tls_cert_valid(struct conn *conn)
+{
+	return conn->ssl != NULL && SSL_get0_peer_certificate(conn->ssl) &&
+	       SSL_get_verify_result(conn->ssl) == X509_V_OK;
+}
+
+/* Before TLS 1.3 it takes an extended master secret, too. */
+bool conn_tls_exporter(struct conn *conn, struct buf *out)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	unsigned char data[EXPORTER_LEN];
+
+	if (conn->ssl == NULL ||
+	    (SSL_version(conn->ssl) < TLS1_3_VERSION &&
+	     SSL_get_extms_support(conn->ssl) != 1) ||
+	    SSL_export_keying_material(conn->ssl, data, sizeof(data), label,
+				       strlen(label), NULL, 0, 1) != 1)
+		return false;
+	buf_append(out, data, sizeof(data));
+	return true;
+}
+
+/* The certificate's digest, by the algorithm of its signature; SHA-256 for
+ * those that are too weak. */
+bool conn_tls_server_end_point(struct conn *conn, struct buf *out)
+{
+	unsigned char data[EVP_MAX_MD_SIZE];
+	const EVP_MD *md = EVP_sha256();
+	X509 *cert = conn->ssl == NULL ? NULL : SSL_get_certificate(conn->ssl);
+	unsigned len;
+	int nid;
+
+	if (cert == NULL)
+		return false;
+	if (X509_get_signature_info(cert, &nid, NULL, NULL, NULL) == 1 &&
+	    nid != NID_undef && nid != NID_md5 && nid != NID_sha1 &&
+	    EVP_get_digestbynid(nid) != NULL)
+		md = EVP_get_digestbynid(nid);
+	if (X509_digest(cert, md, data, &len) != 1)
+		return false;
+	buf_append(out, data, len);
+	return true;
 }

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import os
 import re
+import socket
+import ssl
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -283,3 +285,156 @@ def test_certificates_can_be_required(make_server):
     assert client.plain('alice', 'secret', extra='valid-client-cert') == 'OK\t2\tuser=alice'
     assert client.plain('ext', '', extra='valid-client-cert\tcert_username=alice') == 'FAIL\t3\tuser=alice'
     assert client.plain('x', 'secret', extra='valid-client-cert\tcert_username=alice') == 'OK\t4\tuser=alice'
+
+
+# --- through IMAP ---------------------------------------------------------------------------------------------------
+
+class Imap:
+    """A client of IMAP that can say what Client says to auth."""
+
+    def __init__(self, talk):
+        self.talk, self.last, self.tag = talk, 0, 'a'
+        self.greeting = self.talk.readline().decode()
+
+    def ask(self, text):
+        """AUTH and CONT as commands of IMAP, its answers as those of auth."""
+        words = text.split('\t')
+        response = words[-1].removeprefix('resp=')
+        if words[0] == 'AUTH':
+            self.tag = f'a{words[1]}'
+            ir = ('=' if not response else response) if 'resp=' in text else ''
+            self.talk.write(f'{self.tag} AUTHENTICATE {words[2]} {ir}'.rstrip().encode() + b'\r\n')
+        else:
+            self.talk.write(response.encode() + b'\r\n')
+        self.talk.flush()
+        while True:
+            line = self.talk.readline().decode().strip()
+            if line.startswith('+'):
+                return f'CONT\t{self.last}\t{line[2:]}'
+            if line.startswith(self.tag):
+                return line.split()[1].replace('NO', 'FAIL')
+            assert line.startswith('* CAPABILITY') or line == '', line
+
+    def capabilities(self):
+        self.talk.write(b'c CAPABILITY\r\n')
+        self.talk.flush()
+        line = self.talk.readline().decode()
+        assert self.talk.readline().startswith(b'c OK')
+        return line.split()
+
+
+def imap(server, context=None):
+    sock = socket.create_connection(('127.0.0.1', server.port('imaps' if context else 'imap')), 30)
+    return Imap((context.wrap_socket(sock) if context else sock).makefile('rwb'))
+
+
+def any_context(**certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if certificate:
+        context.load_cert_chain(**certificate)
+    return context
+
+
+IMAP = """\
+auth_mechanisms = plain scram-sha-256 scram-sha-256-plus external
+auth_failure_delay = 0
+auth_ssl_username_from_cert = yes
+ssl_ca = <DIR/ca.crt
+ssl_verify_client_cert = yes
+ssl_require_crl = no
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+passdb {
+  driver = static
+  args = password=secret
+  mechanisms = scram-sha-256 scram-sha-256-plus
+}
+passdb {
+  driver = static
+  args = nopassword=y
+  mechanisms = external
+}
+userdb {
+  driver = passwd-file
+  args = DIR/users
+}
+"""
+
+
+def openssl(*args):
+    subprocess.run(['openssl', *args], check=True, capture_output=True)
+
+
+@pytest.fixture(scope='module')
+def over_tls(tls):
+    one = Server(tls, 'passdb {\n}\n', 'imap')
+    key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+    openssl('req', '-x509', *key, '-days', '9', '-subj', '/CN=our CA', '-keyout', f'{one.dir}/ca.key', '-out', f'{one.dir}/ca.crt')
+    openssl('req', *key, '-subj', '/CN=alice', '-keyout', f'{one.dir}/alice.key', '-out', f'{one.dir}/alice.csr')
+    openssl('x509', '-req', '-in', f'{one.dir}/alice.csr', '-CA', f'{one.dir}/ca.crt', '-CAkey', f'{one.dir}/ca.key', '-days', '9',
+            '-CAcreateserial', '-out', f'{one.dir}/alice.crt')
+    openssl('req', '-x509', *key, '-days', '9', '-subj', '/CN=alice', '-keyout', f'{one.dir}/other.key',
+            '-out', f'{one.dir}/other.crt')
+    one.extra = IMAP.replace('DIR', one.dir)
+    one.write_config()
+    yield one.start()
+    finish(one)
+
+
+def test_bound_mechanisms_are_for_tls(over_tls):
+    assert 'AUTH=SCRAM-SHA-256-PLUS' in imap(over_tls, any_context()).capabilities()
+    plain = imap(over_tls).capabilities()
+    assert 'AUTH=SCRAM-SHA-256' in plain and 'AUTH=SCRAM-SHA-256-PLUS' not in plain
+
+
+def test_binding_to_the_certificate(over_tls):
+    certificate = hashlib.sha256(ssl.PEM_cert_to_DER_cert(Path(f'{over_tls.tls}.crt').read_text())).digest()
+    for binding, answer in ((b'x', 'FAIL'), (certificate, 'OK')):
+        client = imap(over_tls, any_context())
+        assert scram(client, 'alice', 'secret', 'sha256', mech='SCRAM-SHA-256-PLUS', gs2='p=tls-server-end-point,,',
+                     binding=binding) == answer
+    # Who hides it from a client that can is found out.
+    assert scram(imap(over_tls, any_context()), 'alice', 'secret', 'sha256', gs2='y,,') == 'FAIL'
+    assert scram(imap(over_tls), 'alice', 'secret', 'sha256', gs2='y,,') == 'OK'
+
+
+@pytest.mark.parametrize('version', ['-tls1_2', '-tls1_3'])
+def test_binding_to_the_connection(over_tls, version):
+    proc = subprocess.Popen(['openssl', 's_client', '-connect', f"127.0.0.1:{over_tls.port('imaps')}", version,
+                             '-keymatexport', 'EXPORTER-Channel-Binding', '-keymatexportlen', '32'],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+
+    class Both:
+        write, flush = proc.stdin.write, proc.stdin.flush
+
+        @staticmethod
+        def readline():
+            line = proc.stdout.readline()
+            if b'Keying material: ' in line:
+                material.append(bytes.fromhex(line.split()[-1].decode()))
+            return line if line[:1] in b'*+ac' else Both.readline()
+    material = []
+    try:
+        client = Imap(Both)
+        while not client.greeting.startswith('* OK'):
+            client.greeting = Both.readline().decode()
+        # TLS 1.2 exports another value without a context than with an empty one.
+        answer = scram(client, 'alice', 'secret', 'sha256', mech='SCRAM-SHA-256-PLUS', gs2='p=tls-exporter,,', binding=material[0])
+        assert answer == ('OK' if version == '-tls1_3' else 'FAIL')
+    finally:
+        proc.kill()
+        proc.wait()
+
+
+def test_certificates_log_in(over_tls):
+    ours = {'certfile': f'{over_tls.dir}/alice.crt', 'keyfile': f'{over_tls.dir}/alice.key'}
+    for response in (b'', b'alice'):
+        assert ask(imap(over_tls, any_context(**ours)), 'EXTERNAL', response) == 'OK'
+    assert ask(imap(over_tls, any_context(**ours)), 'EXTERNAL', b'bob') == 'FAIL'
+    assert ask(imap(over_tls, any_context()), 'EXTERNAL', b'alice') == 'FAIL'
+    others = {'certfile': f'{over_tls.dir}/other.crt', 'keyfile': f'{over_tls.dir}/other.key'}
+    assert ask(imap(over_tls, any_context(**others)), 'EXTERNAL', b'alice') == 'FAIL'

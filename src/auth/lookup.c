@@ -49,13 +49,25 @@ static const char *rule_for(const struct userdb *db, enum user_result result)
 	}
 }
 
+static void set_templates(struct lookup *lookup)
+{
+	const struct userdb_settings *set = lookup->db->set;
+	struct request *request = lookup->request;
+
+	request->passdb_failed = false;
+	request_set_templates(request, set->override_fields, true, false);
+	request_set_templates(request, set->default_fields, true, true);
+}
+
 static void obey(struct lookup *lookup, enum user_result result)
 {
 	const char *rule = rule_for(lookup->db, result);
 
+	if (result == USER_NOT_FOUND && strstr(rule, "-ok") != NULL)
+		set_templates(lookup);
+	/* "return" stands by what an earlier one said. */
 	if (strcmp(rule, "return-ok") == 0 ||
-	    (strcmp(rule, "return") == 0 &&
-	     (result == USER_OK || lookup->found))) {
+	    (strcmp(rule, "return") == 0 && lookup->found)) {
 		finish(lookup, USER_OK);
 		return;
 	}
@@ -92,11 +104,7 @@ static void decide(struct lookup *lookup, enum user_result result,
 			fields_set(&request->user_fields, field->key,
 				   field->value);
 	}
-	request->passdb_failed = false;
-	request_set_templates(request, lookup->db->set->override_fields, true,
-			      false);
-	request_set_templates(request, lookup->db->set->default_fields, true,
-			      true);
+	set_templates(lookup);
 	obey(lookup, request->passdb_failed ? USER_FAILURE : USER_OK);
 }
 
@@ -197,10 +205,14 @@ static void passdb_answered(void *ctx, struct request *request,
 	}
 }
 
+/* As in Dovecot the first one never is. */
 static bool is_skipped(const struct lookup *lookup)
 {
 	const char *skip = lookup->db->set->skip;
 
+	if (lookup->db ==
+	    auth_dbs(lookup->auth, lookup->request->service)->userdbs)
+		return false;
 	return (strcmp(skip, "found") == 0 && lookup->found) ||
 	       (strcmp(skip, "notfound") == 0 && !lookup->found);
 }

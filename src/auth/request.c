@@ -375,6 +375,8 @@ static struct var *request_vars(struct request *request)
 
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		vars[count++] = more[i];
+	vars[count++] = (struct var){0, "passdb:", ""};
+	vars[count++] = (struct var){0, "userdb:", ""};
 	count = add_fields(request, vars, count, "passdb",
 			   &request->pass_fields);
 	add_fields(request, vars, count, "userdb", &request->user_fields);

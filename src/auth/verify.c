@@ -19,6 +19,8 @@ struct verify {
 	struct passdb *db;
 	struct cache_key key;
 	bool has_key;
+	bool masters;     /* it is about the master user's password */
+	bool pass;        /* then the user must be in a passdb, too */
 	bool master_done; /* now the user that the master user wants to be */
 	bool accepted;    /* result_success = continue-ok */
 	bool refused;     /* what makes the end: -fail */
@@ -113,14 +115,14 @@ static void become_login_user(struct verify *verify)
 	if (request->verbose && request->want_scheme == NULL)
 		log_info("Master user logging in as %s", request->user);
 	verify->master_done = true;
+	verify->masters = false;
 }
 
 static void accept_user(struct verify *verify)
 {
 	struct request *request = verify->request;
-	struct passdb *db = verify->db;
 
-	if (!db->set->master) {
+	if (!verify->masters) {
 		finish(verify, PASS_OK);
 		return;
 	}
@@ -130,7 +132,7 @@ static void accept_user(struct verify *verify)
 		return;
 	}
 	become_login_user(verify);
-	if (!db->set->pass) {
+	if (!verify->pass) {
 		finish(verify, PASS_OK);
 		return;
 	}
@@ -179,9 +181,10 @@ static void obey(struct verify *verify, enum pass_result result)
 	struct passdb *next = verify->db->next;
 
 	verify->last = result;
+	verify->pass = verify->masters && verify->db->set->pass;
+	/* "return" stands by what an earlier one said. */
 	if (strcmp(rule, "return-ok") == 0 ||
-	    (strcmp(rule, "return") == 0 &&
-	     (result == PASS_OK || verify->accepted))) {
+	    (strcmp(rule, "return") == 0 && verify->accepted)) {
 		accept_user(verify);
 	} else if (strncmp(rule, "return", 6) == 0) {
 		refuse(verify, result == PASS_OK ? PASS_MISMATCH : result);
@@ -224,7 +227,7 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 		if (result == PASS_OK) {
 			request_log(verify->request, LOG_LEVEL_INFO,
 				    "User found from deny passdb");
-			refuse(verify, PASS_MISMATCH);
+			refuse(verify, PASS_DISABLED);
 			return;
 		}
 		verify->had_failure =
@@ -339,7 +342,8 @@ void verify_begin(struct auth *auth, struct request *request, verify_fn *fn,
 	verify->last = PASS_UNKNOWN_USER;
 	verify->fn = fn;
 	verify->ctx = ctx;
-	verify->db = request->login_user == NULL ? verify->dbs->passdbs
-						 : verify->dbs->masterdbs;
+	verify->masters = request->login_user != NULL;
+	verify->db =
+		verify->masters ? verify->dbs->masterdbs : verify->dbs->passdbs;
 	go_on(verify);
 }

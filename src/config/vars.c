@@ -271,13 +271,19 @@ static void append_range(struct buf *out, struct str value,
 
 const struct var *vars_find(const struct var *vars, char key, struct str name)
 {
-	for (; vars->key != '\0' || vars->name != NULL; vars++) {
-		if (key != '\0'
-			    ? vars->key == key
-			    : vars->name != NULL && str_is(name, vars->name))
+	const struct var *whole = NULL;
+
+	for (; vars->key != 0 || vars->name != NULL; vars++) {
+		size_t len = vars->name == NULL ? 0 : strlen(vars->name);
+
+		if (key != '\0' ? vars->key == key
+				: len > 0 && str_is(name, vars->name))
 			return vars;
+		if (key == '\0' && len > 0 && vars->name[len - 1] == ':' &&
+		    str_starts(name, vars->name))
+			whole = vars;
 	}
-	return NULL;
+	return whole;
 }
 
 bool vars_global(struct str name, struct buf *out)

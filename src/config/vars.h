@@ -11,8 +11,10 @@
 struct err;
 
 struct var {
-	char key;          /* 0 where there is only the long name */
-	const char *name;  /* "user"; NULL where there is only the key */
+	char key; /* 0 where there is only the long name */
+	/* "user"; NULL where there is only the key; "passdb:" is for all that
+	 * begin so and are not there. */
+	const char *name;
 	const char *value; /* NULL is expanded to "" */
 };
 

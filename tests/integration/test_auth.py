@@ -480,7 +480,7 @@ def test_chains_of_passdbs(make_server):
         file.write('banned:secret\nu@a.example:secret\nroot@a.example:secret\n')
     one.start()
     client, master = Client(one), Master(one)
-    assert client.plain('banned', 'secret') == 'FAIL\t1\tuser=banned'
+    assert client.plain('banned', 'secret') == 'FAIL\t1\tuser=banned\tcode=user_disabled'
     assert client.plain('u@a.example', 'secret') == 'OK\t2\tuser=u@a.example\tproxied=no'
     assert client.plain('root@a.example', 'secret').startswith('FAIL')
     assert client.plain('alice', 'secret') == 'OK\t4\tuser=alice\textra'

@@ -10,8 +10,13 @@ static enum user_result prefetch_lookup(struct userdb *db,
 					struct request *request,
 					struct fields *fields)
 {
-	(void)db;
 	(void)fields;
+	if (request->user_fields.count == 0 && db->next == NULL) {
+		request_log(request, LOG_LEVEL_ERROR,
+			    "no userdb entries of a passdb, and no userdb "
+			    "behind this one");
+		return USER_FAILURE;
+	}
 	if (request->user_fields.count == 0) {
 		request_log(request, LOG_LEVEL_DEBUG,
 			    "passdb didn't return userdb entries");

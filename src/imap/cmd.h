@@ -125,6 +125,7 @@ enum {
 	TELL_NO_EXPUNGES = 1 << 0,
 	TELL_NEW_MAILS = 1 << 1,    /* also with delay-newmail */
 	TELL_OWN_EXPUNGES = 1 << 2, /* they are counted for the log */
+	SYNC_FILES = 1 << 3,        /* SYNC_WRITE */
 };
 /* Look for changes, tell them, and then answer `reply` (a child of cmd, or a
  * constant; NULL: none, and cmd->more is kept). Returns CMD_DONE only if all

@@ -30,7 +30,7 @@ enum cmd_result cmd_noop(struct cmd *cmd)
 
 enum cmd_result cmd_check(struct cmd *cmd)
 {
-	return cmd_sync(cmd, TELL_NEW_MAILS, "OK Check completed");
+	return cmd_sync(cmd, TELL_NEW_MAILS | SYNC_FILES, "OK Check completed");
 }
 
 enum cmd_result cmd_logout(struct cmd *cmd)

@@ -155,10 +155,11 @@ enum cmd_result cmd_sync(struct cmd *cmd, unsigned flags, const char *reply)
 	sync->reply = reply;
 	if (reply != NULL)
 		cmd->more = cmd_sync_more;
-	if (mailbox_sync(sync, session->box,
-			 (flags & TELL_NO_EXPUNGES) != 0 ? SYNC_KEEP_EXPUNGED
-							 : 0,
-			 &sync->changes, &err) < 0)
+	if (mailbox_sync(
+		    sync, session->box,
+		    ((flags & TELL_NO_EXPUNGES) != 0 ? SYNC_KEEP_EXPUNGED : 0) |
+			    ((flags & SYNC_FILES) != 0 ? SYNC_WRITE : 0),
+		    &sync->changes, &err) < 0)
 		return sync_failed(cmd, &err);
 	if ((flags & TELL_OWN_EXPUNGES) != 0)
 		session->stats.expunged +=

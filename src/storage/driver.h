@@ -138,6 +138,9 @@ struct driver {
 	 * cheap. False where that can't be told so; NULL if it never can. */
 	bool (*unchanged)(const struct location *location, int root,
 			  const char *name, const struct index_box *row);
+	/* After a sync: what was put off goes to the files. NULL: nothing ever
+	 * is. */
+	int (*write_late)(struct driver_box *box, struct err *err);
 	void (*close)(struct driver_box *box);
 	/* Whether flags cannot be written: the rights, or the disk. */
 	bool (*readonly)(const struct driver_box *box);

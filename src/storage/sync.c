@@ -145,6 +145,14 @@ static int take_changes(struct mailbox *box, unsigned flags,
 	return 0;
 }
 
+static int write_late(struct mailbox *box, struct err *err)
+{
+	const struct driver *driver = box->disk->location->driver;
+
+	return driver->write_late == NULL ? 0
+					  : driver->write_late(box->disk, err);
+}
+
 int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 		 struct mailbox_changes *out, struct err *err)
 {
@@ -158,8 +166,8 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 	struct index_box row;
 
 	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
-	    box_sync(box->disk, box->ns, box->store, (flags & SYNC_FULL) != 0,
-		     err) < 0)
+	    box_sync(box->disk, box->ns, box->store, false, err) < 0 ||
+	    ((flags & SYNC_WRITE) != 0 && write_late(box, err) < 0))
 		return -1;
 	if (waiting || box->epoch != box->store->epoch ||
 	    box->generation != index_generation(box->store->index)) {

@@ -56,9 +56,9 @@ class Place:
     def connect(self, server):
         return Lines(server.port('imap'), self.user, timeout=60)
 
-    def deliver(self, server, number):
+    def deliver(self, server, number, make_mail=mail):
         with smtplib.LMTP('127.0.0.1', server.port('lmtp')) as client:
-            client.sendmail('a@x.example', [self.user], mail(number))
+            client.sendmail('a@x.example', [self.user], make_mail(number))
 
     def drop_indexes(self):
         for pattern in self.indexes:
@@ -130,8 +130,8 @@ def everything(client):
     return result
 
 
-def append(client, name, number, flags=''):
-    text = mail(number)
+def append(client, name, number, flags='', make_mail=mail):
+    text = make_mail(number)
     answers = client.command(f'APPEND {name} ({flags}) "{1 + number % 28:02}-Jan-2020 10:00:00 +0000" '
                              f'{{{len(text)}+}}\r\n'.encode() + text)
     assert b'APPENDUID' in answers[-1], answers
@@ -143,10 +143,10 @@ class Turns:
     CHANGES = {'append': 4, 'store': 6, 'expunge': 2, 'copy': 3, 'subscribe': 1, 'rename': 1}
     OTHERS = {'deliver': 2, 'drop': 1}
 
-    def __init__(self, place, seed, drop=None):
-        """`drop`(number) delivers as another program does."""
+    def __init__(self, place, seed, drop=None, make_mail=mail):
+        """`drop`(text) delivers as another program does."""
         self.place, self.random, self.number = place, random.Random(seed), 0
-        self.names, self.drop_mail = place.boxes(), drop
+        self.names, self.drop_mail, self.make_mail = place.boxes(), drop, make_mail
         self.history = []
 
     def ok(self, client, command):
@@ -158,7 +158,8 @@ class Turns:
 
     def some_mails(self, client):
         """A set of UIDs of a mailbox that is selected then, and how many there are."""
-        self.ok(client, f'SELECT {self.random.choice(self.names)}')
+        self.name = self.random.choice(self.names)
+        self.ok(client, f'SELECT {self.name}')
         uids = client.command('UID SEARCH ALL')[0].split()[2:]
         chosen = self.random.sample(uids, min(len(uids), self.random.randint(1, 3)))
         return b','.join(chosen).decode(), len(uids)
@@ -166,7 +167,7 @@ class Turns:
     def append(self, client):
         name, flags = self.random.choice(self.names), self.random.choice(['', self.some_flags()])
         self.history.append(f'  APPEND {name} ({flags})')
-        append(client, name, self.number, flags)
+        append(client, name, self.number, flags, self.make_mail)
 
     def store(self, client):
         uids, _ = self.some_mails(client)
@@ -186,7 +187,10 @@ class Turns:
         uids, count = self.some_mails(client)
         if uids:
             how = 'MOVE' if count > MANY else self.random.choice(['COPY', 'MOVE'])
-            self.ok(client, f'UID {how} {uids} {self.random.choice(self.names)}')
+            self.ok(client, f'UID {how} {uids} {self.random.choice(self.targets())}')
+
+    def targets(self):
+        return self.names
 
     def subscribe(self, client):
         self.ok(client, f'{self.random.choice(["SUBSCRIBE", "UNSUBSCRIBE"])} {self.random.choice(self.names)}')
@@ -216,9 +220,9 @@ class Turns:
         what = self.random.choices(list(kinds), list(kinds.values()))[0]
         self.history.append(f'{self.number} {server.label} {what}')
         if what == 'deliver':
-            self.place.deliver(server, self.number)
+            self.place.deliver(server, self.number, self.make_mail)
         elif what == 'drop':
-            self.drop_mail(mail(self.number))
+            self.drop_mail(self.make_mail(self.number))
         else:
             getattr(self, what)(client)
 
@@ -238,10 +242,13 @@ class Turns:
                                             server.console()])) from error
         self.place.assert_same(self.history)
 
-    def run(self, operations, steps=4):
-        client = self.place.connect(self.random.choice(self.place.servers))
+    def begin(self, client):
         for name in self.names[1:]:
             self.ok(client, f'CREATE {name}')
+
+    def run(self, operations, steps=4):
+        client = self.place.connect(self.random.choice(self.place.servers))
+        self.begin(client)
         client.logout()
         for _ in range(operations // steps):
             self.turn(steps)

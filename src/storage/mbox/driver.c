@@ -57,6 +57,7 @@ const struct driver mbox_driver = {
 	.remove = mbox_remove,
 	.rename = mbox_rename,
 	.sync = mbox_sync_box,
+	.write_late = mbox_write_late,
 	.close = mbox_close,
 	.readonly = mbox_readonly,
 	.watch_paths = mbox_watch_paths,

@@ -25,6 +25,7 @@ int mbox_write_flags(const void *ctx, struct index_txn *txn,
 	mbox_state_get(index_box, &state);
 	mbox_state_dirty(&state, record->uid);
 	mbox_state_put(index_box, &state);
+	mbox_box_get(box)->changed = true;
 	return 0;
 }
 
@@ -34,10 +35,15 @@ int mbox_remove_mail(struct index_txn *txn, struct driver_box *box,
 		     const struct index_record *record, struct err *err)
 {
 	struct mbox_box *own = mbox_box_get(box);
+	struct mbox_record data;
 
 	(void)txn;
 	(void)index_box;
-	(void)err;
+	if (!mbox_record_get(record->driver, &data))
+		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
+			       box->path, record->uid);
+	if (own->expunging.count == 0 || data.offset < own->gap_at)
+		own->gap_at = data.offset;
 	range_set_add(&own->expunging, record->uid, record->uid);
 	return 0;
 }
@@ -51,8 +57,11 @@ static int write_now(struct index_txn *txn, struct driver_box *box,
 	struct mbox_sync sync;
 
 	if (mbox_update_begin(ctx, box, txn, index_box, &own->expunging, &sync,
-			      &lock, err) < 0 ||
-	    mbox_write(&sync, err) < 0)
+			      &lock, err) < 0)
+		return -1;
+	if (own->expunging.count > 0)
+		sync.gap_at = own->gap_at;
+	if (mbox_write(&sync, err) < 0)
 		return -1;
 	mbox_state_put(index_box, &sync.state);
 	return 0;
@@ -66,12 +75,16 @@ int mbox_flush(struct index_txn *txn, struct driver_box *box,
 	struct mbox_state state;
 	int ret = 0;
 
+	(void)keywords_changed;
 	mbox_state_get(index_box, &state);
-	/* A keyword must have its name in the file before mails use it. */
-	if (!box->location->settings->mbox_lazy_writes ||
-	    mbox_all_synced(box->location) || keywords_changed || state.gaps ||
+	/* A mail that was saved with a keyword needs its name in the file. */
+	if (((!box->location->settings->mbox_lazy_writes ||
+	      mbox_all_synced(box->location)) &&
+	     state.dirty_first <= state.dirty_last) ||
+	    own->names_due || state.gaps ||
 	    state.messages != index_box->counts.messages)
 		ret = write_now(txn, box, index_box, err);
+	own->names_due = false;
 	range_set_clear(&own->expunging);
 	return ret < 0 ? -1 : index_box_put(txn, index_box, err);
 }

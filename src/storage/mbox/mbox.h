@@ -161,8 +161,11 @@ struct mbox_box {
 	uint64_t generation;
 	struct mbox_state state;
 	uint32_t first_recent_uid;
-	bool selected; /* a full look was taken after it was opened */
+	bool selected;  /* a full look was taken after it was opened */
+	bool changed;   /* flags, through this one */
+	bool names_due; /* of keywords that mails were saved with */
 	struct range_set expunging; /* of the batch that flush() ends */
+	uint64_t gap_at;            /* where the first of them was */
 	/* The last large mail, as clients see it. */
 	uint32_t large_uid, large_box;
 	int large_fd;
@@ -232,6 +235,7 @@ struct mbox_sync {
 	/* UIDs whose records were removed just now, while their mails are still
 	 * in the file; may be NULL. */
 	const struct range_set *expunging;
+	uint64_t gap_at;    /* of the first of them; UINT64_MAX: not known */
 	const char **names; /* keywords */
 	unsigned name_count;
 };
@@ -252,6 +256,9 @@ int mbox_update_begin(const void *ctx, struct driver_box *box,
 int mbox_apply(struct mbox_sync *sync, bool full, struct err *err);
 
 /* rewrite.c, journal.c */
+
+/* How many of sync->names there are. */
+unsigned mbox_named(const struct mbox_sync *sync);
 
 /* Under the write lock, when index and file agree but for dirty records and
  * gaps: write all that, and remember the file. */
@@ -369,6 +376,7 @@ int mbox_remove_mail(struct index_txn *txn, struct driver_box *box,
 int mbox_flush(struct index_txn *txn, struct driver_box *box,
 	       struct index_box *index_box, bool keywords_changed,
 	       struct err *err);
+int mbox_write_late(struct driver_box *box, struct err *err);
 void mbox_close(struct driver_box *box);
 
 int mbox_paths(const void *ctx, const struct location *location,

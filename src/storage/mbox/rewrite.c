@@ -37,6 +37,7 @@ struct rewrite {
 	bool tight;                   /* the disk is full */
 	bool armed;                   /* there is no way back */
 	bool base;                    /* X-IMAPbase must be written anew */
+	bool at_gap;                  /* the walk begins where one may be */
 	uint32_t last_uid;
 	uint64_t end; /* of the mails so far, in the old file */
 	uint64_t base_at;
@@ -321,17 +322,34 @@ static int visit(struct rewrite *rewrite, const struct index_record *record,
 	return add_mail(rewrite, record->uid, &data, NULL, err);
 }
 
-/* Where to begin when there are no gaps: all before is as it should be. */
-static uint32_t first_change(const struct rewrite *rewrite)
+/* Whether mails are to be marked as old. */
+static bool marks_old(const struct mbox_sync *sync)
 {
-	const struct mbox_state *state = &rewrite->sync->state;
+	return sync->state.old_below < sync->row->first_recent_uid;
+}
+
+/* Where to begin: all before is as it should be. Of gaps only those are known
+ * that were made just now. */
+static uint32_t first_change(struct rewrite *rewrite)
+{
+	const struct mbox_sync *sync = rewrite->sync;
+	const struct mbox_state *state = &sync->state;
+	uint32_t from = state->dirty_first;
 
 	if (rewrite->journal != NULL || state->gaps ||
-	    state->messages != rewrite->sync->row->counts.messages ||
 	    (rewrite->base && state->first == 0))
 		return 1;
-	return state->dirty_first < state->old_below ? state->dirty_first
-						     : state->old_below;
+	if (marks_old(sync) && state->old_below < from)
+		from = state->old_below;
+	if (state->messages == sync->row->counts.messages)
+		return from;
+	if (sync->gap_at == UINT64_MAX || sync->gap_at < state->first)
+		return 1;
+	rewrite->at_gap = true;
+	rewrite->end = sync->gap_at;
+	return sync->expunging->ranges[0].first < from
+		       ? sync->expunging->ranges[0].first
+		       : from;
 }
 
 static bool nothing_more(const struct rewrite *rewrite, uint32_t uid)
@@ -341,7 +359,7 @@ static bool nothing_more(const struct rewrite *rewrite, uint32_t uid)
 
 	return rewrite->journal == NULL && !state->gaps &&
 	       state->messages == sync->row->counts.messages &&
-	       uid >= sync->row->first_recent_uid &&
+	       (!marks_old(sync) || uid >= sync->row->first_recent_uid) &&
 	       (state->dirty_first > state->dirty_last ||
 		uid > state->dirty_last);
 }
@@ -356,7 +374,8 @@ static int walk(struct rewrite *rewrite, struct err *err)
 
 	while (index_record_next(sync->txn, sync->row->id, uid, &record)) {
 		if (uid == from && from > 1 &&
-		    mbox_record_get(record.driver, &data))
+		    mbox_record_get(record.driver, &data) &&
+		    (!rewrite->at_gap || data.offset < rewrite->end))
 			rewrite->end = data.offset;
 		/* It may be the first one all the same. */
 		if (rewrite->end == 0)

@@ -383,6 +383,8 @@ static int take_base_uid(struct publish *publish, struct err *err)
 		if (mbox_put_last_uid(sync, at, sync->state.base_uid,
 				      publish->last_uid, err) < 0)
 			return -1;
+	} else {
+		sync->state.base_names = mbox_named(sync);
 	}
 	sync->state.base_at = at;
 	sync->state.base_uid = publish->last_uid;
@@ -501,6 +503,8 @@ int mbox_save_publish(const void *ctx, struct index_txn *txn,
 	    prepare(&sync, err) < 0 ||
 	    append(ctx, &sync, saves, count, driver_data_out, err) < 0)
 		return -1;
+	mbox_box_get(saves[0]->box)->names_due =
+		sync.state.base_names != mbox_named(&sync);
 	mbox_state_put(index_box, &sync.state);
 	return index_box_put(txn, index_box, err);
 }

@@ -228,6 +228,7 @@ int mbox_update_begin(const void *ctx, struct driver_box *box,
 		.row = row,
 		.writable = true,
 		.expunging = expunging,
+		.gap_at = UINT64_MAX,
 	};
 	if (mbox_file(box, &own, &st, err) < 0 ||
 	    mbox_lock(box, own->fd, MBOX_WRITE, lock_out, err) < 0)
@@ -239,14 +240,16 @@ int mbox_update_begin(const void *ctx, struct driver_box *box,
 	return -1;
 }
 
-/* closing */
+/* what was put off */
 
-static bool wants_write_at_close(const struct driver_box *box,
-				 const struct mbox_box *own)
+/* A delivery, or STATUS, leaves it to the sessions. */
+static bool wants_write(const struct driver_box *box,
+			const struct mbox_box *own)
 {
 	const struct mbox_state *state = &own->state;
 
-	if (!own->cached || !own->writable || !state->valid)
+	if (!own->cached || !own->writable || !state->valid ||
+	    (!box->session && !own->changed))
 		return false;
 	return state->dirty_first <= state->dirty_last || state->gaps ||
 	       (box->take_recent && state->old_below < own->first_recent_uid);
@@ -260,7 +263,7 @@ static bool drops_index(const struct driver_box *box,
 	       sync->state.base_at != 0;
 }
 
-static int write_at_close(struct driver_box *box, struct err *err)
+static int write_back(struct driver_box *box, bool closing, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "close");
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
@@ -278,10 +281,20 @@ static int write_at_close(struct driver_box *box, struct err *err)
 	    mbox_write(&sync, err) < 0)
 		return -1;
 	mbox_state_put(&row, &sync.state);
-	if (drops_index(box, &sync) ? index_box_delete(txn, row.id, err) < 0
-				    : index_box_put(txn, &row, err) < 0)
+	if (closing && drops_index(box, &sync)
+		    ? index_box_delete(txn, row.id, err) < 0
+		    : index_box_put(txn, &row, err) < 0)
 		return -1;
 	return index_commit(&txn, err);
+}
+
+int mbox_write_late(struct driver_box *box, struct err *err)
+{
+	struct mbox_box *own = mbox_box_get(box);
+
+	if (look(box, own, err) < 0)
+		return -1;
+	return wants_write(box, own) ? write_back(box, false, err) : 0;
 }
 
 void mbox_close(struct driver_box *box)
@@ -291,11 +304,11 @@ void mbox_close(struct driver_box *box)
 
 	if (own != NULL && own->fd >= 0 && box->index != NULL && box->id != 0 &&
 	    look(box, own, &err) == 0 &&
-	    (wants_write_at_close(box, own) ||
+	    (wants_write(box, own) ||
 	     (own->cached && own->state.base_at != 0 &&
 	      own->state.size <
 		      box->location->settings->mbox_min_index_size)) &&
-	    write_at_close(box, &err) < 0 && err.code != ERR_NOT_FOUND)
+	    write_back(box, true, &err) < 0 && err.code != ERR_NOT_FOUND)
 		log_error("Mailbox %s: can't write flags: %s", box->name,
 			  err.text);
 	mem_free(own);

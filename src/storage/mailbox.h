@@ -91,8 +91,10 @@ enum {
 	/* FETCH, STORE and SEARCH must not renumber (RFC 3501 section
 	 * 7.4.1): expunged mails stay in the view for now. */
 	SYNC_KEEP_EXPUNGED = 1 << 0,
+	/* Look at the disk even when nothing says that it changed. */
+	SYNC_FULL = 1 << 1,
 	/* What only the index knows so far goes to the files (CHECK). */
-	SYNC_WRITE = 1 << 1,
+	SYNC_WRITE = 1 << 2,
 };
 
 /* Bring index and view up to date; costs what changed. *out's sets belong to

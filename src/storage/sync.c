@@ -166,7 +166,8 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 	struct index_box row;
 
 	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
-	    box_sync(box->disk, box->ns, box->store, false, err) < 0 ||
+	    box_sync(box->disk, box->ns, box->store, (flags & SYNC_FULL) != 0,
+		     err) < 0 ||
 	    ((flags & SYNC_WRITE) != 0 && write_late(box, err) < 0))
 		return -1;
 	if (waiting || box->epoch != box->store->epoch ||

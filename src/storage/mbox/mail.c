@@ -19,7 +19,7 @@
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-enum { BLOCK_MAX = 1 << 30, PIECE = 65536 };
+enum { BLOCK_MAX = 1 << 30, PIECE = 65536, AT_ONCE = 131072 };
 
 struct reading {
 	struct driver_box *box;
@@ -27,7 +27,9 @@ struct reading {
 	uint64_t size; /* of the file */
 	uint32_t uid;
 	struct mbox_record record;
-	struct buf block; /* the header */
+	struct buf buf;
+	struct str block; /* the header, in `buf` */
+	struct str body;  /* likewise; data is NULL if it was not read */
 	bool found;
 };
 
@@ -47,16 +49,39 @@ static bool is_it(const struct reading *reading,
 static int parse_block(struct reading *reading, struct mbox_header *out,
 		       struct err *err)
 {
-	struct str block = str_n(reading->block.data, reading->block.len);
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
 
-	mbox_header_parse(block, NULL, false, out);
+	mbox_header_parse(reading->block, NULL, false, out);
 	if (out->uid != 0)
 		return 0;
 	ctx = mem_ctx(NULL, "md5");
-	mbox_header_parse(block, digest_new(ctx, "md5"),
+	mbox_header_parse(reading->block, digest_new(ctx, "md5"),
 			  mbox_md5_all(reading->box->location), out);
 	(void)err;
+	return 0;
+}
+
+/* The header, or all of a mail that is not too large with what follows it, as
+ * the record says. */
+static int read_there(struct reading *reading, uint64_t end, size_t *len_out,
+		      struct err *err)
+{
+	const struct mbox_record *record = &reading->record;
+	uint64_t len = record->from_len + (uint64_t)record->header_len;
+	uint64_t more = reading->size - end;
+	char *space;
+
+	if (end - record->offset <= AT_ONCE)
+		len = end - record->offset +
+		      (more < FROM_LINE_MAX ? more : FROM_LINE_MAX);
+	space = buf_space(&reading->buf, (size_t)len + 1);
+	if (space == NULL)
+		return err_set(err, ERR_LIMIT, "the header is too long");
+	if (mbox_read_at(reading->box, reading->fd, space, (size_t)len,
+			 record->offset, err) < 0)
+		return -1;
+	buf_grew(&reading->buf, (size_t)len);
+	*len_out = (size_t)len;
 	return 0;
 }
 
@@ -66,28 +91,29 @@ static int look_there(struct reading *reading, struct err *err)
 	const struct mbox_record *record = &reading->record;
 	uint64_t end = mbox_record_end(record);
 	struct mbox_header header;
-	char from[5];
-	char *space;
+	struct str text;
+	size_t len = 0;
 
-	if (end > reading->size)
+	if (end > reading->size || record->from_len < strlen("From "))
 		return 0;
-	space = buf_space(&reading->block, record->header_len + 1);
-	if (space == NULL)
-		return 0;
-	if (mbox_read_at(reading->box, reading->fd, from, sizeof(from),
-			 record->offset, err) < 0 ||
-	    mbox_read_at(reading->box, reading->fd, space, record->header_len,
-			 record->offset + record->from_len, err) < 0)
+	if (read_there(reading, end, &len, err) < 0)
 		return -1;
-	if (memcmp(from, "From ", sizeof(from)) != 0)
+	text = str_n(reading->buf.data, len);
+	if (!str_starts(text, "From "))
 		return 0;
-	buf_grew(&reading->block, record->header_len);
+	reading->block =
+		str_n(text.data + record->from_len, record->header_len);
 	if (parse_block(reading, &header, err) < 0)
 		return -1;
 	if (!is_it(reading, &header))
 		return 0;
-	return mbox_mail_starts(reading->box, reading->fd, end, reading->size,
-				err);
+	if (end - record->offset > AT_ONCE)
+		return mbox_mail_starts(reading->box, reading->fd, end,
+					reading->size, err);
+	reading->body = str_n(reading->block.data + record->header_len,
+			      (size_t)record->body_len);
+	return mbox_starts_mail(str_from(text, (size_t)(end - record->offset)),
+				record->offset + len == reading->size);
 }
 
 static int compare(void *ctx, const struct mbox_mail *mail, struct err *err)
@@ -98,8 +124,9 @@ static int compare(void *ctx, const struct mbox_mail *mail, struct err *err)
 	if (!is_it(reading, &mail->header))
 		return 0;
 	reading->record = mail->record;
-	buf_reset(&reading->block);
-	buf_add_str(&reading->block, mail->block);
+	buf_reset(&reading->buf);
+	buf_add_str(&reading->buf, mail->block);
+	reading->block = str_n(reading->buf.data, reading->buf.len);
 	reading->found = true;
 	return 1;
 }
@@ -116,7 +143,7 @@ static int search(struct reading *reading, struct err *err)
 		.ctx = reading,
 	};
 
-	buf_reset(&reading->block);
+	reading->body = (struct str){NULL, 0};
 	if (reading->size > 0 && mbox_scan(&scan, err) < 0 &&
 	    err->code != ERR_INVALID)
 		return -1;
@@ -152,8 +179,11 @@ static int read_small(struct reading *reading, struct buf *out, struct err *err)
 	size_t len = (size_t)reading->record.body_len;
 	char *space;
 
-	mbox_header_visible(str_n(reading->block.data, reading->block.len),
-			    out);
+	mbox_header_visible(reading->block, out);
+	if (reading->body.data != NULL) {
+		buf_add_str(out, reading->body);
+		return 0;
+	}
 	space = buf_space(out, len + 1);
 	if (space == NULL)
 		return err_set(err, ERR_LIMIT, "the mail is too long");
@@ -173,8 +203,7 @@ static int copy_large(struct reading *reading, int fd, uint64_t *size_out,
 	uint64_t left = reading->record.body_len, at = 0;
 	uint64_t from = body_at(&reading->record);
 
-	mbox_header_visible(str_n(reading->block.data, reading->block.len),
-			    &buf);
+	mbox_header_visible(reading->block, &buf);
 	for (;;) {
 		size_t take = left < PIECE ? (size_t)left : PIECE;
 
@@ -254,11 +283,11 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 	    mbox_lock(box, own->fd, MBOX_READ, &lock, err) < 0)
 		return -1;
 	reading.fd = own->fd;
-	reading.block = buf_init(BLOCK_MAX);
+	reading.buf = buf_init(BLOCK_MAX);
 	ret = find(&reading, err);
 	if (ret == 0)
 		ret = read_mail(&reading, own, out, err);
-	buf_free(&reading.block);
+	buf_free(&reading.buf);
 	return ret;
 }
 

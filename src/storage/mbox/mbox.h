@@ -212,6 +212,9 @@ struct mbox_scan {
 
 /* ERR_INVALID if there is no "From " line at `at`. */
 int mbox_scan(struct mbox_scan *scan, struct err *err);
+/* Whether a mail begins with `text`, up to FROM_LINE_MAX octets; or the file
+ * ends in front of it. `all`: it ends behind it. */
+bool mbox_starts_mail(struct str text, bool all);
 /* 1 if a "From " line, or the end, is there. */
 int mbox_mail_starts(const struct driver_box *box, int fd, uint64_t at,
 		     uint64_t end, struct err *err);

@@ -203,26 +203,38 @@ static int mail_starts(struct window *w, uint64_t at, struct err *err)
 	return at == w->end ? 1 : from_at(w, at, &len, &time, err);
 }
 
+/* What is there, at most `len` octets, without moving the window. */
+static int peek(struct window *w, uint64_t at, char *space, size_t len,
+		struct str *out, struct err *err)
+{
+	if (len > w->end - at)
+		len = (size_t)(w->end - at);
+	if (at >= w->at && at + len <= w->at + w->buf.len) {
+		*out = str_n(w->buf.data + (at - w->at), len);
+		return 0;
+	}
+	*out = str_n(space, len);
+	return mbox_read_at(w->box, w->fd, space, len, at, err);
+}
+
 /* 1 if Content-Length leads to the next mail. */
 static int by_length(struct window *w, struct body *body, uint64_t length,
 		     struct err *err)
 {
 	uint64_t at = body->at + length;
-	char text[2];
-	size_t len;
-	int ret;
+	char space[2 + FROM_LINE_MAX];
+	struct str text;
 
 	if (length >= w->end - body->at)
 		return 0;
-	len = w->end - at < 2 ? 1 : 2;
-	if (mbox_read_at(w->box, w->fd, text, len, at, err) < 0)
+	if (peek(w, at, space, sizeof(space), &text, err) < 0)
 		return -1;
-	if (!line_is_empty(text, text + len))
+	if (!line_is_empty(text.data, text.data + text.len))
 		return 0;
-	body->end_len = text[0] == '\r' ? 2 : 1;
-	ret = mbox_mail_starts(w->box, w->fd, at + body->end_len, w->end, err);
-	if (ret <= 0)
-		return ret;
+	body->end_len = text.data[0] == '\r' ? 2 : 1;
+	if (!mbox_starts_mail(str_from(text, body->end_len),
+			      at + text.len == w->end))
+		return 0;
 	return count_to(w, body, at, err) < 0 ? -1 : 1;
 }
 
@@ -407,24 +419,30 @@ int mbox_scan(struct mbox_scan *scan, struct err *err)
 	return ret;
 }
 
+bool mbox_starts_mail(struct str text, bool all)
+{
+	const char *newline;
+	int64_t time;
+
+	if (text.len == 0)
+		return all;
+	newline = memchr(text.data, '\n', text.len);
+	if (newline == NULL && !all)
+		return false;
+	if (newline != NULL)
+		text.len = (size_t)(newline - text.data);
+	return mbox_from_parse(text, &time);
+}
+
 int mbox_mail_starts(const struct driver_box *box, int fd, uint64_t at,
 		     uint64_t end, struct err *err)
 {
 	char text[FROM_LINE_MAX];
 	size_t len = sizeof(text);
-	const char *newline;
-	int64_t time;
 
-	if (at == end)
-		return 1;
 	if (len > end - at)
 		len = (size_t)(end - at);
 	if (mbox_read_at(box, fd, text, len, at, err) < 0)
 		return -1;
-	newline = memchr(text, '\n', len);
-	if (newline == NULL && len == sizeof(text))
-		return 0;
-	if (newline != NULL)
-		len = (size_t)(newline - text);
-	return mbox_from_parse(str_n(text, len), &time);
+	return mbox_starts_mail(str_n(text, len), at + len == end);
 }

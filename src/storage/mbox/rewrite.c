@@ -373,7 +373,7 @@ static int walk(struct rewrite *rewrite, struct err *err)
 	bool first = from <= 1;
 
 	while (index_record_next(sync->txn, sync->row->id, uid, &record)) {
-		if (uid == from && from > 1 &&
+		if (uid == from && (from > 1 || rewrite->at_gap) &&
 		    mbox_record_get(record.driver, &data) &&
 		    (!rewrite->at_gap || data.offset < rewrite->end))
 			rewrite->end = data.offset;

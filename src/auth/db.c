@@ -271,6 +271,23 @@ const char *db_gid(struct request *request, const char *text)
 	return mem_printf(request, "%lu", (unsigned long)gr->gr_gid);
 }
 
+bool userdb_set_field(struct request *request, struct fields *fields,
+		      const char *key, const char *value)
+{
+	bool is_uid = strcmp(key, "uid") == 0;
+
+	if (is_uid || strcmp(key, "gid") == 0) {
+		if (*value == '\0')
+			return true;
+		value = is_uid ? db_uid(request, value)
+			       : db_gid(request, value);
+		if (value == NULL)
+			return false;
+	}
+	fields_set(fields, key, value);
+	return true;
+}
+
 const char *passdb_name(const struct passdb *db)
 {
 	return *db->set->name != '\0' ? db->set->name : db->driver->name;

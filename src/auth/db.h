@@ -106,6 +106,11 @@ bool db_verbose(const struct auth_settings *set, const char *own);
 const char *db_uid(struct request *request, const char *text);
 const char *db_gid(struct request *request, const char *text);
 
+/* A field of a userdb, with names of users and groups made into numbers; false
+ * if there is none such, which is logged. */
+bool userdb_set_field(struct request *request, struct fields *fields,
+		      const char *key, const char *value);
+
 const struct passdb_driver *passdb_driver_find(const char *name);
 const struct userdb_driver *userdb_driver_find(const char *name);
 

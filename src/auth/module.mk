@@ -19,6 +19,7 @@ libauth_a_SOURCES = \
 	src/auth/auth.c src/auth/auth.h \
 	src/auth/cache.c src/auth/cache.h \
 	src/auth/client.c src/auth/client.h \
+	src/auth/conf_ext.c src/auth/conf_ext.h \
 	src/auth/db.c src/auth/db.h \
 	src/auth/exchange.c src/auth/exchange.h \
 	src/auth/fields.c src/auth/fields.h \
@@ -41,6 +42,7 @@ libauth_a_SOURCES = \
 	src/auth/passdb/passwd.c \
 	src/auth/passdb/passwd_file.c \
 	src/auth/passdb/shadow.c \
+	src/auth/passdb/sql.c \
 	src/auth/passdb/static.c \
 	src/auth/passdb/table.c \
 	src/auth/passwd_file.c src/auth/passwd_file.h \
@@ -50,22 +52,37 @@ libauth_a_SOURCES = \
 	src/auth/userdb/passwd.c \
 	src/auth/userdb/passwd_file.c \
 	src/auth/userdb/prefetch.c \
+	src/auth/sql/sql.c src/auth/sql/sql.h \
+	src/auth/userdb/sql.c \
 	src/auth/userdb/static.c src/auth/userdb/static.h \
 	src/auth/userdb/table.c \
 	src/auth/verify.c src/auth/verify.h \
 	src/auth/worker.c src/auth/worker.h \
 	src/auth/workers.c src/auth/workers.h
+AUTH_DATABASES =
+if HAVE_SQLITE
+libauth_a_SOURCES += src/auth/sql/sqlite.c
+AUTH_DATABASES += $(SQLITE_LIBS)
+endif
+if HAVE_PGSQL
+libauth_a_SOURCES += src/auth/sql/pgsql.c
+AUTH_DATABASES += $(PGSQL_LIBS)
+endif
+if HAVE_MYSQL
+libauth_a_SOURCES += src/auth/sql/mysql.c
+AUTH_DATABASES += $(MYSQL_LIBS)
+endif
 libsettings_a_SOURCES += src/auth/settings.c src/auth/settings.h
 
 pkglibexec_PROGRAMS += auth
 auth_SOURCES = src/auth/main.c
-auth_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(LIB_SETTINGS) \
+auth_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) $(LIB_SETTINGS) \
 	$(LIB_SERVICE)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/auth/test_cache tests/unit/auth/test_mech \
 	tests/unit/auth/test_passwd_file tests/unit/auth/test_scheme
-AUTH_TEST_LIBS = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(LIB_SETTINGS) \
+AUTH_TEST_LIBS = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) $(LIB_SETTINGS) \
 	$(LIB_SERVICE) $(CMOCKA_LIBS)
 tests_unit_auth_test_cache_SOURCES = tests/unit/auth/test_cache.c
 tests_unit_auth_test_cache_LDADD = $(AUTH_TEST_LIBS)

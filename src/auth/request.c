@@ -385,16 +385,22 @@ static struct var *request_vars(struct request *request)
 
 const char *request_expand(struct request *request, const char *format)
 {
+	/* By far the most common. */
+	if (strcmp(format, "%u") == 0)
+		return request->user == NULL ? "" : request->user;
+	return request_expand_escaped(request, format, NULL);
+}
+
+const char *request_expand_escaped(struct request *request, const char *format,
+				   const struct vars_escape *escape)
+{
 	struct err err;
 	char *out;
 
 	if (strchr(format, '%') == NULL)
 		return format;
-	/* By far the most common. */
-	if (strcmp(format, "%u") == 0)
-		return request->user == NULL ? "" : request->user;
-	if (vars_expand(request, format, request_vars(request), &out, &err) <
-	    0) {
+	if (vars_expand_escaped(request, format, request_vars(request), escape,
+				&out, &err) < 0) {
 		request_log(request, LOG_LEVEL_ERROR, "Failed to expand %s: %s",
 			    format, err.text);
 		return NULL;

@@ -22,6 +22,7 @@ struct auth_settings;
 struct buf;
 struct err;
 struct var;
+struct vars_escape;
 
 enum pass_result {
 	PASS_OK,
@@ -110,6 +111,10 @@ void request_set_templates(struct request *request, const char *fields,
 /* A template with its %-variables; NULL after logging why it cannot be. Child
  * of the request. */
 const char *request_expand(struct request *request, const char *format);
+
+/* The same, each value added by `escape`: for SQL and LDAP. */
+const char *request_expand_escaped(struct request *request, const char *format,
+				   const struct vars_escape *escape);
 
 /* "passwd-file(alice,127.0.0.1,<session>): text", with the name of the passdb
  * or userdb at work, else that of the mechanism. Info lines only with

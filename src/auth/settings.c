@@ -102,7 +102,7 @@ SETTINGS_REGISTER(auth_settings, "");
 #define SETTINGS_STRUCT struct passdb_settings
 const struct setting passdb_settings[] = {
 	S(name, "", "Name of this passdb, for the log."),
-	S_SERVED(driver, "", "pam:passwd:passwd-file:shadow:static",
+	S_SERVED(driver, "", "pam:passwd:passwd-file:shadow:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,
@@ -137,7 +137,7 @@ SETTINGS_REGISTER(passdb_settings, "passdb");
 #define SETTINGS_STRUCT struct userdb_settings
 const struct setting userdb_settings[] = {
 	S(name, "", "Name of this userdb, for the log."),
-	S_SERVED(driver, "", "passwd:passwd-file:prefetch:static",
+	S_SERVED(driver, "", "passwd:passwd-file:prefetch:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,

@@ -383,8 +383,23 @@ static int expand_one(struct buf *out, struct spec *spec,
 	return 0;
 }
 
-int vars_append(struct buf *out, struct str format, const struct var *vars,
-		unsigned depth, struct err *err)
+static int add_escaped(struct buf *out, struct spec *spec,
+		       const struct var *vars, const struct vars_escape *escape,
+		       struct err *err)
+{
+	CLEANUP(buf_free) struct buf value = buf_init(VARS_MAX);
+
+	if (expand_one(&value, spec, vars, 0, err) < 0)
+		return -1;
+	if (value.overflow)
+		out->overflow = true;
+	escape->add(escape->ctx, str_n(value.data, value.len), out);
+	return 0;
+}
+
+static int append(struct buf *out, struct str format, const struct var *vars,
+		  unsigned depth, const struct vars_escape *escape,
+		  struct err *err)
 {
 	ptrdiff_t percent;
 
@@ -397,19 +412,35 @@ int vars_append(struct buf *out, struct str format, const struct var *vars,
 		format = str_from(format, (size_t)percent + 1);
 		spec = parse_spec(format);
 		format = str_from(format, spec.len);
-		if (expand_one(out, &spec, vars, depth, err) < 0)
+		if (escape != NULL
+			    ? add_escaped(out, &spec, vars, escape, err) < 0
+			    : expand_one(out, &spec, vars, depth, err) < 0)
 			return -1;
 	}
 	buf_add_str(out, format);
 	return 0;
 }
 
+int vars_append(struct buf *out, struct str format, const struct var *vars,
+		unsigned depth, struct err *err)
+{
+	return append(out, format, vars, depth, NULL, err);
+}
+
 int vars_expand(const void *ctx, const char *format, const struct var *vars,
 		char **out, struct err *err)
 {
+	return vars_expand_escaped(ctx, format, vars, NULL, out, err);
+}
+
+int vars_expand_escaped(const void *ctx, const char *format,
+			const struct var *vars,
+			const struct vars_escape *escape, char **out,
+			struct err *err)
+{
 	CLEANUP(buf_free) struct buf text = buf_init(VARS_MAX);
 
-	if (vars_append(&text, str_of(format), vars, 0, err) < 0)
+	if (append(&text, str_of(format), vars, 0, escape, err) < 0)
 		return -1;
 	if (text.overflow)
 		return err_set(err, ERR_LIMIT, "%%-variables become too long");

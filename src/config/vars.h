@@ -8,6 +8,9 @@
 #define CONFIG_VARS_H
 #include <stdbool.h>
 
+#include "base/str.h"
+
+struct buf;
 struct err;
 
 struct var {
@@ -23,6 +26,16 @@ struct var {
  * fails with ERR_INVALID. */
 int vars_expand(const void *ctx, const char *format, const struct var *vars,
 		char **out, struct err *err);
+/* The same for text in a language that has its own syntax (SQL, LDAP filters):
+ * what each variable with its modifiers gives is added by `add`. */
+struct vars_escape {
+	void (*add)(void *ctx, struct str value, struct buf *out);
+	void *ctx;
+};
+int vars_expand_escaped(const void *ctx, const char *format,
+			const struct var *vars,
+			const struct vars_escape *escape, char **out,
+			struct err *err);
 /* Whether `format` uses the variable of that key or name. */
 bool vars_has(const char *format, char key, const char *name);
 /* Those of a user name: u n d (and long names), as children of ctx. */

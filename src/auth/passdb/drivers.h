@@ -10,6 +10,7 @@ extern const struct passdb_driver passdb_passwd_file;
 extern const struct passdb_driver passdb_pam;
 extern const struct passdb_driver passdb_passwd;
 extern const struct passdb_driver passdb_shadow;
+extern const struct passdb_driver passdb_sql;
 extern const struct passdb_driver passdb_static;
 
 #endif

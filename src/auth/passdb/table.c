@@ -6,7 +6,7 @@
 
 static const struct passdb_driver *const drivers[] = {
 	&passdb_pam,    &passdb_passwd, &passdb_passwd_file,
-	&passdb_shadow, &passdb_static,
+	&passdb_shadow, &passdb_sql,    &passdb_static,
 };
 
 const struct passdb_driver *passdb_driver_find(const char *name)

@@ -9,6 +9,7 @@ struct userdb_driver;
 extern const struct userdb_driver userdb_passwd;
 extern const struct userdb_driver userdb_passwd_file;
 extern const struct userdb_driver userdb_prefetch;
+extern const struct userdb_driver userdb_sql;
 extern const struct userdb_driver userdb_static;
 
 #endif

@@ -16,17 +16,6 @@ static int pf_open(struct userdb *db, struct err *err)
 	return 0;
 }
 
-static bool set_id(struct fields *fields, const char *key, const char *text,
-		   const char *id)
-{
-	if (text == NULL || *text == '\0')
-		return true;
-	if (id == NULL)
-		return false;
-	fields_set(fields, key, id);
-	return true;
-}
-
 static enum user_result pf_lookup(struct userdb *db, struct request *request,
 				  struct fields *fields)
 {
@@ -36,8 +25,10 @@ static enum user_result pf_lookup(struct userdb *db, struct request *request,
 
 	if (found <= 0)
 		return found == 0 ? USER_NOT_FOUND : USER_FAILURE;
-	if (!set_id(fields, "uid", entry->uid, db_uid(request, entry->uid)) ||
-	    !set_id(fields, "gid", entry->gid, db_gid(request, entry->gid)))
+	if ((entry->uid != NULL &&
+	     !userdb_set_field(request, fields, "uid", entry->uid)) ||
+	    (entry->gid != NULL &&
+	     !userdb_set_field(request, fields, "gid", entry->gid)))
 		return USER_FAILURE;
 	if (entry->home != NULL && *entry->home != '\0')
 		fields_set(fields, "home", entry->home);

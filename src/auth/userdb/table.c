@@ -5,10 +5,8 @@
 #include "auth/userdb/drivers.h"
 
 static const struct userdb_driver *const drivers[] = {
-	&userdb_passwd,
-	&userdb_passwd_file,
-	&userdb_prefetch,
-	&userdb_static,
+	&userdb_passwd, &userdb_passwd_file, &userdb_prefetch,
+	&userdb_sql,    &userdb_static,
 };
 
 const struct userdb_driver *userdb_driver_find(const char *name)

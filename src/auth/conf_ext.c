@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/conf_ext.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+enum { FILE_MAX = 1024 * 1024, INCLUDES_MAX = 8 };
+
+static const char **slot(const struct conf_ext_row *row, void *out)
+{
+	return (const char **)(void *)((char *)out + row->offset);
+}
+
+static int set(const void *ctx, const struct conf_ext_row *rows, void *out,
+	       struct str key, struct str value, struct err *err)
+{
+	size_t len = value.len;
+
+	if (len >= 2 && (value.data[0] == '"' || value.data[0] == '\'') &&
+	    value.data[len - 1] == value.data[0])
+		value = str_n(value.data + 1, len - 2);
+	for (; rows->name != NULL; rows++) {
+		if (str_is(key, rows->name)) {
+			*slot(rows, out) = str_dup(ctx, value);
+			return 0;
+		}
+	}
+	return err_set(err, ERR_INVALID, "Unknown setting: %.*s", STR_FMT(key));
+}
+
+static int read_file(const void *ctx, const char *path,
+		     const struct conf_ext_row *rows, void *out, unsigned depth,
+		     struct err *err);
+
+static int take_line(const void *ctx, const char *path,
+		     const struct conf_ext_row *rows, void *out, unsigned depth,
+		     struct str line, struct err *err)
+{
+	ptrdiff_t at = str_find_char(line, '=');
+	struct str word;
+
+	if (line.data[0] == '!') {
+		const char *dir = strrchr(path, '/');
+		char *name;
+
+		if (!str_word(&line, &word) || !str_is(word, "!include"))
+			return err_set(err, ERR_INVALID, "Unknown directive");
+		name = str_dup(ctx, str_trim(line));
+		if (*name != '/' && dir != NULL)
+			name = mem_printf(ctx, "%.*s/%s", (int)(dir - path),
+					  path, name);
+		return read_file(ctx, name, rows, out, depth + 1, err);
+	}
+	if (at < 0)
+		return err_set(err, ERR_INVALID, "Expecting '='");
+	return set(ctx, rows, out, str_trim(str_n(line.data, (size_t)at)),
+		   str_trim(str_from(line, (size_t)at + 1)), err);
+}
+
+static int read_file(const void *ctx, const char *path,
+		     const struct conf_ext_row *rows, void *out, unsigned depth,
+		     struct err *err)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(FILE_MAX);
+	CLEANUP(buf_free) struct buf whole = buf_init(FILE_MAX);
+	struct str rest, line;
+
+	if (depth > INCLUDES_MAX)
+		return err_set(err, ERR_LIMIT, "%s: includes nest too deep",
+			       path);
+	if (file_read(path, &text, err) < 0)
+		return -1;
+	rest = str_n(text.data, text.len);
+	for (unsigned n = 1; str_split(&rest, '\n', &line); n++) {
+		line = str_trim(line);
+		if (line.len > 0 && line.data[0] == '#')
+			continue;
+		if (line.len > 0 && line.data[line.len - 1] == '\\') {
+			line.len--;
+			buf_add_str(&whole, str_trim(line));
+			buf_putc(&whole, ' ');
+			continue;
+		}
+		buf_add_str(&whole, line);
+		line = str_trim(str_n(whole.data, whole.len));
+		if (line.len > 0 &&
+		    take_line(ctx, path, rows, out, depth, line, err) < 0)
+			return err_wrap(err, "%s line %u", path, n);
+		buf_reset(&whole);
+	}
+	return 0;
+}
+
+int conf_ext_read(const void *ctx, const char *path,
+		  const struct conf_ext_row *rows, void *out, struct err *err)
+{
+	for (const struct conf_ext_row *row = rows; row->name != NULL; row++)
+		*slot(row, out) = row->preset;
+	return read_file(ctx, path, rows, out, 0, err);
+}
+
+bool conf_ext_bool(const char *value)
+{
+	return value != NULL &&
+	       (*value == 'y' || *value == 'Y' || *value == '1' ||
+		*value == 't' || *value == 'T');
+}

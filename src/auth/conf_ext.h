@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/conf_ext.h - the files that `args` of passdbs and userdbs name
+ * (dovecot-sql.conf.ext, dovecot-ldap.conf.ext): "key = value" lines, "#"
+ * comments, values in quotes, "\" at an end of line, !include.
+ */
+#ifndef AUTH_CONF_EXT_H
+#define AUTH_CONF_EXT_H
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+
+struct conf_ext_row {
+	const char *name;
+	size_t offset;      /* of a `const char *` */
+	const char *preset; /* NULL: it stays NULL */
+};
+/* Fill *out, whose texts become children of ctx, from `path` by `rows` (up to
+ * a row without name). What is wrong is said with file and line. */
+int conf_ext_read(const void *ctx, const char *path,
+		  const struct conf_ext_row *rows, void *out, struct err *err);
+/* "yes", "y", "1": as Dovecot reads them. */
+bool conf_ext_bool(const char *value);
+
+#endif

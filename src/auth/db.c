@@ -189,6 +189,7 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 {
 	const char *stored = NULL;
 	enum pass_result result;
+	bool verified = false;
 
 	if (db->driver->verify != NULL && request->lookup_only) {
 		request_log(request, LOG_LEVEL_DEBUG,
@@ -197,7 +198,13 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 	}
 	if (db->driver->verify != NULL)
 		return db->driver->verify(db, request, fields);
-	result = db->driver->lookup(db, request, fields, &stored);
+	if (db->driver->ask != NULL)
+		result = db->driver->ask(db, request, fields, &stored,
+					 &verified);
+	else
+		result = db->driver->lookup(db, request, fields, &stored);
+	if (verified)
+		return result;
 	if (result == PASS_OK && request->want_scheme != NULL && !db->set->deny)
 		return credentials(db, request, stored, may_wait,
 				   credentials_out);

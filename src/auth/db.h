@@ -47,7 +47,7 @@ struct passdb_driver {
 	bool blocking;
 	/* Read db->args. */
 	int (*open)(struct passdb *db, struct err *err);
-	/* One of these two. `lookup` finds the stored password ("{SCHEME}hash"
+	/* One of these. `lookup` finds the stored password ("{SCHEME}hash"
 	 * or "" ), `verify` tries request->password itself. Both log why they
 	 * fail, with request_log(). */
 	enum pass_result (*lookup)(struct passdb *db, struct request *request,
@@ -55,6 +55,10 @@ struct passdb_driver {
 				   const char **stored_out);
 	enum pass_result (*verify)(struct passdb *db, struct request *request,
 				   struct fields *fields);
+	/* The one or the other, as it is set up. */
+	enum pass_result (*ask)(struct passdb *db, struct request *request,
+				struct fields *fields, const char **stored_out,
+				bool *verified_out);
 };
 
 struct userdb {

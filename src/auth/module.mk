@@ -72,6 +72,11 @@ if HAVE_MYSQL
 libauth_a_SOURCES += src/auth/sql/mysql.c
 AUTH_DATABASES += $(MYSQL_LIBS)
 endif
+if HAVE_LDAP
+libauth_a_SOURCES += src/auth/ldap.c src/auth/ldap.h src/auth/passdb/ldap.c \
+	src/auth/userdb/ldap.c
+AUTH_DATABASES += $(LDAP_LIBS)
+endif
 libsettings_a_SOURCES += src/auth/settings.c src/auth/settings.h
 
 pkglibexec_PROGRAMS += auth

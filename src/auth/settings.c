@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/settings.h"
 
+#ifdef HAVE_LDAP
+#define LDAP "ldap:"
+#else
+#define LDAP ""
+#endif
 #define RESULTS                                                                \
 	"return-ok:return:return-fail:continue:continue-ok:continue-fail"
 
@@ -102,7 +107,7 @@ SETTINGS_REGISTER(auth_settings, "");
 #define SETTINGS_STRUCT struct passdb_settings
 const struct setting passdb_settings[] = {
 	S(name, "", "Name of this passdb, for the log."),
-	S_SERVED(driver, "", "pam:passwd:passwd-file:shadow:sql:static",
+	S_SERVED(driver, "", LDAP "pam:passwd:passwd-file:shadow:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,
@@ -137,7 +142,7 @@ SETTINGS_REGISTER(passdb_settings, "passdb");
 #define SETTINGS_STRUCT struct userdb_settings
 const struct setting userdb_settings[] = {
 	S(name, "", "Name of this userdb, for the log."),
-	S_SERVED(driver, "", "passwd:passwd-file:prefetch:sql:static",
+	S_SERVED(driver, "", LDAP "passwd:passwd-file:prefetch:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,

@@ -120,6 +120,35 @@ class Mariadb(Database):
         return f'host=127.0.0.1 port={self.port} user=mail password=m dbname=mail'
 
 
+class Slapd(Database):
+    """OpenLDAP below dc=x, with the certificate {dir}/server.crt."""
+
+    program = find('slapd')
+
+    def prepare(self):
+        schema = ''.join(f'include /etc/ldap/schema/{name}.schema\n' for name in ('core', 'cosine', 'nis', 'inetorgperson'))
+        self.run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '9', '-subj',
+                 '/CN=x', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', 'server.key', '-out', 'server.crt')
+        Path(self.dir, 'slapd.conf').write_text(
+            f'{schema}modulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile {self.dir}/pid\n'
+            f'TLSCertificateFile {self.dir}/server.crt\nTLSCertificateKeyFile {self.dir}/server.key\n'
+            f'database mdb\nmaxsize 16777216\nsuffix dc=x\nrootdn cn=root,dc=x\nrootpw rootpw\ndirectory {self.dir}/db\n'
+            'dbnosync\naccess to attrs=userPassword by anonymous auth by * none\naccess to * by users read by anonymous auth\n')
+        self.run('mkdir', 'db')
+
+    def command(self):
+        return [self.program, '-d', '0', '-h', f'ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port}', '-f', 'slapd.conf']
+
+    def __init__(self):
+        self.tls_port = free_ports(1)[0]
+        super().__init__()
+
+    def add(self, ldif):
+        self.stop()
+        self.run(find('slapadd'), '-q', '-f', 'slapd.conf', input=ldif.encode())
+        self.start()
+
+
 class Sqlite:
     """No server: a file."""
 

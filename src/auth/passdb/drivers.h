@@ -6,6 +6,9 @@
 #define AUTH_PASSDB_DRIVERS_H
 struct passdb_driver;
 
+#ifdef HAVE_LDAP
+extern const struct passdb_driver passdb_ldap;
+#endif
 extern const struct passdb_driver passdb_passwd_file;
 extern const struct passdb_driver passdb_pam;
 extern const struct passdb_driver passdb_passwd;

@@ -5,6 +5,9 @@
 #include "auth/passdb/drivers.h"
 
 static const struct passdb_driver *const drivers[] = {
+#ifdef HAVE_LDAP
+	&passdb_ldap,
+#endif
 	&passdb_pam,    &passdb_passwd, &passdb_passwd_file,
 	&passdb_shadow, &passdb_sql,    &passdb_static,
 };

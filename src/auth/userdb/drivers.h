@@ -6,6 +6,9 @@
 #define AUTH_USERDB_DRIVERS_H
 struct userdb_driver;
 
+#ifdef HAVE_LDAP
+extern const struct userdb_driver userdb_ldap;
+#endif
 extern const struct userdb_driver userdb_passwd;
 extern const struct userdb_driver userdb_passwd_file;
 extern const struct userdb_driver userdb_prefetch;

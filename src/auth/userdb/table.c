@@ -5,6 +5,9 @@
 #include "auth/userdb/drivers.h"
 
 static const struct userdb_driver *const drivers[] = {
+#ifdef HAVE_LDAP
+	&userdb_ldap,
+#endif
 	&userdb_passwd, &userdb_passwd_file, &userdb_prefetch,
 	&userdb_sql,    &userdb_static,
 };

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""passdb and userdb ldap with OpenLDAP's slapd."""
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import Server, finish
+from databases import Slapd
+from test_auth import Client, Master
+from test_mechs import scram
+
+LDIF = """\
+dn: dc=x
+objectClass: dcObject
+objectClass: organization
+o: x
+dc: x
+
+dn: ou=users,dc=x
+objectClass: organizationalUnit
+ou: users
+"""
+ENTRY = """
+dn: uid=UID,ou=users,dc=x
+objectClass: inetOrgPerson
+objectClass: posixAccount
+uid: UID
+cn: CN
+sn: UID
+mail: UID@x.example
+uidNumber: 7001
+gidNumber: 7002
+homeDirectory: /h/UID
+userPassword: PASSWORD
+"""
+SETTINGS = """\
+uris = ldap://127.0.0.1:PORT
+dn = cn=root,dc=x
+dnpass = rootpw
+base = ou=users,dc=x
+default_pass_scheme = PLAIN
+user_filter = (&(objectClass=posixAccount)(uid=%n))
+pass_filter = (&(objectClass=posixAccount)(|(uid=%n)(mail=%u)))
+pass_attrs = uid=user,userPassword=password,homeDirectory=userdb_home=/x%$,=tag=%n-%{ldap:cn}-%{ldap:nosuch:none}
+user_attrs = homeDirectory=home, uidNumber=uid, gidNumber=gid, =mail=maildir:/m/%{ldap:uid}
+iterate_filter = (objectClass=posixAccount)
+"""
+EXTRA = """\
+auth_mechanisms = plain scram-sha-256
+auth_username_chars =
+auth_verbose = yes
+auth_failure_delay = 0
+passdb {
+  driver = ldap
+  args = DIR/ldap.conf.ext
+}
+userdb {
+  driver = ldap
+  args = DIR/ldap.conf.ext
+}
+service auth {
+  unix_listener auth-client {
+    mode = 0666
+  }
+}
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
+BIND = 'auth_bind = yes\n'
+TEMPLATE = 'auth_bind = yes\nauth_bind_userdn = uid=%n,ou=users,dc=x\n'
+STARTTLS = BIND + 'tls = yes\ntls_require_cert = hard\ntls_ca_cert_file = TLS/server.crt\nuris = ldap://127.0.0.1:PORT\n'
+
+
+@pytest.fixture(scope='module')
+def slapd():
+    one = Slapd()
+    sha = '{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ='
+    one.add(LDIF + ''.join(ENTRY.replace('UID', uid).replace('PASSWORD', password).replace('CN', f'{uid} 100%n')
+                           for uid, password in (('alice', 'secret'), ('bob', sha), ('a(b)*', 'secret'), ('c,d', 'secret'))
+                           ).replace('uid=c,d', 'uid=c\\,d'))
+    yield one
+    one.remove()
+
+
+def write(server, slapd, more=''):
+    text = (SETTINGS + more).replace('PORT', str(slapd.port)).replace('TLS', slapd.dir)
+    Path(server.dir, 'ldap.conf.ext').write_text(text)
+    server.extra = EXTRA.replace('DIR', server.dir)
+    server.write_config()
+    return server
+
+
+@pytest.fixture(scope='module', params=['passwords', 'bind', 'template', 'starttls', 'ldaps'])
+def auth(request, slapd, tls):
+    one = Server(tls, 'passdb {\n}\n', 'imap')
+    one.kind = request.param
+    write(one, slapd, {'passwords': '', 'bind': BIND, 'template': TEMPLATE, 'starttls': STARTTLS,
+                       'ldaps': STARTTLS.replace('tls = yes\n', '').replace('ldap://', 'ldaps://').replace('PORT', str(slapd.tls_port))
+                       }[request.param]).start()
+    yield one
+    finish(one)
+
+
+def test_users_of_a_directory(auth):
+    client, master = Client(auth), Master(auth)
+    more = '' if auth.kind == 'template' else '\ttag=alice-alice 100%n-none'
+    assert client.plain('alice', 'secret') == 'OK\t1\tuser=alice' + more
+    assert client.plain('alice', 'wrong') == 'FAIL\t2\tuser=alice'
+    assert client.plain('alice', '').startswith('FAIL\t3') and client.plain('nobody', 'secret') == 'FAIL\t4\tuser=nobody'
+    assert client.plain('bob', 'secret').startswith('OK\t5\tuser=bob')
+    assert client.plain('a(b)*', 'secret').startswith('OK\t6')
+    assert client.plain('a*', 'secret').startswith('FAIL\t7') and client.plain('*)(uid=*', 'secret').startswith('FAIL\t8')
+    assert client.plain('c,d', 'secret').startswith('OK\t9')
+    assert 'temp_fail' not in ''.join(client.plain(name, 'x') for name in ('\\', '(', 'x,dc=x', 'a=b', 'ä', ' x', '#'))
+    if auth.kind != 'template':
+        assert client.plain('alice@x.example', 'secret').split('\t')[2:4] == ['user=alice', 'tag=alice-alice 100%n-none']
+        assert scram(client, 'alice', 'secret', 'sha256').startswith('OK')
+    assert master.ask('USER\t1\talice\tservice=lmtp') == 'USER\t1\talice\thome=/h/alice\tuid=7001\tgid=7002\tmail=maildir:/m/alice'
+    assert master.ask('USER\t2\tnobody\tservice=lmtp') == 'NOTFOUND\t2'
+    assert sorted(auth.doveadm('user', '*').stdout.split()) == ['a(b)*', 'alice', 'bob', 'c,d']
+    # In turn: the connection is whose it has to be.
+    for _ in range(3):
+        assert client.plain('alice', 'secret').startswith('OK')
+        assert master.ask('USER\t3\tbob\tservice=lmtp').startswith('USER\t3\tbob\thome=/h/bob')
+
+
+@pytest.mark.parametrize('more', ['', BIND, TEMPLATE])
+def test_a_server_that_is_away_or_hangs(slapd, make_server, more):
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), slapd, more).start()
+    client = Client(one)
+    assert client.plain('alice', 'secret').startswith('OK')
+    slapd.stop()
+    assert client.plain('alice', 'secret') == 'FAIL\t2\tuser=alice\tcode=temp_fail'
+    assert Master(one).ask('USER\t1\talice\tservice=lmtp') == 'FAIL\t1'
+    assert one.wait_log("ldap.*Can't contact LDAP server")
+    slapd.start()
+    assert client.plain('alice', 'secret').startswith('OK')
+    os.kill(slapd.proc.pid, signal.SIGSTOP)
+    answer = []
+    thread = threading.Thread(target=lambda: answer.append(Client(one).plain('alice', 'secret')))
+    thread.start()
+    time.sleep(0.5)
+    assert not answer
+    os.kill(slapd.proc.pid, signal.SIGCONT)
+    thread.join()
+    assert answer[0].startswith('OK')
+
+
+def test_certificates_of_strangers_are_refused(slapd, make_server):
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), slapd,
+                STARTTLS.replace('tls_ca_cert_file = TLS/server.crt\n', '')).start()
+    assert Client(one).plain('alice', 'secret') == 'FAIL\t1\tuser=alice\tcode=temp_fail'
+
+
+@pytest.mark.parametrize('text, said', [('base = x\nuris = y\nscope = tree\n', 'Unknown scope option: tree'),
+                                        ('uris = y\n', 'No base given'), ('base = x\n', 'No uris or hosts set'),
+                                        ('base = x\n\nnope = y\n', 'ldap.conf.ext line 3: Unknown setting: nope')])
+def test_wrong_files_are_named(make_server, text, said):
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    Path(one.dir, 'ldap.conf.ext').write_text(text)
+    one.extra = EXTRA.replace('DIR', one.dir)
+    one.write_config()
+    one.start()
+    assert one.wait_log(said)
+    one.forgive('Fatal')

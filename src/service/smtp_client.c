@@ -534,12 +534,19 @@ static void take_reply(struct smtp_client *client,
 		advance(client);
 }
 
+/* Not inlined: the compiler can't see that a freed client points nowhere. */
+static void __attribute__((noinline)) watch(struct smtp_client *client,
+					    bool *freed)
+{
+	client->freed = freed;
+}
+
 static void on_input(void *ctx)
 {
 	struct smtp_client *client = ctx;
 	bool freed = false;
 
-	client->freed = &freed;
+	watch(client, &freed);
 	while (!freed && client->conn != NULL) {
 		struct str in = conn_input(client->conn);
 		struct smtp_reply reply;

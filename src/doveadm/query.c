@@ -181,7 +181,7 @@ static int take_value(struct words *words, const struct key *key,
 static int parse_value(struct words *words, const struct key *key,
 		       struct query *query, struct err *err)
 {
-	const char *value;
+	const char *value = NULL;
 
 	if (take_value(words, key, &value, err) < 0)
 		return -1;

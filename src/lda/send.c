@@ -153,7 +153,7 @@ static int send_smtp(struct sender *sender, const char *from, const char *to,
 		.timeout = set->submission_timeout,
 	};
 	struct sending sending = {.err = err, .ret = -1};
-	char *host;
+	char *host = NULL;
 
 	if (parse_host(ctx, set->submission_host, smtps, &host, &options.ip,
 		       err) < 0)

@@ -144,7 +144,7 @@ owner_of(struct sieve_emit *emit, const struct sieve_namespace *space,
 
 static void put_piece(struct sieve_emit *emit, const struct sieve_piece *piece)
 {
-	unsigned place;
+	unsigned place = 0;
 
 	sieve_put_number(emit->code, piece->kind);
 	switch (piece->kind) {

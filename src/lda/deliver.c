@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "config/vars.h"
 #include "lda/settings.h"
+#include "lda/sieve.h"
 #include "lda/spool.h"
 #include "mime/header.h"
 #include "mime/parse.h"
@@ -94,13 +95,13 @@ static char *log_text(const void *ctx, const struct delivery *delivery,
 	return text;
 }
 
-static void log_status(const struct delivery *delivery,
-		       const struct lda_settings *set, enum log_level level,
-		       const char *status)
+void delivery_log(const struct delivery *delivery,
+		  const struct lda_settings *set, enum log_level level,
+		  const char *prefix, const char *status)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "deliver line");
 
-	log_line(level, "%s", log_text(ctx, delivery, set, status));
+	log_line(level, "%s%s", prefix, log_text(ctx, delivery, set, status));
 }
 
 /* mail_log_prefix with this delivery's session. */
@@ -130,7 +131,7 @@ static void set_log_prefix(const void *ctx, const struct delivery *delivery)
 
 /* saving */
 
-static unsigned open_flags(const struct lda_settings *set)
+unsigned delivery_open_flags(const struct lda_settings *set)
 {
 	unsigned flags = MAILBOX_SAVE_ONLY;
 
@@ -184,18 +185,18 @@ static int save_and_log(const void *ctx, const struct delivery *delivery,
 	CLEANUP(mailbox_close) struct mailbox *box = NULL;
 	const char *failed = "open mailbox ";
 
-	if (mailbox_open(delivery->user, name, open_flags(set), &box, err) ==
-	    0) {
+	if (mailbox_open(delivery->user, name, delivery_open_flags(set), &box,
+			 err) == 0) {
 		failed = "";
 		if (save_into(ctx, delivery, box, err) == 0) {
-			log_status(delivery, set, LOG_LEVEL_INFO,
-				   mem_printf(ctx, "saved mail to %s", name));
+			delivery_log(delivery, set, LOG_LEVEL_INFO, "",
+				     mem_printf(ctx, "saved mail to %s", name));
 			return 0;
 		}
 	}
-	log_status(delivery, set, level_of(err, name),
-		   mem_printf(ctx, "save failed to %s%s: %s", failed, name,
-			      err->text));
+	delivery_log(delivery, set, level_of(err, name), "",
+		     mem_printf(ctx, "save failed to %s%s: %s", failed, name,
+				err->text));
 	return -1;
 }
 
@@ -207,6 +208,11 @@ int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	int ret;
 
 	set_log_prefix(ctx, delivery);
+	if (delivery->sieve != NULL) {
+		ret = sieve_deliver(delivery->sieve, delivery, err);
+		log_prefix_set(delivery->log_prefix);
+		return ret;
+	}
 	ret = save_and_log(ctx, delivery, set, name, err);
 	/* A mailbox that cannot be had must not cost the mail; a full disk or
 	 * quota is the same in INBOX. */

@@ -11,12 +11,15 @@
 #include <stdint.h>
 
 #include "base/ip.h"
+#include "base/log.h"
 #include "base/str.h"
 
 struct account;
 struct buf;
 struct err;
 struct lda_settings;
+struct lda_sieve;
+struct sender;
 struct spool;
 struct user;
 
@@ -24,13 +27,20 @@ struct delivery {
 	struct user *user;
 	const char *service; /* "lmtp", "lda": for the log */
 	const char *session_id;
-	const char *from; /* envelope sender; "" for <> */
-	const char *to;   /* envelope recipient */
+	const char *from;        /* envelope sender; "" for <> */
+	const char *to;          /* envelope recipient */
+	const char *original_to; /* before the MTA's aliases; NULL: the same */
 	/* Where to; INBOX is taken if it cannot be opened. */
 	const char *mailbox;
 	struct spool *spool; /* ended */
 	uint64_t session_started_ms, started_ms;
-	const char *log_prefix; /* the caller's, set again afterwards */
+	const char *log_prefix;  /* the caller's, set again afterwards */
+	struct lda_sieve *sieve; /* the user's scripts; NULL: they are off */
+	struct sender *sender;   /* for what they send */
+	/* Where a script's reason to refuse the mail goes, as a child of
+	 * refusal_ctx; NULL: the protocol can't refuse it any more. */
+	const char **refusal;
+	const void *refusal_ctx;
 };
 
 /* A name for a session in logs and Received fields, in Dovecot's form. Child
@@ -38,6 +48,12 @@ struct delivery {
 char *delivery_id(const void *ctx);
 int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	    struct err *err);
+/* A line in the form of deliver_log_format, with `prefix` in front. */
+void delivery_log(const struct delivery *delivery,
+		  const struct lda_settings *set, enum log_level level,
+		  const char *prefix, const char *status);
+/* For mailbox_open(). */
+unsigned delivery_open_flags(const struct lda_settings *set);
 
 /* addresses */
 
@@ -62,5 +78,8 @@ struct trace {
 size_t trace_write(const struct trace *trace, struct buf *out);
 /* hostname, or the system's name if the setting is empty. */
 const char *lda_hostname(const void *ctx, const struct lda_settings *set);
+/* postmaster_address, for a mail to `to`. */
+const char *lda_postmaster(const void *ctx, const struct lda_settings *set,
+			   const char *to);
 
 #endif

@@ -22,9 +22,11 @@ struct auth_master;
 struct config;
 struct conn;
 struct err;
+struct lda_sieve;
 struct lmtp_backend;
 struct lmtp_proxy;
 struct lmtp_session;
+struct sender;
 struct service_client;
 struct service_env;
 struct spool;
@@ -45,6 +47,7 @@ struct lmtp_process {
 	const char *hostname, *greeting, *log_prefix;
 	const char *trusted_networks;
 	struct lmtp_proxy *proxy; /* NULL without lmtp_proxy */
+	struct sender *sender;
 	unsigned session_count;
 	struct tls *tls; /* NULL: no STARTTLS */
 	struct auth_master *auth;
@@ -64,6 +67,8 @@ struct lmtp_rcpt {
 	struct account *account; /* NULL if it is passed on */
 	unsigned index;          /* among those accepted, from 1 */
 	const char *reply;       /* to the mail; NULL: not known yet */
+	const char *refusal;     /* of a script (ereject); NULL: none */
+	bool scripted;           /* scripts were to decide */
 	bool delivered;          /* into a mailbox here */
 	/* The same recipient was named before: one mail is for both. */
 	const struct lmtp_rcpt *same;
@@ -177,6 +182,10 @@ size_t lmtp_chunk_feed(struct lmtp_session *session, struct str in);
  * changed. Call with the user's rights. The process keeps it. */
 int lmtp_user_get(struct lmtp_process *process, const struct account *account,
 		  struct user **out, struct err *err);
+/* The user's scripts; *out is NULL where mail_plugins has no sieve. Kept with
+ * the user, who must be the one got last. */
+int lmtp_user_sieve(struct lmtp_process *process, struct lda_sieve **out,
+		    struct err *err);
 /* Give up what is kept beyond the limit. */
 void lmtp_users_prune(struct lmtp_process *process);
 

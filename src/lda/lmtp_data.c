@@ -22,7 +22,7 @@
 #include "service/service.h"
 #include "storage/storage.h"
 
-enum { TRACE_MAX = 8192 };
+enum { TRACE_MAX = 8192, REFUSAL_MAX = 400 };
 
 /* Only a mail with one recipient tells who that is: the others need not know
  * of each other. */
@@ -91,8 +91,8 @@ static const char *mailbox_of(const struct lmtp_session *session,
 	return "INBOX";
 }
 
-static int deliver_as_user(struct lmtp_session *session,
-			   const struct lmtp_rcpt *rcpt, struct err *err)
+static int deliver_as_user(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+			   struct err *err)
 {
 	struct lmtp_process *process = session->process;
 	struct delivery delivery = {
@@ -100,6 +100,10 @@ static int deliver_as_user(struct lmtp_session *session,
 		.session_id = rcpt->session_id,
 		.from = session->from,
 		.to = rcpt->address,
+		.original_to = rcpt->original,
+		.sender = process->sender,
+		.refusal = &rcpt->refusal,
+		.refusal_ctx = rcpt,
 		.mailbox = mailbox_of(session, rcpt),
 		.spool = session->spool,
 		.session_started_ms = session->started_ms,
@@ -108,17 +112,19 @@ static int deliver_as_user(struct lmtp_session *session,
 	};
 	int ret;
 
-	if (lmtp_user_get(process, rcpt->account, &delivery.user, err) < 0) {
+	if (lmtp_user_get(process, rcpt->account, &delivery.user, err) < 0 ||
+	    lmtp_user_sieve(process, &delivery.sieve, err) < 0) {
 		log_error("user %s: %s", rcpt->account->name, err->text);
 		return -1;
 	}
+	rcpt->scripted = delivery.sieve != NULL;
 	ret = deliver(&delivery, &process->lda, err);
 	storage_settle_later(service_loop(process->env));
 	return ret;
 }
 
-static int deliver_one(struct lmtp_session *session,
-		       const struct lmtp_rcpt *rcpt, struct err *err)
+static int deliver_one(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+		       struct err *err)
 {
 	const struct config *config = service_config(session->process->env);
 	int ret;
@@ -157,9 +163,24 @@ static char *failure(const struct lmtp_session *session,
 	default:
 		break;
 	}
-	if (session->process->set.lmtp_verbose_replies)
+	if (rcpt->scripted)
+		text = "Execution of Sieve filters was aborted due to "
+		       "temporary failure";
+	else if (session->process->set.lmtp_verbose_replies)
 		text = str_sanitize(rcpt, str_of(err->text), 300);
 	return mem_printf(rcpt, "451 4.2.0 <%s> %s", rcpt->address, text);
+}
+
+/* A script's reason, on one line. */
+static char *refusal(const struct lmtp_rcpt *rcpt)
+{
+	CLEANUP(buf_free) struct buf line = buf_init(strlen(rcpt->refusal) + 1);
+
+	for (const char *at = rcpt->refusal; *at != '\0'; at++)
+		buf_putc(&line, *at == '\r' || *at == '\n' ? ' ' : *at);
+	return mem_printf(
+		rcpt, "550 5.7.1 <%s> %s", rcpt->address,
+		str_sanitize(rcpt, str_n(line.data, line.len), REFUSAL_MAX));
 }
 
 /* Not before all are answered: it may take its time. */
@@ -218,7 +239,8 @@ static void deliver_local(struct lmtp_session *session)
 			continue;
 		rcpt->delivered = deliver_one(session, rcpt, &err) == 0;
 		rcpt->reply =
-			rcpt->delivered
+			rcpt->refusal != NULL ? refusal(rcpt)
+			: rcpt->delivered
 				? mem_printf(rcpt, "250 2.0.0 <%s> %s Saved",
 					     rcpt->address, rcpt->session_id)
 				: failure(session, rcpt, &err);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "lda/lmtp.h"
+#include "lda/sieve.h"
 #include "service/account.h"
 #include "service/service.h"
 
@@ -17,6 +18,7 @@ enum { ACCOUNT_MAX = 64 * 1024 };
 
 struct lmtp_user {
 	struct user *user;
+	struct lda_sieve *sieve; /* NULL until it is asked for */
 	struct account *account;
 	struct str packed; /* the account, to see whether it changed */
 	struct lmtp_user *prev, *next;
@@ -83,5 +85,21 @@ int lmtp_user_get(struct lmtp_process *process, const struct account *account,
 	DL_PREPEND(process->users, user);
 	process->user_count++;
 	*out = user->user;
+	return 0;
+}
+
+int lmtp_user_sieve(struct lmtp_process *process, struct lda_sieve **out,
+		    struct err *err)
+{
+	struct lmtp_user *user = process->users;
+
+	*out = NULL;
+	if (!lda_sieve_wanted(user->user))
+		return 0;
+	if (user->sieve == NULL &&
+	    lda_sieve_new(user, user->user, &process->lda, &user->sieve, err) <
+		    0)
+		return -1;
+	*out = user->sieve;
 	return 0;
 }

@@ -20,6 +20,7 @@
 #include "lda/lda.h"
 #include "lda/reject.h"
 #include "lda/send.h"
+#include "lda/sieve.h"
 #include "lda/spool.h"
 #include "mime/address.h"
 #include "mime/header.h"
@@ -298,6 +299,7 @@ static int run(struct lda *lda)
 		.mailbox = lda->options.mailbox,
 		.session_started_ms = started,
 	};
+	const char *refusal = NULL;
 	struct err err;
 
 	if (find_account(lda, session_id, &err) < 0) {
@@ -314,9 +316,22 @@ static int run(struct lda *lda)
 	delivery.from = lda->from == NULL ? "" : lda->from;
 	delivery.to = recipient(lda);
 	delivery.spool = lda->spool;
+	delivery.original_to = lda->options.original_to;
+	delivery.sender = lda->sender;
+	if (lda->options.explain)
+		delivery.refusal = &refusal;
+	delivery.refusal_ctx = lda;
 	delivery.started_ms = clock_monotonic_ms();
+	if (lda_sieve_wanted(lda->user) &&
+	    lda_sieve_new(lda->user, lda->user, &lda->set, &delivery.sieve,
+			  &err) < 0) {
+		log_error("%s", err.text);
+		return EX_TEMPFAIL;
+	}
 	if (deliver(&delivery, &lda->set, &err) < 0)
 		return exit_status(lda, &delivery, &err);
+	if (refusal != NULL)
+		return explain(refusal);
 	user_autoexpunge(lda->user);
 	return EX_OK;
 }

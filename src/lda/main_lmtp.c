@@ -10,6 +10,7 @@
 #include "lda/deliver.h"
 #include "lda/lmtp.h"
 #include "lda/lmtp_proxy.h"
+#include "lda/send.h"
 #include "net/tls.h"
 #include "service/anvil.h"
 #include "service/auth_master.h"
@@ -55,6 +56,13 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	process->greeting = config_value(config, &filter, "login_greeting");
 	process->trusted_networks =
 		config_value(config, &filter, "login_trusted_networks");
+	if (sender_new(process, config, &filter, &process->lda,
+		       &process->sender, err) < 0)
+		return -1;
+	/* A sandbox is for life, and sendmail's too. */
+	if (process->lda.submission_host[0] == '\0' &&
+	    strstr(process->mail.mail_plugins, "sieve") != NULL)
+		service_unconfined(env);
 	if (process->set.lmtp_proxy &&
 	    lmtp_proxy_new(process, config, &filter, &process->proxy, err) < 0)
 		return -1;

@@ -47,9 +47,6 @@ static const char *expand(const struct report *report, const char *format)
 		{'r', "reason", report->reason},
 		{'s', "subject", field_text(report, "Subject")},
 		{'t', "to", to},
-		{'d', "domain",
-		 strchr(to, '@') == NULL ? "" : strchr(to, '@') + 1},
-		{0, "hostname", report->hostname},
 		{0, NULL, NULL},
 	};
 	struct err err;
@@ -71,18 +68,19 @@ static void write_top(const struct report *report, struct buf *out)
 		   "Message-ID: <dovetail-%s@%s>\nDate: ", report->boundary,
 		   report->hostname);
 	date_write(time(NULL), out);
-	buf_printf(out,
-		   "\nFrom: Mail Delivery Subsystem <%s>\nTo: <%s>\n"
-		   "MIME-Version: 1.0\n"
-		   "Content-Type: multipart/report;\n"
-		   "\treport-type=disposition-notification;\n"
-		   "\tboundary=\"%s\"\n"
-		   "Subject: %s\n"
-		   "Auto-Submitted: auto-replied (rejected)\n"
-		   "Precedence: bulk\n\n"
-		   "This is a MIME-encapsulated message\n\n",
-		   expand(report, report->set->postmaster_address),
-		   report->delivery->from, report->boundary, subject.data);
+	buf_printf(
+		out,
+		"\nFrom: Mail Delivery Subsystem <%s>\nTo: <%s>\n"
+		"MIME-Version: 1.0\n"
+		"Content-Type: multipart/report;\n"
+		"\treport-type=disposition-notification;\n"
+		"\tboundary=\"%s\"\n"
+		"Subject: %s\n"
+		"Auto-Submitted: auto-replied (rejected)\n"
+		"Precedence: bulk\n\n"
+		"This is a MIME-encapsulated message\n\n",
+		lda_postmaster(report->ctx, report->set, report->delivery->to),
+		report->delivery->from, report->boundary, subject.data);
 }
 
 static void write_report(const struct report *report, struct buf *out)

@@ -2,6 +2,7 @@
 #include "lda/spool.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -21,6 +22,8 @@ struct spool {
 	int fd;
 	const char *temp_dir;
 	uint64_t size, max_size;
+	size_t prefix;
+	void *map; /* of the file; NULL until it is asked for */
 	struct mime_parser *parser;
 	const struct mime_message *message;
 	bool failed;
@@ -29,6 +32,8 @@ struct spool {
 
 static int spool_free(struct spool *spool)
 {
+	if (spool->map != NULL)
+		munmap(spool->map, (size_t)spool->size);
 	buf_free(&spool->text);
 	fd_close(&spool->fd);
 	return 0;
@@ -48,6 +53,7 @@ struct spool *spool_new(const void *ctx, struct str prefix,
 	preview_new(spool->parser);
 	talloc_set_destructor(spool, spool_free);
 	spool_write(spool, prefix.data, prefix.len, &err);
+	spool->prefix = prefix.len;
 	spool->max_size = max_size == 0 ? 0 : max_size + prefix.len;
 	return spool;
 }
@@ -134,6 +140,34 @@ ssize_t spool_read(void *ctx, uint64_t at, char *out, size_t size)
 	/* The file must not be shorter than it was. */
 	size = (size_t)pread(spool->fd, out, size, (off_t)at);
 	return size == 0 ? -1 : (ssize_t)size;
+}
+
+int spool_map(struct spool *spool, struct str *out, struct err *err)
+{
+	void *map;
+
+	if (spool->fd < 0) {
+		*out = str_n(spool->text.data, spool->text.len);
+		return 0;
+	}
+	if (spool->map == NULL) {
+		map = mmap(NULL, (size_t)spool->size, PROT_READ, MAP_PRIVATE,
+			   spool->fd, 0);
+		if (map == MAP_FAILED)
+			return err_sys(err, "mmap(%s)", spool->temp_dir);
+		spool->map = map;
+	}
+	*out = str_n(spool->map, (size_t)spool->size);
+	return 0;
+}
+
+struct str spool_original(const struct spool *spool)
+{
+	struct str all = spool->map != NULL
+				 ? str_n(spool->map, (size_t)spool->size)
+				 : str_n(spool->text.data, spool->text.len);
+
+	return str_from(all, spool->prefix);
 }
 
 static int save_file(struct spool *spool, struct save *save, struct err *err)

@@ -34,6 +34,11 @@ struct str spool_header(const struct spool *spool);
 /* The octets of the mail with its prefix, from `at` on: for smtp_source. -1 if
  * the file can't be read. */
 ssize_t spool_read(void *spool, uint64_t at, char *out, size_t size);
+/* All of it in memory, with the prefix; mapped if it lies in a file. Lives as
+ * long as the spool. */
+int spool_map(struct spool *spool, struct str *out, struct err *err);
+/* After that: the mail as it was received, without the prefix. */
+struct str spool_original(const struct spool *spool);
 /* Into a mail begun with save_mail_begin(). */
 int spool_save(struct spool *spool, struct save *save, struct err *err);
 

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/mem.h"
+#include "config/vars.h"
 #include "lda/deliver.h"
 #include "lda/settings.h"
 #include "mime/date.h"
@@ -59,4 +61,21 @@ const char *lda_hostname(const void *ctx, const struct lda_settings *set)
 		return "localhost";
 	name[sizeof(name) - 1] = '\0';
 	return mem_strdup(ctx, name);
+}
+
+const char *lda_postmaster(const void *ctx, const struct lda_settings *set,
+			   const char *to)
+{
+	const char *at = strchr(to, '@');
+	const struct var vars[] = {
+		{'d', "domain", at == NULL ? "" : at + 1},
+		{0, "hostname", lda_hostname(ctx, set)},
+		{0, NULL, NULL},
+	};
+	struct err err;
+	char *text;
+
+	if (vars_expand(ctx, set->postmaster_address, vars, &text, &err) < 0)
+		return "postmaster";
+	return text;
 }

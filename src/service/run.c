@@ -42,6 +42,11 @@ unsigned service_client_limit(struct service_env *env)
 	return env->client_limit;
 }
 
+void service_unconfined(struct service_env *env)
+{
+	env->unconfined = true;
+}
+
 void service_set_data(struct service_env *env, void *data)
 {
 	env->data = data;

@@ -272,6 +272,22 @@ const struct mail_settings *user_settings(const struct user *user)
 	return &user->settings;
 }
 
+const char *user_plugin(const void *ctx, const struct user *user,
+			const char *name)
+{
+	const char *value = account_field(user->account, name);
+	struct err err;
+	char *text;
+
+	if (value == NULL)
+		value = config_plugin(user->config, &user->filter, name);
+	if (value == NULL || strchr(value, '%') == NULL)
+		return value;
+	if (vars_expand(ctx, value, user->vars, &text, &err) < 0)
+		return value;
+	return text;
+}
+
 const char *user_log_prefix(const struct user *user)
 {
 	return user->log_prefix;

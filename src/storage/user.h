@@ -67,6 +67,10 @@ uint64_t user_autoexpunge(struct user *user);
 const char *user_name(const struct user *user);
 const char *user_home(const struct user *user);
 const struct mail_settings *user_settings(const struct user *user);
+/* A setting of plugin {} with its variables expanded, child of ctx; what userdb
+ * gave goes before. NULL if it is not set. */
+const char *user_plugin(const void *ctx, const struct user *user,
+			const char *name);
 /* mail_log_prefix with its variables expanded. */
 const char *user_log_prefix(const struct user *user);
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "lda/dupes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+enum {
+	HASH_SIZE = 16,
+	ENTRY_SIZE = HASH_SIZE + 8,
+	HEADER_SIZE = 8,
+	/* 40,000 entries; beyond that the oldest half is forgotten. */
+	FILE_MAX = 1024 * 1024,
+	/* From here on, what has ended is looked for when adding. */
+	CLEAN_SIZE = 16 * 1024,
+};
+
+static const char magic[HEADER_SIZE + 1] = "DTDUPES1";
+
+static void hash_of(enum dupe_kind kind, struct str id,
+		    unsigned char out[HASH_SIZE])
+{
+	unsigned char full[DIGEST_MAX];
+	const char kind_char = (char)('0' + kind);
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dupes");
+	struct digest *digest = digest_new(ctx, "sha256");
+
+	digest_add(digest, str_n(&kind_char, 1));
+	digest_add(digest, id);
+	digest_end(digest, full);
+	memcpy(out, full, HASH_SIZE);
+}
+
+static void put_u64(unsigned char out[8], uint64_t value)
+{
+	for (int i = 0; i < 8; i++)
+		out[i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint64_t get_u64(const char *in)
+{
+	uint64_t value = 0;
+
+	for (int i = 7; i >= 0; i--)
+		value = value << 8 | (unsigned char)in[i];
+	return value;
+}
+
+static uint64_t now_seconds(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+/* The entries; none of a file that is not ours, or half of an entry. */
+static int load(int fd, const char *path, struct buf *out, struct err *err)
+{
+	if (file_read_fd(fd, path, out, err) < 0)
+		return -1;
+	if (out->len < HEADER_SIZE ||
+	    memcmp(out->data, magic, HEADER_SIZE) != 0)
+		buf_reset(out);
+	else
+		buf_shift(out, HEADER_SIZE);
+	buf_truncate(out, out->len - out->len % ENTRY_SIZE);
+	return 0;
+}
+
+int dupes_has(const char *path, enum dupe_kind kind, struct str id,
+	      bool *has_out, struct err *err)
+{
+	CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP(buf_free) struct buf entries = buf_init(2 * FILE_MAX);
+	unsigned char hash[HASH_SIZE];
+
+	*has_out = false;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open(%s)", path);
+	if (flock(fd, LOCK_SH) < 0)
+		return err_sys(err, "flock(%s)", path);
+	if (load(fd, path, &entries, err) < 0)
+		return -1;
+	hash_of(kind, id, hash);
+	for (size_t at = 0; at < entries.len; at += ENTRY_SIZE) {
+		const char *entry = entries.data + at;
+
+		if (memcmp(entry, hash, HASH_SIZE) == 0 &&
+		    get_u64(entry + HASH_SIZE) > now_seconds())
+			*has_out = true;
+	}
+	return 0;
+}
+
+/* Entries that still count. */
+static void clean(struct buf *entries)
+{
+	uint64_t now = now_seconds();
+	size_t kept = 0;
+
+	if (entries->len > FILE_MAX - HEADER_SIZE - ENTRY_SIZE)
+		buf_shift(entries, entries->len / ENTRY_SIZE / 2 * ENTRY_SIZE);
+	for (size_t at = 0; at < entries->len; at += ENTRY_SIZE) {
+		char *entry = entries->data + at;
+
+		if (get_u64(entry + HASH_SIZE) <= now)
+			continue;
+		memmove(entries->data + kept, entry, ENTRY_SIZE);
+		kept += ENTRY_SIZE;
+	}
+	buf_truncate(entries, kept);
+}
+
+static int write_at(int fd, const char *path, off_t at, const void *data,
+		    size_t len, struct err *err)
+{
+	if (lseek(fd, at, SEEK_SET) < 0)
+		return err_sys(err, "lseek(%s)", path);
+	return file_write_all(fd, data, len, path, err);
+}
+
+/* All anew, without what has ended. The lock is on the file: it stays. */
+static int rewrite(int fd, const char *path, struct buf *entries,
+		   struct err *err)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(2 * FILE_MAX);
+
+	clean(entries);
+	buf_append(&out, magic, HEADER_SIZE);
+	buf_append(&out, entries->data, entries->len);
+	if (write_at(fd, path, 0, out.data, out.len, err) < 0)
+		return -1;
+	if (ftruncate(fd, (off_t)out.len) < 0)
+		return err_sys(err, "ftruncate(%s)", path);
+	return 0;
+}
+
+static int add(int fd, const char *path, const char entry[ENTRY_SIZE],
+	       struct err *err)
+{
+	CLEANUP(buf_free) struct buf entries = buf_init(2 * FILE_MAX);
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	if (size >= HEADER_SIZE && size < CLEAN_SIZE &&
+	    (size - HEADER_SIZE) % ENTRY_SIZE == 0)
+		return write_at(fd, path, size, entry, ENTRY_SIZE, err);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(err, "lseek(%s)", path);
+	if (load(fd, path, &entries, err) < 0)
+		return -1;
+	buf_append(&entries, entry, ENTRY_SIZE);
+	return rewrite(fd, path, &entries, err);
+}
+
+int dupes_mark(const char *path, enum dupe_kind kind, struct str id,
+	       uint64_t seconds, struct err *err)
+{
+	CLEANUP(fd_close)
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	unsigned char entry[ENTRY_SIZE];
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	if (flock(fd, LOCK_EX) < 0)
+		return err_sys(err, "flock(%s)", path);
+	hash_of(kind, id, entry);
+	put_u64(entry + HASH_SIZE, now_seconds() + seconds);
+	if (add(fd, path, (const char *)entry, err) < 0)
+		return -1;
+	if (fdatasync(fd) < 0)
+		return err_sys(err, "fdatasync(%s)", path);
+	return 0;
+}

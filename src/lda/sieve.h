@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/sieve.h - Sieve scripts of a delivery (mail_plugins = sieve): where they
+ * are, running them, carrying out what they decided.
+ *
+ *	sieve_scripts.c	 locations, include, the user's log, compiled programs
+ *	sieve_deliver.c	 all scripts of one delivery, one after the other
+ *	sieve_carry.c	 stores, redirects and rejects, as a whole
+ *	sieve_answer.c	 vacation (RFC 5230, 3834)
+ *	sieve_notify.c	 notify by mailto (RFC 5436)
+ *
+ * A delivery that fails for now has delivered nothing twice when it is tried
+ * again: stores are prepared, then mails are sent, then stores appear.
+ */
+#ifndef LDA_SIEVE_H
+#define LDA_SIEVE_H
+#include <stdbool.h>
+
+#include "lda/deliver.h"
+#include "lda/sieve_settings.h"
+#include "sieve/sieve.h"
+
+struct buf;
+struct err;
+struct lda_settings;
+struct lda_sieve;
+struct sender;
+struct smtp_source;
+struct user;
+
+/* scripts */
+
+struct lda_script {
+	const char *path;
+	bool global; /* the administrator's: errors go to the server's log */
+	struct sieve_program *program; /* NULL: can't be compiled */
+	struct lda_script *next;
+};
+
+/* Of one user; kept as long as the user is. */
+struct lda_sieve {
+	struct user *user;
+	const struct lda_settings *lda;
+	struct lda_sieve_settings set;
+	struct sieve_engine *engine;
+	const char *dir, *global_dir; /* for include; NULL: none */
+	const char *log_path;         /* of the user's log */
+	const char *dupes_path;       /* NULL: no home to keep it in */
+	bool log_begun;               /* in this delivery */
+	struct lda_script *programs;  /* list: kept while they are current */
+};
+
+/* Whether mail_plugins names it. */
+bool lda_sieve_wanted(const struct user *user);
+/* ERR_INVALID for settings that make no sense. Child of ctx. */
+int lda_sieve_new(const void *ctx, struct user *user,
+		  const struct lda_settings *set, struct lda_sieve **out,
+		  struct err *err);
+/* The scripts that there are now, in order; children of ctx. */
+int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
+		      struct lda_script **out, struct err *err);
+/* Fill in its program, NULL with a line in the log if it can't be compiled; -1
+ * for what may be better later. */
+int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
+		    struct err *err);
+/* A line for the user's log. `where` may be "". */
+void lda_sieve_user_log(void *sieve, enum log_level level, const char *where,
+			const char *text);
+
+/* a delivery */
+
+/* As deliver(), by the scripts. ERR_DENIED with delivery->refusal set: it is to
+ * be refused. */
+int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
+		  struct err *err);
+
+struct carry {
+	struct lda_sieve *sieve;
+	const struct delivery *delivery;
+	const struct lda_settings *lda;
+	struct sieve_message *message;
+	struct sieve_result *result;
+	struct str head, body; /* of the message, after edits */
+	bool edited;
+	bool delivered; /* something took the place of the implicit keep */
+	bool failed;    /* an action could not be done, and never will be */
+	struct carry_store *stores; /* list */
+};
+
+/* Do it all, or nothing that would be done again. */
+int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
+/* "sieve: msgid=<...>: text", by deliver_log_format. */
+void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
+	       ...) __attribute__((format(printf, 3, 4)));
+/* Those who send answer -1 only for what may be better later. */
+int carry_redirect(const void *ctx, struct carry *carry,
+		   const struct sieve_action *action, struct err *err);
+int carry_reject(struct carry *carry, const struct sieve_action *action,
+		 struct err *err);
+void carry_vacation(const void *ctx, struct carry *carry,
+		    const struct sieve_action *action);
+void carry_notify(const void *ctx, struct carry *carry,
+		  const struct sieve_action *action);
+/* The name and version that X-Sieve has. */
+const char *carry_agent(void);
+
+#endif

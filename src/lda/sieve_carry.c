@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/sieve_carry.c - what scripts decided, as a whole.
+ *
+ * All stores are written first, and seen by nobody; then mails are sent; then
+ * the stores appear, one mailbox after the other. What fails for now before
+ * that has done nothing but redirects, which are remembered (dupes.h). If one
+ * of several mailboxes fails at the end, those before it are remembered too:
+ * the next try does not store there again.
+ */
+#include <stdarg.h>
+#include <utlist.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "lda/dupes.h"
+#include "lda/reject.h"
+#include "lda/settings.h"
+#include "lda/sieve.h"
+#include "lda/spool.h"
+#include "mime/parse.h"
+#include "storage/list.h"
+#include "storage/mailbox.h"
+#include "storage/save.h"
+
+enum { STORED_SECONDS = 7 * 24 * 60 * 60, MAX_KEYWORDS = 100 };
+
+struct carry_store {
+	const char *mailbox;
+	bool keep; /* not by fileinto */
+	struct mailbox *box;
+	struct save *save;
+	struct carry_store *next;
+};
+
+void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
+	       ...)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
+	va_list args;
+
+	va_start(args, fmt);
+	delivery_log(carry->delivery, carry->lda, level,
+		     "sieve: ", mem_vprintf(ctx, fmt, args));
+	va_end(args);
+}
+
+/* flags */
+
+static uint8_t flag_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		uint8_t flag;
+	} all[] = {{"\\seen", MAIL_SEEN},
+		   {"\\answered", MAIL_ANSWERED},
+		   {"\\flagged", MAIL_FLAGGED},
+		   {"\\deleted", MAIL_DELETED},
+		   {"\\draft", MAIL_DRAFT}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (str_case_is(str_of(name), all[i].name))
+			return all[i].flag;
+	}
+	return 0;
+}
+
+static void take_flags(const void *ctx, const char *const *flags,
+		       struct save_options *options)
+{
+	const char **keywords = mem_array(ctx, const char *, MAX_KEYWORDS + 1);
+	size_t count = 0;
+
+	for (; flags != NULL && *flags != NULL; flags++) {
+		if ((*flags)[0] == '\\')
+			options->flags |= flag_of(*flags);
+		else if (count < MAX_KEYWORDS)
+			keywords[count++] = *flags;
+	}
+	options->keywords = keywords;
+}
+
+/* stores: written, not yet seen */
+
+static int store_free(struct carry_store *store)
+{
+	save_rollback(&store->save);
+	mailbox_close(&store->box);
+	return 0;
+}
+
+static int write_mail(const struct carry *carry, struct carry_store *store,
+		      const struct save_options *options, struct err *err)
+{
+	if (save_mail_begin(store->save, options, err) < 0)
+		return -1;
+	if (!carry->edited) {
+		if (spool_save(carry->delivery->spool, store->save, err) < 0)
+			return -1;
+	} else if (save_mail_write(store->save, carry->head.data,
+				   carry->head.len, err) < 0 ||
+		   save_mail_write(store->save, carry->body.data,
+				   carry->body.len, err) < 0) {
+		return -1;
+	}
+	return save_mail_finish(store->save, err);
+}
+
+static int prepare_in(const void *ctx, struct carry *carry,
+		      const struct sieve_store *wanted,
+		      const char *const *flags, struct carry_store *store,
+		      struct err *err)
+{
+	unsigned open_flags = delivery_open_flags(carry->lda);
+	struct save_options options = {
+		.parsed = carry->edited ? NULL
+					: spool_message(carry->delivery->spool),
+	};
+
+	if (wanted != NULL && wanted->create)
+		open_flags |= MAILBOX_CREATE;
+	if (mailbox_open(carry->delivery->user, store->mailbox, open_flags,
+			 &store->box, err) < 0)
+		return -1;
+	store->save = save_begin(store, store->box);
+	take_flags(ctx, flags, &options);
+	return write_mail(carry, store, &options, err);
+}
+
+static bool is_temporary(const struct err *err)
+{
+	switch (err->code) {
+	case ERR_NOT_FOUND:
+	case ERR_INVALID:
+	case ERR_DENIED:
+	case ERR_EXISTS:
+	case ERR_UNSUPPORTED:
+	case ERR_LIMIT:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* The mailbox of a special use, if a script asks for one and there is one. */
+static const char *mailbox_of(const void *ctx, const struct carry *carry,
+			      const struct sieve_store *wanted)
+{
+	static const char *const all[] = {"*", NULL};
+	struct list_entry *entries;
+	size_t count;
+	struct err err;
+
+	if (wanted == NULL || wanted->mailbox == NULL)
+		return carry->delivery->mailbox;
+	if (wanted->special_use == NULL ||
+	    mailbox_list(ctx, carry->delivery->user, all,
+			 LIST_SELECT_SPECIAL_USE | LIST_RETURN_SPECIAL_USE,
+			 &entries, &count, &err) < 0)
+		return wanted->mailbox;
+	for (size_t i = 0; i < count; i++) {
+		struct str rest = str_of(entries[i].special_use), word;
+
+		while (str_word(&rest, &word)) {
+			if (str_case_is(word, wanted->special_use))
+				return entries[i].name;
+		}
+	}
+	return wanted->mailbox;
+}
+
+/* Of this mail in that mailbox, whoever tries to deliver it how often. */
+static struct str stored_id(const void *ctx, const struct carry *carry,
+			    const char *mailbox)
+{
+	unsigned char hash[DIGEST_MAX];
+	struct str mail = spool_original(carry->delivery->spool);
+	size_t len = digest_once("sha256", mail, hash);
+	CLEANUP(buf_free) struct buf id = buf_init(64 * 1024);
+
+	buf_append(&id, hash, len);
+	buf_printf(&id, "%s%c%s", carry->delivery->to, '\0', mailbox);
+	len = id.len;
+	return str_n(buf_steal(ctx, &id), len);
+}
+
+/* Whether an earlier try got so far. Only a mail for several mailboxes can
+ * have been stored in part. */
+static int stored_before(const void *ctx, const struct carry *carry,
+			 const char *mailbox, bool *stored_out, struct err *err)
+{
+	*stored_out = false;
+	if (carry->sieve->dupes_path == NULL || carry->result->count < 2)
+		return 0;
+	return dupes_has(carry->sieve->dupes_path, DUPE_STORED,
+			 stored_id(ctx, carry, mailbox), stored_out, err);
+}
+
+/* `action` is NULL for the implicit keep. */
+static int prepare(const void *ctx, struct carry *carry,
+		   const struct sieve_action *action, struct err *err)
+{
+	bool keep = action == NULL || action->kind == SIEVE_ACTION_KEEP;
+	const struct sieve_store *wanted =
+		action == NULL ? NULL : &action->store;
+	const char *const *flags =
+		action != NULL ? action->store.flags : carry->result->flags;
+	struct carry_store *store = mem_new(ctx, struct carry_store);
+	bool stored;
+	int ret;
+
+	store->keep = keep;
+	store->mailbox = mem_strdup(store, mailbox_of(ctx, carry, wanted));
+	talloc_set_destructor(store, store_free);
+	if (stored_before(ctx, carry, store->mailbox, &stored, err) < 0)
+		return -1;
+	if (stored) {
+		carry->delivered = true;
+		return 0;
+	}
+	ret = prepare_in(store, carry, wanted, flags, store, err);
+	/* Where a keep goes by the address, say, need not be there. */
+	if (ret < 0 && keep && !is_temporary(err)) {
+		store_free(store);
+		store->mailbox = "INBOX";
+		ret = prepare_in(store, carry, NULL, flags, store, err);
+	}
+	if (ret == 0) {
+		LL_APPEND(carry->stores, store);
+		carry->delivered |= action == NULL || !action->copy;
+		return 0;
+	}
+	if (is_temporary(err) || keep) {
+		carry_log(carry, LOG_LEVEL_ERROR,
+			  "failed to store into mailbox '%s': %s",
+			  store->mailbox, err->text);
+		return -1;
+	}
+	lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "",
+			   mem_printf(ctx,
+				      "fileinto action: failed to store into "
+				      "mailbox '%s': %s",
+				      store->mailbox, err->text));
+	carry->failed = true;
+	return 0;
+}
+
+static int commit_all(const void *ctx, struct carry *carry, struct err *err)
+{
+	struct carry_store *store;
+	uint32_t uid_validity;
+
+	LL_FOREACH (carry->stores, store) {
+		if (save_commit(&store->save, &uid_validity, NULL, err) < 0) {
+			carry_log(carry, LOG_LEVEL_ERROR,
+				  "failed to store into mailbox '%s': %s",
+				  store->mailbox, err->text);
+			break;
+		}
+		carry_log(
+			carry, LOG_LEVEL_INFO,
+			"%sstored mail into mailbox '%s'",
+			store->keep ? "" : "fileinto action: ", store->mailbox);
+	}
+	if (store == NULL)
+		return 0;
+	for (struct carry_store *at = carry->stores; at != store;
+	     at = at->next) {
+		struct err ignored;
+
+		if (carry->sieve->dupes_path != NULL &&
+		    dupes_mark(carry->sieve->dupes_path, DUPE_STORED,
+			       stored_id(ctx, carry, at->mailbox),
+			       STORED_SECONDS, &ignored) < 0)
+			log_error("sieve: %s", ignored.text);
+	}
+	return -1;
+}
+
+/* the other actions */
+
+int carry_reject(struct carry *carry, const struct sieve_action *action,
+		 struct err *err)
+{
+	const struct delivery *delivery = carry->delivery;
+	const char *name = action->reject.refuse ? "ereject" : "reject";
+
+	carry->delivered = true;
+	if (action->reject.refuse && delivery->refusal != NULL) {
+		*delivery->refusal = mem_strdup(delivery->refusal_ctx,
+						action->reject.reason);
+		carry_log(carry, LOG_LEVEL_INFO,
+			  "%s action: rejected message from <%s> (%s)", name,
+			  delivery->from, name);
+		return 0;
+	}
+	if (delivery->from[0] == '\0') {
+		carry_log(carry, LOG_LEVEL_INFO,
+			  "%s action: not sending reject message to <>", name);
+		return 0;
+	}
+	if (reject_send(delivery, carry->lda, delivery->sender,
+			action->reject.reason, err) < 0) {
+		if (err->code != ERR_DENIED && err->code != ERR_UNSUPPORTED) {
+			carry_log(carry, LOG_LEVEL_ERROR,
+				  "%s action: failed to reject message from "
+				  "<%s>: %s",
+				  name, delivery->from, err->text);
+			return -1;
+		}
+		delivery_log(delivery, carry->lda, LOG_LEVEL_INFO, "",
+			     mem_printf(carry->result,
+					"Permanently failed to send rejection: "
+					"%s",
+					err->text));
+	}
+	carry_log(carry, LOG_LEVEL_INFO,
+		  "%s action: rejected message from <%s> (%s)", name,
+		  delivery->from, name);
+	return 0;
+}
+
+static void mark(struct carry *carry, const struct sieve_action *action)
+{
+	uint64_t seconds = action->mark.seconds;
+	uint64_t max = carry->sieve->set.sieve_duplicate_max_period.ms / 1000;
+	struct err err;
+
+	if (max > 0 && seconds > max)
+		seconds = max;
+	if (carry->sieve->dupes_path != NULL &&
+	    dupes_mark(carry->sieve->dupes_path, DUPE_SCRIPT, action->mark.id,
+		       seconds, &err) < 0)
+		log_error("sieve: %s", err.text);
+}
+
+static int send_one(const void *ctx, struct carry *carry,
+		    const struct sieve_action *action, struct err *err)
+{
+	switch (action->kind) {
+	case SIEVE_ACTION_REDIRECT:
+		return carry_redirect(ctx, carry, action, err);
+	case SIEVE_ACTION_REJECT:
+		return carry_reject(carry, action, err);
+	case SIEVE_ACTION_DISCARD:
+		carry->delivered = true;
+		carry_log(carry, LOG_LEVEL_INFO,
+			  "discard action: Marked message to be discarded if "
+			  "not explicitly delivered (discard action)");
+		return 0;
+	case SIEVE_ACTION_VACATION:
+		carry_vacation(ctx, carry, action);
+		return 0;
+	case SIEVE_ACTION_NOTIFY:
+		carry_notify(ctx, carry, action);
+		return 0;
+	case SIEVE_ACTION_REPORT:
+	case SIEVE_ACTION_PIPE:
+		carry->failed = true;
+		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "",
+				   "this server has no such action");
+		return 0;
+	case SIEVE_ACTION_KEEP:
+	case SIEVE_ACTION_FILEINTO:
+	case SIEVE_ACTION_DUPLICATE_MARK:
+	case SIEVE_ACTION_COUNT:
+		break;
+	}
+	return 0;
+}
+
+int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
+{
+	const struct sieve_action *at;
+	bool implicit = !carry->result->keep_cancelled;
+
+	for (at = carry->result->actions; at != NULL; at = at->next) {
+		if ((at->kind == SIEVE_ACTION_KEEP ||
+		     at->kind == SIEVE_ACTION_FILEINTO) &&
+		    prepare(ctx, carry, at, err) < 0)
+			return -1;
+	}
+	if (implicit && prepare(ctx, carry, NULL, err) < 0)
+		return -1;
+	for (at = carry->result->actions; at != NULL; at = at->next) {
+		if (send_one(ctx, carry, at, err) < 0)
+			return err_set(err, ERR_TEMPORARY,
+				       "Execution of Sieve filters was aborted "
+				       "due to temporary failure");
+	}
+	/* What should have taken its place did not come to be. */
+	if (!carry->delivered && prepare(ctx, carry, NULL, err) < 0)
+		return -1;
+	if (commit_all(ctx, carry, err) < 0)
+		return -1;
+	for (at = carry->result->actions; at != NULL; at = at->next) {
+		if (at->kind == SIEVE_ACTION_DUPLICATE_MARK)
+			mark(carry, at);
+	}
+	return 0;
+}

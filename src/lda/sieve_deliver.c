@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lda/sieve_deliver.c - all scripts of one delivery: one after the other while
+ * the mail would be kept, then what they decided is carried out. Whatever goes
+ * wrong with a script, the mail is kept.
+ */
+#include <stdarg.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/duration.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "lda/dupes.h"
+#include "lda/settings.h"
+#include "lda/sieve.h"
+#include "lda/spool.h"
+#include "storage/list.h"
+#include "storage/user.h"
+
+/* what scripts ask */
+
+static int host_mailbox_exists(void *ctx, const char *mailbox, bool *exists_out,
+			       struct err *err)
+{
+	const struct carry *carry = ctx;
+
+	*exists_out = true;
+	if (mailbox_exists(carry->delivery->user, mailbox, err) == 0)
+		return 0;
+	*exists_out = false;
+	switch (err->code) {
+	case ERR_NOT_FOUND:
+	case ERR_INVALID:
+	case ERR_DENIED:
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static bool has_use(const struct list_entry *entry, const char *use)
+{
+	struct str rest, word;
+
+	if (entry->special_use == NULL)
+		return false;
+	for (rest = str_of(entry->special_use); str_word(&rest, &word);) {
+		if (str_case_is(word, use))
+			return true;
+	}
+	return false;
+}
+
+static int host_special_use(void *ctx, const char *mailbox, const char *use,
+			    bool *has_out, struct err *err)
+{
+	const struct carry *carry = ctx;
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "special use");
+	const char *const patterns[] = {mailbox == NULL ? "*" : mailbox, NULL};
+	struct list_entry *entries;
+	size_t count;
+
+	*has_out = false;
+	if (mailbox_list(tmp, carry->delivery->user, patterns,
+			 LIST_RETURN_SPECIAL_USE, &entries, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		*has_out |= has_use(&entries[i], use);
+	return 0;
+}
+
+static int host_duplicate(void *ctx, struct str id, bool *seen_out,
+			  struct err *err)
+{
+	const struct carry *carry = ctx;
+
+	*seen_out = false;
+	if (carry->sieve->dupes_path == NULL)
+		return 0;
+	return dupes_has(carry->sieve->dupes_path, DUPE_SCRIPT, id, seen_out,
+			 err);
+}
+
+static void host_of(const void *ctx, struct carry *carry,
+		    const struct lda_script *script, struct sieve_host *host)
+{
+	const struct delivery *delivery = carry->delivery;
+
+	*host = (struct sieve_host){
+		.ctx = carry,
+		.mailbox_exists = host_mailbox_exists,
+		.special_use = host_special_use,
+		.duplicate = host_duplicate,
+		.user = user_name(delivery->user),
+		.home = user_home(delivery->user),
+		.hostname = lda_hostname(ctx, carry->lda),
+		.postmaster = lda_postmaster(ctx, carry->lda, delivery->to),
+		.location = "MDA",
+		.phase = "post",
+		.default_mailbox = delivery->mailbox,
+		.log = {.line = lda_sieve_user_log, .ctx = carry->sieve},
+	};
+	(void)script;
+}
+
+static void envelope_of(const void *ctx, const struct delivery *delivery,
+			struct sieve_envelope *out)
+{
+	const char *original = delivery->original_to;
+
+	*out = (struct sieve_envelope){.null_sender =
+					       delivery->from[0] == '\0'};
+	sieve_address_parse(ctx, str_of(delivery->from), true, &out->from);
+	sieve_address_parse(ctx, str_of(delivery->to), false, &out->to);
+	sieve_address_parse(ctx,
+			    str_of(original != NULL ? original : delivery->to),
+			    false, &out->original_to);
+}
+
+/* running */
+
+static const char *log_name(const struct lda_sieve *sieve)
+{
+	return sieve->log_path == NULL ? "" : sieve->log_path;
+}
+
+/* A script that failed: its actions are gone already. */
+static int script_failed(struct carry *carry, const struct lda_script *script,
+			 struct err *err)
+{
+	if (script->global)
+		log_error("sieve: %s: %s", script->path, err->text);
+	else
+		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "",
+				   err->text);
+	if (err->code != ERR_TEMPORARY && err->code != ERR_NO_SPACE &&
+	    err->code != ERR_QUOTA) {
+		carry->failed = true;
+		carry->result->keep_cancelled = false;
+		return 0;
+	}
+	log_error("sieve: Execution of script %s was aborted due to temporary "
+		  "failure (user logfile %s may reveal additional details)",
+		  script->path, log_name(carry->sieve));
+	return -1;
+}
+
+/* An explicit keep means for all scripts but the last that the next one runs.
+ * Returns whether it does. */
+static bool goes_on(struct sieve_result *result)
+{
+	struct sieve_action **at = &result->actions;
+
+	while (*at != NULL && (*at)->kind != SIEVE_ACTION_KEEP)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return !result->keep_cancelled;
+	*at = (*at)->next;
+	result->count--;
+	result->keep_cancelled = false;
+	return true;
+}
+
+static int run_one(const void *ctx, struct carry *carry,
+		   const struct lda_script *script, struct err *err)
+{
+	struct sieve_envelope envelope;
+	struct sieve_host host;
+
+	envelope_of(ctx, carry->delivery, &envelope);
+	host_of(ctx, carry, script, &host);
+	return sieve_program_run(script->program, carry->message, &envelope,
+				 &host, carry->result, err);
+}
+
+static int run_all(const void *ctx, struct carry *carry,
+		   struct lda_script **last_out, struct err *err)
+{
+	struct lda_script *script;
+
+	*last_out = NULL;
+	if (lda_sieve_scripts(ctx, carry->sieve, &script, err) < 0)
+		return -1;
+	for (; script != NULL; script = script->next) {
+		*last_out = script;
+		if (lda_script_open(carry->sieve, script, err) < 0)
+			return script_failed(carry, script, err);
+		/* A line in the log has told why. */
+		if (script->program == NULL) {
+			carry->result->keep_cancelled = false;
+			return 0;
+		}
+		if (run_one(ctx, carry, script, err) < 0)
+			return script_failed(carry, script, err);
+		if (script->next != NULL && !goes_on(carry->result))
+			return 0;
+	}
+	return 0;
+}
+
+/* the delivery */
+
+static void take_texts(const void *ctx, struct carry *carry)
+{
+	CLEANUP(buf_free) struct buf head = buf_init(64 * 1024 * 1024);
+
+	carry->body = sieve_message_body(carry->message);
+	carry->edited = sieve_message_edited(carry->message);
+	if (carry->edited) {
+		sieve_message_write_header(carry->message, &head);
+		carry->head.len = head.len;
+		carry->head.data = buf_steal(ctx, &head);
+		return;
+	}
+	carry->head = sieve_message_raw(carry->message);
+	carry->head.len -= carry->body.len;
+}
+
+static int temporary(struct carry *carry, const struct lda_script *last,
+		     struct err *err)
+{
+	if (last != NULL && err->code == ERR_TEMPORARY)
+		log_error("sieve: Execution of script %s was aborted due to "
+			  "temporary failure (user logfile %s may reveal "
+			  "additional details)",
+			  last->path, log_name(carry->sieve));
+	return -1;
+}
+
+int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
+		  struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sieve");
+	struct carry carry = {
+		.sieve = sieve,
+		.delivery = delivery,
+		.lda = sieve->lda,
+		.result = sieve_result_new(ctx),
+	};
+	struct lda_script *last;
+	struct str raw;
+
+	sieve->log_begun = false;
+	if (spool_map(delivery->spool, &raw, err) < 0) {
+		log_error("sieve: %s", err->text);
+		return -1;
+	}
+	carry.message = sieve_message_new(
+		ctx, raw,
+		sieve_engine_settings(sieve->engine)->sieve_max_header_fields);
+	if (run_all(ctx, &carry, &last, err) < 0) {
+		err_set(err, ERR_TEMPORARY,
+			"Execution of Sieve filters was aborted due to "
+			"temporary failure");
+		return -1;
+	}
+	take_texts(ctx, &carry);
+	if (sieve_carry_out(ctx, &carry, err) < 0)
+		return temporary(&carry, last, err);
+	if (carry.failed && last != NULL)
+		log_info("sieve: Execution of script %s failed, but implicit "
+			 "keep was successful (user logfile %s may reveal "
+			 "additional details)",
+			 last->path, log_name(sieve));
+	return 0;
+}

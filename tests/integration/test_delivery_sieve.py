@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""Scripts at work in deliveries: where they come from, what becomes of the mail, what the log says - as with
+Debian's Dovecot and Pigeonhole where that is installed."""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import mail_owner
+from imap_lines import Lines
+from lmtp_lines import Lmtp
+from smtp_sink import Sink
+
+EXTRA = """
+submission_host = 127.0.0.1:{port}
+protocol lmtp {{
+  mail_plugins = $mail_plugins sieve
+}}
+protocol lda {{
+  mail_plugins = $mail_plugins sieve
+}}
+plugin {{
+{plugin}
+}}
+"""
+PIGEONHOLE = os.path.exists('/usr/lib/dovecot/modules/lib90_sieve_plugin.so')
+
+
+def mail(name):
+    return (f'From: Joe <joe@example.org>\nTo: alice@mail.example\nSubject: {name}\n'
+            f'Message-ID: <{name}@example.org>\n\nbody\n').encode()
+
+
+@pytest.fixture
+def sink():
+    one = Sink(lmtp=False)
+    yield one
+    one.close()
+
+
+def script(server, user, text, name='.dovecot.sieve'):
+    path = Path(server.home(user), name)
+    if not path.parent.exists():
+        path.parent.mkdir()
+        os.chown(path.parent, *mail_owner())
+    path.write_text(text)
+    # Beside it there may be one compiled in the same second.
+    path.with_suffix('.svbin').unlink(missing_ok=True)
+    return path
+
+
+def boxes(server, user):
+    """Subjects and flags of all mails, by mailbox."""
+    client = Lines(server.port('imap'), user)
+    names = [re.search(rb'" (\S+)$', line)[1] for line in client.command(b'LIST "" *')[:-1]]
+    found = {}
+    for name in names:
+        select = b''.join(client.command(b'SELECT ' + name))
+        if b'* 0 EXISTS' in select:
+            continue
+        lines = client.command(b'FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])')[:-1]
+        found[name.decode()] = [(re.search(rb'Subject: (\S+)', line)[1].decode(),
+                                 sorted(set(re.search(rb'FLAGS \((.*?)\)', line)[1].decode().split()) - {r'\Recent'}))
+                                for line in lines]
+    client.close()
+    return found
+
+
+def log_lines(server, start):
+    """What deliveries logged, without what differs."""
+    lines = re.findall(r'(?:lmtp|lda)\(alice\).*?: ((?:Info|Error): .*)', server.log_text()[start:])
+    return [re.sub(r'/tmp/dt-\w+|smtp\(.*?\): .*?TO failed|submission_host\(.*?\)', '', line) for line in lines]
+
+
+def deliver(server, name, sender='joe@example.org', rcpt='alice'):
+    client = Lmtp(server.port('lmtp'))
+    reply = client.deliver(mail(name), rcpt, sender=sender)[0]
+    client.close()
+    return re.sub(r' \S{22} ', ' ', reply)
+
+
+SCRIPTS = {
+    'keep': 'keep;',
+    'fileinto': 'require ["fileinto", "imap4flags"]; fileinto :flags ["\\\\Seen", "kw"] "foo";',
+    'discard': 'discard;',
+    'stop': 'stop; discard;',
+    'copy': 'require ["fileinto", "copy"]; fileinto :copy "copies";',
+    'several': 'require "fileinto"; fileinto "a"; fileinto "b"; keep;',
+    'redirect': 'redirect "x@y.example";',
+    'redirects': 'require "copy"; redirect :copy "x@y.example"; redirect "z@y.example";',
+    'keepflags': 'require "imap4flags"; setflag "\\\\Flagged";',
+    'envelope': 'require ["envelope", "fileinto"]; if envelope "from" "joe@example.org" { fileinto "joe"; }',
+    'detail': 'require ["envelope", "subaddress", "fileinto"]; if envelope :detail "to" "x" { fileinto "x"; }',
+    'header': 'require "fileinto"; if header :contains "subject" "head" { fileinto "head"; }',
+    'broken': 'foo bar',
+    'badname': 'require "fileinto"; fileinto "a/../b";',
+}
+
+
+def outcome(server, sink):
+    seen = {}
+    for name, text in SCRIPTS.items():
+        script(server, 'alice', text)
+        start, mails = len(server.log_text()), len(sink.mails)
+        reply = deliver(server, name, rcpt='alice+x' if name == 'detail' else 'alice')
+        server.wait_log(r'Disconnect from', start=start)
+        sent = [re.sub(rb'X-Sieve: .*|\tid .*|; .*', b'', text) for text in sink.mails[mails:]]
+        seen[name] = (reply, log_lines(server, start), sent)
+    seen['boxes'] = boxes(server, 'alice')
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_as_pigeonhole_delivers(make_server, make_dovecot, sink):
+    extra = EXTRA.format(port=sink.port, plugin='')
+    ours, theirs = outcome(make_server(extra), sink), outcome(make_dovecot(extra), sink)
+    for name, seen in ours.items():
+        assert seen == theirs[name], name
+
+
+def test_scripts_before_and_after(make_server, sink, tmp_path):
+    os.chmod(tmp_path.parent.parent, 0o755)
+    server = make_server(start=False)
+    common = Path(server.dir, 'sieve')
+    (common / 'after').mkdir(parents=True)
+    plugin = (f'  sieve_before = {common}/before.sieve\n  sieve_before2 = {common}/missing.sieve\n'
+              f'  sieve_after = {common}/after\n  sieve_default = {common}/default.sieve\n  sieve_global = {common}\n')
+    server.extra = EXTRA.format(port=sink.port, plugin=plugin)
+    server.write_config()
+    (common / 'before.sieve').write_text('require ["fileinto", "copy"];\n'
+                                         'if header :is "subject" "spam" { fileinto "spam"; stop; }\n'
+                                         'if header :is "subject" "seen" { fileinto :copy "before"; keep; }\n')
+    (common / 'after' / '1.sieve').write_text('require "fileinto"; if header :is "subject" ["after", "seen"] '
+                                              '{ fileinto "after"; }\n')
+    (common / 'default.sieve').write_text('require "fileinto"; if header :is "subject" "default" '
+                                          '{ fileinto "default"; }\n')
+    for path in common.rglob('*'):
+        os.chmod(path, 0o755)
+    server.start()
+    for name in ('spam', 'seen', 'after', 'default', 'other'):
+        assert deliver(server, name) == '250 2.0.0 <alice> Saved'
+    script(server, 'bob', 'discard;')
+    deliver(server, 'mine', rcpt='bob')
+    deliver(server, 'spam', rcpt='bob')
+    server.forgive()
+    found = {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()}
+    assert found == {'INBOX': ['other'], 'spam': ['spam'], 'before': ['seen'], 'after': ['seen', 'after'],
+                     'default': ['default']}
+    assert {name: len(mails) for name, mails in boxes(server, 'bob').items()} == {'spam': 1}
+
+
+def test_active_script_in_a_directory(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin='  sieve = file:~/sieve;active=~/.active.sieve\n'))
+    path = script(server, 'alice', 'require "fileinto"; fileinto "one";', 'sieve/one.sieve')
+    script(server, 'alice', 'require "fileinto"; fileinto "two";', 'sieve/two.sieve')
+    deliver(server, 'none')
+    link = Path(server.home('alice'), '.active.sieve')
+    link.symlink_to(path)
+    deliver(server, 'first')
+    link.unlink()
+    link.symlink_to('sieve/two.sieve')
+    deliver(server, 'second')
+    found = {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()}
+    assert found == {'INBOX': ['none'], 'one': ['first'], 'two': ['second']}
+
+
+def test_errors_are_for_the_user_to_read(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_user_log = ~/my.log\n'))
+    script(server, 'alice', 'require "nosuch";\nfoo;\n')
+    assert deliver(server, 'one') == '250 2.0.0 <alice> Saved'
+    text = Path(server.home('alice'), 'my.log').read_text()
+    assert text.startswith('sieve: info: started log at ') and 'line 1' in text and 'line 2' in text
+    assert server.wait_log(r"Info: sieve: Failed to compile script `\S+/\.dovecot\.sieve' \(view user logfile "
+                           r"`\S+/my\.log' for more information\)")
+    assert [subject for subject, _ in boxes(server, 'alice')['INBOX']] == ['one']
+
+
+def test_failing_for_now_is_tried_again_and_done_once(make_server):
+    sink = Sink(lmtp=False, answers={'RCPT': '451 4.1.1 later'})
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    script(server, 'alice', 'require "fileinto"; fileinto "a"; redirect "x@y.example"; fileinto "b";')
+    for _ in range(3):
+        assert deliver(server, 'one') == \
+            '451 4.2.0 <alice> Execution of Sieve filters was aborted due to temporary failure'
+    assert boxes(server, 'alice') == {}
+    sink.answers = {}
+    assert deliver(server, 'one') == '250 2.0.0 <alice> Saved'
+    found = boxes(server, 'alice')
+    assert [len(found[name]) for name in ('a', 'b')] == [1, 1] and len(sink.mails) == 1
+    assert 'INBOX' not in found
+
+
+def test_lda_runs_them_too(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    script(server, 'alice', 'require "fileinto"; fileinto "lda";')
+    lda = Path(server.prefix, 'libexec', 'dovetail', 'dovetail-lda')
+    done = subprocess.run([lda, '-c', server.config, '-d', 'alice', '-f', 'joe@example.org'], input=mail('one'),
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [subject for subject, _ in boxes(server, 'alice')['lda']] == ['one']
+
+
+def test_sendmail_gets_redirected_mail(make_server, tmp_path):
+    server = make_server(start=False)
+    program = Path(server.dir, 'sendmail')
+    program.write_text(f'#!/bin/sh\numask 0\nid -u >{server.dir}/out/id\necho "$@" >{server.dir}/out/args\n'
+                       f'cat >{server.dir}/out/mail\n')
+    os.mkdir(f'{server.dir}/out')
+    os.chmod(f'{server.dir}/out', 0o777)
+    os.chmod(program, 0o755)
+    server.extra = EXTRA.format(port=1, plugin='') + f'submission_host =\nsendmail_path = {program}\n' \
+        'mail_plugins = sieve\n'
+    server.write_config()
+    server.start()
+    script(server, 'alice', 'redirect "x@y.example";')
+    assert deliver(server, 'one') == '250 2.0.0 <alice> Saved'
+    assert Path(server.dir, 'out/args').read_text() == '-i -f joe@example.org -- x@y.example\n'
+    assert int(Path(server.dir, 'out/id').read_text()) == mail_owner()[0]
+    assert b'\n\nbody\n' in Path(server.dir, 'out/mail').read_bytes()
+
+
+def test_a_script_that_changes_is_compiled_again(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    client = Lmtp(server.port('lmtp'))
+    for name in ('one', 'two', 'three'):
+        script(server, 'alice', f'require "fileinto"; fileinto "{name}";')
+        client.deliver(mail(name), 'alice')
+    client.close()
+    found = boxes(server, 'alice')
+    assert [[subject for subject, _ in found[name]] for name in ('one', 'two', 'three')] == [['one'], ['two'], ['three']]

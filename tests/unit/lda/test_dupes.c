@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "lda/dupes.h"
+
+static char *path;
+
+static int set_up(void **state)
+{
+	static char dir[] = "/tmp/test_dupes.XXXXXX";
+	static char name[100];
+
+	(void)state;
+	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+	assert_non_null(mkdtemp(dir));
+	snprintf(name, sizeof(name), "%s/dupes", dir);
+	path = name;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct err err;
+
+	(void)state;
+	*strrchr(path, '/') = '\0';
+	return dir_remove(path, &err);
+}
+
+static bool has(enum dupe_kind kind, const char *id)
+{
+	struct err err;
+	bool has_it;
+
+	assert_int_equal(dupes_has(path, kind, str_of(id), &has_it, &err), 0);
+	return has_it;
+}
+
+static void mark(enum dupe_kind kind, const char *id, uint64_t seconds)
+{
+	struct err err;
+
+	assert_int_equal(dupes_mark(path, kind, str_of(id), seconds, &err), 0);
+}
+
+static void test_marks_are_remembered(void **state)
+{
+	(void)state;
+	assert_false(has(DUPE_VACATION, "joe"));
+	mark(DUPE_VACATION, "joe", 100);
+	assert_true(has(DUPE_VACATION, "joe"));
+	assert_false(has(DUPE_VACATION, "jo"));
+	assert_false(has(DUPE_REDIRECT, "joe"));
+	mark(DUPE_REDIRECT, "joe", 0);
+	assert_false(has(DUPE_REDIRECT, "joe"));
+}
+
+static void test_what_has_ended_goes_away(void **state)
+{
+	char id[20];
+	struct stat st;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		snprintf(id, sizeof(id), "%d", i);
+		mark(DUPE_SCRIPT, id, 0);
+	}
+	mark(DUPE_SCRIPT, "last", 100);
+	assert_int_equal(stat(path, &st), 0);
+	assert_in_range(st.st_size, 1, 17 * 1024);
+	assert_true(has(DUPE_SCRIPT, "last"));
+}
+
+static void test_any_other_file_counts_for_nothing(void **state)
+{
+	struct err err;
+
+	(void)state;
+	assert_int_equal(
+		file_replace(path, "nonsense and more", 17, 0600, &err), 0);
+	assert_false(has(DUPE_SCRIPT, "x"));
+	mark(DUPE_SCRIPT, "x", 100);
+	assert_true(has(DUPE_SCRIPT, "x"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_marks_are_remembered,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_has_ended_goes_away,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_any_other_file_counts_for_nothing, set_up,
+			tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

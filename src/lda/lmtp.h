@@ -68,6 +68,7 @@ struct lmtp_rcpt {
 	unsigned index;          /* among those accepted, from 1 */
 	const char *reply;       /* to the mail; NULL: not known yet */
 	const char *refusal;     /* of a script (ereject); NULL: none */
+	bool autoexpunge;        /* is due when all are answered */
 	bool scripted;           /* scripts were to decide */
 	bool delivered;          /* into a mailbox here */
 	/* The same recipient was named before: one mail is for both. */

@@ -119,6 +119,7 @@ static int deliver_as_user(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 	}
 	rcpt->scripted = delivery.sieve != NULL;
 	ret = deliver(&delivery, &process->lda, err);
+	rcpt->autoexpunge = ret == 0 && user_has_autoexpunge(delivery.user);
 	storage_settle_later(service_loop(process->env));
 	return ret;
 }
@@ -212,7 +213,7 @@ static void finish(struct lmtp_session *session)
 					      : rcpt->same->reply);
 	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
 	     rcpt = rcpt->next) {
-		if (rcpt->delivered)
+		if (rcpt->autoexpunge)
 			autoexpunge(session, rcpt);
 	}
 	lmtp_users_prune(session->process);

@@ -131,19 +131,44 @@ static int ids(const struct account *account, const struct base_settings *set,
 		account->gid != (gid_t)-1 ? userdb : "mail_gid setting", err);
 }
 
-static int read_base(const void *ctx, const struct config *config,
-		     struct base_settings *set, struct err *err)
+/* The settings of the configuration asked for last, a child of it: lmtp asks
+ * twice for each mail. */
+static struct base_settings *known;
+static const struct config *known_of;
+
+static int known_forget(struct base_settings *set)
 {
-	return config_read(ctx, config, NULL, base_settings, set, err);
+	if (known == set)
+		known = NULL;
+	return 0;
+}
+
+static int read_base(const struct config *config, struct base_settings *set,
+		     struct err *err)
+{
+	struct base_settings *all;
+
+	if (known == NULL || known_of != config) {
+		all = mem_new(config, struct base_settings);
+		if (config_read(all, config, NULL, base_settings, all, err) <
+		    0) {
+			mem_free(all);
+			return -1;
+		}
+		known = all;
+		known_of = config;
+		talloc_set_destructor(all, known_forget);
+	}
+	*set = *known;
+	return 0;
 }
 
 int privs_ids(const struct account *account, const struct config *config,
 	      uid_t *uid_out, gid_t *gid_out, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
 	struct base_settings set;
 
-	if (read_base(ctx, config, &set, err) < 0)
+	if (read_base(config, &set, err) < 0)
 		return -1;
 	return ids(account, &set, uid_out, gid_out, err);
 }
@@ -292,13 +317,12 @@ static int check_own(uid_t uid, struct err *err)
 int privs_drop_for_exec(const struct account *account,
 			const struct config *config, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
 	struct base_settings set;
 	struct groups groups;
 	uid_t uid;
 	gid_t gid;
 
-	if (read_base(ctx, config, &set, err) < 0 ||
+	if (read_base(config, &set, err) < 0 ||
 	    ids(account, &set, &uid, &gid, err) < 0)
 		return -1;
 	if (geteuid() != 0)
@@ -326,13 +350,12 @@ int privs_drop(const struct account *account, const struct config *config,
 int privs_become(const struct account *account, const struct config *config,
 		 struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
 	struct base_settings set;
 	struct groups groups;
 	uid_t uid;
 	gid_t gid;
 
-	if (read_base(ctx, config, &set, err) < 0 ||
+	if (read_base(config, &set, err) < 0 ||
 	    ids(account, &set, &uid, &gid, err) < 0)
 		return -1;
 	if (geteuid() != 0)

@@ -151,6 +151,23 @@ static void expunge_matching(struct ns *ns, const struct special *special,
 	}
 }
 
+static bool has_limit(const struct special *special)
+{
+	return special->autoexpunge.ms != 0 || special->max_mails != 0;
+}
+
+bool user_has_autoexpunge(const struct user *user)
+{
+	for (const struct ns *ns = user->namespaces; ns != NULL;
+	     ns = ns->next) {
+		for (size_t i = 0; i < ns->special_count; i++) {
+			if (has_limit(&ns->specials[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
 uint64_t user_autoexpunge(struct user *user)
 {
 	uint64_t count = 0;
@@ -162,8 +179,7 @@ uint64_t user_autoexpunge(struct user *user)
 		for (size_t i = 0; i < ns->special_count; i++) {
 			const struct special *special = &ns->specials[i];
 
-			if (special->autoexpunge.ms == 0 &&
-			    special->max_mails == 0)
+			if (!has_limit(special))
 				continue;
 			if (strpbrk(special->name, "*?") != NULL)
 				expunge_matching(ns, special, &count);

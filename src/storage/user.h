@@ -64,6 +64,8 @@ int user_open_location(const void *ctx, const struct user *like,
 /* Remove what mailboxes keep for some time only (mailbox { autoexpunge }), when
  * a session or delivery ends. Returns how many; failures are logged. */
 uint64_t user_autoexpunge(struct user *user);
+/* Whether that could find anything to do; touches nothing. */
+bool user_has_autoexpunge(const struct user *user);
 const char *user_name(const struct user *user);
 const char *user_home(const struct user *user);
 const struct mail_settings *user_settings(const struct user *user);

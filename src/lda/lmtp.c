@@ -248,6 +248,7 @@ void lmtp_session_new(struct lmtp_process *process,
 		smtp_parser_new(session, process->set.lmtp_max_line_length);
 	session->conn = conn_new(session, loop, client->fd, LMTP_INPUT_MAX,
 				 &events, session);
+	conn_rawlog(session->conn, process->set.lmtp_rawlog_dir);
 	DL_APPEND(process->sessions, session);
 	talloc_set_destructor(session, session_free);
 	lmtp_reset(session);

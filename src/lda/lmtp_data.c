@@ -177,8 +177,10 @@ static char *refusal(const struct lmtp_rcpt *rcpt)
 {
 	CLEANUP(buf_free) struct buf line = buf_init(strlen(rcpt->refusal) + 1);
 
-	for (const char *at = rcpt->refusal; *at != '\0'; at++)
-		buf_putc(&line, *at == '\r' || *at == '\n' ? ' ' : *at);
+	for (const char *at = rcpt->refusal; *at != '\0'; at++) {
+		if (*at != '\r')
+			buf_putc(&line, *at == '\n' ? ' ' : *at);
+	}
 	return mem_printf(
 		rcpt, "550 5.7.1 <%s> %s", rcpt->address,
 		str_sanitize(rcpt, str_n(line.data, line.len), REFUSAL_MAX));

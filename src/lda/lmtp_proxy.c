@@ -297,6 +297,7 @@ static struct lmtp_backend *connect_to(struct lmtp_session *session,
 					: process->proxy->tls,
 		.hello = process->hostname,
 		.timeout = target->timeout,
+		.rawlog_dir = process->set.lmtp_proxy_rawlog_dir,
 	};
 	unsigned number = 1;
 

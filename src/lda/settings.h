@@ -27,6 +27,7 @@ extern const struct setting lda_settings[];
 struct lmtp_settings {
 	const char *lmtp_hdr_delivery_address; /* none, final, original */
 	const char *lmtp_client_workarounds;
+	const char *lmtp_rawlog_dir, *lmtp_proxy_rawlog_dir;
 	bool lmtp_add_received_header, lmtp_save_to_detail_mailbox;
 	bool lmtp_verbose_replies, lmtp_proxy;
 	unsigned lmtp_user_concurrency_limit;

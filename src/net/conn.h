@@ -79,6 +79,9 @@ int conn_fd(struct conn *conn);
  * (child of ctx) is what was read and not consumed. All output must have been
  * written. */
 int conn_release(const void *ctx, struct conn **conn, struct str *input_out);
+/* Record all traffic from now on in files of that directory (rawlog_dir), if
+ * there is one. */
+void conn_rawlog(struct conn *conn, const char *dir);
 /* Collect small writes until uncorked: one packet for one answer. */
 void conn_cork(struct conn *conn, bool on);
 

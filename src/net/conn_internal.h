@@ -37,7 +37,10 @@ enum tls_state {
 	TLS_READY,
 };
 
+enum rawlog_side { RAWLOG_IN, RAWLOG_OUT };
+
 struct join;
+struct rawlog;
 
 struct conn {
 	struct loop *loop;
@@ -62,6 +65,7 @@ struct conn {
 	int low_water; /* SO_RCVLOWAT, if it was set */
 	char *tls_info, *cert_name;
 	struct join *join;
+	struct rawlog *rawlog; /* NULL: none */
 
 	bool paused, reading, writing, corked, has_timer;
 	bool closing;     /* conn_close_later() */
@@ -106,6 +110,9 @@ void conn_tls_handshake(struct conn *conn);
 void conn_tls_begin(struct conn *conn);
 void conn_tls_shutdown(struct conn *conn);
 void conn_tls_free(struct conn *conn);
+
+/* rawlog.c */
+void rawlog_add(struct rawlog *log, enum rawlog_side side, struct str data);
 
 /* conn_join.c: a turn of a connection that is joined. */
 void conn_join_turn(struct conn *conn, bool readable);

@@ -107,6 +107,9 @@ enum conn_io conn_io_read(struct conn *conn, char *to, size_t room,
 
 	if (io == IO_DONE) {
 		conn->bytes_in += *len_out;
+		if (conn->rawlog != NULL)
+			rawlog_add(conn->rawlog, RAWLOG_IN,
+				   str_n(to, *len_out));
 		conn->active_ms = clock_monotonic_ms();
 	}
 	return io;
@@ -128,6 +131,8 @@ enum conn_io conn_io_flush(struct conn *conn)
 			conn_want_write(conn, true);
 		if (io != IO_DONE)
 			return io;
+		if (conn->rawlog != NULL)
+			rawlog_add(conn->rawlog, RAWLOG_OUT, str_n(from, done));
 		conn->out_at += done;
 		conn->bytes_out += done;
 		conn->active_ms = clock_monotonic_ms();

@@ -637,6 +637,8 @@ struct smtp_client *smtp_client_new(const void *ctx, struct loop *loop,
 	client->conn = conn_new(client, loop, fd, CLIENT_INPUT_MAX,
 				&client_events, client);
 	conn_set_timeout(client->conn, options->timeout);
+	if (options->rawlog_dir != NULL)
+		conn_rawlog(client->conn, options->rawlog_dir);
 	if (options->tls_mode == SMTP_TLS_AT_ONCE)
 		conn_start_tls_to(client->conn, options->tls, options->host,
 				  secured);

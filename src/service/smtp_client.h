@@ -33,6 +33,7 @@ struct smtp_client_options {
 	struct tls *tls; /* a client's; outlives the client */
 	const char *hello;
 	struct duration timeout; /* for each answer */
+	const char *rawlog_dir;  /* see conn_rawlog(); NULL: none */
 	/* What XCLIENT tells, as far as the server wants to know: names and
 	 * values up to a NULL name; may be NULL. */
 	const struct smtp_param *xclient;

@@ -77,6 +77,7 @@ def log_lines(server, start):
 def deliver(server, name, sender='joe@example.org', rcpt='alice'):
     client = Lmtp(server.port('lmtp'))
     reply = client.deliver(mail(name), rcpt, sender=sender)[0]
+    client.command('QUIT')
     client.close()
     return re.sub(r' \S{22} ', ' ', reply)
 
@@ -105,7 +106,7 @@ def outcome(server, sink):
         script(server, 'alice', text)
         start, mails = len(server.log_text()), len(sink.mails)
         reply = deliver(server, name, rcpt='alice+x' if name == 'detail' else 'alice')
-        server.wait_log(r'Disconnect from', start=start)
+        assert server.wait_log(r'Logged out', start=start)
         sent = [re.sub(rb'X-Sieve: .*|\tid .*|; .*', b'', text) for text in sink.mails[mails:]]
         seen[name] = (reply, log_lines(server, start), sent)
     seen['boxes'] = boxes(server, 'alice')

@@ -444,3 +444,25 @@ def test_unix_socket_says_local(make_server):
     assert sock.recv(1000) == b'221 2.0.0 Bye\r\n'
     sock.close()
     assert server.wait_log(r'lmtp\(\d+\): Info: Disconnect from local: Logged out \(state=READY\)')
+
+
+def test_record_of_the_traffic(make_server):
+    server = make_server(start=False)
+    os.mkdir(f'{server.dir}/raw')
+    if ROOT:
+        os.chown(f'{server.dir}/raw', *mail_owner())
+    server.extra = f'lmtp_rawlog_dir = {server.dir}/raw\n'
+    server.write_config()
+    server.start()
+    client = Lmtp(server.port('lmtp'))
+    client.deliver(MAIL, 'alice')
+    client.send(b'QU')
+    client.send(b'IT\r\n')
+    assert client.reply().startswith('221')
+    assert client.reply() == ''  # It was written down before it closed.
+    names = sorted(os.listdir(f'{server.dir}/raw'))[-2:]
+    came, went = (Path(server.dir, 'raw', name).read_bytes() for name in names)
+    assert re.fullmatch(r'\d{8}-\d{6}\.\d+\.\d+\.in', names[0])
+    assert all(re.match(rb'\d{10}\.\d{6} ', line) for line in came.splitlines() + went.splitlines())
+    assert re.sub(rb'(?m)^\S+ ', b'', came).startswith(b'LHLO client.example\r\nMAIL FROM:<sender@example.org>\r\n')
+    assert came.endswith(b' QUIT\r\n') and went.endswith(b' 221 2.0.0 Bye\r\n')

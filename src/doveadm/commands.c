@@ -57,6 +57,10 @@ const struct command doveadm_commands[] = {
 	{"log find", cmd_log_find, "[<dir>]", "", 0},
 	{"log reopen", cmd_log_reopen, "", "", COMMAND_NO_ARGUMENTS},
 	{"log test", cmd_log_test, "", "", COMMAND_NO_ARGUMENTS},
+	{"mailbox cache decision", cmd_mailbox_cache_decision,
+	 "--all|--fields <fields> [--last-used <timestamp>] "
+	 "[--decision no|temp|yes] <mailbox> [...]",
+	 "", COMMAND_MAIL | COMMAND_LONG_CACHE},
 	{"mailbox cache purge", cmd_mailbox_cache_purge, "<mailbox> [...]", "",
 	 COMMAND_MAIL},
 	{"mailbox cache remove", cmd_mailbox_cache_remove, "<search string>",

@@ -63,6 +63,7 @@ int cmd_fetch(struct doveadm *adm, int argc, char **argv);
 /* mailbox.c, mailbox_cache.c, mailbox_list.c, mailbox_status.c,
  * mailbox_update.c */
 int cmd_mailbox_cache_purge(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_cache_decision(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_cache_remove(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_path(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_create(struct doveadm *adm, int argc, char **argv);
@@ -77,5 +78,6 @@ int cmd_mailbox_unsubscribe(struct doveadm *adm, int argc, char **argv);
 
 /* Long options, of a command with COMMAND_LONG. */
 extern const struct option mailbox_update_options[];
+extern const struct option mailbox_cache_options[];
 
 #endif

@@ -79,15 +79,16 @@ int doveadm_option(const struct doveadm *adm, int argc, char **argv)
 {
 	bool mail = (adm->command->flags & COMMAND_MAIL) != 0;
 	static const struct option none[] = {{NULL, 0, NULL, 0}};
+	const struct option *more = none;
 	char options[OPTIONS_MAX];
 
+	if ((adm->command->flags & COMMAND_LONG) != 0)
+		more = mailbox_update_options;
+	if ((adm->command->flags & COMMAND_LONG_CACHE) != 0)
+		more = mailbox_cache_options;
 	snprintf(options, sizeof(options), "%s%s", mail ? "AF:S:u:" : "",
 		 adm->command->options);
-	return getopt_long(argc, argv, options,
-			   (adm->command->flags & COMMAND_LONG) != 0
-				   ? mailbox_update_options
-				   : none,
-			   NULL);
+	return getopt_long(argc, argv, options, more, NULL);
 }
 
 int doveadm_config(struct doveadm *adm, struct err *err)

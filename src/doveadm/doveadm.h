@@ -42,6 +42,7 @@ enum {
 	COMMAND_RAW = 1 << 1,
 	COMMAND_NO_ARGUMENTS = 1 << 2,
 	COMMAND_LONG = 1 << 3, /* has mailbox_update_options */
+	COMMAND_LONG_CACHE = 1 << 4, /* has mailbox_cache_options */
 };
 
 struct command {

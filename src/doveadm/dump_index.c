@@ -106,6 +106,34 @@ static void show_keywords(const struct dump *dump)
 	}
 }
 
+/* As the bitmap has them, which the records should agree with. */
+static void show_uids(const struct dump *dump)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "uids");
+	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MAX);
+	struct range_set uids = range_set_init(ctx);
+
+	index_record_uids(dump->txn, dump->box.id, &uids);
+	range_set_write(&uids, &text);
+	printf("%-16s = %s\n", "uids", text.len == 0 ? "" : text.data);
+}
+
+/* What is cached of the mailbox itself: numbers, and lines of text. */
+static void show_box_cache(const struct dump *dump)
+{
+	struct str value, line;
+
+	if (index_cache_get(dump->txn, dump->box.id, 0, INDEX_UNSEEN, &value))
+		show_hex("unseen", value.data, value.len);
+	if (index_cache_get(dump->txn, dump->box.id, 0, INDEX_RENAMED, &value))
+		show_hex("renamed", value.data, value.len);
+	if (!index_cache_get(dump->txn, dump->box.id, 0, INDEX_POLICY, &value))
+		return;
+	while (value.len > 0 && str_split(&value, '\n', &line))
+		printf("%-16s = %s\n", "cached field",
+		       str_sanitize(dump->ctx, line, DRIVER_SHOWN));
+}
+
 static int show_row(const struct dump *dump, const char *name, struct err *err)
 {
 	const struct index_box *box = &dump->box;
@@ -128,6 +156,8 @@ static int show_row(const struct dump *dump, const char *name, struct err *err)
 	show_counts(&box->counts);
 	show_hex("driver", box->driver, sizeof(box->driver));
 	show_keywords(dump);
+	show_uids(dump);
+	show_box_cache(dump);
 	return 0;
 }
 
@@ -171,7 +201,6 @@ static void show_cache(const struct dump *dump, uint32_t uid)
 		[INDEX_HEADERS] = "headers",
 		[INDEX_PREVIEW] = "preview",
 		[INDEX_SORT] = "sort",
-		[INDEX_UNSEEN] = "unseen",
 	};
 	const unsigned known = sizeof(names) / sizeof(names[0]);
 	const char *blank = "";

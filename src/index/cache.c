@@ -46,6 +46,17 @@ int index_cache_put(struct index_txn *txn, uint32_t box, uint32_t uid,
 	return code == 0 ? 0 : lmdb_err(txn, err, code, "put cache");
 }
 
+int index_cache_drop(struct index_txn *txn, uint32_t box, uint32_t uid,
+		     enum index_field field, struct err *err)
+{
+	unsigned char room[9];
+	int code = lmdb_del(txn, TABLE_CACHE, cache_key(box, uid, field, room));
+
+	return code == 0 || code == MDB_NOTFOUND
+		       ? 0
+		       : lmdb_err(txn, err, code, "drop cache");
+}
+
 int index_cache_copy(struct index_txn *txn, uint32_t from_box,
 		     uint32_t from_uid, uint32_t to_box, uint32_t to_uid,
 		     struct err *err)

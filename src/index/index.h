@@ -210,6 +210,7 @@ enum index_field {
 	INDEX_SORT,    /* sort and thread keys */
 	INDEX_UNSEEN,  /* of uid 0, the mailbox: where unseen mails begin */
 	INDEX_RENAMED, /* of uid 0: when the mailbox got another name */
+	INDEX_POLICY,  /* of uid 0: which fields are asked for */
 };
 
 /* Points into the transaction, up to its next write; false if it is not
@@ -223,6 +224,9 @@ int index_cache_copy(struct index_txn *txn, uint32_t from_box,
 		     uint32_t from_uid, uint32_t to_box, uint32_t to_uid,
 		     struct err *err);
 
+/* Remove one value, if it is there. */
+int index_cache_drop(struct index_txn *txn, uint32_t box, uint32_t uid,
+		     enum index_field field, struct err *err);
 /* Forget what was learnt of a message. */
 int index_cache_remove(struct index_txn *txn, uint32_t box, uint32_t uid,
 		       struct err *err);

@@ -17,6 +17,7 @@
 #include "storage/user.h"
 
 struct account;
+struct cache_policy;
 struct err;
 struct lazy;
 struct mail_reader;
@@ -216,6 +217,7 @@ struct mailbox {
 	unsigned own_count;
 	struct range_set deleted; /* that this session marked \Deleted */
 	struct text *spare;       /* memory for the next mail */
+	struct cache_policy *policy; /* NULL: not looked at yet */
 	struct stream_place place;
 	/* What still uses the mailbox; closing it takes it away from them, so
 	 * that the order in which contexts are freed does not matter. */

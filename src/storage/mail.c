@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "mime/preview.h"
+#include "storage/cache_policy.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
 #include "storage/reader.h"
@@ -343,6 +344,21 @@ static void learn_fields(struct mail_reader *reader, struct str header,
 		reader_learn(reader, INDEX_HEADERS, str_n(kept.data, kept.len));
 }
 
+bool reader_cached_fields(struct mail_reader *reader, const char *const *fields,
+			  struct str *value_out, struct str *header_out)
+{
+	bool found = reader_cached(reader, INDEX_HEADERS, value_out);
+
+	if (reader->noted != fields[0]) {
+		reader->noted = fields[0];
+		for (size_t i = 0; fields[i] != NULL; i++) {
+			if (!cached_headers_is_usual(fields[i]))
+				cache_asked_header(reader->box, fields[i]);
+		}
+	}
+	return found && cached_headers_get(*value_out, fields, header_out);
+}
+
 int mail_header_fields(const struct mail *mail, const struct section *section,
 		       struct buf *out, struct err *err)
 {
@@ -352,8 +368,8 @@ int mail_header_fields(const struct mail *mail, const struct section *section,
 	if (section->path_len > 0)
 		return part_fields(reader, section, out, err);
 	if (section->kind == SECTION_HEADER_FIELDS &&
-	    reader_cached(reader, INDEX_HEADERS, &value) &&
-	    cached_headers_get(value, section->fields, &header)) {
+	    reader_cached_fields(reader, section->fields, &value,
+				 &header)) {
 		section_filter(section, header, out);
 		return 0;
 	}

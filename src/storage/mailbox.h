@@ -209,6 +209,22 @@ int mailbox_cache_remove(struct mailbox *box, const struct range_set *uids,
 /* And of mails that are gone. */
 int mailbox_cache_purge(struct mailbox *box, struct err *err);
 
+/* Fields of mails that may be cached: always, for as long as they are asked
+ * for, or not. */
+enum cache_decision { CACHE_NO, CACHE_TEMP, CACHE_YES };
+const char *cache_decision_name(enum cache_decision decision);
+struct cache_use {
+	const char *field; /* "imap.envelope", "hdr.x-foo" */
+	enum cache_decision decision;
+	int64_t last_used; /* seconds; noted once a day */
+};
+/* *out is the mailbox's, up to its next use. */
+int mailbox_cache_uses(struct mailbox *box, const struct cache_use **out,
+		       size_t *count_out, struct err *err);
+/* ERR_NOT_FOUND if there is no such field. */
+int mailbox_cache_decide(struct mailbox *box, const struct cache_use *use,
+			 struct err *err);
+
 struct mailbox_update {
 	const unsigned char *guid; /* 16 octets; NULL: as it is */
 	uint32_t uid_validity;     /* 0: as it is */

@@ -5,6 +5,7 @@ include src/storage/mbox/module.mk
 noinst_LIBRARIES += libstorage.a
 libstorage_a_SOURCES = \
 	src/storage/autoexpunge.c \
+	src/storage/cache_policy.c src/storage/cache_policy.h \
 	src/storage/copy.c \
 	src/storage/control_file.c src/storage/control_file.h \
 	src/storage/core.h \

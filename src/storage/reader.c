@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/cache_policy.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
 #include "storage/save_core.h"
@@ -78,7 +79,8 @@ void reader_learn(struct mail_reader *reader, enum index_field field,
 {
 	struct learnt *learnt;
 
-	if (!mailbox_caches_len(reader->box, value.len))
+	if (!mailbox_caches_len(reader->box, value.len) ||
+	    !cache_keeps(reader->box, field))
 		return;
 	if (reader->learnt_ctx == NULL)
 		reader->learnt_ctx = mem_ctx(reader, "learnt");
@@ -192,6 +194,8 @@ static int write_learnt(struct mail_reader *reader, struct err *err)
 	if (write_records(reader, txn, &row, err) < 0 ||
 	    (mailbox_caches(reader->box, &row) &&
 	     write_fields(reader, txn, row.id, err) < 0) ||
+	    (cache_policy_dirty(reader->box) &&
+	     cache_policy_write(reader->box, txn, row.id, err) < 0) ||
 	    index_commit(&txn, err) < 0)
 		return store_failed(reader->box->store, err);
 	return 0;
@@ -203,7 +207,8 @@ static void flush_learnt(struct mail_reader *reader)
 {
 	struct err err;
 
-	if (reader->learnt_ctx == NULL || reader->box == NULL)
+	if (reader->box == NULL || (reader->learnt_ctx == NULL &&
+				    !cache_policy_dirty(reader->box)))
 		return;
 	mail_reader_pause(reader);
 	if (write_learnt(reader, &err) < 0)
@@ -237,6 +242,7 @@ static int reader_begin(struct mail_reader *reader, struct err *err)
 	if (mailbox_begin(reader->box, INDEX_READ, &reader->txn, &row, err) < 0)
 		return -1;
 	reader->box_id = row.id;
+	cache_policy_load(reader->box, reader->txn, row.id);
 	return 0;
 }
 
@@ -262,8 +268,10 @@ bool reader_cached(struct mail_reader *reader, enum index_field field,
 {
 	struct err err;
 
-	return reader_begin(reader, &err) == 0 &&
-	       index_cache_get(reader->txn, reader->box_id, reader->mail.uid,
+	if (reader_begin(reader, &err) < 0)
+		return false;
+	cache_asked(reader->box, field);
+	return index_cache_get(reader->txn, reader->box_id, reader->mail.uid,
 			       field, out);
 }
 

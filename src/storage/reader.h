@@ -77,6 +77,7 @@ struct mail_reader {
 	bool parsed;                        /* it has its header texts */
 	struct buf out;                     /* what was made for the caller */
 	/* For the cache. */
+	const char *noted; /* the first header field that was asked for last */
 	TALLOC_CTX *learnt_ctx;
 	struct learnt *learnt, **learnt_end;
 	size_t learnt_bytes;
@@ -88,6 +89,10 @@ int reader_record(struct mail_reader *reader, struct err *err);
 /* The field from the cache; *out is valid up to the next pause. */
 bool reader_cached(struct mail_reader *reader, enum index_field field,
 		   struct str *out);
+/* The cached header fields, to *value_out if there are any; true if those wanted
+ * are among them. Notes that they were asked for. */
+bool reader_cached_fields(struct mail_reader *reader, const char *const *fields,
+			  struct str *value_out, struct str *header_out);
 /* To be written to the cache when the reader ends. */
 void reader_learn(struct mail_reader *reader, enum index_field field,
 		  struct str value);

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "storage/cache_policy.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
 
@@ -65,8 +66,10 @@ int mailbox_cache_purge(struct mailbox *box, struct err *err)
 	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
 	    mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
+	index_reserve(box->store->index, index_size(box->store->index));
 	if (index_cache_purge(txn, row.id, &purged, err) < 0 ||
-	    (purged > 0 && index_commit(&txn, err) < 0))
+	    cache_policy_purge(box, txn, row.id, err) < 0 ||
+	    index_commit(&txn, err) < 0)
 		return store_failed(box->store, err);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "mime/imap.h"
+#include "storage/cache_policy.h"
 #include "storage/core.h"
 #include "storage/save_core.h"
 #include "storage/sort_value.h"
@@ -77,6 +78,11 @@ static bool names_have(struct str names, const char *name)
 	if (names.len > 0 && names.data[0] == '+' && is_usual(str_of(name)))
 		return true;
 	return list_has(names, name);
+}
+
+bool cached_headers_is_usual(const char *name)
+{
+	return is_usual(str_of(name));
 }
 
 bool cached_headers_get(struct str value, const char *const *wanted,
@@ -220,7 +226,7 @@ void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 	out->preview = read_one(ctx, txn, box, uid, INDEX_PREVIEW);
 }
 
-int cached_write(struct index_txn *txn, const struct mailbox *box,
+int cached_write(struct index_txn *txn, struct mailbox *box,
 		 uint32_t box_id, uint32_t uid, const struct cached *cached,
 		 struct err *err)
 {
@@ -236,8 +242,10 @@ int cached_write(struct index_txn *txn, const struct mailbox *box,
 		{INDEX_PREVIEW, cached->preview},
 	};
 
+	cache_policy_load(box, txn, box_id);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (all[i].value.data != NULL &&
+		    cache_keeps(box, all[i].field) &&
 		    mailbox_caches_len(box, all[i].value.len) &&
 		    index_cache_put(txn, box_id, uid, all[i].field,
 				    all[i].value, err) < 0)

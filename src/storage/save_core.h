@@ -44,8 +44,8 @@ void cached_make(const void *ctx, const struct mime_message *message,
 /* Copies of what is in the index; children of ctx. */
 void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 		 uint32_t uid, struct cached *out);
-/* What mail_cache_record_max_size allows. */
-int cached_write(struct index_txn *txn, const struct mailbox *box,
+/* What mail_cache_record_max_size allows, and is asked for. */
+int cached_write(struct index_txn *txn, struct mailbox *box,
 		 uint32_t box_id, uint32_t uid, const struct cached *cached,
 		 struct err *err);
 
@@ -58,6 +58,8 @@ void cached_headers_make(struct str header, const char *names, struct buf *out);
 /* The text part if `names_in` has all of those wanted; false otherwise. */
 bool cached_headers_get(struct str value, const char *const *wanted,
 			struct str *text_out);
+/* Whether '+' has it. */
+bool cached_headers_is_usual(const char *name);
 /* The same for all usual fields ('+'). */
 bool cached_headers_usual(struct str value, struct str *text_out);
 /* The names of `value` with those wanted; child of ctx. NULL when they would

@@ -172,8 +172,7 @@ static enum search_answer get_block(const struct mail *mail, const char *field,
 	};
 	struct str value;
 
-	if (reader_cached(mail->reader, INDEX_HEADERS, &value) &&
-	    cached_headers_get(value, wanted, out))
+	if (reader_cached_fields(mail->reader, wanted, &value, out))
 		return SEARCH_YES;
 	if (cost < COST_FILE)
 		return SEARCH_LATER;

@@ -97,6 +97,9 @@ const struct setting mail_settings[] = {
 		"Mails that a mailbox needs before anything is cached."),
 	S_FLAGS(mail_cache_record_max_size, "64 k", SETTING_HIDDEN,
 		"What is larger of one mail is not cached."),
+	S_FLAGS(mail_cache_unaccessed_field_drop, "30 days", SETTING_HIDDEN,
+		"Fields that nobody asked for in this time are not cached any "
+		"more; 0: all are."),
 	S_FOREIGN("mail_cache_fields", SETTING_TEXT, "flags",
 		  "What to keep in the cache at first."),
 	S_FOREIGN("mail_never_cache_fields", SETTING_TEXT, "imap.envelope",

@@ -28,6 +28,7 @@ struct mail_settings {
 	bool maildir_copy_with_hardlinks, maildir_broken_filename_sizes;
 	bool maildir_empty_new, maildir_very_dirty_syncs;
 	uint64_t mail_cache_max_size, mail_cache_record_max_size;
+	struct duration mail_cache_unaccessed_field_drop;
 	unsigned mail_cache_min_mail_count;
 	const char *mbox_read_locks, *mbox_write_locks;
 	struct duration mbox_lock_timeout, mbox_dotlock_change_timeout;

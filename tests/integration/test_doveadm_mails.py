@@ -222,6 +222,7 @@ def test_dump_shows_index_and_control_files(homes):
     assert re.search(r"^uid=2 .*flags=\(\\Seen \\Flagged \$Forwarded\)", inbox, re.M)
     assert re.search(r"^-- EXPUNGES\nmodseq=\d+ uids=3$", inbox, re.M)
     assert re.search(r"^keyword 1 += work$", inbox, re.M)
+    assert re.search(r"^uids += 1:2,4:8$", inbox, re.M)
     assert home.run("dump", "-t", "index", "/nonexistent")[0] == 75
     assert home.run("dump", "-t", "nosuch", "/nonexistent")[0] == 64
 
@@ -252,6 +253,24 @@ def test_the_cache_is_filled_and_forgotten(homes):
     assert cached() == [True] * 8
     assert home.run("mailbox", "cache", "remove", "mailbox", "INBOX", "uid", "1:3")[0] == 0
     assert cached() == [False] * 3 + [True] * 5
+
+
+def test_what_is_cached_is_decided(homes):
+    home = homes[1]
+    home.run("fetch", "imap.envelope", "mailbox", "INBOX", "all")
+    home.run("search", "mailbox", "INBOX", "header", "x-foo", "")
+    out = home.run("-f", "tab", "mailbox", "cache", "decision", "--fields", "imap.envelope,hdr.x-foo nope", "INBOX")[1]
+    assert [line.split("\t")[:3] for line in out.splitlines()] == [
+        ["mailbox", "field", "decision"], ["INBOX", "imap.envelope", "temp"], ["INBOX", "hdr.x-foo", "temp"],
+        ["INBOX", "nope", "<not found>"]]
+    out = home.run("-f", "tab", "mailbox", "cache", "decision", "--fields", "hdr.x-foo", "--decision", "no", "--last-used",
+                   "12345", "INBOX")[1]
+    assert out.splitlines()[1] == "INBOX\thdr.x-foo\tno\t1970-01-01 03:25:45 UTC"
+    out = home.run("mailbox", "cache", "decision", "--all", "INBOX")[1]
+    assert re.search(r"^INBOX +hdr.x-foo +no +1970-01-01 03:25:45 UTC", out, re.M)
+    assert re.search(r"^cached field +=? ?.*no 12345 hdr.x-foo$", home.run("dump", f"{home.path}/Maildir/dovetail.index")[1], re.M)
+    assert home.run("mailbox", "cache", "decision", "INBOX") == (75, "", "Fatal: Missing fields parameter\n")
+    assert home.run("mailbox", "cache", "decision", "--decision", "x", "INBOX")[0] == 75
 
 
 def test_undelete_takes_mails_from_where_lazy_expunge_put_them(homes):

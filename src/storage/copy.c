@@ -164,6 +164,16 @@ int mailbox_copy(const void *ctx, struct mailbox *box,
 			       err);
 }
 
+/* What is moved is expunged from where it was, also for lazy_expunge, as
+ * Dovecot has it; unless that is where it goes. */
+static bool moves_lazily(const struct copy *copy)
+{
+	const char *target = lazy_target(copy->ctx, copy->from);
+
+	return target != NULL && (copy->to->user != copy->from->user ||
+				  strcmp(target, copy->to->name) != 0);
+}
+
 int mailbox_copy_to(const void *ctx, struct mailbox *box,
 		    const struct range_set *seqs, struct user *to_user,
 		    const char *to_name, bool move, struct copy_result *out,
@@ -176,6 +186,7 @@ int mailbox_copy_to(const void *ctx, struct mailbox *box,
 		.from_uids = range_set_init(ctx),
 		.to_uids = range_set_init(ctx),
 	};
+	bool lazily;
 
 	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
 	    (move && mailbox_may(box, RIGHT_EXPUNGE, err) < 0))
@@ -189,7 +200,9 @@ int mailbox_copy_to(const void *ctx, struct mailbox *box,
 		*out = result;
 		return 0;
 	}
-	if (run(ctx, &copy, move, &result, err) < 0)
+	lazily = move && moves_lazily(&copy);
+	if (run(ctx, &copy, move && !lazily, &result, err) < 0 ||
+	    (lazily && expunge_chosen(box, &copy.uids, err) < 0))
 		return -1;
 	range_set_merge(&result.from_uids, &copy.uids);
 	*out = result;

@@ -220,6 +220,37 @@ static void test_expunged_mails_move(void **state)
 	assert_string_equal(uids(f, "Expunged"), "2");
 }
 
+static void move_first(struct fixture *f, const char *from, const char *to)
+{
+	struct mailbox *box = open_box(f, from, 0);
+	struct range_set first = one(f, 1, 1);
+	struct copy_result result;
+	struct err err;
+
+	assert_ok(mailbox_copy(f->ctx, box, &first, to, true, &result, &err));
+	assert_int_equal(range_set_size(&result.to_uids), 1);
+	mailbox_close(&box);
+}
+
+/* Dovecot 2.3 does the same. */
+static void test_moved_mails_leave_a_copy(void **state)
+{
+	struct fixture *f = *state;
+
+	fill(f, "INBOX", 3);
+	fill(f, "a", 0);
+	move_first(f, "INBOX", "a");
+	assert_string_equal(uids(f, "INBOX"), "2:3");
+	assert_string_equal(uids(f, "a"), "1");
+	assert_string_equal(uids(f, "Expunged"), "1");
+	/* That is where it goes; and back it is just moved. */
+	move_first(f, "INBOX", "Expunged");
+	assert_string_equal(uids(f, "Expunged"), "1:2");
+	move_first(f, "Expunged", "a");
+	assert_string_equal(uids(f, "Expunged"), "2");
+	assert_string_equal(uids(f, "a"), "1:2");
+}
+
 static void test_some_mailboxes_are_left_out(void **state)
 {
 	struct fixture *f = *state;
@@ -281,6 +312,7 @@ int main(void)
 		TEST(test_a_mailbox_in_the_trash_counts_from_then, setup_times),
 		TEST(test_many_go_in_pieces, setup_times),
 		TEST(test_expunged_mails_move, setup_lazy),
+		TEST(test_moved_mails_leave_a_copy, setup_lazy),
 		TEST(test_some_mailboxes_are_left_out, setup_lazy),
 		TEST(test_mails_of_a_deleted_mailbox_move, setup_lazy),
 		TEST(test_each_has_its_own_in_a_namespace, setup_namespace),

@@ -15,7 +15,6 @@
 #include "imap/session.h"
 #include "net/conn.h"
 
-enum { BAD_COMMANDS_MAX = 20 };
 
 /* Sorted by what is asked most. */
 static const struct command commands[] = {
@@ -219,7 +218,7 @@ void session_bad(struct session *session, struct str tag, const char *problem)
 {
 	struct buf *line = &session->line;
 
-	if (++session->bad_commands > BAD_COMMANDS_MAX) {
+	if (++session->bad_commands > session->set->imap_max_bad_commands) {
 		session_bye(session, "Too many invalid IMAP commands.",
 			    "Too many invalid IMAP commands.");
 		return;

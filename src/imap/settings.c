@@ -15,6 +15,9 @@ const struct setting imap_settings[] = {
 	S_FLAGS(imap_max_nesting, "50", SETTING_POSITIVE,
 		"How deep parentheses may be nested in a command, and NOT and "
 		"OR in a search."),
+	S(imap_max_bad_commands, "20",
+	  "How many commands that are none a client may send in a row before "
+	  "the connection is closed."),
 	S(imap_max_search_updates, "16",
 	  "How many searches with UPDATE (CONTEXT=SEARCH) one session may "
 	  "have: each of them is looked at with every change."),

@@ -12,6 +12,7 @@
 struct imap_settings {
 	uint64_t imap_max_line_length;
 	unsigned imap_max_arguments, imap_max_nesting, imap_max_search_updates;
+	unsigned imap_max_bad_commands;
 	const char *imap_capability, *imap_client_workarounds;
 	const char *imap_fetch_failure, *imap_id_log, *imap_id_send;
 	const char *imap_logout_format;

@@ -126,12 +126,7 @@ static int read_all(struct reader *reader, struct err *err)
 
 int lda_read(struct lda *lda, struct err *err)
 {
-	const struct mime_limits limits = {
-		.max_depth = lda->mail.mail_max_mime_depth,
-		.max_parts = lda->mail.mail_max_mime_parts,
-		.max_header = lda->mail.mail_max_header_size,
-		.max_header_total = 5 * (size_t)lda->mail.mail_max_header_size,
-	};
+	struct mime_limits limits;
 	CLEANUP(fd_close) int file = -1;
 	struct reader reader = {
 		.lda = lda,
@@ -142,6 +137,7 @@ int lda_read(struct lda *lda, struct err *err)
 	};
 	int ret;
 
+	mail_mime_limits(&lda->mail, &limits);
 	lda->from = lda->options.from;
 	lda->spool =
 		spool_new(lda, STR(""), lda->mail.mail_temp_dir, 0, &limits);

@@ -58,14 +58,9 @@ static void begin(struct lmtp_session *session)
 {
 	const struct lmtp_process *process = session->process;
 	CLEANUP(buf_free) struct buf trace = buf_init(TRACE_MAX);
-	const struct mime_limits limits = {
-		.max_depth = process->mail.mail_max_mime_depth,
-		.max_parts = process->mail.mail_max_mime_parts,
-		.max_header = process->mail.mail_max_header_size,
-		.max_header_total =
-			5 * (size_t)process->mail.mail_max_header_size,
-	};
+	struct mime_limits limits;
 
+	mail_mime_limits(&process->mail, &limits);
 	write_trace(session, &trace);
 	session->spool = spool_new(session->ctx, str_n(trace.data, trace.len),
 				   process->mail.mail_temp_dir,

@@ -50,7 +50,7 @@ struct spool *spool_new(const void *ctx, struct str prefix,
 	spool->fd = -1;
 	spool->temp_dir = mem_strdup(spool, temp_dir);
 	spool->parser = mime_parser_new(spool, limits);
-	preview_new(spool->parser);
+	preview_new(spool->parser, limits->max_preview);
 	talloc_set_destructor(spool, spool_free);
 	spool_write(spool, prefix.data, prefix.len, &err);
 	spool->prefix = prefix.len;

@@ -26,6 +26,7 @@ const struct mime_limits mime_limits_default = {
 	.max_parts = 10000,
 	.max_header = 10 << 20,
 	.max_header_total = 50 << 20,
+	.max_preview = 256 << 10,
 };
 
 struct node {

@@ -23,6 +23,7 @@ struct mime_limits {
 	unsigned max_parts;      /* 10,000 */
 	size_t max_header;       /* kept of one part's header; 10 MB */
 	size_t max_header_total; /* of all parts together; 50 MB */
+	size_t max_preview;      /* of a part, for its preview; 256 kB */
 };
 extern const struct mime_limits mime_limits_default;
 

@@ -29,7 +29,7 @@ struct preview {
 	bool done;
 	struct body_decoder decoder;
 	char charset[64];
-	size_t looked;
+	size_t looked, max_look;
 	struct buf octets; /* decoded, not yet converted */
 	struct buf utf8;
 };
@@ -120,15 +120,15 @@ static void on_body(struct str data, void *ctx)
 	while (preview->reading && data.len > 0) {
 		size_t len = data.len < PIECE ? data.len : PIECE;
 
-		if (len > PREVIEW_LOOK_MAX - preview->looked)
-			len = PREVIEW_LOOK_MAX - preview->looked;
+		if (len > preview->max_look - preview->looked)
+			len = preview->max_look - preview->looked;
 		body_decoder_feed(&preview->decoder, str_n(data.data, len),
 				  false, &preview->octets);
 		data = str_from(data, len);
 		preview->looked += len;
 		convert_all(preview, false);
 		if (!preview_text_full(&preview->text) &&
-		    preview->looked < PREVIEW_LOOK_MAX)
+		    preview->looked < preview->max_look)
 			continue;
 		end_part(preview);
 		if (preview->alternative == NULL || preview->rank == RANK_PLAIN)
@@ -205,11 +205,12 @@ static void on_header(const struct mime_part *part, struct str header,
 
 /* the whole of it */
 
-struct preview *preview_new(struct mime_parser *parser)
+struct preview *preview_new(struct mime_parser *parser, size_t max_look)
 {
 	struct preview *preview = mem_new(parser, struct preview);
 	const struct mime_hook hook = {on_header, on_body, on_end, preview};
 
+	preview->max_look = max_look;
 	preview->parser = parser;
 	preview->octets = buf_init(SIZE_MAX);
 	preview->utf8 = buf_init(SIZE_MAX);

@@ -13,20 +13,18 @@
 #ifndef MIME_PREVIEW_H
 #define MIME_PREVIEW_H
 #include <stdbool.h>
+#include <stddef.h>
 
 struct mime_parser;
 struct preview;
 
-enum {
-	PREVIEW_MAX = 200, /* characters */
-	/* Octets of a part that are looked at: mail programs put that much of
-	 * styles before the first word. */
-	PREVIEW_LOOK_MAX = 256 * 1024,
-};
+enum { PREVIEW_MAX = 200 }; /* characters */
 
 /* Before the parser is fed: mime_parser_end() will put a preview into the
- * message; "" if there is no text. Child of the parser. */
-struct preview *preview_new(struct mime_parser *parser);
+ * message; "" if there is no text. Looks at up to `max_look` octets of a part:
+ * mail programs put much of styles before the first word. Child of the
+ * parser. */
+struct preview *preview_new(struct mime_parser *parser, size_t max_look);
 /* What comes will not change it: nobody needs to parse on for its sake. */
 bool preview_done(const struct preview *preview);
 

@@ -283,10 +283,6 @@ const char *lazy_target(const void *ctx, const struct mailbox *box);
 int lazy_split(struct mailbox *box, struct range_set *uids,
 	       struct range_set *copies_out, struct err *err);
 
-struct mime_limits;
-/* The bounds of mail_max_*. */
-void mail_mime_limits(const struct user *user, struct mime_limits *out);
-
 /* keywords */
 
 /* Bits of names in a mailbox, in a write transaction; new names get one.

@@ -24,7 +24,7 @@ enum {
 
 /* For matching, about a second: 100,000 names take some millions for usual
  * patterns. */
-enum { LEVELS_MAX = 128, STEPS_MAX = 400000000 };
+enum { LEVELS_MAX = 128 };
 
 struct name {
 	const struct ns *ns;
@@ -406,7 +406,7 @@ int mailbox_list(const void *ctx, struct user *user,
 		.ctx = work,
 		.user = user,
 		.patterns = simplify(work, patterns),
-		.steps = STEPS_MAX,
+		.steps = user->settings.mailbox_list_max_steps,
 	};
 
 	for (const struct ns *ns = user->namespaces; ns != NULL;

@@ -16,15 +16,14 @@
 
 enum { PIECE = 65536, HEADER_PIECE = 16384 };
 
-void mail_mime_limits(const struct user *user, struct mime_limits *out)
+void mail_mime_limits(const struct mail_settings *settings,
+		      struct mime_limits *out)
 {
-	const struct mail_settings *settings = &user->settings;
-
-	*out = mime_limits_default;
 	out->max_depth = settings->mail_max_mime_depth;
 	out->max_parts = settings->mail_max_mime_parts;
 	out->max_header = (size_t)settings->mail_max_header_size;
 	out->max_header_total = out->max_header * 5;
+	out->max_preview = (size_t)settings->mail_preview_max_read;
 }
 
 static TALLOC_CTX *mail_ctx(struct mail_reader *reader)
@@ -78,9 +77,9 @@ int reader_parse(struct mail_reader *reader, struct err *err)
 		return 0;
 	if (reader_text(reader, err) < 0)
 		return -1;
-	mail_mime_limits(reader->box->user, &limits);
+	mail_mime_limits(&reader->box->user->settings, &limits);
 	parser = mime_parser_new(mail_ctx(reader), &limits);
-	preview_new(parser);
+	preview_new(parser, limits.max_preview);
 	if (feed(reader, parser, NULL, err) < 0)
 		return -1;
 	reader->message = mime_parser_end(parser);
@@ -271,9 +270,9 @@ static int read_preview(struct mail_reader *reader, struct str *out,
 
 	if (reader_text(reader, err) < 0)
 		return -1;
-	mail_mime_limits(reader->box->user, &limits);
+	mail_mime_limits(&reader->box->user->settings, &limits);
 	parser = mime_parser_new(mail_ctx(reader), &limits);
-	preview = preview_new(parser);
+	preview = preview_new(parser, limits.max_preview);
 	if (feed(reader, parser, preview, err) < 0)
 		return -1;
 	*out = mime_parser_end(parser)->preview;

@@ -133,9 +133,9 @@ static struct mime_parser *new_parser(struct save *save)
 	struct mime_parser *parser;
 	struct mime_limits limits;
 
-	mail_mime_limits(save->box->user, &limits);
+	mail_mime_limits(&save->box->user->settings, &limits);
 	parser = mime_parser_new(save, &limits);
-	preview_new(parser);
+	preview_new(parser, limits.max_preview);
 	return parser;
 }
 

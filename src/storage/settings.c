@@ -78,6 +78,12 @@ const struct setting mail_settings[] = {
 	S(mail_thread_max_depth, "1000",
 	  "How deep the parentheses of THREAD's answer nest. What lies deeper "
 	  "stands in a row."),
+	S(mail_preview_max_read, "256 k",
+	  "How much of a part is read for the mail's preview: mail programs "
+	  "put much of styles before the first word."),
+	S_FLAGS(mailbox_list_max_steps, "400000000", SETTING_POSITIVE,
+		"How much LIST may compare names with patterns, in steps that "
+		"take a nanosecond or a few; beyond it it answers NO [LIMIT]."),
 	S_FOREIGN("mail_always_cache_fields", SETTING_TEXT, "",
 		  "Header fields to keep in the cache for all mails."),
 	S_FOREIGN("mail_attachment_detection_options", SETTING_TEXT, "",

@@ -40,8 +40,15 @@ struct mail_settings {
 	uint64_t mail_max_header_size;
 	uint64_t mail_sort_max_memory;
 	unsigned mail_sort_max_read_count, mail_thread_max_depth;
+	unsigned mailbox_list_max_steps;
+	uint64_t mail_preview_max_read;
 };
 extern const struct setting mail_settings[];
+
+struct mime_limits;
+/* The bounds of mail_max_*. */
+void mail_mime_limits(const struct mail_settings *settings,
+		      struct mime_limits *out);
 
 struct user_context {
 	const char *service; /* "imap", "lmtp", "doveadm" */

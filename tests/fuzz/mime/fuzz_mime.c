@@ -22,7 +22,7 @@ static const struct mime_message *parse(const void *ctx, const uint8_t *data,
 {
 	struct mime_parser *parser = mime_parser_new(ctx, &mime_limits_default);
 
-	preview_new(parser);
+	preview_new(parser, 256 * 1024);
 	for (size_t at = 0; at < size; at += piece)
 		mime_parser_feed(parser, data + at,
 				 size - at < piece ? size - at : piece);

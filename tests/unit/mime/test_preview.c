@@ -15,6 +15,8 @@
 #include "mime/parse.h"
 #include "mime/preview.h"
 
+enum { LOOK_MAX = 256 * 1024 };
+
 static void expect_message(struct str message, const char *expected)
 {
 	for (size_t cut = 0; cut <= message.len; cut += 1 + cut / 64) {
@@ -23,7 +25,7 @@ static void expect_message(struct str message, const char *expected)
 			mime_parser_new(ctx, &mime_limits_default);
 		struct str got;
 
-		preview_new(parser);
+		preview_new(parser, LOOK_MAX);
 		mime_parser_feed(parser, message.data, cut);
 		mime_parser_feed(parser, message.data + cut, message.len - cut);
 		got = mime_parser_end(parser)->preview;
@@ -250,10 +252,10 @@ static void test_hostile_html_is_bounded(void **state)
 		CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX);
 		struct mime_parser *parser =
 			mime_parser_new(ctx, &mime_limits_default);
-		struct preview *preview = preview_new(parser);
+		struct preview *preview = preview_new(parser, LOOK_MAX);
 
 		buf_add(&text, "Content-Type: text/html\r\n\r\n");
-		while (text.len < (size_t)PREVIEW_LOOK_MAX + 100)
+		while (text.len < (size_t)LOOK_MAX + 100)
 			buf_add(&text, pieces[i]);
 		mime_parser_feed(parser, text.data, text.len);
 		assert_true(preview_done(preview));

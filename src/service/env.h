@@ -156,6 +156,8 @@ void process_row(struct buf *out, pid_t pid, unsigned clients, unsigned limit,
 
 void title_init(int argc, char **argv);
 void title_set(const char *text);
+/* The service's, and what the configuration asks for. */
+unsigned sandbox_flags(const struct service_env *env);
 /* Compile the filter of SANDBOX_* flags, so that sandbox_enter() need not. */
 int sandbox_prepare(unsigned flags, struct err *err);
 /* The filter is for this process from now on. */

@@ -163,6 +163,16 @@ static int read_base(const struct config *config, struct base_settings *set,
 	return 0;
 }
 
+bool privs_has_group(const struct config *config)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
+	struct base_settings set;
+	struct err err;
+
+	return config != NULL && read_base(ctx, config, &set, &err) == 0 &&
+	       set.mail_privileged_group[0] != '\0';
+}
+
 int privs_ids(const struct account *account, const struct config *config,
 	      uid_t *uid_out, gid_t *gid_out, struct err *err)
 {

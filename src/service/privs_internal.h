@@ -4,8 +4,10 @@
  */
 #ifndef SERVICE_PRIVS_INTERNAL_H
 #define SERVICE_PRIVS_INTERNAL_H
+#include <stdbool.h>
 #include <sys/types.h>
 
+struct config;
 struct err;
 
 /* By name or number; *gid is the user's own group. */
@@ -15,5 +17,7 @@ int privs_group(const char *name, gid_t *gid, struct err *err);
 int privs_set_ids(uid_t uid, gid_t gid, const gid_t *groups, int count,
 		  gid_t saved, struct err *err);
 void privs_no_new(void);
+/* mail_privileged_group is set. */
+bool privs_has_group(const struct config *config);
 
 #endif

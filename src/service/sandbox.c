@@ -194,6 +194,26 @@ static int add_all(scmp_filter_ctx filter, uint32_t action,
 	return 0;
 }
 
+/* setegid(). The kernel lets a user who is not root take none but the real and
+ * the saved group, which is mail_privileged_group. */
+static int add_group(scmp_filter_ctx filter)
+{
+	static const char *const names[] = {"setresgid", "setresgid32"};
+	const scmp_datum_t none = UINT32_MAX;
+	int ret = 0;
+
+	for (size_t i = 0; i < 2 && ret == 0; i++) {
+		int call = seccomp_syscall_resolve_name(names[i]);
+
+		if (call >= 0)
+			ret = seccomp_rule_add(
+				filter, SCMP_ACT_ALLOW, call, 2,
+				SCMP_A0(SCMP_CMP_MASKED_EQ, none, none),
+				SCMP_A2(SCMP_CMP_MASKED_EQ, none, none));
+	}
+	return ret;
+}
+
 static int add_family(scmp_filter_ctx filter, unsigned family)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
@@ -246,6 +266,8 @@ static int add_rules(scmp_filter_ctx filter, unsigned flags)
 		ret = add_all(filter, SCMP_ACT_ALLOW, exec);
 	if (ret == 0 && (flags & SANDBOX_IDS) != 0)
 		ret = add_all(filter, SCMP_ACT_ALLOW, set_ids);
+	if (ret == 0 && (flags & SANDBOX_GROUP) != 0)
+		ret = add_group(filter);
 	if (ret == 0)
 		ret = add_sockets(filter, flags);
 	if (ret == 0)
@@ -309,6 +331,15 @@ int sandbox_prepare(unsigned flags, struct err *err)
 	prepared.ready = true;
 	return 0;
 #endif
+}
+
+unsigned sandbox_flags(const struct service_env *env)
+{
+	unsigned flags = env->service->sandbox;
+
+	if ((flags & SANDBOX_FILES) != 0 && privs_has_group(env->config))
+		flags |= SANDBOX_GROUP;
+	return flags;
 }
 
 int sandbox_enter(unsigned flags, struct err *err)

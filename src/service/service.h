@@ -38,6 +38,9 @@ enum {
 	SANDBOX_EXEC = 1 << 3,
 	SANDBOX_IDS = 1 << 4,  /* setuid and friends: lmtp */
 	SANDBOX_NONE = 1 << 5, /* no filter at all: PAM and NSS modules */
+	/* To change the effective group only, among those that a process has:
+	 * FILES with mail_privileged_group. */
+	SANDBOX_GROUP = 1 << 6,
 };
 
 struct service_listener {

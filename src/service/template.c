@@ -393,7 +393,7 @@ int template_run(struct service_env *env)
 
 	template->env = env;
 	env->role = template;
-	if (sandbox_prepare(env->service->sandbox, &err) < 0) {
+	if (sandbox_prepare(sandbox_flags(env), &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_FAILED;
 	}

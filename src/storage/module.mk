@@ -64,6 +64,8 @@ check_PROGRAMS += \
 	tests/crash/test_kill \
 	tests/unit/storage/test_cache \
 	tests/crash/test_kill_calls \
+	tests/crash/test_mbox_full \
+	tests/crash/test_mbox_journal \
 	tests/crash/test_power \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_growth \
@@ -110,6 +112,12 @@ tests_unit_storage_test_growth_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_kill_calls_SOURCES = tests/crash/test_kill_calls.c \
 	$(CRASH_FIXTURE)
 tests_crash_test_kill_calls_LDADD = $(STORAGE_TEST_LIBS)
+tests_crash_test_mbox_full_SOURCES = tests/crash/test_mbox_full.c \
+	$(STORAGE_FIXTURE)
+tests_crash_test_mbox_full_LDADD = $(STORAGE_TEST_LIBS)
+tests_crash_test_mbox_journal_SOURCES = tests/crash/test_mbox_journal.c \
+	tests/crash/calls.c tests/crash/calls.h $(STORAGE_FIXTURE)
+tests_crash_test_mbox_journal_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_power_SOURCES = tests/crash/test_power.c \
 	tests/crash/disk.c tests/crash/disk.h $(CRASH_FIXTURE)
 tests_crash_test_power_LDADD = $(STORAGE_TEST_LIBS)

@@ -4,6 +4,7 @@
  * consistent, and at the end all see the same as the disk has.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,16 @@
 #include <unistd.h>
 
 #include "../unit/storage/fixture.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "index/index.h"
+#include "told_work.h"
 
 enum { PROCESSES = 5, OPERATIONS = 250, SEED = 20261122 };
+
+/* An mbox instead of a Maildir, in the same directory. */
+static bool is_mbox;
 
 struct session {
 	struct fixture *f;
@@ -103,6 +110,35 @@ static void store_one(struct session *s)
 		    flags[(size_t)random() % 4]);
 }
 
+/* As Postfix delivers to an mbox: fcntl lock, dotlock, append. */
+static void append_foreign(struct session *s)
+{
+	char *path = mem_printf(NULL, "%s/Maildir/inbox", s->f->dir);
+	char *lock = mem_printf(path, "%s.lock", path);
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC), lock_fd = -1;
+	static const char text[] =
+		"From x  Sat Nov 28 20:15:24 2026\nA: b\n\nfrom outside\n\n";
+
+	assert_true(fd >= 0);
+	/* Nothing is held while waiting. */
+	while (lock_fd < 0) {
+		whole.l_type = F_WRLCK;
+		assert_int_equal(fcntl(fd, F_OFD_SETLKW, &whole), 0);
+		lock_fd = open(lock, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		if (lock_fd >= 0)
+			break;
+		whole.l_type = F_UNLCK;
+		fcntl(fd, F_OFD_SETLK, &whole);
+		usleep(100);
+	}
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	unlink(lock);
+	close(lock_fd);
+	close(fd);
+	mem_free(path);
+}
+
 /* Another program's delivery, and one that sets a flag by renaming. */
 static void drop_file(struct session *s)
 {
@@ -152,10 +188,14 @@ static void operate(struct session *s)
 		save_mail(s->box, "x");
 		break;
 	case 2:
-		drop_file(s);
+		if (is_mbox)
+			append_foreign(s);
+		else
+			drop_file(s);
 		break;
 	case 3:
-		rename_file(s);
+		if (!is_mbox)
+			rename_file(s);
 		break;
 	case 4:
 	case 5:
@@ -209,6 +249,24 @@ static unsigned count_files(struct fixture *f, const char *sub)
 	return count;
 }
 
+static unsigned count_mails(struct fixture *f)
+{
+	char *path = mem_printf(f->ctx, "%s/Maildir/inbox", f->dir);
+	CLEANUP(buf_free) struct buf text = buf_init(64 << 20);
+	unsigned count = 0;
+	struct err err;
+
+	if (!is_mbox)
+		return count_files(f, "cur") + count_files(f, "new");
+	assert_ok(file_read(path, &text, &err));
+	if (text.len > 0)
+		count += strncmp(text.data, "From MAILER_DAEMON", 18) != 0;
+	for (const char *at = text.data; (at = strstr(at, "\nFrom ")) != NULL;
+	     at++)
+		count++;
+	return count;
+}
+
 static void check_end(struct fixture *f)
 {
 	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
@@ -216,8 +274,7 @@ static void check_end(struct fixture *f)
 	struct err err;
 
 	assert_ok(mailbox_get_status(box, &before, &err));
-	assert_int_equal(before.messages,
-			 count_files(f, "cur") + count_files(f, "new"));
+	assert_int_equal(before.messages, count_mails(f));
 	/* A look at everything finds nothing that was missed. */
 	assert_false(sync_box(f, box, SYNC_FULL).new_mails);
 	assert_ok(mailbox_get_status(box, &after, &err));
@@ -253,12 +310,20 @@ static void test_all_views_stay_consistent(void **state)
 	check_end(f);
 }
 
+static int setup_mbox(void **state)
+{
+	is_mbox = true;
+	return fixture_open(state, MBOX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_views_stay_consistent,
 						fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_all_views_stay_consistent,
+						setup_mbox, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

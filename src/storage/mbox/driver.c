@@ -73,4 +73,5 @@ const struct driver mbox_driver = {
 	.write_flags = mbox_write_flags,
 	.flush = mbox_flush,
 	.remove_mail = mbox_remove_mail,
+	.update = mbox_update,
 };

@@ -338,18 +338,38 @@ int journal_put_text(const struct driver_box *box, int journal,
 	return journal_cut(box, fd, end, err);
 }
 
-/* Room for it now, for there is no way back later. */
-static int make_room(const struct driver_box *box, int fd, uint64_t old_size,
-		     uint64_t end, struct err *err)
+static int arm(struct mbox_journal *journal, const struct journal_head *head,
+	       struct err *err)
 {
-	int ret = posix_fallocate(fd, (off_t)old_size, (off_t)(end - old_size));
+	journal->armed = true;
+	if (journal_head_write(journal->box, journal->fd, head, err) < 0)
+		return -1;
+	return mbox_fsync(journal->box, journal->fd, err);
+}
 
+/* Room for it now, for there is no way back later. */
+static int make_room(struct mbox_journal *journal, struct journal_head *head,
+		     uint64_t len, struct err *err)
+{
+	const struct driver_box *box = journal->box;
+	struct journal_head room = {.phase = JOURNAL_ROOM,
+				    .start = head->old_size,
+				    .from = head->old_size + len,
+				    .old_size = head->old_size};
+	struct err ignored;
+	int ret;
+
+	if (arm(journal, &room, err) < 0)
+		return -1;
+	ret = posix_fallocate(journal->target, (off_t)head->old_size,
+			      (off_t)len);
 	if (ret == 0)
 		return 0;
 	errno = ret;
 	err_sys(err, "fallocate(%s)", box->path);
-	if (ftruncate(fd, (off_t)old_size) < 0)
-		log_error("ftruncate(%s): %s", box->path, strerror(errno));
+	if (ftruncate(journal->target, (off_t)head->old_size) == 0 &&
+	    journal_clear(box, journal->fd, true, &ignored) == 0)
+		journal->armed = false;
 	return -1;
 }
 
@@ -365,12 +385,8 @@ static int commit_text(struct mbox_journal *journal, struct journal_head *head,
 	if (journal_take_context(box, fd, head, err) < 0 ||
 	    flush(journal, err) < 0 || mbox_fsync(box, journal->fd, err) < 0 ||
 	    (end > head->old_size &&
-	     make_room(box, fd, head->old_size, end, err) < 0) ||
-	    mbox_fsync(box, fd, err) < 0)
-		return -1;
-	journal->armed = true;
-	if (journal_head_write(box, journal->fd, head, err) < 0 ||
-	    mbox_fsync(box, journal->fd, err) < 0 ||
+	     make_room(journal, head, end - head->old_size, err) < 0) ||
+	    mbox_fsync(box, fd, err) < 0 || arm(journal, head, err) < 0 ||
 	    journal_put_text(box, journal->fd, head, fd, err) < 0)
 		return -1;
 	return journal_clear(box, journal->fd, true, err);

@@ -21,6 +21,7 @@ enum journal_phase {
 	JOURNAL_CUT,    /* it is in place; what is behind it is to be cut */
 	JOURNAL_APPEND, /* its text comes behind the file, at `start` */
 	JOURNAL_PATCH,  /* its text has changes of a few octets each */
+	JOURNAL_ROOM,   /* NULs are put at `start`, up to `from` */
 	JOURNAL_SHIFT,  /* what is at `from` and behind it goes to `start` */
 };
 

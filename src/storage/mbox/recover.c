@@ -137,6 +137,44 @@ static int finish_text(struct recovery *recovery, struct err *err)
 				recovery->fd, err);
 }
 
+/* The NULs that were to be the room for it go. */
+static int finish_room(struct recovery *recovery, struct err *err)
+{
+	struct journal_head *head = &recovery->head;
+	uint64_t end =
+		head->from < recovery->size ? head->from : recovery->size;
+	CLEANUP(buf_free) struct buf buf = buf_init(JOURNAL_PIECE + 1);
+	char *space = buf_space(&buf, JOURNAL_PIECE);
+
+	for (uint64_t at = head->start; at < end;) {
+		size_t n = end - at < JOURNAL_PIECE ? (size_t)(end - at)
+						    : JOURNAL_PIECE;
+
+		if (mbox_read_at(recovery->box, recovery->fd, space, n, at,
+				 err) < 0)
+			return -1;
+		/* Others were there before the file had got longer. */
+		if (space[0] != '\0' || memcmp(space, space + 1, n - 1) != 0)
+			return 0;
+		at += n;
+	}
+	if (recovery->size <= head->start)
+		return 0;
+	tell(recovery);
+	if (recovery->size <= head->from)
+		return journal_cut(recovery->box, recovery->fd, head->start,
+				   err);
+	head->old_size = recovery->size;
+	head->phase = JOURNAL_SHIFT;
+	if (journal_take_context(recovery->box, recovery->fd, head, err) < 0 ||
+	    journal_head_write(recovery->box, recovery->journal, head, err) <
+		    0 ||
+	    mbox_fsync(recovery->box, recovery->journal, err) < 0)
+		return -1;
+	return journal_shift_rest(recovery->box, recovery->journal, head,
+				  recovery->fd, err);
+}
+
 /* new mails */
 
 /* Whether the file has the journal's text, or nothing yet, at each octet. It
@@ -249,6 +287,8 @@ static int finish(struct recovery *recovery, struct err *err)
 		return finish_append(recovery, err);
 	case JOURNAL_PATCH:
 		return finish_patches(recovery, err);
+	case JOURNAL_ROOM:
+		return finish_room(recovery, err);
 	case JOURNAL_SHIFT:
 		return finish_shift(recovery, err);
 	}

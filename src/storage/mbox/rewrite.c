@@ -458,7 +458,8 @@ static int write_all(struct rewrite *rewrite, struct err *err)
 	if (state->first > 0 && rewrite->base && !rewrite->tight) {
 		if (renew_pseudo(rewrite, err) < 0)
 			return -1;
-	} else if (empty && state->first == 0 && sync->size > 0) {
+	} else if (empty && state->first == 0 &&
+		   (sync->size > 0 || sync->urgent)) {
 		return write_pseudo(rewrite, sync->size, err);
 	}
 	return walk(rewrite, err);

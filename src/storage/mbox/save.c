@@ -482,7 +482,9 @@ static int prepare(struct mbox_sync *sync, struct err *err)
 	    (state->base_at != 0 ? state->base_names == mbox_named(sync)
 				 : state->messages == 0))
 		return 0;
-	if (mbox_write(sync, err) < 0)
+	/* Before mails use them, also after a power cut. */
+	if (mbox_write(sync, err) < 0 ||
+	    mbox_fsync(sync->box, sync->fd, err) < 0)
 		return -1;
 	sync->size = sync->state.size;
 	return 0;

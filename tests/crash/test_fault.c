@@ -17,7 +17,7 @@
 #include "index/index.h"
 #include "told_work.h"
 
-enum { FAULTS = 40 };
+enum { FAULTS = 24 };
 
 struct fault {
 	unsigned calls, at; /* which one fails; 0: none */

@@ -55,6 +55,18 @@ static void reserve(struct buf *buf, size_t len)
 	buf->data[buf->len] = '\0';
 }
 
+void buf_number(struct buf *out, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number != 0);
+	buf_append(out, digits + at, sizeof(digits) - at);
+}
+
 char *buf_space(struct buf *buf, size_t len)
 {
 	if (buf->overflow || len > buf->max - buf->len) {

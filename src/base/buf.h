@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct str;
 
@@ -30,6 +31,7 @@ void buf_append(struct buf *buf, const void *src, size_t len);
 void buf_add(struct buf *buf, const char *text); /* a C string */
 void buf_add_str(struct buf *buf, struct str str);
 void buf_putc(struct buf *buf, char c);
+void buf_number(struct buf *buf, uint64_t number); /* decimal */
 void buf_printf(struct buf *buf, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *buf, const char *fmt, va_list args)

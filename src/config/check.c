@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "config/parse.h"
 #include "config/setting.h"
 
@@ -101,6 +102,51 @@ static void check_verbose_passwords(struct parser *parser)
 		    "auth_verbose_passwords: Invalid value: %s (use no, plain, "
 		    "sha1, plain:6, ...)",
 		    written->value);
+}
+
+/* pop3_uidl_format: what is wrong with it, child of ctx; NULL: nothing. */
+static const char *uidl_format_problem(const void *ctx, const char *format)
+{
+	bool any = false;
+
+	for (const char *at = format; *at != '\0'; at++) {
+		if (*at != '%')
+			continue;
+		at += 1 + strspn(at + 1, "-.0123456789LUEXRNHMDT");
+		if (*at == '%')
+			continue;
+		if (*at == '\0' || strchr("uvfmg", *at) == NULL)
+			return mem_printf(
+				ctx, "Unknown pop3_uidl_format variable: %%%c",
+				*at);
+		any = true;
+	}
+	return any ? NULL
+		   : "pop3_uidl_format setting doesn't contain any %% "
+		     "variables.";
+}
+
+static void check_pop3(struct parser *parser)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "pop3");
+	const struct config_filter filter = {.protocol = "pop3"};
+	const struct config *config = parser->config;
+	const char *format = config_value(config, &filter, "pop3_uidl_format");
+	const char *type = config_value(config, &filter, "pop3_delete_type");
+	const char *flag = config_value(config, &filter, "pop3_deleted_flag");
+	const char *problem = NULL;
+
+	if (format != NULL)
+		problem = uidl_format_problem(ctx, format);
+	if (problem == NULL && type != NULL && strcmp(type, "flag") == 0 &&
+	    (flag == NULL || flag[0] == '\0'))
+		problem = "pop3_delete_type=flag, but pop3_deleted_flag not "
+			  "set";
+	if (problem == NULL)
+		return;
+	parser->file = parser->config->path;
+	parser->line = 0;
+	parse_error(parser, "%s", problem);
 }
 
 /* RFC 6154 and RFC 8457. */
@@ -256,6 +302,7 @@ void check_all(struct parser *parser)
 	check_range(parser, "first_valid_uid", "last_valid_uid");
 	check_range(parser, "first_valid_gid", "last_valid_gid");
 	check_verbose_passwords(parser);
+	check_pop3(parser);
 	check_sections(parser, &parser->config->root->section);
 	if ((parser->flags & CONFIG_SERVE) != 0)
 		check_served(parser, &parser->config->root->section);

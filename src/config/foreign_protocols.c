@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * config/foreign_protocols.c - settings of Dovecot 2.3 that no module of ours
- * declares: POP3, ManageSieve and submission.
+ * declares: ManageSieve and submission.
  */
 #include "config/setting.h"
 
@@ -25,35 +25,6 @@ static const struct setting foreign_protocols[] = {
 		  "mailbox date index ihave duplicate mime foreverypart "
 		  "extracttext",
 		  "Sieve extensions that ManageSieve announces."),
-	S_FOREIGN("pop3_client_workarounds", SETTING_TEXT, "",
-		  "Workarounds for client bugs: outlook-no-nuls, oe-ns-eoh."),
-	{"pop3_delete_type", SETTING_ENUM, 0, "default",
-	 "What DELE does at the end: expunge, or set pop3_deleted_flag.",
-	 "default:expunge:flag", SETTING_FOREIGN},
-	S_FOREIGN("pop3_deleted_flag", SETTING_TEXT, "",
-		  "Keyword of mails that POP3 clients have deleted; they are "
-		  "then hidden from POP3 only."),
-	S_FOREIGN("pop3_enable_last", SETTING_BOOL, "no",
-		  "Offer LAST, a command of old clients."),
-	S_FOREIGN("pop3_fast_size_lookups", SETTING_BOOL, "no",
-		  "Take sizes from file names or the index, even if they may "
-		  "be a little off."),
-	S_FOREIGN("pop3_lock_session", SETTING_BOOL, "no",
-		  "Keep the mailbox locked for the session."),
-	S_FOREIGN("pop3_logout_format", SETTING_TEXT,
-		  "top=%t/%p, retr=%r/%b, del=%d/%m, size=%s",
-		  "What is logged at the end of a POP3 session."),
-	S_FOREIGN("pop3_no_flag_updates", SETTING_BOOL, "no",
-		  "Leave \\Seen alone when mails are fetched."),
-	S_FOREIGN("pop3_reuse_xuidl", SETTING_BOOL, "no",
-		  "Take X-UIDL fields of mails for UIDL."),
-	S_FOREIGN("pop3_save_uidl", SETTING_BOOL, "no",
-		  "Keep what UIDL has shown once."),
-	{"pop3_uidl_duplicates", SETTING_ENUM, 0, "allow",
-	 "What becomes of two mails with the same UIDL.", "allow:rename",
-	 SETTING_FOREIGN},
-	S_FOREIGN("pop3_uidl_format", SETTING_TEXT, "%08Xu%08Xv",
-		  "What UIDL shows; clients fetch all again when it changes."),
 	S_FOREIGN("submission_client_workarounds", SETTING_TEXT, "",
 		  "Workarounds for client bugs: whitespace-before-path, "
 		  "mailbox-for-path."),

@@ -317,15 +317,3 @@ bool output_full(struct session *session)
 	line_flush(session);
 	return conn_output_full(session->conn);
 }
-
-void buf_number(struct buf *out, uint64_t number)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number != 0);
-	buf_append(out, digits + at, sizeof(digits) - at);
-}

@@ -105,7 +105,6 @@ const char *flags_parse(const void *ctx, const struct imap_arg *args,
 void line_flush(struct session *session);
 /* Flush; true if the client must take some first: then return CMD_OUTPUT. */
 bool output_full(struct session *session);
-void buf_number(struct buf *out, uint64_t number);
 /* A mailbox name (UTF-8) as IMAP sends it. */
 void buf_mailbox(struct buf *out, const char *name);
 /* The same, never as an atom. */

@@ -39,6 +39,8 @@ struct auth_link {
 	struct link_mech mechs[MECHS_MAX];
 	unsigned mech_count;
 	char cookie[COOKIE_MAX + 1];
+	uint32_t pid, connection; /* of auth, ours there */
+	bool apop;
 	bool versioned, ready, failed;
 	bool has_bound; /* auth wants channel bindings */
 	uint32_t last_id;
@@ -106,8 +108,10 @@ static bool shake_mech(struct auth_link *link, const struct auth_line *line)
 		mech->bound =
 			mech->bound || str_is(line->args[i], "channel-binding");
 	}
-	if (private && !mech->bound)
+	if (private && !mech->bound) {
+		link->apop = link->apop || str_is(line->args[0], "APOP");
 		return true;
+	}
 	link->has_bound = link->has_bound || mech->bound;
 	mech->name = str_dup(link, line->args[0]);
 	link->mech_count++;
@@ -123,7 +127,11 @@ static bool shake(struct auth_link *link, const struct auth_line *line)
 	}
 	if (str_is(line->command, "MECH"))
 		return shake_mech(link, line);
-	if (str_is(line->command, "COOKIE")) {
+	if (str_is(line->command, "SPID")) {
+		link->pid = line->id;
+	} else if (str_is(line->command, "CUID")) {
+		link->connection = line->id;
+	} else if (str_is(line->command, "COOKIE")) {
 		if (line->count != 1 || line->args[0].len > COOKIE_MAX)
 			return false;
 		memcpy(link->cookie, line->args[0].data, line->args[0].len);
@@ -230,7 +238,7 @@ static void link_connect(struct auth_link *link)
 	for (unsigned i = 0; i < link->mech_count; i++)
 		mem_free(link->mechs[i].name);
 	link->mech_count = 0;
-	link->versioned = link->has_bound = false;
+	link->versioned = link->has_bound = link->apop = false;
 	link->conn = conn_new(link, link->login->loop, fd, LINK_INPUT_MAX,
 			      &events, link);
 	conn_printf(link->conn, "VERSION\t%d\t%d\nCPID\t%ld\n",
@@ -272,6 +280,14 @@ const char *auth_link_mech(const struct auth_link *link, unsigned n,
 bool auth_link_mech_bound(const struct auth_link *link, unsigned n)
 {
 	return n < link->mech_count && link->mechs[n].bound;
+}
+
+bool auth_link_has_apop(const struct auth_link *link, uint32_t *pid_out,
+			uint32_t *connection_out)
+{
+	*pid_out = link->pid;
+	*connection_out = link->connection;
+	return link->apop;
 }
 
 const char *auth_link_find_mech(const struct auth_link *link, struct str name,

@@ -38,6 +38,10 @@ const char *auth_link_mech(const struct auth_link *link, unsigned n,
 /* Whether it is bound to the TLS channel ("SCRAM-SHA-256-PLUS"): for clients in
  * TLS only. */
 bool auth_link_mech_bound(const struct auth_link *link, unsigned n);
+/* Whether APOP can be used; its challenges then name auth's process and this
+ * connection. */
+bool auth_link_has_apop(const struct auth_link *link, uint32_t *pid_out,
+			uint32_t *connection_out);
 /* Its name as auth writes it, or NULL. */
 const char *auth_link_find_mech(const struct auth_link *link, struct str name,
 				bool *plaintext_out);

@@ -203,11 +203,6 @@ static const struct conn_events client_events = {
 
 /* begin */
 
-void client_set_remote(struct client *client, const struct ip *ip)
-{
-	client->remote = *ip;
-}
-
 /* How it came: in TLS from the start, or greeted in plain. */
 static void begin(struct client *client)
 {

@@ -94,8 +94,6 @@ bool client_plaintext_ok(const struct client *client);
 bool client_can_tls(const struct client *client);
 /* After its OK was written. */
 void client_start_tls(struct client *client);
-/* A trusted client says whom it speaks for. */
-void client_set_remote(struct client *client, const struct ip *ip);
 /* What waits for auth's handshake goes on. */
 void client_auth_ready(struct client *client);
 
@@ -113,12 +111,22 @@ size_t client_max_input(const struct client *client);
 /* Time runs from now on. */
 void client_restart_timeout(struct client *client);
 
+/* trusted.c */
+
+/* An address as text, in place of *ip, whose port stays. False: it is none. */
+bool client_take_ip(struct ip *ip, struct str value);
+bool client_take_port(struct ip *ip, struct str value);
+void client_take_session_id(struct client *client, struct str value);
+
 /* sasl.c */
 
 /* AUTHENTICATE: `initial` is base64 or {NULL, 0}. The answer comes through the
  * protocol's functions. */
 void client_authenticate(struct client *client, struct str mech,
 			 struct str initial);
+/* With a mechanism that clients do not name (APOP). */
+void client_start_mech(struct client *client, const char *mech,
+		       struct str initial);
 /* LOGIN, USER and PASS: as PLAIN. */
 void client_login(struct client *client, struct str user, struct str password);
 /* A line of the client in CLIENT_SASL. */

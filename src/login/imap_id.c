@@ -9,49 +9,22 @@
 
 enum {
 	PAIRS_MAX = 30, /* RFC 2971 section 3.3 */
-	SESSION_ID_MAX = 64,
 };
-
-static void set_ip(struct ip *ip, struct str value)
-{
-	char text[IP_TEXT_MAX];
-	struct ip parsed;
-
-	if (value.len >= sizeof(text))
-		return;
-	memcpy(text, value.data, value.len);
-	text[value.len] = '\0';
-	if (!ip_parse(text, &parsed))
-		return;
-	parsed.port = ip->port;
-	*ip = parsed;
-}
-
-static void set_port(struct ip *ip, struct str value)
-{
-	uint32_t port;
-
-	if (str_to_u32(value, &port) && port <= UINT16_MAX)
-		ip->port = (uint16_t)port;
-}
 
 /* What a proxy or webmail server in login_trusted_networks may say. */
 static void take_trusted(struct client *client, struct str key,
 			 struct str value)
 {
 	if (str_case_is(key, "x-originating-ip")) {
-		set_ip(&client->remote, value);
+		client_take_ip(&client->remote, value);
 	} else if (str_case_is(key, "x-originating-port")) {
-		set_port(&client->remote, value);
+		client_take_port(&client->remote, value);
 	} else if (str_case_is(key, "x-connected-ip")) {
-		set_ip(&client->local, value);
+		client_take_ip(&client->local, value);
 	} else if (str_case_is(key, "x-connected-port")) {
-		set_port(&client->local, value);
-	} else if (str_case_is(key, "x-session-id") && value.len > 0 &&
-		   value.len <= SESSION_ID_MAX) {
-		mem_free(client->session_id);
-		client->session_id =
-			str_sanitize(client, value, SESSION_ID_MAX);
+		client_take_port(&client->local, value);
+	} else if (str_case_is(key, "x-session-id")) {
+		client_take_session_id(client, value);
 	}
 }
 

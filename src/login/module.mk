@@ -9,15 +9,20 @@ liblogin_a_SOURCES = \
 	src/login/login.h \
 	src/login/main.c \
 	src/login/protocol.h \
-	src/login/sasl.c
+	src/login/sasl.c \
+	src/login/trusted.c
 libsettings_a_SOURCES += src/login/settings.c src/login/settings.h
 
-pkglibexec_PROGRAMS += imap-login
+pkglibexec_PROGRAMS += imap-login pop3-login
 imap_login_SOURCES = \
 	src/login/imap.c src/login/imap.h \
 	src/login/imap_id.c \
 	src/login/main_imap.c
 imap_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
+pop3_login_SOURCES = \
+	src/login/main_pop3.c \
+	src/login/pop3.c
+pop3_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/login/test_log

@@ -32,7 +32,7 @@ struct login_protocol {
 	void (*reset)(struct client *client);
 };
 
-extern const struct login_protocol login_imap;
+extern const struct login_protocol login_imap, login_pop3;
 
 /* main() of every login process. */
 int login_main(const struct login_protocol *protocol, const char *name,

@@ -109,6 +109,13 @@ void client_authenticate(struct client *client, struct str name,
 	start(client, mech, initial);
 }
 
+void client_start_mech(struct client *client, const char *mech,
+		       struct str initial)
+{
+	set_text(client, &client->mech, str_of(mech));
+	start(client, mech, initial);
+}
+
 void client_login(struct client *client, struct str user, struct str password)
 {
 	CLEANUP(wipe_free) struct buf plain = buf_init(SASL_LINE_MAX);

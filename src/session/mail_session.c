@@ -43,8 +43,8 @@ int mail_sessions_init(const struct session_protocol *protocol,
 
 	mem_free(all.ctx);
 	all.ctx = mem_ctx(NULL, "session settings");
-	all.settings = mem_zero(all.ctx, 1, protocol->settings_size,
-				"settings");
+	all.settings =
+		mem_zero(all.ctx, 1, protocol->settings_size, "settings");
 	if (config_read(all.ctx, config, &filter, protocol->settings,
 			all.settings, err) < 0)
 		return -1;
@@ -215,9 +215,9 @@ static void wait_for(struct mail_session *session, enum session_wait wait)
 	if (wait == SESSION_OUTPUT)
 		return;
 	if (session->turn == NULL)
-		session->turn = timer_new(service_loop(session->env),
-					  session->turn_after, turn_come,
-					  session);
+		session->turn =
+			timer_new(service_loop(session->env),
+				  session->turn_after, turn_come, session);
 	else
 		timer_reset(session->turn, session->turn_after);
 }
@@ -274,11 +274,11 @@ static void on_closed(void *ctx, const char *why)
 		state = session->protocol->describe == NULL
 				? ""
 				: session->protocol->describe(session);
-		session->end_reason = mem_printf(
-			session, "Connection closed%s%s%s%s%s",
-			why[0] == '\0' ? "" : ": ", why,
-			state[0] == '\0' ? "" : " (", state,
-			state[0] == '\0' ? "" : ")");
+		session->end_reason =
+			mem_printf(session, "Connection closed%s%s%s%s%s",
+				   why[0] == '\0' ? "" : ": ", why,
+				   state[0] == '\0' ? "" : " (", state,
+				   state[0] == '\0' ? "" : ")");
 	}
 	session_free(session);
 }

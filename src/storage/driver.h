@@ -16,11 +16,13 @@
 
 #include "base/str.h"
 #include "index/index.h"
+#include "storage/mail.h"
 
 struct buf;
 struct err;
 struct guid_names;
 struct mail_settings;
+struct mail_uidl;
 
 /* "maildir:~/Maildir:INDEX=...:CONTROL=...:LAYOUT=fs", taken apart; absolute
  * paths, %-variables expanded. */
@@ -57,6 +59,7 @@ struct driver_box {
 	 * delivery): sync() moves mails from new/ to cur/. */
 	bool take_recent;
 	bool session;   /* SELECT or EXAMINE: worth a closer look at the disk */
+	bool durable;   /* mailbox_wait_for_disk() */
 	void *driver;   /* the driver's own, child of the box */
 	unsigned epoch; /* the core's: of which index `id` is */
 };
@@ -159,6 +162,15 @@ struct driver {
 		    struct err *err);
 	/* GUID as Dovecot computes it; child of ctx. */
 	char *(*guid)(const void *ctx, const struct index_record *record);
+	/* Child of ctx; NULL if there is none. */
+	char *(*special)(const void *ctx, const struct index_record *record,
+			 enum mail_special what);
+	/* In a write transaction: keep these with the mails. NULL: the format
+	 * has no place for it. */
+	int (*save_uidls)(struct index_txn *txn, struct driver_box *box,
+			  struct index_box *index_box,
+			  const struct mail_uidl *uidls, size_t count,
+			  struct err *err);
 
 	/* A temporary file on the same file system. Child of ctx. */
 	int (*save_begin)(const void *ctx, struct driver_box *box,

@@ -71,6 +71,20 @@ int mail_size_physical(const struct mail *mail, uint64_t *octets_out,
  * cache where it has all of them. */
 int mail_header_fields(const struct mail *mail, const struct section *section,
 		       struct buf *out, struct err *err);
+/* The same, or octets of the file where that would have to be read: what
+ * pop3_fast_size_lookups asks for. */
+int mail_size_fast(const struct mail *mail, uint64_t *octets_out,
+		   struct err *err);
+/* What formats keep of a mail for POP3. */
+enum mail_special {
+	MAIL_POP3_UIDL,  /* saved by Dovecot or mailbox_save_uidls() */
+	MAIL_POP3_ORDER, /* a number, by which mails are listed */
+	MAIL_FILE_NAME,  /* without flags: %f */
+	MAIL_HEADER_MD5, /* mbox_md5: %m */
+};
+/* 1 and *out, a child of ctx; 0 if there is none; -1. */
+int mail_special(const void *ctx, const struct mail *mail,
+		 enum mail_special what, char **out, struct err *err);
 /* Message and mailbox identity: Dovecot's GUID as text; child of ctx. */
 int mail_guid(const void *ctx, const struct mail *mail, char **out,
 	      struct err *err);

@@ -180,6 +180,28 @@ int mailbox_expunge(struct mailbox *box, const struct range_set *uids,
 int mailbox_remove(struct mailbox *box, const struct range_set *uids,
 		   struct err *err);
 
+/* From now on removals are on disk when they return, unless mail_fsync = never.
+ * Formats that write files anew do that anyway. */
+void mailbox_wait_for_disk(struct mailbox *box);
+
+/* What UIDL (RFC 1939) said of a mail. */
+struct mail_uidl {
+	uint32_t uid;
+	const char *uidl;
+};
+/* Keep these with the mails, where the format has a place for it; else nothing
+ * is done. */
+int mailbox_save_uidls(struct mailbox *box, const struct mail_uidl *uidls,
+		       size_t count, struct err *err);
+
+/* Keep other POP3 sessions out, Dovecot's too (pop3_lock_session): tries once,
+ * ERR_IN_USE. *out is given back with mailbox_unlock_session(); NULL where the
+ * index is in memory only. */
+struct session_lock;
+int mailbox_lock_session(struct user *user, const char *name,
+			 struct session_lock **out, struct err *err);
+void mailbox_unlock_session(struct session_lock **lock); /* for CLEANUP too */
+
 struct copy_result {
 	uint32_t uid_validity;
 	struct range_set from_uids, to_uids; /* in the same order */

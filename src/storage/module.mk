@@ -31,6 +31,7 @@ libstorage_a_SOURCES = \
 	src/storage/object_id.c \
 	src/storage/order.c src/storage/order.h \
 	src/storage/place.c src/storage/place.h \
+	src/storage/pop3.c \
 	src/storage/reader.c src/storage/reader.h \
 	src/storage/resync.c \
 	src/storage/save.c src/storage/save.h \

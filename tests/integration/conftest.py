@@ -22,7 +22,8 @@ import pytest
 PREFIX = os.environ.get("DOVETAIL_PREFIX")
 PASSWORD = "secret"
 USERS = ("alice bob carol reader hand droppy twin sorted sorted-here objects whoa whob recent spare stats tree "
-         "crowd deleter idler logger pair mover flags quota lmtp1 lmtp2 lda sieve").split()
+         "crowd deleter idler logger pair mover flags quota lmtp1 lmtp2 lda sieve popper poptwin").split()
+PROTOCOLS = "imap pop3 lmtp"
 SERVICES = {"imap": "imap", "imaps": "imap", "pop3": "pop3", "pop3s": "pop3", "lmtp": "lmtp"}
 ROOT = os.getuid() == 0
 TROUBLE = re.compile(r"Panic:|Fatal:|AddressSanitizer|LeakSanitizer|runtime error:|Malformed|Assertion")
@@ -133,7 +134,7 @@ class Server:
 
     label = "dovetail"
 
-    def __init__(self, tls, extra="", protocols="imap lmtp"):
+    def __init__(self, tls, extra="", protocols=PROTOCOLS):
         # Short, for the sockets' paths; and mail users must get through.
         self.dir = tempfile.mkdtemp(prefix="dt-", dir="/tmp")
         os.chmod(self.dir, 0o755)
@@ -401,11 +402,11 @@ def server(running):
 
 @pytest.fixture
 def make_server(tls):
-    """make_server(extra="", protocols="imap lmtp"): a server for this test alone, with more configuration. The extra
+    """make_server(extra="", protocols=PROTOCOLS): a server for this test alone, with more configuration. The extra
     text stands last, so it wins; with a passdb in it, there is none but that."""
     made = []
 
-    def make(extra="", protocols="imap lmtp", start=True):
+    def make(extra="", protocols=PROTOCOLS, start=True):
         one = Server(tls, extra, protocols)
         made.append(one)
         return one.start() if start else one
@@ -416,26 +417,10 @@ def make_server(tls):
 
 
 def need_dovecot():
-    if not ROOT or not os.path.exists("/usr/sbin/dovecot"):
+    if not ROOT or not os.path.exists("/usr/lib/dovecot/pop3"):
         pytest.skip("needs Debian's Dovecot, and root")
     if not have_user("dovenull"):
         pytest.skip("Debian's Dovecot has no users")
-
-
-@pytest.fixture
-def make_dovecot(tls):
-    """A Dovecot for this test alone, with more configuration."""
-    made = []
-
-    def make(extra="", protocols="imap lmtp"):
-        need_dovecot()
-        made.append(Dovecot(tls, extra, protocols))
-        return made[-1].start()
-
-    yield make
-    for one in made:
-        one.stop()
-        one.remove()
 
 
 @pytest.fixture(scope="session")
@@ -457,9 +442,9 @@ def make_dovecot(running_dovecot, tls):
     """make_dovecot(extra): one more Dovecot, with that configuration."""
     made = []
 
-    def make(extra):
+    def make(extra, protocols=PROTOCOLS):
         assert running_dovecot
-        made.append(Dovecot(tls, extra))
+        made.append(Dovecot(tls, extra, protocols))
         return made[-1].start()
 
     yield make

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from imap_lines import Lines
+from pop3_lines import Pop
 
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="makes a system account")
 FIRST = (b"Return-Path: <sato@course.example>\nDelivered-To: abe@course.example\n"
@@ -27,11 +28,11 @@ def account():
     subprocess.run(["useradd", "-m", name], check=True)
     subprocess.run(["chpasswd"], input=f"{name}:teikyo-1234\n", text=True, check=True)
     yield name
-    subprocess.run(["userdel", "-r", name], stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(["userdel", "-f", "-r", name], stderr=subprocess.DEVNULL, check=False)
 
 
 @root_only
-def test_the_imap_session_by_hand_with_a_pam_account(make_server, account):
+def test_the_imap_session_by_hand_with_a_pam_account(account, make_server):
     server = make_server(
         "ssl = no\ndisable_plaintext_auth = no\nmail_location = maildir:~/Maildir\n"
         "passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\n")
@@ -77,6 +78,35 @@ def test_the_imap_session_by_hand_with_a_pam_account(make_server, account):
     lines = typed(b"A06 logout")
     assert lines[0] == b"* BYE Logging out"
     assert re.fullmatch(rb"A06 OK Logout completed " + seconds, lines[-1])
+
+
+@root_only
+def test_the_pop3_session_by_hand_with_a_pam_account(account, make_server):
+    server = make_server(
+        "ssl = no\ndisable_plaintext_auth = no\nmail_location = maildir:~/Maildir\nservice pop3-login {\n"
+        "  inet_listener pop3s {\n    port = 0\n  }\n}\nservice imap-login {\n  inet_listener imaps {\n    port = 0\n  }\n}\n"
+        "passdb {\n  driver = pam\n}\nuserdb {\n  driver = passwd\n}\n", protocols="lmtp", start=False)
+    config = Path(server.config)
+    config.write_text(config.read_text() + "protocols = pop3 lmtp\n")
+    server.start()
+    new = Path(f"/home/{account}/Maildir/new")
+    new.mkdir(parents=True)
+    for directory in ("cur", "tmp"):
+        (new.parent / directory).mkdir()
+    (new / "1.first.host").write_bytes(FIRST)
+    (new / "2.second.host").write_bytes(SECOND)
+    subprocess.run(["chown", "-R", account, str(new.parent)], check=True)
+
+    client = Pop(server.port("pop3"))
+    assert client.greeting == b"+OK Dovecot ready.\r\n"
+    assert client.command(f"user {account}") == b"+OK\r\n"
+    assert client.command("pass teikyo-1234") == b"+OK Logged in.\r\n"
+    mails = [mail.replace(b"\n", b"\r\n") for mail in (FIRST, SECOND)]
+    assert client.command("list") == b"+OK 2 messages:\r\n"
+    assert client.rest() == [b"1 %d\r\n" % len(mails[0]), b"2 %d\r\n" % len(mails[1])]
+    assert client.command("retr 1") == b"+OK %d octets\r\n" % len(mails[0])
+    assert b"".join(client.rest()) == mails[0]
+    assert client.quit() == b"+OK Logging out.\r\n"
 
 
 class Syslog:

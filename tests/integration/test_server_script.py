@@ -65,10 +65,10 @@ def state():
 
 
 def port_base():
-    """One whose three ports are free."""
+    """One whose ports are free."""
     while True:
         base = free_ports(1)[0]
-        if all(is_free(base + offset) for offset in (24, 143, 993)):
+        if all(is_free(base + offset) for offset in (24, 110, 143, 993, 995)):
             return str(base)
 
 
@@ -76,13 +76,15 @@ def test_all_it_shows_can_be_pasted_and_mail_stays(state):
     base = port_base()
     demo = Demo(state, "--port-base", base)
     try:
-        listing, mail, envelopes = (shell(command) for command in demo.pasted("curl -"))
+        listing, mail, envelopes, uids, popped = (shell(command) for command in demo.pasted("curl -"))
         assert '"." INBOX' in listing
         assert "ISO-2022-JP" in mail
         assert envelopes.count("FETCH (") == 13
-        for command in demo.pasted("openssl s_client"):
+        assert len(uids.splitlines()) == 2 and "Subject: " in popped
+        for command in demo.pasted("openssl s_client")[:2]:
             assert "a OK [CAPABILITY" in shell(command, input="a login alice secret\nb logout\n")
-        assert len(demo.pasted("openssl s_client")) == 2
+        pop3, = demo.pasted("openssl s_client")[2:]
+        assert "+OK 13 " in shell(pop3, input="user alice\npass secret\nstat\nquit\n")
         shell(demo.pasted("script/deliver")[0])
         assert shell(demo.pasted(" who")[0]).startswith("username")
         assert shell(demo.pasted("doveadm -c")[1]) == "alice\nbob\n"

@@ -364,7 +364,8 @@ int maildir_flush(struct index_txn *txn, struct driver_box *box,
 		state_put(index_box, &state);
 	}
 	if ((state.pending & PENDING) != 0 &&
-	    maildir_fsync_always(box->location) &&
+	    (maildir_fsync_always(box->location) ||
+	     (box->durable && !maildir_fsync_never(box->location))) &&
 	    dir_fsync(file_path(ctx, box, 'c', ""), err) < 0)
 		return -1;
 	if (batch_end(box, index_box, 1, err) < 0)

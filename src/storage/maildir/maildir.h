@@ -251,6 +251,13 @@ int maildir_look(struct driver_box *box, struct index_record *record,
 int maildir_open_mail(struct driver_box *box, struct index_record *record,
 		      struct driver_mail_file *out, struct err *err);
 char *maildir_guid(const void *ctx, const struct index_record *record);
+/* pop3.c */
+char *maildir_special(const void *ctx, const struct index_record *record,
+		      enum mail_special what);
+int maildir_save_uidls(struct index_txn *txn, struct driver_box *box,
+		       struct index_box *index_box,
+		       const struct mail_uidl *uidls, size_t count,
+		       struct err *err);
 int maildir_write_flags(const void *ctx, struct index_txn *txn,
 			struct driver_box *box, struct index_box *index_box,
 			struct index_record *record, struct err *err);

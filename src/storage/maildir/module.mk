@@ -9,6 +9,7 @@ libmaildir_a_SOURCES = \
 	src/storage/maildir/list.c \
 	src/storage/maildir/mail.c \
 	src/storage/maildir/maildir.h \
+	src/storage/maildir/pop3.c \
 	src/storage/maildir/save.c \
 	src/storage/maildir/scan.c \
 	src/storage/maildir/state.c \

@@ -64,6 +64,7 @@ const struct driver mbox_driver = {
 	.open_mail = mbox_open_mail,
 	.look = mbox_look,
 	.guid = mbox_guid,
+	.special = mbox_special,
 	.save_begin = mbox_save_begin,
 	.save_write = mbox_save_write,
 	.save_complete = mbox_save_complete,

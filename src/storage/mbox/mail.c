@@ -315,3 +315,10 @@ char *mbox_guid(const void *ctx, const struct index_record *record)
 		buf_printf(&hex, "%02x", data.md5[i]);
 	return buf_steal(ctx, &hex);
 }
+
+/* A mail without any of those fields has the digest of nothing. */
+char *mbox_special(const void *ctx, const struct index_record *record,
+		   enum mail_special what)
+{
+	return what == MAIL_HEADER_MD5 ? mbox_guid(ctx, record) : NULL;
+}

@@ -370,6 +370,8 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 int mbox_look(struct driver_box *box, struct index_record *record,
 	      struct err *err);
 char *mbox_guid(const void *ctx, const struct index_record *record);
+char *mbox_special(const void *ctx, const struct index_record *record,
+		   enum mail_special what);
 int mbox_write_flags(const void *ctx, struct index_txn *txn,
 		     struct driver_box *box, struct index_box *index_box,
 		     struct index_record *record, struct err *err);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pop3/retr.c - RETR and TOP: the mail goes from its file straight into the
+ * connection's output, and waits when that is full.
+ */
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "pop3/session.h"
+#include "proto/pop3.h"
+#include "storage/storage.h"
+
+enum { CHUNK = 32 * 1024 };
+
+struct retr {
+	struct mail_stream *stream;
+	struct pop3_text text;
+	uint64_t bytes; /* to the client, its status line included */
+	bool top;
+};
+
+static int retr_free(struct retr *retr)
+{
+	mail_stream_close(&retr->stream);
+	return 0;
+}
+
+static void count_bytes(struct session *session, const struct retr *retr)
+{
+	if (retr->top)
+		session->stats.top_bytes += retr->bytes;
+	else
+		session->stats.retr_bytes += retr->bytes;
+}
+
+static void finish(struct session *session)
+{
+	struct retr *retr = session->retr;
+	struct str end = pop3_text_end(&retr->text);
+
+	retr->bytes += end.len;
+	buf_add_str(&session->line, end);
+	reply(session, ".");
+	count_bytes(session, retr);
+	mem_free(retr);
+	session->retr = NULL;
+	session->more = NULL;
+}
+
+/* What was read into the connection's output has something in it that must be
+ * changed: from there on it goes by way of a copy. */
+static void send_changed(struct session *session, const char *data, size_t len,
+			 size_t taken)
+{
+	CLEANUP(buf_free) struct buf copy = buf_init(CHUNK);
+	struct retr *retr = session->retr;
+	struct str rest, change;
+
+	buf_append(&copy, data + taken, len - taken);
+	conn_grew(session->conn, taken);
+	retr->bytes += taken;
+	rest = str_n(copy.data, copy.len);
+	while (rest.len > 0 && !retr->text.done) {
+		change = pop3_text_change(&retr->text, rest.data[0]);
+		conn_write_str(session->conn, change);
+		rest = str_from(rest, 1);
+		taken = pop3_text_take(&retr->text, rest);
+		conn_write(session->conn, rest.data, taken);
+		retr->bytes += change.len + taken;
+		rest = str_from(rest, taken);
+	}
+}
+
+/* 1: there may be more, 0: that was the end. */
+static int send_chunk(struct session *session, struct err *err)
+{
+	struct retr *retr = session->retr;
+	char *space = conn_space(session->conn, CHUNK);
+	ssize_t got = mail_stream_read(retr->stream, space, CHUNK, err);
+	size_t taken;
+
+	if (got <= 0)
+		return (int)got;
+	taken = pop3_text_take(&retr->text, str_n(space, (size_t)got));
+	if (taken == (size_t)got || retr->text.done) {
+		conn_grew(session->conn, taken);
+		retr->bytes += taken;
+	} else {
+		send_changed(session, space, (size_t)got, taken);
+	}
+	return retr->text.done ? 0 : 1;
+}
+
+/* The client has half a mail, which it must not take for a whole one. */
+static void give_up(struct session *session, const struct err *err)
+{
+	log_error("%s", err->text);
+	count_bytes(session, session->retr);
+	session->more = NULL;
+	mail_session_bye(&session->base, NULL, "Couldn't read the message");
+}
+
+static enum session_wait retr_more(struct session *session)
+{
+	struct err err;
+	int more = 1;
+
+	line_flush(session);
+	while (more > 0) {
+		if (conn_output_full(session->conn))
+			return SESSION_OUTPUT;
+		more = send_chunk(session, &err);
+	}
+	if (more < 0)
+		give_up(session, &err);
+	else
+		finish(session);
+	return SESSION_INPUT;
+}
+
+/* 1, or 0 if the mail is gone. */
+static int open_stream(struct session *session, const struct msg *msg,
+		       struct retr *retr, struct err *err)
+{
+	static const struct section all = {.kind = SECTION_ALL};
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "retr");
+	struct range_set seqs = range_set_init(ctx);
+	struct mail_reader *reader;
+	const struct mail *mail;
+	uint64_t size;
+	int found;
+
+	range_set_add(&seqs, msg->seq, msg->seq);
+	reader = mail_reader_begin(ctx, session->box, &seqs);
+	found = mail_reader_next(reader, &mail, err);
+	if (found > 0 && mail_stream_open(retr, mail, &all, 0, UINT64_MAX,
+					  &retr->stream, &size, err) < 0)
+		found = err->code == ERR_EXPUNGED ? 0 : -1;
+	mail_reader_end(&reader);
+	return found;
+}
+
+static void start(struct session *session, struct msg *msg, uint64_t lines,
+		  bool top)
+{
+	struct retr *retr = mem_new(session, struct retr);
+	size_t before = session->line.len;
+	struct err err;
+	int found;
+
+	talloc_set_destructor(retr, retr_free);
+	retr->top = top;
+	retr->text = (struct pop3_text){
+		.lines = lines,
+		.no_nuls = workaround(session, "outlook-no-nuls"),
+		.end_of_header = workaround(session, "oe-ns-eoh"),
+	};
+	found = open_stream(session, msg, retr, &err);
+	if (found <= 0) {
+		if (found < 0)
+			reply_error(session, &err);
+		else
+			buf_printf(&session->line,
+				   "-ERR Message %u expunged.\r\n",
+				   msg_number(session, msg));
+		mem_free(retr);
+		return;
+	}
+	msg->seen = msg->seen || lines == UINT64_MAX;
+	if (lines == UINT64_MAX)
+		buf_printf(&session->line, "+OK %llu octets\r\n",
+			   (unsigned long long)msg->size);
+	else
+		reply(session, "+OK");
+	retr->bytes = session->line.len - before;
+	session->retr = retr;
+	session->more = retr_more;
+}
+
+void cmd_retr(struct session *session, struct str args)
+{
+	struct session_stats *stats = &session->stats;
+	struct msg *msg = take_msg(session, &args, true);
+	uint32_t number;
+
+	if (msg == NULL)
+		return;
+	number = msg_number(session, msg);
+	if (stats->lowest_retr == 0 || number < stats->lowest_retr)
+		stats->lowest_retr = number;
+	if (number > session->last)
+		session->last = number;
+	stats->retr_count++;
+	start(session, msg, UINT64_MAX, false);
+}
+
+void cmd_top(struct session *session, struct str args)
+{
+	CLEANUP(buf_free) struct buf problem = buf_init(SIZE_MAX);
+	struct msg *msg = take_msg(session, &args, false);
+	uint64_t lines;
+
+	if (msg == NULL)
+		return;
+	if (!pop3_line_count(args, &lines, &problem)) {
+		reply_bad(session, problem.data);
+		return;
+	}
+	session->stats.top_count++;
+	start(session, msg, lines, true);
+}

@@ -18,6 +18,7 @@ noinst_LIBRARIES += libauth.a
 libauth_a_SOURCES = \
 	src/auth/auth.c src/auth/auth.h \
 	src/auth/cache.c src/auth/cache.h \
+	src/auth/checkpassword.c src/auth/checkpassword.h \
 	src/auth/client.c src/auth/client.h \
 	src/auth/conf_ext.c src/auth/conf_ext.h \
 	src/auth/db.c src/auth/db.h \
@@ -37,6 +38,7 @@ libauth_a_SOURCES = \
 	src/auth/mech/plain.c \
 	src/auth/mech/scram.c \
 	src/auth/mech/table.c \
+	src/auth/passdb/checkpassword.c \
 	src/auth/passdb/drivers.h \
 	src/auth/passdb/pam.c \
 	src/auth/passdb/passwd.c \
@@ -48,6 +50,7 @@ libauth_a_SOURCES = \
 	src/auth/passwd_file.c src/auth/passwd_file.h \
 	src/auth/penalty.c src/auth/penalty.h \
 	src/auth/request.c src/auth/request.h \
+	src/auth/userdb/checkpassword.c \
 	src/auth/userdb/drivers.h \
 	src/auth/userdb/passwd.c \
 	src/auth/userdb/passwd_file.c \
@@ -81,6 +84,9 @@ libsettings_a_SOURCES += src/auth/settings.c src/auth/settings.h
 
 pkglibexec_PROGRAMS += auth
 auth_SOURCES = src/auth/main.c
+pkglibexec_PROGRAMS += checkpassword-reply
+checkpassword_reply_SOURCES = src/auth/checkpassword_reply.c
+checkpassword_reply_LDADD = $(LIB_BASE)
 auth_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) $(LIB_SETTINGS) \
 	$(LIB_SERVICE)
 

@@ -107,7 +107,8 @@ SETTINGS_REGISTER(auth_settings, "");
 #define SETTINGS_STRUCT struct passdb_settings
 const struct setting passdb_settings[] = {
 	S(name, "", "Name of this passdb, for the log."),
-	S_SERVED(driver, "", LDAP "pam:passwd:passwd-file:shadow:sql:static",
+	S_SERVED(driver, "",
+		 LDAP "checkpassword:pam:passwd:passwd-file:shadow:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,
@@ -142,7 +143,8 @@ SETTINGS_REGISTER(passdb_settings, "passdb");
 #define SETTINGS_STRUCT struct userdb_settings
 const struct setting userdb_settings[] = {
 	S(name, "", "Name of this userdb, for the log."),
-	S_SERVED(driver, "", LDAP "passwd:passwd-file:prefetch:sql:static",
+	S_SERVED(driver, "",
+		 LDAP "checkpassword:passwd:passwd-file:prefetch:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,

@@ -6,6 +6,7 @@
 #define AUTH_PASSDB_DRIVERS_H
 struct passdb_driver;
 
+extern const struct passdb_driver passdb_checkpassword;
 #ifdef HAVE_LDAP
 extern const struct passdb_driver passdb_ldap;
 #endif

@@ -5,11 +5,12 @@
 #include "auth/passdb/drivers.h"
 
 static const struct passdb_driver *const drivers[] = {
+	&passdb_checkpassword,
 #ifdef HAVE_LDAP
 	&passdb_ldap,
 #endif
-	&passdb_pam,    &passdb_passwd, &passdb_passwd_file,
-	&passdb_shadow, &passdb_sql,    &passdb_static,
+	&passdb_pam,           &passdb_passwd, &passdb_passwd_file,
+	&passdb_shadow,        &passdb_sql,    &passdb_static,
 };
 
 const struct passdb_driver *passdb_driver_find(const char *name)

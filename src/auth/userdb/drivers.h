@@ -6,6 +6,7 @@
 #define AUTH_USERDB_DRIVERS_H
 struct userdb_driver;
 
+extern const struct userdb_driver userdb_checkpassword;
 #ifdef HAVE_LDAP
 extern const struct userdb_driver userdb_ldap;
 #endif

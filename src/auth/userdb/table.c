@@ -5,11 +5,12 @@
 #include "auth/userdb/drivers.h"
 
 static const struct userdb_driver *const drivers[] = {
+	&userdb_checkpassword,
 #ifdef HAVE_LDAP
 	&userdb_ldap,
 #endif
-	&userdb_passwd, &userdb_passwd_file, &userdb_prefetch,
-	&userdb_sql,    &userdb_static,
+	&userdb_passwd,        &userdb_passwd_file, &userdb_prefetch,
+	&userdb_sql,           &userdb_static,
 };
 
 const struct userdb_driver *userdb_driver_find(const char *name)

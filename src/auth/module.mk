@@ -90,6 +90,23 @@ checkpassword_reply_LDADD = $(LIB_BASE)
 auth_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) $(LIB_SETTINGS) \
 	$(LIB_SERVICE)
 
+# The fuzz target, and its corpus as a test.
+AUTH_FUZZ_LIBS = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) \
+	$(LIB_SETTINGS) $(LIB_SERVICE)
+check_PROGRAMS += tests/fuzz/auth/replay_mech
+tests_fuzz_auth_replay_mech_SOURCES = tests/fuzz/auth/fuzz_mech.c \
+	tests/fuzz/replay.c
+tests_fuzz_auth_replay_mech_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/auth/mech"'
+tests_fuzz_auth_replay_mech_LDADD = $(AUTH_FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += tests/fuzz/auth/fuzz_mech
+tests_fuzz_auth_fuzz_mech_SOURCES = tests/fuzz/auth/fuzz_mech.c
+tests_fuzz_auth_fuzz_mech_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_auth_fuzz_mech_LDADD = $(AUTH_FUZZ_LIBS)
+endif
+EXTRA_DIST += tests/fuzz/auth/mech
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/auth/test_cache tests/unit/auth/test_mech \
 	tests/unit/auth/test_passwd_file tests/unit/auth/test_scheme

@@ -162,3 +162,17 @@ def test_wrong_files_are_named(make_server, text, said):
     assert one.wait_log(said)
     one.forgive('Fatal')
     assert os.path.exists(one.dir)
+
+
+def test_only_workers_need_to_read_the_file(make_server):
+    """As root nobody else has to know the database's password."""
+    database = Sqlite()
+    database.kind = 'sqlite'
+    database.sql(TABLE)
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), database)
+    os.chmod(f'{one.dir}/sql.conf.ext', 0o600)
+    one.start()
+    assert Client(one).plain('alice@x.example', 'secret').startswith('OK')
+    assert Client(one).plain('alice@x.example', 'wrong').startswith('FAIL')
+    assert Master(one).ask('USER\t1\talice@x.example\tservice=lmtp').startswith('USER')
+    database.remove()

@@ -203,9 +203,10 @@ int mbox_sync_box(struct driver_box *box, bool full, struct err *err)
 			break;
 		if (update(box, own, full, &st, err) == 0)
 			break;
-		if (err->code != ERR_IN_USE)
-			return -1;
-		if (i + 1 == TRIES)
+		/* Another file has its name now; a lock that was not to be had
+		 * was waited for long enough. */
+		if (err->code != ERR_IN_USE || i + 1 == TRIES ||
+		    (stat(box->path, &st) == 0 && st.st_ino == own->ino))
 			return -1;
 	}
 	own->selected |= box->session;

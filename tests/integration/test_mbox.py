@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: MIT
+"""Mailboxes in mbox files: what the mbox_* settings say, and what others do to the files."""
+import contextlib
+import fcntl
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import PASSWORD, Server, finish, mail_owner
+from imap_lines import Lines
+
+FROM = b'From a@x.example  Sat Nov 28 20:15:24 2026\n'
+
+
+def mail(number, extra=b''):
+    return FROM + b'From: a@x.example\nSubject: %d\n%s\nbody %d\n\n' % (number, extra, number)
+
+
+@pytest.fixture(scope='module')
+def server(tls):
+    one = Server(tls, 'mail_location = mbox:~/mail:INBOX=~/inbox\n').start()
+    yield one
+    finish(one)
+
+
+class User:
+    """A user with settings of his own."""
+
+    count = 0
+
+    def __init__(self, server, settings):
+        User.count += 1
+        self.server, self.name = server, f'mbox{User.count}'
+        self.home = Path(server.home(self.name))
+        self.inbox = self.home / 'inbox'
+        uid, gid = mail_owner()
+        for path in self.home, self.home / 'mail':
+            path.mkdir()
+            os.chown(path, uid, gid)
+        fields = ' '.join(f'userdb_{name}={value}' for name, value in settings.items())
+        with open(f'{server.dir}/users', 'a', encoding='utf-8') as file:
+            file.write(f'{self.name}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{self.home}::{fields}\n')
+        deadline = time.monotonic() + 10
+        while server.doveadm('user', '-f', 'home', self.name).stdout.strip() != str(self.home):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def write(self, text, name='inbox'):
+        path = self.home / name
+        path.write_bytes(text)
+        os.chown(path, *mail_owner())
+        return path
+
+    def connect(self, mailbox=None):
+        client = Lines(self.server.port('imap'), self.name)
+        if mailbox is not None:
+            client.ok(f'SELECT {mailbox}')
+        return client
+
+
+@pytest.fixture
+def user(server):
+    """user(mails=3, **settings) with so many mails in the INBOX"""
+
+    def make(mails=3, **settings):
+        one = User(server, settings)
+        one.write(b''.join(map(mail, range(1, mails + 1))))
+        return one
+
+    return make
+
+
+def append_answer(client, mailbox):
+    text = b'A: b\r\n\r\nx\r\n'
+    return client.command(f'APPEND {mailbox} {{{len(text)}+}}\r\n'.encode() + text)[-1]
+
+
+def flags(client):
+    return [set(re.search(rb'FLAGS \(([^)]*)\)', line)[1].split()) - {rb'\Recent'}
+            for line in client.ok('FETCH 1:* FLAGS')[:-1]]
+
+
+def uids(client):
+    return client.ok('UID SEARCH ALL')[0].split()[2:]
+
+
+# --- when flags are written -----------------------------------------------------------------
+
+def test_flags_are_written_by_check_and_at_the_end(user):
+    one = user()
+    client = one.connect('INBOX')
+    client.ok(r'STORE 2 +FLAGS (\Flagged)')
+    assert b'X-Status' not in one.inbox.read_bytes()
+    client.ok('CHECK')
+    assert one.inbox.read_bytes().count(b'X-Status: F\n') == 1
+    client.ok(r'STORE 3 +FLAGS (\Answered)')
+    one.connect().ok('STATUS INBOX (UNSEEN)')
+    assert b'X-Status: A' not in one.inbox.read_bytes()
+    client.ok('UNSELECT')
+    assert one.inbox.read_bytes().count(b'X-Status: A\n') == 1
+
+
+def test_flags_are_written_at_once_if_so_told(user):
+    one = user(mbox_lazy_writes='no')
+    client = one.connect('INBOX')
+    client.ok(r'STORE 2 +FLAGS (\Flagged)')
+    assert one.inbox.read_bytes().count(b'X-Status: F\n') == 1
+
+
+def test_flags_of_a_mail_change_nothing_else(user):
+    one = user(200)
+    client = one.connect('INBOX')
+    client.ok('CHECK')
+    before = one.inbox.read_bytes()
+    client.ok(r'STORE 100 +FLAGS (\Flagged $Junk)')
+    client.ok('CHECK')
+    after = one.inbox.read_bytes()
+    assert len(before) == len(after)
+    different = [at for at in range(len(before)) if before[at] != after[at]]
+    # The name of the keyword in the first one, and the flags.
+    assert len(different) < 150
+    client.ok(rf'STORE 1:* +FLAGS ({" ".join(f"keyword-{number}" for number in range(40))})')
+    client.ok('CHECK')
+    assert len(flags(one.connect('INBOX'))[199]) == 40
+
+
+# --- what others did is seen -----------------------------------------------------------------
+
+def change_and_append(one, number):
+    """Another program sets a flag of the first mail, and a mail comes."""
+    text = one.inbox.read_bytes()
+    assert b'X-UID: 1 ' in text
+    at = text.index(b'X-UID: 1 ')
+    end = text.index(b'\n', at)
+    text = text[:end - 12] + b'\nX-Status: F' + text[end:]
+    one.inbox.write_bytes(text + mail(number))
+
+
+@pytest.mark.parametrize('settings, at_noop, at_select', [
+    ({}, False, True),
+    ({'mbox_dirty_syncs': 'no'}, True, True),
+    ({'mbox_very_dirty_syncs': 'yes'}, False, False),
+], ids=['default', 'not-dirty', 'very-dirty'])
+def test_dirty_syncs(user, settings, at_noop, at_select):
+    one = user(**settings)
+    client = one.connect('INBOX')
+    client.ok('CHECK')
+    change_and_append(one, 4)
+    assert b'* 4 EXISTS' in client.ok('NOOP')
+    assert (rb'\Flagged' in flags(client)[0]) is at_noop
+    assert (rb'\Flagged' in flags(one.connect('INBOX'))[0]) is at_select
+    assert uids(client) == [b'1', b'2', b'3', b'4']
+
+
+def test_a_file_cut_off_or_replaced(user):
+    one = user(5)
+    client = one.connect('INBOX')
+    client.ok('CHECK')
+    text = one.inbox.read_bytes()
+    third = text.index(b'From a@x', text.index(b'body 2'))
+    os.truncate(one.inbox, third + 10)
+    lines = client.ok('NOOP')
+    assert b'* 5 EXPUNGE' in lines and b'* 4 EXPUNGE' in lines
+    # "From a@x.e" is the last line of the second one now.
+    assert uids(client) == [b'1', b'2']
+    one.inbox.write_bytes(text[:third] + mail(6))
+    client.ok('NOOP')
+    assert uids(client) == [b'1', b'2', b'6']
+    one.write(mail(7) + mail(8), 'new')
+    os.rename(one.home / 'new', one.inbox)
+    client.command('NOOP')
+    again = one.connect('INBOX')
+    assert [b'Subject: %d' % number in line for number, line in zip((7, 8), again.ok(
+        'FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]')[:-1])] == [True, True]
+
+
+def test_what_is_cut_off_in_the_middle_of_a_mail_is_told(user):
+    one = user(3)
+    client = one.connect('INBOX')
+    client.ok('CHECK')
+    text = one.inbox.read_bytes()
+    os.truncate(one.inbox, text.rindex(b'body 3') + 2)
+    assert b'\r\n\r\nbo' in client.ok('FETCH 3 BODY.PEEK[]')[0] or uids(client) == [b'1', b'2', b'3']
+    assert b'bo)' in b''.join(one.connect('INBOX').ok('FETCH 3 BODY.PEEK[TEXT]'))
+    one.server.forgive()
+
+
+# --- locks ---------------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def fcntl_lock(path):
+    with open(path, 'r+b') as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def flock_lock(path):
+    with open(path, 'r+b') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def dot_lock(path):
+    lock = Path(f'{path}.lock')
+    lock.write_text(str(os.getpid()), encoding='ascii')
+    yield
+    lock.unlink(missing_ok=True)
+
+
+LOCKS = {'fcntl': fcntl_lock, 'lockf': fcntl_lock, 'flock': flock_lock, 'dotlock': dot_lock, 'dotlock_try': dot_lock}
+
+
+@pytest.mark.parametrize('kind', LOCKS)
+def test_locks_of_others_are_waited_for(user, kind):
+    one = user(mbox_read_locks=kind, mbox_write_locks=kind, mbox_lock_timeout='200ms')
+    client = one.connect()
+    with LOCKS[kind](one.inbox):
+        assert b'[INUSE]' in client.command('SELECT INBOX')[-1]
+        assert b'[INUSE]' in append_answer(client, 'INBOX')
+    client.ok('SELECT INBOX')
+    others = {'fcntl', 'flock', 'dotlock'} - {kind, kind.replace('_try', ''), kind.replace('lockf', 'fcntl')}
+    for other in others:
+        with LOCKS[other](one.inbox):
+            client.append('INBOX', b'A: b\r\n\r\nx\r\n')
+    assert not Path(f'{one.inbox}.lock').exists()
+    one.server.forgive()
+
+
+def test_a_dotlock_that_is_old_is_broken(user):
+    one = user(mbox_dotlock_change_timeout='2s', mbox_lock_timeout='200ms')
+    client = one.connect()
+    lock = Path(f'{one.inbox}.lock')
+    lock.write_text(f'{os.getpid()}', encoding='ascii')
+    os.utime(lock, (time.time() - 60, time.time() - 60))
+    os.utime(one.inbox, (time.time() - 60, time.time() - 60))
+    client.append('INBOX', b'A: b\r\n\r\nx\r\n')
+    assert not lock.exists()
+    assert one.server.wait_log('Breaking stale lock')
+    one.server.forgive()
+
+
+@pytest.mark.parametrize('kind', ['dotlock', 'dotlock_try'])
+def test_where_no_dotlock_can_be_made(user, kind):
+    one = user(mbox_write_locks=f'{kind} fcntl')
+    os.chmod(one.home, 0o555)
+    client = one.connect()
+    answer = append_answer(client, 'INBOX')
+    assert (b' OK ' in answer) is (kind == 'dotlock_try'), answer
+    os.chmod(one.home, 0o755)
+    one.server.forgive()
+
+
+# --- others ----------------------------------------------------------------------------------------
+
+def test_a_small_mailbox_is_in_no_index_between_sessions(user):
+    one = user(3, mbox_min_index_size='1M')
+    client = one.connect('INBOX')
+    client.ok(r'STORE 2 +FLAGS (\Flagged work)')
+    client.ok('EXPUNGE')
+    before = uids(client), flags(client)
+    client.ok('UNSELECT')
+    dump = one.server.doveadm('dump', str(one.home / 'mail' / '.imap' / 'dovetail.index')).stdout
+    assert 'INBOX' not in dump
+    client.ok('SELECT INBOX')
+    assert (uids(client), flags(client)) == before
+
+
+def test_only_mailboxes_are_listed(user):
+    one = user()
+    root = one.home / 'mail'
+    one.write(mail(1), 'mail/box')
+    one.write(b'\0\1\2binary' * 1000, 'mail/binary')
+    one.write(mail(1), 'mail/box.lock')
+    (root / 'dir').mkdir()
+    one.write(mail(1), 'mail/dir/below')
+    os.mkfifo(root / 'fifo')
+    os.symlink('box', root / 'link')
+    os.symlink('nowhere', root / 'dangling')
+    os.symlink('.', root / 'loop')
+    for path in root, root / 'dir', root / 'fifo':
+        os.chown(path, *mail_owner())
+    for link in 'link', 'dangling', 'loop':
+        os.chown(root / link, *mail_owner(), follow_symlinks=False)
+    client = one.connect()
+    names = {line.rpartition(b' ')[2].strip(b'"'): line for line in client.ok('LIST "" *')[:-1]}
+    assert {b'INBOX', b'box', b'binary', b'dir', b'dir/below', b'link'} <= names.keys()
+    assert not {b'fifo', b'dangling', b'box.lock'} & names.keys()
+    assert b'\\Noselect' in names[b'dir'] and b'\\NoInferiors' in names[b'box']
+    for name in 'binary', 'dir', 'fifo', 'dangling', 'box.lock':
+        assert b' NO ' in client.command(f'SELECT {name}')[-1], name
+    assert b' NO ' in client.command('CREATE box/below')[-1]
+    assert b' NO ' in client.command('CREATE dir')[-1] or b'dir' in names
+    client.ok('SELECT link')
+    client.ok('RENAME dir other')
+    client.ok('SELECT other/below')
+    client.ok('UNSELECT')
+    client.ok('DELETE other/below')
+    assert (root / 'binary').read_bytes() == b'\0\1\2binary' * 1000
+    one.server.forgive()
+
+
+BIG = int(os.environ.get('DOVETAIL_BIG', 8 << 20))
+
+
+def test_a_large_mailbox(user):
+    """$DOVETAIL_BIG, in octets, for more than 2 GB."""
+    one = user(0)
+    with open(one.inbox, 'wb') as file:
+        count = 0
+        line = b'The quick brown fox jumps over the lazy dog, and on.\n'
+        while file.tell() < BIG:
+            count += 1
+            file.write(mail(count, b'Status: O\n')[:-2] + b'\n' + line * (BIG // 200 // len(line)) + b'\n')
+        last = file.tell()
+        file.write(mail(count + 1, b'Status: O\n'))
+    client = Lines(one.server.port('imap'), one.name, timeout=600)
+    client.ok('SELECT INBOX')
+    client.ok(r'STORE * +FLAGS (\Flagged)')
+    client.ok(r'STORE 1 +FLAGS (\Flagged)')
+    client.ok('CHECK')
+    size = one.inbox.stat().st_size
+    with open(one.inbox, 'rb') as file:
+        file.seek(last)
+        assert b'X-Status: F' in file.read()
+    for number in (1, count // 2, count, count + 1):
+        assert b'Subject: %d\r\n' % number in client.ok(f'FETCH {number} BODY.PEEK[HEADER]')[0]
+    assert b'body %d\r\n' % (count + 1) in client.ok('FETCH * BODY.PEEK[TEXT]')[0]
+    sizes = [int(re.search(rb'RFC822.SIZE (\d+)', line)[1]) for line in client.ok('FETCH 1:* RFC822.SIZE')[:-1]]
+    assert sum(sizes) > BIG and len(sizes) == count + 1
+    client.append('INBOX', b'Subject: new\r\n\r\nx\r\n')
+    client.ok(r'STORE * +FLAGS (\Seen)')
+    client.ok('CHECK')
+    assert b'Subject: new\r\n' in client.ok('FETCH * BODY.PEEK[HEADER]')[0]
+    assert one.inbox.stat().st_size < size + 1000
+    assert one.server.peak_memory('imap') < 300 << 20

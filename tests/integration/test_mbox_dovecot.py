@@ -9,6 +9,7 @@ import random
 import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,15 @@ class MboxPlace(Place):
 
     def inbox(self):
         return f'{self.home}/inbox'
+
+    def drop_indexes(self):
+        """Dovecot writes files of which it cannot read the keywords of the first mail again."""
+        heads = [path.read_bytes().split(b'\n\n', 1)[0] for path in Path(self.home).glob('mail/**/*')
+                 if path.is_file() and '.imap' not in path.parts]
+        heads.append(Path(self.inbox()).read_bytes().split(b'\n\n', 1)[0])
+        known = all(b'X-Keywords' not in head.partition(b'X-IMAPbase')[0] for head in heads)
+        self.indexes = INDEXES if known else INDEXES[:1]
+        super().drop_indexes()
 
     def everything(self, server, told):
         result = super().everything(server, told)
@@ -218,6 +228,8 @@ FILES = {
         b'status: ro\nx-status: a\n', b'X-Keywords: a b\n']),
     'keywords': FROM + b'X-IMAPbase: 1700000000 0000000007 a bb $c\nX-UID: 3\nX-Keywords: a $c\n\nx\n\n' +
     HEAD + b'X-UID: 5\nX-Keywords: bb unknown\n\nx\n\n' + HEAD + b'X-UID: 6\nX-Keywords:   bb  a\n\nx\n\n',
+    'keywords-first': FROM + b'X-UID: 3\nX-Keywords: a $c\nX-IMAPbase: 1700000000 0000000007 a bb $c\n\nx\n\n' +
+    HEAD + b'X-UID: 5\nX-Keywords: bb\n\nx\n\n',
     'uids': FROM + b'X-IMAPbase: 1700000000 0000000009\nX-UID: 3\n\nx\n\n' + b''.join(
         HEAD + b'X-UID: %d\n\nx\n\n' % uid for uid in [5, 4, 7, 7, 9]) + HEAD + b'\nx\n\n',
     'uid-too-high': FROM + b'X-IMAPbase: 1700000000 0000000003\nX-UID: 3\n\nx\n\n' + HEAD + b'X-UID: 5\n\nx\n\n',
@@ -234,9 +246,9 @@ FILES = {
 }
 
 
-# Dovecot counts the end of the line that is cut off twice, loses its way in the file when it writes these flags, and
-# believes some UIDs that are higher than what X-IMAPbase says.
-OTHERWISE = {'cut-in-header', 'flags', 'uid-too-high'}
+# Dovecot counts the end of the line that is cut off twice, loses its way in the file when it writes these flags,
+# believes some UIDs that are higher than what X-IMAPbase says, and does not know what is named behind its use.
+OTHERWISE = {'cut-in-header', 'flags', 'uid-too-high', 'keywords-first'}
 
 
 def put_files(server):

@@ -192,7 +192,7 @@ def test_both_at_the_same_time_agree_in_the_end(place):
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failures
+    assert not failures, place.servers[1].console()
     place.assert_same()
 
 

@@ -55,18 +55,6 @@ static void reserve(struct buf *buf, size_t len)
 	buf->data[buf->len] = '\0';
 }
 
-void buf_number(struct buf *out, uint64_t number)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number != 0);
-	buf_append(out, digits + at, sizeof(digits) - at);
-}
-
 char *buf_space(struct buf *buf, size_t len)
 {
 	if (buf->overflow || len > buf->max - buf->len) {
@@ -89,7 +77,10 @@ void buf_append(struct buf *buf, const void *src, size_t len)
 
 	if (len == 0)
 		return;
-	space = buf_space(buf, len);
+	if (len < buf->cap - buf->len && !buf->overflow)
+		space = buf->data + buf->len;
+	else
+		space = buf_space(buf, len);
 	if (space == NULL)
 		return;
 	memcpy(space, src, len);
@@ -106,9 +97,16 @@ void buf_add_str(struct buf *buf, struct str str)
 	buf_append(buf, str.data, str.len);
 }
 
-void buf_putc(struct buf *buf, char c)
+void buf_number(struct buf *buf, uint64_t number)
 {
-	buf_append(buf, &c, 1);
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number != 0);
+	buf_append(buf, digits + at, sizeof(digits) - at);
 }
 
 void buf_vprintf(struct buf *buf, const char *fmt, va_list args)

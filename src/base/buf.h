@@ -30,8 +30,17 @@ void buf_reset(struct buf *buf);
 void buf_append(struct buf *buf, const void *src, size_t len);
 void buf_add(struct buf *buf, const char *text); /* a C string */
 void buf_add_str(struct buf *buf, struct str str);
-void buf_putc(struct buf *buf, char c);
-void buf_number(struct buf *buf, uint64_t number); /* decimal */
+/* In decimal. */
+void buf_number(struct buf *buf, uint64_t number);
+static inline void buf_putc(struct buf *buf, char c)
+{
+	if (buf->cap - buf->len < 2 || buf->overflow) {
+		buf_append(buf, &c, 1);
+		return;
+	}
+	buf->data[buf->len++] = c;
+	buf->data[buf->len] = '\0';
+}
 void buf_printf(struct buf *buf, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *buf, const char *fmt, va_list args)

@@ -3,16 +3,6 @@
 
 #include "base/mem.h"
 
-char ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-char ascii_upper(char c)
-{
-	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-}
-
 static int fold_compare(const char *a, const char *b, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -60,9 +50,9 @@ bool str_case_equal(struct str a, struct str b)
 	return a.len == b.len && fold_compare(a.data, b.data, a.len) == 0;
 }
 
+/* Most of what is compared differs in its first octet. */
 bool str_case_is(struct str a, const char *b)
 {
-	/* Most names differ in their first letters: no strlen(). */
 	for (size_t i = 0; i < a.len; i++) {
 		if (b[i] == '\0' || ascii_lower(a.data[i]) != ascii_lower(b[i]))
 			return false;
@@ -101,15 +91,6 @@ ptrdiff_t str_find_char(struct str hay, char c)
 	const char *at = hay.len == 0 ? NULL : memchr(hay.data, c, hay.len);
 
 	return at == NULL ? -1 : at - hay.data;
-}
-
-struct str str_from(struct str s, size_t start)
-{
-	if (start > s.len)
-		start = s.len;
-	if (start == 0)
-		return s;
-	return str_n(s.data + start, s.len - start);
 }
 
 static bool is_blank(char c)

@@ -30,6 +30,26 @@ static inline struct str str_n(const void *data, size_t len)
 	return (struct str){data, len};
 }
 
+/* All from `start` on. */
+static inline struct str str_from(struct str s, size_t start)
+{
+	if (start > s.len)
+		start = s.len;
+	if (start == 0)
+		return s; /* whose data may be NULL */
+	return str_n(s.data + start, s.len - start);
+}
+
+static inline char ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static inline char ascii_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
 bool str_equal(struct str a, struct str b);
 bool str_is(struct str a, const char *b);
 bool str_case_equal(struct str a, struct str b);
@@ -41,7 +61,6 @@ int str_case_compare(struct str a, struct str b);
 /* Where `needle` starts in `hay`, or -1. */
 ptrdiff_t str_find(struct str hay, struct str needle);
 ptrdiff_t str_find_char(struct str hay, char c);
-struct str str_from(struct str s, size_t start); /* all from `start` on */
 /* Without blanks, tabs, CR and LF at either end. */
 struct str str_trim(struct str s);
 /* Cut *rest at the next `sep`: returns what is before, leaves what is behind.
@@ -56,8 +75,6 @@ bool str_to_unsigned(struct str s, unsigned *out);
 char *str_dup(const void *ctx, struct str s);
 char *str_lower(const void *ctx, struct str s);
 char *str_upper(const void *ctx, struct str s);
-char ascii_lower(char c);
-char ascii_upper(char c);
 /* Compare secrets in a time that tells only their lengths. */
 bool str_equal_secret(struct str a, struct str b);
 /* For the log: one line, control characters and bad UTF-8 as '?', at most

@@ -148,9 +148,10 @@ static void write_params(struct writer *writer,
 		buf_putc(out, ' ');
 		mime_nstring(params->list[i].value, out);
 	}
+	if (charset && count > 0)
+		buf_putc(out, ' ');
 	if (charset)
-		buf_printf(out, "%s\"charset\" \"us-ascii\"",
-			   count > 0 ? " " : "");
+		buf_add(out, "\"charset\" \"us-ascii\"");
 	buf_putc(out, ')');
 }
 
@@ -280,7 +281,8 @@ static void write_single(struct writer *writer, const struct mime_part *part,
 	write_field(writer, fields, ITEM_ID);
 	write_field(writer, fields, ITEM_DESCRIPTION);
 	write_encoding(writer, fields);
-	buf_printf(out, " %llu", (unsigned long long)part->body.virtual);
+	buf_putc(out, ' ');
+	buf_number(out, part->body.virtual);
 	if (part->kind == MIME_MESSAGE && part->children != NULL) {
 		buf_putc(out, ' ');
 		mime_envelope(part->children->header_text, out);
@@ -288,8 +290,10 @@ static void write_single(struct writer *writer, const struct mime_part *part,
 		write_part(writer, part->children);
 		text = true;
 	}
-	if (text)
-		buf_printf(out, " %llu", (unsigned long long)part->body.lines);
+	if (text) {
+		buf_putc(out, ' ');
+		buf_number(out, part->body.lines);
+	}
 	if (!writer->extended)
 		return;
 	write_field(writer, fields, ITEM_MD5);

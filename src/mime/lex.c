@@ -3,37 +3,28 @@
 
 #include "base/buf.h"
 
-enum { ATOM = 1, TOKEN = 2, BLANK = 4 };
+enum { ATOM = 1, TOKEN = 2, BOTH = ATOM | TOKEN };
 
 /* What a character may be part of; 8-bit ones may be of anything. */
-static unsigned char_class(unsigned char c)
+static const unsigned char classes[256] = {
+	['!'] = BOTH,
+	['#' ... '\''] = BOTH,
+	['*'] = BOTH,
+	['+'] = BOTH,
+	['-'] = BOTH,
+	['.'] = TOKEN,
+	['/'] = ATOM,
+	['0' ... '9'] = BOTH,
+	['='] = ATOM,
+	['?'] = ATOM,
+	['A' ... 'Z'] = BOTH,
+	['^' ... '~'] = BOTH,
+	[0x80 ... 0xff] = BOTH,
+};
+
+static unsigned char_class(char c)
 {
-	if (c == ' ' || c == '\t')
-		return BLANK;
-	if (c < ' ' || c == 0x7f)
-		return 0;
-	switch (c) {
-	case '(':
-	case ')':
-	case '<':
-	case '>':
-	case '@':
-	case ',':
-	case ';':
-	case ':':
-	case '\\':
-	case '"':
-	case '[':
-	case ']':
-		return 0;
-	case '.':
-		return TOKEN;
-	case '/':
-	case '?':
-	case '=':
-		return ATOM;
-	}
-	return ATOM | TOKEN;
+	return classes[(unsigned char)c];
 }
 
 static bool needs_flat(struct str value)

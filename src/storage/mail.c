@@ -57,15 +57,10 @@ static int feed(struct mail_reader *reader, struct mime_parser *parser,
 
 static void learn_all(struct mail_reader *reader)
 {
-	struct cached cached;
+	struct learnt *learnt = reader_learnt(reader);
 
-	cached_make(mail_ctx(reader), reader->message, &cached);
-	reader_learn(reader, INDEX_ENVELOPE, cached.envelope);
-	reader_learn(reader, INDEX_BODY_STRUCTURE, cached.structure);
-	reader_learn(reader, INDEX_PARTS, cached.parts);
-	reader_learn(reader, INDEX_HEADERS, cached.headers);
-	reader_learn(reader, INDEX_SORT, cached.sort);
-	reader_learn(reader, INDEX_PREVIEW, cached.preview);
+	cached_make(learnt, reader->message, &learnt->cached);
+	reader->learnt_bytes += cached_size(&learnt->cached);
 }
 
 int reader_parse(struct mail_reader *reader, struct err *err)
@@ -203,27 +198,28 @@ int mail_size_physical(const struct mail *mail, uint64_t *octets_out,
 	return 0;
 }
 
+/* A mail that is read anyway may as well be learnt; of a large one only the
+ * header is needed. */
 static int make_envelope(struct mail_reader *reader, struct str *out,
 			 struct err *err)
 {
-	CLEANUP(buf_free) struct buf envelope = buf_init(64 * 1048576);
 	struct str header;
 
 	if (reader_text(reader, err) < 0)
 		return -1;
-	/* Read anyway, so that all of it may as well be learnt. */
-	if (reader->text->fd < 0 && !reader->parsed &&
-	    reader_parse(reader, err) < 0)
-		return -1;
+	if (reader->text->fd < 0 && !reader->parsed) {
+		if (reader_parse(reader, err) < 0)
+			return -1;
+		if (reader_cached(reader, INDEX_ENVELOPE, out))
+			return 0;
+	}
 	if (reader_header(reader, &header, err) < 0)
 		return -1;
-	mime_envelope(header, &envelope);
-	if (!reader->parsed)
-		reader_learn(reader, INDEX_ENVELOPE,
-			     str_n(envelope.data, envelope.len));
 	buf_reset(&reader->out);
-	buf_append(&reader->out, envelope.data, envelope.len);
+	mime_envelope(header, &reader->out);
 	*out = str_n(reader->out.data, reader->out.len);
+	if (!reader->parsed)
+		reader_learn(reader, INDEX_ENVELOPE, *out);
 	return 0;
 }
 
@@ -234,27 +230,37 @@ int mail_envelope(const struct mail *mail, struct str *out, struct err *err)
 	return make_envelope(mail->reader, out, err);
 }
 
+/* From the one that is known. */
+static bool known_structure(struct mail_reader *reader, bool extended,
+			    struct str *out)
+{
+	struct str structure;
+
+	if (!reader_cached(reader, INDEX_BODY_STRUCTURE, &structure))
+		return false;
+	if (extended) {
+		*out = structure;
+		return true;
+	}
+	buf_reset(&reader->out);
+	if (!mime_body_of_structure(structure, &reader->out))
+		return false;
+	*out = str_n(reader->out.data, reader->out.len);
+	return true;
+}
+
 int mail_body_structure(const struct mail *mail, bool extended, struct str *out,
 			struct err *err)
 {
 	struct mail_reader *reader = mail->reader;
-	struct str structure;
 
-	buf_reset(&reader->out);
-	if (reader_cached(reader, INDEX_BODY_STRUCTURE, &structure)) {
-		if (extended) {
-			*out = structure;
-			return 0;
-		}
-		if (mime_body_of_structure(structure, &reader->out)) {
-			*out = str_n(reader->out.data, reader->out.len);
-			return 0;
-		}
-		buf_reset(&reader->out);
-	}
+	if (known_structure(reader, extended, out))
+		return 0;
 	if (reader_parse(reader, err) < 0)
 		return -1;
-	buf_reset(&reader->out);
+	if (known_structure(reader, extended, out))
+		return 0;
+	buf_reset(&reader->out); /* too long to be kept */
 	mime_body_structure(reader->message, extended, &reader->out);
 	*out = str_n(reader->out.data, reader->out.len);
 	return 0;

@@ -55,7 +55,6 @@ struct mail_reader *mail_reader_begin(const void *ctx, struct mailbox *box,
 	reader->seqs = range_set_init(reader);
 	range_set_merge(&reader->seqs, seqs);
 	reader->out = buf_init(OUT_MAX);
-	reader->learnt_end = &reader->learnt;
 	DL_APPEND(box->readers, reader);
 	talloc_set_destructor(reader, reader_destroy);
 	return reader;
@@ -74,6 +73,30 @@ unsigned mail_reader_gone(const struct mail_reader *reader)
 
 /* what was learnt */
 
+/* NULL if there is nothing yet. */
+static struct learnt *learnt_find(const struct mail_reader *reader)
+{
+	struct learnt *last =
+		reader->learnt == NULL ? NULL : reader->learnt->prev;
+
+	return last != NULL && last->uid == reader->mail.uid ? last : NULL;
+}
+
+struct learnt *reader_learnt(struct mail_reader *reader)
+{
+	struct learnt *learnt = learnt_find(reader);
+
+	if (learnt != NULL)
+		return learnt;
+	if (reader->learnt_ctx == NULL)
+		reader->learnt_ctx = mem_ctx(reader, "learnt");
+	learnt = mem_new(reader->learnt_ctx, struct learnt);
+	learnt->uid = reader->mail.uid;
+	DL_APPEND(reader->learnt, learnt);
+	reader->learnt_bytes += LEARNT_COST;
+	return learnt;
+}
+
 void reader_learn(struct mail_reader *reader, enum index_field field,
 		  struct str value)
 {
@@ -82,37 +105,23 @@ void reader_learn(struct mail_reader *reader, enum index_field field,
 	if (!mailbox_caches_len(reader->box, value.len) ||
 	    !cache_keeps(reader->box, field))
 		return;
-	if (reader->learnt_ctx == NULL)
-		reader->learnt_ctx = mem_ctx(reader, "learnt");
-	learnt = mem_new(reader->learnt_ctx, struct learnt);
-	learnt->uid = reader->mail.uid;
-	learnt->field = field;
-	learnt->value =
+	learnt = reader_learnt(reader);
+	learnt->cached.value[field] =
 		str_n(mem_memdup(learnt, value.data, value.len), value.len);
-	*reader->learnt_end = learnt;
-	reader->learnt_end = &learnt->next;
-	reader->learnt_bytes += value.len + LEARNT_COST;
+	reader->learnt_bytes += value.len;
 }
 
 /* What the record says now is to be written. */
 static void learn_record(struct mail_reader *reader)
 {
 	const struct index_record *record = &reader->record;
-	struct looked *looked = reader->looked;
+	struct learnt *learnt = reader_learnt(reader);
 
-	if (looked == NULL || looked->uid != reader->mail.uid) {
-		if (reader->learnt_ctx == NULL)
-			reader->learnt_ctx = mem_ctx(reader, "learnt");
-		looked = mem_new(reader->learnt_ctx, struct looked);
-		looked->next = reader->looked;
-		looked->uid = reader->mail.uid;
-		reader->looked = looked;
-		reader->learnt_bytes += LEARNT_COST;
-	}
-	looked->physical = record->size_physical;
-	looked->virtual = record->size_virtual;
-	looked->received = record->received;
-	looked->saved = record->saved;
+	learnt->looked = true;
+	learnt->physical = record->size_physical;
+	learnt->virtual = record->size_virtual;
+	learnt->received = record->received;
+	learnt->saved = record->saved;
 }
 
 void reader_sizes(struct mail_reader *reader, uint64_t physical,
@@ -142,40 +151,33 @@ int reader_times(struct mail_reader *reader, struct err *err)
 	return 0;
 }
 
-static int write_records(struct mail_reader *reader, struct index_txn *txn,
-			 struct index_box *row, struct err *err)
+static int write_record(const struct learnt *learnt, struct index_txn *txn,
+			struct index_box *row, struct index_record *record,
+			struct err *err)
 {
+	record->size_physical = learnt->physical;
+	record->size_virtual = learnt->virtual;
+	record->received = learnt->received;
+	record->saved = learnt->saved;
+	return index_record_put(txn, row, record, err);
+}
+
+static int write_all(struct mail_reader *reader, struct index_txn *txn,
+		     struct index_box *row, struct err *err)
+{
+	bool caches = mailbox_caches(reader->box, row);
 	struct index_record record;
 
-	for (struct looked *l = reader->looked; l != NULL; l = l->next) {
+	for (struct learnt *l = reader->learnt; l != NULL; l = l->next) {
 		if (index_record_get(txn, row->id, l->uid, &record, err) < 0) {
 			if (err->code != ERR_NOT_FOUND)
 				return -1;
 			continue;
 		}
-		record.size_physical = l->physical;
-		record.size_virtual = l->virtual;
-		record.received = l->received;
-		record.saved = l->saved;
-		if (index_record_put(txn, row, &record, err) < 0)
+		if (l->looked && write_record(l, txn, row, &record, err) < 0)
 			return -1;
-	}
-	return 0;
-}
-
-static int write_fields(struct mail_reader *reader, struct index_txn *txn,
-			uint32_t box, struct err *err)
-{
-	struct index_record record;
-
-	for (struct learnt *l = reader->learnt; l != NULL; l = l->next) {
-		if (index_record_get(txn, box, l->uid, &record, err) < 0) {
-			if (err->code != ERR_NOT_FOUND)
-				return -1;
-			continue;
-		}
-		if (index_cache_put(txn, box, l->uid, l->field, l->value, err) <
-		    0)
+		if (caches && cached_write(txn, reader->box, row->id, l->uid,
+					   &l->cached, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -191,9 +193,7 @@ static int write_learnt(struct mail_reader *reader, struct err *err)
 			      reader->learnt_bytes * 2);
 	if (mailbox_begin(reader->box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
-	if (write_records(reader, txn, &row, err) < 0 ||
-	    (mailbox_caches(reader->box, &row) &&
-	     write_fields(reader, txn, row.id, err) < 0) ||
+	if (write_all(reader, txn, &row, err) < 0 ||
 	    (cache_policy_dirty(reader->box) &&
 	     cache_policy_write(reader->box, txn, row.id, err) < 0) ||
 	    index_commit(&txn, err) < 0)
@@ -217,8 +217,6 @@ static void flush_learnt(struct mail_reader *reader)
 	mem_free(reader->learnt_ctx);
 	reader->learnt_ctx = NULL;
 	reader->learnt = NULL;
-	reader->learnt_end = &reader->learnt;
-	reader->looked = NULL;
 	reader->learnt_bytes = 0;
 }
 
@@ -266,8 +264,14 @@ int reader_record(struct mail_reader *reader, struct err *err)
 bool reader_cached(struct mail_reader *reader, enum index_field field,
 		   struct str *out)
 {
+	const struct learnt *learnt = learnt_find(reader);
 	struct err err;
 
+	if (learnt != NULL && learnt->cached.value[field].data != NULL) {
+		cache_asked(reader->box, field);
+		*out = learnt->cached.value[field];
+		return true;
+	}
 	if (reader_begin(reader, &err) < 0)
 		return false;
 	cache_asked(reader->box, field);

@@ -14,6 +14,7 @@
 #include "index/index.h"
 #include "mime/parse.h"
 #include "storage/mail.h"
+#include "storage/save_core.h"
 
 struct err;
 struct mailbox;
@@ -43,17 +44,12 @@ int text_get(struct text *text, uint64_t at, size_t len, struct buf *buf,
 
 /* readers */
 
+/* Of one mail, to be written when the reader ends. */
 struct learnt {
-	struct learnt *next;
+	struct learnt *prev, *next;
 	uint32_t uid;
-	enum index_field field;
-	struct str value;
-};
-
-/* What a look at the file told of a record. */
-struct looked {
-	struct looked *next;
-	uint32_t uid;
+	struct cached cached; /* children of learnt_ctx */
+	bool looked;          /* what its file told of the record: */
 	uint64_t physical, virtual;
 	int64_t received, saved;
 };
@@ -79,14 +75,14 @@ struct mail_reader {
 	/* For the cache. */
 	const char *noted; /* the first header field that was asked for last */
 	TALLOC_CTX *learnt_ctx;
-	struct learnt *learnt, **learnt_end;
+	struct learnt *learnt; /* its `prev` is the last one */
 	size_t learnt_bytes;
-	struct looked *looked; /* latest first */
 };
 
 /* The transaction and the record of the mail at hand, again after a pause. */
 int reader_record(struct mail_reader *reader, struct err *err);
-/* The field from the cache; *out is valid up to the next pause. */
+/* The field as it was learnt or from the cache; *out is valid up to the next
+ * pause. */
 bool reader_cached(struct mail_reader *reader, enum index_field field,
 		   struct str *out);
 /* The cached header fields, to *value_out if there are any; true if those wanted
@@ -94,6 +90,9 @@ bool reader_cached(struct mail_reader *reader, enum index_field field,
 bool reader_cached_fields(struct mail_reader *reader, const char *const *fields,
 			  struct str *value_out, struct str *header_out);
 /* To be written to the cache when the reader ends. */
+/* What was learnt of the mail at hand: it answers from now on, and is written
+ * to the cache when the reader ends. */
+struct learnt *reader_learnt(struct mail_reader *reader);
 void reader_learn(struct mail_reader *reader, enum index_field field,
 		  struct str value);
 /* Open the mail if it is not open yet. */

@@ -471,12 +471,7 @@ static uint64_t index_cost(const struct save *save)
 	uint64_t cost = 0;
 
 	for (size_t i = 0; i < save->count; i++) {
-		const struct cached *cached = &save->mails[i].cached;
-
-		cost += RECORD_COST +
-			2 * (cached->envelope.len + cached->structure.len +
-			     cached->parts.len + cached->headers.len +
-			     cached->sort.len + cached->preview.len);
+		cost += RECORD_COST + 2 * cached_size(&save->mails[i].cached);
 		if (save->mails[i].linked)
 			cost += 8 * RECORD_COST;
 	}

@@ -159,6 +159,15 @@ void cached_headers_make(struct str header, const char *names, struct buf *out)
 		buf_truncate(out, out->len - 2);
 }
 
+/* The list of a value that begins with '+' has all of them. */
+bool cached_headers_usual(struct str value, struct str *text_out)
+{
+	struct str names;
+
+	return value.len > 0 && value.data[0] == '+' &&
+	       split(value, &names, text_out);
+}
+
 static struct str keep(const void *ctx, const struct buf *buf, size_t max)
 {
 	if (buf->overflow || buf->len > max)
@@ -171,25 +180,25 @@ void cached_make(const void *ctx, const struct mime_message *message,
 {
 	CLEANUP(buf_free) struct buf buf = buf_init(CACHE_VALUE_MAX);
 	struct str header = message->root->header_text;
+	struct str *value = out->value;
 
 	mime_envelope(header, &buf);
-	out->envelope = keep(ctx, &buf, CACHE_VALUE_MAX);
+	value[INDEX_ENVELOPE] = keep(ctx, &buf, CACHE_VALUE_MAX);
 	buf_reset(&buf);
 	mime_body_structure(message, true, &buf);
-	out->structure = keep(ctx, &buf, CACHE_VALUE_MAX);
+	value[INDEX_BODY_STRUCTURE] = keep(ctx, &buf, CACHE_VALUE_MAX);
 	buf_reset(&buf);
 	mime_pack(message, &buf);
-	out->parts = keep(ctx, &buf, CACHE_VALUE_MAX);
+	value[INDEX_PARTS] = keep(ctx, &buf, CACHE_VALUE_MAX);
 	buf_reset(&buf);
 	cached_headers_make(header, "+ ", &buf);
-	out->headers = keep(ctx, &buf, CACHE_HEADERS_MAX);
-	if (out->headers.data != NULL)
-		cached_headers_get(out->headers, usual, &header);
+	value[INDEX_HEADERS] = keep(ctx, &buf, CACHE_HEADERS_MAX);
+	cached_headers_usual(value[INDEX_HEADERS], &header);
 	cached_sort_make(ctx, header, out);
-	out->preview = message->preview; /* short */
-	if (out->preview.data != NULL)
-		out->preview.data =
-			mem_memdup(ctx, out->preview.data, out->preview.len);
+	value[INDEX_PREVIEW] = message->preview; /* short */
+	if (message->preview.data != NULL)
+		value[INDEX_PREVIEW].data = mem_memdup(
+			ctx, message->preview.data, message->preview.len);
 }
 
 void cached_sort_make(const void *ctx, struct str header, struct cached *out)
@@ -197,58 +206,41 @@ void cached_sort_make(const void *ctx, struct str header, struct cached *out)
 	CLEANUP(buf_free) struct buf buf = buf_init(SORT_VALUE_MAX);
 
 	sort_value_make(header, &buf);
-	out->sort = keep(ctx, &buf, SORT_VALUE_MAX);
-}
-
-bool cached_headers_usual(struct str value, struct str *text_out)
-{
-	return cached_headers_get(value, usual, text_out);
-}
-
-static struct str read_one(const void *ctx, struct index_txn *txn, uint32_t box,
-			   uint32_t uid, enum index_field field)
-{
-	struct str value;
-
-	if (!index_cache_get(txn, box, uid, field, &value))
-		return str_n(NULL, 0);
-	return str_n(mem_memdup(ctx, value.data, value.len), value.len);
+	out->value[INDEX_SORT] = keep(ctx, &buf, SORT_VALUE_MAX);
 }
 
 void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 		 uint32_t uid, struct cached *out)
 {
-	out->envelope = read_one(ctx, txn, box, uid, INDEX_ENVELOPE);
-	out->structure = read_one(ctx, txn, box, uid, INDEX_BODY_STRUCTURE);
-	out->parts = read_one(ctx, txn, box, uid, INDEX_PARTS);
-	out->headers = read_one(ctx, txn, box, uid, INDEX_HEADERS);
-	out->sort = read_one(ctx, txn, box, uid, INDEX_SORT);
-	out->preview = read_one(ctx, txn, box, uid, INDEX_PREVIEW);
+	for (int i = INDEX_ENVELOPE; i <= INDEX_SORT; i++) {
+		struct str value;
+
+		if (index_cache_get(txn, box, uid, i, &value))
+			out->value[i] =
+				str_n(mem_memdup(ctx, value.data, value.len),
+				      value.len);
+	}
+}
+
+size_t cached_size(const struct cached *cached)
+{
+	size_t size = 0;
+
+	for (int i = INDEX_ENVELOPE; i <= INDEX_SORT; i++)
+		size += cached->value[i].len;
+	return size;
 }
 
 int cached_write(struct index_txn *txn, struct mailbox *box,
 		 uint32_t box_id, uint32_t uid, const struct cached *cached,
 		 struct err *err)
 {
-	const struct {
-		enum index_field field;
-		struct str value;
-	} all[] = {
-		{INDEX_ENVELOPE, cached->envelope},
-		{INDEX_BODY_STRUCTURE, cached->structure},
-		{INDEX_PARTS, cached->parts},
-		{INDEX_HEADERS, cached->headers},
-		{INDEX_SORT, cached->sort},
-		{INDEX_PREVIEW, cached->preview},
-	};
-
 	cache_policy_load(box, txn, box_id);
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (all[i].value.data != NULL &&
-		    cache_keeps(box, all[i].field) &&
-		    mailbox_caches_len(box, all[i].value.len) &&
-		    index_cache_put(txn, box_id, uid, all[i].field,
-				    all[i].value, err) < 0)
+	for (int i = INDEX_ENVELOPE; i <= INDEX_SORT; i++) {
+		if (cached->value[i].data != NULL && cache_keeps(box, i) &&
+		    mailbox_caches_len(box, cached->value[i].len) &&
+		    index_cache_put(txn, box_id, uid, i, cached->value[i],
+				    err) < 0)
 			return -1;
 	}
 	return 0;

@@ -33,9 +33,9 @@ void save_expunge_from(struct save *save, struct mailbox *from,
 /* Longer texts are made anew whenever somebody asks. */
 enum { CACHE_VALUE_MAX = 262144, CACHE_HEADERS_MAX = 65536 };
 
-/* As stored; data NULL where there is none. */
+/* As stored, by field; data NULL where there is none. */
 struct cached {
-	struct str envelope, structure, parts, headers, sort, preview;
+	struct str value[INDEX_SORT + 1];
 };
 
 /* From the parsed mail with its header texts. Children of ctx. */
@@ -44,12 +44,14 @@ void cached_make(const void *ctx, const struct mime_message *message,
 /* Copies of what is in the index; children of ctx. */
 void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 		 uint32_t uid, struct cached *out);
+/* All octets of it. */
+size_t cached_size(const struct cached *cached);
 /* What mail_cache_record_max_size allows, and is asked for. */
 int cached_write(struct index_txn *txn, struct mailbox *box,
 		 uint32_t box_id, uint32_t uid, const struct cached *cached,
 		 struct err *err);
 
-/* Fill in out->sort alone, from a header block or from INDEX_HEADERS' text. */
+/* Fill in INDEX_SORT alone, from a header block or from INDEX_HEADERS' text. */
 void cached_sort_make(const void *ctx, struct str header, struct cached *out);
 
 /* INDEX_HEADERS: a list of lower-case names with blanks around each, NUL, then

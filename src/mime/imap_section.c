@@ -76,11 +76,15 @@ bool section_find(const struct mime_message *message,
 	return true;
 }
 
+/* Lists are long, and most of their names begin with another letter. */
 static bool is_listed(const struct section *section, struct str name)
 {
+	char first = name.data[0];
+
 	for (const char *const *field = section->fields; *field != NULL;
 	     field++) {
-		if (str_case_is(name, *field))
+		if ((((*field)[0] ^ first) & 0x5f) == 0 &&
+		    str_case_is(name, *field))
 			return true;
 	}
 	return false;

@@ -6,21 +6,35 @@
 #include "mime/imap.h"
 #include "mime/lex.h"
 
-static bool needs_literal(struct str value)
+enum form { FORM_QUOTED, FORM_ESCAPED, FORM_LITERAL, FORM_NUL };
+
+/* The least form in which all of it can be sent. */
+static enum form form_of(struct str value)
 {
+	enum form form = FORM_QUOTED;
+
 	for (size_t i = 0; i < value.len; i++) {
 		unsigned char c = value.data[i];
 
-		if (c >= 0x80 || c == '\0' || c == '\r' || c == '\n')
-			return true;
+		/* Most are none of these. */
+		if (c > '\\' && c < 0x80)
+			continue;
+		if (c == '\0')
+			return FORM_NUL;
+		if (c >= 0x80 || c == '\r' || c == '\n')
+			form = FORM_LITERAL;
+		else if ((c == '"' || c == '\\') && form == FORM_QUOTED)
+			form = FORM_ESCAPED;
 	}
-	return false;
+	return form;
 }
 
-static bool needs_escape(struct str value)
+static void write_literal(struct str value, struct buf *out)
 {
-	return value.len > 0 && (memchr(value.data, '"', value.len) != NULL ||
-				 memchr(value.data, '\\', value.len) != NULL);
+	buf_putc(out, '{');
+	buf_number(out, value.len);
+	buf_append(out, "}\r\n", 3);
+	buf_add_str(out, value);
 }
 
 /* IMAP has no NUL. */
@@ -34,37 +48,42 @@ static void write_without_nul(struct str value, struct buf *out)
 		else
 			buf_putc(&text, value.data[i]);
 	}
-	buf_printf(out, "{%zu}\r\n", text.len);
-	buf_append(out, text.data, text.len);
+	write_literal(str_n(text.data, text.len), out);
+}
+
+static void write_escaped(struct str value, struct buf *out)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.data[i];
+
+		if (c == '"' || c == '\\')
+			buf_putc(out, '\\');
+		buf_putc(out, c);
+	}
 }
 
 void mime_nstring(struct str value, struct buf *out)
 {
+	enum form form;
+
 	if (value.data == NULL) {
 		buf_append(out, "NIL", 3);
 		return;
 	}
-	if (value.len > 0 && memchr(value.data, '\0', value.len) != NULL) {
+	form = form_of(value);
+	if (form == FORM_NUL) {
 		write_without_nul(value, out);
 		return;
 	}
-	if (needs_literal(value)) {
-		buf_printf(out, "{%zu}\r\n", value.len);
-		buf_add_str(out, value);
+	if (form == FORM_LITERAL) {
+		write_literal(value, out);
 		return;
 	}
 	buf_putc(out, '"');
-	if (!needs_escape(value)) {
+	if (form == FORM_QUOTED)
 		buf_add_str(out, value);
-	} else {
-		for (size_t i = 0; i < value.len; i++) {
-			char c = value.data[i];
-
-			if (c == '"' || c == '\\')
-				buf_putc(out, '\\');
-			buf_putc(out, c);
-		}
-	}
+	else
+		write_escaped(value, out);
 	buf_putc(out, '"');
 }
 

@@ -27,28 +27,37 @@ static unsigned char_class(char c)
 	return classes[(unsigned char)c];
 }
 
-static bool needs_flat(struct str value)
+/* Up to the first CR or LF. */
+static size_t line_len(struct str text)
 {
-	return memchr(value.data, '\n', value.len) != NULL ||
-	       memchr(value.data, '\r', value.len) != NULL;
+	const char *newline = memchr(text.data, '\n', text.len);
+	size_t len = newline == NULL ? text.len : (size_t)(newline - text.data);
+	const char *cr = memchr(text.data, '\r', len);
+
+	return cr == NULL ? len : (size_t)(cr - text.data);
 }
 
 struct str lex_flat(struct str value, struct buf *scratch)
 {
+	size_t len;
+
 	while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t'))
 		value = str_from(value, 1);
-	if (value.len == 0 || !needs_flat(value))
+	len = value.len == 0 ? 0 : line_len(value);
+	if (len == value.len)
 		return value;
 	buf_reset(scratch);
-	for (size_t i = 0; i < value.len; i++) {
-		char c = value.data[i];
-
-		if (c == '\r' && i + 1 < value.len && value.data[i + 1] != '\n')
+	for (;;) {
+		buf_append(scratch, value.data, len);
+		value = str_from(value, len);
+		if (value.len == 0)
+			return str_n(scratch->data, scratch->len);
+		if (value.data[0] == '\r' && value.len > 1 &&
+		    value.data[1] != '\n')
 			buf_putc(scratch, ' ');
-		else if (c != '\n' && c != '\r')
-			buf_putc(scratch, c);
+		value = str_from(value, 1);
+		len = value.len == 0 ? 0 : line_len(value);
 	}
-	return str_n(scratch->data, scratch->len);
 }
 
 static bool skip_comment(struct lex *lex)

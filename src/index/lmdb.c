@@ -378,26 +378,6 @@ static int touch(const MDB_val *val)
 	return 0;
 }
 
-static int get_touched(struct index_txn *txn, enum table table, MDB_val *key,
-		       MDB_val *value)
-{
-	int code = mdb_get(txn->mdb, txn->index->tables[table], key, value);
-
-	return code != 0 ? code : touch(value);
-}
-
-int lmdb_get(struct index_txn *txn, enum table table, struct str key,
-	     struct str *value_out)
-{
-	MDB_val k = val_of(key), v;
-	volatile int code;
-
-	CALL(txn->index, code, get_touched(txn, table, &k, &v));
-	if (code == 0)
-		*value_out = str_n(v.mv_data, v.mv_size);
-	return code;
-}
-
 static int cursor_get(struct index_txn *txn, enum table table,
 		      MDB_cursor **cursor_out)
 {
@@ -414,8 +394,33 @@ static int cursor_get(struct index_txn *txn, enum table table,
 	return code;
 }
 
-/* Puts go through the cursor, too: it remembers the page, and what comes next
- * often belongs there. */
+/* All goes through the table's cursor: it remembers the page, and what comes
+ * next often belongs there. */
+static int get_touched(struct index_txn *txn, enum table table, MDB_val *key,
+		       MDB_val *value)
+{
+	MDB_cursor *cursor;
+	int code = cursor_get(txn, table, &cursor);
+
+	if (code == 0)
+		code = mdb_cursor_get(cursor, key, value, MDB_SET);
+	return code != 0 ? code : touch(value);
+}
+
+int lmdb_get(struct index_txn *txn, enum table table, struct str key,
+	     struct str *value_out)
+{
+	MDB_val k = val_of(key), v;
+	volatile int code;
+
+	if (table == TABLE_RECORDS)
+		txn->walk_valid = false;
+	CALL(txn->index, code, get_touched(txn, table, &k, &v));
+	if (code == 0)
+		*value_out = str_n(v.mv_data, v.mv_size);
+	return code;
+}
+
 static int put(struct index_txn *txn, enum table table, MDB_val *key,
 	       MDB_val *value, unsigned flags)
 {

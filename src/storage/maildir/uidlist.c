@@ -272,7 +272,8 @@ int uidlist_read(const char *path, bool tail, struct uidlist_mark *mark,
 void uidlist_line(struct buf *out, uint32_t uid, struct str ext,
 		  struct str base)
 {
-	buf_printf(out, "%u ", uid);
+	buf_number(out, uid);
+	buf_putc(out, ' ');
 	if (ext.len > 0) {
 		buf_add_str(out, ext);
 		buf_putc(out, ' ');

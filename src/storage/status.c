@@ -38,7 +38,8 @@ struct unseen_hint {
 	uint32_t uid;
 };
 
-enum { HINT_FROM = 256 }; /* what costs less is not worth remembering */
+/* What costs less is not worth remembering: each may be a page from the disk. */
+enum { HINT_FROM = 16 };
 
 struct unseen_search {
 	struct mailbox *box;

@@ -366,14 +366,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker(skip)
 
 
-@pytest.fixture(scope="session")
-def tls(tmp_path_factory):
-    """Path of a certificate and its key, without .crt and .key."""
-    base = str(tmp_path_factory.mktemp("tls") / "server")
+def certificate(base):
+    """Make BASE.crt and BASE.key; returns BASE."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
                     "-nodes", "-days", "30", "-subj", "/CN=localhost", "-keyout", f"{base}.key",
                     "-out", f"{base}.crt"], check=True, capture_output=True)
     return base
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    """Path of a certificate and its key, without .crt and .key."""
+    return certificate(str(tmp_path_factory.mktemp("tls") / "server"))
 
 
 def finish(server):

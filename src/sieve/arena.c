@@ -16,6 +16,7 @@ struct sieve_arena {
 	struct chunk *chunks; /* the first is the one in use */
 	size_t used;          /* of it */
 	size_t chunk;
+	size_t total; /* of all chunks */
 };
 
 struct sieve_arena *sieve_arena_new(const void *ctx, size_t chunk)
@@ -33,6 +34,7 @@ static void add_chunk(struct sieve_arena *arena, size_t least)
 		mem_realloc(arena, NULL, sizeof(*chunk) + size, 1, "chunk");
 
 	chunk->size = size;
+	arena->total += size;
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
 	arena->used = 0;
@@ -59,17 +61,24 @@ struct str sieve_arena_str(struct sieve_arena *arena, struct str text)
 	return str_n(out, text.len);
 }
 
+size_t sieve_arena_size(const struct sieve_arena *arena)
+{
+	return arena->total;
+}
+
 void sieve_arena_reset(struct sieve_arena *arena)
 {
 	struct chunk *chunk = arena->chunks;
 
 	while (chunk != NULL && chunk->next != NULL) {
 		arena->chunks = chunk->next;
+		arena->total -= chunk->size;
 		mem_free(chunk);
 		chunk = arena->chunks;
 	}
 	arena->used = 0;
 	if (chunk != NULL && chunk->size > arena->chunk) {
+		arena->total -= chunk->size;
 		mem_free(chunk);
 		arena->chunks = NULL;
 	}

@@ -21,6 +21,8 @@ void *sieve_arena_alloc(struct sieve_arena *arena, size_t size);
 	((T *)sieve_arena_alloc(arena, (n) * sizeof(T)))
 /* With a NUL at its end, which does not count. */
 struct str sieve_arena_str(struct sieve_arena *arena, struct str text);
+/* Octets that it has taken. */
+size_t sieve_arena_size(const struct sieve_arena *arena);
 /* Forget all; one chunk is kept for what comes next. */
 void sieve_arena_reset(struct sieve_arena *arena);
 

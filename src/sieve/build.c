@@ -238,12 +238,7 @@ static void put_program(const struct sieve_build *build, bool global,
 
 static void table_free(struct sieve_table *table)
 {
-	struct sieve_entry *entry, *next;
-
-	HASH_ITER (hh, table->entries, entry, next) {
-		HASH_DEL(table->entries, entry);
-		mem_free(entry);
-	}
+	HASH_CLEAR(hh, table->entries);
 	buf_free(&table->bytes);
 }
 
@@ -260,6 +255,7 @@ static void build_free(struct sieve_build *build)
 		buf_free(&build->units[i].variable_names);
 	}
 	mem_free(build->units);
+	mem_free(build->arena);
 }
 
 static void build_init(struct sieve_build *build, struct sieve_engine *engine,
@@ -273,10 +269,14 @@ static void build_init(struct sieve_build *build, struct sieve_engine *engine,
 		.engine = engine,
 		.set = sieve_engine_settings(engine),
 		.log = log,
+		.arena = sieve_arena_new(NULL, ARENA_CHUNK),
 	};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-		tables[i]->bytes =
-			buf_init((size_t)build->set->sieve_max_binary_size);
+		*tables[i] = (struct sieve_table){
+			.bytes = buf_init(
+				(size_t)build->set->sieve_max_binary_size),
+			.arena = build->arena,
+		};
 }
 
 int sieve_compile(const void *ctx, struct sieve_engine *engine,

@@ -9,8 +9,9 @@
 #include "base/cleanup.h"
 #include "sieve/compile.h"
 
-static void report(struct sieve_check *check, enum log_level level,
-		   struct sieve_place at, const char *fmt, va_list args)
+__attribute__((format(printf, 4, 0))) static void
+report(struct sieve_check *check, enum log_level level, struct sieve_place at,
+       const char *fmt, va_list args)
 {
 	const struct sieve_log *log = check->build->log;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "report");
@@ -146,6 +147,14 @@ static void add_words(struct sieve_check *check,
 	}
 }
 
+void sieve_check_note(struct sieve_check *check, char kind, struct str name)
+{
+	struct sieve_word word = {0};
+
+	if (name.len < 60)
+		add_word(check, kind, name.data, &word);
+}
+
 /* extensions */
 
 bool sieve_words_have(const char *words, const char *word)
@@ -159,6 +168,18 @@ bool sieve_words_have(const char *words, const char *word)
 	return false;
 }
 
+static void add_string(struct sieve_check *check,
+		       const struct sieve_extension *ext, int place)
+{
+	unsigned i = check->string_count++;
+
+	for (; i > 0 && sieve_engine_place(check->build->engine,
+					   check->strings[i - 1]) > place;
+	     i--)
+		check->strings[i] = check->strings[i - 1];
+	check->strings[i] = ext;
+}
+
 void sieve_check_activate(struct sieve_check *check,
 			  const struct sieve_extension *ext,
 			  struct sieve_place at)
@@ -170,6 +191,8 @@ void sieve_check_activate(struct sieve_check *check,
 	if (place < 0 || check->active[place])
 		return;
 	check->active[place] = true;
+	if (ext->string != NULL)
+		add_string(check, ext, place);
 	while (str_word(&rest, &part)) {
 		const struct sieve_extension *other = sieve_engine_find(
 			check->build->engine, part, check->source->global);
@@ -296,6 +319,7 @@ static void unknown(struct sieve_check *check, const struct sieve_node *node)
 			 str_dup(ctx, node->name), &word);
 }
 
+static void check_shape(struct sieve_check *check, struct sieve_node *node);
 static void check_children(struct sieve_check *check, struct sieve_node *node);
 static void check_nodes(struct sieve_check *check, struct sieve_node *nodes);
 
@@ -325,7 +349,9 @@ static void check_node(struct sieve_check *check, struct sieve_node *node)
 		return;
 	node->command = word->command;
 	check_place(check, node);
-	sieve_check_args(check, node);
+	check_shape(check, node);
+	if (check->errors == errors)
+		sieve_check_args(check, node);
 	check_children(check, node);
 	if (check->errors == errors && node->command->check != NULL)
 		node->command->check(check, node);
@@ -342,13 +368,15 @@ static void check_shape(struct sieve_check *check, struct sieve_node *node)
 	const char *kind = sieve_node_kind(node);
 
 	if (!needs_test(command) && node->tests != NULL) {
-		/* It may be the next command. */
-		sieve_error(check, node->tests->at,
-			    "the %s %s does not accept tests%s", command->name,
-			    kind,
-			    node->is_test || node->has_list
-				    ? ""
-				    : " (is ';' missing behind it?)");
+		if (node->is_test || node->has_list)
+			sieve_error(check, node->tests->at,
+				    "the %s %s does not accept tests",
+				    command->name, kind);
+		else /* they are the next command */
+			sieve_error(check, node->at,
+				    "missing semicolon ';' behind the %s "
+				    "command",
+				    command->name);
 		node->tests = NULL;
 	} else if (needs_test(command) && node->tests == NULL)
 		sieve_error(check, node->at, "the %s %s requires %s",
@@ -409,7 +437,6 @@ static void check_children(struct sieve_check *check, struct sieve_node *node)
 	struct sieve_level level = {node, check->level};
 	const struct sieve_node *previous = check->previous;
 
-	check_shape(check, node);
 	if (!is_dead(check, node))
 		check_tests(check, node);
 	else

@@ -3,6 +3,8 @@
  * sieve/check_args.c - the arguments of a command or test, held against what it
  * declares (RFC 5228 section 2.6).
  */
+#include <stdio.h>
+
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "mime/address.h"
@@ -55,7 +57,6 @@ static const struct sieve_tag *find_tag(struct sieve_check *check,
 static void check_string(struct sieve_check *check, struct sieve_arg *arg,
 			 const struct sieve_param *param)
 {
-	const struct sieve_extension *ext;
 	unsigned errors = check->errors;
 
 	if ((param->flags & SIEVE_VARIABLE) != 0) {
@@ -65,12 +66,8 @@ static void check_string(struct sieve_check *check, struct sieve_arg *arg,
 					    arg->pieces);
 		return;
 	}
-	for (unsigned i = 0;
-	     (ext = sieve_engine_extension(check->build->engine, i)) != NULL;
-	     i++) {
-		if (check->active[i] && ext->string != NULL)
-			ext->string(check, arg);
-	}
+	for (unsigned i = 0; i < check->string_count; i++)
+		check->strings[i]->string(check, arg);
 	if (arg->pieces != NULL && (param->flags & SIEVE_LITERAL) != 0)
 		sieve_error(check, arg->at,
 			    "%s must be a constant string, without variables",
@@ -88,21 +85,29 @@ static const char *type_name(enum sieve_type type)
 	return names[type];
 }
 
-/* A value for `param`: false after an error. `what` is in front of the error:
- * "the :index tag of the header test". */
+/* What errors speak of: "%s %s". */
+#define WHAT(node) (node)->command->name, sieve_node_kind(node)
+
+/* A value for `param`, of a tag if that is not NULL; false after an error. */
 static bool check_value(struct sieve_check *check, struct sieve_arg *arg,
-			const struct sieve_param *param, const char *what,
-			unsigned number)
+			const struct sieve_param *param,
+			const struct sieve_node *node,
+			const struct sieve_tag *tag, unsigned number)
 {
 	if (arg->type != param->type &&
 	    !(param->type == SIEVE_STRINGS && arg->type == SIEVE_STRING)) {
-		CLEANUP(buf_free) struct buf text = buf_init(40);
+		const char *tag_name = tag == NULL ? "" : tag->name;
+		char place[60] = "";
 
-		if (number > 0)
-			buf_printf(&text, " as argument %u", number);
+		if (tag == NULL)
+			snprintf(place, sizeof(place), " as argument %u",
+				 number);
 		sieve_error(check, arg->at,
-			    "the %s expects %s%s (%s), but %s was found", what,
-			    type_name(param->type), text.data, param->name,
+			    "the %s%s%s%s %s expects %s%s (%s), but %s was "
+			    "found",
+			    tag == NULL ? "" : ":", tag_name,
+			    tag == NULL ? "" : " tag for the ", WHAT(node),
+			    type_name(param->type), place, param->name,
 			    type_name(arg->type));
 		return false;
 	}
@@ -126,12 +131,6 @@ static void check_variable_use(struct sieve_check *check,
 
 /* tags */
 
-static const char *describe(const struct sieve_node *node, struct buf *out)
-{
-	buf_printf(out, "%s %s", node->command->name, sieve_node_kind(node));
-	return out->data;
-}
-
 static bool same_group(const struct sieve_tag *a, const struct sieve_tag *b)
 {
 	return a == b || (a->group != NULL && b->group != NULL &&
@@ -140,7 +139,7 @@ static bool same_group(const struct sieve_tag *a, const struct sieve_tag *b)
 
 static void check_double(struct sieve_check *check,
 			 const struct sieve_node *node,
-			 const struct sieve_arg *arg, const char *what)
+			 const struct sieve_arg *arg)
 {
 	unsigned count = 0;
 
@@ -152,65 +151,79 @@ static void check_double(struct sieve_check *check,
 		if (!same_group(other->tag, arg->tag))
 			continue;
 		sieve_error(check, arg->at,
-			    "duplicate %s argument :%s for the %s",
+			    "duplicate %s argument :%s for the %s %s",
 			    arg->tag->group ? arg->tag->group : "tagged",
-			    arg->tag->name, what);
+			    arg->tag->name, WHAT(node));
 		return;
 	}
 	if (count >= SIEVE_MAX_TAGS)
-		sieve_error(check, arg->at, "too many tags for the %s", what);
+		sieve_error(check, arg->at, "too many tags for the %s %s",
+			    WHAT(node));
+}
+
+/* Once for each command and tag; later ones are passed over. */
+static void unknown_tag(struct sieve_check *check,
+			const struct sieve_node *node, struct sieve_arg *arg)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "tag");
+	struct str key = str_of(
+		mem_printf(ctx, "%s %s %.*s", WHAT(node), STR_FMT(arg->text)));
+
+	if (sieve_check_word(check, '?', key) != NULL) {
+		check->errors++; /* it is not told, but it is one */
+		return;
+	}
+	sieve_error(check, arg->at,
+		    "unknown tagged argument ':%.*s' for the %s %s (only "
+		    "reported once)",
+		    STR_FMT(arg->text), WHAT(node));
+	sieve_check_note(check, '?', key);
 }
 
 /* The tag, and the argument behind it that is its value. */
 static void check_tag(struct sieve_check *check, struct sieve_node *node,
-		      struct sieve_arg *arg, const char *what)
+		      struct sieve_arg *arg)
 {
 	const struct sieve_tag *tag = find_tag(check, node->command, arg->text);
 	struct sieve_arg *value = arg->next;
 
 	if (tag == NULL) {
-		sieve_error(check, arg->at,
-			    "unknown tagged argument ':%.*s' for the %s",
-			    STR_FMT(arg->text), what);
+		unknown_tag(check, node, arg);
 		return;
 	}
 	arg->tag = tag;
-	check_double(check, node, arg, what);
+	check_double(check, node, arg);
 	if (tag->param.type == SIEVE_NONE)
 		return;
 	if (value == NULL) {
 		sieve_error(check, arg->at,
-			    "the :%s tag for the %s requires %s (%s)",
-			    tag->name, what, type_name(tag->param.type),
+			    "the :%s tag for the %s %s requires %s (%s)",
+			    tag->name, WHAT(node), type_name(tag->param.type),
 			    tag->param.name);
 		return;
 	}
 	arg->value = value;
 	arg->next = value->next;
 	value->next = NULL;
-	{
-		CLEANUP(buf_free) struct buf text = buf_init(200);
-
-		buf_printf(&text, ":%s tag for the %s", tag->name, what);
-		if (check_value(check, value, &tag->param, text.data, 0))
-			check_variable_use(check, value, &tag->param);
-	}
+	if (check_value(check, value, &tag->param, node, tag, 0))
+		check_variable_use(check, value, &tag->param);
 }
 
 /* positional arguments */
 
 static unsigned count_params(const struct sieve_command *command,
-			     unsigned *required_out)
+			     unsigned *required_out, unsigned *most_out)
 {
 	unsigned count = 0;
 
-	*required_out = 0;
+	*required_out = *most_out = 0;
 	for (; count < SIEVE_MAX_PARAMS &&
 	       command->params[count].type != SIEVE_NONE;
 	     count++) {
-		if ((command->params[count].flags &
-		     (SIEVE_OPTIONAL | SIEVE_HIDDEN)) == 0)
-			(*required_out)++;
+		unsigned flags = command->params[count].flags;
+
+		*required_out += (flags & (SIEVE_OPTIONAL | SIEVE_HIDDEN)) == 0;
+		*most_out += (flags & SIEVE_HIDDEN) == 0;
 	}
 	return count;
 }
@@ -226,16 +239,23 @@ static unsigned count_positional(const struct sieve_node *node)
 
 /* Those that are optional are left out from the left, when there are too few.
  */
-static void check_positional(struct sieve_check *check, struct sieve_node *node,
-			     const char *what)
+static void check_positional(struct sieve_check *check, struct sieve_node *node)
 {
 	const struct sieve_command *command = node->command;
-	unsigned given = count_positional(node), required, number = 0;
-	unsigned count = count_params(command, &required);
+	unsigned given = count_positional(node), required, most, number = 0;
+	unsigned count = count_params(command, &required, &most);
 	unsigned spare = given > required ? given - required : 0;
 	struct sieve_arg *arg = node->args;
+	unsigned errors = check->errors;
 
-	for (unsigned i = 0; i < count; i++) {
+	if (given < required || given > most) {
+		sieve_error(check, node->at,
+			    "the %s %s requires %u positional argument(s), but "
+			    "%u is/are specified",
+			    WHAT(node), required, given);
+		return;
+	}
+	for (unsigned i = 0; i < count && check->errors == errors; i++) {
 		const struct sieve_param *param = &command->params[i];
 
 		if ((param->flags & SIEVE_HIDDEN) != 0)
@@ -249,20 +269,15 @@ static void check_positional(struct sieve_check *check, struct sieve_node *node,
 		if (arg == NULL)
 			break;
 		number++;
-		if (check_value(check, arg, param, what, number))
+		if (check_value(check, arg, param, node, NULL, number))
 			check_variable_use(check, arg, param);
 		node->params[i] = arg;
 		arg = arg->next;
 	}
-	if (given < required || number < given)
-		sieve_error(check, node->at,
-			    "the %s requires %u positional argument(s), but "
-			    "%u is/are specified",
-			    what, required, given);
 }
 
 static void check_order(struct sieve_check *check,
-			const struct sieve_node *node, const char *what)
+			const struct sieve_node *node)
 {
 	bool positional = false;
 
@@ -272,8 +287,8 @@ static void check_order(struct sieve_check *check,
 		} else if (positional) {
 			sieve_error(check, arg->at,
 				    "encountered tagged argument ':%.*s' "
-				    "behind a positional argument of the %s",
-				    STR_FMT(arg->text), what);
+				    "behind a positional argument of the %s %s",
+				    STR_FMT(arg->text), WHAT(node));
 			return;
 		}
 	}
@@ -281,18 +296,17 @@ static void check_order(struct sieve_check *check,
 
 void sieve_check_args(struct sieve_check *check, struct sieve_node *node)
 {
-	CLEANUP(buf_free) struct buf text = buf_init(200);
-	const char *what = describe(node, &text);
 	unsigned errors = check->errors;
 
-	for (struct sieve_arg *arg = node->args; arg; arg = arg->next) {
+	for (struct sieve_arg *arg = node->args;
+	     arg != NULL && check->errors == errors; arg = arg->next) {
 		if (arg->type == SIEVE_TAG)
-			check_tag(check, node, arg, what);
+			check_tag(check, node, arg);
 	}
 	if (check->errors == errors)
-		check_order(check, node, what);
+		check_order(check, node);
 	if (check->errors == errors)
-		check_positional(check, node, what);
+		check_positional(check, node);
 	if (check->errors != errors)
 		return;
 	for (struct sieve_arg *arg = node->args; arg; arg = arg->next) {

@@ -40,6 +40,7 @@ struct sieve_table {
 	struct sieve_entry *entries;
 	unsigned count;
 	struct buf bytes; /* of the table, as it is saved */
+	struct sieve_arena *arena;
 };
 
 struct sieve_unit_build {
@@ -56,12 +57,12 @@ struct sieve_build {
 	struct sieve_engine *engine;
 	const struct sieve_settings *set;
 	const struct sieve_log *log;
+	struct sieve_arena *arena;
 	struct sieve_table extensions, commands, tags, texts, sources;
 	struct sieve_unit_build *units;
 	unsigned unit_count;
 	unsigned depth; /* of includes */
 	unsigned errors;
-	uint64_t memory; /* of all code and texts */
 };
 
 /* Where a block stands. */
@@ -77,6 +78,9 @@ struct sieve_check {
 	const struct sieve_source *source;
 	unsigned unit;
 	bool active[SIEVE_MAX_EXTENSIONS];
+	/* Those of them that look at strings, by place. */
+	const struct sieve_extension *strings[SIEVE_MAX_EXTENSIONS];
+	unsigned string_count;
 	void *states[SIEVE_MAX_EXTENSIONS];
 	struct sieve_word *words;
 	struct sieve_symbol *symbols;
@@ -102,6 +106,8 @@ void sieve_check_activate(struct sieve_check *check,
 			  struct sieve_place at);
 const struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
 					  struct str name);
+/* Remember that a word has been seen. */
+void sieve_check_note(struct sieve_check *check, char kind, struct str name);
 /* check_args.c: arguments of one command or test. */
 void sieve_check_args(struct sieve_check *check, struct sieve_node *node);
 const char *sieve_node_kind(const struct sieve_node *node);

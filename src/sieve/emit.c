@@ -31,8 +31,8 @@ unsigned sieve_table_put(struct sieve_table *table, struct str key,
 	*new_out = entry == NULL;
 	if (entry != NULL)
 		return entry->number;
-	entry = mem_new(NULL, struct sieve_entry);
-	entry->key = str_n(mem_memdup(entry, key.data, key.len), key.len);
+	entry = sieve_arena_new_of(table->arena, struct sieve_entry);
+	entry->key = sieve_arena_str(table->arena, key);
 	entry->number = table->count++;
 	HASH_ADD_KEYPTR(hh, table->entries, entry->key.data, entry->key.len,
 			entry);

@@ -35,7 +35,6 @@ enum sieve_trace_level {
 
 struct sieve_trace {
 	enum sieve_trace_level level;
-	bool debug, addresses; /* -Tdebug, -Taddresses */
 	void (*line)(void *ctx, const char *text);
 	void *ctx;
 };

@@ -420,6 +420,11 @@ int sieve_run_unit(struct sieve_run *run, unsigned unit, struct err *err)
 	return result;
 }
 
+unsigned sieve_run_units(const struct sieve_run *run)
+{
+	return run->program->unit_count;
+}
+
 /* What the script added is taken back, if it failed. */
 struct before {
 	struct sieve_result result;

@@ -3,6 +3,11 @@
 
 #include "sieve/ext.h"
 
+enum {
+	STEPS_PER_OPERATION = 8,
+	OCTETS_PER_OPERATION = 64,
+};
+
 /* one value and one key */
 
 static int is_match(struct sieve_match *match, struct str value, struct str key,
@@ -26,16 +31,20 @@ static int matches_match(struct sieve_match *match, struct str value,
 {
 	struct str captures[SIEVE_MAX_MATCHES];
 	bool wanted = sieve_run_wants_matches(match->run);
+	/* More than is allowed. */
+	uint64_t steps = (sieve_engine_settings(match->run->engine)
+				  ->sieve_max_operations +
+			  1ULL) *
+			 STEPS_PER_OPERATION;
 	unsigned count = 0;
 
-	(void)err;
-	*found_out =
-		sieve_glob(match->comparator, value, key,
-			   wanted ? captures : NULL, SIEVE_MAX_MATCHES, &count);
+	*found_out = sieve_glob(match->comparator, value, key,
+				wanted ? captures : NULL, SIEVE_MAX_MATCHES,
+				&count, &steps);
 	if (*found_out && wanted)
 		sieve_run_matches(match->run, captures, count);
 	/* A pattern may be made to go back over the value again and again. */
-	return sieve_run_work(match->run, value.len / 64, err);
+	return sieve_run_work(match->run, steps / STEPS_PER_OPERATION, err);
 }
 
 const struct sieve_match_type sieve_match_is = {.name = "is",
@@ -100,22 +109,30 @@ void sieve_match_begin(struct sieve_match *match, struct sieve_run *run,
 int sieve_match_value(struct sieve_match *match, struct str value,
 		      struct err *err)
 {
+	uint64_t octets = 0;
+
 	match->count++;
 	if (match->type->match == NULL)
 		return 0;
 	for (unsigned i = 0; i < match->keys->count && !match->found; i++) {
-		if (match->type->match(match, value, match->keys->list[i],
-				       &match->found, err) < 0)
+		struct str key = match->keys->list[i];
+
+		if (match->type->match(match, value, key, &match->found, err) <
+		    0)
 			return -1;
 		sieve_trace(match->run, SIEVE_TRACE_MATCHING,
 			    "  value '%.*s' with key '%.*s' => %d",
 			    (int)(value.len > 80 ? 80 : value.len), value.data,
-			    STR_FMT(match->keys->list[i]), match->found);
+			    STR_FMT(key), match->found);
+		octets += value.len + 8;
+		if (octets < 100 * OCTETS_PER_OPERATION)
+			continue;
+		if (sieve_run_work(match->run, octets / OCTETS_PER_OPERATION,
+				   err) < 0)
+			return -1;
+		octets = 0;
 	}
-	return match->keys->count < 8
-		       ? 0
-		       : sieve_run_work(match->run, match->keys->count / 8,
-					err);
+	return 0;
 }
 
 int sieve_match_end(struct sieve_match *match, bool *result_out,
@@ -141,6 +158,7 @@ struct glob {
 	struct str value, pattern;
 	struct str *captures;
 	unsigned max, count;
+	uint64_t steps; /* left */
 };
 
 static size_t char_len(struct str text)
@@ -196,6 +214,8 @@ static bool run_glob(struct glob *glob)
 	while (value.len > 0 || pattern.len > 0) {
 		size_t v_len, p_len;
 
+		if (glob->steps-- == 0)
+			return false;
 		if (pattern.len > 0 && pattern.data[0] == '*') {
 			star_pattern = pattern = str_from(pattern, 1);
 			star_value = value;
@@ -230,11 +250,18 @@ static bool run_glob(struct glob *glob)
 
 bool sieve_glob(const struct sieve_comparator *comparator, struct str value,
 		struct str pattern, struct str *captures, unsigned max,
-		unsigned *count_out)
+		unsigned *count_out, uint64_t *steps)
 {
-	struct glob glob = {comparator, value, pattern, captures, max, 0};
+	struct glob glob = {.comparator = comparator,
+			    .value = value,
+			    .pattern = pattern,
+			    .captures = captures,
+			    .max = max,
+			    .steps = *steps};
+	bool found = run_glob(&glob);
 
-	if (!run_glob(&glob))
+	*steps -= glob.steps;
+	if (!found)
 		return false;
 	if (captures != NULL) {
 		captures[0] = value;

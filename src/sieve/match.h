@@ -82,9 +82,10 @@ int sieve_match_end(struct sieve_match *match, bool *result_out,
 extern const struct sieve_match_type sieve_match_is, sieve_match_contains,
 	sieve_match_matches;
 /* A pattern of :matches (section 2.7.1). Captures, if not NULL, gets what "*"
- * and "?" stood for, from [1] on; *count_out of them, `max` at most. */
+ * and "?" stood for, from [1] on; *count_out of them, `max` at most. No more
+ * than *steps are made, as if there were no match; it becomes how many were. */
 bool sieve_glob(const struct sieve_comparator *comparator, struct str value,
 		struct str pattern, struct str *captures, unsigned max,
-		unsigned *count_out);
+		unsigned *count_out, uint64_t *steps);
 
 #endif

@@ -152,6 +152,23 @@ static struct str keep(struct sieve_message *message, const struct buf *text)
 	return sieve_arena_str(message->arena, str_n(text->data, text->len));
 }
 
+/* A fold is its first blank; what follows stays, as Dovecot has it. */
+static void unfold(struct str value, struct buf *out)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.data[i];
+
+		if (c == '\r' && i + 1 < value.len && value.data[i + 1] == '\n')
+			continue;
+		if (c == '\n' && i + 1 < value.len) {
+			c = ' ';
+			i++;
+		}
+		if (c != '\n')
+			buf_putc(out, c);
+	}
+}
+
 struct str sieve_field_flat(struct sieve_message *message,
 			    struct sieve_field *field)
 {
@@ -162,8 +179,8 @@ struct str sieve_field_flat(struct sieve_message *message,
 	if (memchr(field->value.data, '\n', field->value.len) == NULL) {
 		field->flat = str_trim(field->value);
 	} else {
-		header_unfold(field->value, &flat);
-		field->flat = keep(message, &flat);
+		unfold(field->value, &flat);
+		field->flat = str_trim(keep(message, &flat));
 	}
 	return field->flat;
 }
@@ -186,16 +203,42 @@ struct str sieve_field_text(struct sieve_message *message,
 		return field->text;
 	field->text = sieve_field_flat(message, field);
 	if (!is_plain(field->text)) {
-		header_decode(field->value, &text);
+		header_decode(field->flat, &text);
 		field->text = str_trim(keep(message, &text));
 	}
 	return field->text;
 }
 
-static struct str text_or_null(struct sieve_message *message, const char *text)
+/* RFC 5321 section 4.1.2: a local part that is no dot-atom stands in quotes. */
+static bool needs_quotes(const char *local)
 {
-	return text == NULL ? (struct str){NULL, 0}
-			    : sieve_arena_str(message->arena, str_of(text));
+	size_t len = strlen(local);
+
+	return strcspn(local, "()<>[]:;@\\,\" \t\r\n") < len ||
+	       local[0] == '.' || local[len - 1] == '.' ||
+	       strstr(local, "..") != NULL;
+}
+
+static void put_local(struct buf *out, const char *local)
+{
+	bool quotes = needs_quotes(local);
+
+	if (quotes)
+		buf_putc(out, '"');
+	for (; *local != '\0'; local++) {
+		if (quotes && (*local == '"' || *local == '\\'))
+			buf_putc(out, '\\');
+		buf_putc(out, *local);
+	}
+	if (quotes)
+		buf_putc(out, '"');
+}
+
+static bool is_whole(const struct address *address)
+{
+	return address->kind == ADDRESS_MAILBOX && address->mailbox != NULL &&
+	       address->mailbox[0] != '\0' && address->domain != NULL &&
+	       address->domain[0] != '\0';
 }
 
 static void take_address(struct sieve_message *message,
@@ -203,15 +246,12 @@ static void take_address(struct sieve_message *message,
 {
 	CLEANUP(buf_free) struct buf all = buf_init(64 << 20);
 
-	to->local = text_or_null(message, from->mailbox);
-	to->domain = text_or_null(message, from->domain);
-	to->valid = to->local.len > 0 && to->domain.len > 0;
-	buf_add_str(&all, to->local);
-	if (to->domain.data != NULL && to->domain.len > 0) {
-		buf_putc(&all, '@');
-		buf_add_str(&all, to->domain);
-	}
+	put_local(&all, from->mailbox);
+	buf_printf(&all, "@%s", from->domain);
+	to->local = sieve_arena_str(message->arena, str_of(from->mailbox));
+	to->domain = sieve_arena_str(message->arena, str_of(from->domain));
 	to->all = keep(message, &all);
+	to->valid = true;
 }
 
 const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
@@ -229,8 +269,14 @@ const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
 				count + 1);
 	*count_out = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (list[i].kind == ADDRESS_MAILBOX)
+		if (is_whole(&list[i]))
 			take_address(message, &list[i], &out[(*count_out)++]);
+	}
+	if (*count_out == 0) {
+		*count_out = 1;
+		out[0].all = sieve_field_flat(message, field);
+		if (out[0].all.len == 0)
+			out[0].local = out[0].domain = STR("");
 	}
 	return out;
 }

@@ -31,7 +31,7 @@ struct sieve_field {
 /* An address in pieces. */
 struct sieve_address {
 	struct str local, domain; /* without quotes; data NULL if missing */
-	struct str all;           /* "local@domain"; what can't be parsed */
+	struct str all;           /* "local@domain", in quotes if need be */
 	bool valid;
 };
 
@@ -60,7 +60,9 @@ struct str sieve_field_flat(struct sieve_message *message,
 			    struct sieve_field *field);
 struct str sieve_field_text(struct sieve_message *message,
 			    struct sieve_field *field);
-/* The addresses in a field's value: `max` at most, groups left out. */
+/* The addresses in a field's value: `max` at most, names of groups and what is
+ * incomplete left out. If there is none, as Dovecot has it, one that is not
+ * valid, whose `all` is the value. */
 const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
 						  struct sieve_field *field,
 						  unsigned max,

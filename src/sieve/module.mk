@@ -41,6 +41,7 @@ libsieve_a_SOURCES = \
 # A line for each extension, as in ext/list.c.
 sieve_extensions = \
 	src/sieve/ext/list.c src/sieve/ext/list.h \
+	src/sieve/ext/include.c src/sieve/ext/regex.c \
 	src/sieve/ext/base_actions.c \
 	src/sieve/ext/base_control.c \
 	src/sieve/ext/base_tests.c \
@@ -105,3 +106,32 @@ tests_unit_sieve_test_ext_SOURCES = tests/unit/sieve/test_ext.c \
 	tests/unit/sieve/script.c tests/unit/sieve/script.h
 tests_unit_sieve_test_ext_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
 endif
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/sieve/test_binary
+tests_unit_sieve_test_binary_SOURCES = tests/unit/sieve/test_binary.c
+tests_unit_sieve_test_binary_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
+endif
+
+# The fuzz targets, and their corpora as a test.
+check_PROGRAMS += tests/fuzz/sieve/replay_script tests/fuzz/sieve/replay_program
+tests_fuzz_sieve_replay_script_SOURCES = tests/fuzz/sieve/fuzz_script.c \
+	tests/fuzz/sieve/sieve_run.h tests/fuzz/replay.c
+tests_fuzz_sieve_replay_script_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/sieve/script"'
+tests_fuzz_sieve_replay_script_LDADD = $(LIB_SIEVE)
+tests_fuzz_sieve_replay_program_SOURCES = tests/fuzz/sieve/fuzz_program.c \
+	tests/fuzz/sieve/sieve_run.h tests/fuzz/replay.c
+tests_fuzz_sieve_replay_program_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/sieve/program"'
+tests_fuzz_sieve_replay_program_LDADD = $(LIB_SIEVE)
+if FUZZING
+noinst_PROGRAMS += tests/fuzz/sieve/fuzz_script tests/fuzz/sieve/fuzz_program
+tests_fuzz_sieve_fuzz_script_SOURCES = tests/fuzz/sieve/fuzz_script.c
+tests_fuzz_sieve_fuzz_script_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_sieve_fuzz_script_LDADD = $(LIB_SIEVE)
+tests_fuzz_sieve_fuzz_program_SOURCES = tests/fuzz/sieve/fuzz_program.c
+tests_fuzz_sieve_fuzz_program_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_sieve_fuzz_program_LDADD = $(LIB_SIEVE)
+endif
+EXTRA_DIST += tests/fuzz/sieve

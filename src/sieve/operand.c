@@ -45,9 +45,9 @@ bool sieve_piece_get(const struct sieve_program *program,
 static int get_pieces(struct sieve_run *run, struct sieve_code *code,
 		      uint64_t count, struct str *out, struct err *err)
 {
+	const struct sieve_settings *set = run->machine->set;
 	CLEANUP(buf_free)
-	struct buf text =
-		buf_init((size_t)run->machine->set->sieve_max_string_size);
+	struct buf text = buf_init((size_t)set->sieve_max_string_size);
 
 	while (count-- > 0 && !code->bad) {
 		struct sieve_piece piece;
@@ -65,6 +65,10 @@ static int get_pieces(struct sieve_run *run, struct sieve_code *code,
 				       text.max);
 	}
 	*out = sieve_arena_str(run->scratch, str_n(text.data, text.len));
+	if (sieve_arena_size(run->scratch) > set->sieve_max_memory)
+		return err_set(err, ERR_LIMIT,
+			       "strings of one command are too long together "
+			       "(sieve_max_memory)");
 	return sieve_run_work(run, text.len / 256, err);
 }
 

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -259,11 +261,39 @@ char *sieve_binary_path(const void *ctx, const char *path)
 	return mem_printf(ctx, "%.*s.svbin", (int)len, path);
 }
 
+/* Who may read the script may read what becomes of it: users run those of the
+ * administrator. */
+static mode_t binary_mode(const struct sieve_program *program)
+{
+	struct stat st;
+
+	if (program->source_count == 0 ||
+	    stat(program->sources[0].path, &st) < 0)
+		return 0600;
+	return 0600 | (st.st_mode & 044);
+}
+
+/* In place of what was there at once; no fsync, as one that a power cut has
+ * torn fails its checksum and is made anew. */
 int sieve_program_save(const struct sieve_program *program, const char *path,
 		       struct err *err)
 {
-	return file_replace(path, program->bytes.data, program->bytes.len, 0600,
-			    err);
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "save");
+	char *temp = mem_printf(ctx, "%s.XXXXXX", path);
+	CLEANUP(fd_close) int fd = mkostemp(temp, O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "mkstemp(%s)", temp);
+	if (file_write_all(fd, program->bytes.data, program->bytes.len, temp,
+			   err) < 0) {
+		unlink(temp);
+		return -1;
+	}
+	if (fchmod(fd, binary_mode(program)) == 0 && rename(temp, path) == 0)
+		return 0;
+	err_sys(err, "rename(%s, %s)", temp, path);
+	unlink(temp);
+	return -1;
 }
 
 /* A binary is believed only if whoever owns it is who could have changed what

@@ -187,8 +187,7 @@ static bool is_same(const struct sieve_action *a, const struct sieve_action *b)
 	}
 }
 
-/* The later one's flags hold (RFC 5232 section 3: they replace), and a keep
- * stays one. */
+/* The later one's flags hold, if they are none, too, and a keep stays one. */
 static void merge(struct sieve_result *result, struct sieve_action *old,
 		  const struct sieve_action *new)
 {
@@ -196,7 +195,7 @@ static void merge(struct sieve_result *result, struct sieve_action *old,
 		return;
 	if (new->kind == SIEVE_ACTION_KEEP)
 		old->kind = SIEVE_ACTION_KEEP;
-	if (new->store.flags != NULL && !old->done)
+	if (!old->done)
 		old->store.flags = dup_list(result, new->store.flags);
 	old->store.create |= new->store.create;
 	old->copy &= new->copy;

@@ -104,6 +104,8 @@ int sieve_run_set(struct sieve_run *run, const struct sieve_piece *variable,
 		  struct str value, struct err *err);
 int sieve_run_get(struct sieve_run *run, const struct sieve_piece *variable,
 		  struct str *out, struct err *err);
+/* No longer than a variable may be, cut between characters. */
+struct str sieve_run_cut(struct sieve_run *run, struct str value);
 /* ${0}...: copied; for match types. */
 void sieve_run_matches(struct sieve_run *run, const struct str *captures,
 		       unsigned count);
@@ -122,5 +124,6 @@ void sieve_trace(struct sieve_run *run, enum sieve_trace_level level,
 /* Run another unit of the program (include). run->stopped is set if it was not
  * its last line that ended it, but `stop`. */
 int sieve_run_unit(struct sieve_run *run, unsigned unit, struct err *err);
+unsigned sieve_run_units(const struct sieve_run *run);
 
 #endif

@@ -6,9 +6,11 @@
 #include "base/encode.h"
 #include "sieve/machine.h"
 
-/* Section 6: what is too long is cut, between characters. */
-static struct str cut(struct str value, size_t max)
+/* Section 6. */
+struct str sieve_run_cut(struct sieve_run *run, struct str value)
 {
+	size_t max = (size_t)run->machine->set->sieve_variables_max_value_size;
+
 	if (value.len <= max)
 		return value;
 	while (max > 0 && ((unsigned char)value.data[max] & 0xc0) == 0x80)
@@ -21,8 +23,7 @@ void sieve_variable_set(struct sieve_run *run, struct sieve_variable *variable,
 {
 	struct sieve_machine *machine = run->machine;
 
-	value = cut(value,
-		    (size_t)machine->set->sieve_variables_max_value_size);
+	value = sieve_run_cut(run, value);
 	if (value.len > variable->cap) {
 		/* It may be a part of what it replaces. */
 		char *data = mem_memdup(machine->ctx, value.data, value.len);
@@ -41,8 +42,9 @@ int sieve_run_set(struct sieve_run *run, const struct sieve_piece *variable,
 {
 	struct sieve_frame *frame = run->machine->frame;
 
-	sieve_trace(run, SIEVE_TRACE_COMMANDS, "  assign '%.*s' [%u] = \"%.*s\"",
-		    STR_FMT(variable->text), variable->number, STR_FMT(value));
+	sieve_trace(run, SIEVE_TRACE_COMMANDS,
+		    "  assign '%.*s' [%u] = \"%.*s\"", STR_FMT(variable->text),
+		    variable->number, STR_FMT(value));
 	if (variable->kind == SIEVE_PIECE_NAMESPACE &&
 	    variable->space->set != NULL)
 		return variable->space->set(run, variable->text, value, err);

@@ -35,6 +35,8 @@ static int compile(struct tool *tool, const char *path, const char *out_path,
 	    sieve_compile(ctx, tool->engine, &source, &tool->log, &program,
 			  err) < 0)
 		return -1;
+	log_debug("%s: %zu octets of bytecode", path,
+		  sieve_program_bytes(program).len);
 	if (dump) {
 		sieve_program_dump(program, &text);
 		tool_write(out_path == NULL ? "-" : out_path,

@@ -41,26 +41,19 @@ static void trace_option(struct options *options, const char *text)
 	static const char *const levels[] = {"none", "actions", "commands",
 					     "tests", "matching"};
 
-	if (strcmp(text, "debug") == 0) {
-		options->how.debug = true;
-	} else if (strcmp(text, "addresses") == 0) {
-		options->how.addresses = true;
-	} else {
-		for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
-			if (strncmp(text, "level=", 6) == 0 &&
-			    strcmp(text + 6, levels[i]) == 0) {
-				options->how.level = i;
-				return;
-			}
+	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+		if (strncmp(text, "level=", 6) == 0 &&
+		    strcmp(text + 6, levels[i]) == 0) {
+			options->how.level = i;
+			return;
 		}
-		fprintf(stderr, "sieve-test: Unknown -T trace option: %s\n",
-			text);
-		exit(EXIT_USAGE);
 	}
+	fprintf(stderr, "sieve-test: Unknown -T trace option: %s\n", text);
+	exit(EXIT_USAGE);
 }
 
-static void parse_option(struct tool *tool, struct options *options,
-			 int option, const char *value)
+static void parse_option(struct tool *tool, struct options *options, int option,
+			 const char *value)
 {
 	switch (option) {
 	case 'a':

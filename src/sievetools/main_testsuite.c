@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sieve-testsuite: runs a test case, FILE.svtest (doc/man/sieve-testsuite.1).
+ * sieve-testsuite: runs a test case, FILE.svtest; tests/sieve/run runs
+ * them all.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static _Noreturn void usage(void)
 
 static void enter(const char *dir)
 {
-	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) || access(dir, W_OK) < 0) {
+	if ((mkdir(dir, 0700) < 0 && errno != EEXIST) ||
+	    access(dir, W_OK) < 0) {
 		perror(dir);
 		exit(EXIT_FAILED);
 	}

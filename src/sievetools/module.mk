@@ -8,6 +8,7 @@ sieve_dump_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
 sieve_test_SOURCES = $(sieve_tool) src/sievetools/print.c \
 	src/sievetools/main_test.c
 sieve_test_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
+man_MANS += doc/man/sievec.1 doc/man/sieve-dump.1 doc/man/sieve-test.1
 
 # For tests only.
 noinst_PROGRAMS += sieve-testsuite

@@ -54,7 +54,7 @@ void suite_error(struct suite *suite, const char *text)
 static void echo(const struct suite *suite, enum log_level level,
 		 const char *where, const char *text)
 {
-	static const char *const names[] = {"debug", "info", "warning",
+	static const char *const names[] = {"debug", "info",  "warning",
 					    "error", "error", "error"};
 
 	if (suite->echo)
@@ -102,7 +102,10 @@ static int find_script(void *ctx, const void *mem, const char *location,
 
 	if (str_find_char(name, '/') >= 0)
 		return err_set(err, ERR_NOT_FOUND, "invalid script name");
-	return sieve_source_read(mem, suite->engine, path, out, err);
+	if (sieve_source_read(mem, suite->engine, path, out, err) < 0)
+		return -1;
+	out->global = true;
+	return 0;
 }
 
 static int mailbox_exists(void *ctx, const char *mailbox, bool *exists_out,
@@ -136,8 +139,7 @@ static int environment(void *ctx, const void *mem, const char *name,
 	if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
 		value = setting(ctx, mem_printf(mem, "sieve_environment/%s",
 						name + sizeof(prefix) - 1));
-	*value_out =
-		value == NULL ? (struct str){NULL, 0} : str_of(value);
+	*value_out = value == NULL ? (struct str){NULL, 0} : str_of(value);
 	return 0;
 }
 

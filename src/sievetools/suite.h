@@ -89,8 +89,7 @@ bool suite_execute(struct suite *suite, struct sieve_result *result,
 struct suite *suite_of(struct sieve_run *run);
 /* A command that may fail: the rest of the test is left out then. */
 void suite_failing_check(struct sieve_check *check, struct sieve_node *node);
-void suite_failing_emit(struct sieve_emit *emit,
-			const struct sieve_node *node);
+void suite_failing_emit(struct sieve_emit *emit, const struct sieve_node *node);
 /* The end of a test, where they jump to. */
 void suite_land(struct sieve_emit *emit, const struct sieve_node *test);
 /* After the current message, envelope or result has been replaced. */

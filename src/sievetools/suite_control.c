@@ -224,8 +224,7 @@ static struct suite_mail *nth(struct suite_mail *mail, uint64_t place)
 	return mail;
 }
 
-static bool select_message(struct sieve_run *run,
-			   const struct sieve_args *args)
+static bool select_message(struct sieve_run *run, const struct sieve_args *args)
 {
 	const struct sieve_value *folder = sieve_args_tag(args, "folder");
 	struct suite *suite = suite_of(run);

@@ -6,9 +6,9 @@
 
 static void set_check(struct sieve_check *check, const struct sieve_arg *arg)
 {
-	static const char *const objects[] = {
-		"message", "envelope.from", "envelope.to", "envelope.orig_to",
-		"envelope.auth"};
+	static const char *const objects[] = {"message", "envelope.from",
+					      "envelope.to", "envelope.orig_to",
+					      "envelope.auth"};
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
 		if (str_case_is(arg->text, objects[i]))
@@ -93,8 +93,19 @@ static const struct sieve_tag run_tags[] = {
 	SIEVE_END,
 };
 
-#define ONE(what) {{what, SIEVE_STRING, 0, NULL}}
-#define TWO(a, b) {{a, SIEVE_STRING, 0, NULL}, {b, SIEVE_STRING, 0, NULL}}
+#define ONE(what)                                                              \
+	{                                                                      \
+		{                                                              \
+			what, SIEVE_STRING, 0, NULL                            \
+		}                                                              \
+	}
+#define TWO(a, b)                                                              \
+	{                                                                      \
+		{a, SIEVE_STRING, 0, NULL},                                    \
+		{                                                              \
+			b, SIEVE_STRING, 0, NULL                               \
+		}                                                              \
+	}
 
 static const struct sieve_command commands[] = {
 	{.name = "test",
@@ -103,9 +114,7 @@ static const struct sieve_command commands[] = {
 	 .emit = test_emit,
 	 .run = suite_test_run},
 	/* Behind `test`, whose end it is; no script can name it. */
-	{.name = "@test_end",
-	 .params = ONE("name"),
-	 .run = suite_test_end_run},
+	{.name = "@test_end", .params = ONE("name"), .run = suite_test_end_run},
 	{.name = "test_fail",
 	 .params = ONE("reason"),
 	 .check = suite_failing_check,
@@ -187,7 +196,6 @@ static const struct sieve_command commands[] = {
 	SIEVE_END,
 };
 
-const struct sieve_extension suite_extension = {
-	.name = "vnd.dovecot.testsuite",
-	.commands = commands,
-	.namespaces = namespaces};
+const struct sieve_extension suite_extension = {.name = "vnd.dovecot.testsuite",
+						.commands = commands,
+						.namespaces = namespaces};

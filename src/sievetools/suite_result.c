@@ -125,8 +125,7 @@ SUITE_RUN(multiscript)
 		good = suite_execute(suite, result, message, &keep_done);
 	}
 	result->keep_cancelled = !kept;
-	*result_out = suite_execute(suite, result, message, &keep_done) &&
-		      good;
+	*result_out = suite_execute(suite, result, message, &keep_done) && good;
 	return 0;
 }
 
@@ -172,8 +171,8 @@ static void begin(struct sieve_match *match, struct sieve_run *run,
 {
 	sieve_match_begin(match, run, args, &args->params[0]);
 	if (sieve_args_tag(args, "comparator") == NULL)
-		match->comparator = sieve_comparator_find(run->engine,
-							  STR("i;octet"));
+		match->comparator =
+			sieve_comparator_find(run->engine, STR("i;octet"));
 }
 
 /* 0: all. */
@@ -181,7 +180,7 @@ static uint64_t index_of(const struct sieve_args *args)
 {
 	const struct sieve_value *index = sieve_args_tag(args, "index");
 
-	return index == NULL	     ? 0
+	return index == NULL        ? 0
 	       : index->number == 0 ? UINT64_MAX
 				    : index->number;
 }
@@ -236,9 +235,8 @@ SUITE_RUN(binary_save)
 SUITE_RUN(binary_load)
 {
 	struct suite *suite = suite_of(run);
-	struct suite_pair *pair =
-		suite_find(suite->binaries,
-			   sieve_run_text(run, args->params[0].text));
+	struct suite_pair *pair = suite_find(
+		suite->binaries, sieve_run_text(run, args->params[0].text));
 
 	(void)result_out;
 	if (pair == NULL)

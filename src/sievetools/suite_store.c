@@ -158,9 +158,8 @@ static bool execute(struct suite *suite, struct sieve_action *action,
 bool suite_execute(struct suite *suite, struct sieve_result *result,
 		   struct sieve_message *message, bool *keep_done)
 {
-	struct sieve_store inbox = {.flags = result->flags_set
-						     ? result->flags
-						     : suite->flags};
+	struct sieve_store inbox = {.flags = result->flags_set ? result->flags
+							       : suite->flags};
 	bool good = true;
 
 	for (struct sieve_action *a = result->actions; a && good; a = a->next) {

@@ -40,7 +40,7 @@ bool tool_option(struct tool *tool, int option, const char *value)
 }
 
 /* -o may name what stands in plugin {} without saying so. */
-static const char *override(const struct tool *tool, const char *name)
+static const char * override(const struct tool *tool, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -73,7 +73,7 @@ const char *tool_setting(void *ctx, const char *name)
 static void print_line(void *ctx, enum log_level level, const char *where,
 		       const char *text)
 {
-	static const char *const names[] = {"debug", "info", "warning",
+	static const char *const names[] = {"debug", "info",  "warning",
 					    "error", "error", "error"};
 
 	(void)ctx;
@@ -84,18 +84,56 @@ static void open_config(struct tool *tool)
 {
 	struct err err;
 
-	if (config_open(tool->ctx, tool->config_path, &tool->config, &err) ==
-	    0)
+	if (config_open(tool->ctx, tool->config_path, &tool->config, &err) == 0)
 		return;
 	tool->config = NULL;
 	if (tool->config_path != NULL || err.code != ERR_NOT_FOUND)
 		log_fatal(EXIT_FAILED, "%s", err.text);
 }
 
+/* "file:~/sieve;active=..." names a folder, in front of the options. */
+static const char *folder_of(const void *mem, const char *location)
+{
+	const char *home = getenv("HOME");
+
+	if (strncmp(location, "file:", 5) == 0)
+		location += 5;
+	return path_expand(mem,
+			   mem_strndup(mem, location, strcspn(location, ";")),
+			   home != NULL ? home : "/");
+}
+
+/* Of include: from sieve_dir or sieve, and from sieve_global. */
+static int find_script(void *ctx, const void *mem, const char *location,
+		       struct str name, struct sieve_source *out,
+		       struct err *err)
+{
+	static const char *const personal[] = {"sieve_dir", "sieve", NULL};
+	static const char *const global[] = {"sieve_global", "sieve_global_dir",
+					     NULL};
+	bool is_global = strcmp(location, "global") == 0;
+	const char *const *names = is_global ? global : personal;
+	struct tool *tool = ctx;
+	const char *folder = NULL;
+	char *path;
+
+	for (; folder == NULL && *names != NULL; names++)
+		folder = tool_setting(tool, *names);
+	if (folder == NULL)
+		return err_set(err, ERR_NOT_FOUND, "%s is not set", names[-1]);
+	path = mem_printf(mem, "%s/%.*s.sieve", folder_of(mem, folder),
+			  STR_FMT(name));
+	if (sieve_source_read(mem, tool->engine, path, out, err) < 0)
+		return -1;
+	out->global = is_global;
+	return 0;
+}
+
 void tool_open(struct tool *tool, const char *name)
 {
 	struct sieve_engine_options options = {
 		.setting = tool_setting,
+		.script = find_script,
 		.ctx = tool,
 	};
 	struct err err;
@@ -129,6 +167,8 @@ struct sieve_program *tool_script(struct tool *tool, const char *path,
 	}
 	if (result < 0)
 		log_fatal(EXIT_FAILED, "%s", err.text);
+	log_debug("%s: %zu octets of bytecode", path,
+		  sieve_program_bytes(program).len);
 	return program;
 }
 

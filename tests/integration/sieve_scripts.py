@@ -28,7 +28,7 @@ def quote(text):
 class Scripts:
     def __init__(self, rng):
         self.rng = rng
-        self.budget = 0
+        self.copies = 0
 
     def pick(self, *values):
         return self.rng.choice(values)
@@ -106,6 +106,9 @@ class Scripts:
                 part, tags, self.pick('"from"', '"to"', '["from", "to"]'),
                 self.strings(key))
         if kind < 0.82:
+            # Dovecot's default here is i;octet, against RFC 5228's 2.7.3.
+            if ":comparator" not in tags:
+                tags += ' :comparator "i;ascii-casemap"'
             return "string %s %s %s" % (tags, self.strings(),
                                         self.strings(key))
         if kind < 0.88:
@@ -118,7 +121,7 @@ class Scripts:
                 rng.choice(HEADERS)))
         if kind < 0.97:
             return "size %s %s" % (self.pick(":over", ":under"),
-                                   self.pick("1", "100", "200", "1K", "300"))
+                                   self.pick("1", "10", "5K", "1M"))
         return self.pick("true", "false")
 
     def action(self):
@@ -126,10 +129,15 @@ class Scripts:
         kind = rng.random()
         flags = self.pick("", "", " :flags " + self.strings(
             lambda: quote(rng.choice(FLAGS))))
-        copy = self.pick("", "", " :copy")
+        # Where a copy meets the same without :copy, Dovecot keeps the
+        # implicit keep, which RFC 3894 section 3 does not say.
+        if kind < 0.04:
+            self.copies += 1
+            return "%s :copy \"%d%s\";" % (
+                self.pick("fileinto" + flags, "redirect"), self.copies,
+                "@example.net")
         if kind < 0.2:
-            return "fileinto%s%s %s;" % (copy, flags,
-                                         quote(rng.choice(FOLDERS)))
+            return "fileinto%s %s;" % (flags, quote(rng.choice(FOLDERS)))
         if kind < 0.24:
             return 'fileinto "x${%s}";' % rng.choice("abc12")
         if kind < 0.32:
@@ -137,8 +145,8 @@ class Scripts:
         if kind < 0.36:
             return "discard;"
         if kind < 0.4:
-            return "redirect%s \"%s@example.%s\";" % (
-                copy, rng.choice("abc"), self.pick("com", "ORG"))
+            return "redirect \"%s@example.%s\";" % (
+                rng.choice("abc"), self.pick("com", "ORG"))
         if kind < 0.44:
             return "stop;"
         if kind < 0.6:

@@ -45,8 +45,9 @@ static int match_addresses(struct sieve_run *run, const struct sieve_args *args,
 
 	list = sieve_field_addresses(run->message, field, max, &count);
 	for (unsigned i = 0; i < count && !match->found; i++) {
-		if (sieve_run_part(run, args, &list[i], &part) &&
-		    sieve_match_value(match, part, err) < 0)
+		if (!sieve_run_part(run, args, &list[i], &part))
+			match->count++; /* as Dovecot has it */
+		else if (sieve_match_value(match, part, err) < 0)
 			return -1;
 	}
 	return sieve_run_work(run, field->value.len / 64, err);

@@ -50,9 +50,11 @@ static int envelope_run(struct sieve_run *run, const struct sieve_args *args,
 		struct sieve_address address;
 		struct str part;
 
-		if (get_part(run->envelope, names->list[i], &address) &&
-		    sieve_run_part(run, args, &address, &part) &&
-		    sieve_match_value(&match, part, err) < 0)
+		if (!get_part(run->envelope, names->list[i], &address))
+			continue;
+		if (!sieve_run_part(run, args, &address, &part))
+			match.count++;
+		else if (sieve_match_value(&match, part, err) < 0)
 			return -1;
 	}
 	return sieve_match_end(&match, result_out, err);

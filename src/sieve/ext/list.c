@@ -15,6 +15,8 @@
 	X(encoded_character)                                                   \
 	X(variables)                                                           \
 	X(fileinto)                                                            \
+	X(include)                                                             \
+	X(regex)                                                               \
 	X(envelope)                                                            \
 	X(subaddress)                                                          \
 	X(relational)                                                          \

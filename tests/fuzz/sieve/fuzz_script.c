@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* A script: it compiles or not, and what compiles can be run, and is the same
+ * when it is loaded again. */
+#include "sieve_run.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "fuzz");
+	struct sieve_engine *engine = fuzz_engine(ctx);
+	struct sieve_source source = {.name = "fuzz",
+				      .text = str_n(data, size)};
+	struct sieve_program *program, *again;
+	struct sieve_log log = {0};
+	struct err err;
+
+	if (sieve_compile(ctx, engine, &source, &log, &program, &err) < 0)
+		return 0;
+	if (sieve_program_load(ctx, engine, sieve_program_bytes(program),
+			       &again, &err) < 0)
+		abort();
+	fuzz_run(ctx, engine, again);
+	return 0;
+}

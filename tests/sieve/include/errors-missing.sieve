@@ -1,0 +1,3 @@
+require "include";
+include "nothere";
+include "a/b";

@@ -1,0 +1,4 @@
+require ["include", "variables"];
+global "result";
+set "result" "[${local}]";
+set "local" "inner";

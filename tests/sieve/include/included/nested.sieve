@@ -1,0 +1,4 @@
+require ["include", "variables"];
+global "count";
+set "count" "${count}a";
+include "count";

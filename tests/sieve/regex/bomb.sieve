@@ -1,0 +1,3 @@
+require ["regex", "variables"];
+set "a" "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!";
+if string :regex "${a}" "^(a+)+(b+)*(a*)*$" { discard; }

@@ -165,11 +165,10 @@ static int read_base(const struct config *config, struct base_settings *set,
 
 bool privs_has_group(const struct config *config)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "privs");
 	struct base_settings set;
 	struct err err;
 
-	return config != NULL && read_base(ctx, config, &set, &err) == 0 &&
+	return config != NULL && read_base(config, &set, &err) == 0 &&
 	       set.mail_privileged_group[0] != '\0';
 }
 

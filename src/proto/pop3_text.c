@@ -4,7 +4,7 @@
  * line is doubled (RFC 1939 section 3), and TOP ends after some lines of the
  * body.
  *
- * The text of a whole mail is scanned for "\n." only; lines are looked at one
+ * The text of a whole mail is scanned for dots only; lines are looked at one
  * by one where that matters: in the header, and by TOP.
  */
 #include <string.h>
@@ -49,16 +49,27 @@ static size_t up_to_nul(const struct pop3_text *text, const char *data,
 	return nul == NULL ? len : (size_t)(nul - data);
 }
 
+/* The first dot that begins a line, the first octet left aside; by memchr(),
+ * which is several times as fast as memmem(). */
+static size_t up_to_dot(struct str in)
+{
+	const char *at = in.data, *end = in.data + in.len, *dot;
+
+	while ((dot = memchr(at, '.', (size_t)(end - at))) != NULL) {
+		if (dot > in.data && dot[-1] == '\n')
+			return (size_t)(dot - in.data);
+		at = dot + 1;
+	}
+	return in.len;
+}
+
 static size_t take_body(struct pop3_text *text, struct str in)
 {
-	const char *dot;
 	size_t len;
 
 	if (!text->mid_line && in.data[0] == '.')
 		return 0;
-	dot = memmem(in.data, in.len, "\n.", 2);
-	len = dot == NULL ? in.len : (size_t)(dot + 1 - in.data);
-	len = up_to_nul(text, in.data, len);
+	len = up_to_nul(text, in.data, up_to_dot(in));
 	seen(text, in.data, len);
 	return len;
 }

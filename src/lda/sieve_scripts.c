@@ -37,11 +37,11 @@ static const char *get_setting(void *ctx, const char *name)
 	return user_plugin(sieve, sieve->user, name);
 }
 
-static const char *expand(struct lda_sieve *sieve, const char *path)
+static const char *expand(const void *ctx, const struct lda_sieve *sieve,
+			  const char *path)
 {
-	return path[0] == '\0'
-		       ? NULL
-		       : path_expand(sieve, path, user_home(sieve->user));
+	return path[0] == '\0' ? NULL
+			       : path_expand(ctx, path, user_home(sieve->user));
 }
 
 /* include */
@@ -75,11 +75,11 @@ struct location {
 };
 
 /* "file:~/sieve;active=~/.dovecot.sieve" */
-static int parse_location(struct lda_sieve *sieve, const char *text,
+static int parse_location(const void *ctx, const struct lda_sieve *sieve,
 			  struct location *out, struct err *err)
 {
+	const char *text = sieve->set.sieve, *active = NULL;
 	struct str rest = str_of(text), part;
-	const char *active = NULL;
 
 	if (str_case_starts(rest, "file:"))
 		rest = str_from(rest, 5);
@@ -89,14 +89,14 @@ static int parse_location(struct lda_sieve *sieve, const char *text,
 			       "sieve: Unknown kind of script location: %s",
 			       text);
 	str_split(&rest, ';', &part);
-	out->path = expand(sieve, str_dup(sieve, part));
+	out->path = expand(ctx, sieve, str_dup(ctx, part));
 	while (str_split(&rest, ';', &part)) {
 		if (str_case_starts(part, "active="))
-			active = expand(sieve,
-					str_dup(sieve, str_from(part, 7)));
+			active = expand(ctx, sieve,
+					str_dup(ctx, str_from(part, 7)));
 	}
-	out->active =
-		active != NULL ? active : expand(sieve, "~/.dovecot.sieve");
+	out->active = active != NULL ? active
+				     : expand(ctx, sieve, "~/.dovecot.sieve");
 	return out->path != NULL
 		       ? 0
 		       : err_set(err, ERR_INVALID,
@@ -140,7 +140,7 @@ static int add_personal(const void *ctx, struct lda_sieve *sieve,
 	const char *path;
 	bool exists;
 
-	if (parse_location(sieve, sieve->set.sieve, &location, err) < 0)
+	if (parse_location(ctx, sieve, &location, err) < 0)
 		return -1;
 	/* One script, or a directory that need not be there yet. */
 	path = location.path;
@@ -156,7 +156,7 @@ static int add_personal(const void *ctx, struct lda_sieve *sieve,
 	}
 	if (other[0] == '\0')
 		other = sieve->set.sieve_global_path;
-	path = expand(sieve, other);
+	path = expand(ctx, sieve, other);
 	if (path != NULL && access(path, F_OK) == 0)
 		add(ctx, end, path, true);
 	return 0;
@@ -173,7 +173,7 @@ static void add_global(const void *ctx, struct lda_sieve *sieve,
 
 	if (str_case_starts(str_of(text), "file:"))
 		text += 5;
-	path = expand(sieve, mem_strndup(ctx, text, strcspn(text, ";")));
+	path = expand(ctx, sieve, mem_strndup(ctx, text, strcspn(text, ";")));
 	if (path == NULL)
 		return;
 	/* As Pigeonhole: a script that is not there is none. */
@@ -226,9 +226,9 @@ static const char *log_path(struct lda_sieve *sieve)
 	struct err err;
 
 	if (sieve->set.sieve_user_log[0] != '\0')
-		return expand(sieve, sieve->set.sieve_user_log);
+		return expand(sieve, sieve, sieve->set.sieve_user_log);
 	if (user_home(sieve->user) == NULL ||
-	    parse_location(sieve, sieve->set.sieve, &location, &err) < 0)
+	    parse_location(sieve, sieve, &location, &err) < 0)
 		return NULL;
 	return mem_printf(sieve, "%s.log",
 			  strstr(sieve->set.sieve, "active=") != NULL ||
@@ -386,20 +386,21 @@ int lda_sieve_new(const void *ctx, struct user *user,
 	if (config_read_named(sieve, get_setting, sieve, lda_sieve_settings,
 			      &sieve->set, err) < 0 ||
 	    sieve_engine_new(sieve, &options, &sieve->engine, err) < 0 ||
-	    parse_location(sieve, sieve->set.sieve, &location, err) < 0) {
+	    parse_location(sieve, sieve, &location, err) < 0) {
 		mem_free(sieve);
 		return -1;
 	}
 	sieve->dir = is_dir(location.path)
 			     ? location.path
-			     : expand(sieve, sieve->set.sieve_dir);
+			     : expand(sieve, sieve, sieve->set.sieve_dir);
 	global = sieve->set.sieve_global[0] != '\0'
 			 ? sieve->set.sieve_global
 			 : sieve->set.sieve_global_dir;
-	sieve->global_dir = expand(sieve, global);
+	sieve->global_dir = expand(sieve, sieve, global);
 	sieve->log_path = log_path(sieve);
 	if (user_home(user) != NULL)
-		sieve->dupes_path = expand(sieve, "~/.dovetail.lda-dupes");
+		sieve->dupes_path =
+			expand(sieve, sieve, "~/.dovetail.lda-dupes");
 	*out = sieve;
 	return 0;
 }

@@ -9,7 +9,6 @@ deliver_common = \
 	src/lda/dupes.c src/lda/dupes.h \
 	src/lda/settings.h \
 	src/lda/sieve.h \
-	src/lda/sieve_answer.c \
 	src/lda/sieve_carry.c \
 	src/lda/sieve_deliver.c \
 	src/lda/sieve_scripts.c \

@@ -42,6 +42,18 @@ static char **arguments(const void *ctx, const struct lda_settings *set,
 	return args;
 }
 
+/* CRLF becomes LF; a CR at the end waits for what follows. */
+static void add_lines(const char *in, size_t len, bool *cr, struct buf *out)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (*cr && in[i] != '\n')
+			buf_putc(out, '\r');
+		*cr = in[i] == '\r';
+		if (!*cr)
+			buf_putc(out, in[i]);
+	}
+}
+
 /* The whole text with LF line ends; the descriptor at its start, or -1. */
 static int to_file(const char *dir, const struct smtp_source *source,
 		   struct err *err)
@@ -50,14 +62,18 @@ static int to_file(const char *dir, const struct smtp_source *source,
 	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	CLEANUP(buf_free) struct buf piece = buf_init(PIECE);
 	char *space = buf_space(&piece, PIECE);
+	CLEANUP(buf_free) struct buf lines = buf_init(2 * PIECE);
 	uint64_t at = source->at;
+	bool cr = false;
 	ssize_t got;
 	int result;
 
 	if (fd < 0)
 		return err_sys(err, "open(%s, O_TMPFILE)", dir);
 	while ((got = source->read(source->ctx, at, space, PIECE)) > 0) {
-		if (file_write_all(fd, space, (size_t)got, dir, err) < 0)
+		buf_reset(&lines);
+		add_lines(space, (size_t)got, &cr, &lines);
+		if (file_write_all(fd, lines.data, lines.len, dir, err) < 0)
 			return -1;
 		at += (uint64_t)got;
 	}

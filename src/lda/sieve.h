@@ -5,9 +5,8 @@
  *
  *	sieve_scripts.c	 locations, include, the user's log, compiled programs
  *	sieve_deliver.c	 all scripts of one delivery, one after the other
- *	sieve_carry.c	 stores, redirects and rejects, as a whole
- *	sieve_answer.c	 vacation (RFC 5230, 3834)
- *	sieve_notify.c	 notify by mailto (RFC 5436)
+ *	sieve_carry.c	 what they decided, as a whole
+ *	sieve_send.c	 mails that go out: redirect, vacation, notify, report
  *
  * A delivery that fails for now has delivered nothing twice when it is tried
  * again: stores are prepared, then mails are sent, then stores appear.
@@ -24,6 +23,7 @@ struct buf;
 struct err;
 struct lda_settings;
 struct lda_sieve;
+struct save_options;
 struct sender;
 struct smtp_source;
 struct user;
@@ -79,29 +79,35 @@ struct carry {
 	const struct delivery *delivery;
 	const struct lda_settings *lda;
 	struct sieve_message *message;
+	struct sieve_envelope envelope;
+	struct sieve_host host;
 	struct sieve_result *result;
-	struct str head, body; /* of the message, after edits */
-	bool edited;
 	bool delivered; /* something took the place of the implicit keep */
 	bool failed;    /* an action could not be done, and never will be */
 	struct carry_store *stores; /* list */
 };
 
+/* The message as it was at an action's time (at the end, for NULL). Header with
+ * its empty line, and body. */
+struct carry_text {
+	struct str head, body;
+	bool edited; /* it is not what was received */
+};
+void carry_text(const struct carry *carry, const struct sieve_action *action,
+		struct carry_text *out);
 /* Do it all, or nothing that would be done again. */
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
 /* "sieve: msgid=<...>: text", by deliver_log_format. */
 void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	       ...) __attribute__((format(printf, 3, 4)));
-/* Those who send answer -1 only for what may be better later. */
+/* Flags and keywords by their names. */
+void carry_flags(const void *ctx, const char *const *flags,
+		 struct save_options *options);
+/* -1 only for what may be better later. */
 int carry_redirect(const void *ctx, struct carry *carry,
 		   const struct sieve_action *action, struct err *err);
-int carry_reject(struct carry *carry, const struct sieve_action *action,
-		 struct err *err);
-void carry_vacation(const void *ctx, struct carry *carry,
-		    const struct sieve_action *action);
-void carry_notify(const void *ctx, struct carry *carry,
+/* Vacation, notify, report: what goes wrong is logged, and that is all. */
+void carry_answer(const void *ctx, struct carry *carry,
 		  const struct sieve_action *action);
-/* The name and version that X-Sieve has. */
-const char *carry_agent(void);
 
 #endif

@@ -68,8 +68,8 @@ static uint8_t flag_of(const char *name)
 	return 0;
 }
 
-static void take_flags(const void *ctx, const char *const *flags,
-		       struct save_options *options)
+void carry_flags(const void *ctx, const char *const *flags,
+		 struct save_options *options)
 {
 	const char **keywords = mem_array(ctx, const char *, MAX_KEYWORDS + 1);
 	size_t count = 0;
@@ -92,42 +92,44 @@ static int store_free(struct carry_store *store)
 	return 0;
 }
 
-static int write_mail(const struct carry *carry, struct carry_store *store,
+static int write_mail(const struct carry *carry, const struct carry_text *text,
+		      struct carry_store *store,
 		      const struct save_options *options, struct err *err)
 {
 	if (save_mail_begin(store->save, options, err) < 0)
 		return -1;
-	if (!carry->edited) {
+	if (!text->edited) {
 		if (spool_save(carry->delivery->spool, store->save, err) < 0)
 			return -1;
-	} else if (save_mail_write(store->save, carry->head.data,
-				   carry->head.len, err) < 0 ||
-		   save_mail_write(store->save, carry->body.data,
-				   carry->body.len, err) < 0) {
+	} else if (save_mail_write(store->save, text->head.data, text->head.len,
+				   err) < 0 ||
+		   save_mail_write(store->save, text->body.data, text->body.len,
+				   err) < 0) {
 		return -1;
 	}
 	return save_mail_finish(store->save, err);
 }
 
 static int prepare_in(const void *ctx, struct carry *carry,
-		      const struct sieve_store *wanted,
+		      const struct sieve_action *action,
 		      const char *const *flags, struct carry_store *store,
 		      struct err *err)
 {
 	unsigned open_flags = delivery_open_flags(carry->lda);
-	struct save_options options = {
-		.parsed = carry->edited ? NULL
-					: spool_message(carry->delivery->spool),
-	};
+	struct save_options options = {0};
+	struct carry_text text;
 
-	if (wanted != NULL && wanted->create)
+	carry_text(carry, action, &text);
+	if (!text.edited)
+		options.parsed = spool_message(carry->delivery->spool);
+	if (action != NULL && action->store.create)
 		open_flags |= MAILBOX_CREATE;
 	if (mailbox_open(carry->delivery->user, store->mailbox, open_flags,
 			 &store->box, err) < 0)
 		return -1;
 	store->save = save_begin(store, store->box);
-	take_flags(ctx, flags, &options);
-	return write_mail(carry, store, &options, err);
+	carry_flags(ctx, flags, &options);
+	return write_mail(carry, &text, store, &options, err);
 }
 
 static bool is_temporary(const struct err *err)
@@ -221,12 +223,12 @@ static int prepare(const void *ctx, struct carry *carry,
 		carry->delivered = true;
 		return 0;
 	}
-	ret = prepare_in(store, carry, wanted, flags, store, err);
+	ret = prepare_in(store, carry, action, flags, store, err);
 	/* Where a keep goes by the address, say, need not be there. */
 	if (ret < 0 && keep && !is_temporary(err)) {
 		store_free(store);
 		store->mailbox = "INBOX";
-		ret = prepare_in(store, carry, NULL, flags, store, err);
+		ret = prepare_in(store, carry, action, flags, store, err);
 	}
 	if (ret == 0) {
 		LL_APPEND(carry->stores, store);
@@ -282,8 +284,8 @@ static int commit_all(const void *ctx, struct carry *carry, struct err *err)
 
 /* the other actions */
 
-int carry_reject(struct carry *carry, const struct sieve_action *action,
-		 struct err *err)
+static int reject(struct carry *carry, const struct sieve_action *action,
+		  struct err *err)
 {
 	const struct delivery *delivery = carry->delivery;
 	const char *name = action->reject.refuse ? "ereject" : "reject";
@@ -325,15 +327,11 @@ int carry_reject(struct carry *carry, const struct sieve_action *action,
 
 static void mark(struct carry *carry, const struct sieve_action *action)
 {
-	uint64_t seconds = action->mark.seconds;
-	uint64_t max = carry->sieve->set.sieve_duplicate_max_period.ms / 1000;
 	struct err err;
 
-	if (max > 0 && seconds > max)
-		seconds = max;
 	if (carry->sieve->dupes_path != NULL &&
 	    dupes_mark(carry->sieve->dupes_path, DUPE_SCRIPT, action->mark.id,
-		       seconds, &err) < 0)
+		       action->mark.seconds, &err) < 0)
 		log_error("sieve: %s", err.text);
 }
 
@@ -344,7 +342,7 @@ static int send_one(const void *ctx, struct carry *carry,
 	case SIEVE_ACTION_REDIRECT:
 		return carry_redirect(ctx, carry, action, err);
 	case SIEVE_ACTION_REJECT:
-		return carry_reject(carry, action, err);
+		return reject(carry, action, err);
 	case SIEVE_ACTION_DISCARD:
 		carry->delivered = true;
 		carry_log(carry, LOG_LEVEL_INFO,
@@ -352,12 +350,10 @@ static int send_one(const void *ctx, struct carry *carry,
 			  "not explicitly delivered (discard action)");
 		return 0;
 	case SIEVE_ACTION_VACATION:
-		carry_vacation(ctx, carry, action);
-		return 0;
 	case SIEVE_ACTION_NOTIFY:
-		carry_notify(ctx, carry, action);
-		return 0;
 	case SIEVE_ACTION_REPORT:
+		carry_answer(ctx, carry, action);
+		return 0;
 	case SIEVE_ACTION_PIPE:
 		carry->failed = true;
 		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "",

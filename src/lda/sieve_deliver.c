@@ -6,7 +6,6 @@
  */
 #include <stdarg.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
@@ -83,12 +82,11 @@ static int host_duplicate(void *ctx, struct str id, bool *seen_out,
 			 err);
 }
 
-static void host_of(const void *ctx, struct carry *carry,
-		    const struct lda_script *script, struct sieve_host *host)
+static void host_of(const void *ctx, struct carry *carry)
 {
 	const struct delivery *delivery = carry->delivery;
 
-	*host = (struct sieve_host){
+	carry->host = (struct sieve_host){
 		.ctx = carry,
 		.mailbox_exists = host_mailbox_exists,
 		.special_use = host_special_use,
@@ -102,7 +100,6 @@ static void host_of(const void *ctx, struct carry *carry,
 		.default_mailbox = delivery->mailbox,
 		.log = {.line = lda_sieve_user_log, .ctx = carry->sieve},
 	};
-	(void)script;
 }
 
 static void envelope_of(const void *ctx, const struct delivery *delivery,
@@ -163,18 +160,6 @@ static bool goes_on(struct sieve_result *result)
 	return true;
 }
 
-static int run_one(const void *ctx, struct carry *carry,
-		   const struct lda_script *script, struct err *err)
-{
-	struct sieve_envelope envelope;
-	struct sieve_host host;
-
-	envelope_of(ctx, carry->delivery, &envelope);
-	host_of(ctx, carry, script, &host);
-	return sieve_program_run(script->program, carry->message, &envelope,
-				 &host, carry->result, err);
-}
-
 static int run_all(const void *ctx, struct carry *carry,
 		   struct lda_script **last_out, struct err *err)
 {
@@ -192,7 +177,9 @@ static int run_all(const void *ctx, struct carry *carry,
 			carry->result->keep_cancelled = false;
 			return 0;
 		}
-		if (run_one(ctx, carry, script, err) < 0)
+		if (sieve_program_run(script->program, carry->message,
+				      &carry->envelope, &carry->host,
+				      carry->result, err) < 0)
 			return script_failed(carry, script, err);
 		if (script->next != NULL && !goes_on(carry->result))
 			return 0;
@@ -202,20 +189,19 @@ static int run_all(const void *ctx, struct carry *carry,
 
 /* the delivery */
 
-static void take_texts(const void *ctx, struct carry *carry)
+void carry_text(const struct carry *carry, const struct sieve_action *action,
+		struct carry_text *out)
 {
-	CLEANUP(buf_free) struct buf head = buf_init(64 * 1024 * 1024);
+	const struct sieve_text *text =
+		action != NULL ? action->text
+			       : sieve_message_now(carry->message);
+	struct str raw = sieve_message_raw(carry->message);
 
-	carry->body = sieve_message_body(carry->message);
-	carry->edited = sieve_message_edited(carry->message);
-	if (carry->edited) {
-		sieve_message_write_header(carry->message, &head);
-		carry->head.len = head.len;
-		carry->head.data = buf_steal(ctx, &head);
-		return;
-	}
-	carry->head = sieve_message_raw(carry->message);
-	carry->head.len -= carry->body.len;
+	out->edited = text != NULL;
+	out->body =
+		text != NULL ? text->body : sieve_message_body(carry->message);
+	out->head = text != NULL ? text->header
+				 : str_n(raw.data, raw.len - out->body.len);
 }
 
 static int temporary(struct carry *carry, const struct lda_script *last,
@@ -250,13 +236,14 @@ int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 	carry.message = sieve_message_new(
 		ctx, raw,
 		sieve_engine_settings(sieve->engine)->sieve_max_header_fields);
+	envelope_of(ctx, delivery, &carry.envelope);
+	host_of(ctx, &carry);
 	if (run_all(ctx, &carry, &last, err) < 0) {
 		err_set(err, ERR_TEMPORARY,
 			"Execution of Sieve filters was aborted due to "
 			"temporary failure");
 		return -1;
 	}
-	take_texts(ctx, &carry);
 	if (sieve_carry_out(ctx, &carry, err) < 0)
 		return temporary(&carry, last, err);
 	if (carry.failed && last != NULL)

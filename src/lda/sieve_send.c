@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/sieve_send.c - mails on their way out: redirect, and notify by mailto
- * (RFC 5436).
+ * lda/sieve_send.c - mails on their way out. Vacation messages, notifications
+ * and reports are the engine's work (sieve/outgoing.h): whether there is one,
+ * and its words.
  */
-#include <time.h>
-
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
-#include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "lda/dupes.h"
@@ -16,22 +14,21 @@
 #include "lda/settings.h"
 #include "lda/sieve.h"
 #include "lda/spool.h"
-#include "mime/date.h"
 #include "mime/header.h"
+#include "sieve/outgoing.h"
+#include "storage/mailbox.h"
+#include "storage/save.h"
 
 enum { HEADER_MAX = 64 * 1024 * 1024, TEXT_MAX = 256 * 1024 };
 
-const char *carry_agent(void)
-{
-	return "Dovetail Sieve " PACKAGE_VERSION;
-}
-
 /* who sends */
 
-/* By sieve_redirect_envelope_from and its like. */
+/* By sieve_redirect_envelope_from. */
 static const char *envelope_sender(const void *ctx, const struct carry *carry,
 				   const char *how)
 {
+	const struct sieve_settings *set =
+		sieve_engine_settings(carry->sieve->engine);
 	const struct delivery *delivery = carry->delivery;
 	size_t len = strlen(how);
 
@@ -42,9 +39,8 @@ static const char *envelope_sender(const void *ctx, const struct carry *carry,
 	if (strcmp(how, "orig_recipient") == 0)
 		return delivery->original_to != NULL ? delivery->original_to
 						     : delivery->to;
-	if (strcmp(how, "user_email") == 0 &&
-	    carry->sieve->set.sieve_user_email[0] != '\0')
-		return carry->sieve->set.sieve_user_email;
+	if (strcmp(how, "user_email") == 0 && set->sieve_user_email[0] != '\0')
+		return set->sieve_user_email;
 	if (strcmp(how, "postmaster") == 0)
 		return lda_postmaster(ctx, carry->lda, delivery->to);
 	return delivery->from;
@@ -76,15 +72,14 @@ static ssize_t read_pieces(void *ctx, uint64_t at, char *out, size_t size)
 /* The mail's header, without what the final delivery added, and with who
  * redirected it. */
 static char *redirect_header(const void *ctx, const struct carry *carry,
-			     size_t *len_out)
+			     struct str head, size_t *len_out)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(HEADER_MAX);
-	struct str rest = carry->head;
 	struct header_field field;
 
 	buf_printf(&out, "X-Sieve: %s\nX-Sieve-Redirected-From: %s\n",
-		   carry_agent(), carry->delivery->to);
-	while (header_next(&rest, &field)) {
+		   "Dovetail Sieve " PACKAGE_VERSION, carry->delivery->to);
+	while (header_next(&head, &field)) {
 		if (!str_case_is(field.name, "Return-Path"))
 			buf_add_str(&out, field.full);
 	}
@@ -96,7 +91,7 @@ static char *redirect_header(const void *ctx, const struct carry *carry,
 /* Whether this user has redirected it once already. */
 static bool is_loop(const struct carry *carry)
 {
-	struct str rest = carry->head;
+	struct str rest = spool_header(carry->delivery->spool);
 	struct header_field field;
 
 	while (header_next(&rest, &field)) {
@@ -116,7 +111,8 @@ static struct str redirect_id(const void *ctx, const struct carry *carry,
 	struct header_field field;
 	size_t len;
 
-	if (header_find(carry->head, "Message-ID", &field)) {
+	if (header_find(spool_header(carry->delivery->spool), "Message-ID",
+			&field)) {
 		header_unfold(field.value, &id);
 	} else {
 		len = digest_once("sha256",
@@ -129,21 +125,23 @@ static struct str redirect_id(const void *ctx, const struct carry *carry,
 }
 
 static int send_redirect(const void *ctx, struct carry *carry,
-			 const char *address, struct err *err)
+			 const struct sieve_action *action, struct err *err)
 {
-	struct pieces mail = {.body = carry->body};
+	const struct sieve_settings *set =
+		sieve_engine_settings(carry->sieve->engine);
+	const char *from = carry->delivery->from;
+	struct carry_text text;
+	struct pieces mail;
 	const struct smtp_source source = {.read = read_pieces, .ctx = &mail};
 
-	mail.head.data = redirect_header(ctx, carry, &mail.head.len);
-	return sender_send(
-		carry->delivery->sender,
-		carry->delivery->from[0] == '\0'
-			? ""
-			: envelope_sender(
-				  ctx, carry,
-				  carry->sieve->set
-					  .sieve_redirect_envelope_from),
-		address, &source, err);
+	carry_text(carry, action, &text);
+	mail.head.data = redirect_header(ctx, carry, text.head, &mail.head.len);
+	mail.body = text.body;
+	if (from[0] != '\0')
+		from = envelope_sender(ctx, carry,
+				       set->sieve_redirect_envelope_from);
+	return sender_send(carry->delivery->sender, from,
+			   action->redirect.address, &source, err);
 }
 
 int carry_redirect(const void *ctx, struct carry *carry,
@@ -169,7 +167,7 @@ int carry_redirect(const void *ctx, struct carry *carry,
 			  address);
 		return 0;
 	}
-	if (send_redirect(ctx, carry, address, err) < 0) {
+	if (send_redirect(ctx, carry, action, err) < 0) {
 		bool never = err->code == ERR_DENIED;
 
 		carry_log(carry, never ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
@@ -192,115 +190,141 @@ int carry_redirect(const void *ctx, struct carry *carry,
 	return 0;
 }
 
-/* notify */
+/* vacation, notify, report */
 
-/* "mailto:a@b?subject=..": the address. */
-static char *mailto_address(const void *ctx, const char *uri)
+static const char *name_of(const struct sieve_action *action)
 {
-	CLEANUP(buf_free) struct buf out = buf_init(1000);
-	size_t len;
-
-	if (!str_case_starts(str_of(uri), "mailto:"))
-		return NULL;
-	uri += 7;
-	len = strcspn(uri, "?,");
-	for (size_t i = 0; i < len; i++) {
-		if (uri[i] == '%' && i + 2 < len) {
-			if (!hex_decode(str_n(uri + i + 1, 2), &out))
-				return NULL;
-			i += 2;
-		} else {
-			buf_putc(&out, uri[i]);
-		}
+	switch (action->kind) {
+	case SIEVE_ACTION_VACATION:
+		return "vacation response";
+	case SIEVE_ACTION_REPORT:
+		return "report";
+	default:
+		return "mail notification";
 	}
-	return buf_steal(ctx, &out);
 }
 
-static const char *priority(const char *importance)
+static void outgoing_log(void *ctx, enum log_level level, const char *where,
+			 const char *text)
 {
-	if (importance != NULL && strcmp(importance, "1") == 0)
-		return "X-Priority: 1 (High)\nImportance: High\n";
-	if (importance != NULL && strcmp(importance, "3") == 0)
-		return "X-Priority: 5 (Low)\nImportance: Low\n";
-	return "X-Priority: 3 (Normal)\nImportance: Normal\n";
+	carry_log(ctx, level, "%s%s%s", where, where[0] == '\0' ? "" : ": ",
+		  text);
 }
 
-static void write_notification(const void *ctx, const struct carry *carry,
-			       const struct sieve_notify *notify,
-			       const char *to, struct buf *out)
+/* RFC 8580: a copy of what was sent. */
+static void keep_copy(const void *ctx, struct carry *carry,
+		      const struct sieve_store *fcc, struct str text)
 {
-	const struct delivery *delivery = carry->delivery;
-	const char *from = notify->from;
-
-	if (from == NULL)
-		from = mem_printf(
-			ctx, "Postmaster <%s>",
-			lda_postmaster(ctx, carry->lda, delivery->to));
-	buf_printf(out, "X-Sieve: %s\nMessage-ID: <dovetail-sieve-%s@%s>\n",
-		   carry_agent(), delivery_id(ctx),
-		   lda_hostname(ctx, carry->lda));
-	buf_add(out, "Date: ");
-	date_write(time(NULL), out);
-	buf_add(out, "\nSubject: ");
-	header_encode(str_of(notify->message != NULL ? notify->message
-						     : "New mail message"),
-		      out);
-	buf_printf(out,
-		   "\nFrom: %s\nTo: %s\n"
-		   "Auto-Submitted: auto-notified; owner-email=\"%s\"\n"
-		   "Precedence: bulk\n%sMIME-Version: 1.0\n"
-		   "Content-Type: text/plain; charset=US-ASCII\n"
-		   "Content-Transfer-Encoding: 7bit\n\n"
-		   "Notification of new message.\n",
-		   str_sanitize(ctx, str_of(from), 500), to, delivery->to,
-		   priority(notify->importance));
-}
-
-/* RFC 5436 section 2.2: no notification of one. */
-static bool is_notification(const struct carry *carry)
-{
-	struct header_field field;
-
-	return header_find(carry->head, "Auto-Submitted", &field) &&
-	       str_case_starts(str_trim(field.value), "auto-notified");
-}
-
-void carry_notify(const void *ctx, struct carry *carry,
-		  const struct sieve_action *action)
-{
-	CLEANUP(buf_free) struct buf mail = buf_init(TEXT_MAX);
-	const char *how = carry->sieve->set.sieve_notify_mailto_envelope_from;
-	char *to = mailto_address(ctx, action->notify.method);
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	CLEANUP(save_rollback) struct save *save = NULL;
+	unsigned flags = delivery_open_flags(carry->lda) |
+			 (fcc->create ? MAILBOX_CREATE : 0);
+	struct save_options options = {0};
+	uint32_t uid_validity;
 	struct err err;
 
-	if (to == NULL || !sender_address_ok(to)) {
-		carry_log(carry, LOG_LEVEL_INFO,
-			  "notify action: no address to notify");
-		return;
+	carry_flags(ctx, fcc->flags, &options);
+	if (mailbox_open(carry->delivery->user, fcc->mailbox, flags, &box,
+			 &err) == 0) {
+		save = save_begin(ctx, box);
+		if (save_mail_begin(save, &options, &err) == 0 &&
+		    save_mail_write(save, text.data, text.len, &err) == 0 &&
+		    save_mail_finish(save, &err) == 0 &&
+		    save_commit(&save, &uid_validity, NULL, &err) == 0)
+			return;
 	}
-	if (is_notification(carry)) {
+	carry_log(carry, LOG_LEVEL_ERROR,
+		  "failed to store a copy into mailbox '%s': %s", fcc->mailbox,
+		  err.text);
+}
+
+/* A vacation message that this sender has had lately. Rather no answer than one
+ * to each mail. */
+static bool answered(const struct carry *carry,
+		     const struct sieve_action *action, struct str id)
+{
+	const char *path = carry->sieve->dupes_path;
+	bool seen = false;
+	struct err err;
+
+	if (action->kind != SIEVE_ACTION_VACATION || path == NULL ||
+	    action->vacation.seconds == 0)
+		return false;
+	if (dupes_has(path, DUPE_VACATION, id, &seen, &err) < 0) {
+		log_error("sieve: %s", err.text);
+		return true;
+	}
+	if (seen)
 		carry_log(carry, LOG_LEVEL_INFO,
-			  "notify action: not sending notification for "
-			  "auto-submitted message from <%s>",
+			  "vacation action: discarded duplicate vacation "
+			  "response to <%s>",
 			  carry->delivery->from);
-		return;
-	}
-	write_notification(ctx, carry, &action->notify, to, &mail);
-	if (sender_send_text(carry->delivery->sender,
-			     carry->delivery->from[0] == '\0'
-				     ? ""
-				     : envelope_sender(ctx, carry,
-						       how[0] == '\0'
-							       ? "postmaster"
-							       : how),
-			     to, &mail, &err) < 0)
+	return seen;
+}
+
+static void remember(const struct carry *carry,
+		     const struct sieve_action *action, struct str id)
+{
+	struct err err;
+
+	if (action->kind == SIEVE_ACTION_VACATION &&
+	    action->vacation.seconds > 0 && carry->sieve->dupes_path != NULL &&
+	    dupes_mark(carry->sieve->dupes_path, DUPE_VACATION, id,
+		       action->vacation.seconds, &err) < 0)
+		log_error("sieve: %s", err.text);
+}
+
+static bool send_mail(const void *ctx, struct carry *carry,
+		      const struct sieve_action *action,
+		      const struct sieve_mail *mail)
+{
+	const struct sieve_store *fcc =
+		action->kind == SIEVE_ACTION_VACATION ? action->vacation.fcc
+		: action->kind == SIEVE_ACTION_NOTIFY ? action->notify.fcc
+						      : NULL;
+	struct pieces text = {.head = mail->text};
+	const struct smtp_source source = {.read = read_pieces, .ctx = &text};
+	const char *name = sieve_action_name(action->kind);
+	struct err err;
+
+	if (sender_send(carry->delivery->sender, mail->from, mail->to, &source,
+			&err) < 0) {
 		carry_log(carry,
 			  err.code == ERR_DENIED ? LOG_LEVEL_INFO
 						 : LOG_LEVEL_ERROR,
-			  "notify action: failed to send mail notification to "
-			  "<%s>: %s",
-			  to, err.text);
-	else
-		carry_log(carry, LOG_LEVEL_INFO,
-			  "notify action: sent mail notification to <%s>", to);
+			  "%s action: failed to send %s to <%s>: %s", name,
+			  name_of(action), mail->to, err.text);
+		return false;
+	}
+	carry_log(carry, LOG_LEVEL_INFO, "%s action: sent %s to <%s>", name,
+		  name_of(action), mail->to);
+	if (fcc != NULL && fcc->mailbox != NULL)
+		keep_copy(ctx, carry, fcc, mail->text);
+	return true;
+}
+
+void carry_answer(const void *ctx, struct carry *carry,
+		  const struct sieve_action *action)
+{
+	struct sieve_host host = carry->host;
+	struct sieve_mail *mails = NULL;
+	struct str id = {0};
+	unsigned count = 0, sent = 0;
+	struct err err;
+
+	host.log = (struct sieve_log){.line = outgoing_log, .ctx = carry};
+	if (action->kind == SIEVE_ACTION_VACATION)
+		id = sieve_vacation_id(ctx, action, &carry->envelope);
+	if (sieve_outgoing(ctx, carry->sieve->engine, carry->message,
+			   &carry->envelope, &host, action, &mails, &count,
+			   &err) < 0) {
+		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "", err.text);
+		return;
+	}
+	if (count == 0 || answered(carry, action, id))
+		return;
+	for (unsigned i = 0; i < count; i++)
+		sent += send_mail(ctx, carry, action, &mails[i]);
+	if (sent > 0)
+		remember(carry, action, id);
 }

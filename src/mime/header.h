@@ -30,8 +30,5 @@ void header_unfold(struct str value, struct buf *out);
 /* Unfolded, encoded words (RFC 2047) decoded, and in UTF-8. What cannot be
  * decoded stays as it was, with bad bytes as U+FFFD. */
 void header_decode(struct str value, struct buf *utf8_out);
-/* The other way: on one line if it is ASCII, else folded. Control characters
- * become blanks. */
-void header_encode(struct str utf8, struct buf *out);
 
 #endif

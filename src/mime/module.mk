@@ -9,7 +9,7 @@ libmime_a_SOURCES = \
 	src/mime/content.c src/mime/content.h \
 	src/mime/date.c src/mime/date.h \
 	src/mime/header.c src/mime/header.h \
-	src/mime/header_decode.c src/mime/header_encode.c \
+	src/mime/header_decode.c \
 	src/mime/html.c src/mime/html.h src/mime/html_entities.c \
 	src/mime/imap.h \
 	src/mime/imap_body.c \

@@ -121,6 +121,67 @@ def test_as_pigeonhole_delivers(make_server, make_dovecot, sink):
         assert seen == theirs[name], name
 
 
+ANSWERS = {
+    'vacation': ('require "vacation"; vacation :addresses "alice@mail.example" "I am away";', 'joe@example.org'),
+    'unnamed': ('require "vacation"; vacation :handle "c" "I am away";', 'joe@example.org'),
+    'system': ('require "vacation"; vacation :addresses "alice@mail.example" :handle "a" "x";', 'owner-x@example.org'),
+    'null': ('require "vacation"; vacation :addresses "alice@mail.example" :handle "b" "x";', ''),
+    'reject': ('require "reject"; reject "go away";', 'joe@example.org'),
+    'rejectnull': ('require "reject"; reject "go away";', ''),
+    'notify': ('require "enotify"; notify :message "hello" "mailto:n@y.example";', 'joe@example.org'),
+    'duplicate': ('require ["duplicate", "fileinto"]; if duplicate { fileinto "twice"; }', 'joe@example.org'),
+}
+
+
+def answers(server, sink):
+    """What is said and done about each script, twice; whom mails went to, and what they are."""
+    seen = {}
+    for name, (text, sender) in ANSWERS.items():
+        script(server, 'alice', text)
+        start, mails, log = len(server.log_text()), len(sink.mails), len(sink.log)
+        replies = [deliver(server, name, sender=sender) for _ in range(2)]
+        assert server.wait_log(r'(?s)Logged out.*Logged out', start=start)
+        lines = [re.sub(r' \(recipient=.*', '', line) for line in log_lines(server, start)]
+        told = [re.sub(' BODY=.*', '', line) for line in sink.log[log:] if line.startswith(('MAIL', 'RCPT'))]
+        fields = [sorted(set(re.findall(rb'(?m)^(Auto-Submitted: [\w-]+|To: .*<?n?@?\S+|In-Reply-To: .*)',
+                                        mail.partition(b'\r\n\r\n')[0]))) for mail in sink.mails[mails:]]
+        fields = [[field for field in mail if not field.startswith(b'To:')] for mail in fields]
+        seen[name] = (replies, lines, told, fields)
+    seen['boxes'] = boxes(server, 'alice')
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_answers_as_pigeonhole_gives_them(make_server, make_dovecot, sink):
+    extra = EXTRA.format(port=sink.port, plugin='')
+    ours, theirs = answers(make_server(extra), sink), answers(make_dovecot(extra), sink)
+    for name, seen in ours.items():
+        assert seen == theirs[name], name
+
+
+def test_refused_by_the_protocol(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +ereject\n'))
+    script(server, 'alice', 'require "ereject"; ereject "go\r\naway";')
+    assert deliver(server, 'one') == '550 5.7.1 <alice> go away'
+    assert boxes(server, 'alice') == {} and sink.mails == []
+
+
+def test_mail_as_scripts_changed_it(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +editheader\n'))
+    script(server, 'alice', 'require ["editheader", "fileinto", "copy"]; fileinto :copy "before";\n'
+                            'addheader "X-Sieved" "yes"; redirect :copy "x@y.example"; deleteheader "From"; keep;')
+    assert deliver(server, 'one').startswith('250')
+    client = Lines(server.port('imap'), 'alice')
+    found = {}
+    for name in (b'before', b'INBOX'):
+        client.command(b'SELECT ' + name)
+        found[name] = b''.join(client.command(b'FETCH 1 BODY.PEEK[]'))
+    client.close()
+    assert b'X-Sieved' not in found[b'before'] and b'X-Sieved: yes' in found[b'INBOX']
+    assert b'\r\nFrom:' not in found[b'INBOX'] and b'\r\nFrom:' in found[b'before']
+    assert b'X-Sieved: yes' in sink.mails[0] and b'\r\nFrom:' in sink.mails[0]
+
+
 def test_scripts_before_and_after(make_server, sink, tmp_path):
     os.chmod(tmp_path.parent.parent, 0o755)
     server = make_server(start=False)

@@ -73,8 +73,15 @@ static void begin(struct world *w, const char *text)
 		.result = sieve_result_new(w),
 		.message = sieve_message_new(w, raw, 100),
 	};
-	w->carry.body = sieve_message_body(w->carry.message);
-	w->carry.head = str_n(raw.data, raw.len - w->carry.body.len);
+	w->carry.envelope.null_sender = w->delivery.from[0] == '\0';
+	sieve_address_parse(w, str_of(w->delivery.from), true,
+			    &w->carry.envelope.from);
+	sieve_address_parse(w, str_of(w->delivery.to), false,
+			    &w->carry.envelope.to);
+	w->carry.host = (struct sieve_host){
+		.hostname = "here.example",
+		.postmaster = "postmaster@a.example",
+	};
 }
 
 static int set_up(void **state)
@@ -330,8 +337,8 @@ static void test_vacation_answers_once(void **state)
 	assert_string_equal(take(w, "args"), "-i -f <> -- joe@b.example\n");
 	mail = take(w, "mail");
 	assert_non_null(strstr(mail, "\nFrom: <alice@a.example>\n"
-				     "To: Joe <joe@b.example>\n"
-				     "Subject: =?utf-8?b?"));
+				     "To: <joe@b.example>\n"
+				     "Subject: Auto: =?utf-8?q?"));
 	assert_non_null(strstr(mail, "\nIn-Reply-To: <1@b.example>\n"
 				     "References: <1@b.example>\n"
 				     "Auto-Submitted: auto-replied "
@@ -400,6 +407,7 @@ static void test_notify(void **state)
 	add(w, (struct sieve_action){
 		       .kind = SIEVE_ACTION_NOTIFY,
 		       .notify = {.method = "mailto:n%40y.example?x=y",
+				  .importance = "2",
 				  .message = "New: \xc3\xa4"}});
 	assert_int_equal(carry_out(w), 0);
 	assert_string_equal(take(w, "args"),

@@ -71,11 +71,11 @@ struct driver_save {
 			     from save_complete() on, or if there is a
 			     save_write() */
 	const char *temp; /* its path */
+	int64_t received; /* before save_complete(); 0: when it was written */
 	/* Known when the text is complete: */
 	uint64_t size_physical, size_virtual;
 	uint8_t flags;
 	struct keywords keywords;
-	int64_t received;
 	const char *guid; /* the base name it wants, or NULL */
 	uint32_t uid;     /* set by save_publish() */
 	bool failed;      /* undo in save_end() what was published */

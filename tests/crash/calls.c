@@ -130,25 +130,20 @@ int mkdir(const char *path, mode_t mode)
 	return code;
 }
 
-int link(const char *from, const char *to)
-{
-	NEXT(int, "link", const char *, const char *);
-	int code = fails("link", to) ? -1 : next(from, to);
-
-	if (code == 0)
-		TELL(made, AT_FDCWD, to);
-	return code;
-}
-
 int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
 	NEXT(int, "linkat", int, const char *, int, const char *, int);
-	int code =
-		fails("link", to) ? -1 : next(from_fd, from, to_fd, to, flags);
+	int code = fails("link", to) ? -1
+				     : next(from_fd, from, to_fd, to, flags);
 
 	if (code == 0)
 		TELL(made, to_fd, to);
 	return code;
+}
+
+int link(const char *from, const char *to)
+{
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
@@ -252,4 +247,11 @@ int utimensat(int dir_fd, const char *path, const struct timespec times[2],
 	NEXT(int, "utimensat", int, const char *, const struct timespec *, int);
 
 	return fails("utimensat", path) ? -1 : next(dir_fd, path, times, flags);
+}
+
+int futimens(int fd, const struct timespec times[2])
+{
+	NEXT(int, "futimens", int, const struct timespec *);
+
+	return fails("futimens", NULL) ? -1 : next(fd, times);
 }

@@ -279,11 +279,12 @@ int maildir_write_flags(const void *ctx, struct index_txn *txn,
 	file = str_dup(temp, name.name);
 	dir = name.dir;
 	if (keywords_ensure(box, txn, index_box, letters_of(record), err) < 0 ||
-	    batch_begin(box, index_box, true, err) < 0)
+	    batch_begin(box, index_box,
+			dir == 'n' ? PENDING_BOTH : PENDING_CUR, err) < 0)
 		return -1;
 	ret = rename_to_flags(temp, box, record, dir, file, name.ext, err);
 	if (ret == 0) {
-		batch_spoil(index_box, PENDING_NEW_OK | PENDING_CUR_OK);
+		batch_spoil(index_box, PENDING_BOTH);
 		maildir_dirs_forget(box);
 		file_name_parse(str_of(file), &parsed);
 		ret = maildir_find(temp, box, parsed.base, &dir, &file, err);
@@ -334,13 +335,14 @@ int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,
 	(void)txn;
 	if (!record_name_get(record->driver, &name))
 		return bad_record(box, record, err);
-	if (batch_begin(box, index_box, true, err) < 0)
+	if (batch_begin(box, index_box,
+			name.dir == 'n' ? PENDING_NEW : PENDING_CUR, err) < 0)
 		return -1;
 	file = str_dup(ctx, name.name);
 	ret = unlink_file(box, name.dir, file, err);
 	if (ret != 0)
 		return ret < 0 ? -1 : 0;
-	batch_spoil(index_box, PENDING_NEW_OK | PENDING_CUR_OK);
+	batch_spoil(index_box, PENDING_BOTH);
 	maildir_dirs_forget(box);
 	file_name_parse(name.name, &parsed);
 	ret = maildir_find(ctx, box, parsed.base, &dir, &file, err);
@@ -354,7 +356,6 @@ int maildir_flush(struct index_txn *txn, struct driver_box *box,
 		  struct index_box *index_box, bool keywords_changed,
 		  struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "flush");
 	struct maildir_state state;
 
 	state_get(index_box, &state);
@@ -363,10 +364,10 @@ int maildir_flush(struct index_txn *txn, struct driver_box *box,
 			return -1;
 		state_put(index_box, &state);
 	}
-	if ((state.pending & PENDING) != 0 &&
+	if ((state.pending & PENDING_CUR) != 0 &&
 	    (maildir_fsync_always(box->location) ||
 	     (box->durable && !maildir_fsync_never(box->location))) &&
-	    dir_fsync(file_path(ctx, box, 'c', ""), err) < 0)
+	    maildir_dir_fsync(box, 'c', err) < 0)
 		return -1;
 	if (batch_end(box, index_box, 1, err) < 0)
 		return -1;

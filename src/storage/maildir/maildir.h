@@ -81,7 +81,7 @@ struct uidlist_mark {
 
 struct maildir_state {
 	bool valid;      /* false: nothing is known, look at everything */
-	uint8_t pending; /* CHANGED_*, of a batch that flush() ends */
+	uint8_t pending; /* PENDING_*, of a batch that flush() ends */
 	struct file_time new_time, cur_time;
 	struct uidlist_mark uidlist;
 	struct file_mark keywords;
@@ -92,10 +92,10 @@ struct maildir_state {
 };
 
 enum {
-	PENDING = 1,        /* a batch has begun */
-	PENDING_NEW_OK = 2, /* new/ was as remembered when it did */
-	PENDING_CUR_OK = 4,
-	PENDING_CUR = 8, /* cur/ is changed, too */
+	PENDING_NEW = 1, /* a batch changes new/ */
+	PENDING_CUR = 2,
+	PENDING_BOTH = PENDING_NEW | PENDING_CUR,
+	PENDING_OK = 4, /* times these: it was as remembered when it began */
 };
 
 void state_get(const struct index_box *box, struct maildir_state *out);
@@ -113,14 +113,14 @@ bool file_time_same(struct file_time a, struct file_time b);
 int file_mark_get(const char *path, struct file_mark *out, struct err *err);
 bool file_mark_same(const struct file_mark *a, const struct file_mark *b);
 
-/* Around own changes: if a directory was as remembered before them, its new
- * time is remembered after them. The flags live in index_box->driver, so that a
- * transaction that is rolled back forgets them, too. */
-int batch_begin(struct driver_box *box, struct index_box *index_box, bool cur,
-		struct err *err);
-/* Something was not as remembered: look again next time, in the directories
- * that the PENDING_*_OK name. */
-void batch_spoil(struct index_box *index_box, unsigned flags);
+/* Around own changes in `dirs` (PENDING_NEW, PENDING_CUR): if a directory was as
+ * remembered before them, its new time is remembered after them. The flags live
+ * in index_box->driver, so that a transaction that is rolled back forgets them,
+ * too. */
+int batch_begin(struct driver_box *box, struct index_box *index_box,
+		unsigned dirs, struct err *err);
+/* Something was not as remembered: look again next time. */
+void batch_spoil(struct index_box *index_box, unsigned dirs);
 int batch_end(struct driver_box *box, struct index_box *index_box,
 	      uint32_t changes, struct err *err);
 
@@ -215,11 +215,12 @@ bool maildir_unchanged(const struct location *location, int root,
 int sync_within(struct driver_box *box, struct index_txn *txn,
 		struct index_box *index_box, struct err *err);
 /* mail_fsync. */
-/* A descriptor of new/ ('n') or cur/ ('c'), kept for as long as the box is
- * open: to walk a path costs as much as what is done at its end. Whoever finds
- * a name missing there forgets them first, for the directory itself may be
- * another one now. */
+/* A descriptor of new/ ('n'), cur/ ('c') or tmp/ ('t'), kept for as long as the
+ * box is open: to walk a path costs as much as what is done at its end. Whoever
+ * finds a name missing there forgets them first, for the directory itself may
+ * be another one now. */
 int maildir_dir_fd(struct driver_box *box, char dir, struct err *err);
+int maildir_dir_fsync(struct driver_box *box, char dir, struct err *err);
 void maildir_dirs_forget(struct driver_box *box);
 /* The file of a mail, wherever it is now. 1 with its directory and name
  * (child of ctx); 0 if it is nowhere. */

@@ -23,10 +23,9 @@ enum { LINE_SIZE = 1024, GUID_MAX = 200, UIDLIST_SPARE = 1000 };
 struct maildir_save {
 	struct driver_save pub; /* first */
 	char *base;             /* of the temporary file */
-	bool linked;            /* has its mtime already */
 	struct str ext;         /* for the uidlist */
 	char dir;
-	char *name, *path; /* where it went */
+	char *name; /* where it went */
 	bool published;
 };
 
@@ -48,20 +47,32 @@ static struct maildir_save *save_new(const void *ctx, struct driver_box *box)
 	return save;
 }
 
+static void temp_unlink(struct maildir_save *save)
+{
+	struct err err;
+	int dir = maildir_dir_fd(save->pub.box, 't', &err);
+
+	if (dir >= 0)
+		unlinkat(dir, save->base, 0);
+}
+
 static int temp_open(struct maildir_save *save, struct err *err)
 {
 	const struct location *location = save->pub.box->location;
-	int fd = open(save->pub.temp,
-		      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		      location->file_mode);
+	int dir = maildir_dir_fd(save->pub.box, 't', err), fd;
 
+	if (dir < 0)
+		return -1;
+	fd = openat(dir, save->base,
+		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		    location->file_mode);
 	if (fd < 0)
 		return err_sys(err, "open(%s)", save->pub.temp);
 	if ((location->file_mode & 077) != 0 &&
 	    fchmod(fd, location->file_mode) < 0) {
 		err_sys(err, "fchmod(%s)", save->pub.temp);
 		fd_close(&fd);
-		unlink(save->pub.temp);
+		temp_unlink(save);
 		return -1;
 	}
 	save->pub.fd = fd;
@@ -74,6 +85,7 @@ int maildir_save_begin(const void *ctx, struct driver_box *box,
 	struct maildir_save *save = save_new(ctx, box);
 
 	if (temp_open(save, err) < 0) {
+		maildir_dirs_forget(box);
 		if (err->code != ERR_NOT_FOUND ||
 		    maildir_make_dirs(box->location, box->path, err) < 0 ||
 		    temp_open(save, err) < 0) {
@@ -89,8 +101,13 @@ int maildir_save_complete(struct driver_save *save, struct err *err)
 {
 	int fd = save->fd, ret = 0;
 
+	const struct timespec times[2] = {{.tv_sec = save->received},
+					  {.tv_sec = save->received}};
+
 	save->fd = -1;
-	if (!maildir_fsync_never(save->box->location) && fdatasync(fd) < 0)
+	if (save->received != 0 && futimens(fd, times) < 0)
+		ret = err_sys(err, "futimens(%s)", save->temp);
+	if (ret == 0 && !maildir_fsync_never(save->box->location) && fdatasync(fd) < 0)
 		ret = err_sys(err, "fdatasync(%s)", save->temp);
 	if (close(fd) < 0 && ret == 0)
 		ret = err_sys(err, "close(%s)", save->temp);
@@ -109,34 +126,36 @@ static bool link_possible(struct driver_box *box, struct driver_box *from,
 }
 
 /* link() the mail to the temporary name; looks for it if it was renamed. */
-static int link_mail(const void *ctx, struct driver_box *from,
-		     const struct index_record *record, const char *to,
-		     struct err *err)
+static int link_mail(struct maildir_save *save, struct driver_box *from,
+		     const struct index_record *record, struct err *err)
 {
 	struct record_name name;
 	struct file_name parsed;
 	char dir, *file;
-	int ret;
 
 	if (!record_name_get(record->driver, &name))
 		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
 			       from->path, record->uid);
 	dir = name.dir;
-	file = str_dup(ctx, name.name);
+	file = str_dup(save, name.name);
 	for (int i = 0; i < 2; i++) {
-		char *path = mem_printf(ctx, "%s/%s/%s", from->path,
-					dir == 'n' ? "new" : "cur", file);
+		int from_fd = maildir_dir_fd(from, dir, err), ret;
+		int to_fd = maildir_dir_fd(save->pub.box, 't', err);
 
-		if (link(path, to) == 0)
+		if (from_fd < 0 || to_fd < 0)
+			return -1;
+		if (linkat(from_fd, file, to_fd, save->base, 0) == 0)
 			return 0;
 		if (errno == EXDEV || errno == EMLINK || errno == EPERM ||
 		    errno == EACCES)
 			return err_set(err, ERR_UNSUPPORTED,
-				       "link(%s) is not possible", path);
+				       "link(%s) is not possible", file);
 		if (errno != ENOENT)
-			return err_sys(err, "link(%s, %s)", path, to);
+			return err_sys(err, "link(%s/%s)", from->path, file);
+		maildir_dirs_forget(from);
+		maildir_dirs_forget(save->pub.box);
 		file_name_parse(name.name, &parsed);
-		ret = maildir_find(ctx, from, parsed.base, &dir, &file, err);
+		ret = maildir_find(save, from, parsed.base, &dir, &file, err);
 		if (ret < 0)
 			return -1;
 		if (ret == 0)
@@ -156,11 +175,10 @@ int maildir_save_link(const void *ctx, struct driver_box *box,
 	if (!link_possible(box, from, record))
 		return err_set(err, ERR_UNSUPPORTED, "no hard link");
 	save = save_new(ctx, box);
-	if (link_mail(save, from, record, save->pub.temp, err) < 0) {
+	if (link_mail(save, from, record, err) < 0) {
 		mem_free(save);
 		return -1;
 	}
-	save->linked = true;
 	save->pub.size_physical = record->size_physical;
 	save->pub.size_virtual = record->size_virtual;
 	save->pub.received = record->received;
@@ -209,30 +227,32 @@ static void name_save(struct maildir_save *save)
 	if (save->pub.guid != NULL && guid_ok(save->pub.guid) &&
 	    strcmp(save->pub.guid, base) != 0)
 		save->ext = str_of(mem_printf(save, "G%s", save->pub.guid));
-	save->path = mem_printf(save, "%s/%s/%s", save->pub.box->path,
-				save->dir == 'n' ? "new" : "cur", save->name);
-}
-
-static int set_date(struct maildir_save *save, struct err *err)
-{
-	struct timespec times[2] = {{.tv_sec = save->pub.received},
-				    {.tv_sec = save->pub.received}};
-
-	if (!save->linked && save->pub.received != 0 &&
-	    utimensat(AT_FDCWD, save->pub.temp, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "utimensat(%s)", save->pub.temp);
-	return 0;
 }
 
 static int publish_one(struct maildir_save *save, struct err *err)
 {
-	if (rename(save->pub.temp, save->path) < 0)
+	int from = maildir_dir_fd(save->pub.box, 't', err);
+	int to = maildir_dir_fd(save->pub.box, save->dir, err);
+
+	if (from < 0 || to < 0)
+		return -1;
+	if (renameat(from, save->base, to, save->name) < 0)
 		return err_sys(err, "rename(%s, %s)", save->pub.temp,
-			       save->path);
+			       save->name);
 	save->published = true;
 	if (save->dir == 'c')
 		witness_own(&maildir_box_get(save->pub.box)->witness, 1);
 	return 0;
+}
+
+static void take_back_one(struct maildir_save *save)
+{
+	struct err err;
+	int dir = maildir_dir_fd(save->pub.box, save->dir, &err);
+
+	if (dir >= 0)
+		unlinkat(dir, save->name, 0);
+	save->published = false;
 }
 
 static void take_back(struct driver_save **saves, size_t count)
@@ -241,21 +261,8 @@ static void take_back(struct driver_save **saves, size_t count)
 		struct maildir_save *save = save_of(saves[i]);
 
 		if (save->published)
-			unlink(save->path);
-		save->published = false;
+			take_back_one(save);
 	}
-}
-
-static int sync_dir(struct driver_box *box, const char *sub, struct err *err)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "fsync");
-	char *path = mem_printf(ctx, "%s/%s", box->path, sub);
-	CLEANUP(fd_close)
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(err, "open(%s)", path);
-	return fdatasync(fd) == 0 ? 0 : err_sys(err, "fdatasync(%s)", path);
 }
 
 /* Bring in UIDs that another server gave out meanwhile. */
@@ -281,13 +288,12 @@ static int publish_files(struct driver_box *box, struct index_box *index_box,
 			 struct driver_save **saves, size_t count,
 			 struct err *err)
 {
-	bool in_new = false, in_cur = false;
+	unsigned dirs = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		in_new |= save_of(saves[i])->dir == 'n';
-		in_cur |= save_of(saves[i])->dir == 'c';
-	}
-	if (batch_begin(box, index_box, in_cur, err) < 0)
+	for (size_t i = 0; i < count; i++)
+		dirs |= save_of(saves[i])->dir == 'n' ? PENDING_NEW
+						      : PENDING_CUR;
+	if (batch_begin(box, index_box, dirs, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (publish_one(save_of(saves[i]), err) < 0)
@@ -297,9 +303,9 @@ static int publish_files(struct driver_box *box, struct index_box *index_box,
 		return -1;
 	if (maildir_fsync_never(box->location))
 		return 0;
-	if (in_new && sync_dir(box, "new", err) < 0)
+	if ((dirs & PENDING_NEW) != 0 && maildir_dir_fsync(box, 'n', err) < 0)
 		return -1;
-	return in_cur ? sync_dir(box, "cur", err) : 0;
+	return (dirs & PENDING_CUR) != 0 ? maildir_dir_fsync(box, 'c', err) : 0;
 }
 
 /* Lines that are left from expunged mails are dropped when they are more than
@@ -359,8 +365,6 @@ static int publish_locked(struct driver_box *box, struct index_txn *txn,
 	for (size_t i = 0; i < count; i++) {
 		letters |= letters_of(&saves[i]->keywords);
 		name_save(save_of(saves[i]));
-		if (set_date(save_of(saves[i]), err) < 0)
-			return -1;
 	}
 	if (follow_uidlist(box, txn, index_box, path, err) < 0 ||
 	    keywords_ensure(box, txn, index_box, letters, err) < 0)
@@ -409,8 +413,8 @@ void maildir_save_end(struct driver_save *pub)
 
 	fd_close(&pub->fd);
 	if (!save->published)
-		unlink(pub->temp);
+		temp_unlink(save);
 	else if (pub->failed)
-		unlink(save->path);
+		take_back_one(save);
 	mem_free(save);
 }

@@ -187,45 +187,73 @@ bool dir_in_tick(struct driver_box *box, struct file_time time)
 
 /* own changes */
 
-/* Asked for each mail of a batch. */
-static bool batch_pending(const struct index_box *box)
+static int fd_time(struct driver_box *box, char dir, struct file_time *out,
+		   struct err *err)
 {
-	return box->driver[0] == STATE_VERSION &&
-	       (box->driver[1] & PENDING) != 0;
+	int fd = maildir_dir_fd(box, dir, err);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "fstat(%s)", box->path);
+	*out = file_time_of(&st);
+	return 0;
 }
 
-int batch_begin(struct driver_box *box, struct index_box *index_box, bool cur,
-		struct err *err)
+static int begin_dir(struct driver_box *box, char dir, unsigned bit,
+		     struct file_time remembered, struct maildir_state *state,
+		     struct err *err)
 {
-	struct maildir_state state;
-	struct dir_times now;
+	struct file_time now;
+
+	if (fd_time(box, dir, &now, err) < 0)
+		return -1;
+	state->pending |= bit;
+	if (file_time_same(now, remembered))
+		state->pending |= bit * PENDING_OK;
+	return 0;
+}
+
+static int begin_cur(struct driver_box *box, struct maildir_state *state,
+		     struct err *err)
+{
 	char path[4096];
 
-	if (batch_pending(index_box))
-		return 0;
-	state_get(index_box, &state);
 	if (snprintf(path, sizeof(path), "%s/cur", box->path) >=
 	    (int)sizeof(path))
 		return err_set(err, ERR_INVALID, "path is too long");
-	if (cur)
-		witness_begin(&maildir_box_get(box)->witness, path);
-	if (dir_times_get(box, &now, err) < 0)
+	witness_begin(&maildir_box_get(box)->witness, path);
+	return begin_dir(box, 'c', PENDING_CUR, state->cur_time, state, err);
+}
+
+int batch_begin(struct driver_box *box, struct index_box *index_box,
+		unsigned dirs, struct err *err)
+{
+	struct maildir_state state;
+
+	/* Asked for each mail of a batch. */
+	if (index_box->driver[0] == STATE_VERSION)
+		dirs &= ~(unsigned)index_box->driver[1];
+	if (dirs == 0)
+		return 0;
+	state_get(index_box, &state);
+	if ((dirs & PENDING_NEW) != 0 &&
+	    begin_dir(box, 'n', PENDING_NEW, state.new_time, &state, err) < 0)
 		return -1;
-	state.pending = cur ? PENDING | PENDING_CUR : PENDING;
-	if (file_time_same(now.new_time, state.new_time))
-		state.pending |= PENDING_NEW_OK;
-	if (file_time_same(now.cur_time, state.cur_time))
-		state.pending |= PENDING_CUR_OK;
+	if ((dirs & PENDING_CUR) != 0 && begin_cur(box, &state, err) < 0)
+		return -1;
 	state_put(index_box, &state);
 	return 0;
 }
 
-void batch_spoil(struct index_box *index_box, unsigned flags)
+void batch_spoil(struct index_box *index_box, unsigned dirs)
 {
 	struct maildir_state state;
 
 	state_get(index_box, &state);
-	state.pending &= (uint8_t)~flags;
+	state.pending |= (uint8_t)dirs;
+	state.pending &= (uint8_t)~(dirs * PENDING_OK);
 	state_put(index_box, &state);
 }
 
@@ -251,14 +279,13 @@ static bool just_under(struct file_time time, struct file_time than)
  * than *time, which is remembered: if this transaction never ends, its changes
  * must show. Zero, which is no directory's, where that cannot be done: it is
  * read again then. */
-static int settle(struct driver_box *box, const char *sub,
-		  struct file_time *time, struct err *err)
+static int settle(struct driver_box *box, char dir, struct file_time *time,
+		  struct err *err)
 {
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	struct file_time old = *time;
-	char path[4096];
 
-	if (dir_stat(box, sub, time, err) < 0)
+	if (fd_time(box, dir, time, err) < 0)
 		return -1;
 	if (!dir_in_tick(box, *time))
 		return 0;
@@ -266,13 +293,10 @@ static int settle(struct driver_box *box, const char *sub,
 	*time = just_before(just_under(old, *time) ? old : *time);
 	times[1].tv_sec = time->sec;
 	times[1].tv_nsec = time->nsec;
-	if (snprintf(path, sizeof(path), "%s/%s", box->path, sub) >=
-		    (int)sizeof(path) ||
-	    utimensat(AT_FDCWD, path, times, 0) < 0) {
-		*time = (struct file_time){.sec = 0};
-		return 0;
-	}
-	return dir_stat(box, sub, time, err);
+	if (futimens(maildir_dir_fd(box, dir, err), times) == 0)
+		return fd_time(box, dir, time, err);
+	*time = (struct file_time){.sec = 0};
+	return 0;
 }
 
 static int end_cur(struct driver_box *box, struct maildir_state *state,
@@ -280,7 +304,7 @@ static int end_cur(struct driver_box *box, struct maildir_state *state,
 {
 	struct file_time time = state->cur_time;
 
-	if (settle(box, "cur", &time, err) < 0)
+	if (settle(box, 'c', &time, err) < 0)
 		return -1;
 	switch (witness_end(&maildir_box_get(box)->witness)) {
 	case WITNESS_ALONE:
@@ -298,6 +322,11 @@ static int end_cur(struct driver_box *box, struct maildir_state *state,
 	return 0;
 }
 
+static bool batch_ok(const struct maildir_state *state, unsigned dir)
+{
+	return (state->pending & dir * PENDING_OK) != 0;
+}
+
 int batch_end(struct driver_box *box, struct index_box *index_box,
 	      uint32_t changes, struct err *err)
 {
@@ -305,17 +334,20 @@ int batch_end(struct driver_box *box, struct index_box *index_box,
 	struct maildir_state state;
 
 	state_get(index_box, &state);
-	if ((state.pending & PENDING) == 0)
+	if (state.pending == 0)
 		return 0;
-	if ((state.pending & PENDING_NEW_OK) == 0)
+	if (batch_ok(&state, PENDING_NEW) &&
+	    settle(box, 'n', &state.new_time, err) < 0)
+		return -1;
+	if (batch_ok(&state, PENDING_CUR) &&
+	    end_cur(box, &state, changes, err) < 0)
+		return -1;
+	if ((state.pending & PENDING_NEW) != 0 &&
+	    !batch_ok(&state, PENDING_NEW))
 		state.new_time = none;
-	else if (settle(box, "new", &state.new_time, err) < 0)
-		return -1;
-	if ((state.pending & PENDING_CUR_OK) == 0)
+	if ((state.pending & PENDING_CUR) != 0 &&
+	    !batch_ok(&state, PENDING_CUR))
 		state.cur_time = none;
-	else if ((state.pending & PENDING_CUR) != 0 &&
-		 end_cur(box, &state, changes, err) < 0)
-		return -1;
 	state.pending = 0;
 	state_put(index_box, &state);
 	return 0;

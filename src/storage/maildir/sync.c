@@ -53,10 +53,12 @@ bool maildir_fsync_always(const struct location *location)
 
 /* what the index remembers */
 
+static const char *const dir_names[MAILDIR_DIRS] = {"new", "cur", "tmp"};
+
 static void own_fds_close(struct maildir_box *own)
 {
-	fd_close(&own->dir_fds[0]);
-	fd_close(&own->dir_fds[1]);
+	for (int i = 0; i < MAILDIR_DIRS; i++)
+		fd_close(&own->dir_fds[i]);
 }
 
 static int own_destroy(struct maildir_box *own)
@@ -73,7 +75,8 @@ struct maildir_box *maildir_box_get(struct driver_box *box)
 	if (own != NULL)
 		return own;
 	own = mem_new(box, struct maildir_box);
-	own->dir_fds[0] = own->dir_fds[1] = -1;
+	for (int i = 0; i < MAILDIR_DIRS; i++)
+		own->dir_fds[i] = -1;
 	talloc_set_destructor(own, own_destroy);
 	box->driver = own;
 	return own;
@@ -81,16 +84,27 @@ struct maildir_box *maildir_box_get(struct driver_box *box)
 
 int maildir_dir_fd(struct driver_box *box, char dir, struct err *err)
 {
-	int *fd = &maildir_box_get(box)->dir_fds[dir == 'c'];
+	int which = dir == 'c' ? DIR_CUR : dir == 'n' ? DIR_NEW : DIR_TMP;
+	int *fd = &maildir_box_get(box)->dir_fds[which];
 	char path[4096];
 
 	if (*fd >= 0)
 		return *fd;
 	if (snprintf(path, sizeof(path), "%s/%s", box->path,
-		     dir == 'c' ? "cur" : "new") >= (int)sizeof(path))
+		     dir_names[which]) >= (int)sizeof(path))
 		return err_set(err, ERR_INVALID, "path is too long");
-	*fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return *fd >= 0 ? *fd : err_sys(err, "open(%s)", path);
+}
+
+int maildir_dir_fsync(struct driver_box *box, char dir, struct err *err)
+{
+	int fd = maildir_dir_fd(box, dir, err);
+
+	if (fd < 0)
+		return -1;
+	return fdatasync(fd) == 0 ? 0
+				  : err_sys(err, "fdatasync(%s)", box->path);
 }
 
 void maildir_dirs_forget(struct driver_box *box)
@@ -168,6 +182,8 @@ static int scan_stable(struct sync *sync, struct err *err)
 {
 	struct dir_times after;
 
+	/* They changed: they may be others, too. */
+	maildir_dirs_forget(sync->box);
 	for (int i = 0; i < TRIES; i++) {
 		bool settled;
 
@@ -217,20 +233,20 @@ static int move_one(struct sync *sync, struct index_record *record,
 		    const struct record_name *name, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "move");
-	char *from = mem_printf(ctx, "%s/new/%.*s", sync->box->path,
-				STR_FMT(name->name));
-	char *file = str_dup(ctx, name->name);
-	char *to;
+	int from_fd = maildir_dir_fd(sync->box, 'n', err);
+	int to_fd = maildir_dir_fd(sync->box, 'c', err);
+	char *from = str_dup(ctx, name->name), *to = from;
 
+	if (from_fd < 0 || to_fd < 0)
+		return -1;
 	if (str_find_char(name->name, ':') < 0)
-		file = mem_printf(ctx, "%s:2,", file);
-	to = mem_printf(ctx, "%s/cur/%s", sync->box->path, file);
-	if (rename(from, to) < 0)
-		return errno == ENOENT
-			       ? 0
-			       : err_sys(err, "rename(%s, %s)", from, to);
+		to = mem_printf(ctx, "%s:2,", from);
+	if (renameat(from_fd, from, to_fd, to) < 0)
+		return errno == ENOENT ? 0
+				       : err_sys(err, "rename(%s/cur/%s)",
+						 sync->box->path, to);
 	witness_own(&maildir_box_get(sync->box)->witness, 1);
-	record->driver = record_name_make(ctx, 'c', str_of(file), name->ext);
+	record->driver = record_name_make(ctx, 'c', str_of(to), name->ext);
 	return index_record_put(sync->txn, sync->row, record, err) < 0 ? -1 : 1;
 }
 
@@ -284,11 +300,11 @@ static int move_new(struct sync *sync, struct err *err)
 	uid = sync->state.first_new_uid;
 	if (uid >= sync->row->uid_next)
 		return 0;
-	if (batch_begin(sync->box, sync->row, true, err) < 0 ||
+	if (batch_begin(sync->box, sync->row, PENDING_BOTH, err) < 0 ||
 	    move_all(sync, &uid, &moved, &lost, err) < 0)
 		return -1;
 	if (lost || !new_is_empty(sync))
-		batch_spoil(sync->row, PENDING_NEW_OK);
+		batch_spoil(sync->row, PENDING_NEW);
 	if (batch_end(sync->box, sync->row, moved, err) < 0)
 		return -1;
 	state_get(sync->row, &sync->state);

@@ -31,6 +31,8 @@ void witness_drain(struct witness *witness);
 /* Give back what it has. */
 void witness_drop(struct witness *witness);
 
+enum { DIR_NEW, DIR_CUR, DIR_TMP, MAILDIR_DIRS };
+
 /* What a mailbox that is open remembers. */
 struct maildir_box {
 	bool cached; /* the rest is of this generation */
@@ -38,7 +40,7 @@ struct maildir_box {
 	struct maildir_state state;
 	uint32_t uid_next, messages;
 	bool tmp_checked;
-	int dir_fds[2]; /* new/ and cur/, or -1 */
+	int dir_fds[MAILDIR_DIRS]; /* -1: not open */
 	bool coarse_known, coarse; /* dir_in_tick() */
 	struct witness witness;
 };

@@ -145,11 +145,11 @@ void fixture_save(struct fixture *f, const char *text, uint8_t flags,
 		fixture_sync(f);
 	OK(maildir_driver.save_begin(f->box, f->box, &save, &err));
 	OK(file_write_all(save->fd, text, strlen(text), save->temp, &err));
-	fd_close(&save->fd);
+	save->received = 1600000000;
+	OK(maildir_driver.save_complete(save, &err));
 	save->size_physical = save->size_virtual = strlen(text);
 	save->flags = flags;
 	save->keywords.bits[0] = letters;
-	save->received = 1600000000;
 	txn = begin(f, INDEX_WRITE, &row);
 	OK(maildir_driver.save_publish(f->box, txn, &row, &save, 1, &driver,
 				       &err));

@@ -263,46 +263,49 @@ static int rename_to_flags(const void *ctx, struct driver_box *box,
 	return 1;
 }
 
-int maildir_write_flags(const void *ctx, struct index_txn *txn,
-			struct driver_box *box, struct index_box *index_box,
-			struct index_record *record, struct err *err)
+/* Others renamed it: from where it is now. */
+static int rename_found(const void *ctx, struct index_txn *txn,
+			struct driver_box *box, struct index_record *record,
+			const struct record_name *name, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *temp = mem_ctx(ctx, "flags");
-	struct record_name name;
 	struct file_name parsed;
 	char dir, *file;
 	int ret;
 
-	if (!record_name_get(record->driver, &name))
+	maildir_dirs_forget(box);
+	file_name_parse(name->name, &parsed);
+	ret = maildir_find(ctx, box, parsed.base, &dir, &file, err);
+	if (ret > 0 && merge_foreign(txn, box, record, file, err) < 0)
+		return -1;
+	if (ret > 0)
+		ret = rename_to_flags(ctx, box, record, dir, file, name->ext,
+				      err);
+	return ret == 0 ? gone(box, record, err) : ret;
+}
+
+int maildir_write_flags(const void *ctx, struct index_txn *txn,
+			struct driver_box *box, struct index_box *index_box,
+			struct index_record *record, struct err *err)
+{
+	struct record_name name;
+	/* The index may be written to before it is used; a NUL is behind the
+	 * name in any case. */
+	const char *driver = str_dup(ctx, record->driver);
+	int ret;
+
+	if (!record_name_get(str_n(driver, record->driver.len), &name))
 		return bad_record(box, record, err);
-	name.ext = str_of(str_dup(temp, name.ext));
-	file = str_dup(temp, name.name);
-	dir = name.dir;
 	if (keywords_ensure(box, txn, index_box, letters_of(record), err) < 0 ||
 	    batch_begin(box, index_box,
-			dir == 'n' ? PENDING_BOTH : PENDING_CUR, err) < 0)
+			name.dir == 'n' ? PENDING_BOTH : PENDING_CUR, err) < 0)
 		return -1;
-	ret = rename_to_flags(temp, box, record, dir, file, name.ext, err);
+	ret = rename_to_flags(ctx, box, record, name.dir, name.name.data,
+			      name.ext, err);
 	if (ret == 0) {
 		batch_spoil(index_box, PENDING_BOTH);
-		maildir_dirs_forget(box);
-		file_name_parse(str_of(file), &parsed);
-		ret = maildir_find(temp, box, parsed.base, &dir, &file, err);
-		if (ret == 0)
-			return gone(box, record, err);
-		if (ret < 0 || merge_foreign(txn, box, record, file, err) < 0)
-			return -1;
-		ret = rename_to_flags(temp, box, record, dir, file, name.ext,
-				      err);
-		if (ret == 0)
-			return gone(box, record, err);
+		ret = rename_found(ctx, txn, box, record, &name, err);
 	}
-	if (ret < 0)
-		return -1;
-	record->driver =
-		str_n(mem_memdup(ctx, record->driver.data, record->driver.len),
-		      record->driver.len);
-	return 0;
+	return ret < 0 ? -1 : 0;
 }
 
 /* 0 if it is not there. */

@@ -7,7 +7,8 @@
  * there, and we know how much of that was ours. One instance serves the
  * process, for these are counted per user; a watch lives as long as its mailbox
  * is open, for to make and remove one costs as much as a rename. Where there is
- * no instance to be had, state.c does without.
+ * no instance to be had, and where we change many mails at once, state.c does
+ * without.
  */
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -16,8 +17,9 @@
 
 enum {
 	WATCHED = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE,
-	/* The kernel keeps 16384 of them at least. */
-	READ_EVERY = 4096,
+	/* Two for a rename, and they cost a third of it. For many it is cheaper
+	 * to read cur/ some day. */
+	OWN_MAX = 256,
 	EVENT_MAX = sizeof(struct inotify_event) + 256,
 };
 
@@ -110,11 +112,9 @@ void witness_drain(struct witness *witness)
 
 void witness_own(struct witness *witness, unsigned events)
 {
-	if (!witness->listed)
-		return;
 	witness->own += events;
-	if (witness->own / READ_EVERY != (witness->own - events) / READ_EVERY)
-		read_events();
+	if (witness->own > OWN_MAX)
+		witness_drop(witness);
 }
 
 enum witnessed witness_end(struct witness *witness)

@@ -274,12 +274,12 @@ static bool turn_input(struct conn *conn, bool readable)
 		tell_input(conn);
 		return true;
 	}
+	if (may_read(conn))
+		conn_want_read(conn, true);
 	if (conn->again && !conn->closed) {
 		tell_input(conn);
 		return true;
 	}
-	if (may_read(conn))
-		conn_want_read(conn, true);
 	return false;
 }
 

@@ -314,7 +314,7 @@ def test_a_taken_port_is_named_and_nothing_starts(make_toy, tls):
 
 def test_start_and_stop_are_logged_as_by_dovecot(make_server):
     server = make_server()
-    assert server.wait_log(r"^\w{3} \d\d \d\d:\d\d:\d\d master: Info: Dovetail v[\d.]+ starting up for imap, lmtp\b")
+    assert server.wait_log(r"^\w{3} \d\d \d\d:\d\d:\d\d master: Info: Dovetail v[\d.]+ starting up for imap, .*lmtp\b")
     server.stop()
     assert (f"master: Warning: Killed with signal 15 (by pid={os.getpid()} uid={os.getuid()} code=kill)\n"
             in server.log_text())
@@ -362,8 +362,8 @@ def test_all_errors_of_a_configuration_are_told_at_once(tls):
 
 # What only trying tells, or what Dovecot may have and this server has not.
 IMPOSSIBLE = [
-    ("passdb {\n  driver = ldap\n}", r"line \d+: passdb \{ driver \}: Invalid value: ldap \(use one of: pam "),
-    ("userdb {\n  driver = sql\n}", r"line \d+: userdb \{ driver \}: Invalid value: sql \(use one of: passwd "),
+    ("passdb {\n  driver = lua\n}", r"line \d+: passdb \{ driver \}: Invalid value: lua \(use one of: .*pam "),
+    ("userdb {\n  driver = dict\n}", r"line \d+: userdb \{ driver \}: Invalid value: dict \(use one of: .*passwd "),
     ("auth_mechanisms = plain gssapi", r"line \d+: auth_mechanisms: Invalid value: gssapi \(use one of: plain login "),
     ("auth_verbose_passwords = md5", r"line \d+: auth_verbose_passwords: Invalid value: md5 "),
     ("login_trusted_networks = here", r"line \d+: login_trusted_networks: Invalid network in: here "),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import mail_owner
+from conftest import mail_owner, open_up
 from imap_lines import Lines
 from lmtp_lines import Lmtp
 from smtp_sink import Sink
@@ -183,7 +183,7 @@ def test_mail_as_scripts_changed_it(make_server, sink):
 
 
 def test_scripts_before_and_after(make_server, sink, tmp_path):
-    os.chmod(tmp_path.parent.parent, 0o755)
+    open_up(tmp_path)
     server = make_server(start=False)
     common = Path(server.dir, 'sieve')
     (common / 'after').mkdir(parents=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PREFIX, ROOT, mail_owner
+from conftest import PREFIX, ROOT, mail_owner, open_up
 
 LINES = Path(__file__).with_name("doveadm_lines.txt").read_text(encoding="utf-8")
 DOVECOT = "/usr/bin/doveadm"
@@ -142,9 +142,7 @@ def homes(tmp_path):
     """Debian's, then ours."""
     if not os.path.exists(DOVECOT):
         pytest.skip("needs Debian's doveadm")
-    for at in [tmp_path, *tmp_path.parents]:
-        if at.stat().st_mode & 0o005 != 0o005 and ROOT:
-            os.chmod(at, at.stat().st_mode | 0o055)
+    open_up(tmp_path)
     return Home(tmp_path / "dovecot", DOVECOT), Home(tmp_path / "dovetail", f"{PREFIX}/bin/doveadm")
 
 

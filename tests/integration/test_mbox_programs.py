@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, free_ports, mail_owner
+from conftest import ROOT, free_ports, mail_owner, open_up
 from imap_lines import Lines
 
 USER = 'reader'
@@ -78,10 +78,7 @@ class Spool:
 
 @pytest.fixture
 def spool(make_server, tmp_path):
-    os.chmod(tmp_path, 0o755)
-    for parent in list(tmp_path.parents)[:3]:
-        if parent.stat().st_uid == os.getuid() and str(parent) not in ('/', '/tmp'):
-            os.chmod(parent, 0o755)
+    open_up(tmp_path)
     directory = tmp_path / 'spool'
     directory.mkdir()
     os.chown(directory, *mail_owner())

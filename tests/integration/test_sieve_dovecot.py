@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 import sieve_scripts
-from conftest import PREFIX
+from conftest import PREFIX, open_up
 
 ROUNDS = int(os.environ.get("DT_SIEVE_ROUNDS", "60"))
 SEED = int(os.environ.get("DT_SIEVE_SEED", "1"))
@@ -28,8 +28,7 @@ def place(tmp_path_factory):
     name = pwd.getpwuid(os.geteuid()).pw_name
     if os.geteuid() == 0:
         name = "mail"
-        for parent in (folder, folder.parent, folder.parent.parent):
-            parent.chmod(0o755)
+        open_up(folder)
         shutil.chown(folder, name)
     (folder / "dovecot.conf").write_text(f"""
 base_dir = {folder}/run

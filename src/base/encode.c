@@ -93,7 +93,7 @@ void hex_encode(struct str in, struct buf *out)
 	}
 }
 
-static int hex_value(char c)
+int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -106,8 +106,8 @@ bool hex_decode(struct str in, struct buf *out)
 	if (in.len % 2 != 0)
 		return false;
 	for (size_t i = 0; i < in.len; i += 2) {
-		int high = hex_value(in.data[i]);
-		int low = hex_value(in.data[i + 1]);
+		int high = hex_digit(in.data[i]);
+		int low = hex_digit(in.data[i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

@@ -18,6 +18,8 @@ void base64_encode(struct str in, struct buf *out);
 bool base64_decode(struct str in, struct buf *out);
 void hex_encode(struct str in, struct buf *out);
 bool hex_decode(struct str in, struct buf *out);
+/* The value of a hex digit in either case; -1 if it is none. */
+int hex_digit(char c);
 
 /* Well-formed UTF-8 by RFC 3629: no surrogates, nothing overlong. */
 bool utf8_valid(struct str in);

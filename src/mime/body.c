@@ -5,6 +5,7 @@
 #include "mime/body.h"
 
 #include "base/buf.h"
+#include "base/encode.h"
 
 /* state[0] counts what state[1]... hold: base64 digits so far, or the octets
  * of an escape that the input ended in. */
@@ -84,14 +85,6 @@ static void feed_base64(unsigned char *state, struct str in, struct buf *out)
 				end_quantum(state, out);
 		}
 	}
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_upper(c);
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* The escape in state[1]...: true if it is complete, or none and then kept. */

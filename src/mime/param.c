@@ -3,19 +3,12 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/mem.h"
 #include "mime/charset.h"
 #include "mime/content.h"
 #include "mime/header.h"
 #include "mime/lex.h"
-
-static int digit(char c)
-{
-	c = ascii_lower(c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* "charset'language'text%20..." (RFC 2231 section 4) */
 static struct str decode_extended(const void *ctx, struct str value)
@@ -32,10 +25,10 @@ static struct str decode_extended(const void *ctx, struct str value)
 		char c = rest.data[i];
 
 		if (c == '%' && i + 2 < rest.len &&
-		    digit(rest.data[i + 1]) >= 0 &&
-		    digit(rest.data[i + 2]) >= 0) {
-			c = (char)(digit(rest.data[i + 1]) << 4 |
-				   digit(rest.data[i + 2]));
+		    hex_digit(rest.data[i + 1]) >= 0 &&
+		    hex_digit(rest.data[i + 2]) >= 0) {
+			c = (char)(hex_digit(rest.data[i + 1]) << 4 |
+				   hex_digit(rest.data[i + 2]));
 			i += 2;
 		}
 		buf_putc(&octets, c);

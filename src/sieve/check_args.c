@@ -330,13 +330,7 @@ struct sieve_arg *sieve_check_number(struct sieve_check *check, uint64_t number)
 void sieve_check_header_name(struct sieve_check *check,
 			     const struct sieve_arg *arg)
 {
-	bool right = arg->text.len > 0;
-
-	/* RFC 5322 section 2.2 */
-	for (size_t i = 0; right && i < arg->text.len; i++)
-		right = arg->text.data[i] > ' ' && arg->text.data[i] < 0x7f &&
-			arg->text.data[i] != ':';
-	if (!right)
+	if (!sieve_field_name_valid(arg->text))
 		sieve_error(check, arg->at,
 			    "specified header field name '%.*s' is invalid",
 			    STR_FMT(arg->text));

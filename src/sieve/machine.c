@@ -73,6 +73,14 @@ const char *sieve_run_text(struct sieve_run *run, struct str text)
 	return sieve_arena_str(run->scratch, text).data;
 }
 
+const char *sieve_run_tag(struct sieve_run *run, const struct sieve_args *args,
+			  const char *name)
+{
+	const struct sieve_value *value = sieve_args_tag(args, name);
+
+	return value == NULL ? NULL : sieve_run_text(run, value->text);
+}
+
 const char *const *sieve_run_texts(struct sieve_run *run,
 				   const struct sieve_value *list)
 {

@@ -22,14 +22,6 @@ struct parse {
 	unsigned fields;
 };
 
-static int hex(char c)
-{
-	c = ascii_lower(c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 3986 section 2: what stands for itself in a query. */
 static bool is_plain(char c)
 {
@@ -45,12 +37,12 @@ static int decode(struct str in, const char *what, struct buf *out,
 		char c = in.data[i];
 
 		if (c == '%') {
-			if (i + 2 >= in.len || hex(in.data[i + 1]) < 0 ||
-			    hex(in.data[i + 2]) < 0)
+			if (i + 2 >= in.len || hex_digit(in.data[i + 1]) < 0 ||
+			    hex_digit(in.data[i + 2]) < 0)
 				return err_set(err, ERR_INVALID,
 					       "invalid %% encoding");
-			c = (char)(hex(in.data[i + 1]) << 4 |
-				   hex(in.data[i + 2]));
+			c = (char)(hex_digit(in.data[i + 1]) << 4 |
+				   hex_digit(in.data[i + 2]));
 			i += 2;
 		} else if (!is_plain(c)) {
 			return err_set(err, ERR_INVALID,
@@ -121,16 +113,6 @@ static bool is_reserved(struct str name)
 	return str_case_starts(name, "resent-");
 }
 
-static bool is_field_name(struct str name)
-{
-	bool right = name.len > 0;
-
-	for (size_t i = 0; right && i < name.len; i++)
-		right = name.data[i] > ' ' && name.data[i] < 0x7f &&
-			name.data[i] != ':';
-	return right;
-}
-
 static int add_field(struct parse *parse, struct str name, struct str value,
 		     struct err *err)
 {
@@ -156,7 +138,7 @@ static int take_field(struct parse *parse, struct str name, struct str value,
 {
 	struct sieve_mailto *out = parse->out;
 
-	if (!is_field_name(name))
+	if (!sieve_field_name_valid(name))
 		return err_set(err, ERR_INVALID,
 			       "invalid header field name part");
 	if (str_case_is(name, "to"))

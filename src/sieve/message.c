@@ -145,6 +145,16 @@ struct sieve_field *sieve_message_field(struct sieve_message *message,
 	return found == NULL ? NULL : found->first;
 }
 
+bool sieve_field_name_valid(struct str name)
+{
+	bool right = name.len > 0;
+
+	for (size_t i = 0; right && i < name.len; i++)
+		right = name.data[i] > ' ' && name.data[i] < 0x7f &&
+			name.data[i] != ':';
+	return right;
+}
+
 /* values */
 
 static struct str keep(struct sieve_message *message, const struct buf *text)

@@ -50,6 +50,8 @@ struct sieve_message *sieve_message_new(const void *ctx, struct str raw,
 struct str sieve_message_raw(const struct sieve_message *message);
 /* RFC 5228 section 5.9: as if line ends were CRLF. */
 uint64_t sieve_message_size(struct sieve_message *message);
+/* Whether it can be the name of a field (RFC 5322 section 2.2). */
+bool sieve_field_name_valid(struct str name);
 /* The first field of the header, and the first of a name; NULL if none. */
 struct sieve_field *sieve_message_fields(struct sieve_message *message);
 struct sieve_field *sieve_message_field(struct sieve_message *message,

@@ -74,6 +74,9 @@ const struct sieve_value *sieve_args_tag(const struct sieve_args *args,
 void *sieve_run_state(struct sieve_run *run, const struct sieve_extension *ext);
 /* A NUL-terminated copy in the scratch arena. */
 const char *sieve_run_text(struct sieve_run *run, struct str text);
+/* The same of a tag's value; NULL if the tag was not given. */
+const char *sieve_run_tag(struct sieve_run *run, const struct sieve_args *args,
+			  const char *name);
 /* NUL-terminated copies of a list, up to NULL; NULL if it was left out. */
 const char *const *sieve_run_texts(struct sieve_run *run,
 				   const struct sieve_value *list);

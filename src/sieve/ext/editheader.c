@@ -107,16 +107,6 @@ static bool may_add(struct sieve_run *run, struct str name)
 	       !is_forbidden(run, name, "forbid_add");
 }
 
-static bool is_field_name(struct str name)
-{
-	bool right = name.len > 0;
-
-	for (size_t i = 0; right && i < name.len; i++)
-		right = name.data[i] > ' ' && name.data[i] < 0x7f &&
-			name.data[i] != ':';
-	return right;
-}
-
 static bool is_field_value(struct str value)
 {
 	return utf8_valid(value) &&
@@ -141,7 +131,7 @@ static int addheader_run(struct sieve_run *run, const struct sieve_args *args,
 	struct str name = args->params[0].text, value = args->params[1].text;
 
 	(void)result_out;
-	if (!is_field_name(name))
+	if (!sieve_field_name_valid(name))
 		return err_set(err, ERR_INVALID,
 			       "specified field name '%.200s' is invalid",
 			       sieve_run_text(run, name));
@@ -187,7 +177,7 @@ static int deleteheader_run(struct sieve_run *run,
 	bool hit;
 
 	(void)result_out;
-	if (!is_field_name(name))
+	if (!sieve_field_name_valid(name))
 		return err_set(err, ERR_INVALID,
 			       "specified field name '%.200s' is invalid",
 			       sieve_run_text(run, name));

@@ -13,25 +13,17 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static int digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c == '\0' ? NULL : strchr(digits, ascii_lower(c));
-
-	return at == NULL ? -1 : (int)(at - digits);
-}
-
 /* Hex digits, at most `max`; false if there are none or more. */
 static bool take_number(struct str *in, unsigned max, uint32_t *out)
 {
 	unsigned count = 0;
 
 	*out = 0;
-	while (count < in->len && digit(in->data[count]) >= 0) {
+	while (count < in->len && hex_digit(in->data[count]) >= 0) {
 		/* leading zeros of unicode-hex may be many */
 		if (count >= max && *out >= 1U << 24)
 			return false;
-		*out = *out << 4 | (uint32_t)digit(in->data[count]);
+		*out = *out << 4 | (uint32_t)hex_digit(in->data[count]);
 		count++;
 	}
 	*in = str_from(*in, count);

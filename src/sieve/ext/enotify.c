@@ -85,14 +85,6 @@ static void option_check(struct sieve_check *check, const struct sieve_arg *arg)
 			    STR_FMT(arg->text));
 }
 
-static const char *text_tag(struct sieve_run *run,
-			    const struct sieve_args *args, const char *name)
-{
-	const struct sieve_value *value = sieve_args_tag(args, name);
-
-	return value == NULL ? NULL : sieve_run_text(run, value->text);
-}
-
 static int notify_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *result_out, struct err *err)
 {
@@ -102,9 +94,9 @@ static int notify_run(struct sieve_run *run, const struct sieve_args *args,
 		.kind = SIEVE_ACTION_NOTIFY,
 		.notify = {
 			.method = sieve_run_text(run, args->params[0].text),
-			.from = text_tag(run, args, "from"),
-			.message = text_tag(run, args, "message"),
-			.importance = text_tag(run, args, "importance"),
+			.from = sieve_run_tag(run, args, "from"),
+			.message = sieve_run_tag(run, args, "message"),
+			.importance = sieve_run_tag(run, args, "importance"),
 		}};
 	struct sieve_mailto mailto;
 

@@ -94,14 +94,6 @@ static uint64_t period(struct sieve_run *run, const struct sieve_args *args)
 	return set->sieve_vacation_default_period.ms / 1000;
 }
 
-static const char *text_tag(struct sieve_run *run,
-			    const struct sieve_args *args, const char *name)
-{
-	const struct sieve_value *value = sieve_args_tag(args, name);
-
-	return value == NULL ? NULL : sieve_run_text(run, value->text);
-}
-
 static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
 			bool *result_out, struct err *err)
 {
@@ -110,9 +102,9 @@ static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
 		.kind = SIEVE_ACTION_VACATION,
 		.vacation = {
 			.reason = sieve_run_text(run, args->params[0].text),
-			.subject = text_tag(run, args, "subject"),
-			.from = text_tag(run, args, "from"),
-			.handle = text_tag(run, args, "handle"),
+			.subject = sieve_run_tag(run, args, "subject"),
+			.from = sieve_run_tag(run, args, "from"),
+			.handle = sieve_run_tag(run, args, "handle"),
 			.seconds = period(run, args),
 			.mime = sieve_args_tag(args, "mime") != NULL,
 		}};

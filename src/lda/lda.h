@@ -6,7 +6,7 @@
 #define LDA_LDA_H
 #include <stdbool.h>
 
-#include "lda/settings.h"
+#include "delivery/settings.h"
 #include "service/settings.h"
 #include "storage/user.h"
 

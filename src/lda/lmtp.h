@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/ip.h"
-#include "lda/settings.h"
+#include "delivery/settings.h"
 #include "net/tls.h"
 #include "proto/smtp.h"
 #include "storage/user.h"

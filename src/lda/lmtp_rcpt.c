@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "lda/deliver.h"
+#include "delivery/deliver.h"
 #include "lda/lmtp.h"
 #include "lda/lmtp_proxy.h"
 #include "net/conn.h"

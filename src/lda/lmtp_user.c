@@ -9,8 +9,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "delivery/sieve.h"
 #include "lda/lmtp.h"
-#include "lda/sieve.h"
 #include "service/account.h"
 #include "service/service.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/settings.h - settings of deliveries, and of the two ways in.
+ * delivery/settings.h - settings of deliveries, and of the two ways in.
  */
-#ifndef LDA_SETTINGS_H
-#define LDA_SETTINGS_H
+#ifndef DELIVERY_SETTINGS_H
+#define DELIVERY_SETTINGS_H
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lda/dupes.h"
+#include "delivery/dupes.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/sieve_deliver.c - all scripts of one delivery: one after the other while
- * the mail would be kept, then what they decided is carried out. Whatever goes
- * wrong with a script, the mail is kept.
+ * delivery/sieve_deliver.c - all scripts of one delivery: one after the other
+ * while the mail would be kept, then what they decided is carried out. Whatever
+ * goes wrong with a script, the mail is kept.
  */
 #include <stdarg.h>
 
@@ -11,10 +11,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "lda/dupes.h"
-#include "lda/settings.h"
-#include "lda/sieve.h"
-#include "lda/spool.h"
+#include "delivery/dupes.h"
+#include "delivery/settings.h"
+#include "delivery/sieve.h"
+#include "delivery/spool.h"
 #include "storage/list.h"
 #include "storage/user.h"
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/dupes.h - what a user's deliveries did before: who was sent a vacation
- * message, which mails were redirected, ids of the Sieve test `duplicate`.
+ * delivery/dupes.h - what a user's deliveries did before: who was sent a
+ * vacation message, which mails were redirected, ids of the Sieve test
+ * `duplicate`.
  *
  * One file per user, of hashes with the time until which they count; see
  * doc/formats.md. It is locked only while it is read or written, never while
  * mail is sent.
  */
-#ifndef LDA_DUPES_H
-#define LDA_DUPES_H
+#ifndef DELIVERY_DUPES_H
+#define DELIVERY_DUPES_H
 #include <stdbool.h>
 #include <stdint.h>
 

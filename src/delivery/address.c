@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "lda/deliver.h"
+#include "delivery/deliver.h"
 
 void address_split(const void *ctx, const char *address, const char *delimiters,
 		   char **user_out, char **detail_out)

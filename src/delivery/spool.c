@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lda/spool.h"
+#include "delivery/spool.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/trace.c - the fields that a delivery puts on top of a mail (RFC 5321
+ * delivery/trace.c - the fields that a delivery puts on top of a mail (RFC 5321
  * section 4.4), in Dovecot's form.
  */
 #include <unistd.h>
@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/vars.h"
-#include "lda/deliver.h"
-#include "lda/settings.h"
+#include "delivery/deliver.h"
+#include "delivery/settings.h"
 #include "mime/date.h"
 
 enum { HOST_MAX = 256 };

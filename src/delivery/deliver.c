@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lda/deliver.h"
+#include "delivery/deliver.h"
 
 #include <unistd.h>
 
@@ -12,9 +12,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/vars.h"
-#include "lda/settings.h"
-#include "lda/sieve.h"
-#include "lda/spool.h"
+#include "delivery/settings.h"
+#include "delivery/sieve.h"
+#include "delivery/spool.h"
 #include "mime/header.h"
 #include "mime/parse.h"
 #include "storage/mailbox.h"

@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "lda/send.h"
-#include "lda/settings.h"
+#include "delivery/send.h"
+#include "delivery/settings.h"
 
 struct fixture {
 	struct lda_settings set;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/send.h - mails that a delivery sends: by submission_host if that is set,
- * else by the program of sendmail_path. Both wait for the outcome.
+ * delivery/send.h - mails that a delivery sends: by submission_host if that is
+ * set, else by the program of sendmail_path. Both wait for the outcome.
  */
-#ifndef LDA_SEND_H
-#define LDA_SEND_H
+#ifndef DELIVERY_SEND_H
+#define DELIVERY_SEND_H
 #include "service/smtp_client.h"
 
 struct buf;

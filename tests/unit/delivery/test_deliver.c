@@ -10,9 +10,9 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "lda/deliver.h"
-#include "lda/settings.h"
-#include "lda/spool.h"
+#include "delivery/deliver.h"
+#include "delivery/settings.h"
+#include "delivery/spool.h"
 #include "mime/parse.h"
 #include "storage/save.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/send_program.c - run sendmail_path: with the text as a file, so that a
- * program that stops reading stops nobody, as the effective user for good, and
- * for no longer than submission_timeout.
+ * delivery/send_program.c - run sendmail_path: with the text as a file, so that
+ * a program that stops reading stops nobody, as the effective user for good,
+ * and for no longer than submission_timeout.
  */
-#include "lda/send_program.h"
+#include "delivery/send_program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "lda/settings.h"
+#include "delivery/settings.h"
 #include "service/smtp_client.h"
 
 enum { MAX_WORDS = 20, PIECE = 32 * 1024, EXIT_NO_PROGRAM = 127 };

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/sieve_send.c - mails on their way out. Vacation messages, notifications
- * and reports are the engine's work (sieve/outgoing.h): whether there is one,
- * and its words.
+ * delivery/sieve_send.c - mails on their way out. Vacation messages,
+ * notifications and reports are the engine's work (sieve/outgoing.h): whether
+ * there is one, and its words.
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "lda/dupes.h"
-#include "lda/send.h"
-#include "lda/settings.h"
-#include "lda/sieve.h"
-#include "lda/spool.h"
+#include "delivery/dupes.h"
+#include "delivery/send.h"
+#include "delivery/settings.h"
+#include "delivery/sieve.h"
+#include "delivery/spool.h"
 #include "mime/header.h"
 #include "sieve/outgoing.h"
 #include "storage/mailbox.h"

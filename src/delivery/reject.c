@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/reject.c - a mail to the sender about one that was not taken (RFC 8098).
+ * delivery/reject.c - a mail to the sender about one that was not taken (RFC
+ * 8098).
  */
-#include "lda/reject.h"
+#include "delivery/reject.h"
 
 #include <time.h>
 
@@ -11,10 +12,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/vars.h"
-#include "lda/deliver.h"
-#include "lda/send.h"
-#include "lda/settings.h"
-#include "lda/spool.h"
+#include "delivery/deliver.h"
+#include "delivery/send.h"
+#include "delivery/settings.h"
+#include "delivery/spool.h"
 #include "mime/date.h"
 #include "mime/header.h"
 

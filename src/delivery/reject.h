@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/reject.h - telling the sender that a mail was not taken.
+ * delivery/reject.h - telling the sender that a mail was not taken.
  */
-#ifndef LDA_REJECT_H
-#define LDA_REJECT_H
+#ifndef DELIVERY_REJECT_H
+#define DELIVERY_REJECT_H
 
 struct delivery;
 struct err;

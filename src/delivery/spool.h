@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/spool.h - one mail while it is received: in memory while it is small, in
- * an unnamed temporary file from then on. Parsed once, on the way, for all its
- * recipients.
+ * delivery/spool.h - one mail while it is received: in memory while it is
+ * small, in an unnamed temporary file from then on. Parsed once, on the way,
+ * for all its recipients.
  */
-#ifndef LDA_SPOOL_H
-#define LDA_SPOOL_H
+#ifndef DELIVERY_SPOOL_H
+#define DELIVERY_SPOOL_H
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/sieve_scripts.c - where a user's scripts are (Dovecot 2.3's plugin
+ * delivery/sieve_scripts.c - where a user's scripts are (Dovecot 2.3's plugin
  * settings): sieve_before, sieve_before2..., the user's active one or
  * sieve_default, sieve_after, sieve_after2...
  */
@@ -20,8 +20,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
-#include "lda/settings.h"
-#include "lda/sieve.h"
+#include "delivery/settings.h"
+#include "delivery/sieve.h"
 #include "storage/user.h"
 
 enum { NUMBERED_MAX = 100, USER_LOG_MAX = 10 * 1024, LINE_MAX_SIZE = 4096 };

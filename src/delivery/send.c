@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lda/send.h"
+#include "delivery/send.h"
 
 #include <string.h>
 
@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/config.h"
-#include "lda/deliver.h"
-#include "lda/send_program.h"
-#include "lda/settings.h"
+#include "delivery/deliver.h"
+#include "delivery/send_program.h"
+#include "delivery/settings.h"
 #include "net/loop.h"
 #include "net/sock.h"
 #include "net/tls.h"

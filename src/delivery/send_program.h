@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/send_program.h - a mail through the program of sendmail_path; for send.c.
+ * delivery/send_program.h - a mail through the program of sendmail_path; for
+ * send.c.
  */
-#ifndef LDA_SEND_PROGRAM_H
-#define LDA_SEND_PROGRAM_H
+#ifndef DELIVERY_SEND_PROGRAM_H
+#define DELIVERY_SEND_PROGRAM_H
 
 struct err;
 struct lda_settings;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lda/sieve_settings.h"
+#include "delivery/sieve_settings.h"
 
 #define SETTINGS_STRUCT struct lda_sieve_settings
 const struct setting lda_sieve_settings[] = {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/sieve_settings.h - settings in plugin {} about scripts of deliveries;
- * those of the language are in sieve/engine.h.
+ * delivery/sieve_settings.h - settings in plugin {} about scripts of
+ * deliveries; those of the language are in sieve/engine.h.
  */
-#ifndef LDA_SIEVE_SETTINGS_H
-#define LDA_SIEVE_SETTINGS_H
+#ifndef DELIVERY_SIEVE_SETTINGS_H
+#define DELIVERY_SIEVE_SETTINGS_H
 #include "config/setting.h"
 
 struct lda_sieve_settings {

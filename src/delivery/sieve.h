@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/sieve.h - Sieve scripts of a delivery (mail_plugins = sieve): where they
- * are, running them, carrying out what they decided.
+ * delivery/sieve.h - Sieve scripts of a delivery (mail_plugins = sieve): where
+ *they are, running them, carrying out what they decided.
  *
  *	sieve_scripts.c	 locations, include, the user's log, compiled programs
  *	sieve_deliver.c	 all scripts of one delivery, one after the other
@@ -11,12 +11,12 @@
  * A delivery that fails for now has delivered nothing twice when it is tried
  * again: stores are prepared, then mails are sent, then stores appear.
  */
-#ifndef LDA_SIEVE_H
-#define LDA_SIEVE_H
+#ifndef DELIVERY_SIEVE_H
+#define DELIVERY_SIEVE_H
 #include <stdbool.h>
 
-#include "lda/deliver.h"
-#include "lda/sieve_settings.h"
+#include "delivery/deliver.h"
+#include "delivery/sieve_settings.h"
 #include "sieve/sieve.h"
 
 struct buf;

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "lda/dupes.h"
+#include "delivery/dupes.h"
 
 static char *path;
 

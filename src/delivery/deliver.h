@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/deliver.h - one message for one user, for lmtp and dovetail-lda alike.
+ * delivery/deliver.h - one message for one user, for lmtp and dovetail-lda
+ * alike.
  *
  * deliver() returns 0 only when the mail is durable in storage, and the caller
  * may then say 250. It runs with the user's rights, which are the caller's to
  * take.
  */
-#ifndef LDA_DELIVER_H
-#define LDA_DELIVER_H
+#ifndef DELIVERY_DELIVER_H
+#define DELIVERY_DELIVER_H
 #include <stdint.h>
 
 #include "base/ip.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lda/sieve_carry.c - what scripts decided, as a whole.
+ * delivery/sieve_carry.c - what scripts decided, as a whole.
  *
  * All stores are written first, and seen by nobody; then mails are sent; then
  * the stores appear, one mailbox after the other. What fails for now before
@@ -16,11 +16,11 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "lda/dupes.h"
-#include "lda/reject.h"
-#include "lda/settings.h"
-#include "lda/sieve.h"
-#include "lda/spool.h"
+#include "delivery/dupes.h"
+#include "delivery/reject.h"
+#include "delivery/settings.h"
+#include "delivery/sieve.h"
+#include "delivery/spool.h"
 #include "mime/parse.h"
 #include "storage/list.h"
 #include "storage/mailbox.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lda/settings.h"
+#include "delivery/settings.h"
 
 #define SETTINGS_STRUCT struct lda_settings
 const struct setting lda_settings[] = {

@@ -24,3 +24,14 @@ uint64_t clock_real_us(void)
 {
 	return clock_us(CLOCK_REALTIME);
 }
+
+const char *clock_local(char *out, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (strftime(out, size, "%Y-%m-%d %H:%M:%S",
+		     localtime_r(&now, &tm)) == 0)
+		out[0] = '\0';
+	return out;
+}

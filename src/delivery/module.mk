@@ -12,6 +12,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/sieve.h \
 	src/delivery/sieve_carry.c \
 	src/delivery/sieve_deliver.c \
+	src/delivery/sieve_program.c \
 	src/delivery/sieve_scripts.c \
 	src/delivery/sieve_send.c \
 	src/delivery/sieve_settings.c src/delivery/sieve_settings.h \

@@ -6,12 +6,7 @@
  */
 #include "delivery/send_program.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -21,14 +16,16 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "delivery/settings.h"
+#include "service/program.h"
 #include "service/smtp_client.h"
 
-enum { MAX_WORDS = 20, PIECE = 32 * 1024, EXIT_NO_PROGRAM = 127 };
+enum { MAX_WORDS = 20, PIECE = 32 * 1024 };
 
-static char **arguments(const void *ctx, const struct lda_settings *set,
-			const char *from, const char *to)
+static const char *const *arguments(const void *ctx,
+				    const struct lda_settings *set,
+				    const char *from, const char *to)
 {
-	char **args = mem_array(ctx, char *, MAX_WORDS + 6);
+	const char **args = mem_array(ctx, const char *, MAX_WORDS + 6);
 	struct str rest = str_of(set->sendmail_path), word;
 	size_t count = 0;
 
@@ -87,60 +84,10 @@ static int to_file(const char *dir, const struct smtp_source *source,
 	return result;
 }
 
-/* In the child: nothing of this process but the mail. */
-static _Noreturn void become_program(char **args, int input)
-{
-	static char *const environment[] = {
-		(char *)"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-			"/usr/bin:/sbin:/bin",
-		NULL};
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int null = open("/dev/null", O_WRONLY);
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	/* lmtp is somebody else for this delivery only. */
-	if (setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 &&
-	    dup2(input, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
-	    dup2(null, STDERR_FILENO) >= 0 && close_range(3, ~0U, 0) == 0)
-		execve(args[0], args, environment);
-	_exit(EXIT_NO_PROGRAM);
-}
-
-/* Its exit status; waits no longer than it may take. */
-static int wait_for(pid_t pid, uint64_t timeout_ms, const char *name,
-		    int *status_out, struct err *err)
-{
-	CLEANUP(fd_close) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd pfd = {.fd = fd, .events = POLLIN};
-	int ready = 1;
-
-	if (fd >= 0 && timeout_ms > 0) {
-		do {
-			ready = poll(&pfd, 1, (int)timeout_ms);
-		} while (ready < 0 && errno == EINTR);
-	}
-	if (ready == 0)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, status_out, 0) < 0) {
-		if (errno != EINTR)
-			return err_sys(err, "waitpid(%s)", name);
-	}
-	if (ready == 0)
-		return err_set(err, ERR_TIMEOUT, "%s took longer than %llu s",
-			       name, (unsigned long long)timeout_ms / 1000);
-	return 0;
-}
-
 /* sysexits: what will be no better later. */
 static bool is_permanent(int status)
 {
-	if (!WIFEXITED(status))
-		return false;
-	switch (WEXITSTATUS(status)) {
+	switch (status) {
 	case EX_NOUSER:
 	case EX_NOHOST:
 	case EX_NOPERM:
@@ -155,32 +102,26 @@ int send_program(const struct lda_settings *set, const char *from,
 		 const char *to, const struct smtp_source *source,
 		 struct err *err)
 {
+	static const char *const environment[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+		"/usr/bin:/sbin:/bin",
+		NULL};
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sendmail");
-	char **args = arguments(ctx, set, from, to);
+	const char *const *args = arguments(ctx, set, from, to);
 	CLEANUP(fd_close) int input = -1;
-	int status = 0;
-	pid_t pid;
+	struct program program = {
+		.path = args[0],
+		.args = args + 1,
+		.environment = environment,
+		.timeout = set->submission_timeout,
+	};
+	int status;
 
-	if (args[0][0] != '/' || access(args[0], X_OK) < 0) {
-		errno = args[0][0] != '/' ? ENOENT : errno;
-		return err_sys(err, "exec(%s)", args[0]);
-	}
-	input = to_file(set->mail_temp_dir, source, err);
-	if (input < 0)
+	input = program.input_fd = to_file(set->mail_temp_dir, source, err);
+	if (input < 0 || program_run(&program, NULL, &status, err) < 0)
 		return -1;
-	pid = fork();
-	if (pid < 0)
-		return err_sys(err, "fork()");
-	if (pid == 0)
-		become_program(args, input);
-	if (wait_for(pid, set->submission_timeout.ms, args[0], &status, err) <
-	    0)
-		return -1;
-	if (status != 0)
-		return err_set(
-			err, is_permanent(status) ? ERR_DENIED : ERR_TEMPORARY,
-			"%s failed with status %d", args[0],
-			WIFEXITED(status) ? WEXITSTATUS(status)
-					  : 128 + WTERMSIG(status));
-	return 0;
+	if (status == 0)
+		return 0;
+	return err_set(err, is_permanent(status) ? ERR_DENIED : ERR_TEMPORARY,
+		       "%s failed with status %d", args[0], status);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * delivery/sieve.h - Sieve scripts of a delivery (mail_plugins = sieve): where
- *they are, running them, carrying out what they decided.
+ * they are, running them, carrying out what they decided.
  *
  *	sieve_scripts.c	 locations, include, the user's log, compiled programs
  *	sieve_deliver.c	 all scripts of one delivery, one after the other
  *	sieve_carry.c	 what they decided, as a whole
+ *	sieve_program.c	 pipe, filter, execute
  *	sieve_send.c	 mails that go out: redirect, vacation, notify, report
  *
  * A delivery that fails for now has delivered nothing twice when it is tried
@@ -20,6 +21,8 @@
 #include "sieve/sieve.h"
 
 struct buf;
+struct config;
+struct config_filter;
 struct err;
 struct lda_settings;
 struct lda_sieve;
@@ -66,6 +69,9 @@ int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
 /* A line for the user's log. `where` may be "". */
 void lda_sieve_user_log(void *sieve, enum log_level level, const char *where,
 			const char *text);
+/* The same of the administrator's scripts, for the server's log. */
+void lda_sieve_server_log(void *sieve, enum log_level level, const char *where,
+			  const char *text);
 
 /* a delivery */
 
@@ -87,14 +93,6 @@ struct carry {
 	struct carry_store *stores; /* list */
 };
 
-/* The message as it was at an action's time (at the end, for NULL). Header with
- * its empty line, and body. */
-struct carry_text {
-	struct str head, body;
-	bool edited; /* it is not what was received */
-};
-void carry_text(const struct carry *carry, const struct sieve_action *action,
-		struct carry_text *out);
 /* Do it all, or nothing that would be done again. */
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
 /* "sieve: msgid=<...>: text", by deliver_log_format. */
@@ -106,6 +104,17 @@ void carry_flags(const void *ctx, const char *const *flags,
 /* -1 only for what may be better later. */
 int carry_redirect(const void *ctx, struct carry *carry,
 		   const struct sieve_action *action, struct err *err);
+/* Whether scripts may run programs of this system by themselves: then there can
+ * be no sandbox. */
+bool lda_sieve_runs_programs(const struct config *config,
+			     const struct config_filter *filter);
+/* For struct sieve_host. */
+int carry_program(void *carry, const void *mem, const char *kind,
+		  const char *name, const char *const *args, struct str input,
+		  struct str *output_out, int *status_out, struct err *err);
+/* Whether the program took it; a failure is logged, and the mail is kept. */
+bool carry_pipe(const void *ctx, struct carry *carry,
+		const struct sieve_action *action);
 /* Vacation, notify, report: what goes wrong is logged, and that is all. */
 void carry_answer(const void *ctx, struct carry *carry,
 		  const struct sieve_action *action);

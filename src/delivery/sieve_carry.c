@@ -83,6 +83,13 @@ void carry_flags(const void *ctx, const char *const *flags,
 	options->keywords = keywords;
 }
 
+static const struct sieve_text *text_of(const struct carry *carry,
+					const struct sieve_action *action)
+{
+	return action != NULL ? action->text
+			      : sieve_message_now(carry->message);
+}
+
 /* stores: written, not yet seen */
 
 static int store_free(struct carry_store *store)
@@ -92,17 +99,17 @@ static int store_free(struct carry_store *store)
 	return 0;
 }
 
-static int write_mail(const struct carry *carry, const struct carry_text *text,
+static int write_mail(const struct carry *carry, const struct sieve_text *text,
 		      struct carry_store *store,
 		      const struct save_options *options, struct err *err)
 {
 	if (save_mail_begin(store->save, options, err) < 0)
 		return -1;
-	if (!text->edited) {
+	if (text == NULL) {
 		if (spool_save(carry->delivery->spool, store->save, err) < 0)
 			return -1;
-	} else if (save_mail_write(store->save, text->head.data, text->head.len,
-				   err) < 0 ||
+	} else if (save_mail_write(store->save, text->header.data,
+				   text->header.len, err) < 0 ||
 		   save_mail_write(store->save, text->body.data, text->body.len,
 				   err) < 0) {
 		return -1;
@@ -117,10 +124,9 @@ static int prepare_in(const void *ctx, struct carry *carry,
 {
 	unsigned open_flags = delivery_open_flags(carry->lda);
 	struct save_options options = {0};
-	struct carry_text text;
+	const struct sieve_text *text = text_of(carry, action);
 
-	carry_text(carry, action, &text);
-	if (!text.edited)
+	if (text == NULL)
 		options.parsed = spool_message(carry->delivery->spool);
 	if (action != NULL && action->store.create)
 		open_flags |= MAILBOX_CREATE;
@@ -129,7 +135,7 @@ static int prepare_in(const void *ctx, struct carry *carry,
 		return -1;
 	store->save = save_begin(store, store->box);
 	carry_flags(ctx, flags, &options);
-	return write_mail(carry, &text, store, &options, err);
+	return write_mail(carry, text, store, &options, err);
 }
 
 static bool is_temporary(const struct err *err)
@@ -189,13 +195,12 @@ static struct str stored_id(const void *ctx, const struct carry *carry,
 	return str_n(buf_steal(ctx, &id), len);
 }
 
-/* Whether an earlier try got so far. Only a mail for several mailboxes can
- * have been stored in part. */
+/* Whether an earlier try got so far. */
 static int stored_before(const void *ctx, const struct carry *carry,
 			 const char *mailbox, bool *stored_out, struct err *err)
 {
 	*stored_out = false;
-	if (carry->sieve->dupes_path == NULL || carry->result->count < 2)
+	if (carry->sieve->dupes_path == NULL)
 		return 0;
 	return dupes_has(carry->sieve->dupes_path, DUPE_STORED,
 			 stored_id(ctx, carry, mailbox), stored_out, err);
@@ -217,7 +222,10 @@ static int prepare(const void *ctx, struct carry *carry,
 	store->keep = keep;
 	store->mailbox = mem_strdup(store, mailbox_of(ctx, carry, wanted));
 	talloc_set_destructor(store, store_free);
-	if (stored_before(ctx, carry, store->mailbox, &stored, err) < 0)
+	/* Only a mail for several mailboxes can have been stored in part. */
+	stored = carry->result->count > 1;
+	if (stored &&
+	    stored_before(ctx, carry, store->mailbox, &stored, err) < 0)
 		return -1;
 	if (stored) {
 		carry->delivered = true;
@@ -250,6 +258,18 @@ static int prepare(const void *ctx, struct carry *carry,
 	return 0;
 }
 
+/* For the next try. */
+static void remember(const void *ctx, const struct carry *carry,
+		     const char *where)
+{
+	struct err err;
+
+	if (carry->sieve->dupes_path != NULL &&
+	    dupes_mark(carry->sieve->dupes_path, DUPE_STORED,
+		       stored_id(ctx, carry, where), STORED_SECONDS, &err) < 0)
+		log_error("sieve: %s", err.text);
+}
+
 static int commit_all(const void *ctx, struct carry *carry, struct err *err)
 {
 	struct carry_store *store;
@@ -269,16 +289,8 @@ static int commit_all(const void *ctx, struct carry *carry, struct err *err)
 	}
 	if (store == NULL)
 		return 0;
-	for (struct carry_store *at = carry->stores; at != store;
-	     at = at->next) {
-		struct err ignored;
-
-		if (carry->sieve->dupes_path != NULL &&
-		    dupes_mark(carry->sieve->dupes_path, DUPE_STORED,
-			       stored_id(ctx, carry, at->mailbox),
-			       STORED_SECONDS, &ignored) < 0)
-			log_error("sieve: %s", ignored.text);
-	}
+	for (struct carry_store *at = carry->stores; at != store; at = at->next)
+		remember(ctx, carry, at->mailbox);
 	return -1;
 }
 
@@ -335,8 +347,37 @@ static void mark(struct carry *carry, const struct sieve_action *action)
 		log_error("sieve: %s", err.text);
 }
 
+/* No name of a mailbox. */
+static const char *pipe_id(const void *ctx, const struct sieve_action *action)
+{
+	return mem_printf(ctx, "/|%s", action->pipe.program);
+}
+
+static int pipe_once(const void *ctx, struct carry *carry,
+		     struct sieve_action *action, struct err *err)
+{
+	if (stored_before(ctx, carry, pipe_id(ctx, action), &action->done,
+			  err) < 0)
+		return -1;
+	if (action->done)
+		carry->delivered |= !action->copy;
+	else
+		action->done = carry_pipe(ctx, carry, action);
+	return 0;
+}
+
+static void remember_pipes(const void *ctx, const struct carry *carry)
+{
+	const struct sieve_action *at;
+
+	LL_FOREACH (carry->result->actions, at) {
+		if (at->kind == SIEVE_ACTION_PIPE && at->done)
+			remember(ctx, carry, pipe_id(ctx, at));
+	}
+}
+
 static int send_one(const void *ctx, struct carry *carry,
-		    const struct sieve_action *action, struct err *err)
+		    struct sieve_action *action, struct err *err)
 {
 	switch (action->kind) {
 	case SIEVE_ACTION_REDIRECT:
@@ -355,10 +396,7 @@ static int send_one(const void *ctx, struct carry *carry,
 		carry_answer(ctx, carry, action);
 		return 0;
 	case SIEVE_ACTION_PIPE:
-		carry->failed = true;
-		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "",
-				   "this server has no such action");
-		return 0;
+		return pipe_once(ctx, carry, action, err);
 	case SIEVE_ACTION_KEEP:
 	case SIEVE_ACTION_FILEINTO:
 	case SIEVE_ACTION_DUPLICATE_MARK:
@@ -368,20 +406,11 @@ static int send_one(const void *ctx, struct carry *carry,
 	return 0;
 }
 
-int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
+static int send_all(const void *ctx, struct carry *carry, struct err *err)
 {
-	const struct sieve_action *at;
-	bool implicit = !carry->result->keep_cancelled;
+	struct sieve_action *at;
 
-	for (at = carry->result->actions; at != NULL; at = at->next) {
-		if ((at->kind == SIEVE_ACTION_KEEP ||
-		     at->kind == SIEVE_ACTION_FILEINTO) &&
-		    prepare(ctx, carry, at, err) < 0)
-			return -1;
-	}
-	if (implicit && prepare(ctx, carry, NULL, err) < 0)
-		return -1;
-	for (at = carry->result->actions; at != NULL; at = at->next) {
+	LL_FOREACH (carry->result->actions, at) {
 		if (send_one(ctx, carry, at, err) < 0)
 			return err_set(err, ERR_TEMPORARY,
 				       "Execution of Sieve filters was aborted "
@@ -390,9 +419,27 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 	/* What should have taken its place did not come to be. */
 	if (!carry->delivered && prepare(ctx, carry, NULL, err) < 0)
 		return -1;
-	if (commit_all(ctx, carry, err) < 0)
+	return commit_all(ctx, carry, err);
+}
+
+int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
+{
+	const struct sieve_action *at;
+	bool implicit = !carry->result->keep_cancelled;
+
+	LL_FOREACH (carry->result->actions, at) {
+		if ((at->kind == SIEVE_ACTION_KEEP ||
+		     at->kind == SIEVE_ACTION_FILEINTO) &&
+		    prepare(ctx, carry, at, err) < 0)
+			return -1;
+	}
+	if (implicit && prepare(ctx, carry, NULL, err) < 0)
 		return -1;
-	for (at = carry->result->actions; at != NULL; at = at->next) {
+	if (send_all(ctx, carry, err) < 0) {
+		remember_pipes(ctx, carry);
+		return -1;
+	}
+	LL_FOREACH (carry->result->actions, at) {
 		if (at->kind == SIEVE_ACTION_DUPLICATE_MARK)
 			mark(carry, at);
 	}

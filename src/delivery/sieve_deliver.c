@@ -91,6 +91,7 @@ static void host_of(const void *ctx, struct carry *carry)
 		.mailbox_exists = host_mailbox_exists,
 		.special_use = host_special_use,
 		.duplicate = host_duplicate,
+		.program = carry_program,
 		.user = user_name(delivery->user),
 		.home = user_home(delivery->user),
 		.hostname = lda_hostname(ctx, carry->lda),
@@ -123,15 +124,10 @@ static const char *log_name(const struct lda_sieve *sieve)
 	return sieve->log_path == NULL ? "" : sieve->log_path;
 }
 
-/* A script that failed: its actions are gone already. */
+/* A script that failed and told why: its actions are gone already. */
 static int script_failed(struct carry *carry, const struct lda_script *script,
 			 struct err *err)
 {
-	if (script->global)
-		log_error("sieve: %s: %s", script->path, err->text);
-	else
-		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "",
-				   err->text);
 	if (err->code != ERR_TEMPORARY && err->code != ERR_NO_SPACE &&
 	    err->code != ERR_QUOTA) {
 		carry->failed = true;
@@ -170,8 +166,13 @@ static int run_all(const void *ctx, struct carry *carry,
 		return -1;
 	for (; script != NULL; script = script->next) {
 		*last_out = script;
-		if (lda_script_open(carry->sieve, script, err) < 0)
+		carry->host.log.line = script->global ? lda_sieve_server_log
+						      : lda_sieve_user_log;
+		if (lda_script_open(carry->sieve, script, err) < 0) {
+			carry->host.log.line(carry->sieve, LOG_LEVEL_ERROR,
+					     script->path, err->text);
 			return script_failed(carry, script, err);
+		}
 		/* A line in the log has told why. */
 		if (script->program == NULL) {
 			carry->result->keep_cancelled = false;
@@ -188,21 +189,6 @@ static int run_all(const void *ctx, struct carry *carry,
 }
 
 /* the delivery */
-
-void carry_text(const struct carry *carry, const struct sieve_action *action,
-		struct carry_text *out)
-{
-	const struct sieve_text *text =
-		action != NULL ? action->text
-			       : sieve_message_now(carry->message);
-	struct str raw = sieve_message_raw(carry->message);
-
-	out->edited = text != NULL;
-	out->body =
-		text != NULL ? text->body : sieve_message_body(carry->message);
-	out->head = text != NULL ? text->header
-				 : str_n(raw.data, raw.len - out->body.len);
-}
 
 static int temporary(struct carry *carry, const struct lda_script *last,
 		     struct err *err)

@@ -284,15 +284,15 @@ void lda_sieve_user_log(void *ctx, enum log_level level, const char *where,
 		return;
 	}
 	begin_log(sieve, fd, &line);
-	buf_printf(&line, "%s%s%s: %s\n", where, where[0] == '\0' ? "" : ": ",
+	buf_printf(&line, "%s%s%s: %s.\n", where, where[0] == '\0' ? "" : ": ",
 		   names[level],
 		   str_sanitize(tmp, str_of(text), LINE_MAX_SIZE));
 	if (file_write_all(fd, line.data, line.len, sieve->log_path, &err) < 0)
 		log_warning("sieve: %s", err.text);
 }
 
-static void server_log(void *ctx, enum log_level level, const char *where,
-		       const char *text)
+void lda_sieve_server_log(void *ctx, enum log_level level, const char *where,
+			  const char *text)
 {
 	(void)ctx;
 	log_line(level, "sieve: %s: %s", where, text);
@@ -332,7 +332,8 @@ int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
 		    struct err *err)
 {
 	const struct sieve_log log = {
-		.line = script->global ? server_log : lda_sieve_user_log,
+		.line = script->global ? lda_sieve_server_log
+				       : lda_sieve_user_log,
 		.ctx = sieve,
 	};
 

@@ -130,12 +130,13 @@ static int send_redirect(const void *ctx, struct carry *carry,
 	const struct sieve_settings *set =
 		sieve_engine_settings(carry->sieve->engine);
 	const char *from = carry->delivery->from;
-	struct carry_text text;
+	struct sieve_text text;
 	struct pieces mail;
 	const struct smtp_source source = {.read = read_pieces, .ctx = &mail};
 
-	carry_text(carry, action, &text);
-	mail.head.data = redirect_header(ctx, carry, text.head, &mail.head.len);
+	sieve_message_text(carry->message, action->text, &text);
+	mail.head.data =
+		redirect_header(ctx, carry, text.header, &mail.head.len);
 	mail.body = text.body;
 	if (from[0] != '\0')
 		from = envelope_sender(ctx, carry,

@@ -12,6 +12,14 @@ struct lda_sieve_settings {
 	const char *sieve_global, *sieve_global_path, *sieve_global_dir;
 	const char *sieve_user_log;
 	struct duration sieve_redirect_duplicate_period;
+	const char *sieve_pipe_socket_dir, *sieve_pipe_bin_dir;
+	const char *sieve_filter_socket_dir, *sieve_filter_bin_dir;
+	const char *sieve_execute_socket_dir, *sieve_execute_bin_dir;
+	const char *sieve_pipe_input_eol, *sieve_filter_input_eol;
+	const char *sieve_execute_input_eol;
+	struct duration sieve_pipe_exec_timeout, sieve_filter_exec_timeout;
+	struct duration sieve_execute_exec_timeout;
+	uint64_t sieve_program_max_output;
 };
 extern const struct setting lda_sieve_settings[];
 

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "delivery/deliver.h"
 #include "delivery/send.h"
+#include "delivery/sieve.h"
 #include "lda/lmtp.h"
 #include "lda/lmtp_proxy.h"
 #include "net/tls.h"
@@ -59,9 +60,10 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	if (sender_new(process, config, &filter, &process->lda,
 		       &process->sender, err) < 0)
 		return -1;
-	/* A sandbox is for life, and sendmail's too. */
-	if (process->lda.submission_host[0] == '\0' &&
-	    strstr(process->mail.mail_plugins, "sieve") != NULL)
+	/* A sandbox is for life, and the programs' too. */
+	if (strstr(process->mail.mail_plugins, "sieve") != NULL &&
+	    (process->lda.submission_host[0] == '\0' ||
+	     lda_sieve_runs_programs(config, &filter)))
 		service_unconfined(env);
 	if (process->set.lmtp_proxy &&
 	    lmtp_proxy_new(process, config, &filter, &process->proxy, err) < 0)

@@ -12,7 +12,8 @@ libservice_a_SOURCES = \
 	src/service/manager.c src/service/manager.h \
 	src/service/manager_pool.c src/service/manager_wait.c \
 	src/service/privs.c src/service/privs.h src/service/privs_internal.h \
-	src/service/process.c src/service/run.c src/service/sandbox.c \
+	src/service/process.c src/service/program.c src/service/program.h \
+	src/service/run.c src/service/sandbox.c \
 	src/service/serve.c src/service/service.h \
 	src/service/smtp_client.c src/service/smtp_client.h \
 	src/service/template.c \
@@ -21,7 +22,11 @@ libservice_a_SOURCES = \
 libsettings_a_SOURCES += src/service/settings.c src/service/settings.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/service/test_wire
+check_PROGRAMS += tests/unit/service/test_program \
+	tests/unit/service/test_wire
+tests_unit_service_test_program_SOURCES = tests/unit/service/test_program.c
+tests_unit_service_test_program_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE) \
+	$(CMOCKA_LIBS)
 tests_unit_service_test_wire_SOURCES = tests/unit/service/test_wire.c
 tests_unit_service_test_wire_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE) \
 	$(CMOCKA_LIBS)

@@ -535,8 +535,8 @@ static void take_reply(struct smtp_client *client,
 }
 
 /* Not inlined: the compiler can't see that a freed client points nowhere. */
-static void __attribute__((noinline)) watch(struct smtp_client *client,
-					    bool *freed)
+static void __attribute__((noinline))
+watch(struct smtp_client *client, bool *freed)
 {
 	client->freed = freed;
 }

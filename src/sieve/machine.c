@@ -433,15 +433,33 @@ unsigned sieve_run_units(const struct sieve_run *run)
 	return run->program->unit_count;
 }
 
-/* What the script added is taken back, if it failed. */
+/* What the script added and changed is taken back, if it failed. */
 struct before {
 	struct sieve_result result;
+	struct sieve_action *actions; /* copies */
 	struct sieve_action **end;
 };
+
+static void remember(const void *ctx, struct sieve_result *result,
+		     struct before *before)
+{
+	struct sieve_action **at = &result->actions;
+	size_t count = 0;
+
+	for (; *at != NULL; at = &(*at)->next)
+		count++;
+	before->result = *result;
+	before->end = at;
+	before->actions = mem_array(ctx, struct sieve_action, count);
+	at = &result->actions;
+	for (size_t i = 0; i < count; i++, at = &(*at)->next)
+		before->actions[i] = **at;
+}
 
 static void undo(struct sieve_result *result, const struct before *before)
 {
 	struct sieve_action *action = *before->end;
+	const struct sieve_action *copy = before->actions;
 
 	*before->end = NULL;
 	*result = before->result;
@@ -451,6 +469,9 @@ static void undo(struct sieve_result *result, const struct before *before)
 		mem_free(action);
 		action = next;
 	}
+	/* Flags of a later store were merged into an earlier script's. */
+	for (action = result->actions; action != NULL; action = action->next)
+		*action = *copy++;
 }
 
 int sieve_program_run(struct sieve_program *program,
@@ -461,7 +482,7 @@ int sieve_program_run(struct sieve_program *program,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sieve");
 	struct sieve_machine *machine = mem_new(ctx, struct sieve_machine);
-	struct before before = {*result, &result->actions};
+	struct before before;
 	struct sieve_run run = {
 		.engine = program->engine,
 		.program = program,
@@ -480,8 +501,7 @@ int sieve_program_run(struct sieve_program *program,
 	if (machine->set->sieve_max_cpu_time.ms > 0)
 		machine->cpu_end_us =
 			cpu_us() + machine->set->sieve_max_cpu_time.ms * 1000;
-	while (*before.end != NULL)
-		before.end = &(*before.end)->next;
+	remember(ctx, result, &before);
 	sieve_trace(&run, SIEVE_TRACE_ACTIONS,
 		    "## Started executing script "
 		    "'%s'",
@@ -489,6 +509,7 @@ int sieve_program_run(struct sieve_program *program,
 	if (sieve_run_unit(&run, 0, err) < 0) {
 		sieve_run_log(&run, LOG_LEVEL_ERROR, "%s", err->text);
 		undo(result, &before);
+		sieve_message_revert(message);
 		return -1;
 	}
 	return 0;

@@ -20,6 +20,7 @@ struct name {
 
 struct sieve_message {
 	struct str raw;
+	struct sieve_text came; /* as it was before it was replaced */
 	unsigned max_fields;
 	bool parsed, edited, lf; /* lf: of its line ends */
 	unsigned generation;
@@ -397,26 +398,46 @@ static void forget(struct sieve_message *message)
 	sieve_arena_reset(message->arena);
 }
 
-void sieve_message_revert(struct sieve_message *message)
+static void take_raw(struct sieve_message *message, struct str raw)
 {
-	if (message->edited)
-		forget(message);
-}
-
-void sieve_message_replace(struct sieve_message *message, struct str raw)
-{
-	char *copy = mem_memdup(message, raw.data, raw.len);
-
 	forget(message);
 	mem_free(message->parser);
 	message->parser = NULL;
 	message->mime = NULL;
 	message->size = 0;
 	message->generation++;
-	message->raw = str_n(copy, raw.len);
+	message->raw = raw;
 }
 
-void sieve_message_write_header(struct sieve_message *message, struct buf *out)
+static bool is_replaced(const struct sieve_message *message)
+{
+	return message->came.header.data != NULL;
+}
+
+void sieve_message_revert(struct sieve_message *message)
+{
+	struct str first = message->came.header;
+
+	if (is_replaced(message)) {
+		first.len += message->came.body.len;
+		message->came = (struct sieve_text){0};
+		take_raw(message, first);
+	} else if (message->edited) {
+		forget(message);
+	}
+}
+
+void sieve_message_replace(struct sieve_message *message, struct str raw)
+{
+	struct sieve_text first;
+
+	sieve_message_text(message, NULL, &first);
+	message->came = first;
+	take_raw(message,
+		 str_n(mem_memdup(message, raw.data, raw.len), raw.len));
+}
+
+static void write_header(struct sieve_message *message, struct buf *out)
 {
 	parse(message);
 	for (const struct sieve_field *f = message->first; f; f = f->next)
@@ -429,15 +450,42 @@ const struct sieve_text *sieve_message_now(struct sieve_message *message)
 	struct sieve_text *now;
 	struct buf header;
 
-	if ((!message->edited && message->generation == 0) ||
-	    message->now != NULL)
+	if ((!message->edited && !is_replaced(message)) || message->now != NULL)
 		return message->now;
 	now = mem_new(message, struct sieve_text);
 	header = buf_init(SIZE_MAX);
-	sieve_message_write_header(message, &header);
+	write_header(message, &header);
 	now->header.len = header.len;
 	now->header.data = buf_steal(now, &header);
 	now->body = sieve_message_body(message);
 	message->now = now;
 	return now;
+}
+
+void sieve_message_text(struct sieve_message *message,
+			const struct sieve_text *text, struct sieve_text *out)
+{
+	if (text == NULL && is_replaced(message))
+		text = &message->came;
+	if (text != NULL) {
+		*out = *text;
+		return;
+	}
+	out->body = sieve_message_body(message);
+	out->header =
+		str_n(message->raw.data, message->raw.len - out->body.len);
+}
+
+struct str sieve_message_whole(const void *ctx, struct sieve_message *message,
+			       const struct sieve_text *text)
+{
+	struct buf whole = buf_init(SIZE_MAX);
+	struct sieve_text pieces;
+	size_t len;
+
+	sieve_message_text(message, text, &pieces);
+	buf_add_str(&whole, pieces.header);
+	buf_add_str(&whole, pieces.body);
+	len = whole.len;
+	return str_n(buf_steal(ctx, &whole), len);
 }

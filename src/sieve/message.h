@@ -82,9 +82,8 @@ void sieve_message_remove(struct sieve_message *message,
 bool sieve_message_edited(const struct sieve_message *message);
 /* How often another message has come in its place. */
 unsigned sieve_message_generation(const struct sieve_message *message);
+/* As it came. */
 void sieve_message_revert(struct sieve_message *message);
-/* The header as it is now, with the empty line. */
-void sieve_message_write_header(struct sieve_message *message, struct buf *out);
 /* Another message in its place (vnd.dovecot.filter, RFC 5703 replace). */
 void sieve_message_replace(struct sieve_message *message, struct str raw);
 
@@ -94,6 +93,11 @@ struct sieve_text {
 	struct str header, body;
 };
 const struct sieve_text *sieve_message_now(struct sieve_message *message);
+/* `text`, or (NULL) the message as it came; in one piece, a child of ctx. */
+void sieve_message_text(struct sieve_message *message,
+			const struct sieve_text *text, struct sieve_text *out);
+struct str sieve_message_whole(const void *ctx, struct sieve_message *message,
+			       const struct sieve_text *text);
 
 /* "local@domain", the way SMTP writes it (RFC 5321 section 4.1.2), maybe in
  * <>; false if it is none. Pieces are children of ctx. "<>" and "" are valid

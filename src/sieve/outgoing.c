@@ -5,23 +5,6 @@
 #include "sieve/ext.h"
 #include "sieve/mail_out.h"
 
-/* The message as it was when the action was taken. */
-static struct str edited(const void *ctx, struct sieve_message *message,
-			 const struct sieve_action *action)
-{
-	struct str raw = sieve_message_raw(message);
-	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX / 2);
-	struct str out;
-
-	if (action->text == NULL)
-		return str_n(mem_memdup(ctx, raw.data, raw.len), raw.len);
-	buf_add_str(&text, action->text->header);
-	buf_add_str(&text, action->text->body);
-	out.len = text.len;
-	out.data = buf_steal(ctx, &text);
-	return out;
-}
-
 static const char *text_of(const void *ctx, struct str text)
 {
 	return text.data == NULL ? "" : str_dup(ctx, text);
@@ -65,7 +48,7 @@ static int redirect(const void *ctx, struct sieve_engine *engine,
 				   ? set->sieve_user_email
 				   : text_of(ctx, envelope->to.all);
 	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX / 2);
-	struct str whole = edited(ctx, message, action);
+	struct str whole = sieve_message_whole(ctx, message, action->text);
 	bool crlf = memmem(whole.data, whole.len < 2000 ? whole.len : 2000,
 			   "\r\n", 2) != NULL;
 

@@ -134,8 +134,8 @@ int sieve_run_modify(struct sieve_run *run, const struct sieve_args *args,
 
 		if (tag->modify(run, *value, &out, err) < 0)
 			return -1;
-		*value = sieve_arena_str(run->scratch,
-					 str_n(out.data, out.len));
+		*value =
+			sieve_arena_str(run->scratch, str_n(out.data, out.len));
 		below = tag->precedence;
 	}
 	return 0;

@@ -54,23 +54,6 @@ static void append(struct suite_mail **list, struct suite_mail *mail)
 	*list = mail;
 }
 
-static struct str message_text(const void *ctx, struct sieve_message *message,
-			       const struct sieve_text *now)
-{
-	CLEANUP(buf_free) struct buf text = buf_init(INT32_MAX);
-	struct str out;
-
-	if (now == NULL) {
-		buf_add_str(&text, sieve_message_raw(message));
-	} else {
-		buf_add_str(&text, now->header);
-		buf_add_str(&text, now->body);
-	}
-	out.len = text.len;
-	out.data = buf_steal(ctx, &text);
-	return out;
-}
-
 static const char *const *copy_flags(const void *ctx, const char *const *flags)
 {
 	const char **out = mem_array(ctx, const char *, SUITE_MAX_FLAGS + 1);
@@ -108,7 +91,7 @@ static bool store(struct suite *suite, const struct sieve_store *to,
 		return false;
 	}
 	mail = mem_new(suite->ctx, struct suite_mail);
-	mail->text = message_text(mail, message, text);
+	mail->text = sieve_message_whole(mail, message, text);
 	mail->flags = copy_flags(mail, to->flags);
 	append(&box->mails, mail);
 	return true;
@@ -148,8 +131,7 @@ static bool execute(struct suite *suite, struct sieve_action *action,
 	case SIEVE_ACTION_FILEINTO:
 		*stored |= action->store.mailbox == NULL ||
 			   is_inbox(action->store.mailbox);
-		return store(suite, &action->store, message,
-			     action->text);
+		return store(suite, &action->store, message, action->text);
 	default:
 		return submit(suite, action, message);
 	}

@@ -288,6 +288,11 @@ const char *user_plugin(const void *ctx, const struct user *user,
 	return text;
 }
 
+const char *user_base_dir(const struct user *user)
+{
+	return config_value(user->config, &user->filter, "base_dir");
+}
+
 const char *user_log_prefix(const struct user *user)
 {
 	return user->log_prefix;

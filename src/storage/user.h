@@ -81,6 +81,8 @@ const struct mail_settings *user_settings(const struct user *user);
  * gave goes before. NULL if it is not set. */
 const char *user_plugin(const void *ctx, const struct user *user,
 			const char *name);
+/* base_dir, where sockets are. */
+const char *user_base_dir(const struct user *user);
 /* mail_log_prefix with its variables expanded. */
 const char *user_log_prefix(const struct user *user);
 

@@ -453,10 +453,10 @@ def make_dovecot(running_dovecot, tls):
     """make_dovecot(extra): one more Dovecot, with that configuration."""
     made = []
 
-    def make(extra, protocols=PROTOCOLS):
+    def make(extra="", protocols=PROTOCOLS, start=True):
         assert running_dovecot
         made.append(Dovecot(tls, extra, protocols))
-        return made[-1].start()
+        return made[-1].start() if start else made[-1]
 
     yield make
     for one in made:

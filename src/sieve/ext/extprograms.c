@@ -4,7 +4,6 @@
  * administrator has made available (vnd.dovecot.pipe, .filter, .execute).
  * Which there are and how they run, the host knows.
  */
-#include "base/cleanup.h"
 #include "base/encode.h"
 #include "sieve/ext.h"
 
@@ -97,13 +96,16 @@ struct call {
 	bool done; /* ran, and with success */
 };
 
-/* A program that can't be run, or fails, leaves all as it was. */
+/* A program that can't be run, or fails, leaves all as it was; one that is not
+ * there fails a script, unless it was to be tested. */
 static int run_program(struct sieve_run *run, const struct sieve_args *args,
 		       struct call *call, struct err *err)
 {
 	const struct sieve_host *host = run->host;
 	const char *name = sieve_run_text(run, args->params[0].text);
+	bool is_test = (args->command->flags & SIEVE_IS_TEST) != 0;
 	struct err why;
+	char when[64];
 	int status;
 
 	if (hold_args(&args->params[1], err) < 0)
@@ -114,39 +116,33 @@ static int run_program(struct sieve_run *run, const struct sieve_args *args,
 	if (host->program(host->ctx, run->scratch, call->kind, name,
 			  sieve_run_texts(run, &args->params[1]), call->input,
 			  call->wants_output ? &call->output : NULL, &status,
-			  &why) < 0) {
-		if (why.code == ERR_NOT_FOUND || why.code == ERR_DENIED) {
-			*err = why;
-			return -1;
-		}
-		sieve_run_log(run, LOG_LEVEL_ERROR,
-			      "failed to execute program '%.200s': %s", name,
-			      why.text);
+			  &why) == 0) {
+		call->done = status == 0;
 		return 0;
 	}
-	call->done = status == 0;
+	if (why.code == ERR_NOT_FOUND && !is_test) {
+		*err = why;
+		return -1;
+	}
+	if (why.code == ERR_NOT_FOUND)
+		sieve_run_log(run, LOG_LEVEL_ERROR, "%s", why.text);
+	else
+		sieve_run_log(run, LOG_LEVEL_ERROR,
+			      "%s action: failed to execute to program `%s': "
+			      "refer to server log for more information. [%s]",
+			      call->kind, name,
+			      clock_local(when, sizeof(when)));
 	return 0;
-}
-
-/* The message as it is now. */
-static struct str current_message(struct sieve_run *run)
-{
-	struct str raw = sieve_message_raw(run->message);
-	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX);
-
-	if (!sieve_message_edited(run->message))
-		return raw;
-	sieve_message_write_header(run->message, &text);
-	buf_add_str(&text, sieve_message_body(run->message));
-	return sieve_arena_str(run->scratch, str_n(text.data, text.len));
 }
 
 static int filter_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *result_out, struct err *err)
 {
-	struct call call = {.kind = "filter",
-			    .input = current_message(run),
-			    .wants_output = true};
+	struct call call = {
+		.kind = "filter",
+		.input = sieve_message_whole(run->scratch, run->message,
+					     sieve_message_now(run->message)),
+		.wants_output = true};
 
 	if (run_program(run, args, &call, err) < 0)
 		return -1;
@@ -168,7 +164,9 @@ static int execute_run(struct sieve_run *run, const struct sieve_args *args,
 	if (input != NULL)
 		call.input = input->text;
 	else if (sieve_args_tag(args, "pipe") != NULL)
-		call.input = current_message(run);
+		call.input =
+			sieve_message_whole(run->scratch, run->message,
+					    sieve_message_now(run->message));
 	if (run_program(run, args, &call, err) < 0)
 		return -1;
 	*result_out = call.done;

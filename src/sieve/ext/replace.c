@@ -169,12 +169,6 @@ static int add_given_header(const struct sieve_args *args, const char *eol,
 	return 0;
 }
 
-static void add_message(struct sieve_run *run, struct buf *out)
-{
-	sieve_message_write_header(run->message, out);
-	buf_add_str(out, sieve_message_body(run->message));
-}
-
 /* The message as a part of another one, whose first part is the text. */
 static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
 		       bool *result_out, struct err *err)
@@ -199,7 +193,8 @@ static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
 	add_lines(&out, args->params[0].text, eol);
 	buf_printf(&out, "%s--%s%sContent-Type: message/rfc822%s%s", eol,
 		   boundary.data, eol, eol, eol);
-	add_message(run, &out);
+	buf_add_str(&out, sieve_message_whole(run->scratch, run->message,
+					      sieve_message_now(run->message)));
 	buf_printf(&out, "%s--%s--%s", eol, boundary.data, eol);
 	sieve_message_replace(run->message, str_n(out.data, out.len));
 	/* the whole, the text, the part that it is in */

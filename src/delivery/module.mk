@@ -4,6 +4,7 @@ noinst_LIBRARIES += libdelivery.a
 libdelivery_a_SOURCES = \
 	src/delivery/address.c \
 	src/delivery/deliver.c src/delivery/deliver.h \
+	src/delivery/program_settings.c src/delivery/program_settings.h \
 	src/delivery/reject.c src/delivery/reject.h \
 	src/delivery/send.c src/delivery/send.h \
 	src/delivery/send_program.c src/delivery/send_program.h \
@@ -15,7 +16,6 @@ libdelivery_a_SOURCES = \
 	src/delivery/sieve_program.c \
 	src/delivery/sieve_scripts.c \
 	src/delivery/sieve_send.c \
-	src/delivery/sieve_settings.c src/delivery/sieve_settings.h \
 	src/delivery/spool.c src/delivery/spool.h \
 	src/delivery/trace.c
 libsettings_a_SOURCES += src/delivery/settings.c

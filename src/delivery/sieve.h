@@ -3,7 +3,7 @@
  * delivery/sieve.h - Sieve scripts of a delivery (mail_plugins = sieve): where
  * they are, running them, carrying out what they decided.
  *
- *	sieve_scripts.c	 locations, include, the user's log, compiled programs
+ *	sieve_scripts.c	 which there are, the user's log, compiled programs
  *	sieve_deliver.c	 all scripts of one delivery, one after the other
  *	sieve_carry.c	 what they decided, as a whole
  *	sieve_program.c	 pipe, filter, execute
@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 #include "delivery/deliver.h"
-#include "delivery/sieve_settings.h"
+#include "delivery/program_settings.h"
 #include "sieve/sieve.h"
 
 struct buf;
@@ -27,6 +27,7 @@ struct err;
 struct lda_settings;
 struct lda_sieve;
 struct save_options;
+struct scripts;
 struct sender;
 struct smtp_source;
 struct user;
@@ -44,13 +45,13 @@ struct lda_script {
 struct lda_sieve {
 	struct user *user;
 	const struct lda_settings *lda;
-	struct lda_sieve_settings set;
-	struct sieve_engine *engine;
-	const char *dir, *global_dir; /* for include; NULL: none */
-	const char *log_path;         /* of the user's log */
-	const char *dupes_path;       /* NULL: no home to keep it in */
-	bool log_begun;               /* in this delivery */
-	struct lda_script *programs;  /* list: kept while they are current */
+	struct scripts *scripts;
+	struct program_settings programs_set;
+	struct sieve_engine *engine; /* of `scripts` */
+	const char *log_path;        /* of the user's log */
+	const char *dupes_path;      /* NULL: no home to keep it in */
+	bool log_begun;              /* in this delivery */
+	struct lda_script *programs; /* list: kept while they are current */
 };
 
 /* Whether mail_plugins names it. */

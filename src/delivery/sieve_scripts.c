@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * delivery/sieve_scripts.c - where a user's scripts are (Dovecot 2.3's plugin
- * settings): sieve_before, sieve_before2..., the user's active one or
- * sieve_default, sieve_after, sieve_after2...
+ * delivery/sieve_scripts.c - which scripts a delivery runs: sieve_before,
+ * sieve_before2..., the user's active one or sieve_default, sieve_after,
+ * sieve_after2...
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,86 +22,12 @@
 #include "config/config.h"
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
+#include "scripts/scripts.h"
 #include "storage/user.h"
 
 enum { NUMBERED_MAX = 100, USER_LOG_MAX = 10 * 1024, LINE_MAX_SIZE = 4096 };
 
-/* settings */
-
-static const char *get_setting(void *ctx, const char *name)
-{
-	struct lda_sieve *sieve = ctx;
-
-	if (strcmp(name, "recipient_delimiter") == 0)
-		return sieve->lda->recipient_delimiter;
-	return user_plugin(sieve, sieve->user, name);
-}
-
-static const char *expand(const void *ctx, const struct lda_sieve *sieve,
-			  const char *path)
-{
-	return path[0] == '\0' ? NULL
-			       : path_expand(ctx, path, user_home(sieve->user));
-}
-
-/* include */
-
-static int include(void *ctx, const void *mem, const char *location,
-		   struct str name, struct sieve_source *out, struct err *err)
-{
-	struct lda_sieve *sieve = ctx;
-	bool global = strcmp(location, "global") == 0;
-	const char *dir = global ? sieve->global_dir : sieve->dir;
-
-	if (name.len == 0 || name.data[0] == '.' ||
-	    str_find_char(name, '/') >= 0 || str_find_char(name, '\0') >= 0)
-		return err_set(err, ERR_INVALID, "invalid script name");
-	if (dir == NULL)
-		return err_set(err, ERR_NOT_FOUND, "%s scripts are nowhere",
-			       location);
-	if (sieve_source_read(
-		    mem, sieve->engine,
-		    mem_printf(mem, "%s/%.*s.sieve", dir, STR_FMT(name)), out,
-		    err) < 0)
-		return -1;
-	out->global = global;
-	return 0;
-}
-
 /* the user's own */
-
-struct location {
-	const char *path, *active;
-};
-
-/* "file:~/sieve;active=~/.dovecot.sieve" */
-static int parse_location(const void *ctx, const struct lda_sieve *sieve,
-			  struct location *out, struct err *err)
-{
-	const char *text = sieve->set.sieve, *active = NULL;
-	struct str rest = str_of(text), part;
-
-	if (str_case_starts(rest, "file:"))
-		rest = str_from(rest, 5);
-	else if (str_find_char(rest, ':') > 0 && text[0] != '/' &&
-		 text[0] != '~')
-		return err_set(err, ERR_UNSUPPORTED,
-			       "sieve: Unknown kind of script location: %s",
-			       text);
-	str_split(&rest, ';', &part);
-	out->path = expand(ctx, sieve, str_dup(ctx, part));
-	while (str_split(&rest, ';', &part)) {
-		if (str_case_starts(part, "active="))
-			active = expand(ctx, sieve,
-					str_dup(ctx, str_from(part, 7)));
-	}
-	out->active = active != NULL ? active
-				     : expand(ctx, sieve, "~/.dovecot.sieve");
-	return out->path != NULL
-		       ? 0
-		       : err_set(err, ERR_INVALID,
-				 "sieve: no path in its location: %s", text);
-}
 
 static bool is_dir(const char *path)
 {
@@ -132,33 +58,19 @@ static void add(const void *ctx, struct lda_script ***end, const char *path,
 	*end = &script->next;
 }
 
-static int add_personal(const void *ctx, struct lda_sieve *sieve,
+static int add_personal(const void *ctx, const struct scripts *scripts,
 			struct lda_script ***end, struct err *err)
 {
-	const char *other = sieve->set.sieve_default;
-	struct location location;
-	const char *path;
-	bool exists;
+	bool exists = false;
 
-	if (parse_location(ctx, sieve, &location, err) < 0)
+	if (scripts->active != NULL &&
+	    script_exists(scripts->active, &exists, err) < 0)
 		return -1;
-	/* One script, or a directory that need not be there yet. */
-	path = location.path;
-	if (strstr(sieve->set.sieve, "active=") != NULL || is_dir(path))
-		path = location.active;
-	if (user_home(sieve->user) == NULL && path[0] != '/')
-		return 0;
-	if (script_exists(path, &exists, err) < 0)
-		return -1;
-	if (exists) {
-		add(ctx, end, path, false);
-		return 0;
-	}
-	if (other[0] == '\0')
-		other = sieve->set.sieve_global_path;
-	path = expand(ctx, sieve, other);
-	if (path != NULL && access(path, F_OK) == 0)
-		add(ctx, end, path, true);
+	if (exists)
+		add(ctx, end, scripts->active, false);
+	else if (scripts->active != NULL && scripts->fallback != NULL &&
+		 access(scripts->fallback, F_OK) == 0)
+		add(ctx, end, scripts->fallback, true);
 	return 0;
 }
 
@@ -173,7 +85,8 @@ static void add_global(const void *ctx, struct lda_sieve *sieve,
 
 	if (str_case_starts(str_of(text), "file:"))
 		text += 5;
-	path = expand(ctx, sieve, mem_strndup(ctx, text, strcspn(text, ";")));
+	path = scripts_expand(ctx, sieve->scripts,
+			      mem_strndup(ctx, text, strcspn(text, ";")));
 	if (path == NULL)
 		return;
 	/* As Pigeonhole: a script that is not there is none. */
@@ -211,7 +124,7 @@ int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 	struct lda_script *list = NULL, **end = &list;
 
 	add_numbered(ctx, sieve, &end, "sieve_before");
-	if (add_personal(ctx, sieve, &end, err) < 0)
+	if (add_personal(ctx, sieve->scripts, &end, err) < 0)
 		return -1;
 	add_numbered(ctx, sieve, &end, "sieve_after");
 	*out = list;
@@ -222,19 +135,14 @@ int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 
 static const char *log_path(struct lda_sieve *sieve)
 {
-	struct location location;
-	struct err err;
+	const struct scripts *scripts = sieve->scripts;
 
-	if (sieve->set.sieve_user_log[0] != '\0')
-		return expand(sieve, sieve, sieve->set.sieve_user_log);
-	if (user_home(sieve->user) == NULL ||
-	    parse_location(sieve, sieve, &location, &err) < 0)
+	if (scripts->set.sieve_user_log[0] != '\0')
+		return scripts_expand(sieve, scripts,
+				      scripts->set.sieve_user_log);
+	if (user_home(sieve->user) == NULL || scripts->active == NULL)
 		return NULL;
-	return mem_printf(sieve, "%s.log",
-			  strstr(sieve->set.sieve, "active=") != NULL ||
-					  is_dir(location.path)
-				  ? location.active
-				  : location.path);
+	return mem_printf(sieve, "%s.log", scripts->active);
 }
 
 static void begin_log(struct lda_sieve *sieve, int fd, struct buf *out)
@@ -369,39 +277,31 @@ int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
 	return 0;
 }
 
+static const char *plugin_setting(void *sieve, const char *name)
+{
+	return user_plugin(sieve, ((struct lda_sieve *)sieve)->user, name);
+}
+
 int lda_sieve_new(const void *ctx, struct user *user,
 		  const struct lda_settings *set, struct lda_sieve **out,
 		  struct err *err)
 {
 	struct lda_sieve *sieve = mem_new(ctx, struct lda_sieve);
-	const struct sieve_engine_options options = {
-		.setting = get_setting,
-		.script = include,
-		.ctx = sieve,
-	};
-	struct location location;
-	const char *global;
 
 	sieve->user = user;
 	sieve->lda = set;
-	if (config_read_named(sieve, get_setting, sieve, lda_sieve_settings,
-			      &sieve->set, err) < 0 ||
-	    sieve_engine_new(sieve, &options, &sieve->engine, err) < 0 ||
-	    parse_location(sieve, sieve, &location, err) < 0) {
+	if (scripts_new(sieve, user, set->recipient_delimiter, &sieve->scripts,
+			err) < 0 ||
+	    config_read_named(sieve, plugin_setting, sieve, program_settings,
+			      &sieve->programs_set, err) < 0) {
 		mem_free(sieve);
 		return -1;
 	}
-	sieve->dir = is_dir(location.path)
-			     ? location.path
-			     : expand(sieve, sieve, sieve->set.sieve_dir);
-	global = sieve->set.sieve_global[0] != '\0'
-			 ? sieve->set.sieve_global
-			 : sieve->set.sieve_global_dir;
-	sieve->global_dir = expand(sieve, sieve, global);
+	sieve->engine = sieve->scripts->engine;
 	sieve->log_path = log_path(sieve);
 	if (user_home(user) != NULL)
-		sieve->dupes_path =
-			expand(sieve, sieve, "~/.dovetail.lda-dupes");
+		sieve->dupes_path = scripts_expand(sieve, sieve->scripts,
+						   "~/.dovetail.lda-dupes");
 	*out = sieve;
 	return 0;
 }

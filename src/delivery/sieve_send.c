@@ -15,6 +15,7 @@
 #include "delivery/sieve.h"
 #include "delivery/spool.h"
 #include "mime/header.h"
+#include "scripts/scripts.h"
 #include "sieve/outgoing.h"
 #include "storage/mailbox.h"
 #include "storage/save.h"
@@ -149,6 +150,7 @@ int carry_redirect(const void *ctx, struct carry *carry,
 		   const struct sieve_action *action, struct err *err)
 {
 	const char *address = action->redirect.address;
+	const struct scripts_settings *set = &carry->sieve->scripts->set;
 	const char *dupes = carry->sieve->dupes_path;
 	struct str id;
 	bool seen = false;
@@ -184,8 +186,7 @@ int carry_redirect(const void *ctx, struct carry *carry,
 		  address);
 	if (dupes != NULL &&
 	    dupes_mark(dupes, DUPE_REDIRECT, id,
-		       carry->sieve->set.sieve_redirect_duplicate_period.ms /
-			       1000,
+		       set->sieve_redirect_duplicate_period.ms / 1000,
 		       err) < 0)
 		log_error("sieve: %s", err->text);
 	return 0;

@@ -318,7 +318,7 @@ int program_run(const struct program *program, struct buf *output,
 		.output = output,
 		.error_text = buf_init(ERRORS_MAX),
 	};
-	pid_t pid;
+	pid_t pid = -1;
 	int ret;
 
 	if (start(program, &pipes, &pid, err) < 0)

@@ -179,8 +179,8 @@ int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
 	if (options->script == NULL ||
 	    options->script(options->ctx, ctx, location, name, &source, &err) <
 		    0) {
-		if (optional && options->script != NULL &&
-		    err.code == ERR_NOT_FOUND)
+		if ((optional || emit->check->source->upload) &&
+		    options->script != NULL && err.code == ERR_NOT_FOUND)
 			return -1;
 		return include_error(emit, node, name,
 				     "there is no such script");

@@ -58,6 +58,11 @@ struct sieve_engine *sieve_check_engine(struct sieve_check *check)
 	return check->build->engine;
 }
 
+bool sieve_check_upload(const struct sieve_check *check)
+{
+	return check->source->upload;
+}
+
 struct sieve_arena *sieve_check_arena(struct sieve_check *check)
 {
 	return check->arena;

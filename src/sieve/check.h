@@ -22,6 +22,8 @@ void sieve_error(struct sieve_check *check, struct sieve_place at,
 void sieve_warning(struct sieve_check *check, struct sieve_place at,
 		   const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 struct sieve_engine *sieve_check_engine(struct sieve_check *check);
+/* Whether what the script includes need not be there yet. */
+bool sieve_check_upload(const struct sieve_check *check);
 struct sieve_arena *sieve_check_arena(struct sieve_check *check);
 /* Whether an extension has been required. */
 bool sieve_check_active(struct sieve_check *check, const char *name);

@@ -50,6 +50,7 @@ struct sieve_source {
 	struct str text;
 	uint64_t mtime_us; /* of the file */
 	bool global;       /* may have the extensions of global scripts */
+	bool upload;       /* what it includes need not be there yet */
 };
 
 struct sieve_engine_options {

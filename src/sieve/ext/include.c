@@ -59,10 +59,17 @@ static void include_check(struct sieve_check *check, struct sieve_node *node)
 	     options->script(options->ctx, ctx, location(node),
 			     node->params[0]->text, &source, &err) == 0))
 		return;
-	sieve_error(check, node->params[0]->at, "included %s script '%.*s' %s",
-		    location(node), STR_FMT(node->params[0]->text),
-		    err.code == ERR_NOT_FOUND ? "does not exist"
-					      : "can't be read");
+	if (err.code == ERR_NOT_FOUND && sieve_check_upload(check))
+		sieve_warning(check, node->params[0]->at,
+			      "included %s script '%.*s' does not exist "
+			      "(ignored during upload)",
+			      location(node), STR_FMT(node->params[0]->text));
+	else
+		sieve_error(check, node->params[0]->at,
+			    "included %s script '%.*s' %s", location(node),
+			    STR_FMT(node->params[0]->text),
+			    err.code == ERR_NOT_FOUND ? "does not exist"
+						      : "can't be read");
 }
 
 static void include_emit(struct sieve_emit *emit, const struct sieve_node *node)

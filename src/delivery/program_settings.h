@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * delivery/sieve_settings.h - settings in plugin {} about scripts of
- * deliveries; those of the language are in sieve/engine.h.
+ * delivery/program_settings.h - settings in plugin {} about programs that
+ * scripts run; where scripts are is told by scripts/settings.h.
  */
-#ifndef DELIVERY_SIEVE_SETTINGS_H
-#define DELIVERY_SIEVE_SETTINGS_H
+#ifndef DELIVERY_PROGRAM_SETTINGS_H
+#define DELIVERY_PROGRAM_SETTINGS_H
 #include "config/setting.h"
 
-struct lda_sieve_settings {
-	const char *sieve, *sieve_dir, *sieve_default, *sieve_default_name;
-	const char *sieve_global, *sieve_global_path, *sieve_global_dir;
-	const char *sieve_user_log;
-	struct duration sieve_redirect_duplicate_period;
+struct program_settings {
 	const char *sieve_pipe_socket_dir, *sieve_pipe_bin_dir;
 	const char *sieve_filter_socket_dir, *sieve_filter_bin_dir;
 	const char *sieve_execute_socket_dir, *sieve_execute_bin_dir;
@@ -21,6 +17,6 @@ struct lda_sieve_settings {
 	struct duration sieve_execute_exec_timeout;
 	uint64_t sieve_program_max_output;
 };
-extern const struct setting lda_sieve_settings[];
+extern const struct setting program_settings[];
 
 #endif

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+noinst_LIBRARIES += libscripts.a
+libscripts_a_SOURCES = \
+	src/scripts/active.c \
+	src/scripts/manage.c \
+	src/scripts/scripts.c src/scripts/scripts.h \
+	src/scripts/settings.c src/scripts/settings.h \
+	src/scripts/store.c src/scripts/store.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/scripts/test_scripts
+tests_unit_scripts_test_scripts_SOURCES = \
+	tests/unit/scripts/test_scripts.c \
+	tests/unit/storage/fixture.c tests/unit/storage/fixture.h
+tests_unit_scripts_test_scripts_LDADD = $(CMOCKA_LIBS) $(LIB_SETTINGS) \
+	$(LIB_SCRIPT) $(LIB_SERVICE)
+endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scripts/scripts.c - where they are: the location, what include finds.
+ */
+#include "scripts/scripts.h"
+
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "base/encode.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "sieve/sieve.h"
+#include "storage/user.h"
+
+enum { SUFFIX_LEN = sizeof(".sieve") - 1 };
+
+const char *scripts_expand(const void *ctx, const struct scripts *scripts,
+			   const char *path)
+{
+	return path[0] == '\0'
+		       ? NULL
+		       : path_expand(ctx, path, user_home(scripts->user));
+}
+
+bool script_name_valid(struct str name)
+{
+	uint32_t code;
+
+	if (name.len == 0 || name.len > NAME_MAX - SUFFIX_LEN)
+		return false;
+	while (name.len > 0) {
+		size_t len = utf8_get(name, &code);
+
+		if (len == 0 || code < ' ' || (code >= 0x7f && code < 0xa0) ||
+		    code == '/' || code == 0x2028 || code == 0x2029)
+			return false;
+		name = str_from(name, len);
+	}
+	return true;
+}
+
+/* for the engine */
+
+static const char *get_setting(void *ctx, const char *name)
+{
+	struct scripts *scripts = ctx;
+
+	if (strcmp(name, "recipient_delimiter") == 0)
+		return scripts->recipient_delimiter;
+	return user_plugin(scripts, scripts->user, name);
+}
+
+static int include(void *ctx, const void *mem, const char *location,
+		   struct str name, struct sieve_source *out, struct err *err)
+{
+	struct scripts *scripts = ctx;
+	bool global = strcmp(location, "global") == 0;
+	const char *dir = global ? scripts->global_dir : scripts->dir;
+
+	if (!script_name_valid(name))
+		return err_set(err, ERR_INVALID, "invalid script name");
+	if (dir == NULL)
+		return err_set(err, ERR_NOT_FOUND, "%s scripts are nowhere",
+			       location);
+	if (sieve_source_read(
+		    mem, scripts->engine,
+		    mem_printf(mem, "%s/%.*s.sieve", dir, STR_FMT(name)), out,
+		    err) < 0)
+		return -1;
+	out->global = global;
+	return 0;
+}
+
+/* the location */
+
+/* Whether `path` is one script rather than a directory, which need not be there
+ * yet. */
+static bool is_script(const struct scripts *scripts, const char *path)
+{
+	size_t len = strlen(path);
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return !S_ISDIR(st.st_mode);
+	return (len > SUFFIX_LEN &&
+		strcmp(path + len - SUFFIX_LEN, ".sieve") == 0) ||
+	       user_plugin(scripts, scripts->user, "sieve_dir") != NULL;
+}
+
+/* "file:~/sieve;active=~/.dovecot.sieve" */
+static int find_location(struct scripts *scripts, struct err *err)
+{
+	const char *text = scripts->set.sieve, *active = NULL, *path;
+	struct str rest = str_of(text), part;
+
+	if (str_case_starts(rest, "file:"))
+		rest = str_from(rest, 5);
+	else if (str_find_char(rest, ':') > 0 && text[0] != '/' &&
+		 text[0] != '~')
+		return err_set(err, ERR_UNSUPPORTED,
+			       "sieve: Unknown kind of script location: %s",
+			       text);
+	str_split(&rest, ';', &part);
+	path = scripts_expand(scripts, scripts, str_dup(scripts, part));
+	while (str_split(&rest, ';', &part)) {
+		if (str_case_starts(part, "active="))
+			active = str_dup(scripts, str_from(part, 7));
+	}
+	if (path == NULL)
+		return err_set(err, ERR_INVALID,
+			       "sieve: no path in its location: %s", text);
+	scripts->dir = path;
+	scripts->active = scripts_expand(
+		scripts, scripts, active == NULL ? "~/.dovecot.sieve" : active);
+	if (active == NULL && is_script(scripts, path)) {
+		scripts->active = path;
+		scripts->dir = scripts_expand(scripts, scripts,
+					      scripts->set.sieve_dir);
+	}
+	return 0;
+}
+
+static const char *first_of(const char *name, const char *older)
+{
+	return name[0] == '\0' ? older : name;
+}
+
+static int find(struct scripts *scripts, struct err *err)
+{
+	const struct scripts_settings *set = &scripts->set;
+	const char *text = first_of(set->sieve_default, set->sieve_global_path);
+
+	if (find_location(scripts, err) < 0)
+		return -1;
+	/* Relative paths would lead below "/". */
+	if (user_home(scripts->user) == NULL && set->sieve[0] != '/' &&
+	    !str_case_starts(str_of(set->sieve), "file:/"))
+		scripts->dir = scripts->active = NULL;
+	if (str_case_starts(str_of(text), "file:"))
+		text += 5;
+	scripts->fallback =
+		scripts_expand(scripts, scripts,
+			       mem_strndup(scripts, text, strcspn(text, ";")));
+	scripts->global_dir = scripts_expand(
+		scripts, scripts,
+		first_of(set->sieve_global, set->sieve_global_dir));
+	return 0;
+}
+
+int scripts_new(const void *ctx, struct user *user,
+		const char *recipient_delimiter, struct scripts **out,
+		struct err *err)
+{
+	struct scripts *scripts = mem_new(ctx, struct scripts);
+	const struct sieve_engine_options options = {
+		.setting = get_setting,
+		.script = include,
+		.ctx = scripts,
+	};
+
+	scripts->user = user;
+	scripts->recipient_delimiter = recipient_delimiter;
+	if (config_read_named(scripts, get_setting, scripts, scripts_settings,
+			      &scripts->set, err) < 0 ||
+	    sieve_engine_new(scripts, &options, &scripts->engine, err) < 0 ||
+	    find(scripts, err) < 0) {
+		mem_free(scripts);
+		return -1;
+	}
+	*out = scripts;
+	return 0;
+}

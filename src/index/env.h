@@ -57,7 +57,7 @@ struct index {
 	bool settling;
 };
 
-enum { CHUNK_UIDS = 4096, CHUNK_SIZE = CHUNK_UIDS / 8 };
+enum { CHUNK_UIDS = 4096, CHUNK_SIZE = CHUNK_UIDS / 8, WALK_ROWS = 32 };
 
 /* A mailbox's row, and what one transaction did to it so far. */
 struct box_row {
@@ -83,6 +83,18 @@ struct txn_box {
 	UT_hash_handle hh;
 };
 
+struct row {
+	struct str key, value;
+};
+
+/* Where index_record_next() is. A reader takes several rows at once. */
+struct walk {
+	bool valid; /* the records' cursor stands at the last one of them */
+	uint32_t box, uid;  /* of the last one that was looked at */
+	unsigned at, count; /* those behind it */
+	struct row rows[WALK_ROWS];
+};
+
 struct index_txn {
 	struct index *index;
 	MDB_txn *mdb;
@@ -91,9 +103,7 @@ struct index_txn {
 	bool sync;   /* on disk, with all before it, when it is committed */
 	MDB_cursor *cursors[TABLES];
 	bool cursor_stale[TABLES]; /* of a reader renewed since */
-	/* Where index_record_next() stands in the records' cursor. */
-	bool walk_valid;
-	uint32_t walk_box, walk_uid;
+	struct walk walk;
 	struct txn_box *boxes;  /* writers' */
 	struct txn_box *recent; /* the one used last */
 };
@@ -136,6 +146,11 @@ int lmdb_del(struct index_txn *txn, enum table table, struct str key);
 /* The table's cursor: MDB_SET_RANGE (key in *key), MDB_NEXT... */
 int lmdb_cursor(struct index_txn *txn, enum table table, MDB_cursor_op op,
 		struct str *key, struct str *value_out);
+/* Likewise a row and up to `max` - 1 that follow; *count_out is 0 at the end.
+ */
+int lmdb_cursor_rows(struct index_txn *txn, enum table table, MDB_cursor_op op,
+		     struct str key, struct row *rows, unsigned max,
+		     unsigned *count_out);
 /* Delete where the table's cursor stands; MDB_NEXT is right behind. */
 int lmdb_cursor_del(struct index_txn *txn, enum table table);
 

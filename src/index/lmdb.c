@@ -366,15 +366,12 @@ int lmdb_dbi_open(struct index_txn *txn, const char *name, bool create,
 /* Read one octet of each page, while a fault can still be caught. */
 static int touch(const MDB_val *val)
 {
-	const volatile char *data = val->mv_data;
+	const volatile char *at = val->mv_data, *end = at + val->mv_size;
 
-	if (val->mv_size == 0)
-		return 0;
 	if (val->mv_size > VALUE_MAX)
 		return MDB_CORRUPTED;
-	for (size_t at = 0; at < val->mv_size; at += page_size)
-		(void)data[at];
-	(void)data[val->mv_size - 1];
+	for (; at < end; at += page_size - ((uintptr_t)at & (page_size - 1)))
+		(void)*at;
 	return 0;
 }
 
@@ -414,7 +411,7 @@ int lmdb_get(struct index_txn *txn, enum table table, struct str key,
 	volatile int code;
 
 	if (table == TABLE_RECORDS)
-		txn->walk_valid = false;
+		txn->walk.valid = false;
 	CALL(txn->index, code, get_touched(txn, table, &k, &v));
 	if (code == 0)
 		*value_out = str_n(v.mv_data, v.mv_size);
@@ -437,7 +434,7 @@ int lmdb_put(struct index_txn *txn, enum table table, struct str key,
 	volatile int code;
 
 	if (table == TABLE_RECORDS)
-		txn->walk_valid = false;
+		txn->walk.valid = false;
 	CALL(txn->index, code, put(txn, table, &k, &v, 0));
 	return code;
 }
@@ -449,7 +446,7 @@ int lmdb_put_reserve(struct index_txn *txn, enum table table, struct str key,
 	volatile int code;
 
 	if (table == TABLE_RECORDS)
-		txn->walk_valid = false;
+		txn->walk.valid = false;
 	CALL(txn->index, code, put(txn, table, &k, &v, MDB_RESERVE));
 	if (code == 0)
 		*room_out = v.mv_data;
@@ -462,7 +459,7 @@ int lmdb_del(struct index_txn *txn, enum table table, struct str key)
 	volatile int code;
 
 	if (table == TABLE_RECORDS)
-		txn->walk_valid = false;
+		txn->walk.valid = false;
 	CALL(txn->index, code,
 	     mdb_del(txn->mdb, txn->index->tables[table], &k, NULL));
 	return code;
@@ -495,12 +492,48 @@ int lmdb_cursor(struct index_txn *txn, enum table table, MDB_cursor_op op,
 	return code;
 }
 
+static int rows_touched(struct index_txn *txn, enum table table,
+			MDB_cursor_op op, MDB_val *key, struct row *rows,
+			unsigned max, unsigned *count_out)
+{
+	MDB_cursor *cursor;
+	MDB_val value;
+	unsigned n = 0;
+	int code = cursor_get(txn, table, &cursor);
+
+	for (; code == 0 && n < max; op = MDB_NEXT) {
+		code = mdb_cursor_get(cursor, key, &value, op);
+		if (code == 0)
+			code = touch(key);
+		if (code == 0)
+			code = touch(&value);
+		if (code == 0)
+			rows[n++] = (struct row){
+				str_n(key->mv_data, key->mv_size),
+				str_n(value.mv_data, value.mv_size)};
+	}
+	*count_out = n;
+	return code == MDB_NOTFOUND ? 0 : code;
+}
+
+int lmdb_cursor_rows(struct index_txn *txn, enum table table, MDB_cursor_op op,
+		     struct str key, struct row *rows, unsigned max,
+		     unsigned *count_out)
+{
+	MDB_val k = val_of(key);
+	volatile int code;
+
+	CALL(txn->index, code,
+	     rows_touched(txn, table, op, &k, rows, max, count_out));
+	return code;
+}
+
 int lmdb_cursor_del(struct index_txn *txn, enum table table)
 {
 	volatile int code;
 
 	if (table == TABLE_RECORDS)
-		txn->walk_valid = false;
+		txn->walk.valid = false;
 	CALL(txn->index, code, mdb_cursor_del(txn->cursors[table], 0));
 	return code;
 }

@@ -108,37 +108,69 @@ int index_record_get(struct index_txn *txn, uint32_t box, uint32_t uid,
 	return 0;
 }
 
-bool index_record_next(struct index_txn *txn, uint32_t box, uint32_t uid,
-		       struct index_record *out)
+/* What comes at `uid` or behind it. Who goes on from row to row gets more of
+ * them at a time; a writer one, for its writes move them. */
+static bool walk_fetch(struct index_txn *txn, uint32_t box, uint32_t uid)
 {
+	struct walk *walk = &txn->walk;
+	bool goes_on = walk->valid && walk->box == box && uid > walk->uid &&
+		       uid - walk->uid <= WALK_ROWS;
+	unsigned max = goes_on && txn->mode == INDEX_READ ? WALK_ROWS : 1;
 	unsigned char room[8];
-	struct str key = record_key(box, uid, room), value;
-	MDB_cursor_op op = MDB_SET_RANGE;
 	struct err err;
-	int code;
+	int code = lmdb_cursor_rows(
+		txn, TABLE_RECORDS, goes_on ? MDB_NEXT : MDB_SET_RANGE,
+		record_key(box, uid, room), walk->rows, max, &walk->count);
 
-	if (txn->walk_valid && txn->walk_box == box && uid == txn->walk_uid + 1)
-		op = MDB_NEXT;
-	code = lmdb_cursor(txn, TABLE_RECORDS, op, &key, &value);
-	txn->walk_valid = false;
 	if (code != 0) {
-		if (code != MDB_NOTFOUND)
-			lmdb_err(txn, &err, code, "walk records");
-		return false;
+		lmdb_err(txn, &err, code, "walk records");
+		walk->count = 0;
 	}
-	if (key.len != 8) {
-		index_corrupt(txn, &err, "record key");
+	walk->valid = walk->count == max;
+	walk->at = 0;
+	walk->box = box;
+	if (!goes_on)
+		walk->uid = uid - 1;
+	return walk->count > 0;
+}
+
+/* The next row; false: it is another mailbox's, or damaged. */
+static bool walk_row(struct index_txn *txn, struct index_record *out)
+{
+	struct walk *walk = &txn->walk;
+	const struct row *row = &walk->rows[walk->at++];
+	const unsigned char *key = (const unsigned char *)row->key.data;
+	struct err err;
+	uint32_t uid;
+
+	if (row->key.len == 8 && key32_get(key) != walk->box)
 		return false;
-	}
-	if (key32_get((const unsigned char *)key.data) != box)
-		return false;
-	txn->walk_box = box;
-	txn->walk_uid = key32_get((const unsigned char *)key.data + 4);
-	if (txn->walk_uid < uid || !record_decode(txn->walk_uid, value, out)) {
+	uid = row->key.len == 8 ? key32_get(key + 4) : 0;
+	if (uid <= walk->uid || !record_decode(uid, row->value, out)) {
 		index_corrupt(txn, &err, "record");
 		return false;
 	}
-	txn->walk_valid = true;
+	walk->uid = uid;
+	return true;
+}
+
+bool index_record_next(struct index_txn *txn, uint32_t box, uint32_t uid,
+		       struct index_record *out)
+{
+	struct walk *walk = &txn->walk;
+
+	if (uid == 0)
+		uid = 1;
+	if (walk->box != box || uid <= walk->uid)
+		walk->at = walk->count;
+	do {
+		if ((walk->at == walk->count && !walk_fetch(txn, box, uid)) ||
+		    !walk_row(txn, out)) {
+			walk->at = walk->count = 0;
+			walk->valid = false;
+			return false;
+		}
+	} while (walk->uid < uid);
 	return true;
 }
 

@@ -94,7 +94,8 @@ static void reader_end(struct index_txn *txn)
 {
 	struct index *index = txn->index;
 
-	txn->walk_valid = false;
+	txn->walk.valid = false;
+	txn->walk.at = txn->walk.count = 0;
 	if (index->spare == NULL && !txn->failed && !index->damaged) {
 		lmdb_reset(txn);
 		index->spare = txn;

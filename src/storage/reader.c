@@ -20,8 +20,10 @@ enum { LEARNT_MAX = 4194304, LEARNT_COST = 2048, OUT_MAX = 64 * 1048576 };
 
 static void drop_mail(struct mail_reader *reader)
 {
-	text_unref(&reader->text);
-	mem_free(reader->mail_ctx);
+	if (reader->text != NULL)
+		text_unref(&reader->text);
+	if (reader->mail_ctx != NULL)
+		mem_free(reader->mail_ctx);
 	reader->mail_ctx = NULL;
 	reader->message = NULL;
 	reader->parsed = false;
@@ -237,7 +239,8 @@ static int reader_begin(struct mail_reader *reader, struct err *err)
 
 	if (reader->txn != NULL)
 		return 0;
-	if (mailbox_begin(reader->box, INDEX_READ, &reader->txn, &row, err) < 0)
+	if (mailbox_may(reader->box, RIGHT_READ, err) < 0 ||
+	    mailbox_begin(reader->box, INDEX_READ, &reader->txn, &row, err) < 0)
 		return -1;
 	reader->box_id = row.id;
 	cache_policy_load(reader->box, reader->txn, row.id);
@@ -323,8 +326,7 @@ int mail_reader_next(struct mail_reader *reader, const struct mail **out,
 	drop_mail(reader);
 	if (reader->learnt_bytes > LEARNT_MAX)
 		flush_learnt(reader);
-	if (mailbox_may(reader->box, RIGHT_READ, err) < 0 ||
-	    reader_begin(reader, err) < 0)
+	if (reader_begin(reader, err) < 0)
 		return -1;
 	while (next_seq(reader, &seq)) {
 		uid = view_uid(&reader->box->view, seq);

@@ -54,6 +54,15 @@ static int narrow_by_modseq(struct mailbox *box, uint64_t modseq,
 	return 0;
 }
 
+/* The keys that all must match, one after another. */
+static const struct search_node *next_key(const struct search_node *root,
+					  const struct search_node *key)
+{
+	if (root->kind != SEARCH_AND || root->negate)
+		return key == NULL ? root : NULL;
+	return key == NULL ? root->children : key->next;
+}
+
 /* Leave in `seqs` what a set that must match leaves of it. */
 static int narrow_by(struct mailbox *box, const struct search_node *node,
 		     struct range_set *seqs, struct err *err)
@@ -74,34 +83,78 @@ static int narrow_by(struct mailbox *box, const struct search_node *node,
 	return 0;
 }
 
-static int narrow(struct mailbox *box, const struct search_node *root,
-		  struct range_set *seqs, struct err *err)
+/* Whether the flags of a record tell: \Recent is the session's. */
+static bool is_flag(const struct search_node *node)
 {
-	if (root->kind != SEARCH_AND || root->negate)
-		return narrow_by(box, root, seqs, err);
-	for (const struct search_node *node = root->children; node != NULL;
-	     node = node->next) {
-		if (narrow_by(box, node, seqs, err) < 0)
-			return -1;
-	}
+	return node->kind == SEARCH_FLAG && (node->flags & MAIL_RECENT) == 0 &&
+	       (node->negate || (node->flags & (node->flags - 1)) == 0);
+}
+
+static void walk_flags(struct index_txn *txn, uint32_t box,
+		       const struct range *uids, uint8_t has, uint8_t has_not,
+		       struct range_set *found)
+{
+	struct index_record record = {.uid = uids->first - 1};
+
+	do {
+		if (!index_record_next(txn, box, record.uid + 1, &record) ||
+		    record.uid > uids->last)
+			break;
+		if ((record.flags & (has | has_not)) == has)
+			range_set_add(found, record.uid, record.uid);
+	} while (record.uid < uids->last);
+}
+
+/* Likewise what flags that must and must not be there leave. Just the records
+ * are walked, which costs half of what it does to make mails of them. */
+static int narrow_by_flags(struct mailbox *box, uint8_t has, uint8_t has_not,
+			   struct range_set *seqs, struct err *err)
+{
+	struct range_set uids = range_set_init(seqs->ctx);
+	struct range_set found = range_set_init(seqs->ctx);
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	struct index_box row;
+
+	view_uids(&box->view, seqs, &uids);
+	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
+	    mailbox_begin(box, INDEX_READ, &txn, &row, err) < 0)
+		return -1;
+	for (size_t i = 0; i < uids.count && (has & has_not) == 0; i++)
+		walk_flags(txn, row.id, &uids.ranges[i], has, has_not, &found);
+	if (index_check(txn, err) < 0)
+		return store_failed(box->store, err);
+	range_set_clear(seqs);
+	view_seqs(&box->view, &found, seqs);
 	return 0;
 }
 
-static bool is_set(const struct search_node *node)
+static int narrow(struct mailbox *box, const struct search_node *root,
+		  struct range_set *seqs, struct err *err)
 {
-	return !node->negate &&
-	       (node->kind == SEARCH_ALL || node->kind == SEARCH_SEQS ||
-		node->kind == SEARCH_UIDS);
+	const struct search_node *key = NULL;
+	uint8_t has = 0, has_not = 0;
+
+	while ((key = next_key(root, key)) != NULL) {
+		if (narrow_by(box, key, seqs, err) < 0)
+			return -1;
+		if (is_flag(key))
+			*(key->negate ? &has_not : &has) |= key->flags;
+	}
+	if ((has | has_not) == 0 || seqs->count == 0)
+		return 0;
+	return narrow_by_flags(box, has, has_not, seqs, err);
 }
 
-/* Whether numbers alone are asked for: then no mail is looked at. */
-static bool only_sets(const struct search_node *root)
+/* Whether narrow() left just what matches: then no mail is looked at. */
+static bool decided(const struct search_node *root)
 {
-	if (root->kind != SEARCH_AND || root->negate)
-		return is_set(root);
-	for (const struct search_node *node = root->children; node != NULL;
-	     node = node->next) {
-		if (!is_set(node))
+	const struct search_node *key = NULL;
+
+	while ((key = next_key(root, key)) != NULL) {
+		if (!is_flag(key) &&
+		    (key->negate ||
+		     (key->kind != SEARCH_ALL && key->kind != SEARCH_SEQS &&
+		      key->kind != SEARCH_UIDS)))
 			return false;
 	}
 	return true;
@@ -116,7 +169,7 @@ static int start(struct search *search, struct err *err)
 	range_set_add(&seqs, 1, search->box->view.messages);
 	if (narrow(search->box, search->root, &seqs, err) < 0)
 		return -1;
-	if (only_sets(search->root)) {
+	if (decided(search->root)) {
 		range_set_merge(&search->result, &seqs);
 		search->done = true;
 		return 0;

@@ -362,6 +362,31 @@ struct model {
 	uint32_t next, recent_from;
 };
 
+/* A walk that leaves out, turns back, and looks elsewhere in between. */
+static void model_jump(struct index_txn *txn, uint32_t id,
+		       const struct model *model)
+{
+	struct index_record record;
+	struct err err;
+
+	for (uint32_t uid = 1; uid < model->next;
+	     uid += 1 + (uint32_t)random() % 50) {
+		uint32_t want = uid;
+
+		while (want < model->next && !model->there[want])
+			want++;
+		assert_int_equal(index_record_next(txn, id, uid, &record),
+				 want < model->next);
+		if (want < model->next)
+			assert_int_equal(record.uid, want);
+		want = 1 + (uint32_t)random() % model->next;
+		if (random() % 4 == 0)
+			index_record_get(txn, id, want, &record, &err);
+		if (random() % 16 == 0)
+			uid -= (uint32_t)random() % uid;
+	}
+}
+
 static void model_compare(struct index *index, uint32_t id,
 			  const struct model *model)
 {
@@ -391,6 +416,7 @@ static void model_compare(struct index *index, uint32_t id,
 	assert_false(index_record_next(txn, id, record.uid + 1, &record));
 	assert_memory_equal(&want.messages, &box.counts.messages, 16);
 	assert_int_equal(want.size, box.counts.size);
+	model_jump(txn, id, model);
 	index_rollback(&txn);
 }
 

@@ -99,11 +99,20 @@ static void test_flags_and_keywords(void **state)
 	CLEANUP(mailbox_close) struct mailbox *box = fill(f);
 	struct search_node seen = {.kind = SEARCH_FLAG, .flags = MAIL_SEEN};
 	struct search_node recent = {.kind = SEARCH_FLAG, .flags = MAIL_RECENT};
+	struct search_node both = {.kind = SEARCH_AND};
 
 	assert_string_equal(search(f, box, &seen), "2");
 	seen.negate = true;
 	assert_string_equal(search(f, box, &seen), "1,3");
 	assert_string_equal(search(f, box, &recent), "1:3");
+	both.children = &seen;
+	seen.next = &recent;
+	assert_string_equal(search(f, box, &both), "1,3");
+	recent.flags = MAIL_SEEN; /* and not */
+	assert_string_equal(search(f, box, &both), "");
+	recent.flags = MAIL_DELETED;
+	recent.negate = true;
+	assert_string_equal(search(f, box, &both), "1,3");
 	assert_string_equal(search_text(f, box, SEARCH_KEYWORD, NULL, "$work"),
 			    "2");
 	assert_string_equal(search_text(f, box, SEARCH_KEYWORD, NULL, "none"),

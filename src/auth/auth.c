@@ -64,7 +64,7 @@ int auth_open(const void *ctx, struct service_env *env, struct auth **out,
 	auth->dbs = mem_new(auth, struct auth_dbs_entry);
 	if (dbs_open(auth, auth->config, NULL, &auth->dbs->any, err) < 0)
 		return -1;
-	if (auth->set.auth_cache_size > 0)
+	if (auth->set.auth_cache_size > 0 && auth->set.auth_cache_ttl.ms > 0)
 		auth->cache = cache_new(auth, &auth->set);
 	*out = auth;
 	return 0;

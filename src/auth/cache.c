@@ -25,10 +25,10 @@ struct entry {
 	UT_hash_handle hh;
 	struct entry *prev, *next; /* by use, oldest first */
 	struct cache_key key;
-	uint64_t until_ms;
+	uint64_t until_ms, wrong_until_ms;
 	size_t cost;
-	bool negative;
-	unsigned char password[32];
+	enum cache_result result; /* MISMATCH: only `wrong` is known */
+	unsigned char password[32], wrong[32];
 	char *user, *value;
 	size_t value_len;
 };
@@ -132,27 +132,31 @@ enum cache_result cache_get(struct cache *cache, const struct cache_key *key,
 {
 	struct entry *entry = find(cache, key);
 	unsigned char given[32];
+	struct str what = str_n(given, sizeof(given));
 
 	if (entry == NULL)
 		return CACHE_MISS;
 	DL_DELETE(cache->used, entry);
 	DL_APPEND(cache->used, entry);
-	if (entry->negative)
+	if (entry->result == CACHE_NEGATIVE)
 		return CACHE_NEGATIVE;
 	if (password != NULL) {
 		digest(cache, str_of(password), given);
+		if (clock_monotonic_ms() < entry->wrong_until_ms &&
+		    str_equal_secret(what, str_n(entry->wrong, what.len)))
+			return CACHE_MISMATCH;
 		/* It may have been changed: then the database decides. */
-		if (!str_equal_secret(str_n(given, sizeof(given)),
-				      str_n(entry->password, sizeof(given))))
+		if (entry->result != CACHE_HIT ||
+		    !str_equal_secret(what, str_n(entry->password, what.len)))
 			return CACHE_MISS;
 	}
 	*value_out = str_n(entry->value, entry->value_len);
 	return CACHE_HIT;
 }
 
-static void put(struct cache *cache, const struct cache_key *key,
-		const char *user, const char *password, struct str value,
-		bool negative, uint64_t ttl_ms)
+static struct entry *put(struct cache *cache, const struct cache_key *key,
+			 const char *user, struct str value,
+			 enum cache_result result, uint64_t ttl_ms)
 {
 	struct entry *entry = find(cache, key);
 	size_t cost = ENTRY_COST + strlen(user) + value.len;
@@ -160,36 +164,54 @@ static void put(struct cache *cache, const struct cache_key *key,
 	if (entry != NULL)
 		drop(cache, entry);
 	if (ttl_ms == 0 || cost > cache->set->auth_cache_size)
-		return;
+		return NULL;
 	while (cache->size + cost > cache->set->auth_cache_size)
 		drop(cache, cache->used);
 	entry = mem_new(cache, struct entry);
 	entry->key = *key;
 	entry->until_ms = clock_monotonic_ms() + ttl_ms;
 	entry->cost = cost;
-	entry->negative = negative;
+	entry->result = result;
 	entry->user = mem_strdup(entry, user);
 	entry->value = mem_memdup(entry, value.data, value.len);
 	entry->value_len = value.len;
-	if (password != NULL)
-		digest(cache, str_of(password), entry->password);
 	HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
 	DL_APPEND(cache->used, entry);
 	cache->size += cost;
+	return entry;
 }
 
 void cache_put(struct cache *cache, const struct cache_key *key,
 	       const char *user, const char *password, struct str value)
 {
-	put(cache, key, user, password, value, false,
-	    cache->set->auth_cache_ttl.ms);
+	struct entry *entry = put(cache, key, user, value, CACHE_HIT,
+				  cache->set->auth_cache_ttl.ms);
+
+	if (entry != NULL && password != NULL)
+		digest(cache, str_of(password), entry->password);
 }
 
 void cache_put_negative(struct cache *cache, const struct cache_key *key,
 			const char *user)
 {
-	put(cache, key, user, NULL, STR(""), true,
+	put(cache, key, user, STR(""), CACHE_NEGATIVE,
 	    cache->set->auth_cache_negative_ttl.ms);
+}
+
+void cache_put_mismatch(struct cache *cache, const struct cache_key *key,
+			const char *user, const char *password)
+{
+	uint64_t ttl_ms = cache->set->auth_cache_negative_ttl.ms;
+	struct entry *entry = find(cache, key);
+
+	if (entry == NULL || entry->result == CACHE_NEGATIVE)
+		entry = put(cache, key, user, STR(""), CACHE_MISMATCH, ttl_ms);
+	if (entry == NULL)
+		return;
+	digest(cache, str_of(password), entry->wrong);
+	entry->wrong_until_ms = clock_monotonic_ms() + ttl_ms;
+	if (entry->result == CACHE_MISMATCH)
+		entry->until_ms = entry->wrong_until_ms;
 }
 
 unsigned cache_flush(struct cache *cache, const char *user)

@@ -31,12 +31,14 @@ bool cache_user_key(struct cache *cache, const struct userdb *db,
 		    struct request *request, struct cache_key *out);
 
 /* What is remembered. For a passdb it counts only if `password` is the one it
- * was remembered with (NULL: of a userdb). `value` is valid until the next
- * call. */
+ * was remembered with (NULL: of a userdb): another one may be new, and is for
+ * the database to judge, but for the last one that was wrong. `value` is valid
+ * until the next call. */
 enum cache_result {
 	CACHE_MISS,
 	CACHE_HIT,
 	CACHE_NEGATIVE, /* no such user */
+	CACHE_MISMATCH, /* the password was wrong */
 };
 enum cache_result cache_get(struct cache *cache, const struct cache_key *key,
 			    const char *password, struct str *value_out);
@@ -44,6 +46,9 @@ void cache_put(struct cache *cache, const struct cache_key *key,
 	       const char *user, const char *password, struct str value);
 void cache_put_negative(struct cache *cache, const struct cache_key *key,
 			const char *user);
+/* A password that was wrong; what else is remembered stays. */
+void cache_put_mismatch(struct cache *cache, const struct cache_key *key,
+			const char *user, const char *password);
 /* Forget a user, or all (NULL). Returns how many entries went. */
 unsigned cache_flush(struct cache *cache, const char *user);
 

@@ -208,7 +208,8 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 	if (result == PASS_OK && request->want_scheme != NULL && !db->set->deny)
 		return credentials(db, request, stored, may_wait,
 				   credentials_out);
-	if (result != PASS_OK || request->lookup_only || db->set->deny)
+	if (result != PASS_OK || request->lookup_only ||
+	    request->password_known || db->set->deny)
 		return result;
 	if (fields_get(fields, "nopassword") != NULL) {
 		if (stored == NULL || *stored == '\0')

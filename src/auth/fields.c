@@ -10,6 +10,17 @@ struct fields fields_init(const void *ctx)
 	return (struct fields){.ctx = ctx};
 }
 
+struct fields fields_copy(const struct fields *fields)
+{
+	struct fields copy = *fields;
+
+	if (copy.count == 0)
+		return fields_init(copy.ctx);
+	copy.list = mem_array(copy.ctx, struct field, (copy.count + 7) / 8 * 8);
+	memcpy(copy.list, fields->list, copy.count * sizeof(*copy.list));
+	return copy;
+}
+
 static struct field *find(const struct fields *fields, const char *key)
 {
 	for (size_t i = 0; i < fields->count; i++) {

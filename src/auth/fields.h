@@ -26,6 +26,8 @@ struct fields {
 
 /* An empty list that allocates below ctx; nothing is to be freed. */
 struct fields fields_init(const void *ctx);
+/* The same fields in a list of its own. */
+struct fields fields_copy(const struct fields *fields);
 /* Set, or replace where it is. Beyond FIELDS_MAX it is dropped. */
 void fields_set(struct fields *fields, const char *key, const char *value);
 /* "key=value", or a bare key, as it is in a file. */

@@ -148,6 +148,7 @@ static bool is_cached(struct lookup *lookup)
 		return false;
 	switch (cache_get(cache, &lookup->key, NULL, &value)) {
 	case CACHE_MISS:
+	case CACHE_MISMATCH: /* of passdbs */
 		return false;
 	case CACHE_NEGATIVE:
 		request_log(request, LOG_LEVEL_INFO, "unknown user (cached)");

@@ -69,6 +69,8 @@ struct request {
 	bool no_password;          /* field nopassword */
 	bool passdb_failed;        /* allow_nets and the like refused */
 	bool lookup_only;          /* no password is to be verified */
+	/* An earlier passdb of the chain found it right: only fields count. */
+	bool password_known;
 	/* What a lookup is for: credentials of that scheme, or plain ones. */
 	const char *want_scheme;
 	char *credentials; /* found; wiped on free */

@@ -49,12 +49,13 @@ const struct setting auth_settings[] = {
 	  "How long the answer to a failed login is held back."),
 	S(auth_cache_size, "0",
 	  "Memory for results of lookups; 0 remembers nothing."),
-	S(auth_cache_ttl, "1 hours", "How long a result is remembered."),
+	S(auth_cache_ttl, "1 hours",
+	  "How long a result is remembered; 0 remembers nothing."),
 	S(auth_cache_negative_ttl, "1 hours",
-	  "How long it is remembered that there is no such user; 0 is not at "
-	  "all."),
+	  "How long it is remembered that there is no such user, or that a "
+	  "password was wrong; 0 is not at all."),
 	S_FOREIGN("auth_cache_verify_password_with_worker", SETTING_BOOL, "no",
-		  "Remembered passwords are compared without their hash: that "
+		  "Remembered passwords are compared without their hash, which "
 		  "takes no worker."),
 	S(auth_worker_max_count, "30",
 	  "How many auth-worker processes may work at a time; requests beyond "

@@ -24,6 +24,7 @@ struct verify {
 	bool master_done; /* now the user that the master user wants to be */
 	bool accepted;    /* result_success = continue-ok */
 	bool refused;     /* what makes the end: -fail */
+	bool known;       /* the password was right: it is not asked again */
 	bool had_failure; /* something could not be asked */
 	enum pass_result last;
 	verify_fn *fn;
@@ -91,10 +92,12 @@ static bool user_wanted(const struct passdb *db, const struct request *request)
 static bool is_skipped(const struct verify *verify, const struct passdb *db)
 {
 	const char *skip = db->set->skip;
+	bool accepted =
+		verify->accepted || verify->known || verify->master_done;
 
-	if (strcmp(skip, "authenticated") == 0 && verify->accepted)
+	if (strcmp(skip, "authenticated") == 0 && accepted)
 		return true;
-	if (strcmp(skip, "unauthenticated") == 0 && !verify->accepted)
+	if (strcmp(skip, "unauthenticated") == 0 && !accepted)
 		return true;
 	return !mech_wanted(db, verify->request) ||
 	       !user_wanted(db, verify->request);
@@ -138,7 +141,7 @@ static void accept_user(struct verify *verify)
 	}
 	request->lookup_only = true;
 	request->want_scheme = NULL; /* the master user's counted */
-	verify->accepted = false;
+	verify->accepted = verify->known = false;
 	verify->last = PASS_UNKNOWN_USER;
 	verify->db = verify->dbs->passdbs;
 	go_on(verify);
@@ -190,10 +193,13 @@ static void obey(struct verify *verify, enum pass_result result)
 		refuse(verify, result == PASS_OK ? PASS_MISMATCH : result);
 	} else {
 		if (strcmp(rule, "continue-ok") == 0) {
-			verify->accepted = true;
+			verify->accepted = verify->known = true;
 			verify->refused = false;
 		} else if (strcmp(rule, "continue-fail") == 0) {
 			verify->refused = true;
+			verify->known = false;
+		} else if (result == PASS_OK) {
+			verify->known = true;
 		}
 		verify->had_failure =
 			verify->had_failure || result == PASS_FAILURE;
@@ -207,6 +213,8 @@ static enum pass_result apply(struct verify *verify,
 			      const struct fields *fields)
 {
 	struct request *request = verify->request;
+	struct fields pass = fields_copy(&request->pass_fields);
+	struct fields user = fields_copy(&request->user_fields);
 
 	for (size_t i = 0; i < fields->count; i++)
 		request_set_pass_field(request, fields->list[i].key,
@@ -215,7 +223,12 @@ static enum pass_result apply(struct verify *verify,
 			      false);
 	request_set_templates(request, verify->db->set->default_fields, false,
 			      true);
-	return request->passdb_failed ? PASS_MISMATCH : PASS_OK;
+	if (!request->passdb_failed)
+		return PASS_OK;
+	/* What it said of a user that it refuses counts for nothing. */
+	request->pass_fields = pass;
+	request->user_fields = user;
+	return PASS_MISMATCH;
 }
 
 static void decide(struct verify *verify, const struct pass_answer *answer)
@@ -241,7 +254,7 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 			request_set_credentials(verify->request,
 						answer->credentials);
 		result = apply(verify, &answer->fields);
-	} else if (reason != NULL)
+	} else if (reason != NULL && verify->db->driver->lookup == NULL)
 		fields_set(&verify->request->pass_fields, "reason", reason);
 	obey(verify, result);
 }
@@ -258,6 +271,10 @@ static void remember(struct verify *verify, const struct pass_answer *answer)
 		return;
 	if (answer->result == PASS_UNKNOWN_USER) {
 		cache_put_negative(cache, &verify->key, request->user);
+	} else if (answer->result == PASS_MISMATCH &&
+		   request->password != NULL && !request->lookup_only) {
+		cache_put_mismatch(cache, &verify->key, request->user,
+				   request->password);
 	} else if (answer->result == PASS_OK) {
 		fields_write(&answer->fields, &value);
 		if (!value.overflow)
@@ -282,9 +299,9 @@ static bool is_cached(struct verify *verify)
 	struct pass_answer answer = {PASS_OK, fields_init(request), NULL};
 	struct str value;
 
-	/* What is stored is not remembered. */
+	/* What is stored is not remembered, nor what was not compared. */
 	verify->has_key =
-		request->want_scheme == NULL &&
+		request->want_scheme == NULL && !request->password_known &&
 		cache_pass_key(cache, verify->db, request, &verify->key);
 	if (!verify->has_key)
 		return false;
@@ -294,6 +311,10 @@ static bool is_cached(struct verify *verify)
 	case CACHE_NEGATIVE:
 		request_log(request, LOG_LEVEL_INFO, "unknown user (cached)");
 		answer.result = PASS_UNKNOWN_USER;
+		break;
+	case CACHE_MISMATCH:
+		request_log_mismatch(request);
+		answer.result = PASS_MISMATCH;
 		break;
 	case CACHE_HIT:
 		fields_parse(&answer.fields, value);
@@ -310,6 +331,7 @@ static void ask(struct verify *verify)
 
 	request->source = passdb_name(verify->db);
 	request->passdb_failed = false;
+	request->password_known = verify->known;
 	request->in_master = verify->db->set->master;
 	request->verbose =
 		db_verbose(&verify->auth->set, verify->db->set->auth_verbose);

@@ -93,7 +93,9 @@ static bool do_pass(struct worker *worker, struct request *request,
 	text = str_tab_unescape(request, password);
 	request_set_password(request, text);
 	mem_wipe(text, strlen(text));
-	request->lookup_only = !str_is(lookup_only, "0");
+	request->password_known = str_is(lookup_only, "2");
+	request->lookup_only =
+		!request->password_known && !str_is(lookup_only, "0");
 	if (request->lookup_only && !str_is(lookup_only, "1"))
 		request->want_scheme = str_dup(request, lookup_only);
 	take_args(request, rest);

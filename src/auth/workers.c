@@ -362,7 +362,9 @@ void workers_pass(struct workers *workers, const void *owner, unsigned passdb,
 	if (request->want_scheme != NULL)
 		buf_printf(&line, "\t%s", request->want_scheme);
 	else
-		buf_printf(&line, "\t%d", request->lookup_only);
+		buf_add(&line, request->lookup_only      ? "\t1"
+			       : request->password_known ? "\t2"
+							 : "\t0");
 	mem_wipe(password, strlen(password));
 	mem_free(password);
 	job = job_new(workers, owner, request, &line, ctx);

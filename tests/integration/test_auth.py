@@ -495,6 +495,48 @@ def test_chains_of_passdbs(make_server):
     assert 'home=/a/u' in master.ask(f'REQUEST\t3\t70010\t1\t{login.cookie}').split('\t')
 
 
+KNOWN = """\
+auth_mechanisms = plain
+auth_failure_delay = 0
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN DIR/accounts
+  RULE
+}
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN DIR/more
+  override_fields = more=%u
+}
+passdb {
+  driver = static
+  args = nopassword=y skipped=y
+  skip = authenticated
+  result_success = continue-fail
+}
+service auth {
+  unix_listener auth-client {
+    mode = 0666
+  }
+}
+"""
+
+
+@pytest.mark.parametrize('rule, answers', [('result_success = continue-ok', ('OK more=alice', 'OK', 'FAIL')),
+                                           ('result_success = continue', ('OK more=alice', 'FAIL', 'FAIL')),
+                                           ('result_success = continue-fail', ('FAIL', 'FAIL', 'FAIL')),
+                                           ('result_failure = continue-ok', ('OK', 'OK', 'OK more=alice'))])
+def test_a_password_is_right_once(make_server, rule, answers):
+    """What one passdb of a chain has accepted, the next ones only know more of."""
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    prepare(one, KNOWN.replace('RULE', rule))
+    Path(one.dir, 'more').write_text('alice:another\n')
+    one.start()
+    client = Client(one)
+    assert tuple(' '.join(client.plain(user, password).split('\t')[::3]) for user, password in
+                 (('alice', 'secret'), ('free', 'x'), ('alice', 'x'))) == answers
+
+
 def test_remembered_results(make_server):
     one = make_server('passdb {\n}\n', 'imap', start=False)
     prepare(one, EXTRA + 'auth_cache_size = 1M\nauth_failure_delay = 0\n')

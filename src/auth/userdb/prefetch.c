@@ -11,13 +11,15 @@ static enum user_result prefetch_lookup(struct userdb *db,
 					struct fields *fields)
 {
 	(void)fields;
-	if (request->user_fields.count == 0 && db->next == NULL) {
+	bool given = request->success && request->user_fields.count > 0;
+
+	if (!given && db->index == 0 && db->next == NULL) {
 		request_log(request, LOG_LEVEL_ERROR,
 			    "no userdb entries of a passdb, and no userdb "
-			    "behind this one");
+			    "beside this one");
 		return USER_FAILURE;
 	}
-	if (request->user_fields.count == 0) {
+	if (!given) {
 		request_log(request, LOG_LEVEL_DEBUG,
 			    "passdb didn't return userdb entries");
 		return USER_NOT_FOUND;

@@ -120,10 +120,31 @@ static void test_the_oldest_go_first(void **state)
 	assert_true(cache_flush(cache, NULL) < 64 * 1024 / 256);
 }
 
+static void test_a_wrong_password_is_remembered(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct cache *cache = cache_new(ctx, &settings);
+	struct cache_key key = key_of(cache, 0, "alice", "imap");
+	struct str value;
+
+	(void)state;
+	cache_put_mismatch(cache, &key, "alice", "no");
+	assert_int_equal(cache_get(cache, &key, "no", &value), CACHE_MISMATCH);
+	assert_int_equal(cache_get(cache, &key, "", &value), CACHE_MISS);
+	cache_put(cache, &key, "alice", "no", STR("x"));
+	assert_int_equal(cache_get(cache, &key, "no", &value), CACHE_HIT);
+	cache_put_mismatch(cache, &key, "alice", "other");
+	assert_int_equal(cache_get(cache, &key, "no", &value), CACHE_HIT);
+	assert_int_equal(cache_get(cache, &key, "other", &value),
+			 CACHE_MISMATCH);
+	assert_int_equal(cache_flush(cache, "alice"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_the_same_password_hits),
+		cmocka_unit_test(test_a_wrong_password_is_remembered),
 		cmocka_unit_test(test_keys_tell_all_apart),
 		cmocka_unit_test(test_what_is_negative_and_flushed),
 		cmocka_unit_test(test_the_oldest_go_first),

@@ -186,7 +186,7 @@ static int check_driver(const struct setting *row, const char *text,
 
 	if (text[len] != ':' || is_choice(row->choices, str_n(text, len)))
 		return 0;
-	return err_set(err, ERR_INVALID, "Unknown mail storage driver %.*s",
+	return err_set(err, ERR_INVALID, "Unknown driver %.*s",
 		       (int)len, text);
 }
 

@@ -69,6 +69,11 @@ int cmd_mailbox_path(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_create(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_delete(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_list(struct doveadm *adm, int argc, char **argv);
+/* mailbox_metadata.c */
+int cmd_mailbox_metadata_get(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_metadata_list(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_metadata_set(struct doveadm *adm, int argc, char **argv);
+int cmd_mailbox_metadata_unset(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_mutf7(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_rename(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_status(struct doveadm *adm, int argc, char **argv);

@@ -332,6 +332,34 @@ static int imap_body_structure(const struct fetch *fetch,
 	return 0;
 }
 
+/* POP3's */
+
+static int pop3_special(const struct fetch *fetch, enum mail_special what,
+			struct err *err)
+{
+	char *value = NULL;
+	int ret = mail_special(NULL, fetch->mail, what, &value, err);
+
+	if (ret >= 0)
+		print_value(fetch->printer, ret == 0 ? "" : value);
+	mem_free(value);
+	return ret < 0 ? -1 : 0;
+}
+
+static int pop3_uidl(const struct fetch *fetch, const struct fetch_field *field,
+		     struct err *err)
+{
+	(void)field;
+	return pop3_special(fetch, MAIL_POP3_UIDL, err);
+}
+
+static int pop3_order(const struct fetch *fetch,
+		      const struct fetch_field *field, struct err *err)
+{
+	(void)field;
+	return pop3_special(fetch, MAIL_POP3_ORDER, err);
+}
+
 /* names */
 
 static const struct fetch_field fields[] = {
@@ -360,6 +388,8 @@ static const struct fetch_field fields[] = {
 	{.name = "imap.envelope", .print = imap_envelope},
 	{.name = "imap.body", .print = imap_body},
 	{.name = "imap.bodystructure", .print = imap_body_structure},
+	{.name = "pop3.uidl", .print = pop3_uidl},
+	{.name = "pop3.order", .print = pop3_order},
 	{.name = "refcount", .print = refcount},
 	{.name = "storageid", .print = guid},
 };

@@ -26,6 +26,7 @@ doveadm_SOURCES = \
 	src/doveadm/mailbox.c \
 	src/doveadm/mailbox_cache.c \
 	src/doveadm/mailbox_list.c \
+	src/doveadm/mailbox_metadata.c \
 	src/doveadm/mailbox_status.c \
 	src/doveadm/mailbox_update.c \
 	src/doveadm/main.c \

@@ -49,6 +49,8 @@ static const struct command commands[] = {
 	{"RENAME", 0, cmd_rename},
 	{"SUBSCRIBE", 0, cmd_subscribe},
 	{"UNSUBSCRIBE", 0, cmd_unsubscribe},
+	{"GETMETADATA", 0, cmd_getmetadata},
+	{"SETMETADATA", 0, cmd_setmetadata},
 };
 
 const struct command *command_find(struct str name, bool uid)

@@ -161,6 +161,8 @@ enum cmd_result cmd_rename(struct cmd *cmd);
 enum cmd_result cmd_subscribe(struct cmd *cmd);
 enum cmd_result cmd_unsubscribe(struct cmd *cmd);
 enum cmd_result cmd_status(struct cmd *cmd);
+enum cmd_result cmd_getmetadata(struct cmd *cmd);
+enum cmd_result cmd_setmetadata(struct cmd *cmd);
 enum cmd_result cmd_expunge(struct cmd *cmd);
 enum cmd_result cmd_uid_expunge(struct cmd *cmd);
 enum cmd_result cmd_append(struct cmd *cmd);

@@ -36,13 +36,15 @@ static char *make_capability(const void *ctx, const struct imap_settings *set)
 {
 	const char *extra = set->imap_capability;
 	const char *literal = set->imap_literal_minus ? "LITERAL-" : "LITERAL+";
+	const char *metadata = set->imap_metadata ? " METADATA" : "";
 
 	if (extra[0] != '\0' && extra[0] != '+')
 		return mem_strdup(ctx, extra);
 	if (extra[0] == '+' && extra[1] != '\0')
-		return mem_printf(ctx, "%s %s %s", default_capability, literal,
-				  extra + 1);
-	return mem_printf(ctx, "%s %s", default_capability, literal);
+		return mem_printf(ctx, "%s %s%s %s", default_capability,
+				  literal, metadata, extra + 1);
+	return mem_printf(ctx, "%s %s%s", default_capability, literal,
+			  metadata);
 }
 
 const char *session_capability(const struct session *session)

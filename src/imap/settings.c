@@ -60,8 +60,9 @@ const struct setting imap_settings[] = {
 	  "sends without waiting may then have no more than 4096 octets."),
 	S_FOREIGN("imap_hibernate_timeout", SETTING_DURATION, "0",
 		  "When a connection in IDLE is given to imap-hibernate."),
-	S_FOREIGN("imap_metadata", SETTING_BOOL, "no",
-		  "Whether the METADATA extension is on."),
+	S(imap_metadata, "no",
+	  "Whether the METADATA extension is on; mail_attribute_dict tells "
+	  "where it is kept."),
 	S_FOREIGN("imap_urlauth_host", SETTING_TEXT, "",
 		  "Host name of URLs for URLAUTH."),
 	S_FOREIGN("imap_urlauth_logout_format", SETTING_TEXT, "in=%i out=%o",

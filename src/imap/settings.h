@@ -17,7 +17,7 @@ struct imap_settings {
 	const char *imap_fetch_failure, *imap_id_log, *imap_id_send;
 	const char *imap_logout_format;
 	struct duration imap_idle_notify_interval;
-	bool imap_literal_minus;
+	bool imap_literal_minus, imap_metadata;
 };
 extern const struct setting imap_settings[];
 

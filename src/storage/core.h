@@ -41,7 +41,7 @@ extern const struct setting namespace_settings[];
 
 /* mailbox NAME { } in it. */
 struct mailbox_settings {
-	const char *name, *autocreate, *special_use;
+	const char *name, *autocreate, *special_use, *comment;
 	struct duration autoexpunge;
 	unsigned autoexpunge_max_mails;
 };
@@ -80,6 +80,7 @@ enum special_auto { AUTO_NO, AUTO_CREATE, AUTO_SUBSCRIBE };
 struct special {
 	const char *name; /* of storage; with wildcards for autoexpunge */
 	const char *use;  /* "\\Sent \\Archive"; NULL if none */
+	const char *comment;
 	enum special_auto autocreate;
 	struct duration autoexpunge; /* 0: for ever */
 	unsigned max_mails;          /* 0: any number */
@@ -147,6 +148,9 @@ int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 /* Read its row; ERR_NOT_FOUND if it was deleted. */
 int box_get(struct driver_box *box, struct index_txn *txn,
 	    struct index_box *out, struct err *err);
+
+/* What a mailbox that was deleted had of attributes (storage/attribute.h). */
+void attributes_forget(struct user *user, const struct mailbox_status *status);
 
 /* subscriptions */
 

@@ -4,6 +4,7 @@ include src/storage/mbox/module.mk
 
 noinst_LIBRARIES += libstorage.a
 libstorage_a_SOURCES = \
+	src/storage/attribute.c src/storage/attribute.h \
 	src/storage/autoexpunge.c \
 	src/storage/cache_policy.c src/storage/cache_policy.h \
 	src/storage/copy.c \
@@ -68,6 +69,7 @@ check_PROGRAMS += \
 	tests/crash/test_mbox_full \
 	tests/crash/test_mbox_journal \
 	tests/crash/test_power \
+	tests/unit/storage/test_attribute \
 	tests/unit/storage/test_copy \
 	tests/unit/storage/test_growth \
 	tests/unit/storage/test_history \
@@ -122,6 +124,9 @@ tests_crash_test_mbox_journal_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_power_SOURCES = tests/crash/test_power.c \
 	tests/crash/disk.c tests/crash/disk.h $(CRASH_FIXTURE)
 tests_crash_test_power_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_attribute_SOURCES = \
+	tests/unit/storage/test_attribute.c $(STORAGE_FIXTURE)
+tests_unit_storage_test_attribute_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_copy_SOURCES = tests/unit/storage/test_copy.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_copy_LDADD = $(STORAGE_TEST_LIBS)

@@ -147,6 +147,7 @@ static int set_specials(struct ns *ns, const struct config_section *section,
 		special->use = settings.special_use[0] != '\0'
 				       ? settings.special_use
 				       : NULL;
+		special->comment = settings.comment;
 		special->autocreate = AUTO_NO;
 		if (strcmp(settings.autocreate, "create") == 0)
 			special->autocreate = AUTO_CREATE;

@@ -7,6 +7,7 @@
 #ifndef STORAGE_STORAGE_H
 #define STORAGE_STORAGE_H
 
+#include "storage/attribute.h"
 #include "storage/list.h"
 #include "storage/mail.h"
 #include "storage/mailbox.h"

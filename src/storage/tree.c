@@ -143,6 +143,22 @@ static int save_from_deletion(struct user *user, const char *name,
 	return expunge_chosen(box, &box->view.uids, err);
 }
 
+/* What belongs to the mailbox goes with it. */
+static int delete_whole(struct user *user, struct ns *ns, const char *name,
+			const char *storage, struct err *err)
+{
+	struct mailbox_status status;
+	bool attributes = user->settings.mail_attribute_dict[0] != '\0' &&
+			  mailbox_status(user, name, &status, err) == 0;
+
+	if (save_from_deletion(user, name, err) < 0 ||
+	    delete_box(ns->store, storage, err) < 0)
+		return -1;
+	if (attributes)
+		attributes_forget(user, &status);
+	return 0;
+}
+
 int mailbox_delete(struct user *user, const char *name, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delete");
@@ -161,8 +177,7 @@ int mailbox_delete(struct user *user, const char *name, struct err *err)
 		if (delete_level(location, storage, err) < 0)
 			return err->code == ERR_NOT_FOUND ? no_such(name, err)
 							  : -1;
-	} else if (save_from_deletion(user, name, err) < 0 ||
-		   delete_box(ns->store, storage, err) < 0) {
+	} else if (delete_whole(user, ns, name, storage, err) < 0) {
 		return -1;
 	}
 	if (layout_is_fs(location) && location->no_noselect)

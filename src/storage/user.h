@@ -42,6 +42,9 @@ struct mail_settings {
 	unsigned mail_sort_max_read_count, mail_thread_max_depth;
 	unsigned mailbox_list_max_steps;
 	uint64_t mail_preview_max_read;
+	const char *mail_attribute_dict;
+	uint64_t mail_attribute_max_size, mail_attribute_max_value_size;
+	const char *mail_server_admin, *mail_server_comment;
 };
 extern const struct setting mail_settings[];
 

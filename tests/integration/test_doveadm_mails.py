@@ -66,6 +66,8 @@ BOXES = {
     ".Trash": [(2, "T", 1609459200, 0), (6, "", 1630000000, 0)],
     ".Entw&APw-rfe": [],
 }
+# UIDLs and places of POP3 that the uidlist keeps.
+POP3 = {(1, 1): "Pa-uidl ", (2, 2): "Panother O17 ", (3, 3): "P "}
 
 
 def write_box(path, mails, validity):
@@ -79,7 +81,7 @@ def write_box(path, mails, validity):
         file = path / ("new" if new else "cur") / (base if new else f"{base}:2,{flags}")
         file.write_bytes(text)
         os.utime(file, (when, when))
-        uidlist += f"{uid} :{base}\n"
+        uidlist += f"{uid} {POP3.get((number, uid), '')}:{base}\n"
     (path / "dovecot-uidlist").write_text(uidlist, encoding="utf-8")
 
 
@@ -129,9 +131,8 @@ class Home:
 
 def tidy(text):
     """Without what differs for a reason: mailboxes come in another order; we have -F in usages and no
-    name before Fatal; and we show fewer fields."""
+    name before Fatal."""
     text = text.replace("|-F <file>", "").replace("doveadm(alice): Fatal", "Fatal")
-    text = re.sub(r" (body\.(preview|snippet)|pop3\.\w+)", "", text)
     if re.fullmatch(r"([0-9a-f]{32} \d+\n)*", text):
         text = "".join(sorted(text.splitlines(True)))
     return text

@@ -380,8 +380,8 @@ IMPOSSIBLE = [
      r"service\(imap-login\): chroot = nowhere: stat\(.*/nowhere\): No such file" if ROOT else ""),
     ("service imap-login {\n  inet_listener other {\n    address = 192.0.2.1\n    port = 4711\n  }\n}",
      r"service\(imap-login\): listen\(192.0.2.1, 4711\) failed: Cannot assign requested address"),
-    ("mail_location = sdbox:~/mail", r"line \d+: mail_location: Unknown mail storage driver sdbox"),
-    ("namespace x {\n  prefix = x/\n  location = virtual:~/mail\n}", r"line \d+: namespace \{ location \}: Unknown mail storage driver virtual"),
+    ("mail_location = sdbox:~/mail", r"line \d+: mail_location: Unknown driver sdbox"),
+    ("namespace x {\n  prefix = x/\n  location = virtual:~/mail\n}", r"line \d+: namespace \{ location \}: Unknown driver virtual"),
     ("namespace x {\n  separator = //\n}", r"line \d+: namespace \{ separator \}: Invalid value: // \(must be one character"),
     ("imap_max_line_length = 0", r"line \d+: imap_max_line_length: Invalid value: 0 \(must be above 0\)"),
 ]

@@ -212,7 +212,7 @@ struct str ext_field(struct str ext, char kind)
 	struct str word;
 
 	while (str_word(&ext, &word)) {
-		if (word.len > 1 && word.data[0] == kind)
+		if (word.data[0] == kind)
 			return str_from(word, 1);
 	}
 	return (struct str){NULL, 0};

@@ -203,7 +203,7 @@ char *maildir_guid(const void *ctx, const struct index_record *record)
 	if (!record_name_get(record->driver, &name))
 		return mem_strdup(ctx, "");
 	guid = ext_field(name.ext, 'G');
-	if (guid.data != NULL)
+	if (guid.len > 0)
 		return str_dup(ctx, guid);
 	file_name_parse(name.name, &parsed);
 	return str_dup(ctx, parsed.base);

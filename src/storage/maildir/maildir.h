@@ -56,7 +56,8 @@ size_t record_name_put(char *room, char dir, struct str name, struct str ext);
 /* Child of ctx. */
 struct str record_name_make(const void *ctx, char dir, struct str name,
 			    struct str ext);
-/* The field `kind` of an ext text; data is NULL if it has none. */
+/* The field `kind` of an ext text, which may be empty; data is NULL if it has
+ * none. */
 struct str ext_field(struct str ext, char kind);
 
 /* state.c: what is remembered in index_box.driver */

@@ -77,6 +77,7 @@ static void test_driver_data_of_strangers_is_refused(void **state)
 	assert_true(str_is(name.name, "1.h:2,S"));
 	assert_true(str_is(ext_field(name.ext, 'W'), "2"));
 	assert_null(ext_field(name.ext, 'P').data);
+	assert_true(str_is(ext_field(STR("W2 P"), 'P'), ""));
 }
 
 int main(void)

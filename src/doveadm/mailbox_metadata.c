@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/mailbox_metadata.c - `doveadm mailbox metadata`.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "doveadm/commands.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/mail.h"
+#include "doveadm/print.h"
+#include "storage/storage.h"
+
+struct metadata {
+	struct mail_targets targets;
+	struct printer *printer;
+	bool prefix, server; /* -p, -s */
+	const char *mailbox;
+	struct attribute attribute;
+	const char *failed; /* "Failed to set attribute" */
+};
+
+static int complain_about(const struct metadata *meta, const struct err *err)
+{
+	log_error("%s: %s", meta->failed, err->text);
+	return status_of(err);
+}
+
+static int set(void *ctx, struct user *user)
+{
+	const struct metadata *meta = ctx;
+	struct err err;
+
+	if (attribute_set(user, meta->mailbox, &meta->attribute, 1, &err) < 0)
+		return complain_about(meta, &err);
+	return EX_OK;
+}
+
+static int get(void *ctx, struct user *user)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *memory = mem_ctx(NULL, "get");
+	const struct metadata *meta = ctx;
+	const char *value;
+	struct err err;
+
+	if (attribute_get(memory, user, meta->mailbox, meta->attribute.entry,
+			  &value, &err) < 0)
+		return complain_about(meta, &err);
+	print_value(meta->printer, value == NULL ? "" : value);
+	return EX_OK;
+}
+
+/* Without -p, an entry begins behind what was asked for. */
+static const char *shown(const struct metadata *meta, const char *entry)
+{
+	const char *asked = meta->attribute.entry;
+
+	if (meta->prefix)
+		return entry;
+	if (strchr(asked + (asked[0] == '/'), '/') != NULL)
+		return entry + strlen(asked);
+	return strchr(entry + 1, '/') + 1;
+}
+
+static int list(void *ctx, struct user *user)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *memory = mem_ctx(NULL, "list");
+	const struct metadata *meta = ctx;
+	struct attribute *found;
+	struct err err;
+	size_t count;
+
+	if (attribute_list(memory, user, meta->mailbox, meta->attribute.entry,
+			   &found, &count, &err) < 0)
+		return complain_about(meta, &err);
+	for (size_t i = 0; i < count; i++)
+		print_value(meta->printer, shown(meta, found[i].entry));
+	return EX_OK;
+}
+
+/* All arguments but the value. */
+static int parse(struct doveadm *adm, struct metadata *meta, int *argc,
+		 char ***argv, int least)
+{
+	int option, status;
+	struct err err;
+
+	while ((option = doveadm_option(adm, *argc, *argv)) != -1) {
+		if (option == 's')
+			meta->server = true;
+		else if (option == 'p')
+			meta->prefix = true;
+		else if (!mail_target_option(&meta->targets, option, optarg))
+			return usage_command(adm->command);
+	}
+	status = mail_targets_check(&meta->targets);
+	if (status != EX_OK)
+		return status;
+	*argc -= optind;
+	*argv += optind;
+	if (*argc < least)
+		return usage_command(adm->command);
+	meta->mailbox = (*argv)[0];
+	meta->attribute.entry = *argc < 2 ? "" : (*argv)[1];
+	if (meta->mailbox[0] == '\0' && !meta->server) {
+		complain("%s: mailbox name cannot be empty", meta->failed);
+		return EX_USAGE;
+	}
+	if (*argc > 1 && attribute_check(meta->attribute.entry, &err) < 0) {
+		complain("Invalid metadata key '%s': %s", meta->attribute.entry,
+			 err.text);
+		return EX_USAGE;
+	}
+	return EX_OK;
+}
+
+int cmd_mailbox_metadata_set(struct doveadm *adm, int argc, char **argv)
+{
+	struct metadata meta = {.failed = "Failed to set attribute"};
+	int status = parse(adm, &meta, &argc, &argv, 3);
+
+	if (status != EX_OK)
+		return status;
+	meta.attribute.value = argv[2];
+	return mail_run(adm, &meta.targets, NULL, set, &meta);
+}
+
+int cmd_mailbox_metadata_unset(struct doveadm *adm, int argc, char **argv)
+{
+	struct metadata meta = {.failed = "Failed to unset attribute"};
+	int status = parse(adm, &meta, &argc, &argv, 2);
+
+	return status != EX_OK ? status
+			       : mail_run(adm, &meta.targets, NULL, set, &meta);
+}
+
+static int show(struct doveadm *adm, struct metadata *meta, const char *column,
+		int (*fn)(void *ctx, struct user *user))
+{
+	int status;
+
+	meta->printer = mail_printer(adm, &meta->targets, "flow");
+	if (meta->printer == NULL)
+		return EX_TEMPFAIL;
+	print_column(meta->printer, column, column, PRINT_HIDE_TITLE);
+	status = mail_run(adm, &meta->targets, meta->printer, fn, meta);
+	print_end(&meta->printer);
+	return status;
+}
+
+int cmd_mailbox_metadata_get(struct doveadm *adm, int argc, char **argv)
+{
+	struct metadata meta = {.failed = "Failed to get attribute"};
+	int status = parse(adm, &meta, &argc, &argv, 2);
+
+	return status != EX_OK ? status : show(adm, &meta, "value", get);
+}
+
+int cmd_mailbox_metadata_list(struct doveadm *adm, int argc, char **argv)
+{
+	struct metadata meta = {.failed = "Failed to list attributes"};
+	int status = parse(adm, &meta, &argc, &argv, 1);
+
+	return status != EX_OK ? status : show(adm, &meta, "key", list);
+}

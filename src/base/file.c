@@ -83,17 +83,6 @@ int file_read(const char *path, struct buf *out, struct err *err)
 	return file_read_fd(fd, path, out, err);
 }
 
-static char *dir_of(const void *ctx, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return mem_strdup(ctx, ".");
-	if (slash == path)
-		return mem_strdup(ctx, "/");
-	return mem_strndup(ctx, path, (size_t)(slash - path));
-}
-
 static int write_synced(int fd, const char *path, const void *data, size_t len,
 			mode_t mode, struct err *err)
 {
@@ -124,7 +113,7 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode,
 		unlink(temp);
 		return -1;
 	}
-	return dir_fsync(dir_of(ctx, path), err);
+	return dir_fsync(path_parent(ctx, path), err);
 }
 
 int dir_fsync(const char *path, struct err *err)

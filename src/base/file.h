@@ -30,5 +30,7 @@ int dir_create(const char *path, mode_t mode, struct err *err);
 int dir_remove(const char *path, struct err *err);
 /* Absolute and lexically clean, "~/" and relative paths below `home`. */
 char *path_expand(const void *ctx, const char *path, const char *home);
+/* The directory that `path` is in; child of ctx. */
+char *path_parent(const void *ctx, const char *path);
 
 #endif

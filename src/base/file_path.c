@@ -79,6 +79,17 @@ int dir_remove(const char *path, struct err *err)
 	return remove_tree(AT_FDCWD, path, 0, err);
 }
 
+char *path_parent(const void *ctx, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return mem_strdup(ctx, ".");
+	if (slash == path)
+		return mem_strdup(ctx, "/");
+	return mem_strndup(ctx, path, (size_t)(slash - path));
+}
+
 /* Append one component to an absolute path; "." and ".." are worked out. */
 static void path_add(char *path, struct str part)
 {

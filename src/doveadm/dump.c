@@ -62,6 +62,9 @@ static const char *path_for(struct doveadm *adm, enum kind kind,
 	const char *inside =
 		mem_printf(adm->ctx, "%s/%s", path, kinds[kind].name);
 
+	if (exists(inside))
+		return inside;
+	inside = mem_printf(adm->ctx, "%s/tmp/.%s", path, kinds[kind].name);
 	return exists(inside) ? inside : path;
 }
 

@@ -82,9 +82,7 @@ static struct listener *find_same(struct unit *units,
 
 static int bind_unix(struct listener *listener, struct err *err)
 {
-	const char *slash = strrchr(listener->path, '/');
-	char *dir = mem_strndup(listener, listener->path,
-				(size_t)(slash - listener->path));
+	char *dir = path_parent(listener, listener->path);
 
 	if (dir_create(dir, 0755, err) < 0)
 		return -1;

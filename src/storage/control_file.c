@@ -33,15 +33,10 @@ static void break_stale(const char *path)
 		unlink(path);
 }
 
-static char *parent_of(const void *ctx, const char *path)
-{
-	return mem_strndup(ctx, path, (size_t)(strrchr(path, '/') - path));
-}
-
 static int make_parent(const char *path, const struct location *location,
 		       struct err *err)
 {
-	char *dir = parent_of(NULL, path);
+	char *dir = path_parent(NULL, path);
 	int ret = dir_create(dir, location->dir_mode, err);
 
 	mem_free(dir);
@@ -114,7 +109,7 @@ int control_file_replace(struct control_file *file, struct str text,
 		return err_sys(err, "rename(%s, %s)", file->lock_path,
 			       file->path);
 	fd_close(&file->fd);
-	return sync ? dir_fsync(parent_of(ctx, file->path), err) : 0;
+	return sync ? dir_fsync(path_parent(ctx, file->path), err) : 0;
 }
 
 void control_file_unlock(struct control_file **file)

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -139,10 +140,7 @@ static int create_complete(const char *lock, mode_t mode, struct err *err)
 {
 	CLEANUP(fd_close) int fd = -1;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "lock");
-	const char *slash = strrchr(lock, '/');
-	char *dir = slash == NULL ? mem_strdup(ctx, ".")
-				  : mem_strndup(ctx, lock,
-						(size_t)(slash + 1 - lock));
+	char *dir = path_parent(ctx, lock);
 	char proc[64];
 	struct stat st;
 

@@ -30,8 +30,9 @@ struct location {
 	const struct driver *driver;
 	const char *root;
 	const char *inbox;   /* INBOX=; NULL: the driver's own place */
-	const char *index;   /* INDEX=; where the environment lies */
+	const char *index;   /* INDEX=; locks of sessions */
 	bool index_memory;   /* INDEX=MEMORY */
+	const char *environment; /* directory of the index itself */
 	const char *control; /* CONTROL=; uidlist, keywords, subscriptions */
 	const char *layout;  /* "maildir++", "fs", "index" */
 	const char *subscriptions; /* file name; "subscriptions" */

@@ -360,14 +360,30 @@ static const char *hidden_dir(const void *ctx, const struct location *location)
 			  location->driver->hidden_dir);
 }
 
+/* Dovecot lists every directory in the root of layout fs, but for those that
+ * belong to INBOX. */
+static const char *environment(const void *ctx, const struct location *location,
+			       bool has_index)
+{
+	const char *level =
+		location->dirname != NULL ? location->dirname : "tmp";
+
+	if (has_index || location->driver->hidden_dir != NULL ||
+	    !layout_is_fs(location))
+		return mem_printf(ctx, "%s/dovetail.index", location->index);
+	return mem_printf(ctx, "%s/%s/.dovetail.index", location->root, level);
+}
+
 int location_parse(const void *ctx, const char *text, const struct user *user,
 		   struct location *out, struct err *err)
 {
 	struct location location = {.settings = &user->settings};
+	bool has_index;
 
 	if (parse(ctx, text, user, &location, err) < 0)
 		return err_wrap(err, "mail_location %s", text);
-	if (location.index == NULL)
+	has_index = location.index != NULL;
+	if (!has_index)
 		location.index = hidden_dir(ctx, &location);
 	if (location.layout == NULL)
 		location.layout = location.driver->default_layout;
@@ -377,6 +393,7 @@ int location_parse(const void *ctx, const char *text, const struct user *user,
 		return err_wrap(err, "mail_location %s", text);
 	if (strcmp(location.layout, "index") == 0)
 		location.names = guid_names_new(ctx);
+	location.environment = environment(ctx, &location, has_index);
 	read_modes(&location);
 	*out = location;
 	return 0;

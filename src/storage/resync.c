@@ -97,8 +97,7 @@ int mailbox_path(const void *ctx, struct user *user, const char *name,
 	case PLACE_INDEX:
 		*out = location->index_memory
 			       ? NULL
-			       : mem_printf(ctx, "%s/dovetail.index",
-					    location->index);
+			       : mem_strdup(ctx, location->environment);
 		break;
 	}
 	return 0;

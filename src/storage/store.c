@@ -29,19 +29,30 @@ static int open_memory(struct storage *store, struct err *err)
 	return index_open_memory(dir, &store->index, err);
 }
 
+/* Where it was before Dovecot was spared from listing it. */
+static void take_from_index_dir(const struct location *location)
+{
+	char *old = mem_printf(NULL, "%s/dovetail.index", location->index);
+
+	if (strcmp(old, location->environment) != 0)
+		rename(old, location->environment); /* or there is none */
+	mem_free(old);
+}
+
 static int open_dir(struct storage *store, struct err *err)
 {
 	const struct location *location = &store->location;
-	char *dir;
-	int ret;
+	char *dir = path_parent(NULL, location->environment);
+	int ret = dir_create(dir, location->dir_mode, err);
 
-	if (dir_create(location->index, location->dir_mode, err) < 0 ||
-	    place_check(&place_system, location->index, err) < 0)
-		return -1;
-	dir = mem_printf(NULL, "%s/dovetail.index", location->index);
-	ret = index_open(dir, location->file_mode, &store->index, err);
+	if (ret == 0)
+		ret = place_check(&place_system, dir, err);
 	mem_free(dir);
-	return ret;
+	if (ret < 0)
+		return -1;
+	take_from_index_dir(location);
+	return index_open(location->environment, location->file_mode,
+			  &store->index, err);
 }
 
 /* Mail that can be read must be, even where nothing can be written. */
@@ -85,7 +96,7 @@ int store_begin(struct storage *store, enum index_mode mode,
 		return 0;
 	if (err->code != ERR_CORRUPT)
 		return -1;
-	log_error("%s: %s; making the index anew", store->location.index,
+	log_error("%s: %s; making the index anew", store->location.environment,
 		  err->text);
 	store->corrupt = true;
 	if (store_open_index(store, err) < 0)

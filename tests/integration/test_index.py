@@ -3,6 +3,7 @@
 import smtplib
 import struct
 import time
+from pathlib import Path
 
 from imap_lines import Lines
 
@@ -40,3 +41,25 @@ def test_processes_leave_indexes_that_survive_a_reboot(make_server):
     with smtplib.LMTP('127.0.0.1', server.port('lmtp'), timeout=10) as lmtp:
         lmtp.sendmail('a@x.example', ['bob'], b'Subject: x\r\n\r\nx\r\n')
     wait_for_mark(server.home('bob'))
+
+
+def test_index_of_layout_fs_moves_to_where_dovecot_lists_it_not(make_server):
+    server = make_server('mail_location = maildir:~/Maildir:LAYOUT=fs\n')
+    root = Path(server.home('alice'), 'Maildir')
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('APPEND INBOX {1+}\r\nx')
+    client.ok('SELECT INBOX')
+    client.ok('STORE 1 +FLAGS (after27 ' + ' '.join(f'k{i}' for i in range(30)) + ')')
+    client.logout()
+    assert server.stop()
+    (root / 'tmp' / '.dovetail.index').rename(root / 'dovetail.index')
+    server.start()
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('SELECT INBOX')
+    # What only the index knows is still there.
+    assert b'k29' in client.command('FETCH 1 FLAGS')[0]
+    client.logout()
+    assert not (root / 'dovetail.index').exists()
+    assert str(root / 'tmp' / '.dovetail.index') in server.doveadm('mailbox', 'path', '-u', 'alice', '-t', 'index',
+                                                                   'INBOX').stdout
+    assert f'INDEX: {root}/tmp/.dovetail.index' in server.doveadm('dump', root).stdout

@@ -146,7 +146,7 @@ def everything(top):
     """All files and directories, but for our index."""
     found = []
     for path, dirs, files in os.walk(top):
-        dirs[:] = [name for name in dirs if name != 'dovetail.index']
+        dirs[:] = [name for name in dirs if name not in ('dovetail.index', '.dovetail.index')]
         found += [os.path.join(path, name) for name in dirs + files]
     return sorted(found)
 

@@ -12,7 +12,7 @@ import pytest
 
 from turns import FLAGS, KEYWORDS, Place, Turns, append, mail, operations
 
-INDEXES = ['Maildir/dovetail.index', 'Maildir/**/dovecot.index*', 'Maildir/**/dovecot.list.index*',
+INDEXES = ['Maildir/dovetail.index', 'Maildir/tmp/.dovetail.index', 'Maildir/**/dovecot.index*', 'Maildir/**/dovecot.list.index*',
            'Maildir/**/dovecot.mailbox.log*']
 LAYOUTS = {'maildir++': 'maildir:~/Maildir', 'fs': 'maildir:~/Maildir:LAYOUT=fs'}
 

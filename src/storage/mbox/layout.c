@@ -300,8 +300,7 @@ static int make_parents(const struct location *location, const char *path,
 			struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mkdir");
-	const char *slash = strrchr(path, '/');
-	char *dir = mem_strndup(ctx, path, (size_t)(slash - path));
+	char *dir = path_parent(ctx, path);
 	struct stat st;
 
 	if (layout_make_path(location, dir, err) == 0)

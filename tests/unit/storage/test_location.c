@@ -25,6 +25,7 @@ static void test_all_options_are_understood(void **state)
 
 	assert_string_equal(l.root, mem_printf(f->ctx, "%s/m", f->dir));
 	assert_string_equal(l.index, "/i/alice");
+	assert_string_equal(l.environment, "/i/alice/dovetail.index");
 	assert_string_equal(l.control, "/c/a");
 	assert_string_equal(l.inbox, "/in");
 	assert_string_equal(l.layout, "fs");
@@ -45,10 +46,23 @@ static void test_presets(void **state)
 	struct location l = parse(*state, "maildir:/x");
 
 	assert_string_equal(l.index, "/x");
+	assert_string_equal(l.environment, "/x/dovetail.index");
 	assert_string_equal(l.layout, "maildir++");
 	assert_string_equal(l.subscriptions, "subscriptions");
 	assert_null(l.control);
 	assert_null(l.inbox);
+}
+
+/* Where Dovecot does not take it for a level of names. */
+static void test_index_is_hidden_in_layout_fs(void **state)
+{
+	assert_string_equal(parse(*state, "maildir:/x:LAYOUT=fs").environment,
+			    "/x/tmp/.dovetail.index");
+	assert_string_equal(
+		parse(*state, "maildir:/x:LAYOUT=fs:DIRNAME=d").environment,
+		"/x/d/.dovetail.index");
+	assert_string_equal(parse(*state, "mbox:/x").environment,
+			    "/x/.imap/dovetail.index");
 }
 
 static void test_colons_in_paths_and_variables(void **state)
@@ -194,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_options_are_understood),
 		TEST(test_presets),
+		TEST(test_index_is_hidden_in_layout_fs),
 		TEST(test_colons_in_paths_and_variables),
 		TEST(test_variables_bring_no_options),
 		TEST(test_what_cannot_be_is_named),

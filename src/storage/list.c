@@ -22,6 +22,10 @@ enum {
 	NOT_THERE = ENTRY_NONEXISTENT | ENTRY_NOSELECT,
 };
 
+/* Besides LIST_*: the pattern of LSUB ends with %, and so takes what is above a
+ * subscription (RFC 3501 section 6.3.9). */
+enum { LSUB_ABOVE = 1 << 16 };
+
 /* For matching, about a second: 100,000 names take some millions for usual
  * patterns. */
 enum { LEVELS_MAX = 128 };
@@ -159,8 +163,12 @@ static bool asked_for(const struct names *names, const struct ns *ns)
 	if (ns->pub.list)
 		return true;
 	for (size_t i = 0; names->patterns[i] != NULL; i++) {
-		if (len > 0 &&
-		    strncmp(names->patterns[i], ns->pub.prefix, len) == 0)
+		const char *pattern = names->patterns[i];
+
+		if (len > 0 && strncmp(pattern, ns->pub.prefix, len) == 0)
+			return true;
+		if (strpbrk(pattern, "*%") == NULL &&
+		    namespace_find(names->user, pattern) == &ns->pub)
 			return true;
 	}
 	return false;
@@ -327,7 +335,7 @@ static void relate(struct names *names)
 static bool selected(const struct name *name, unsigned flags)
 {
 	bool subscribed = (name->flags & ENTRY_SUBSCRIBED) != 0;
-	bool above = (flags & (LIST_RECURSIVE_MATCH | LIST_LSUB)) != 0 &&
+	bool above = (flags & (LIST_RECURSIVE_MATCH | LSUB_ABOVE)) != 0 &&
 		     (name->flags & NAME_CHILD_HIDDEN) != 0;
 
 	if ((name->flags & NAME_MATCHES) == 0)
@@ -393,6 +401,12 @@ static const char *const *simplify(const void *ctx, const char *const *patterns)
 	return (const char *const *)out;
 }
 
+static bool ends_with_percent(const char *pattern)
+{
+	return pattern != NULL && pattern[0] != '\0' &&
+	       pattern[strlen(pattern) - 1] == '%';
+}
+
 int mailbox_list(const void *ctx, struct user *user,
 		 const char *const *patterns, unsigned flags,
 		 struct list_entry **out, size_t *count_out, struct err *err)
@@ -409,6 +423,8 @@ int mailbox_list(const void *ctx, struct user *user,
 		.steps = user->settings.mailbox_list_max_steps,
 	};
 
+	if ((flags & LIST_LSUB) != 0 && ends_with_percent(patterns[0]))
+		flags |= LSUB_ABOVE;
 	for (const struct ns *ns = user->namespaces; ns != NULL;
 	     ns = ns->next) {
 		if (asked_for(&names, ns) && add_namespace(&names, ns, err) < 0)

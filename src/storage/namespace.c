@@ -210,11 +210,15 @@ static int make(struct user *user, struct ns *ns,
 	return 0;
 }
 
-/* Keep the order of the blocks among those of the same `order`. */
+/* By `order`, then short prefixes first, then as the blocks stand. */
 static bool comes_before(const struct ns *a, const struct ns *b)
 {
+	size_t a_len = strlen(a->pub.prefix), b_len = strlen(b->pub.prefix);
+
 	if (a->order != b->order)
 		return a->order < b->order;
+	if (a_len != b_len)
+		return a_len < b_len;
 	return a->position < b->position;
 }
 

@@ -49,9 +49,7 @@ def answers(client, command):
     """Without tag and time; in any order."""
     lines = client.command(command)
     assert b' OK ' in lines[-1], (command, lines)
-    # In layout fs our index is a directory like others to Dovecot.
-    return sorted(one_answer(line, 'LIST (SUBSCRIBED' in command) for line in lines[:-1]
-                  if not line.endswith(b'dovetail.index'))
+    return sorted(one_answer(line, 'LIST (SUBSCRIBED' in command) for line in lines[:-1])
 
 
 def one_answer(line, subscribed):
@@ -183,8 +181,50 @@ namespace hidden {
 PREFIXES = ['INBOX/', 'Archive/', 'INBOX/Work/', '.hidden/', 'previous/']
 
 
+COMPAT = """\
+namespace inbox {
+  prefix = INBOX.
+  separator = .
+}
+namespace compat {
+  alias_for = INBOX.
+  prefix =
+  separator = .
+  hidden = HIDDEN
+  list = LISTED
+}
+namespace archive {
+  prefix = A.
+  location = maildir:~/archive
+  separator = .
+}
+"""
+NAMES = ['Other', 'Oth*', 'Other*', 'Other%', 'Sent', 'Sent*', '*ent', '*', '%', 'Other.sub', 'Other.*', 'Oth%.sub',
+         'INBOX', 'INBOX*', 'inbox', 'S*t', '%.sub', 'INBOX.Other', 'INBOX.Other.sub', 'A', 'A.x', 'nosuch']
+
+
+@pytest.mark.parametrize('hidden, listed', [('yes', 'no'), ('no', 'yes')])
+def test_alias_without_prefix_of_a_namespace_that_has_one(pair, hidden, listed):
+    """As servers that came from Courier have it."""
+    servers = pair('', COMPAT.replace('HIDDEN', hidden).replace('LISTED', listed))
+    maker = Lines(servers[1].port('imap'), 'pair')
+    for command in ['CREATE INBOX.Sent', 'CREATE Other', 'CREATE INBOX.Other.sub', 'CREATE A.x', 'SUBSCRIBE Sent',
+                    'SUBSCRIBE INBOX.Other', 'SUBSCRIBE A.x']:
+        maker.ok(command)
+    maker.logout()
+    commands = ['NAMESPACE', 'LIST "Other." *', 'LIST "" (Other Sent)', 'LIST (SUBSCRIBED) "" Other',
+                *(f'{kind} "" "{name}"' for name in NAMES for kind in ('LIST', 'LSUB'))]
+    told = []
+    for server in servers:
+        client = Lines(server.port('imap'), 'pair')
+        told.append([(command, answers(client, command) if command != 'NAMESPACE' else client.command(command)[0])
+                     for command in commands])
+        client.logout()
+    for ours, theirs in zip(*told):
+        assert ours == theirs
+
+
 def test_namespaces(pair):
-    # Were the alias's prefix the shorter one, Dovecot's INBOX would be elsewhere.
     servers = pair(':LAYOUT=fs:INDEX=~/index', NAMESPACES)
     told = [client.command('NAMESPACE')[0] for client in (Lines(server.port('imap'), 'pair') for server in servers)]
     assert told[0] == told[1]

@@ -70,7 +70,7 @@ static void test_names_go_to_the_longest_prefix(void **state)
 
 static void test_namespaces_come_in_order(void **state)
 {
-	static const char *const order[] = {"inbox", "compat", "archive"};
+	static const char *const order[] = {"compat", "inbox", "archive"};
 	struct fixture *f = *state;
 	const struct namespace *at = NULL;
 

@@ -41,6 +41,13 @@ static int forget_names(struct sieve_message *message)
 	return 0;
 }
 
+static unsigned next_generation(void)
+{
+	static unsigned last;
+
+	return ++last;
+}
+
 struct sieve_message *sieve_message_new(const void *ctx, struct str raw,
 					unsigned max_fields)
 {
@@ -48,6 +55,7 @@ struct sieve_message *sieve_message_new(const void *ctx, struct str raw,
 
 	message->raw = raw;
 	message->max_fields = max_fields;
+	message->generation = next_generation();
 	message->arena = sieve_arena_new(message, ARENA_CHUNK);
 	talloc_set_destructor(message, forget_names);
 	return message;
@@ -405,7 +413,7 @@ static void take_raw(struct sieve_message *message, struct str raw)
 	message->parser = NULL;
 	message->mime = NULL;
 	message->size = 0;
-	message->generation++;
+	message->generation = next_generation();
 	message->raw = raw;
 }
 

@@ -80,7 +80,8 @@ void sieve_message_add(struct sieve_message *message, struct str name,
 void sieve_message_remove(struct sieve_message *message,
 			  struct sieve_field *field);
 bool sieve_message_edited(const struct sieve_message *message);
-/* How often another message has come in its place. */
+/* Another number for each message, and for each that has come in its place:
+ * pointers into one with another are void. */
 unsigned sieve_message_generation(const struct sieve_message *message);
 /* As it came. */
 void sieve_message_revert(struct sieve_message *message);

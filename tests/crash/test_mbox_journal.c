@@ -22,7 +22,7 @@
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-enum { SIZE = 6000, FILE_MAX = 100000 };
+enum { SIZE = 6000, FILE_MAX = 1 << 20 };
 
 static const struct mail_settings settings = {.mail_fsync = "optimized"};
 
@@ -99,6 +99,26 @@ static void appended(struct driver_box *box, int fd)
 		begin(box, MBOX_JOURNAL_APPEND, fd, SIZE, 0);
 
 	add(journal, 'x', 3000);
+	commit(journal);
+}
+
+/* More than one write, and NULs in it. */
+static void appended_much(struct driver_box *box, int fd)
+{
+	static const char nuls[2000];
+	struct mbox_journal *journal =
+		begin(box, MBOX_JOURNAL_APPEND, fd, SIZE, 0);
+	struct err err;
+
+	for (int pass = 0; pass < 2; pass++) {
+		if (pass == 0)
+			mbox_journal_measure(journal);
+		else
+			mbox_journal_measured(journal);
+		add(journal, 'x', 300000);
+		assert_ok(mbox_journal_add(journal, nuls, sizeof(nuls), &err));
+		add(journal, 'y', 300000);
+	}
 	commit(journal);
 }
 
@@ -317,8 +337,15 @@ static int teardown(void **state)
 
 static void test_killed(void **state)
 {
-	static write_fn *const fns[] = {shorter, longer,  appended,
-					patched, shifted, shifted_with_header};
+	static write_fn *const fns[] = {
+		shorter,
+		longer,
+		appended,
+		appended_much,
+		patched,
+		shifted,
+		shifted_with_header,
+	};
 
 	for (size_t i = 0; i < sizeof(fns) / sizeof(fns[0]); i++) {
 		check_kills(*state, fns[i], false);

@@ -10,15 +10,15 @@
  * behind the longer end and are kept. A NUL behind the new text tells that the
  * file was not cut yet.
  *
- * New mails: the same, but in one step, with a checksum in place of an order of
- * writes: two fsyncs for a mail are enough.
- *
- * Changes in place that are not within one sector: a list of them.
+ * New mails need no text in the journal: see append.c. Changes in place that
+ * are not within one sector: a list of them.
  */
 #include "storage/mbox/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,22 +31,26 @@
 #include "index/bytes.h"
 #include "storage/layout.h"
 
-static const char magic[8] = "DTMBOXJ2";
+#define JOURNAL_NAME "dovetail-mbox-journal"
+
+enum { BUFFER_MAX = 1 << 30 };
+
+static const char magic[8] = "DTMBOXJ3";
 
 char *journal_path(const void *ctx, const struct driver_box *box)
 {
-	return mem_printf(ctx, "%s/dovetail-mbox-journal", box->control);
+	return mem_printf(ctx, "%s/" JOURNAL_NAME, box->control);
 }
 
 /* What was done leaves the head behind: a full disk has room for that, then. */
 bool mbox_journal_exists(const struct driver_box *box)
 {
-	char *path = journal_path(NULL, box);
+	char path[PATH_MAX];
 	struct stat st;
-	bool found = stat(path, &st) == 0 && st.st_size > JOURNAL_HEAD;
 
-	mem_free(path);
-	return found;
+	return snprintf(path, sizeof(path), "%s/" JOURNAL_NAME, box->control) <
+		       (int)sizeof(path) &&
+	       stat(path, &st) == 0 && st.st_size > JOURNAL_HEAD;
 }
 
 /* the head */
@@ -77,6 +81,17 @@ int journal_head_write(const struct driver_box *box, int journal,
 	return mbox_write_at(box, journal, at, JOURNAL_HEAD, 0, err);
 }
 
+int journal_head_only(const struct driver_box *box, int journal,
+		      const struct journal_head *head, struct err *err)
+{
+	unsigned char at[JOURNAL_HEAD + 1] = {0};
+
+	head_pack(head, at);
+	if (mbox_write_at(box, journal, at, sizeof(at), 0, err) < 0)
+		return -1;
+	return mbox_fsync(box, journal, err);
+}
+
 bool journal_head_read(int journal, struct journal_head *out)
 {
 	unsigned char at[JOURNAL_HEAD];
@@ -104,7 +119,9 @@ bool journal_head_read(int journal, struct journal_head *out)
 	return out->start <= INT64_MAX / 4 && out->from <= INT64_MAX / 4 &&
 	       out->old_size <= INT64_MAX / 4 &&
 	       out->context_len <= out->start &&
-	       out->len <= (uint64_t)st.st_size - JOURNAL_HEAD;
+	       (phase == JOURNAL_APPEND
+			? out->len <= INT64_MAX / 4
+			: out->len <= (uint64_t)st.st_size - JOURNAL_HEAD);
 }
 
 int journal_take_context(const struct driver_box *box, int fd,
@@ -141,11 +158,14 @@ int journal_clear(const struct driver_box *box, int journal, bool durable,
 
 static int journal_destroy(struct mbox_journal *journal)
 {
-	/* Given up: it gives back its room. */
-	if (!journal->armed && journal->filed > 0 &&
-	    ftruncate(journal->fd, JOURNAL_HEAD) < 0)
+	if (journal->kind == MBOX_JOURNAL_APPEND) {
+		journal_append_end(journal);
+		/* Given up: it gives back its room. */
+	} else if (!journal->armed && journal->filed > 0 &&
+		   ftruncate(journal->fd, JOURNAL_HEAD) < 0) {
 		log_error("ftruncate(journal of %s): %s", journal->box->path,
 			  strerror(errno));
+	}
 	fd_close(&journal->fd);
 	buf_free(&journal->buf);
 	return 0;
@@ -187,9 +207,9 @@ int mbox_journal_begin(const void *ctx, struct driver_box *box,
 	journal->fd = -1;
 	journal->start = start;
 	journal->from = from;
-	journal->buf = buf_init(JOURNAL_PIECE * 3);
+	journal->buf = buf_init(BUFFER_MAX);
 	talloc_set_destructor(journal, journal_destroy);
-	if (kind == MBOX_JOURNAL_APPEND || kind == MBOX_JOURNAL_PATCH) {
+	if (kind == MBOX_JOURNAL_PATCH) {
 		journal->sum = digest_new(journal, "md5");
 		if (journal->sum == NULL) {
 			mem_free(journal);
@@ -204,7 +224,7 @@ int mbox_journal_begin(const void *ctx, struct driver_box *box,
 		return -1;
 	}
 	/* Its place, so that a small one is written at once. */
-	if (kind != MBOX_JOURNAL_SHIFT)
+	if (kind == MBOX_JOURNAL_TEXT || kind == MBOX_JOURNAL_PATCH)
 		buf_append(&journal->buf, head, JOURNAL_HEAD);
 	*out = journal;
 	return 0;
@@ -255,6 +275,8 @@ int mbox_journal_add(struct mbox_journal *journal, const void *data, size_t len,
 
 	if (journal->kind == MBOX_JOURNAL_SHIFT)
 		return journal_shift_add(journal, data, len, err);
+	if (journal->kind == MBOX_JOURNAL_APPEND)
+		return journal_append_add(journal, data, len, err);
 	while (len > 0) {
 		size_t take = len < JOURNAL_PIECE ? len : JOURNAL_PIECE;
 
@@ -392,86 +414,22 @@ static int commit_text(struct mbox_journal *journal, struct journal_head *head,
 	return journal_clear(box, journal->fd, true, err);
 }
 
-/* Head and text in one go: the checksum tells if one of them got lost. */
-static int write_summed(struct mbox_journal *journal, struct journal_head *head,
-			struct err *err)
-{
-	unsigned char sum[DIGEST_MAX];
-
-	journal->armed = true;
-	digest_end(journal->sum, sum);
-	memcpy(head->sum, sum, sizeof(head->sum));
-	if (journal->filed == 0)
-		head_pack(head, (unsigned char *)journal->buf.data);
-	else if (journal_head_write(journal->box, journal->fd, head, err) < 0)
-		return -1;
-	if (mbox_write_at(journal->box, journal->fd, journal->buf.data,
-			  journal->buf.len, journal->filed, err) < 0)
-		return -1;
-	return mbox_fsync(journal->box, journal->fd, err);
-}
-
-/* Its last octet first, a line end: what others append after a kill begins a
- * line, and not in the middle of ours. */
-static int put_appended(struct mbox_journal *journal,
-			const struct journal_head *head, struct err *err)
-{
-	const struct driver_box *box = journal->box;
-	uint64_t end = head->start + head->len;
-	const struct buf *buf = &journal->buf;
-	int fd = journal->target;
-
-	if (mbox_write_at(box, fd, buf->data + buf->len - 1, 1, end - 1, err) <
-	    0)
-		return -1;
-	if (journal->filed == 0)
-		return mbox_write_at(box, fd, buf->data + JOURNAL_HEAD,
-				     head->len, head->start, err);
-	return journal_copy_text(box, journal->fd, JOURNAL_HEAD, fd,
-				 head->start, head->len, err);
-}
-
-/* What can't be taken back here is finished by whoever comes next. */
-static void take_back(struct mbox_journal *journal,
-		      const struct journal_head *head)
-{
-	struct stat st;
-	struct err err;
-
-	if ((fstat(journal->target, &st) == 0 &&
-	     (uint64_t)st.st_size > head->old_size &&
-	     journal_cut(journal->box, journal->target, head->old_size, &err) <
-		     0) ||
-	    journal_clear(journal->box, journal->fd, true, &err) < 0)
-		log_error("%s", err.text);
-}
-
-static int commit_append(struct mbox_journal *journal,
-			 struct journal_head *head, struct err *err)
-{
-	const struct driver_box *box = journal->box;
-
-	head->phase = JOURNAL_APPEND;
-	if (write_summed(journal, head, err) < 0 ||
-	    put_appended(journal, head, err) < 0 ||
-	    mbox_fsync(box, journal->target, err) < 0) {
-		take_back(journal, head);
-		return -1;
-	}
-	/* If this fails, it is found to be done. */
-	if (journal_clear(box, journal->fd, false, err) < 0)
-		log_error("%s", err->text);
-	return 0;
-}
-
 static int commit_patches(struct mbox_journal *journal,
 			  struct journal_head *head, struct err *err)
 {
 	const struct driver_box *box = journal->box;
 	struct str text = str_n(journal->buf.data + JOURNAL_HEAD, journal->len);
+	unsigned char sum[DIGEST_MAX];
 
+	/* Head and list in one go: the sum tells if one of them got lost. */
 	head->phase = JOURNAL_PATCH;
-	if (write_summed(journal, head, err) < 0 ||
+	digest_end(journal->sum, sum);
+	memcpy(head->sum, sum, sizeof(head->sum));
+	head_pack(head, (unsigned char *)journal->buf.data);
+	journal->armed = true;
+	if (mbox_write_at(box, journal->fd, journal->buf.data, journal->buf.len,
+			  0, err) < 0 ||
+	    mbox_fsync(box, journal->fd, err) < 0 ||
 	    journal_put_patches(box, text, journal->target, false, err) < 0 ||
 	    mbox_fsync(box, journal->target, err) < 0)
 		return -1;
@@ -491,7 +449,7 @@ int mbox_journal_commit(struct mbox_journal *journal, struct err *err)
 	case MBOX_JOURNAL_TEXT:
 		return commit_text(journal, &head, err);
 	case MBOX_JOURNAL_APPEND:
-		return commit_append(journal, &head, err);
+		return journal_append_commit(journal, err);
 	case MBOX_JOURNAL_PATCH:
 		return commit_patches(journal, &head, err);
 	case MBOX_JOURNAL_SHIFT:

@@ -19,7 +19,7 @@ enum journal_phase {
 	JOURNAL_NONE,
 	JOURNAL_TEXT,   /* its text is the new end of the file from `start` */
 	JOURNAL_CUT,    /* it is in place; what is behind it is to be cut */
-	JOURNAL_APPEND, /* its text comes behind the file, at `start` */
+	JOURNAL_APPEND, /* mails of `len` octets are put at `start`, the end */
 	JOURNAL_PATCH,  /* its text has changes of a few octets each */
 	JOURNAL_ROOM,   /* NULs are put at `start`, up to `from` */
 	JOURNAL_SHIFT,  /* what is at `from` and behind it goes to `start` */
@@ -29,9 +29,10 @@ struct journal_head {
 	enum journal_phase phase;
 	uint64_t start, len;
 	uint64_t from, old_size;
-	unsigned char sum[16]; /* of the text, but with TEXT and CUT */
+	unsigned char sum[16]; /* of the patches */
 	/* Is this still the file it was? With TEXT and SHIFT: what is in front
-	 * of `start`, and what was at `start` (TEXT) or is at `from`. */
+	 * of `start`, and what was at `start` (TEXT) or is at `from`. With
+	 * APPEND: what comes at `start`. */
 	uint32_t context_len, probe_len;
 	char context[JOURNAL_CONTEXT], probe[JOURNAL_CONTEXT];
 };
@@ -39,6 +40,9 @@ struct journal_head {
 char *journal_path(const void *ctx, const struct driver_box *box);
 int journal_head_write(const struct driver_box *box, int journal,
 		       const struct journal_head *head, struct err *err);
+/* For one without text: its length says that there is one. Durable. */
+int journal_head_only(const struct driver_box *box, int journal,
+		      const struct journal_head *head, struct err *err);
 /* False if there is nothing that makes sense. */
 bool journal_head_read(int journal, struct journal_head *out);
 int journal_take_context(const struct driver_box *box, int fd,
@@ -59,6 +63,18 @@ int journal_put_patches(const struct driver_box *box, struct str text, int fd,
 /* Move the rest from `from` to `start`, and cut. */
 int journal_shift_rest(const struct driver_box *box, int journal,
 		       struct journal_head *head, int fd, struct err *err);
+
+/* append.c: mbox_journal of that kind */
+int journal_append_add(struct mbox_journal *journal, const void *data,
+		       size_t len, struct err *err);
+int journal_append_commit(struct mbox_journal *journal, struct err *err);
+/* Take back what was not committed. */
+void journal_append_end(struct mbox_journal *journal);
+/* Whether what such a journal tells of is not all there, as it is after a kill
+ * or a power cut; ends where *end_out says. */
+int journal_append_is_torn(const struct driver_box *box, int fd,
+			   const struct journal_head *head, uint64_t size,
+			   uint64_t *end_out, struct err *err);
 
 /* shift.c: mbox_journal of that kind */
 int journal_shift_begin(struct mbox_journal *journal, int fd, struct err *err);

@@ -279,7 +279,7 @@ enum { MBOX_SECTOR = 512 };
  * done goes to a file of its own first. */
 enum mbox_journal_kind {
 	MBOX_JOURNAL_TEXT,   /* the file ends with the text, from `start` on */
-	MBOX_JOURNAL_APPEND, /* the text comes at its end */
+	MBOX_JOURNAL_APPEND, /* mails come at its end, the last a line end */
 	MBOX_JOURNAL_PATCH,  /* octets change where they are */
 	/* As TEXT without room on the disk: what is kept moves to the front at
 	 * once, and nothing that is added may be longer than what it comes in
@@ -307,6 +307,10 @@ int mbox_journal_begin(const void *ctx, struct driver_box *box,
 		       enum mbox_journal_kind kind, int fd, uint64_t start,
 		       uint64_t from, struct mbox_journal **out,
 		       struct err *err);
+	/* APPEND: `filed` octets are in the file. */
+	bool measuring;
+	bool thorough;     /* done on disk, too, before anybody hears of it */
+	uint64_t expected; /* octets in all; 0: not known */
 /* Where what is added next will lie in the file. */
 uint64_t mbox_journal_at(const struct mbox_journal *journal);
 int mbox_journal_add(struct mbox_journal *journal, const void *data, size_t len,
@@ -322,6 +326,10 @@ bool mbox_journal_fits(const struct mbox_journal *journal, uint64_t from,
 int mbox_journal_patch(struct mbox_journal *journal, uint64_t at,
 		       struct str old, struct str new, struct err *err);
 /* It is time to commit the patches. */
+/* APPEND, for what is too much to be kept in memory: what is added between the
+ * two is counted only, `data` may be NULL; then it is added once more. */
+void mbox_journal_measure(struct mbox_journal *journal);
+void mbox_journal_measured(struct mbox_journal *journal);
 bool mbox_journal_is_full(const struct mbox_journal *journal);
 /* Put it in place. */
 int mbox_journal_commit(struct mbox_journal *journal, struct err *err);

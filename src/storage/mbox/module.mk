@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libmbox.a
 libmbox_a_SOURCES = \
+	src/storage/mbox/append.c \
 	src/storage/mbox/apply.c \
 	src/storage/mbox/driver.c \
 	src/storage/mbox/file.c \

@@ -77,6 +77,8 @@ static bool is_same_file(const struct recovery *recovery)
 	char now[JOURNAL_CONTEXT], text[JOURNAL_CONTEXT];
 	ssize_t len, text_len = 0;
 
+	if (head->phase == JOURNAL_APPEND)
+		return true; /* see there */
 	if (!has_context(recovery))
 		return false;
 	len = pread(recovery->fd, now, head->probe_len,
@@ -137,6 +139,29 @@ static int finish_text(struct recovery *recovery, struct err *err)
 				recovery->fd, err);
 }
 
+/* What is from `start` to `from` goes; others may have appended since. */
+static int take_out(struct recovery *recovery, struct err *err)
+{
+	struct journal_head *head = &recovery->head;
+
+	if (recovery->size <= head->start)
+		return 0;
+	tell(recovery);
+	if (recovery->size <= head->from)
+		return journal_cut(recovery->box, recovery->fd, head->start,
+				   err);
+	head->old_size = recovery->size;
+	head->len = 0;
+	head->phase = JOURNAL_SHIFT;
+	if (journal_take_context(recovery->box, recovery->fd, head, err) < 0 ||
+	    journal_head_write(recovery->box, recovery->journal, head, err) <
+		    0 ||
+	    mbox_fsync(recovery->box, recovery->journal, err) < 0)
+		return -1;
+	return journal_shift_rest(recovery->box, recovery->journal, head,
+				  recovery->fd, err);
+}
+
 /* The NULs that were to be the room for it go. */
 static int finish_room(struct recovery *recovery, struct err *err)
 {
@@ -158,75 +183,18 @@ static int finish_room(struct recovery *recovery, struct err *err)
 			return 0;
 		at += n;
 	}
-	if (recovery->size <= head->start)
-		return 0;
-	tell(recovery);
-	if (recovery->size <= head->from)
-		return journal_cut(recovery->box, recovery->fd, head->start,
-				   err);
-	head->old_size = recovery->size;
-	head->phase = JOURNAL_SHIFT;
-	if (journal_take_context(recovery->box, recovery->fd, head, err) < 0 ||
-	    journal_head_write(recovery->box, recovery->journal, head, err) <
-		    0 ||
-	    mbox_fsync(recovery->box, recovery->journal, err) < 0)
-		return -1;
-	return journal_shift_rest(recovery->box, recovery->journal, head,
-				  recovery->fd, err);
+	return take_out(recovery, err);
 }
 
 /* new mails */
 
-/* Whether the file has the journal's text, or nothing yet, at each octet. It
- * has not when the mails were acknowledged and changed since, and the power
- * went before the disk heard that the journal is done. */
-static int may_append(const struct recovery *recovery, bool *done_out,
-		      struct err *err)
-{
-	CLEANUP(buf_free) struct buf bufs = buf_init(2 * JOURNAL_PIECE + 1);
-	char *ours = buf_space(&bufs, (size_t)2 * JOURNAL_PIECE);
-	char *there = ours + JOURNAL_PIECE;
-	const struct journal_head *head = &recovery->head;
-	uint64_t end = head->start + head->len;
-
-	*done_out = end <= recovery->size;
-	if (end > recovery->size)
-		end = recovery->size;
-	for (uint64_t at = head->start; at < end;) {
-		size_t n = end - at < JOURNAL_PIECE ? (size_t)(end - at)
-						    : JOURNAL_PIECE;
-
-		if (mbox_read_at(recovery->box, recovery->journal, ours, n,
-				 JOURNAL_HEAD + at - head->start, err) < 0 ||
-		    mbox_read_at(recovery->box, recovery->fd, there, n, at,
-				 err) < 0)
-			return -1;
-		for (size_t i = 0; i < n; i++) {
-			if (there[i] != ours[i] && there[i] != '\0')
-				return 0;
-			*done_out &= there[i] == ours[i];
-		}
-		at += n;
-	}
-	return 1;
-}
-
 static int finish_append(struct recovery *recovery, struct err *err)
 {
-	const struct journal_head *head = &recovery->head;
-	int ret = recovery->size <= head->start ? 0 : has_sum(recovery, err);
-	bool done;
+	struct journal_head *head = &recovery->head;
+	int ret = journal_append_is_torn(recovery->box, recovery->fd, head,
+					 recovery->size, &head->from, err);
 
-	/* Nothing of it is there, or it was not complete: nothing was done. */
-	if (ret > 0)
-		ret = may_append(recovery, &done, err);
-	if (ret <= 0 || done)
-		return ret < 0 ? -1 : 0;
-	tell(recovery);
-	if (journal_copy_text(recovery->box, recovery->journal, JOURNAL_HEAD,
-			      recovery->fd, head->start, head->len, err) < 0)
-		return -1;
-	return mbox_fsync(recovery->box, recovery->fd, err);
+	return ret <= 0 ? ret : take_out(recovery, err);
 }
 
 /* the others */

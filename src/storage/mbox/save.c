@@ -3,8 +3,8 @@
  * storage/mbox/save.c - new mails: their text goes to a temporary file, and at
  * the commit behind the others, under the lock.
  *
- * They go through the journal, so that a kill or a power cut leaves all of them
- * or none.
+ * The journal tells of them first, so that a kill or a power cut leaves all of
+ * them or none.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +27,7 @@
 enum {
 	BLOCK_MAX = 1 << 30,
 	PIECE = 65536,
+	MUCH = 262144,
 	SENDER_MAX = 256,
 };
 
@@ -212,6 +213,8 @@ static void find_sender(struct str block, char out[SENDER_MAX])
 static int copy_body(struct publish *publish, struct mbox_save *save,
 		     uint64_t from, uint64_t to, struct err *err)
 {
+	if (publish->journal->measuring)
+		return mbox_journal_add(publish->journal, NULL, to - from, err);
 	while (from < to) {
 		size_t take = to - from < PIECE ? (size_t)(to - from) : PIECE;
 		struct str text;
@@ -362,7 +365,7 @@ static int write_one(const void *ctx, struct publish *publish,
 		make_head(publish, save, &block, &layout, &record);
 		ret = write_parts(publish, save, &layout, err);
 	}
-	if (ret == 0) {
+	if (ret == 0 && !publish->journal->measuring) {
 		set_sizes(publish, save, &layout, &record);
 		*driver_data_out = mbox_record_make(ctx, &record);
 	}
@@ -372,23 +375,28 @@ static int write_one(const void *ctx, struct publish *publish,
 
 /* the transaction */
 
-/* Where it is not part of what comes. */
-static int take_base_uid(struct publish *publish, struct err *err)
+/* UIDs are taken before any mail has them, where X-IMAPbase is not part of what
+ * comes. */
+static int take_uids(struct publish *publish, struct err *err)
 {
 	struct mbox_sync *sync = publish->sync;
-	uint64_t at = publish->base_at;
 
-	if (at == 0) {
-		at = sync->state.base_at;
-		if (mbox_put_last_uid(sync, at, sync->state.base_uid,
-				      publish->last_uid, err) < 0)
-			return -1;
-	} else {
-		sync->state.base_names = mbox_named(sync);
+	return sync->state.base_at == 0
+		       ? 0
+		       : mbox_put_last_uid(sync, sync->state.base_at,
+					   sync->state.base_uid,
+					   publish->last_uid, err);
+}
+
+static void note_uids(const struct publish *publish)
+{
+	struct mbox_state *state = &publish->sync->state;
+
+	if (state->base_at == 0) {
+		state->base_at = publish->base_at;
+		state->base_names = mbox_named(publish->sync);
 	}
-	sync->state.base_at = at;
-	sync->state.base_uid = publish->last_uid;
-	return 0;
+	state->base_uid = publish->last_uid;
 }
 
 /* A file whose last line has no end needs one. */
@@ -403,6 +411,34 @@ static int put_lead(struct publish *publish, struct err *err)
 	return last == '\n' ? 0 : put(publish, STR("\n"), err);
 }
 
+static int write_mails(const void *ctx, struct publish *publish,
+		       struct driver_save **saves, size_t count,
+		       struct str *driver_data_out, struct err *err)
+{
+	uint32_t uid = publish->sync->row->uid_next;
+
+	publish->base_at = 0;
+	if (put_lead(publish, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		saves[i]->uid = uid++;
+		if (write_one(ctx, publish, save_of(saves[i]),
+			      &driver_data_out[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Too much to be kept in memory until its size is known. */
+static bool is_much(struct driver_save **saves, size_t count)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += save_of(saves[i])->to - save_of(saves[i])->from;
+	return size > MUCH || count > MUCH / 1024;
+}
+
 static int write_all(const void *ctx, struct publish *publish,
 		     struct driver_save **saves, size_t count,
 		     struct str *driver_data_out, struct err *err)
@@ -414,17 +450,19 @@ static int write_all(const void *ctx, struct publish *publish,
 		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
 			       sync->box->path);
 	publish->last_uid = uid + (uint32_t)count - 1;
-	if (put_lead(publish, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		saves[i]->uid = uid++;
-		if (write_one(ctx, publish, save_of(saves[i]),
-			      &driver_data_out[i], err) < 0)
+	if (is_much(saves, count)) {
+		mbox_journal_measure(publish->journal);
+		if (write_mails(ctx, publish, saves, count, driver_data_out,
+				err) < 0)
 			return -1;
+		mbox_journal_measured(publish->journal);
 	}
-	if (take_base_uid(publish, err) < 0)
+	if (take_uids(publish, err) < 0 ||
+	    write_mails(ctx, publish, saves, count, driver_data_out, err) < 0 ||
+	    mbox_journal_commit(publish->journal, err) < 0)
 		return -1;
-	return mbox_journal_commit(publish->journal, err);
+	note_uids(publish);
+	return 0;
 }
 
 static int append_mails(const void *ctx, struct publish *publish,
@@ -435,8 +473,10 @@ static int append_mails(const void *ctx, struct publish *publish,
 
 	if (mbox_journal_begin(sync->ctx, sync->box, MBOX_JOURNAL_APPEND,
 			       sync->fd, sync->size, 0, &publish->journal,
-			       err) < 0 ||
-	    write_all(ctx, publish, saves, count, driver_data_out, err) < 0)
+			       err) < 0)
+		return -1;
+	publish->journal->thorough = count > 1;
+	if (write_all(ctx, publish, saves, count, driver_data_out, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		struct mbox_save *save = save_of(saves[i]);

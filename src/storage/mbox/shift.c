@@ -24,13 +24,9 @@ static int put_head(const struct driver_box *box, int journal,
 {
 	head->phase = JOURNAL_SHIFT;
 	if (mbox_fsync(box, fd, err) < 0 ||
-	    journal_take_context(box, fd, head, err) < 0 ||
-	    journal_head_write(box, journal, head, err) < 0)
+	    journal_take_context(box, fd, head, err) < 0)
 		return -1;
-	/* One octet more than a head says that there is one. */
-	if (ftruncate(journal, JOURNAL_HEAD + 1) < 0)
-		return err_sys(err, "ftruncate(journal of %s)", box->path);
-	return mbox_fsync(box, journal, err);
+	return journal_head_only(box, journal, head, err);
 }
 
 /* All is moved: the mark, as in journal.c, and the cut. */

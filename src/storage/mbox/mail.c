@@ -263,6 +263,25 @@ static int read_mail(struct reading *reading, struct mbox_box *own,
 	return read_small(reading, out->text, err);
 }
 
+/* A write that was interrupted must be finished before mails are where the
+ * index, or anybody, looks for them. Where that can't be done, they are read as
+ * they are. */
+static int lock_whole(struct driver_box *box, struct mbox_box *own,
+		      struct mbox_lock *lock, struct err *err)
+{
+	if (mbox_lock(box, own->fd, MBOX_READ, lock, err) < 0)
+		return -1;
+	if (!own->writable || !mbox_journal_exists(box))
+		return 0;
+	mbox_unlock(lock);
+	if (mbox_lock(box, own->fd, MBOX_WRITE, lock, err) < 0)
+		return -1;
+	return mbox_journal_exists(box) &&
+			       mbox_journal_recover(box, own->fd, err) < 0
+		       ? -1
+		       : 0;
+}
+
 int mbox_open_mail(struct driver_box *box, struct index_record *record,
 		   struct driver_mail_file *out, struct err *err)
 {
@@ -280,7 +299,7 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 	    own->large_box == box->id)
 		return give_large(own, out, err);
 	if (mbox_file(box, &own, &st, err) < 0 ||
-	    mbox_lock(box, own->fd, MBOX_READ, &lock, err) < 0)
+	    lock_whole(box, own, &lock, err) < 0)
 		return -1;
 	reading.fd = own->fd;
 	reading.buf = buf_init(BLOCK_MAX);

@@ -125,10 +125,12 @@ static int add_mails(struct copy *copy, struct err *err)
 
 static int remove_originals(struct copy *copy, struct err *err)
 {
+	CLEANUP(box_unlock) struct driver_box *locked = NULL;
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	struct index_box row;
 
-	if (mailbox_begin(copy->from, INDEX_WRITE, &txn, &row, err) < 0)
+	if (box_lock(copy->from->disk, false, &locked, err) < 0 ||
+	    mailbox_begin(copy->from, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
 	if (expunge_uids(copy->from, txn, &row, &copy->uids, err) < 0 ||
 	    index_commit(&txn, err) < 0)

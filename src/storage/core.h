@@ -152,6 +152,12 @@ int box_get(struct driver_box *box, struct index_txn *txn,
 /* What a mailbox that was deleted had of attributes (storage/attribute.h). */
 void attributes_forget(struct user *user, const struct mailbox_status *status);
 
+/* driver.lock(), for as long as *locked_out is not given back; declare it
+ * before the transaction, so that it outlives that. */
+int box_lock(struct driver_box *box, bool flags, struct driver_box **locked_out,
+	     struct err *err);
+void box_unlock(struct driver_box **locked); /* for CLEANUP too */
+
 /* subscriptions */
 
 /* Names as clients have them; *out an array, child of ctx. */

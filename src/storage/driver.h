@@ -203,6 +203,12 @@ struct driver {
 			 const struct index_record *record,
 			 struct driver_save **out, struct err *err);
 
+	/* Before a write transaction in which files are going to be written, of
+	 * `flags` only if so told: wait for the locks that others take, too,
+	 * while nobody waits for the index. Held until unlock(). NULL: there
+	 * are none. */
+	int (*lock)(struct driver_box *box, bool flags, struct err *err);
+	void (*unlock)(struct driver_box *box);
 	/* In a write transaction: put flags and keywords of *record on disk
 	 * and change record->driver accordingly (child of ctx). */
 	int (*write_flags)(const void *ctx, struct index_txn *txn,

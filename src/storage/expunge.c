@@ -85,12 +85,14 @@ int expunge_uids(struct mailbox *box, struct index_txn *txn,
 static int remove_now(struct mailbox *box, const struct range_set *uids,
 		      struct err *err)
 {
+	CLEANUP(box_unlock) struct driver_box *locked = NULL;
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	struct index_box row;
 
 	if (uids->count == 0)
 		return 0;
-	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
+	if (box_lock(box->disk, false, &locked, err) < 0 ||
+	    mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
 	if (expunge_uids(box, txn, &row, uids, err) < 0 ||
 	    index_commit(&txn, err) < 0)
@@ -133,12 +135,14 @@ static int choose(struct mailbox *box, struct index_txn *txn,
 static int expunge_directly(struct mailbox *box, const struct range_set *uids,
 			    struct err *err)
 {
+	CLEANUP(box_unlock) struct driver_box *locked = NULL;
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "expunge");
 	struct range_set found = range_set_init(ctx);
 	struct index_box row;
 
-	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
+	if (box_lock(box->disk, false, &locked, err) < 0 ||
+	    mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
 	if (choose(box, txn, &row, uids, &found, err) < 0)
 		return store_failed(box->store, err);

@@ -191,6 +191,7 @@ int mailbox_store(const void *ctx, struct mailbox *box,
 		  struct store_result *out, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "store");
+	CLEANUP(box_unlock) struct driver_box *locked = NULL;
 	const void *of_result = out == NULL ? work : ctx;
 	struct change change = {
 		.box = box,
@@ -208,7 +209,8 @@ int mailbox_store(const void *ctx, struct mailbox *box,
 
 	if (mailbox_may(box, RIGHT_STORE, err) < 0)
 		return -1;
-	if (mailbox_begin(box, INDEX_WRITE, &change.txn, &change.row, err) < 0)
+	if (box_lock(box->disk, true, &locked, err) < 0 ||
+	    mailbox_begin(box, INDEX_WRITE, &change.txn, &change.row, err) < 0)
 		return -1;
 	ret = store_it(&change, seqs, err);
 	if (ret < 0)

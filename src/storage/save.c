@@ -478,9 +478,33 @@ static uint64_t index_cost(const struct save *save)
 	return cost;
 }
 
+/* Those of a move always in the same order, lest two wait for each other. */
+static int lock_both(const struct save *save, struct driver_box *locked[2],
+		     struct err *err)
+{
+	struct driver_box *to = save->box->disk, *from = NULL;
+
+	if (save->expunge_from != NULL)
+		from = save->expunge_from->disk;
+	if (from != NULL && strcmp(from->path, to->path) < 0)
+		return box_lock(from, false, &locked[0], err) < 0
+			       ? -1
+			       : box_lock(to, false, &locked[1], err);
+	if (box_lock(to, false, &locked[0], err) < 0)
+		return -1;
+	return from == NULL ? 0 : box_lock(from, false, &locked[1], err);
+}
+
+static void unlock_both(struct driver_box *(*locked)[2])
+{
+	box_unlock(&(*locked)[0]);
+	box_unlock(&(*locked)[1]);
+}
+
 static int commit_all(struct save *save, uint32_t *uid_validity_out,
 		      struct range_set *uids_out, struct err *err)
 {
+	CLEANUP(unlock_both) struct driver_box *locked[2] = {NULL, NULL};
 	struct mailbox *box = save->box;
 	struct commit commit = {.save = save};
 	int ret;
@@ -490,7 +514,8 @@ static int commit_all(struct save *save, uint32_t *uid_validity_out,
 	if (box_sync(box->disk, box->ns, box->store, false, err) < 0)
 		return -1;
 	index_reserve(box->store->index, index_cost(save));
-	if (mailbox_begin(box, INDEX_WRITE, &commit.txn, &commit.row, err) < 0)
+	if (lock_both(save, locked, err) < 0 ||
+	    mailbox_begin(box, INDEX_WRITE, &commit.txn, &commit.row, err) < 0)
 		return -1;
 	ret = save->count == 0 ? 0 : commit_run(&commit, err);
 	index_rollback(&commit.txn);

@@ -247,3 +247,23 @@ int box_get(struct driver_box *box, struct index_txn *txn,
 		err_wrap(err, "Mailbox doesn't exist: %s", box->name);
 	return -1;
 }
+
+int box_lock(struct driver_box *box, bool flags, struct driver_box **locked_out,
+	     struct err *err)
+{
+	const struct driver *driver = box->location->driver;
+
+	if (driver->lock == NULL)
+		return 0;
+	if (driver->lock(box, flags, err) < 0)
+		return -1;
+	*locked_out = box;
+	return 0;
+}
+
+void box_unlock(struct driver_box **locked)
+{
+	if (*locked != NULL)
+		(*locked)->location->driver->unlock(*locked);
+	*locked = NULL;
+}

@@ -28,6 +28,7 @@ static void change_row(const struct mailbox_update *update,
 static int change(struct storage *store, struct driver_box *box,
 		  const struct mailbox_update *update, struct err *err)
 {
+	CLEANUP(box_unlock) struct driver_box *locked = NULL;
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	const struct driver *driver = box->location->driver;
 	struct index_box row;
@@ -36,6 +37,8 @@ static int change(struct storage *store, struct driver_box *box,
 		return err_set(err, ERR_UNSUPPORTED,
 			       "Not supported by mailbox format %s",
 			       driver->name);
+	if (box_lock(box, false, &locked, err) < 0)
+		return -1;
 	if (store_begin(store, INDEX_WRITE, &txn, err) < 0 ||
 	    box_get(box, txn, &row, err) < 0)
 		return store_failed(store, err);

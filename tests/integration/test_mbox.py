@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import struct
 import time
 from pathlib import Path
 
@@ -229,6 +230,50 @@ def test_locks_of_others_are_waited_for(user, kind):
             client.append('INBOX', b'A: b\r\n\r\nx\r\n')
     assert not Path(f'{one.inbox}.lock').exists()
     one.server.forgive()
+
+
+def test_who_waits_for_a_file_lets_others_use_the_index(user):
+    one = user()
+    waiting, other = one.connect(), one.connect()
+    waiting.ok('CREATE work')
+    waiting.ok('SELECT INBOX')
+    other.append('work', b'A: b\r\n\r\nx\r\n')
+    other.ok('SELECT work')
+    for command in [b'APPEND INBOX {3+}\r\n\r\nx', rb'UID EXPUNGE 1', rb'UID MOVE 2 work', rb'UID MOVE 3 INBOX']:
+        waiting.ok(r'UID STORE 1 +FLAGS (\Deleted)')
+        with open(one.inbox, 'r+b') as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            waiting.send(b'T99 ' + command + b'\r\n')
+            assert waiting.quiet(0.2)
+            other.sock.settimeout(5)
+            other.ok(r'STORE 1 FLAGS (\Flagged)')
+            other.ok(r'STORE 1 FLAGS ()')
+            assert waiting.quiet(0)
+        assert waiting.until(b'T99')[-1].startswith(b'T99 OK ')
+
+
+def pending(before, after, start):
+    """A journal that says: from `start` on the file is to be as `after`."""
+    head = struct.pack('<8sIII4xQQQQ16s64s64s', b'DTMBOXJ3', 1, 64, 64, start, len(after) - start, 0, len(before),
+                       b'', before[start - 64:start], before[start:start + 64])
+    return head.ljust(512, b'\0') + after[start:]
+
+
+def test_a_write_that_was_interrupted_is_finished_before_a_mail_is_read(user):
+    one = user()
+    one.write(b''.join(mail(number) + b'text\n' * 100 + b'\n' for number in (1, 2, 3)))
+    client, other = one.connect('INBOX'), one.connect('INBOX')
+    body = other.ok('FETCH 2 BODY.PEEK[]')[0]
+    other.ok('UNSELECT')
+    before = one.inbox.read_bytes()
+    start = before.index(b'text\n')
+    after = before[:start] + b'more\n' * 30 + before[start:]
+    path = one.write(pending(before, after, start), 'mail/.imap/INBOX/dovetail-mbox-journal')
+    # It came as far as the second mail.
+    at = after.index(b'Subject: 2')
+    one.write(after[:at] + before[at:] + bytes(len(after) - len(before)))
+    assert client.ok('FETCH 2 BODY.PEEK[]')[0] == body
+    assert one.inbox.read_bytes() == after and path.stat().st_size == 512
 
 
 def test_a_dotlock_that_is_old_is_broken(user):

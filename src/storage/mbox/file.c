@@ -124,6 +124,12 @@ bool mbox_all_synced(const struct location *location)
 	return strcmp(location->settings->mail_fsync, "always") == 0;
 }
 
+bool mbox_writes_now(const struct location *location)
+{
+	return !location->settings->mbox_lazy_writes ||
+	       mbox_all_synced(location);
+}
+
 bool mbox_md5_all(const struct location *location)
 {
 	return strcmp(location->settings->mbox_md5, "all") == 0;

@@ -73,17 +73,22 @@ int mbox_flush(struct index_txn *txn, struct driver_box *box,
 {
 	struct mbox_box *own = mbox_box_get(box);
 	struct mbox_state state;
+	bool must;
 	int ret = 0;
 
 	(void)keywords_changed;
 	mbox_state_get(index_box, &state);
+	must = own->names_due || own->expunging.count > 0 ||
+	       mbox_writes_now(box->location);
 	/* A mail that was saved with a keyword needs its name in the file. */
-	if (((!box->location->settings->mbox_lazy_writes ||
-	      mbox_all_synced(box->location)) &&
+	if ((mbox_writes_now(box->location) &&
 	     state.dirty_first <= state.dirty_last) ||
 	    own->names_due || state.gaps ||
 	    state.messages != index_box->counts.messages)
 		ret = write_now(txn, box, index_box, err);
+	/* What others expunged can stay for now. */
+	if (ret < 0 && !must && err->code == ERR_IN_USE)
+		ret = 0;
 	own->names_due = false;
 	range_set_clear(&own->expunging);
 	return ret < 0 ? -1 : index_box_put(txn, index_box, err);

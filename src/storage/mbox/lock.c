@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/duration.h"
@@ -104,6 +105,22 @@ static int lock_one(struct mbox_lock *lock, struct str name,
 		       STR_FMT(name));
 }
 
+/* What mbox_hold() took in this process: a command writes two files at most. */
+static struct mbox_lock held[2] = {{.fd = -1}, {.fd = -1}};
+
+static bool is_held(int fd)
+{
+	struct stat st, other;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (held[i].fd >= 0 && fstat(fd, &st) == 0 &&
+		    fstat(held[i].fd, &other) == 0 &&
+		    st.st_ino == other.st_ino && st.st_dev == other.st_dev)
+			return true;
+	}
+	return false;
+}
+
 static int lock_all(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 		    struct mbox_lock *out, struct err *err)
 {
@@ -113,6 +130,9 @@ static int lock_all(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 					  : settings->mbox_read_locks);
 	struct str name;
 
+	*out = (struct mbox_lock){.fd = -1};
+	if (is_held(fd))
+		return 0;
 	*out = (struct mbox_lock){
 		.fd = fd, .path = box->path, .location = box->location};
 	while (str_word(&rest, &name)) {
@@ -122,6 +142,12 @@ static int lock_all(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 		}
 	}
 	return 0;
+}
+
+int mbox_lock_now(struct driver_box *box, int fd, enum mbox_lock_kind kind,
+		  struct mbox_lock *out, struct err *err)
+{
+	return lock_all(box, fd, kind, out, err);
 }
 
 /* Nothing is held while waiting: others may take them in another order. */
@@ -155,4 +181,45 @@ void mbox_unlock(struct mbox_lock *lock)
 		dotlock_release(lock->path);
 	lock->fd = -1;
 	lock->dotlock = lock->fcntl = lock->flock = false;
+	lock->box = NULL;
+}
+
+/* 0 if another file has its name now. */
+static int hold(struct driver_box *box, struct mbox_lock *lock, struct err *err)
+{
+	struct mbox_box *own;
+	struct stat st;
+
+	if (mbox_file(box, &own, &st, err) < 0 ||
+	    mbox_lock(box, own->fd, MBOX_WRITE, lock, err) < 0)
+		return -1;
+	lock->box = box;
+	if (stat(box->path, &st) == 0 && st.st_ino == own->ino)
+		return 1;
+	mbox_unlock(lock);
+	return 0;
+}
+
+enum { TRIES = 4 };
+
+int mbox_hold(struct driver_box *box, bool flags, struct err *err)
+{
+	struct mbox_lock *lock = &held[held[0].fd < 0 ? 0 : 1];
+	int ret = 0;
+
+	if (flags && !mbox_writes_now(box->location))
+		return 0;
+	for (int i = 0; ret == 0 && i < TRIES; i++)
+		ret = hold(box, lock, err);
+	if (ret == 0)
+		return err_set(err, ERR_IN_USE, "%s was replaced", box->path);
+	return ret < 0 ? -1 : 0;
+}
+
+void mbox_unhold(struct driver_box *box)
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (held[i].box == box)
+			mbox_unlock(&held[i]);
+	}
 }

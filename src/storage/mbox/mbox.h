@@ -10,8 +10,9 @@
  * file without gaps; a gap is a mail that was expunged from the index and is to
  * be taken out of the file by the next write.
  *
- * Lock order: the index's write transaction, then the file's lock. Nobody waits
- * for the index while holding a lock of the file.
+ * Lock order: the file's lock, then the index's write transaction. Others may
+ * hold the file for minutes: nobody waits for it while others wait for the
+ * index.
  */
 #ifndef STORAGE_MBOX_MBOX_H
 #define STORAGE_MBOX_MBOX_H
@@ -142,13 +143,23 @@ struct mbox_lock {
 	bool dotlock, fcntl, flock;
 	const char *path;
 	const struct location *location;
+	const struct driver_box *box; /* of mbox_hold() */
 };
 
 /* Lock in the order of mbox_read_locks or mbox_write_locks; `fd` is the open
  * file. ERR_IN_USE after mbox_lock_timeout. */
 int mbox_lock(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 	      struct mbox_lock *out, struct err *err);
+/* Without waiting, in a write transaction. */
+int mbox_lock_now(struct driver_box *box, int fd, enum mbox_lock_kind kind,
+		  struct mbox_lock *out, struct err *err);
 void mbox_unlock(struct mbox_lock *lock); /* for CLEANUP too */
+/* The driver's lock() and unlock(): the functions above find the file locked
+ * already, for whichever driver_box, and leave it so. */
+int mbox_hold(struct driver_box *box, bool flags, struct err *err);
+void mbox_unhold(struct driver_box *box);
+/* Whether flags go to the file at once. */
+bool mbox_writes_now(const struct location *location);
 
 /* file.c */
 
@@ -247,8 +258,8 @@ int mbox_sync_box(struct driver_box *box, bool full, struct err *err);
 /* The row of the mailbox; ERR_NOT_FOUND, with box->id = 0, if it has none. */
 int mbox_row(struct driver_box *box, struct index_txn *txn,
 	     struct index_box *out, struct err *err);
-/* Lock the file for writing in a write transaction and make sure that the index
- * is equal to it. */
+/* Lock the file for writing, unless it is held, in a write transaction and make
+ * sure that the index is equal to it. ERR_IN_USE at once if others have it. */
 int mbox_update_begin(const void *ctx, struct driver_box *box,
 		      struct index_txn *txn, struct index_box *row,
 		      const struct range_set *expunging,
@@ -296,6 +307,10 @@ struct mbox_journal {
 	struct buf buf;
 	struct digest *sum;
 	bool armed; /* on disk: it will be done, by us or by the next one */
+	/* APPEND: `filed` octets are in the file. */
+	bool measuring;
+	bool thorough;     /* done on disk, too, before anybody hears of it */
+	uint64_t expected; /* octets in all; 0: not known */
 	/* SHIFT: what is in `buf` comes at `start`; all in front of `from` is
 	 * in it, written or dropped; what is from `safe` on must stay. */
 	uint64_t from, safe, old_size;
@@ -307,14 +322,14 @@ int mbox_journal_begin(const void *ctx, struct driver_box *box,
 		       enum mbox_journal_kind kind, int fd, uint64_t start,
 		       uint64_t from, struct mbox_journal **out,
 		       struct err *err);
-	/* APPEND: `filed` octets are in the file. */
-	bool measuring;
-	bool thorough;     /* done on disk, too, before anybody hears of it */
-	uint64_t expected; /* octets in all; 0: not known */
 /* Where what is added next will lie in the file. */
 uint64_t mbox_journal_at(const struct mbox_journal *journal);
 int mbox_journal_add(struct mbox_journal *journal, const void *data, size_t len,
 		     struct err *err);
+/* APPEND, for what is too much to be kept in memory: what is added between the
+ * two is counted only, `data` may be NULL; then it is added once more. */
+void mbox_journal_measure(struct mbox_journal *journal);
+void mbox_journal_measured(struct mbox_journal *journal);
 /* A part of the file; each one lies behind the one before. */
 int mbox_journal_copy(struct mbox_journal *journal, uint64_t at, uint64_t len,
 		      struct err *err);
@@ -326,10 +341,6 @@ bool mbox_journal_fits(const struct mbox_journal *journal, uint64_t from,
 int mbox_journal_patch(struct mbox_journal *journal, uint64_t at,
 		       struct str old, struct str new, struct err *err);
 /* It is time to commit the patches. */
-/* APPEND, for what is too much to be kept in memory: what is added between the
- * two is counted only, `data` may be NULL; then it is added once more. */
-void mbox_journal_measure(struct mbox_journal *journal);
-void mbox_journal_measured(struct mbox_journal *journal);
 bool mbox_journal_is_full(const struct mbox_journal *journal);
 /* Put it in place. */
 int mbox_journal_commit(struct mbox_journal *journal, struct err *err);

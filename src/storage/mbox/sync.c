@@ -165,19 +165,19 @@ static int update(struct driver_box *box, struct mbox_box *own, bool full,
 		  const struct stat *st, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sync");
-	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	CLEANUP(mbox_unlock) struct mbox_lock lock = {.fd = -1};
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	struct mbox_sync sync = {.ctx = ctx, .box = box};
 	struct index_box row;
 
 	if (!own->state.valid || !own->cached)
 		index_reserve(box->index, (uint64_t)st->st_size / INDEX_SHARE);
-	if (index_begin(box->index, INDEX_WRITE, &txn, err) < 0)
+	if (lock_file(box, own, &sync, &lock, err) < 0 ||
+	    index_begin(box->index, INDEX_WRITE, &txn, err) < 0)
 		return -1;
 	sync.txn = txn;
 	sync.row = &row;
-	if (lock_file(box, own, &sync, &lock, err) < 0 ||
-	    update_within(&sync, own, full, err) < 0 ||
+	if (update_within(&sync, own, full, err) < 0 ||
 	    index_commit(&txn, err) < 0) {
 		if (sync.created)
 			box->id = 0;
@@ -232,7 +232,7 @@ int mbox_update_begin(const void *ctx, struct driver_box *box,
 		.gap_at = UINT64_MAX,
 	};
 	if (mbox_file(box, &own, &st, err) < 0 ||
-	    mbox_lock(box, own->fd, MBOX_WRITE, lock_out, err) < 0)
+	    mbox_lock_now(box, own->fd, MBOX_WRITE, lock_out, err) < 0)
 		return -1;
 	if (look_at_file(sync_out, own, &st, err) == 0 &&
 	    bring_in(sync_out, &st, false, err) == 0)
@@ -264,7 +264,7 @@ static bool drops_index(const struct driver_box *box,
 	       sync->state.base_at != 0;
 }
 
-static int write_back(struct driver_box *box, bool closing, struct err *err)
+static int write_locked(struct driver_box *box, bool closing, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "close");
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
@@ -289,6 +289,17 @@ static int write_back(struct driver_box *box, bool closing, struct err *err)
 	return index_commit(&txn, err);
 }
 
+static int write_back(struct driver_box *box, bool closing, struct err *err)
+{
+	int ret;
+
+	if (mbox_hold(box, false, err) < 0)
+		return -1;
+	ret = write_locked(box, closing, err);
+	mbox_unhold(box);
+	return ret;
+}
+
 int mbox_write_late(struct driver_box *box, struct err *err)
 {
 	struct mbox_box *own = mbox_box_get(box);
@@ -303,6 +314,7 @@ void mbox_close(struct driver_box *box)
 	struct mbox_box *own = box->driver;
 	struct err err;
 
+	mbox_unhold(box);
 	if (own != NULL && own->fd >= 0 && box->index != NULL && box->id != 0 &&
 	    look(box, own, &err) == 0 &&
 	    (wants_write(box, own) ||

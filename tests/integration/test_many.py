@@ -12,7 +12,11 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from conftest import mail_owner
 from imap_view import View
+from mbox_files import drop_mail, locked
 
 SECONDS = float(os.environ.get('DOVETAIL_SECONDS', 4))
 USER = 'crowd'
@@ -85,6 +89,26 @@ class Flagger(Member):
                 os.rename(cur / name, cur / f'{base},{"".join(sorted(flags + "R"))}')
             except FileNotFoundError:
                 pass
+        time.sleep(0.05)
+
+
+class MboxDropper(Dropper):
+    def act(self):
+        drop_mail(inbox(self.server), mail(self.name()))
+        self.kept.append(self.name())
+        time.sleep(0.02)
+
+
+class MboxFlagger(Member):
+    """Another program that marks mails as replied to, in the blanks behind their UIDs."""
+
+    def act(self):
+        with locked(inbox(self.server)) as file:
+            text = file.read()
+            places = [one.end() for one in re.finditer(rb'^X-UID: \d+ {14,}(?=\n(?!Status|X-Status))', text, re.M)]
+            if places:
+                file.seek(self.random.choice(places) - 12)
+                file.write(b'\nX-Status: A')
         time.sleep(0.05)
 
 
@@ -167,31 +191,59 @@ def content(client, name):
              re.search(rb'Subject: (\S+)', line)[1].decode()) for line in found]
 
 
-def test_all_agree(make_server):
+def inbox(server):
+    return Path(server.home(USER), 'inbox')
+
+
+def make_maildir(make_server):
     server = make_server()
+    server.maildir(USER)  # one makes the directories, not sixteen
+    return server
+
+
+def make_mbox(make_server):
+    server = make_server('mail_location = mbox:~/mail:INBOX=~/inbox\n')
+    inbox(server).touch()
+    os.chown(inbox(server), *mail_owner())
+    return server
+
+
+def maildir_count(server):
+    return sum(len(os.listdir(server.maildir(USER) / sub)) for sub in ('new', 'cur'))
+
+
+def mbox_count(server):
+    return len(re.findall(rb'^Subject: (?:mail|victim)-', inbox(server).read_bytes(), re.M))
+
+
+FORMATS = {'maildir': (make_maildir, maildir_count, Dropper, Flagger), 'mbox': (make_mbox, mbox_count, MboxDropper, MboxFlagger)}
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_all_agree(make_server, form):
+    make, count, dropper, flagger = FORMATS[form]
+    server = make(make_server)
     first = View(server.port('imap'), USER, timeout=60)
     first.ok('CREATE Archive')
     first.select('INBOX')
-    server.maildir(USER)  # one makes the directories, not sixteen
     end = time.monotonic() + SECONDS
-    kinds = [Imap] * 9 + [Lmtp] * 2 + [Doveadm] + [Dropper] * 2 + [Flagger] * 2
+    kinds = [Imap] * 9 + [Lmtp] * 2 + [Doveadm] + [dropper] * 2 + [flagger] * 2
     members = [kind(server, number, end) for number, kind in enumerate(kinds)]
     for member in members:
         member.thread.join()
     assert not [member.failure for member in members if member.failure]
     # Those that were there all the time see what one sees who comes now.
-    inbox, archive = content(first, 'INBOX'), content(first, 'Archive')
+    there, archive = content(first, 'INBOX'), content(first, 'Archive')
     for member in members:
         if isinstance(member, Imap):
             member.client.ok('NOOP')
             member.client.ok('FETCH 1:* (UID)')
-            assert [b'%d' % uid for uid in member.client.uids] == [one[0] for one in inbox]
-            assert content(member.client, 'INBOX') == inbox
+            assert [b'%d' % uid for uid in member.client.uids] == [one[0] for one in there]
+            assert content(member.client, 'INBOX') == there
             member.client.logout()
-    files = [name for sub in ('new', 'cur') for name in os.listdir(Path(server.maildir(USER), sub))]
-    assert len(files) == len(inbox)
-    there = collections.Counter(one[2] for one in inbox + archive)
+    assert count(server) == len(there)
+    found = collections.Counter(one[2] for one in there + archive)
     kept = [name for member in members for name in member.kept]
     assert len(kept) > 20
-    assert {name: there[name] for name in kept if there[name] != 1} == {}
+    assert {name: found[name] for name in kept if found[name] != 1} == {}
     first.logout()

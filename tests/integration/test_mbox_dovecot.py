@@ -3,7 +3,6 @@
 append to them: both must find the same UIDVALIDITY, UIDs, flags, keywords,
 dates, sizes, bodies, names and subscriptions, whoever changed them last."""
 import contextlib
-import fcntl
 import os
 import random
 import re
@@ -17,6 +16,7 @@ import pytest
 import turns
 from conftest import mail_owner
 from imap_lines import Lines
+from mbox_files import drop_mail
 from turns import FLAGS, KEYWORDS, Place, Turns, append, operations
 
 LOCATION = 'mbox:~/mail:INBOX=~/inbox'
@@ -115,27 +115,6 @@ class MboxTurns(Turns):
 def place(make_server, dovecot):
     """Both servers on the same home directory, without mail."""
     return MboxPlace(make_server(), dovecot, 'pair', LOCATION, '/', INDEXES)
-
-
-def make_lock(lock):
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        except FileExistsError:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-
-
-def drop_mail(path, text):
-    """Append as other programs do: with both kinds of locks, in the usual order."""
-    body = text.replace(b'\r\n', b'\n').replace(b'\nFrom ', b'\n>From ')
-    with open(path, 'ab') as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
-        make_lock(f'{path}.lock')
-        file.write(b'From out@x.example  Sat Nov 28 20:15:24 2026\n' + body + b'\n')
-        file.flush()
-        os.unlink(f'{path}.lock')
 
 
 def listed(client):

@@ -17,6 +17,7 @@ import turns
 from conftest import mail_owner
 from imap_lines import Lines
 from mbox_files import drop_mail
+from pop3_lines import Pop
 from turns import FLAGS, KEYWORDS, Place, Turns, append, operations
 
 LOCATION = 'mbox:~/mail:INBOX=~/inbox'
@@ -303,3 +304,29 @@ def test_handmade_files_are_read_the_same(make_server, make_dovecot):
     assert different.keys() == OTHERWISE, '\n'.join(
         f'{name}\n' + '\n'.join(map(str, ours)) + '\n--\n' + '\n'.join(map(str, theirs))
         for name, (ours, theirs) in different.items())
+
+
+def header_for_md5(rng):
+    """Fields that mbox_md5 knows, others, and ours, in any order."""
+    names = [b'Received', b'received', b'Date', b'DATE', b'Message-ID', b'Delivered-To', b'X-Delivery-ID', b'From', b'Subject',
+             b'Status', b'X-UID', b'X-Keywords', b'Content-Length', b'Return-Path', b'Message-Id ']
+    values = [b'', b' x', b' y\n  folded', b'\ttab', b'no blank', b' <a@b>  ', b' a\r', b' 7', b' \n\tz\n q', b' \xe4']
+    fields = [rng.choice(names) + b':' + rng.choice(values) for _ in range(rng.randint(0, 7))]
+    return b''.join(field + b'\n' for field in fields)
+
+
+@pytest.mark.parametrize('kind', ['apop3d', 'all'])
+def test_the_sum_of_a_header_is_the_same(make_server, make_dovecot, kind):
+    """What POP3 shows as %m, and what finds mails whose UID is not in the file."""
+    rng = random.Random(kind)
+    text = b''.join(FROM + header_for_md5(rng) + b'\nbody\n\n' for _ in range(300))
+    told = []
+    for make in make_server, make_dovecot:
+        server = make(f'mail_location = {LOCATION}\npop3_uidl_format = %m\nmbox_md5 = {kind}\n')
+        path = f'{server.home("alice")}/inbox'
+        Path(path).write_bytes(text)
+        os.chown(path, *mail_owner())
+        told.append(Pop(server.port('pop3'), 'alice').multi('UIDL'))
+    assert len({line.split()[1] for line in told[0]}) > 100
+    assert [(ours, theirs, text.split(FROM)[1 + number]) for number, (ours, theirs) in enumerate(zip(*told))
+            if ours != theirs] == []

@@ -245,38 +245,41 @@ static bool is_number(const char *text)
 	return str_to_u32(str_of(text), &number);
 }
 
-const char *db_uid(struct request *request, const char *text)
+const char *db_id(const void *ctx, bool group, const char *name)
 {
-	struct passwd *pw;
+	const struct passwd *pw = group ? NULL : getpwnam(name);
+	const struct group *gr = group ? getgrnam(name) : NULL;
+
+	if (pw == NULL && gr == NULL)
+		return NULL;
+	return mem_printf(ctx, "%lu",
+			  (unsigned long)(group ? gr->gr_gid : pw->pw_uid));
+}
+
+static const char *number_of(struct request *request, bool group,
+			     const char *text)
+{
+	const char *number;
 
 	if (text == NULL || *text == '\0')
 		return NULL;
 	if (is_number(text))
 		return text;
-	pw = getpwnam(text);
-	if (pw == NULL) {
-		request_log(request, LOG_LEVEL_ERROR, "Invalid UID value: %s",
-			    text);
-		return NULL;
-	}
-	return mem_printf(request, "%lu", (unsigned long)pw->pw_uid);
+	number = db_id(request, group, text);
+	if (number == NULL)
+		request_log(request, LOG_LEVEL_ERROR, "Invalid %s value: %s",
+			    group ? "GID" : "UID", text);
+	return number;
+}
+
+const char *db_uid(struct request *request, const char *text)
+{
+	return number_of(request, false, text);
 }
 
 const char *db_gid(struct request *request, const char *text)
 {
-	struct group *gr;
-
-	if (text == NULL || *text == '\0')
-		return NULL;
-	if (is_number(text))
-		return text;
-	gr = getgrnam(text);
-	if (gr == NULL) {
-		request_log(request, LOG_LEVEL_ERROR, "Invalid GID value: %s",
-			    text);
-		return NULL;
-	}
-	return mem_printf(request, "%lu", (unsigned long)gr->gr_gid);
+	return number_of(request, true, text);
 }
 
 bool userdb_set_field(struct request *request, struct fields *fields,

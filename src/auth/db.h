@@ -106,6 +106,8 @@ const char *passdb_name(const struct passdb *db);
 const char *userdb_name(const struct userdb *db);
 /* A database's own auth_verbose ("default", "yes", "no") over the setting. */
 bool db_verbose(const struct auth_settings *set, const char *own);
+/* The number of a user, or group; child of ctx. NULL if there is none such. */
+const char *db_id(const void *ctx, bool group, const char *name);
 /* uid and gid as text: numbers, or names to look up. NULL if there are none. */
 const char *db_uid(struct request *request, const char *text);
 const char *db_gid(struct request *request, const char *text);

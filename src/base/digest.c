@@ -17,34 +17,35 @@ struct digest {
 	EVP_MD_CTX *state;
 };
 
-static const EVP_MD *legacy_md4(void)
-{
-	static EVP_MD *md4;
-
-	/* OpenSSL 3 keeps MD4 (PLAIN-MD4 passwords) apart. */
-	if (md4 == NULL && OSSL_PROVIDER_try_load(NULL, "legacy", 1) != NULL)
-		md4 = EVP_MD_fetch(NULL, "MD4", NULL);
-	return md4;
-}
-
+/* Fetched once: EVP_sha256() and the like look for theirs with each use. */
 static const EVP_MD *md_of(const char *name)
 {
-	static const struct {
+	static struct {
 		const char *name;
-		const EVP_MD *(*get)(void);
+		EVP_MD *md;
 	} all[] = {
-		{"md4", legacy_md4},        {"md5", EVP_md5},
-		{"sha1", EVP_sha1},         {"sha224", EVP_sha224},
-		{"sha256", EVP_sha256},     {"sha384", EVP_sha384},
-		{"sha512", EVP_sha512},     {"sha3-256", EVP_sha3_256},
-		{"sha3-512", EVP_sha3_512},
+		{"md5", NULL},      {"sha1", NULL},     {"sha224", NULL},
+		{"sha256", NULL},   {"sha384", NULL},   {"sha512", NULL},
+		{"sha3-256", NULL}, {"sha3-512", NULL}, {"md4", NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (strcmp(all[i].name, name) == 0)
-			return all[i].get();
+		if (strcmp(all[i].name, name) != 0)
+			continue;
+		/* OpenSSL 3 keeps MD4 (PLAIN-MD4 passwords) apart. */
+		if (all[i].md == NULL &&
+		    (strcmp(name, "md4") != 0 ||
+		     OSSL_PROVIDER_try_load(NULL, "legacy", 1) != NULL))
+			all[i].md = EVP_MD_fetch(NULL, name, NULL);
+		return all[i].md;
 	}
 	return NULL;
+}
+
+void digest_prepare(void)
+{
+	md_of("sha1");
+	md_of("sha256");
 }
 
 static int digest_destroy(struct digest *digest)

@@ -30,6 +30,9 @@ size_t digest_hmac(const char *name, struct str key, struct str data,
 		   unsigned char out[DIGEST_MAX]);
 bool digest_pbkdf2(const char *name, struct str password, struct str salt,
 		   unsigned rounds, unsigned char *out, size_t out_len);
+/* What the first one costs (2 ms, and memory), paid for all processes that are
+ * forked from this one. */
+void digest_prepare(void);
 /* From the kernel; never fails. */
 void random_fill(void *out, size_t len);
 uint64_t random_u64(void);

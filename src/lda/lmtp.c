@@ -184,7 +184,8 @@ static void input(void *ctx)
 			used = take_line(session, in);
 		conn_consume(session->conn, used);
 	}
-	conn_cork(session->conn, false);
+	/* What a lookup stops is not idle: its reply goes with the others. */
+	conn_cork(session->conn, session->looking_up);
 }
 
 void lmtp_resume(struct lmtp_session *session)

@@ -52,7 +52,8 @@ struct lmtp_process {
 	struct tls *tls; /* NULL: no STARTTLS */
 	struct auth_master *auth;
 	struct anvil *anvil;     /* NULL without lmtp_user_concurrency_limit */
-	struct lmtp_user *users; /* list, latest first */
+	struct lmtp_user *users; /* by account, latest last */
+	struct lmtp_user *user;  /* the latest */
 	unsigned user_count;
 	struct lmtp_session *sessions; /* list */
 };

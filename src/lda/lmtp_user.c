@@ -4,7 +4,7 @@
  * them needs no settings, namespaces or index to be opened.
  */
 #include <string.h>
-#include <utlist.h>
+#include <uthash.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -21,7 +21,7 @@ struct lmtp_user {
 	struct lda_sieve *sieve; /* NULL until it is asked for */
 	struct account *account;
 	struct str packed; /* the account, to see whether it changed */
-	struct lmtp_user *prev, *next;
+	UT_hash_handle hh;
 };
 
 static struct str pack(const void *ctx, const struct account *account)
@@ -36,30 +36,35 @@ static struct str pack(const void *ctx, const struct account *account)
 
 static void drop(struct lmtp_process *process, struct lmtp_user *user)
 {
-	DL_DELETE(process->users, user);
+	HASH_DEL(process->users, user);
 	process->user_count--;
 	mem_free(user);
 }
 
-/* Moves it to the front. */
+static void add(struct lmtp_process *process, struct lmtp_user *user)
+{
+	HASH_ADD_KEYPTR(hh, process->users, user->packed.data, user->packed.len,
+			user);
+	process->user = user;
+}
+
+/* Moves it to the end. */
 static struct lmtp_user *find(struct lmtp_process *process, struct str packed)
 {
 	struct lmtp_user *user;
 
-	DL_FOREACH (process->users, user) {
-		if (!str_equal(user->packed, packed))
-			continue;
-		DL_DELETE(process->users, user);
-		DL_PREPEND(process->users, user);
-		return user;
-	}
-	return NULL;
+	HASH_FIND(hh, process->users, packed.data, packed.len, user);
+	if (user == NULL)
+		return NULL;
+	HASH_DEL(process->users, user);
+	add(process, user);
+	return user;
 }
 
 void lmtp_users_prune(struct lmtp_process *process)
 {
 	while (process->user_count > process->set.lmtp_user_cache_size)
-		drop(process, process->users->prev); /* the oldest */
+		drop(process, process->users); /* the oldest */
 }
 
 int lmtp_user_get(struct lmtp_process *process, const struct account *account,
@@ -82,7 +87,7 @@ int lmtp_user_get(struct lmtp_process *process, const struct account *account,
 		mem_free(user);
 		return -1;
 	}
-	DL_PREPEND(process->users, user);
+	add(process, user);
 	process->user_count++;
 	*out = user->user;
 	return 0;
@@ -91,7 +96,7 @@ int lmtp_user_get(struct lmtp_process *process, const struct account *account,
 int lmtp_user_sieve(struct lmtp_process *process, struct lda_sieve **out,
 		    struct err *err)
 {
-	struct lmtp_user *user = process->users;
+	struct lmtp_user *user = process->user;
 
 	*out = NULL;
 	if (!lda_sieve_wanted(user->user))

@@ -142,15 +142,17 @@ static int create_complete(const char *lock, mode_t mode, struct err *err)
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "lock");
 	char *dir = path_parent(ctx, lock);
 	char proc[64];
-	struct stat st;
 
-	if (lstat(lock, &st) == 0)
-		return err_set(err, ERR_EXISTS, "%s exists", lock);
 	fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
 	if (fd < 0 || write_owner(fd, lock, err) < 0)
 		return 1;
+	/* From Linux 6.10 on, whoever opened it may do so; before, only root.
+	 */
+	if (linkat(fd, "", AT_FDCWD, lock, AT_EMPTY_PATH) == 0)
+		return 0;
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	if (linkat(AT_FDCWD, proc, AT_FDCWD, lock, AT_SYMLINK_FOLLOW) == 0)
+	if (errno != EEXIST &&
+	    linkat(AT_FDCWD, proc, AT_FDCWD, lock, AT_SYMLINK_FOLLOW) == 0)
 		return 0;
 	return errno == EEXIST ? err_sys(err, "link(%s)", lock) : 1;
 }

@@ -118,10 +118,12 @@ static int row_get(struct driver_box *box, struct index_txn *txn,
 {
 	if (box->id != 0 && index_box_get(txn, box->id, out, err) == 0)
 		return 0;
-	if (box->id != 0 && err->code != ERR_NOT_FOUND)
-		return -1;
-	box->id = 0;
-	maildir_dirs_forget(box);
+	if (box->id != 0) {
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+		box->id = 0;
+		maildir_dirs_forget(box);
+	}
 	if (index_box_find(txn, box->name, &box->id, err) < 0)
 		return -1;
 	return index_box_get(txn, box->id, out, err);

@@ -292,6 +292,8 @@ int save_mail_finish(struct save *save, struct err *err)
 	file->size_physical = message->size.physical;
 	file->size_virtual = message->size.virtual;
 	cached_make(save, message, &save->current.cached);
+	cached_sort_make(save, message->root->header_text,
+			 &save->current.cached);
 	mem_free(save->parser);
 	save->parser = NULL;
 	save->in_mail = false;

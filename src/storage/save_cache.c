@@ -193,8 +193,6 @@ void cached_make(const void *ctx, const struct mime_message *message,
 	buf_reset(&buf);
 	cached_headers_make(header, "+ ", &buf);
 	value[INDEX_HEADERS] = keep(ctx, &buf, CACHE_HEADERS_MAX);
-	cached_headers_usual(value[INDEX_HEADERS], &header);
-	cached_sort_make(ctx, header, out);
 	value[INDEX_PREVIEW] = message->preview; /* short */
 	if (message->preview.data != NULL)
 		value[INDEX_PREVIEW].data = mem_memdup(
@@ -205,6 +203,7 @@ void cached_sort_make(const void *ctx, struct str header, struct cached *out)
 {
 	CLEANUP(buf_free) struct buf buf = buf_init(SORT_VALUE_MAX);
 
+	cached_headers_usual(out->value[INDEX_HEADERS], &header);
 	sort_value_make(header, &buf);
 	out->value[INDEX_SORT] = keep(ctx, &buf, SORT_VALUE_MAX);
 }

@@ -38,7 +38,8 @@ struct cached {
 	struct str value[INDEX_SORT + 1];
 };
 
-/* From the parsed mail with its header texts. Children of ctx. */
+/* From the parsed mail with its header texts; all but INDEX_SORT, which can be
+ * made of INDEX_HEADERS when somebody wants it. Children of ctx. */
 void cached_make(const void *ctx, const struct mime_message *message,
 		 struct cached *out);
 /* Copies of what is in the index; children of ctx. */
@@ -51,7 +52,7 @@ int cached_write(struct index_txn *txn, struct mailbox *box,
 		 uint32_t box_id, uint32_t uid, const struct cached *cached,
 		 struct err *err);
 
-/* Fill in INDEX_SORT alone, from a header block or from INDEX_HEADERS' text. */
+/* Fill in INDEX_SORT, from INDEX_HEADERS if that is there. */
 void cached_sort_make(const void *ctx, struct str header, struct cached *out);
 
 /* INDEX_HEADERS: a list of lower-case names with blanks around each, NUL, then

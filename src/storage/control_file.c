@@ -16,7 +16,8 @@
 #include "storage/driver.h"
 #include "storage/user.h"
 
-enum { LOCK_MS = 5000, LOCK_WAIT_MS = 10, LOCK_STALE_SECS = 60 };
+/* Who was killed holds the lock for 10 seconds; who waits, waits longer. */
+enum { LOCK_MS = 13000, LOCK_WAIT_MS = 10, LOCK_STALE_SECS = 10 };
 
 static void lock_wait(void)
 {
@@ -94,6 +95,16 @@ int control_file_lock(const void *ctx, const struct location *location,
 	return 0;
 }
 
+/* Whoever was stopped for long may have lost it. */
+static bool is_still_ours(const struct control_file *file)
+{
+	struct stat mine, there;
+
+	return fstat(file->fd, &mine) == 0 &&
+	       stat(file->lock_path, &there) == 0 &&
+	       mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
 int control_file_replace(struct control_file *file, struct str text,
 			 struct err *err)
 {
@@ -105,6 +116,9 @@ int control_file_replace(struct control_file *file, struct str text,
 		return -1;
 	if (sync && fdatasync(file->fd) < 0)
 		return err_sys(err, "fdatasync(%s)", file->lock_path);
+	if (!is_still_ours(file))
+		return err_set(err, ERR_IN_USE, "%s was taken away",
+			       file->lock_path);
 	if (rename(file->lock_path, file->path) < 0)
 		return err_sys(err, "rename(%s, %s)", file->lock_path,
 			       file->path);
@@ -116,7 +130,7 @@ void control_file_unlock(struct control_file **file)
 {
 	if (*file == NULL)
 		return;
-	if ((*file)->fd >= 0)
+	if ((*file)->fd >= 0 && is_still_ours(*file))
 		unlink((*file)->lock_path);
 	fd_close(&(*file)->fd);
 	mem_free(*file);

@@ -27,8 +27,7 @@ static void maildir_close(struct driver_box *box)
 	box->driver = NULL;
 }
 
-/* Flags are written by renaming in cur/. */
-static bool maildir_readonly(const struct driver_box *box)
+bool maildir_readonly(const struct driver_box *box)
 {
 	char path[4096];
 

@@ -206,6 +206,8 @@ struct scan_entry *scan_find(struct scan *scan, struct str base);
 struct scan_entry *scan_entries(struct scan *scan, size_t *count_out);
 char *scan_keep(struct scan *scan, struct str text);
 
+/* Nothing but reading is possible: flags are written by renaming in cur/. */
+bool maildir_readonly(const struct driver_box *box);
 /* sync.c */
 
 int maildir_sync(struct driver_box *box, bool full, struct err *err);

@@ -337,7 +337,8 @@ static int update_within(struct sync *sync, struct err *err)
 	ret = sync_apply(sync, err);
 	if (ret <= 0)
 		return ret;
-	if (sync->box->take_recent && move_new(sync, err) < 0)
+	if (sync->box->take_recent && !maildir_readonly(sync->box) &&
+	    move_new(sync, err) < 0)
 		return -1;
 	return 1;
 }

@@ -13,18 +13,29 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 
-enum kind { KIND_INDEX, KIND_UIDLIST, KIND_KEYWORDS, KINDS };
+enum {
+	KIND_INDEX,
+	KINDS = 9,
+};
 
-/* What it is called on disk, and which file tells that it is one. */
+/* What it is called on disk, and what shows it. */
 static const struct {
 	const char *type, *name;
+	int (*dump)(const char *path, struct err *err);
 } kinds[KINDS] = {
-	[KIND_INDEX] = {"index", "dovetail.index"},
-	[KIND_UIDLIST] = {"uidlist", "dovecot-uidlist"},
-	[KIND_KEYWORDS] = {"keywords", "dovecot-keywords"},
+	[KIND_INDEX] = {"index", "dovetail.index", NULL},
+	{"uidlist", "dovecot-uidlist", dump_uidlist},
+	{"keywords", "dovecot-keywords", dump_keywords},
+	{"uidvalidity", "dovecot-uidvalidity", dump_uidvalidity},
+	{"subscriptions", "subscriptions", dump_subscriptions},
+	{"names", "dovetail.names", dump_names},
+	{"attributes", "dovecot-attributes", dump_attributes},
+	{"mbox-journal", "dovetail-mbox-journal", dump_journal},
+	{"lda-dupes", ".dovetail.lda-dupes", dump_dupes},
 };
 
 static bool exists(const char *path)
@@ -34,30 +45,25 @@ static bool exists(const char *path)
 	return stat(path, &st) == 0;
 }
 
-static int dump_one(enum kind kind, const char *path, int count, char **args)
+static int dump_one(int kind, const char *path, int count, char **args)
 {
 	struct err err;
-	int result = -1;
+	int result;
 
-	switch (kind) {
-	case KIND_INDEX:
+	if (kind == KIND_INDEX) {
 		result = dump_index(path, count, args, &err);
-		break;
-	case KIND_UIDLIST:
-		result = dump_uidlist(path, &err);
-		break;
-	case KIND_KEYWORDS:
-		result = dump_keywords(path, &err);
-		break;
-	case KINDS:
-		return EX_USAGE;
+	} else {
+		char *title = str_upper(NULL, str_of(kinds[kind].type));
+
+		printf("-- %s: %s\n", title, path);
+		mem_free(title);
+		result = kinds[kind].dump(path, &err);
 	}
 	return result == 0 ? EX_OK : give_up("%s", err.text);
 }
 
 /* The path as it is said, or the one of that name in it. */
-static const char *path_for(struct doveadm *adm, enum kind kind,
-			    const char *path)
+static const char *path_for(struct doveadm *adm, int kind, const char *path)
 {
 	const char *inside =
 		mem_printf(adm->ctx, "%s/%s", path, kinds[kind].name);
@@ -69,13 +75,15 @@ static const char *path_for(struct doveadm *adm, enum kind kind,
 }
 
 /* A file by its name, an index by what is in it. */
-static enum kind kind_of(struct doveadm *adm, const char *path)
+static int kind_of(struct doveadm *adm, const char *path)
 {
 	const char *name = basename(mem_strdup(adm->ctx, path));
 
 	for (int kind = 0; kind < KINDS; kind++) {
-		if (strcmp(name, kinds[kind].name) == 0)
-			return (enum kind)kind;
+		/* In layout fs the index is hidden. */
+		if (strcmp(name, kinds[kind].name) == 0 ||
+		    (name[0] == '.' && strcmp(name + 1, kinds[kind].name) == 0))
+			return kind;
 	}
 	if (exists(mem_printf(adm->ctx, "%s/data.mdb", path)))
 		return KIND_INDEX;
@@ -89,13 +97,13 @@ static int dump_inside(struct doveadm *adm, const char *dir, int count,
 	bool found = false;
 
 	for (int kind = 0; kind < KINDS; kind++) {
-		const char *path = path_for(adm, (enum kind)kind, dir);
+		const char *path = path_for(adm, kind, dir);
 		int result;
 
 		if (path == dir)
 			continue;
 		found = true;
-		result = dump_one((enum kind)kind, path, count, args);
+		result = dump_one(kind, path, count, args);
 		if (status == EX_OK)
 			status = result;
 	}
@@ -105,13 +113,13 @@ static int dump_inside(struct doveadm *adm, const char *dir, int count,
 	return EX_DATAERR;
 }
 
-static enum kind kind_named(const char *type)
+static int kind_named(const char *type)
 {
 	int kind = 0;
 
 	while (kind < KINDS && strcmp(kinds[kind].type, type) != 0)
 		kind++;
-	return (enum kind)kind;
+	return kind;
 }
 
 static int unknown_type(const char *type)
@@ -126,7 +134,7 @@ static int unknown_type(const char *type)
 
 int cmd_dump(struct doveadm *adm, int argc, char **argv)
 {
-	enum kind kind = KINDS;
+	int kind = KINDS;
 	const char *path;
 
 	while (doveadm_option(adm, argc, argv) != -1) {

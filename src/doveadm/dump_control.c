@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doveadm/dump_control.c - Maildir's control files (doc/formats.md), line by
- * line: they are text, and stand here with names for their fields.
+ * doveadm/dump_control.c - control files of Maildir and others (doc/formats.md)
+ * that are text: line by line, with names for their fields.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -27,16 +28,31 @@ static const struct letter mail_letters[] = {
 	{'G', "guid"},      {'S', "size"},       {'W', "vsize"},
 	{'P', "pop3.uidl"}, {'O', "pop3.order"}, {0, NULL}};
 
+/* Without what a terminal might take for a command. */
+static void show(struct str text)
+{
+	char *clean = str_sanitize(NULL, text, LINE_SHOWN);
+
+	fputs(clean, stdout);
+	mem_free(clean);
+}
+
+static void show_as(const char *name, struct str text)
+{
+	printf(" %s=", name);
+	show(text);
+}
+
 static void show_word(struct str word, const struct letter *letters)
 {
 	for (; letters->name != NULL; letters++) {
 		if (word.data[0] == letters->letter) {
-			printf(" %s=%.*s", letters->name,
-			       STR_FMT(str_from(word, 1)));
+			show_as(letters->name, str_from(word, 1));
 			return;
 		}
 	}
-	printf(" %.*s", STR_FMT(word));
+	putchar(' ');
+	show(word);
 }
 
 /* "3 V1795356871 N3 G3485..." */
@@ -44,8 +60,9 @@ static void show_header(struct str line)
 {
 	struct str word;
 
+	fputs("version=", stdout);
 	if (str_word(&line, &word))
-		printf("version=%.*s", STR_FMT(word));
+		show(word);
 	while (str_word(&line, &word))
 		show_word(word, header_letters);
 	putchar('\n');
@@ -59,17 +76,16 @@ static void show_mail(struct str line)
 
 	if (colon >= 0)
 		fields.len = (size_t)colon;
+	fputs("uid=", stdout);
 	if (str_word(&fields, &word))
-		printf("uid=%.*s", STR_FMT(word));
+		show(word);
 	while (str_word(&fields, &word))
 		show_word(word, mail_letters);
 	if (colon >= 0)
-		printf(" file=%.*s",
-		       STR_FMT(str_from(line, (size_t)colon + 1)));
+		show_as("file", str_from(line, (size_t)colon + 1));
 	putchar('\n');
 }
 
-/* Each line without what a terminal might take for a command. */
 static int each_line(const char *path, void (*fn)(unsigned n, struct str line),
 		     struct err *err)
 {
@@ -80,13 +96,8 @@ static int each_line(const char *path, void (*fn)(unsigned n, struct str line),
 		return -1;
 	rest = str_n(text.data, text.len);
 	for (unsigned n = 1; str_split(&rest, '\n', &line); n++) {
-		char *clean;
-
-		if (line.len == 0)
-			continue;
-		clean = str_sanitize(NULL, line, LINE_SHOWN);
-		fn(n, str_of(clean));
-		mem_free(clean);
+		if (rest.data != NULL || line.len > 0)
+			fn(n, line);
 	}
 	return 0;
 }
@@ -101,7 +112,6 @@ static void uidlist_line(unsigned n, struct str line)
 
 int dump_uidlist(const char *path, struct err *err)
 {
-	printf("-- UIDLIST: %s\n", path);
 	return each_line(path, uidlist_line, err);
 }
 
@@ -112,15 +122,105 @@ static void keywords_line(unsigned n, struct str line)
 
 	(void)n;
 	if (!str_split(&line, ' ', &number) || !str_to_u32(number, &bit)) {
-		printf("? %.*s\n", STR_FMT(number));
+		fputs("? ", stdout);
+		show(number);
+		putchar('\n');
 		return;
 	}
-	printf("keyword=%u letter=%c name=%.*s\n", (unsigned)bit,
-	       bit < 26 ? (char)('a' + bit) : '-', STR_FMT(line));
+	printf("keyword=%u letter=%c", (unsigned)bit,
+	       bit < 26 ? (char)('a' + bit) : '-');
+	show_as("name", line);
+	putchar('\n');
 }
 
 int dump_keywords(const char *path, struct err *err)
 {
-	printf("-- KEYWORDS: %s\n", path);
 	return each_line(path, keywords_line, err);
+}
+
+/* "6b0b8b87" */
+static void uidvalidity_line(unsigned n, struct str line)
+{
+	char *text = str_dup(NULL, line);
+
+	printf("uidvalidity=%lu line=%u\n", strtoul(text, NULL, 16), n);
+	mem_free(text);
+}
+
+int dump_uidvalidity(const char *path, struct err *err)
+{
+	return each_line(path, uidvalidity_line, err);
+}
+
+/* "V<tab>2", an empty line, then levels divided by tabs. */
+static void subscription_line(unsigned n, struct str line)
+{
+	struct str level;
+	bool first = true;
+
+	if (n == 1 && str_starts(line, "V\t")) {
+		fputs("version=", stdout);
+		show(str_from(line, 2));
+	} else if (line.len == 0) {
+		return;
+	} else {
+		fputs("name=", stdout);
+		while (str_split(&line, '\t', &level)) {
+			char *plain = str_tab_unescape(NULL, level);
+
+			if (!first)
+				putchar('/');
+			show(str_of(plain));
+			mem_free(plain);
+			first = false;
+		}
+	}
+	putchar('\n');
+}
+
+int dump_subscriptions(const char *path, struct err *err)
+{
+	return each_line(path, subscription_line, err);
+}
+
+/* "V<tab>1", then "GUID<tab>name". */
+static void names_line(unsigned n, struct str line)
+{
+	struct str guid = line;
+	char *name;
+
+	if (n == 1) {
+		subscription_line(n, line);
+		return;
+	}
+	if (!str_split(&line, '\t', &guid))
+		return;
+	name = str_tab_unescape(NULL, line.data == NULL ? STR("") : line);
+	fputs("guid=", stdout);
+	show(guid);
+	show_as("name", str_of(name));
+	putchar('\n');
+	mem_free(name);
+}
+
+int dump_names(const char *path, struct err *err)
+{
+	return each_line(path, names_line, err);
+}
+
+/* A key, and its value in the next line. */
+static void attribute_line(unsigned n, struct str line)
+{
+	char *plain = str_tab_unescape(NULL, line);
+
+	fputs(n % 2 == 1 ? "key=" : " value=", stdout);
+	show(str_of(plain));
+	if (n % 2 == 0)
+		putchar('\n');
+	mem_free(plain);
+}
+
+int dump_attributes(const char *path, struct err *err)
+{
+	return each_line(path, attribute_line, err);
 }

@@ -8,6 +8,7 @@ doveadm_SOURCES = \
 	src/doveadm/dbox.c \
 	src/doveadm/doveadm.c src/doveadm/doveadm.h \
 	src/doveadm/dump.c src/doveadm/dump.h \
+	src/doveadm/dump_binary.c \
 	src/doveadm/dump_control.c \
 	src/doveadm/dump_index.c \
 	src/doveadm/exec.c \

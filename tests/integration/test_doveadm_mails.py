@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -224,6 +225,28 @@ def test_dump_shows_index_and_control_files(homes):
     assert re.search(r"^uids += 1:2,4:8$", inbox, re.M)
     assert home.run("dump", "-t", "index", "/nonexistent")[0] == 75
     assert home.run("dump", "-t", "nosuch", "/nonexistent")[0] == 64
+
+
+def test_dump_shows_the_other_files(homes):
+    home = homes[1]
+    root = home.path / "Maildir"
+    home.run("mailbox", "list")
+    (root / "subscriptions").write_text("V\t2\n\nWork\tSub\nTra\x1b\x01tsh\n", encoding="utf-8")
+    (root / "dovecot-uidvalidity").write_text("0000000b", encoding="utf-8")
+    (root / "dovetail.names").write_text("V\t1\n0123\tA/B\n", encoding="utf-8")
+    (root / "dovecot-attributes").write_text("priv/0123/comment\na\x01nb\n", encoding="utf-8")
+    head = b"DTMBOXJ2" + struct.pack("<IIIxxxxQQQQ", 4, 1, 2, 3, 4, 5, 6) + bytes(range(16))
+    (root / "dovetail-mbox-journal").write_bytes(head.ljust(512, b"\0"))
+    (root / ".dovetail.lda-dupes").write_bytes(b"DTDUPES1" + bytes(range(16)) + struct.pack("<Q", 1234) + b"half")
+    out = home.run("dump", root)[1]
+    for text in ["-- SUBSCRIPTIONS: ", "version=2\nname=Work/Sub\nname=Tra??sh\n", "uidvalidity=11 line=1\n",
+                 "guid=0123 name=A/B\n", "key=priv/0123/comment value=a?b\n",
+                 "kind=patch context=1 probe=2 start=3 len=4 from=5 old_size=6 md5=000102030405060708090a0b0c0d0e0f\n",
+                 "id=000102030405060708090a0b0c0d0e0f until=1234\n"]:
+        assert text in out
+    (root / "dovetail-mbox-journal").write_bytes(bytes(512))
+    assert home.run("dump", root / "dovetail-mbox-journal")[1].endswith("\nkind=none\n")
+    assert home.run("dump", "-t", "lda-dupes", root / "subscriptions")[0] == 75
 
 
 def test_dump_leaves_a_damaged_index_as_it_is(homes):

@@ -42,6 +42,9 @@ struct config_filter {
 	const char *protocol;   /* "imap" */
 	const char *local_name; /* TLS server name */
 	struct ip local, remote;
+	/* For checks: a connection for which this block holds, and those that
+	 * it stands in. */
+	const struct config_section *block;
 };
 
 /* reading a file (master, doveconf, doveadm, lda) */
@@ -79,6 +82,21 @@ int config_unseal(const void *ctx, int fd, struct config **out,
  * default, dovecot.conf below PKG_SYSCONFDIR). */
 int config_open(const void *ctx, const char *path, struct config **out,
 		struct err *err);
+
+/* Certificates and keys, written as "<path" (files.c): for the master, which
+ * takes new ones without reading anything else again. */
+void config_files_each(const struct config *config,
+		       void (*fn)(void *ctx, const struct config_value *value,
+				  const char *path),
+		       void *ctx);
+/* Read all again. *out (child of ctx) is what to undo, NULL if nothing has
+ * changed. Returns -1 if one can't be read; all is then as it was. */
+struct config_renewal;
+int config_files_renew(const void *ctx, struct config *config,
+		       struct config_renewal **out, struct err *err);
+/* Go back to what was, or forget it. */
+void config_files_undo(struct config_renewal **renewal);
+void config_files_done(struct config_renewal **renewal);
 
 /* asking */
 
@@ -122,6 +140,13 @@ int config_read_named(const void *ctx,
 /* A setting of plugin {}; NULL if it is not set. */
 const char *config_plugin(const struct config *config,
 			  const struct config_filter *filter, const char *name);
+/* The protocol, local, local_name and remote blocks, those within others too;
+ * `at` NULL for the first. */
+const struct config_section *config_block_next(const struct config *config,
+					       const struct config_section *at);
+/* Append what is the same for filters for which the same settings hold. */
+void config_filter_key(const struct config *config,
+		       const struct config_filter *filter, struct buf *out);
 /* Whether any local, remote or local_name block stands in it: if not, settings
  * read once serve every connection. */
 bool config_has_filters(const struct config *config);

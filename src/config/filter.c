@@ -53,6 +53,11 @@ static bool address_matches(const struct config_section *block,
 static bool block_matches(const struct config_section *block,
 			  const struct config_filter *filter)
 {
+	for (const struct config_section *at = filter->block; at != NULL;
+	     at = at->parent) {
+		if (at == block)
+			return true;
+	}
 	if (strcmp(block->kind, "protocol") == 0)
 		return protocol_matches(block->name, filter->protocol);
 	if (strcmp(block->kind, "local_name") == 0)
@@ -146,6 +151,38 @@ size_t filter_match(const struct config *config,
 	if (filter != NULL)
 		match_below(&config->root->section, filter, &matches);
 	return matches.count;
+}
+
+void config_filter_key(const struct config *config,
+		       const struct config_filter *filter, struct buf *out)
+{
+	const struct node *blocks[BLOCKS_MAX];
+	size_t count = filter_match(config, filter, blocks);
+
+	buf_append(out, blocks, count * sizeof(blocks[0]));
+}
+
+static const struct config_section *
+filter_of(const struct config_section *first)
+{
+	while (first != NULL && !kind_is_filter(first->kind))
+		first = first->next;
+	return first;
+}
+
+const struct config_section *config_block_next(const struct config *config,
+					       const struct config_section *at)
+{
+	const struct config_section *next;
+
+	if (at == NULL)
+		return filter_of(config->root->section.children);
+	next = filter_of(at->children);
+	while (next == NULL && at->parent != NULL) {
+		next = filter_of(at->next);
+		at = at->parent;
+	}
+	return next;
 }
 
 /* merged sections */

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES = \
 	src/config/check.c \
 	src/config/config.h \
+	src/config/files.c \
 	src/config/filter.c \
 	src/config/include.c \
 	src/config/lines.c src/config/lines.h \

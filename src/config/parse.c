@@ -229,6 +229,10 @@ static void store(struct parser *parser, struct node *node,
 	entry->value.file = parser->file;
 	entry->value.line = parser->line;
 	entry->raw = raw;
+	if (statement->kind == STATEMENT_FILE &&
+	    (parser->flags & CONFIG_KEEP_FILES) == 0)
+		entry->path =
+			parse_path(parser, parser->config, statement->value);
 }
 
 /* Who is auth's client is known only when auth has its settings. */

@@ -174,6 +174,7 @@ struct entry *entry_set(struct node *node, const char *name, const char *value)
 	entry->value.file = NULL;
 	entry->value.line = 0;
 	entry->raw = NULL;
+	entry->path = NULL;
 	return entry;
 }
 

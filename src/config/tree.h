@@ -14,6 +14,7 @@ struct entry {
 	/* As doveconf shows it without -x: variables of other settings and
 	 * "<path" are left; NULL if it is value.value. */
 	const char *raw;
+	const char *path; /* of "<path"; not in a snapshot */
 };
 
 /* A section and the order of its values by name. */

@@ -231,7 +231,7 @@ void client_accept(struct login *login, const struct service_client *from)
 	client->since_ms = clock_monotonic_ms();
 	client->session_id = service_session_id(client);
 	/* Blocks of settings that do not hold were refused at start. */
-	if (login_client_settings(login, client, &err) < 0)
+	if (login_client_settings(login, client, NULL, &err) < 0)
 		log_error("%s", err.text);
 	client->conn =
 		conn_new(client, login->loop, from->fd,

@@ -84,6 +84,7 @@ struct client {
 	unsigned attempts, successes, bad_commands;
 	uint64_t attempt_ms;
 	bool no_mech_tried, plaintext_tried, bad_base64, sasl_unfinished;
+	bool cert_refused, authz_failed;
 	const char *ssl_error; /* of a handshake that failed */
 };
 

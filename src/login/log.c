@@ -170,6 +170,16 @@ const char *client_why(const struct client *client, char *out, size_t size)
 			 " (disconnected while finishing login, waited %u "
 			 "secs)",
 			 waited);
+	else if (client->cert_refused)
+		snprintf(out, size, " (%s)",
+			 !client->tls ? "cert required, client didn't start TLS"
+			 : conn_tls_has_cert(client->conn)
+				 ? "client sent an invalid cert"
+				 : "client didn't send a cert");
+	else if (client->authz_failed)
+		snprintf(out, size,
+			 " (authorization failed, %u attempts in %u secs)",
+			 client->attempts, secs);
 	else if (client->bad_base64)
 		snprintf(out, size, " (sent invalid base64 in response)");
 	else if (client->no_mech_tried)

@@ -18,18 +18,16 @@ struct err;
 struct handover_link;
 struct login_protocol;
 struct loop;
+struct login_view;
 struct service_env;
-struct tls_entry;
 
 struct login {
 	struct service_env *env;
 	struct loop *loop;
 	const struct config *config;
 	const struct login_protocol *protocol;
-	struct login_settings set;
-	struct tls_settings tls_set;
-	struct tls *tls;               /* NULL: not to be had */
-	struct tls_entry *tls_entries; /* of local and remote blocks */
+	struct login_view *view;  /* settings outside of all blocks */
+	struct login_view *views; /* all, by their blocks */
 	bool has_filters;
 	struct auth_link *auth;
 	struct handover_link *handover;
@@ -38,9 +36,12 @@ struct login {
 	bool stopping, retired;
 };
 
-/* The settings that hold for a client's addresses, and its TLS context. */
+/* view.c: the settings outside of all blocks; once, before the first client */
+int login_base_settings(struct login *login, struct err *err);
+/* The settings that hold for a client's addresses and the name that it asks
+ * for (NULL: not known), and its TLS context. */
 int login_client_settings(struct login *login, struct client *client,
-			  struct err *err);
+			  const char *name, struct err *err);
 /* The number of clients or proxies has changed. */
 void login_counted(struct login *login);
 

@@ -10,7 +10,8 @@ liblogin_a_SOURCES = \
 	src/login/main.c \
 	src/login/protocol.h \
 	src/login/sasl.c \
-	src/login/trusted.c
+	src/login/trusted.c \
+	src/login/view.c
 libsettings_a_SOURCES += src/login/settings.c src/login/settings.h
 
 pkglibexec_PROGRAMS += imap-login pop3-login

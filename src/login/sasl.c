@@ -58,11 +58,29 @@ static void log_refused(struct client *client, const char *what)
 	client_log(client, 0, text);
 }
 
+/* A certificate that holds must say whose it is. */
+static bool has_no_name(const struct client *client)
+{
+	return client->set->auth_ssl_require_client_cert &&
+	       client->set->auth_ssl_username_from_cert &&
+	       conn_tls_cert_valid(client->conn) &&
+	       conn_tls_cert_name(client->conn) == NULL;
+}
+
 static void start(struct client *client, const char *mech, struct str initial)
 {
+	if (has_no_name(client)) {
+		log_refused(client, "Unable to validate certificate");
+		client->authz_failed = true;
+		client->attempts++;
+		refuse(client, LOGIN_AUTHZ_FAILED,
+		       "Unable to validate certificate");
+		return;
+	}
 	client->attempt_ms = clock_monotonic_ms();
 	client->bad_base64 = client->no_mech_tried = false;
 	client->plaintext_tried = client->sasl_unfinished = false;
+	client->cert_refused = client->authz_failed = false;
 	client->state = CLIENT_AUTH;
 	conn_pause(client->conn);
 	conn_set_timeout(client->conn,
@@ -223,7 +241,12 @@ static void failed(struct client *client, const struct auth_answer *answer)
 
 	client->auth_id = 0;
 	client->attempts++;
-	if (strcmp(code, "temp_fail") == 0) {
+	if (client->set->auth_ssl_require_client_cert &&
+	    !conn_tls_cert_valid(client->conn)) {
+		client->cert_refused = true;
+		refuse(client, LOGIN_NO_MECH,
+		       "Client didn't present valid SSL certificate");
+	} else if (strcmp(code, "temp_fail") == 0) {
 		refuse_temporarily(client);
 	} else if (strcmp(code, "authz_fail") == 0) {
 		refuse(client, LOGIN_AUTHZ_FAILED, "Authorization failed");

@@ -63,6 +63,24 @@ static int try_protocols(const struct config *config,
 	return 0;
 }
 
+/* local_name, local and remote blocks, each with what stands around it. */
+static int try_blocks(const struct config *config, struct err *err)
+{
+	const struct config_section *at = NULL;
+
+	while ((at = config_block_next(config, at)) != NULL) {
+		const struct config_value *value = at->values;
+
+		while (value != NULL && !str_starts(str_of(value->name), "ssl"))
+			value = value->next;
+		if (value != NULL &&
+		    try_tls(config, &(struct config_filter){.block = at}, err) <
+			    0)
+			return -1;
+	}
+	return 0;
+}
+
 static int try_log(const char *path, struct err *err)
 {
 	CLEANUP(fd_close) int fd = -1;
@@ -91,7 +109,7 @@ static int try_logs(const struct config *config, struct err *err)
 int check_all_can_start(const struct config *config,
 			const struct base_settings *base, struct err *err)
 {
-	if (try_protocols(config, base, err) < 0)
+	if (try_protocols(config, base, err) < 0 || try_blocks(config, err) < 0)
 		return -1;
 	return try_logs(config, err);
 }

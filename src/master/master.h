@@ -103,6 +103,7 @@ struct master {
 	int signal_fd;
 	struct listener *control; /* the socket for doveadm */
 	struct master_client *clients;
+	struct certs *certs;
 };
 
 /* units.c */
@@ -143,8 +144,16 @@ void master_stop_unit(struct unit *unit);
 /* Read the configuration again and use it. False: the old one stays, the log
  * says why, and `errors` has what is wrong with the configuration. */
 bool master_reload(struct master *master, struct buf *errors);
+/* Give what is in master->config now to all services, by new processes. */
+int master_use_config(struct master *master, struct err *err);
 /* A process answered or ended: queries may be complete. */
 void master_clients_update(struct master *master);
+
+/* certs.c */
+
+/* Watch the files of certificates and keys, and when they end; again after a
+ * reload. */
+void certs_watch(struct master *master);
 
 /* check.c */
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 sbin_PROGRAMS += dovetail
 dovetail_SOURCES = \
-	src/master/basedir.c src/master/check.c src/master/client.c \
+	src/master/basedir.c src/master/certs.c src/master/check.c src/master/client.c \
 	src/master/listen.c src/master/main.c src/master/master.h src/master/process.c \
 	src/master/protocol.h src/master/supervise.c src/master/units.c
 dovetail_LDADD = $(LIB_SETTINGS) $(LIB_SERVICE)

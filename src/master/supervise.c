@@ -200,8 +200,33 @@ bool master_reload(struct master *master, struct buf *errors)
 	master->config_fd = fresh.fd;
 	mem_free(old);
 	start_units(master);
+	certs_watch(master);
 	notify("READY=1");
 	return true;
+}
+
+int master_use_config(struct master *master, struct err *err)
+{
+	struct fresh fresh = {.units = master->units, .fd = -1};
+	struct unit *unit;
+
+	if (config_seal(master->config, &fresh.fd, err) < 0)
+		return -1;
+	DL_FOREACH (master->units, unit) {
+		if (unit->process == NULL)
+			continue;
+		if (unit->lasting) {
+			keep_lasting(unit, &fresh);
+			continue;
+		}
+		unit->process->unit = NULL;
+		process_tell(unit->process, WIRE_RETIRE);
+		unit->process = NULL;
+	}
+	fd_close(&master->config_fd);
+	master->config_fd = fresh.fd;
+	start_units(master);
+	return 0;
 }
 
 static void reload(struct master *master)
@@ -478,6 +503,7 @@ int master_run(struct master *master)
 	say_hello(master);
 	log_lines(LOG_LEVEL_WARNING, str_of(master->warnings));
 	start_units(master);
+	certs_watch(master);
 	notify("READY=1");
 	loop_run(master->loop);
 	basedir_release(master);

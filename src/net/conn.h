@@ -103,7 +103,8 @@ const char *conn_tls_server_name(struct conn *conn);
 /* ssl_cert_username_field of the client's certificate, when it gave one that
  * ssl_ca vouches for; else NULL. */
 const char *conn_tls_cert_name(struct conn *conn);
-/* Whether it gave one that ssl_ca vouches for. */
+/* Whether it gave one; one that ssl_ca vouches for. */
+bool conn_tls_has_cert(struct conn *conn);
 bool conn_tls_cert_valid(struct conn *conn);
 /* What binds an authentication to this channel, in octets: tls-exporter (RFC
  * 9266) or tls-server-end-point (RFC 5929). False: not to be

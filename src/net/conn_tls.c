@@ -20,6 +20,14 @@ enum {
 	HELLO_MAX = 4096, /* those of post-quantum key exchange have 1.8 kB */
 };
 
+/* SSL_get_error() takes for its own what another connection left behind: a
+ * client's certificate that did not hold, for one. */
+static void begin_call(void)
+{
+	ERR_clear_error();
+	errno = 0;
+}
+
 /* What a failed SSL_ call means. */
 static enum conn_io outcome(struct conn *conn, int ret, const char *doing)
 {
@@ -61,7 +69,7 @@ enum conn_io conn_tls_read(struct conn *conn, char *to, size_t room,
 {
 	int ret;
 
-	errno = 0;
+	begin_call();
 	ret = SSL_read_ex(conn->ssl, to, room, len_out);
 	return ret == 1 ? IO_DONE : outcome(conn, ret, "SSL_read()");
 }
@@ -71,7 +79,7 @@ enum conn_io conn_tls_write(struct conn *conn, const char *from, size_t len,
 {
 	int ret;
 
-	errno = 0;
+	begin_call();
 	ret = SSL_write_ex(conn->ssl, from, len, len_out);
 	return ret == 1 ? IO_DONE : outcome(conn, ret, "SSL_write()");
 }
@@ -156,7 +164,7 @@ static bool start_ssl(struct conn *conn)
 	if (conn->low_water != 0)
 		wait_for(conn, 1);
 	conn->ssl = conn->tls_host == NULL
-			    ? tls_server(conn->tls, conn->fd)
+			    ? tls_server(conn->tls, conn->fd, conn->events_ctx)
 			    : tls_client(conn->tls, conn->fd, conn->tls_host);
 	if (conn->ssl == NULL)
 		conn_broke(conn, "Can't set up TLS");
@@ -169,7 +177,7 @@ void conn_tls_handshake(struct conn *conn)
 
 	if (conn->closed || (conn->ssl == NULL && !start_ssl(conn)))
 		return;
-	errno = 0;
+	begin_call();
 	ret = SSL_do_handshake(conn->ssl);
 	if (ret == 1) {
 		conn->tls_state = TLS_READY;
@@ -243,13 +251,19 @@ const char *conn_tls_cert_name(struct conn *conn)
 	if (conn->ssl == NULL)
 		return NULL;
 	if (conn->cert_name == NULL)
-		conn->cert_name = tls_peer_name(conn, conn->tls, conn->ssl);
+		conn->cert_name = tls_peer_name(conn, conn->ssl);
 	return conn->cert_name;
+}
+
+bool conn_tls_has_cert(struct conn *conn)
+{
+	return conn->ssl != NULL &&
+	       SSL_get0_peer_certificate(conn->ssl) != NULL;
 }
 
 bool conn_tls_cert_valid(struct conn *conn)
 {
-	return conn->ssl != NULL && SSL_get0_peer_certificate(conn->ssl) &&
+	return conn_tls_has_cert(conn) &&
 	       SSL_get_verify_result(conn->ssl) == X509_V_OK;
 }
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/tls.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/ip.h"
 #include "base/log.h"
@@ -19,8 +23,14 @@ struct tls {
 	const char *username_field;
 	unsigned char alpn[32]; /* length, name */
 	unsigned alpn_len;
-	struct tls *(*choose)(void *ctx, const char *name);
-	void *choose_ctx;
+	unsigned char session_context[SSL_MAX_SID_CTX_LENGTH];
+	const char *groups; /* ssl_curve_list */
+	struct tls *(*choose)(void *events_ctx, const char *name);
+};
+
+enum {
+	SERVER_NAME_MAX = 255,
+	HASH_LEN = 8, /* of a name in a directory of authorities */
 };
 
 const char *tls_reason(char *out, size_t size)
@@ -192,8 +202,9 @@ static int use_ca(SSL_CTX *ssl, const struct tls_settings *set, struct err *err)
 	return 0;
 }
 
-char *tls_peer_name(const void *ctx, const struct tls *tls, const SSL *ssl)
+char *tls_peer_name(const void *ctx, const SSL *ssl)
 {
+	const struct tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	const X509 *cert = SSL_get0_peer_certificate(ssl);
 	int nid = OBJ_txt2nid(tls->username_field);
 	char name[256];
@@ -317,18 +328,70 @@ static int alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* So that a resumed session remembers its name. */
 static int name_cb(SSL *ssl, int *alert, void *ctx)
 {
+	(void)alert;
+	(void)ctx;
+	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) == NULL
+		       ? SSL_TLSEXT_ERR_NOACK
+		       : SSL_TLSEXT_ERR_OK;
+}
+
+/* The name of server_name (RFC 6066 section 3): a list of one, as nobody ever
+ * sent more. */
+static bool hello_name(SSL *ssl, char out[SERVER_NAME_MAX + 1])
+{
+	enum { HEAD = 5 };
+	const unsigned char *at;
+	size_t len, name;
+
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &at,
+				      &len) != 1 ||
+	    len <= HEAD || at[2] != TLSEXT_NAMETYPE_host_name)
+		return false;
+	name = (size_t)at[3] << 8 | at[4];
+	if (name != len - HEAD || name > SERVER_NAME_MAX ||
+	    memchr(at + HEAD, '\0', name) != NULL)
+		return false;
+	memcpy(out, at + HEAD, name);
+	out[name] = '\0';
+	return true;
+}
+
+/* What SSL_set_SSL_CTX() leaves as it was. */
+static void follow(SSL *ssl, const struct tls *tls)
+{
+	const SSL_CTX *from = tls->ssl;
+
+	SSL_clear_options(ssl,
+			  SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_set_options(ssl, SSL_CTX_get_options(from));
+	SSL_set_min_proto_version(ssl,
+				  (int)SSL_CTX_get_min_proto_version(tls->ssl));
+	SSL_set_verify(ssl, SSL_CTX_get_verify_mode(from),
+		       SSL_CTX_get_verify_callback(from));
+	if (tls->groups[0] != '\0')
+		SSL_set1_groups_list(ssl, tls->groups);
+	SSL_set_session_id_context(ssl, tls->session_context,
+				   sizeof(tls->session_context));
+}
+
+/* Before anything is decided, the version included. */
+static int hello_cb(SSL *ssl, int *alert, void *ctx)
+{
 	struct tls *tls = ctx, *other;
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	char name[SERVER_NAME_MAX + 1];
 
 	(void)alert;
-	if (tls->choose == NULL || name == NULL)
-		return SSL_TLSEXT_ERR_NOACK;
-	other = tls->choose(tls->choose_ctx, name);
-	if (other != NULL)
+	if (tls->choose == NULL || !hello_name(ssl, name))
+		return SSL_CLIENT_HELLO_SUCCESS;
+	other = tls->choose(SSL_get_app_data(ssl), name);
+	if (other != NULL && other != tls) {
 		SSL_set_SSL_CTX(ssl, other->ssl);
-	return SSL_TLSEXT_ERR_OK;
+		follow(ssl, other);
+	}
+	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 static void verbose_cb(const SSL *ssl, int where, int ret)
@@ -340,6 +403,25 @@ static void verbose_cb(const SSL *ssl, int where, int ret)
 	else if (ret <= 0)
 		log_debug("SSL failed: where=0x%x: %s", where,
 			  SSL_state_string_long(ssl));
+}
+
+/* A session may be resumed only where the client's certificate would have been
+ * asked for in the same way: what it was worth for one name is nothing for
+ * another. */
+static void set_session_context(struct tls *tls, const struct tls_settings *set)
+{
+	struct digest *digest = digest_new(NULL, "sha256");
+	unsigned char out[DIGEST_MAX];
+
+	digest_add(digest, str_of(set->ssl_verify_client_cert ? "y" : "n"));
+	digest_add(digest, str_of(set->ssl_require_crl ? "y" : "n"));
+	digest_add(digest, str_of(set->ssl_cert_username_field));
+	digest_add(digest, str_of(set->ssl_ca));
+	digest_end(digest, out);
+	mem_free(digest);
+	memcpy(tls->session_context, out, sizeof(tls->session_context));
+	SSL_CTX_set_session_id_context(tls->ssl, tls->session_context,
+				       sizeof(tls->session_context));
 }
 
 static void set_manners(struct tls *tls, const struct tls_settings *set)
@@ -357,10 +439,10 @@ static void set_manners(struct tls *tls, const struct tls_settings *set)
 	SSL_CTX_set_num_tickets(ssl, 1);
 	/* One read() for a record's header and body. */
 	SSL_CTX_set_read_ahead(ssl, 1);
-	SSL_CTX_set_session_id_context(ssl, (const void *)"dovetail", 8);
+	set_session_context(tls, set);
 	SSL_CTX_set_alpn_select_cb(ssl, alpn_cb, tls);
 	SSL_CTX_set_tlsext_servername_callback(ssl, name_cb);
-	SSL_CTX_set_tlsext_servername_arg(ssl, tls);
+	SSL_CTX_set_client_hello_cb(ssl, hello_cb, tls);
 	if (set->verbose_ssl)
 		SSL_CTX_set_info_callback(ssl, verbose_cb);
 }
@@ -383,6 +465,8 @@ static int begin(const void *ctx, const SSL_METHOD *method,
 		return fail(err, "SSL_CTX_new()");
 	}
 	talloc_set_destructor(tls, tls_destroy);
+	SSL_CTX_set_app_data(tls->ssl, tls);
+	tls->groups = mem_strdup(tls, settings->ssl_curve_list);
 	tls->username_field =
 		mem_strdup(tls, settings->ssl_cert_username_field);
 	set_manners(tls, settings);
@@ -407,6 +491,30 @@ int tls_new(const void *ctx, const struct tls_settings *settings,
 	return 0;
 }
 
+/* All at once: a login process in its chroot can't look there later. Of the
+ * same certificates under several names ("Example_CA.pem", "1a2b3c4d.0") only
+ * the hashed ones count, as OpenSSL would look for them. */
+static int load_dir(SSL_CTX *ssl, const char *path, struct err *err)
+{
+	DIR *dir = opendir(path);
+	X509_LOOKUP *lookup = X509_STORE_add_lookup(SSL_CTX_get_cert_store(ssl),
+						    X509_LOOKUP_file());
+	const struct dirent *entry;
+	char name[PATH_MAX];
+
+	if (dir == NULL)
+		return err_sys(err, "ssl_client_ca_dir: opendir(%s)", path);
+	while ((entry = readdir(dir)) != NULL) {
+		if (strcspn(entry->d_name, ".") != HASH_LEN)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		X509_load_cert_file(lookup, name, X509_FILETYPE_PEM);
+	}
+	closedir(dir);
+	ERR_clear_error();
+	return 0;
+}
+
 /* Whom the server trusts when it is a client, and how it proves itself. */
 static int use_client(struct tls *tls, const struct tls_client_settings *set,
 		      struct err *err)
@@ -416,8 +524,8 @@ static int use_client(struct tls *tls, const struct tls_client_settings *set,
 
 	if (file[0] != '\0' && SSL_CTX_load_verify_file(tls->ssl, file) != 1)
 		return fail(err, "ssl_client_ca_file");
-	if (dir[0] != '\0' && SSL_CTX_load_verify_dir(tls->ssl, dir) != 1)
-		return fail(err, "ssl_client_ca_dir");
+	if (dir[0] != '\0' && load_dir(tls->ssl, dir, err) < 0)
+		return -1;
 	if (set->ssl_client_require_valid_cert)
 		SSL_CTX_set_verify(tls->ssl, SSL_VERIFY_PEER, NULL);
 	if (set->ssl_client_cert[0] == '\0')
@@ -458,11 +566,30 @@ void tls_set_alpn(struct tls *tls, const char *protocol)
 }
 
 void tls_set_choose(struct tls *tls,
-		    struct tls *(*choose)(void *ctx, const char *name),
-		    void *ctx)
+		    struct tls *(*choose)(void *events_ctx, const char *name))
 {
 	tls->choose = choose;
-	tls->choose_ctx = ctx;
+}
+
+int tls_cert_end(const char *pem, uint64_t *end_out, struct err *err)
+{
+	BIO *bio = pem_of(pem, "certificate", err);
+	X509 *cert;
+	struct tm tm;
+	int ret;
+
+	if (bio == NULL)
+		return -1;
+	cert = PEM_read_bio_X509_AUX(bio, NULL, password_cb, NULL);
+	BIO_free(bio);
+	if (cert == NULL)
+		return fail(err, "certificate");
+	ret = ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm);
+	X509_free(cert);
+	if (ret != 1)
+		return fail(err, "certificate");
+	*end_out = (uint64_t)timegm(&tm);
+	return 0;
 }
 
 static SSL *on_fd(struct tls *tls, int fd)
@@ -476,12 +603,14 @@ static SSL *on_fd(struct tls *tls, int fd)
 	return NULL;
 }
 
-SSL *tls_server(struct tls *tls, int fd)
+SSL *tls_server(struct tls *tls, int fd, void *owner)
 {
 	SSL *ssl = on_fd(tls, fd);
 
-	if (ssl != NULL)
+	if (ssl != NULL) {
 		SSL_set_accept_state(ssl);
+		SSL_set_app_data(ssl, owner);
+	}
 	return ssl;
 }
 

@@ -5,6 +5,7 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "config/setting.h"
 
@@ -42,10 +43,13 @@ int tls_client_new(const void *ctx, const struct tls_settings *settings,
 		   struct err *err);
 /* Protocol names that ALPN may ask for ("imap"); others are refused. */
 void tls_set_alpn(struct tls *tls, const char *protocol);
-/* Called with the name that a client asks for (SNI), for `local_name` blocks:
- * returns the context to use, or NULL for this one. */
+/* Called with the name that a client asks for (SNI), for `local_name` blocks,
+ * and what conn_new() was told for its events: returns the context whose
+ * certificate, protocols and authorities count, or NULL for this one. */
 void tls_set_choose(struct tls *tls,
-		    struct tls *(*choose)(void *ctx, const char *name),
-		    void *ctx);
+		    struct tls *(*choose)(void *events_ctx, const char *name));
+
+/* When the certificate in PEM (the first of it) ends, in seconds of 1970. */
+int tls_cert_end(const char *pem, uint64_t *end_out, struct err *err);
 
 #endif

@@ -33,6 +33,8 @@ struct sieve_settings {
 	unsigned sieve_max_header_fields, sieve_max_addresses;
 	uint64_t sieve_max_string_size, sieve_max_memory;
 	uint64_t sieve_max_binary_size;
+	unsigned sieve_regex_match_limit, sieve_regex_max_compiled;
+	uint64_t sieve_regex_max_pattern_size;
 	/* RFC 5229 section 6. */
 	unsigned sieve_variables_max_scope_size;
 	uint64_t sieve_variables_max_value_size;

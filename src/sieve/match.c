@@ -26,11 +26,23 @@ static int contains_match(struct sieve_match *match, struct str value,
 	return 0;
 }
 
+bool sieve_match_wants_captures(const struct sieve_match *match)
+{
+	return !match->keeps_matches && sieve_run_wants_matches(match->run);
+}
+
+void sieve_match_captures(struct sieve_match *match, const struct str *captures,
+			  unsigned count)
+{
+	if (sieve_match_wants_captures(match))
+		sieve_run_matches(match->run, captures, count);
+}
+
 static int matches_match(struct sieve_match *match, struct str value,
 			 struct str key, bool *found_out, struct err *err)
 {
 	struct str captures[SIEVE_MAX_MATCHES];
-	bool wanted = sieve_run_wants_matches(match->run);
+	bool wanted = sieve_match_wants_captures(match);
 	/* More than is allowed. */
 	uint64_t steps = (sieve_engine_settings(match->run->engine)
 				  ->sieve_max_operations +
@@ -41,8 +53,8 @@ static int matches_match(struct sieve_match *match, struct str value,
 	*found_out = sieve_glob(match->comparator, value, key,
 				wanted ? captures : NULL, SIEVE_MAX_MATCHES,
 				&count, &steps);
-	if (*found_out && wanted)
-		sieve_run_matches(match->run, captures, count);
+	if (*found_out)
+		sieve_match_captures(match, captures, count);
 	/* A pattern may be made to go back over the value again and again. */
 	return sieve_run_work(match->run, steps / STEPS_PER_OPERATION, err);
 }
@@ -56,7 +68,6 @@ const struct sieve_match_type sieve_match_contains = {
 const struct sieve_match_type sieve_match_matches = {
 	.name = "matches",
 	.needs = SIEVE_COMPARE_SUBSTRING,
-	.sets_matches = true,
 	.match = matches_match};
 
 /* values */

@@ -46,9 +46,8 @@ struct sieve_comparator {
 };
 
 struct sieve_match_type {
-	const char *name;  /* "contains" */
-	unsigned needs;    /* flags of the comparator */
-	bool sets_matches; /* ${1}... (RFC 5229 section 3.2) */
+	const char *name; /* "contains" */
+	unsigned needs;   /* flags of the comparator */
 	/* One value against one key. */
 	int (*match)(struct sieve_match *match, struct str value,
 		     struct str key, bool *found_out, struct err *err);
@@ -63,8 +62,9 @@ struct sieve_match {
 	const struct sieve_comparator *comparator;
 	const struct sieve_value *param; /* the match type's: "ge" */
 	const struct sieve_value *keys;
-	uint64_t count; /* values so far */
-	bool found;     /* no more values are needed */
+	bool keeps_matches; /* ${1}... stay as they are (RFC 5173 section 6) */
+	uint64_t count;     /* values so far */
+	bool found;         /* no more values are needed */
 };
 
 extern const struct sieve_comparator sieve_comparator_default;
@@ -76,6 +76,11 @@ void sieve_match_begin(struct sieve_match *match, struct sieve_run *run,
 		       const struct sieve_value *keys);
 int sieve_match_value(struct sieve_match *match, struct str value,
 		      struct err *err);
+/* For match types: what was found (RFC 5229 section 3.2), copied, if anybody
+ * asks for it. */
+bool sieve_match_wants_captures(const struct sieve_match *match);
+void sieve_match_captures(struct sieve_match *match, const struct str *captures,
+			  unsigned count);
 int sieve_match_end(struct sieve_match *match, bool *result_out,
 		    struct err *err);
 /* Against one key only: for `string`-like tests in loops. */

@@ -6,12 +6,9 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "sieve/engine.h"
 
-enum {
-	MATCH_LIMIT = 100000, /* steps of one match */
-	DEPTH_LIMIT = 1000,
-	HEAP_LIMIT = 1024, /* kB */
-};
+enum { HEAP_LIMIT = 10 << 10 /* kB */ };
 
 struct sieve_pattern {
 	pcre2_code *code;
@@ -27,48 +24,66 @@ static int pattern_free(struct sieve_pattern *pattern)
 	return 0;
 }
 
-static int fail(struct err *err, const char *what, int code)
+static int fail(struct err *err, int code)
 {
 	PCRE2_UCHAR text[200] = "";
 
+	if (code == PCRE2_ERROR_MATCHLIMIT || code == PCRE2_ERROR_DEPTHLIMIT ||
+	    code == PCRE2_ERROR_HEAPLIMIT)
+		return err_set(err, ERR_LIMIT,
+			       "regular expression takes too many steps "
+			       "(sieve_regex_match_limit)");
 	pcre2_get_error_message(code, text, sizeof(text));
-	return err_set(err,
-		       code == PCRE2_ERROR_MATCHLIMIT ||
-				       code == PCRE2_ERROR_DEPTHLIMIT ||
-				       code == PCRE2_ERROR_HEAPLIMIT
-			       ? ERR_LIMIT
-			       : ERR_INVALID,
-		       "%s: %s", what, (const char *)text);
+	return err_set(err, ERR_INVALID, "regular expression: %s",
+		       (const char *)text);
 }
 
-int sieve_pattern_new(const void *ctx, struct str text, bool any_case,
-		      struct sieve_pattern **out, struct err *err)
+static int compile(struct sieve_pattern *pattern, struct str text,
+		   bool any_case, struct err *err)
 {
 	uint32_t options = PCRE2_UTF | PCRE2_NEVER_UCP |
 			   PCRE2_NEVER_BACKSLASH_C | PCRE2_MATCH_INVALID_UTF |
 			   PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY |
 			   (any_case ? PCRE2_CASELESS : 0);
-	struct sieve_pattern *pattern = mem_new(ctx, struct sieve_pattern);
+	PCRE2_UCHAR why[200] = "";
 	size_t at = 0;
 	int code = 0;
 
-	talloc_set_destructor(pattern, pattern_free);
 	pattern->code = pcre2_compile((PCRE2_SPTR)text.data, text.len, options,
 				      &code, &at, NULL);
-	if (pattern->code == NULL) {
-		fail(err, "invalid regular expression", code);
+	if (pattern->code != NULL)
+		return 0;
+	pcre2_get_error_message(code, why, sizeof(why));
+	return err_set(err, ERR_INVALID,
+		       "invalid regular expression '%.*s': %s (at %zu)",
+		       (int)(text.len > 100 ? 100 : text.len), text.data,
+		       (const char *)why, at);
+}
+
+int sieve_pattern_new(const void *ctx, const struct sieve_settings *set,
+		      struct str text, bool any_case,
+		      struct sieve_pattern **out, struct err *err)
+{
+	struct sieve_pattern *pattern;
+
+	if (text.len > set->sieve_regex_max_pattern_size)
+		return err_set(
+			err, ERR_LIMIT,
+			"regular expression is too long (maximum %llu "
+			"octets)",
+			(unsigned long long)set->sieve_regex_max_pattern_size);
+	pattern = mem_new(ctx, struct sieve_pattern);
+	talloc_set_destructor(pattern, pattern_free);
+	if (compile(pattern, text, any_case, err) < 0) {
 		mem_free(pattern);
-		return err_wrap(err, "at %zu", at);
+		return -1;
 	}
-	pattern->data =
-		pcre2_match_data_create_from_pattern(pattern->code, NULL);
+	pattern->data = pcre2_match_data_create(SIEVE_MAX_GROUPS, NULL);
 	pattern->context = pcre2_match_context_create(NULL);
-	if (pattern->data == NULL || pattern->context == NULL) {
-		mem_free(pattern);
-		return err_set(err, ERR_TEMPORARY, "out of memory");
-	}
-	pcre2_set_match_limit(pattern->context, MATCH_LIMIT);
-	pcre2_set_depth_limit(pattern->context, DEPTH_LIMIT);
+	if (pattern->data == NULL || pattern->context == NULL)
+		mem_fatal(0);
+	pcre2_set_match_limit(pattern->context, set->sieve_regex_match_limit);
+	pcre2_set_depth_limit(pattern->context, set->sieve_regex_match_limit);
 	pcre2_set_heap_limit(pattern->context, HEAP_LIMIT);
 	*out = pattern;
 	return 0;
@@ -82,14 +97,16 @@ int sieve_pattern_match(struct sieve_pattern *pattern, struct str value,
 	int count =
 		pcre2_match(pattern->code, (PCRE2_SPTR)value.data, value.len, 0,
 			    0, pattern->data, pattern->context);
+	/* 0: there were more groups than there is place for. */
+	unsigned groups = count == 0 ? SIEVE_MAX_GROUPS : (unsigned)count;
 
-	*found_out = count > 0;
+	*found_out = count >= 0;
 	*count_out = 0;
 	if (count == PCRE2_ERROR_NOMATCH)
 		return 0;
 	if (count < 0)
-		return fail(err, "regular expression", count);
-	while (*count_out < max && *count_out < (unsigned)count) {
+		return fail(err, count);
+	while (*count_out < max && *count_out < groups) {
 		size_t from = at[*count_out * 2], to = at[*count_out * 2 + 1];
 
 		captures[(*count_out)++] =

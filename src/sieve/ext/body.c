@@ -138,6 +138,7 @@ static int body_run(struct sieve_run *run, const struct sieve_args *args,
 	int result;
 
 	sieve_match_begin(&match, run, args, &args->params[0]);
+	match.keeps_matches = true;
 	if (sieve_args_tag(args, "raw") != NULL)
 		result = match_raw(run, &match, err);
 	else

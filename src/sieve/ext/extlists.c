@@ -36,13 +36,17 @@ static int list_match(struct sieve_match *match, struct str value,
 	if (host->list_has == NULL || !is_uri(key))
 		return err_set(err, ERR_INVALID, "unknown list '%.200s'",
 			       sieve_run_text(run, key));
-	return host->list_has(host->ctx, sieve_run_text(run, key), value,
-			      found_out, err);
+	if (host->list_has(host->ctx, sieve_run_text(run, key), value,
+			   found_out, err) < 0)
+		return -1;
+	if (*found_out)
+		sieve_match_captures(match, &value, 1);
+	return 0;
 }
 
 /* Section 2.2: ${0} is the value that was found. */
-static const struct sieve_match_type match_list = {
-	.name = "list", .sets_matches = true, .match = list_match};
+static const struct sieve_match_type match_list = {.name = "list",
+						   .match = list_match};
 
 static int valid_ext_list_run(struct sieve_run *run,
 			      const struct sieve_args *args, bool *result_out,

@@ -74,7 +74,8 @@ static int field_value(struct sieve_run *run, const char *setting,
 	*out = sieve_field_flat(run->message, field);
 	if (rest.data == NULL)
 		return 0;
-	if (sieve_pattern_new(ctx, str_trim(rest), false, &pattern, err) < 0 ||
+	if (sieve_pattern_new(ctx, sieve_engine_settings(run->engine),
+			      str_trim(rest), false, &pattern, err) < 0 ||
 	    sieve_pattern_match(pattern, *out, captures, 2, &count, &found,
 				err) < 0)
 		return err_wrap(err, "%s", setting);

@@ -44,8 +44,8 @@ struct sieve_host {
 	/* Whether mail can be put there (RFC 5490 section 3.1). */
 	int (*mailbox_exists)(void *ctx, const char *mailbox, bool *exists_out,
 			      struct err *err);
-	/* An annotation of a mailbox, or of the server (NULL); data NULL if
-	 * there is none (RFC 5490). */
+	/* An annotation of a mailbox, or of the server (NULL), by its name in
+	 * lower case; data NULL if there is none (RFC 5490). */
 	int (*metadata)(void *ctx, const void *mem, const char *mailbox,
 			const char *entry, struct str *value_out,
 			struct err *err);

@@ -25,6 +25,8 @@ struct sieve_message {
 	bool parsed, edited, lf; /* lf: of its line ends */
 	unsigned generation;
 	const struct sieve_text *now; /* NULL: to be made */
+	char *copy;                   /* that raw is, if it was */
+	bool shared; /* texts of sieve_message_now() point into it */
 	struct sieve_field *first, *last;
 	struct name *names;
 	uint64_t size; /* 0: not counted yet */
@@ -406,9 +408,13 @@ static void forget(struct sieve_message *message)
 	sieve_arena_reset(message->arena);
 }
 
-static void take_raw(struct sieve_message *message, struct str raw)
+static void become(struct sieve_message *message, struct str raw, char *copy)
 {
 	forget(message);
+	if (!message->shared)
+		mem_free(message->copy);
+	message->copy = copy;
+	message->shared = false;
 	mem_free(message->parser);
 	message->parser = NULL;
 	message->mime = NULL;
@@ -429,7 +435,7 @@ void sieve_message_revert(struct sieve_message *message)
 	if (is_replaced(message)) {
 		first.len += message->came.body.len;
 		message->came = (struct sieve_text){0};
-		take_raw(message, first);
+		become(message, first, NULL);
 	} else if (message->edited) {
 		forget(message);
 	}
@@ -437,12 +443,12 @@ void sieve_message_revert(struct sieve_message *message)
 
 void sieve_message_replace(struct sieve_message *message, struct str raw)
 {
+	char *copy = mem_memdup(message, raw.data, raw.len);
 	struct sieve_text first;
 
 	sieve_message_text(message, NULL, &first);
 	message->came = first;
-	take_raw(message,
-		 str_n(mem_memdup(message, raw.data, raw.len), raw.len));
+	become(message, str_n(copy, raw.len), copy);
 }
 
 static void write_header(struct sieve_message *message, struct buf *out)
@@ -467,6 +473,7 @@ const struct sieve_text *sieve_message_now(struct sieve_message *message)
 	now->header.data = buf_steal(now, &header);
 	now->body = sieve_message_body(message);
 	message->now = now;
+	message->shared = true;
 	return now;
 }
 

@@ -91,6 +91,7 @@ static int pipe_run(struct sieve_run *run, const struct sieve_args *args,
 
 struct call {
 	const char *kind; /* "filter" */
+	const void *mem;  /* what `output` is a child of */
 	struct str input, output;
 	bool wants_output;
 	bool done; /* ran, and with success */
@@ -113,7 +114,7 @@ static int run_program(struct sieve_run *run, const struct sieve_args *args,
 	if (host->program == NULL)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "no programs can be run here: '%.200s'", name);
-	if (host->program(host->ctx, run->scratch, call->kind, name,
+	if (host->program(host->ctx, call->mem, call->kind, name,
 			  sieve_run_texts(run, &args->params[1]), call->input,
 			  call->wants_output ? &call->output : NULL, &status,
 			  &why) == 0) {
@@ -138,9 +139,11 @@ static int run_program(struct sieve_run *run, const struct sieve_args *args,
 static int filter_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *result_out, struct err *err)
 {
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "filter");
 	struct call call = {
 		.kind = "filter",
-		.input = sieve_message_whole(run->scratch, run->message,
+		.mem = ctx,
+		.input = sieve_message_whole(ctx, run->message,
 					     sieve_message_now(run->message)),
 		.wants_output = true};
 
@@ -157,16 +160,17 @@ static int execute_run(struct sieve_run *run, const struct sieve_args *args,
 {
 	const struct sieve_value *input = sieve_args_tag(args, "input");
 	const struct sieve_value *output = sieve_args_tag(args, "output");
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "execute");
 	struct call call = {.kind = "execute",
+			    .mem = ctx,
 			    .input = STR(""),
 			    .wants_output = output != NULL};
 
 	if (input != NULL)
 		call.input = input->text;
 	else if (sieve_args_tag(args, "pipe") != NULL)
-		call.input =
-			sieve_message_whole(run->scratch, run->message,
-					    sieve_message_now(run->message));
+		call.input = sieve_message_whole(
+			ctx, run->message, sieve_message_now(run->message));
 	if (run_program(run, args, &call, err) < 0)
 		return -1;
 	*result_out = call.done;

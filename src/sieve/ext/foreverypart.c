@@ -308,7 +308,7 @@ static int next_run(struct sieve_run *run, const struct sieve_args *args,
 
 /* replace */
 
-void sieve_loop_replace(struct sieve_run *run, struct str with)
+int sieve_loop_replace(struct sieve_run *run, struct str with, struct err *err)
 {
 	struct loop *loop = current(run);
 	struct str raw = sieve_message_raw(run->message), header, body;
@@ -327,6 +327,7 @@ void sieve_loop_replace(struct sieve_run *run, struct str with)
 	sieve_message_replace(run->message, str_n(out.data, out.len));
 	if (loop != NULL)
 		loop->skip = true;
+	return sieve_run_work(run, 1 + out.len / 64, err);
 }
 
 void sieve_loop_shift(struct sieve_run *run, unsigned parts)

@@ -37,17 +37,21 @@ static int get(struct sieve_run *run, const struct str *mailbox,
 {
 	const struct sieve_host *host = run->host;
 	const char *name = NULL;
+	char *lower;
 
 	*out = (struct str){NULL, 0};
 	if (host->metadata == NULL || !is_entry(entry))
 		return 0;
+	/* RFC 5464 section 3.2: in any case. */
+	lower = (char *)(uintptr_t)sieve_arena_str(run->scratch, entry).data;
+	for (size_t i = 0; i < entry.len; i++)
+		lower[i] = ascii_lower(lower[i]);
 	if (mailbox != NULL) {
 		if (!sieve_mailbox_valid(*mailbox))
 			return 0;
 		name = sieve_run_text(run, *mailbox);
 	}
-	return host->metadata(host->ctx, run->scratch, name,
-			      sieve_run_text(run, entry), out, err);
+	return host->metadata(host->ctx, run->scratch, name, lower, out, err);
 }
 
 static int exist(struct sieve_run *run, const struct str *mailbox,

@@ -113,8 +113,7 @@ static int replace_run(struct sieve_run *run, const struct sieve_args *args,
 		buf_add(&out, eol);
 	}
 	add_lines(&out, args->params[0].text, eol);
-	sieve_loop_replace(run, str_n(out.data, out.len));
-	return 0;
+	return sieve_loop_replace(run, str_n(out.data, out.len), err);
 }
 
 /* enclose */
@@ -199,7 +198,7 @@ static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
 	sieve_message_replace(run->message, str_n(out.data, out.len));
 	/* the whole, the text, the part that it is in */
 	sieve_loop_shift(run, 3);
-	return 0;
+	return sieve_run_work(run, 1 + out.len / 64, err);
 }
 
 static const struct sieve_tag replace_tags[] = {

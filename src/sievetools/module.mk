@@ -19,6 +19,7 @@ sieve_testsuite_SOURCES = $(sieve_tool) src/sievetools/print.c \
 	src/sievetools/suite.c src/sievetools/suite.h \
 	src/sievetools/suite_control.c \
 	src/sievetools/suite_extension.c \
+	src/sievetools/suite_host.c \
 	src/sievetools/suite_result.c \
 	src/sievetools/suite_store.c
 sieve_testsuite_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)

@@ -80,16 +80,6 @@ static void script_line(void *ctx, enum log_level level, const char *where,
 
 /* what the engine asks */
 
-static const char *setting(void *ctx, const char *name)
-{
-	struct suite *suite = ctx;
-	struct suite_pair *pair = suite_find(suite->settings, name);
-
-	if (pair == NULL && strcmp(name, "sieve_max_compile_errors") == 0)
-		return "0"; /* every one counts */
-	return pair == NULL ? NULL : pair->value.data;
-}
-
 static int find_script(void *ctx, const void *mem, const char *location,
 		       struct str name, struct sieve_source *out,
 		       struct err *err)
@@ -108,57 +98,10 @@ static int find_script(void *ctx, const void *mem, const char *location,
 	return 0;
 }
 
-static int mailbox_exists(void *ctx, const char *mailbox, bool *exists_out,
-			  struct err *err)
-{
-	(void)err;
-	*exists_out = suite_mailbox(ctx, mailbox) != NULL;
-	return 0;
-}
-
-static int metadata(void *ctx, const void *mem, const char *mailbox,
-		    const char *entry, struct str *value_out, struct err *err)
-{
-	struct suite *suite = ctx;
-	char *name = mem_printf(mem, "%s %s", mailbox ? mailbox : "", entry);
-	struct suite_pair *pair = suite_find(suite->metadata, name);
-
-	(void)err;
-	*value_out = pair == NULL ? (struct str){NULL, 0} : pair->value;
-	return 0;
-}
-
-/* Numbers and texts for vnd.dovecot.config.NAME. */
-static int environment(void *ctx, const void *mem, const char *name,
-		       struct str *value_out, struct err *err)
-{
-	static const char prefix[] = "vnd.dovecot.config.";
-	const char *value = NULL;
-
-	(void)err;
-	if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
-		value = setting(ctx, mem_printf(mem, "sieve_environment/%s",
-						name + sizeof(prefix) - 1));
-	*value_out = value == NULL ? (struct str){NULL, 0} : str_of(value);
-	return 0;
-}
-
 static void init_host(struct suite *suite)
 {
-	suite->host = (struct sieve_host){
-		.ctx = suite,
-		.mailbox_exists = mailbox_exists,
-		.metadata = metadata,
-		.environment = environment,
-		.user = tool_login(suite->ctx),
-		.home = suite->dir,
-		.hostname = "example.com",
-		.postmaster = "postmaster@example.com",
-		.location = "MS",
-		.phase = "post",
-		.default_mailbox = "INBOX",
-		.log = {.line = main_line, .ctx = suite},
-	};
+	suite_host_init(suite);
+	suite->host.log = (struct sieve_log){.line = main_line, .ctx = suite};
 	suite->script_host = suite->host;
 	suite->script_host.log.line = script_line;
 }
@@ -168,7 +111,7 @@ void suite_open(struct suite *suite, const char *path)
 	static const struct sieve_extension *const extra[] = {&suite_extension,
 							      NULL};
 	struct sieve_engine_options options = {
-		.setting = setting,
+		.setting = suite_setting,
 		.script = find_script,
 		.ctx = suite,
 		.extra = extra,

@@ -73,6 +73,22 @@ struct suite_pair *suite_find(struct suite_pair *list, const char *name);
 void suite_put(struct suite *suite, struct suite_pair **list, const char *name,
 	       struct str value);
 
+/* suite_host.c */
+const char *suite_setting(void *suite, const char *name);
+/* All of suite->host but its log. */
+void suite_host_init(struct suite *suite);
+/* The mailbox (of that name, if not NULL) that has it; NULL if none. */
+struct suite_mailbox *suite_special_use(struct suite *suite,
+					const char *mailbox, const char *use);
+struct suite_mailbox *suite_mailbox_by_id(struct suite *suite, const char *id);
+/* What is in a list, for suite_list_next(). */
+int suite_list(struct suite *suite, const void *mem, const char *list,
+	       struct str *members_out, struct err *err);
+bool suite_list_next(struct str *members, struct str *member_out);
+/* False if it failed. */
+bool suite_pipe(struct suite *suite, const struct sieve_pipe *pipe,
+		struct str message);
+
 /* suite_store.c */
 /* Select a message: the envelope is made from its header. */
 void suite_select(struct suite *suite, struct str text,

@@ -297,6 +297,8 @@ SUITE_RUN(metadata_set)
 
 	(void)err;
 	(void)result_out;
+	for (char *c = strrchr(name, ' '); *c != '\0'; c++)
+		*c = ascii_lower(*c);
 	suite_put(suite, &suite->metadata, name, args->params[1].text);
 	return 0;
 }

@@ -77,9 +77,15 @@ static bool store(struct suite *suite, const struct sieve_store *to,
 {
 	const char *name = to->mailbox == NULL ? "INBOX" : to->mailbox;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "store");
-	struct suite_mailbox *box = suite_mailbox(suite, name);
+	struct suite_mailbox *box = NULL;
 	struct suite_mail *mail;
 
+	if (to->mailbox_id != NULL)
+		box = suite_mailbox_by_id(suite, to->mailbox_id);
+	if (box == NULL && to->special_use != NULL)
+		box = suite_special_use(suite, NULL, to->special_use);
+	if (box == NULL)
+		box = suite_mailbox(suite, name);
 	if (box == NULL && can_be(name) && (to->create || is_inbox(name)))
 		box = suite_mailbox_create(suite, name);
 	if (box == NULL) {
@@ -97,9 +103,22 @@ static bool store(struct suite *suite, const struct sieve_store *to,
 	return true;
 }
 
+static void store_copy(struct suite *suite, const struct sieve_store *to,
+		       struct str text)
+{
+	struct sieve_message *copy = sieve_message_new(suite->ctx, text, 1);
+
+	if (to != NULL && to->mailbox != NULL)
+		(void)store(suite, to, copy, NULL);
+}
+
 static bool submit(struct suite *suite, const struct sieve_action *action,
 		   struct sieve_message *message)
 {
+	const struct sieve_store *fcc =
+		action->kind == SIEVE_ACTION_VACATION ? action->vacation.fcc
+		: action->kind == SIEVE_ACTION_NOTIFY ? action->notify.fcc
+						      : NULL;
 	struct sieve_mail *mails = NULL;
 	unsigned count;
 	struct err err;
@@ -119,7 +138,31 @@ static bool submit(struct suite *suite, const struct sieve_action *action,
 		mail->to = mails[i].to;
 		append(&suite->smtp, mail);
 	}
+	if (count > 0)
+		store_copy(suite, fcc, mails[0].text);
 	return true;
+}
+
+/* RFC 6134 section 2.5: to each member. */
+static bool submit_list(struct suite *suite, const struct sieve_action *action,
+			struct sieve_message *message)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "list");
+	struct sieve_action one = *action;
+	struct str members, member;
+	struct err err;
+	bool good = true;
+
+	if (suite_list(suite, ctx, action->redirect.list, &members, &err) < 0) {
+		suite_error(suite, err.text);
+		return false;
+	}
+	one.redirect.list = NULL;
+	while (good && suite_list_next(&members, &member)) {
+		one.redirect.address = str_dup(suite->ctx, member);
+		good = submit(suite, &one, message);
+	}
+	return good;
 }
 
 static bool execute(struct suite *suite, struct sieve_action *action,
@@ -132,6 +175,14 @@ static bool execute(struct suite *suite, struct sieve_action *action,
 		*stored |= action->store.mailbox == NULL ||
 			   is_inbox(action->store.mailbox);
 		return store(suite, &action->store, message, action->text);
+	case SIEVE_ACTION_PIPE:
+		return suite_pipe(
+			suite, &action->pipe,
+			sieve_message_whole(suite->ctx, message, action->text));
+	case SIEVE_ACTION_REDIRECT:
+		if (action->redirect.list != NULL)
+			return submit_list(suite, action, message);
+		return submit(suite, action, message);
 	default:
 		return submit(suite, action, message);
 	}

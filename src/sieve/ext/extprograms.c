@@ -4,6 +4,7 @@
  * administrator has made available (vnd.dovecot.pipe, .filter, .execute).
  * Which there are and how they run, the host knows.
  */
+#include "base/cleanup.h"
 #include "base/encode.h"
 #include "sieve/ext.h"
 

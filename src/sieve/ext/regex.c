@@ -29,7 +29,7 @@ static void pattern_check(struct sieve_check *check,
 			  const struct sieve_arg *arg)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "regex");
-	struct sieve_pattern *pattern;
+	struct sieve_pattern *pattern = NULL;
 	struct err err;
 
 	if (arg->pieces == NULL && /* else known at run time only */
@@ -97,7 +97,7 @@ static int regex_match(struct sieve_match *match, struct str value,
 	struct sieve_run *run = match->run;
 	bool any_case = strcmp(match->comparator->name, "i;octet") != 0;
 	struct str captures[SIEVE_MAX_MATCHES];
-	struct sieve_pattern *pattern;
+	struct sieve_pattern *pattern = NULL;
 	unsigned count;
 
 	if (get_compiled(run, key, any_case, &pattern, err) < 0 ||

@@ -1,0 +1,3 @@
+require "enclose";
+enclose :subject "a
+B: c" "text";

@@ -1,0 +1,2 @@
+require "extlists";
+if header :list "subject" "urn:x:none" { discard; }

@@ -1,0 +1,2 @@
+require ["vacation", "fcc", "mailbox"];
+vacation :create "away";

@@ -1,0 +1,2 @@
+require ["foreverypart", "variables", "extracttext"];
+foreverypart :name "a" { break :name "b"; }

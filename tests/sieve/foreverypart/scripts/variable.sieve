@@ -1,0 +1,3 @@
+require ["foreverypart", "variables", "extracttext"];
+set "a" "b";
+foreverypart :name "${a}" { keep; }

@@ -1,0 +1,4 @@
+require "ihave";
+if not ihave "x-nothing" {
+	error "needs x-nothing";
+}

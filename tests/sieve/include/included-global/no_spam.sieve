@@ -1,0 +1,4 @@
+if allof (header "x-spam" "yes", not address "from" "boss@club.example") {
+	discard;
+	stop;
+}

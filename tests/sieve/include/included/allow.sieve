@@ -1,0 +1,3 @@
+if address "from" ["boss@club.example", "chief@club.example"] {
+	keep;
+}

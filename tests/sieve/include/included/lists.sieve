@@ -1,0 +1,4 @@
+require ["fileinto", "mailbox"];
+if header :contains "subject" "[chess]" {
+	fileinto :create "chess";
+}

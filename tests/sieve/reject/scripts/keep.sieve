@@ -1,0 +1,3 @@
+require ["reject", "fileinto", "vacation"];
+reject "no";
+keep;

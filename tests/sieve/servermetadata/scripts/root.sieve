@@ -1,0 +1,2 @@
+require "servermetadata";
+if servermetadata "/other/x" "y" { keep; }

@@ -1,0 +1,3 @@
+require ["vnd.dovecot.pipe", "variables"];
+pipe "args" "a
+b";

@@ -1,0 +1,2 @@
+require ["vnd.dovecot.pipe", "variables"];
+pipe "../bin/sh";

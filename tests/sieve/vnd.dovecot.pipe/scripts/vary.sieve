@@ -1,0 +1,3 @@
+require ["vnd.dovecot.pipe", "variables"];
+set "a" "b";
+pipe "${a}";

@@ -12,6 +12,7 @@
 #include "base/str.h"
 
 struct buf;
+struct driver_entry;
 struct err;
 struct location;
 
@@ -55,6 +56,16 @@ int layout_level_remove(const struct location *location, const char *name,
 			struct err *err);
 /* NO-NOSELECT: levels above `name` that have nothing in them go. */
 void layout_levels_tidy(const struct location *location, const char *name);
+
+/* What driver.list() gives. */
+struct layout_list {
+	const void *ctx; /* of the entries */
+	struct driver_entry *entries;
+	size_t count, cap;
+};
+/* ERR_LIMIT beyond a million. */
+int layout_list_add(struct layout_list *list, const char *name, bool selectable,
+		    bool no_inferiors, struct err *err);
 
 /* mkdir -p with the modes of the location; what was made is durable. */
 int layout_make_path(const struct location *location, const char *path,

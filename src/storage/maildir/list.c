@@ -17,10 +17,8 @@
 #include "storage/maildir/maildir.h"
 
 struct lister {
-	const void *ctx;
 	const struct location *location;
-	struct driver_entry *entries;
-	size_t count, cap;
+	struct layout_list list;
 	/* Layout fs: */
 	struct buf path, name;
 	struct stat above[MAILDIR_LEVELS_MAX]; /* the directories that we are
@@ -33,24 +31,6 @@ static void dir_close(DIR **dir)
 {
 	if (*dir != NULL)
 		closedir(*dir);
-}
-
-static int add_entry(struct lister *lister, const char *name, bool selectable,
-		     struct err *err)
-{
-	if (lister->count >= MAILDIR_ENTRIES_MAX)
-		return err_set(err, ERR_LIMIT, "%s has too many mailboxes",
-			       lister->location->root);
-	if (lister->count == lister->cap) {
-		lister->cap = lister->cap == 0 ? 64 : lister->cap * 2;
-		lister->entries = mem_resize(lister->ctx, lister->entries,
-					     struct driver_entry, lister->cap);
-	}
-	lister->entries[lister->count++] = (struct driver_entry){
-		.name = mem_strdup(lister->ctx, name),
-		.selectable = selectable,
-	};
-	return 0;
 }
 
 /* maildir++ */
@@ -88,7 +68,8 @@ static int list_plus(struct lister *lister, struct err *err)
 				 &lister->name) ||
 		    !layout_entry_is(dirfd(dir), entry, S_IFDIR))
 			continue;
-		if (add_entry(lister, lister->name.data, true, err) < 0)
+		if (layout_list_add(&lister->list, lister->name.data, true,
+				    false, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -140,7 +121,8 @@ static int list_level(struct lister *lister, bool link, struct err *err)
 	int ret;
 
 	if (!maildir_is_inbox(lister->name.data) &&
-	    add_entry(lister, lister->name.data, has_cur(lister), err) < 0)
+	    layout_list_add(&lister->list, lister->name.data, has_cur(lister),
+			    false, err) < 0)
 		return -1;
 	if (!enter(lister, link))
 		return 0;
@@ -210,7 +192,8 @@ static int list_names(struct lister *lister, struct err *err)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (!maildir_is_inbox(names[i]) &&
-		    add_entry(lister, names[i], true, err) < 0)
+		    layout_list_add(&lister->list, names[i], true, false, err) <
+			    0)
 			return -1;
 	}
 	return 0;
@@ -230,8 +213,8 @@ int maildir_list(const void *ctx, const struct location *location,
 		 struct driver_entry **out, size_t *count_out, struct err *err)
 {
 	struct lister lister = {
-		.ctx = ctx,
 		.location = location,
+		.list = {.ctx = ctx},
 		.path = buf_init(LAYOUT_PATH_MAX),
 		.name = buf_init(LAYOUT_PATH_MAX),
 	};
@@ -239,14 +222,14 @@ int maildir_list(const void *ctx, const struct location *location,
 	int ret = 0;
 
 	if (maildir_exists(location, "INBOX", &ignored) == 0)
-		ret = add_entry(&lister, "INBOX", true, err);
+		ret = layout_list_add(&lister.list, "INBOX", true, false, err);
 	if (ret == 0)
 		ret = list_by_layout(&lister, err);
 	buf_free(&lister.path);
 	buf_free(&lister.name);
 	if (ret < 0)
 		return -1;
-	*out = lister.entries;
-	*count_out = lister.count;
+	*out = lister.list.entries;
+	*count_out = lister.list.count;
 	return 0;
 }

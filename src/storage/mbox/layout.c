@@ -23,7 +23,7 @@
 #include "storage/layout.h"
 #include "storage/mbox/mbox.h"
 
-enum { DEPTH_MAX = 64, ENTRIES_MAX = 1 << 20 };
+enum { DEPTH_MAX = 64 };
 
 static const char hidden[] = ".imap";
 
@@ -137,36 +137,15 @@ static int level_path(const void *ctx, const struct location *location,
 /* listing */
 
 struct lister {
-	const void *ctx;
 	const struct location *location;
 	struct stat inbox; /* st_ino 0: not there */
-	struct driver_entry *entries;
-	size_t count, cap;
+	struct layout_list list;
 };
 
 static void dir_close(DIR **dir)
 {
 	if (*dir != NULL)
 		closedir(*dir);
-}
-
-static int add_entry(struct lister *lister, const char *name, bool selectable,
-		     bool no_inferiors, struct err *err)
-{
-	if (lister->count >= ENTRIES_MAX)
-		return err_set(err, ERR_LIMIT, "%s has too many mailboxes",
-			       lister->location->root);
-	if (lister->count == lister->cap) {
-		lister->cap = lister->cap == 0 ? 64 : lister->cap * 2;
-		lister->entries = mem_resize(lister->ctx, lister->entries,
-					     struct driver_entry, lister->cap);
-	}
-	lister->entries[lister->count++] = (struct driver_entry){
-		.name = mem_strdup(lister->ctx, name),
-		.selectable = selectable,
-		.no_inferiors = no_inferiors,
-	};
-	return 0;
 }
 
 static bool is_file(const char *path)
@@ -195,14 +174,15 @@ static int list_entry(struct lister *lister, const char *path, int fd,
 		return 0;
 	if (layout_entry_is(fd, entry, S_IFREG) && !dirname &&
 	    !is_inbox(name->data))
-		return add_entry(lister, name->data, true, true, err);
+		return layout_list_add(&lister->list, name->data, true, true,
+				       err);
 	if (!layout_entry_is(fd, entry, S_IFDIR))
 		return 0;
 	if (!is_inbox(name->data) &&
-	    add_entry(lister, name->data,
-		      dirname && is_file(mem_printf(ctx, "%s/%s", full,
-						    location->dirname)),
-		      false, err) < 0)
+	    layout_list_add(&lister->list, name->data,
+			    dirname && is_file(mem_printf(ctx, "%s/%s", full,
+							  location->dirname)),
+			    false, err) < 0)
 		return -1;
 	return list_dir(lister, full, name, depth + 1, err);
 }
@@ -245,16 +225,16 @@ int mbox_list(const void *ctx, const struct location *location,
 {
 	CLEANUP(buf_free) struct buf name = buf_init(LAYOUT_PATH_MAX);
 	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "list");
-	struct lister lister = {.ctx = ctx, .location = location};
+	struct lister lister = {.location = location, .list = {.ctx = ctx}};
 
 	if (stat(inbox_path(work, location), &lister.inbox) < 0)
 		memset(&lister.inbox, 0, sizeof(lister.inbox));
-	else if (add_entry(&lister, "INBOX", true, false, err) < 0)
+	else if (layout_list_add(&lister.list, "INBOX", true, false, err) < 0)
 		return -1;
 	if (list_dir(&lister, location->root, &name, 0, err) < 0)
 		return -1;
-	*out = lister.entries;
-	*count_out = lister.count;
+	*out = lister.list.entries;
+	*count_out = lister.list.count;
 	return 0;
 }
 

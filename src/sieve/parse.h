@@ -18,6 +18,7 @@ struct sieve_parser {
 	unsigned max_depth, max_items;
 	size_t max_string;
 	bool too_deep;
+	bool invalid; /* characters in this command have been told of */
 	struct buf string;          /* of a token in work */
 	struct sieve_place started; /* that token */
 };

@@ -49,7 +49,9 @@ static bool after_certain(struct sieve_check *check,
 	const struct sieve_node *previous = sieve_check_previous(check);
 
 	return !str_case_is(node->name, "if") && is_if(previous) &&
-	       previous->constant == SIEVE_ALWAYS;
+	       (previous->constant == SIEVE_ALWAYS ||
+		(previous->tests != NULL &&
+		 previous->tests->constant == SIEVE_ALWAYS));
 }
 
 static bool if_dead(struct sieve_check *check, const struct sieve_node *node)

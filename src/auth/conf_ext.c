@@ -6,63 +6,88 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/str.h"
 
 enum { FILE_MAX = 1024 * 1024, INCLUDES_MAX = 8 };
+
+struct reader {
+	const void *ctx;
+	const struct conf_ext_row *rows;
+	void *out;
+	conf_ext_fn *in_section;
+	char *section; /* NULL: in none */
+};
 
 static const char **slot(const struct conf_ext_row *row, void *out)
 {
 	return (const char **)(void *)((char *)out + row->offset);
 }
 
-static int set(const void *ctx, const struct conf_ext_row *rows, void *out,
-	       struct str key, struct str value, struct err *err)
+static int set(struct reader *reader, struct str key, struct str value,
+	       struct err *err)
 {
 	size_t len = value.len;
 
 	if (len >= 2 && (value.data[0] == '"' || value.data[0] == '\'') &&
 	    value.data[len - 1] == value.data[0])
 		value = str_n(value.data + 1, len - 2);
-	for (; rows->name != NULL; rows++) {
-		if (str_is(key, rows->name)) {
-			*slot(rows, out) = str_dup(ctx, value);
+	if (reader->section != NULL)
+		return reader->in_section(reader->out, str_of(reader->section),
+					  key, value, err);
+	for (const struct conf_ext_row *row = reader->rows; row->name != NULL;
+	     row++) {
+		if (str_is(key, row->name)) {
+			*slot(row, reader->out) = str_dup(reader->ctx, value);
 			return 0;
 		}
 	}
 	return err_set(err, ERR_INVALID, "Unknown setting: %.*s", STR_FMT(key));
 }
 
-static int read_file(const void *ctx, const char *path,
-		     const struct conf_ext_row *rows, void *out, unsigned depth,
+static int read_file(struct reader *reader, const char *path, unsigned depth,
 		     struct err *err);
 
-static int take_line(const void *ctx, const char *path,
-		     const struct conf_ext_row *rows, void *out, unsigned depth,
+static int include(struct reader *reader, const char *path, struct str line,
+		   unsigned depth, struct err *err)
+{
+	const char *dir = strrchr(path, '/');
+	struct str word;
+	char *name;
+
+	if (!str_word(&line, &word) || !str_is(word, "!include"))
+		return err_set(err, ERR_INVALID, "Unknown directive");
+	name = str_dup(reader->ctx, str_trim(line));
+	if (*name != '/' && dir != NULL)
+		name = mem_printf(reader->ctx, "%.*s/%s", (int)(dir - path),
+				  path, name);
+	return read_file(reader, name, depth + 1, err);
+}
+
+static int take_line(struct reader *reader, const char *path, unsigned depth,
 		     struct str line, struct err *err)
 {
 	ptrdiff_t at = str_find_char(line, '=');
-	struct str word;
 
-	if (line.data[0] == '!') {
-		const char *dir = strrchr(path, '/');
-		char *name;
-
-		if (!str_word(&line, &word) || !str_is(word, "!include"))
-			return err_set(err, ERR_INVALID, "Unknown directive");
-		name = str_dup(ctx, str_trim(line));
-		if (*name != '/' && dir != NULL)
-			name = mem_printf(ctx, "%.*s/%s", (int)(dir - path),
-					  path, name);
-		return read_file(ctx, name, rows, out, depth + 1, err);
+	if (line.data[0] == '!')
+		return include(reader, path, line, depth, err);
+	if (str_is(line, "}") && reader->section != NULL) {
+		reader->section = NULL;
+		return 0;
+	}
+	if (line.data[line.len - 1] == '{' && at < 0) {
+		if (reader->in_section == NULL || reader->section != NULL)
+			return err_set(err, ERR_INVALID, "Unexpected section");
+		reader->section =
+			str_dup(reader->ctx,
+				str_trim(str_n(line.data, line.len - 1)));
+		return 0;
 	}
 	if (at < 0)
 		return err_set(err, ERR_INVALID, "Expecting '='");
-	return set(ctx, rows, out, str_trim(str_n(line.data, (size_t)at)),
+	return set(reader, str_trim(str_n(line.data, (size_t)at)),
 		   str_trim(str_from(line, (size_t)at + 1)), err);
 }
 
-static int read_file(const void *ctx, const char *path,
-		     const struct conf_ext_row *rows, void *out, unsigned depth,
+static int read_file(struct reader *reader, const char *path, unsigned depth,
 		     struct err *err)
 {
 	CLEANUP(buf_free) struct buf text = buf_init(FILE_MAX);
@@ -88,7 +113,7 @@ static int read_file(const void *ctx, const char *path,
 		buf_add_str(&whole, line);
 		line = str_trim(str_n(whole.data, whole.len));
 		if (line.len > 0 &&
-		    take_line(ctx, path, rows, out, depth, line, err) < 0)
+		    take_line(reader, path, depth, line, err) < 0)
 			return err_wrap(err, "%s line %u", path, n);
 		buf_reset(&whole);
 	}
@@ -96,11 +121,18 @@ static int read_file(const void *ctx, const char *path,
 }
 
 int conf_ext_read(const void *ctx, const char *path,
-		  const struct conf_ext_row *rows, void *out, struct err *err)
+		  const struct conf_ext_row *rows, void *out,
+		  conf_ext_fn *in_section, struct err *err)
 {
+	struct reader reader = {ctx, rows, out, in_section, NULL};
+
 	for (const struct conf_ext_row *row = rows; row->name != NULL; row++)
 		*slot(row, out) = row->preset;
-	return read_file(ctx, path, rows, out, 0, err);
+	if (read_file(&reader, path, 0, err) < 0)
+		return -1;
+	if (reader.section != NULL)
+		return err_set(err, ERR_INVALID, "%s: '}' is missing", path);
+	return 0;
 }
 
 bool conf_ext_bool(const char *value)

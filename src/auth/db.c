@@ -10,8 +10,9 @@
 #include "base/mem.h"
 #include "config/config.h"
 
-static int add_passdb(struct dbs *dbs, const struct config_section *section,
-		      unsigned index, struct err *err)
+static int add_passdb(struct dbs *dbs, const struct config *config,
+		      const struct config_section *section, unsigned index,
+		      struct err *err)
 {
 	struct passdb_settings *set = mem_new(dbs, struct passdb_settings);
 	struct passdb *db = mem_new(dbs, struct passdb), **end;
@@ -24,6 +25,7 @@ static int add_passdb(struct dbs *dbs, const struct config_section *section,
 			       set->driver);
 	db->set = set;
 	db->args = set->args;
+	db->base_dir = config_value(config, NULL, "base_dir");
 	db->index = index;
 	db->default_scheme = "PLAIN";
 	if (db->driver->open != NULL && db->driver->open(db, err) < 0)
@@ -35,8 +37,9 @@ static int add_passdb(struct dbs *dbs, const struct config_section *section,
 	return 0;
 }
 
-static int add_userdb(struct dbs *dbs, const struct config_section *section,
-		      unsigned index, struct err *err)
+static int add_userdb(struct dbs *dbs, const struct config *config,
+		      const struct config_section *section, unsigned index,
+		      struct err *err)
 {
 	struct userdb_settings *set = mem_new(dbs, struct userdb_settings);
 	struct userdb *db = mem_new(dbs, struct userdb), **end;
@@ -49,6 +52,7 @@ static int add_userdb(struct dbs *dbs, const struct config_section *section,
 			       set->driver);
 	db->set = set;
 	db->args = set->args;
+	db->base_dir = config_value(config, NULL, "base_dir");
 	db->index = index;
 	db->blocking = db->driver->blocking;
 	if (db->driver->open != NULL && db->driver->open(db, err) < 0)
@@ -70,14 +74,14 @@ int dbs_open(const void *ctx, const struct config *config, const char *service,
 		at = config_section_next(config, &filter, "passdb", at);
 		if (at == NULL)
 			break;
-		if (add_passdb(dbs, at, i, err) < 0)
+		if (add_passdb(dbs, config, at, i, err) < 0)
 			goto failed;
 	}
 	for (unsigned i = 0;; i++) {
 		at = config_section_next(config, &filter, "userdb", at);
 		if (at == NULL)
 			break;
-		if (add_userdb(dbs, at, i, err) < 0)
+		if (add_userdb(dbs, config, at, i, err) < 0)
 			goto failed;
 	}
 	*out = dbs;
@@ -221,7 +225,7 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 	if (stored == NULL) {
 		request_log(request, LOG_LEVEL_INFO,
 			    "No password returned (and no nopassword)");
-		return PASS_FAILURE;
+		return PASS_MISMATCH;
 	}
 	return compare(db, request, stored, may_wait);
 }

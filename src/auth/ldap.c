@@ -130,7 +130,7 @@ int ldap_source_open(const char *path, struct ldap_source **out,
 	}
 	source = mem_new(NULL, struct ldap_source);
 	source->path = mem_strdup(source, path);
-	if (conf_ext_read(source, path, rows, &source->set, err) < 0 ||
+	if (conf_ext_read(source, path, rows, &source->set, NULL, err) < 0 ||
 	    check(source, err) < 0) {
 		mem_free(source);
 		return -1;

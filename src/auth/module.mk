@@ -22,8 +22,11 @@ libauth_a_SOURCES = \
 	src/auth/client.c src/auth/client.h \
 	src/auth/conf_ext.c src/auth/conf_ext.h \
 	src/auth/db.c src/auth/db.h \
+	src/auth/db_dict.c \
+	src/auth/dict.c src/auth/dict.h \
 	src/auth/exchange.c src/auth/exchange.h \
 	src/auth/fields.c src/auth/fields.h \
+	src/auth/json.c src/auth/json.h \
 	src/auth/lookup.c \
 	src/auth/master.c src/auth/master.h \
 	src/auth/mech.h \
@@ -62,7 +65,7 @@ libauth_a_SOURCES = \
 	src/auth/verify.c src/auth/verify.h \
 	src/auth/worker.c src/auth/worker.h \
 	src/auth/workers.c src/auth/workers.h
-AUTH_DATABASES =
+AUTH_DATABASES = $(JANSSON_LIBS)
 if HAVE_SQLITE
 libauth_a_SOURCES += src/auth/sql/sqlite.c
 AUTH_DATABASES += $(SQLITE_LIBS)

@@ -47,6 +47,7 @@ struct request *request_new(const void *ctx, const struct auth_settings *set)
 	request->debug = set->auth_debug;
 	request->pass_fields = fields_init(request);
 	request->user_fields = fields_init(request);
+	request->more_vars = fields_init(request);
 	talloc_set_destructor(request, request_destroy);
 	return request;
 }
@@ -344,7 +345,8 @@ static struct var *request_vars(struct request *request)
 		n++;
 	vars = mem_array(request, struct var,
 			 n + VARS_MAX + request->pass_fields.count +
-				 request->user_fields.count);
+				 request->user_fields.count +
+				 request->more_vars.count);
 	for (; count < n; count++)
 		vars[count] = names[count];
 	const struct var more[] = {
@@ -375,6 +377,11 @@ static struct var *request_vars(struct request *request)
 
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		vars[count++] = more[i];
+	for (size_t i = 0; i < request->more_vars.count; i++)
+		vars[count++] = (struct var){0, request->more_vars.list[i].key,
+					     request->more_vars.list[i].value};
+	vars[count++] = (struct var){0, "dict:", ""};
+	vars[count++] = (struct var){0, "oauth2:", ""};
 	vars[count++] = (struct var){0, "passdb:", ""};
 	vars[count++] = (struct var){0, "userdb:", ""};
 	count = add_fields(request, vars, count, "passdb",

@@ -63,6 +63,9 @@ struct request {
 	const char *source;        /* the passdb or userdb at work */
 	bool in_master;            /* a masterdb is asked: log lines say so */
 
+	/* Variables that a passdb has for its templates: "oauth2:email". */
+	struct fields more_vars;
+
 	char *password;            /* given; wiped on free */
 	struct fields pass_fields; /* extra fields of passdbs */
 	struct fields user_fields; /* userdb_* of passdbs, then userdb's */

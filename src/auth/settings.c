@@ -109,7 +109,7 @@ SETTINGS_REGISTER(auth_settings, "");
 const struct setting passdb_settings[] = {
 	S(name, "", "Name of this passdb, for the log."),
 	S_SERVED(driver, "",
-		 LDAP "checkpassword:pam:passwd:passwd-file:shadow:sql:static",
+		 LDAP "checkpassword:dict:pam:passwd:passwd-file:shadow:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,
@@ -145,7 +145,7 @@ SETTINGS_REGISTER(passdb_settings, "passdb");
 const struct setting userdb_settings[] = {
 	S(name, "", "Name of this userdb, for the log."),
 	S_SERVED(driver, "",
-		 LDAP "checkpassword:passwd:passwd-file:prefetch:sql:static",
+		 LDAP "checkpassword:dict:passwd:passwd-file:prefetch:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,

@@ -7,6 +7,7 @@
 struct passdb_driver;
 
 extern const struct passdb_driver passdb_checkpassword;
+extern const struct passdb_driver passdb_dict;
 #ifdef HAVE_LDAP
 extern const struct passdb_driver passdb_ldap;
 #endif

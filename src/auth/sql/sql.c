@@ -68,7 +68,7 @@ static void split_hosts(struct sql *sql)
 
 static int read_settings(struct sql *sql, struct err *err)
 {
-	if (conf_ext_read(sql, sql->path, rows, &sql->set, err) < 0)
+	if (conf_ext_read(sql, sql->path, rows, &sql->set, NULL, err) < 0)
 		return -1;
 	if (sql->set.driver == NULL || sql->set.connect == NULL)
 		return err_set(err, ERR_INVALID, "%s: %s is not set", sql->path,

@@ -7,6 +7,7 @@
 struct userdb_driver;
 
 extern const struct userdb_driver userdb_checkpassword;
+extern const struct userdb_driver userdb_dict;
 #ifdef HAVE_LDAP
 extern const struct userdb_driver userdb_ldap;
 #endif

@@ -5,7 +5,7 @@
 #include "auth/userdb/drivers.h"
 
 static const struct userdb_driver *const drivers[] = {
-	&userdb_checkpassword,
+	&userdb_checkpassword, &userdb_dict,
 #ifdef HAVE_LDAP
 	&userdb_ldap,
 #endif

@@ -76,9 +76,8 @@ static int take_line(struct reader *reader, const char *path, unsigned depth,
 	if (line.data[line.len - 1] == '{' && at < 0) {
 		if (reader->in_section == NULL || reader->section != NULL)
 			return err_set(err, ERR_INVALID, "Unexpected section");
-		reader->section =
-			str_dup(reader->ctx,
-				str_trim(str_n(line.data, line.len - 1)));
+		reader->section = str_dup(
+			reader->ctx, str_trim(str_n(line.data, line.len - 1)));
 		return 0;
 	}
 	if (at < 0)

@@ -139,9 +139,9 @@ static int source_open(const void *ctx, const char *path, const char *base_dir,
 			return err_set(err, ERR_INVALID,
 				       "%s: key %s has no key", path,
 				       source->keys[i].name);
-		source->cache_key = mem_printf(source, "%s%s\t",
-					       source->cache_key,
-					       source->keys[i].key);
+		source->cache_key =
+			mem_printf(source, "%s%s\t", source->cache_key,
+				   source->keys[i].key);
 	}
 	if (check_objects(source, source->set.passdb_objects, err) < 0 ||
 	    check_objects(source, source->set.userdb_objects, err) < 0 ||
@@ -271,9 +271,9 @@ static enum pass_result dict_pass_lookup(struct passdb *db,
 	struct err err;
 	int found;
 
-	found = source == NULL ? source_open(db, db->args, db->base_dir,
-					     &source, &err)
-			       : 0;
+	found = source == NULL
+			? source_open(db, db->args, db->base_dir, &source, &err)
+			: 0;
 	if (found == 0)
 		found = ask(source, request, source->set.passdb_objects,
 			    &source->pass_templates, fields, &err);
@@ -319,9 +319,9 @@ static enum user_result dict_user_lookup(struct userdb *db,
 	struct err err;
 	int found;
 
-	found = source == NULL ? source_open(db, db->args, db->base_dir,
-					     &source, &err)
-			       : 0;
+	found = source == NULL
+			? source_open(db, db->args, db->base_dir, &source, &err)
+			: 0;
 	if (found == 0)
 		found = ask(source, request, source->set.userdb_objects,
 			    &source->user_templates, &found_fields, &err);

@@ -84,8 +84,8 @@ static int file_lookup(struct dict *dict, const void *ctx, const char *key,
 		       const char **value_out, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "key");
-	struct wanted wanted = {
-		ctx, str_of(str_tab_escape(tmp, str_of(key))), NULL};
+	struct wanted wanted = {ctx, str_of(str_tab_escape(tmp, str_of(key))),
+				NULL};
 
 	if (file_each(dict, "", take_wanted, &wanted, err) < 0)
 		return -1;
@@ -180,8 +180,10 @@ static int next_line(int fd, struct buf *in, struct str *line_out,
 		ssize_t got;
 
 		if (room == NULL)
-			return err_set(err, ERR_LIMIT, "the answer is too long");
-		if (now >= deadline || poll(&wait, 1, (int)(deadline - now)) == 0)
+			return err_set(err, ERR_LIMIT,
+				       "the answer is too long");
+		if (now >= deadline ||
+		    poll(&wait, 1, (int)(deadline - now)) == 0)
 			return err_set(err, ERR_TIMEOUT, "no answer");
 		got = read(fd, room, 4096);
 		if (got == 0)
@@ -224,15 +226,15 @@ static int proxy_ask(struct dict *dict, const char *command, bool is_each,
 {
 	CLEANUP(buf_free) struct buf in = buf_init(DICT_VALUE_MAX);
 	CLEANUP(ctx_free)
-	TALLOC_CTX *out = mem_printf(NULL, "H3\t2\t0\t\t%s\n%s\n", dict->name,
-				     command);
+	TALLOC_CTX *out =
+		mem_printf(NULL, "H3\t2\t0\t\t%s\n%s\n", dict->name, command);
 	CLEANUP(close_fd) int fd = sock_connect_unix(dict->where, err);
 	uint64_t deadline = clock_monotonic_ms() + DICT_TIMEOUT_MS;
 	struct str line;
 	int ret = 1;
 
-	if (fd < 0 || file_write_all(fd, out, strlen((char *)out), dict->where,
-				     err) < 0)
+	if (fd < 0 ||
+	    file_write_all(fd, out, strlen((char *)out), dict->where, err) < 0)
 		return -1;
 	while (ret > 0) {
 		if (next_line(fd, &in, &line, deadline, err) < 0)
@@ -263,8 +265,8 @@ static int proxy_each(struct dict *dict, const char *prefix, entry_fn *fn,
 		      void *ctx, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "prefix");
-	const char *command = mem_printf(
-		tmp, "I0\t0\t%s\t", str_tab_escape(tmp, str_of(prefix)));
+	const char *command = mem_printf(tmp, "I0\t0\t%s\t",
+					 str_tab_escape(tmp, str_of(prefix)));
 
 	return proxy_ask(dict, command, true, fn, ctx, err);
 }

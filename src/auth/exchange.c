@@ -251,12 +251,19 @@ static void on_verified(void *ctx, struct request *request,
 	struct exchange *exchange = ctx;
 	CLEANUP(buf_free) struct buf out = buf_init(RESPONSE_MAX);
 
-	(void)request;
 	if (result == PASS_OK) {
 		succeed(exchange, STR(""));
 	} else if (exchange->mech->refusal != NULL && result != PASS_FAILURE) {
+		const char *url = fields_get(&request->pass_fields,
+					     "openid-configuration");
+
 		exchange->result = result;
 		buf_add(&out, exchange->mech->refusal);
+		if (url != NULL && strpbrk(url, "\"\\") == NULL) {
+			buf_truncate(&out, out.len - 1);
+			buf_printf(&out, ",\"openid-configuration\":\"%s\"}",
+				   url);
+		}
 		challenge(exchange, &out);
 	} else {
 		fail(exchange, result);

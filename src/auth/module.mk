@@ -83,6 +83,12 @@ libauth_a_SOURCES += src/auth/ldap.c src/auth/ldap.h src/auth/passdb/ldap.c \
 	src/auth/userdb/ldap.c
 AUTH_DATABASES += $(LDAP_LIBS)
 endif
+if HAVE_CURL
+libauth_a_SOURCES += src/auth/http.c src/auth/http.h \
+	src/auth/oauth2/jwt.c src/auth/oauth2/jwt.h \
+	src/auth/oauth2/oauth2.c
+AUTH_DATABASES += $(CURL_LIBS)
+endif
 libsettings_a_SOURCES += src/auth/settings.c src/auth/settings.h
 
 pkglibexec_PROGRAMS += auth

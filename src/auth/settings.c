@@ -6,6 +6,11 @@
 #else
 #define LDAP ""
 #endif
+#ifdef HAVE_CURL
+#define OAUTH2 "oauth2:"
+#else
+#define OAUTH2 ""
+#endif
 #define RESULTS                                                                \
 	"return-ok:return:return-fail:continue:continue-ok:continue-fail"
 
@@ -109,7 +114,8 @@ SETTINGS_REGISTER(auth_settings, "");
 const struct setting passdb_settings[] = {
 	S(name, "", "Name of this passdb, for the log."),
 	S_SERVED(driver, "",
-		 LDAP "checkpassword:dict:pam:passwd:passwd-file:shadow:sql:static",
+		 LDAP OAUTH2
+		 "checkpassword:dict:pam:passwd:passwd-file:shadow:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,
@@ -145,7 +151,8 @@ SETTINGS_REGISTER(passdb_settings, "passdb");
 const struct setting userdb_settings[] = {
 	S(name, "", "Name of this userdb, for the log."),
 	S_SERVED(driver, "",
-		 LDAP "checkpassword:dict:passwd:passwd-file:prefetch:sql:static",
+		 LDAP
+		 "checkpassword:dict:passwd:passwd-file:prefetch:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,

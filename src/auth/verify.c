@@ -231,10 +231,23 @@ static enum pass_result apply(struct verify *verify,
 	return PASS_MISMATCH;
 }
 
+/* What those who verify passwords themselves have for a client that they
+ * refuse. */
+static void tell_why(struct request *request, const struct fields *fields)
+{
+	static const char *const keys[] = {"reason", "openid-configuration"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *value = fields_get(fields, keys[i]);
+
+		if (value != NULL)
+			fields_set(&request->pass_fields, keys[i], value);
+	}
+}
+
 static void decide(struct verify *verify, const struct pass_answer *answer)
 {
 	enum pass_result result = answer->result;
-	const char *reason = fields_get(&answer->fields, "reason");
 
 	if (verify->db->set->deny) {
 		if (result == PASS_OK) {
@@ -254,8 +267,9 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 			request_set_credentials(verify->request,
 						answer->credentials);
 		result = apply(verify, &answer->fields);
-	} else if (reason != NULL && verify->db->driver->lookup == NULL)
-		fields_set(&verify->request->pass_fields, "reason", reason);
+	} else if (verify->db->driver->lookup == NULL) {
+		tell_why(verify->request, &answer->fields);
+	}
 	obey(verify, result);
 }
 

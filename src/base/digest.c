@@ -2,8 +2,10 @@
 #include "base/digest.h"
 
 #include <errno.h>
+#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <string.h>
 #include <sys/random.h>
@@ -137,6 +139,76 @@ bool digest_pbkdf2(const char *name, struct str password, struct str salt,
 				 (const unsigned char *)salt.data,
 				 (int)salt.len, (int)rounds, md, (int)out_len,
 				 out) == 1;
+}
+
+static EVP_PKEY *read_key(struct str pem)
+{
+	BIO *bio = pem.len > INT32_MAX
+			   ? NULL
+			   : BIO_new_mem_buf(pem.data, (int)pem.len);
+	EVP_PKEY *key = NULL;
+
+	if (bio != NULL)
+		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	return key;
+}
+
+/* Two numbers of equal length as OpenSSL wants them; NULL if they are none. */
+static unsigned char *ecdsa_der(struct str raw, const EVP_PKEY *key,
+				size_t *len_out)
+{
+	size_t half = ((size_t)EVP_PKEY_get_bits(key) + 7) / 8;
+	const unsigned char *data = (const unsigned char *)raw.data;
+	ECDSA_SIG *sig;
+	unsigned char *der = NULL;
+	BIGNUM *r, *s;
+	int len;
+
+	if (raw.len != 2 * half)
+		return NULL;
+	sig = ECDSA_SIG_new();
+	r = BN_bin2bn(data, (int)half, NULL);
+	s = BN_bin2bn(data + half, (int)half, NULL);
+	if (sig == NULL || r == NULL || s == NULL ||
+	    ECDSA_SIG_set0(sig, r, s) != 1) {
+		BN_free(r);
+		BN_free(s);
+		ECDSA_SIG_free(sig);
+		return NULL;
+	}
+	len = i2d_ECDSA_SIG(sig, &der);
+	ECDSA_SIG_free(sig);
+	*len_out = len < 0 ? 0 : (size_t)len;
+	return der;
+}
+
+bool digest_signed(const char *name, bool is_ecdsa, struct str pem,
+		   struct str data, struct str signature)
+{
+	EVP_PKEY *key = read_key(pem);
+	EVP_MD_CTX *state = EVP_MD_CTX_new();
+	unsigned char *der = NULL;
+	bool right = false;
+
+	if (key != NULL && EVP_PKEY_get_base_id(key) ==
+				   (is_ecdsa ? EVP_PKEY_EC : EVP_PKEY_RSA)) {
+		if (is_ecdsa) {
+			der = ecdsa_der(signature, key, &signature.len);
+			signature.data = (const char *)der;
+		}
+		right = signature.data != NULL && state != NULL &&
+			EVP_DigestVerifyInit(state, NULL, md_of(name), NULL,
+					     key) == 1 &&
+			EVP_DigestVerify(
+				state, (const unsigned char *)signature.data,
+				signature.len, (const unsigned char *)data.data,
+				data.len) == 1;
+	}
+	OPENSSL_free(der);
+	EVP_MD_CTX_free(state);
+	EVP_PKEY_free(key);
+	return right;
 }
 
 void random_fill(void *out, size_t len)

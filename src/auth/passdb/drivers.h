@@ -11,6 +11,9 @@ extern const struct passdb_driver passdb_dict;
 #ifdef HAVE_LDAP
 extern const struct passdb_driver passdb_ldap;
 #endif
+#ifdef HAVE_CURL
+extern const struct passdb_driver passdb_oauth2;
+#endif
 extern const struct passdb_driver passdb_passwd_file;
 extern const struct passdb_driver passdb_pam;
 extern const struct passdb_driver passdb_passwd;

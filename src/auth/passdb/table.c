@@ -9,6 +9,9 @@ static const struct passdb_driver *const drivers[] = {
 #ifdef HAVE_LDAP
 	&passdb_ldap,
 #endif
+#ifdef HAVE_CURL
+	&passdb_oauth2,
+#endif
 	&passdb_pam,           &passdb_passwd, &passdb_passwd_file,
 	&passdb_shadow,        &passdb_sql,    &passdb_static,
 };

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/http.h - one HTTP request and its answer, through libcurl. It waits:
+ * for auth-worker processes. Certificates are verified unless told otherwise;
+ * no redirect is followed and no other protocol spoken, so that a password or
+ * token goes where the configuration says and nowhere else.
+ */
+#ifndef AUTH_HTTP_H
+#define AUTH_HTTP_H
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct err;
+struct str;
+
+enum { HTTP_BODY_MAX = 64 * 1024, HTTP_HEADERS_MAX = 8 };
+
+struct http_request {
+	const char *url;
+	const char *post; /* the body; NULL: GET */
+	/* "Name: value"; no more than HTTP_HEADERS_MAX, then NULL. */
+	const char *headers[HTTP_HEADERS_MAX + 1];
+	unsigned timeout_ms;
+	const char *ca_file, *ca_dir, *cert_file, *key_file, *ciphers;
+	bool any_certificate;
+};
+
+/* Appends the answer's body; its status is the server's word and no error. */
+int http_ask(const struct http_request *request, unsigned *status_out,
+	     struct buf *body, struct err *err);
+/* "%xx" for all but letters, digits and "-._~" (RFC 3986); for vars_escape,
+ * whose ctx is not used. */
+void http_escape(void *ctx, struct str text, struct buf *out);
+
+#endif

@@ -230,7 +230,7 @@ static int proxy_ask(struct dict *dict, const char *command, bool is_each,
 		mem_printf(NULL, "H3\t2\t0\t\t%s\n%s\n", dict->name, command);
 	CLEANUP(close_fd) int fd = sock_connect_unix(dict->where, err);
 	uint64_t deadline = clock_monotonic_ms() + DICT_TIMEOUT_MS;
-	struct str line;
+	struct str line = {NULL, 0};
 	int ret = 1;
 
 	if (fd < 0 ||

@@ -194,10 +194,15 @@ static const struct command *usage_line(const struct command *command,
 		return command;
 	}
 	fprintf(stderr, "  %-12.*s", (int)len, name);
-	for (;; command++) {
+	for (const char *last = "";; command++) {
 		const char *word = command->name + skip + len + 1;
+		size_t word_len = strcspn(word, " ");
 
-		fprintf(stderr, "%c%.*s", bar, (int)strcspn(word, " "), word);
+		/* "cache" of "mailbox cache" is there once. */
+		if (strcspn(last, " ") != word_len ||
+		    strncmp(word, last, word_len) != 0)
+			fprintf(stderr, "%c%.*s", bar, (int)word_len, word);
+		last = word;
 		bar = '|';
 		if (command[1].name == NULL ||
 		    strncmp(command[1].name, command->name, skip + len + 1) !=

@@ -61,13 +61,35 @@ static int open_file(struct driver_box *box, struct mbox_box *own,
 	return 0;
 }
 
+/* mailutils, mutt and others put a new file in place of the old one in two
+ * steps, under the dotlock: in between there is none of that name. */
+static int stat_named(const struct driver_box *box, struct stat *st_out)
+{
+	enum { STEP_US = 2000, STEPS = 500 };
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	const char *lock;
+
+	if (stat(box->path, st_out) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	ctx = mem_ctx(NULL, "lock");
+	lock = mem_printf(ctx, "%s.lock", box->path);
+	for (int i = 0; i < STEPS && access(lock, F_OK) == 0; i++) {
+		if (stat(box->path, st_out) == 0)
+			return 0;
+		usleep(STEP_US);
+	}
+	return stat(box->path, st_out);
+}
+
 int mbox_file(struct driver_box *box, struct mbox_box **out,
 	      struct stat *st_out, struct err *err)
 {
 	struct mbox_box *own = mbox_box_get(box);
 
 	*out = own;
-	if (stat(box->path, st_out) < 0)
+	if (stat_named(box, st_out) < 0)
 		return err_sys(err, "stat(%s)", box->path);
 	if (own->fd >= 0 && own->ino == st_out->st_ino)
 		return 0;

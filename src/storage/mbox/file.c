@@ -61,11 +61,13 @@ static int open_file(struct driver_box *box, struct mbox_box *own,
 	return 0;
 }
 
-/* mailutils, mutt and others put a new file in place of the old one in two
- * steps, under the dotlock: in between there is none of that name. */
-static int stat_named(const struct driver_box *box, struct stat *st_out)
+/* mailutils and others put a new file in place of the old one in two steps,
+ * under the dotlock if they may make one: in between there is none of that
+ * name. */
+static int stat_named(const struct driver_box *box, bool known,
+		      struct stat *st_out)
 {
-	enum { STEP_US = 2000, STEPS = 500 };
+	enum { STEP_US = 2000, STEPS = 500, WITHOUT_LOCK = 50 };
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
 	const char *lock;
 
@@ -75,10 +77,12 @@ static int stat_named(const struct driver_box *box, struct stat *st_out)
 		return -1;
 	ctx = mem_ctx(NULL, "lock");
 	lock = mem_printf(ctx, "%s.lock", box->path);
-	for (int i = 0; i < STEPS && access(lock, F_OK) == 0; i++) {
+	for (int i = 0; i < STEPS && ((known && i < WITHOUT_LOCK) ||
+				      access(lock, F_OK) == 0);
+	     i++) {
+		usleep(STEP_US);
 		if (stat(box->path, st_out) == 0)
 			return 0;
-		usleep(STEP_US);
 	}
 	return stat(box->path, st_out);
 }
@@ -87,13 +91,19 @@ int mbox_file(struct driver_box *box, struct mbox_box **out,
 	      struct stat *st_out, struct err *err)
 {
 	struct mbox_box *own = mbox_box_get(box);
+	bool known = own->fd >= 0;
 
 	*out = own;
-	if (stat_named(box, st_out) < 0)
+	if (stat_named(box, known, st_out) < 0)
 		return err_sys(err, "stat(%s)", box->path);
-	if (own->fd >= 0 && own->ino == st_out->st_ino)
+	if (known && own->ino == st_out->st_ino)
 		return 0;
-	return open_file(box, own, err);
+	if (open_file(box, own, err) == 0)
+		return 0;
+	return known && err->code == ERR_NOT_FOUND &&
+			       stat_named(box, known, st_out) == 0
+		       ? open_file(box, own, err)
+		       : -1;
 }
 
 int mbox_read_at(const struct driver_box *box, int fd, void *data, size_t len,

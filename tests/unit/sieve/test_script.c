@@ -208,12 +208,9 @@ static void test_errors_are_reported_all_at_once(void **state)
 		 "t: line 3, column 16: expected ']' or ',', but found a "
 		 "string\n"
 		 "t: line 4, column 6: unexpected character ':'\n"
-		 "t: line 4, column 7: unexpected character '@'\n"
 		 "t: parse failed\n"},
 		{"keep \"a\\\nb;",
 		 "t: line 1, column 6: string is not ended by '\"'\n"
-		 "t: line 2, column 3: expected end of command ';' or the "
-		 "beginning of a block '{', but found the end of the script\n"
 		 "t: parse failed\n"},
 		{"foo;\nfoo;\nkeep 1;\n"
 		 "if header :is :contains \"a\" \"b\" {}\nfileinto \"x\";",

@@ -41,7 +41,7 @@ static int open_parent(const void *ctx, const struct store *store,
 	const char *dir = split(ctx, store->scripts->active, base_out);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd >= 0 ? fd : err_sys(err, "open(%s)", dir);
+	return fd >= 0 ? fd : store_sys(err, "open(%s)", dir);
 }
 
 /* reading */
@@ -101,7 +101,7 @@ int active_read(const void *ctx, const struct store *store, struct active *out,
 		return 0;
 	}
 	if (len < 0)
-		return err_sys(err, "readlink(%s)", path);
+		return store_sys(err, "readlink(%s)", path);
 	parent = open_parent(ctx, store, &base, err);
 	if (parent < 0)
 		return -1;
@@ -127,9 +127,9 @@ static int copy_original(const struct store *store, int parent,
 			O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return err_sys(err, "open(%s)", store->scripts->active);
+		return store_sys(err, "open(%s)", store->scripts->active);
 	if (file_read_fd(fd, store->scripts->active, &text, err) < 0)
-		return -1;
+		return store_internal(err);
 	return store_write(store, name, str_n(text.data, text.len), true, err);
 }
 
@@ -144,8 +144,10 @@ static int keep_as(const struct store *store, int parent, const char *base,
 				  store->scripts->dir, err);
 	if (errno == EXDEV || errno == EPERM || errno == EMLINK)
 		return copy_original(store, parent, base, str_of(name), err);
-	return err_sys(err, "link(%s, %s/%s)", store->scripts->active,
-		       store->scripts->dir, file);
+	if (errno == EEXIST)
+		return err_set(err, ERR_EXISTS, "%s exists", file);
+	return store_sys(err, "link(%s, %s/%s)", store->scripts->active,
+			 store->scripts->dir, file);
 }
 
 /* What the user wrote there by hand is a script from now on, as in Pigeonhole,
@@ -157,7 +159,7 @@ static int keep_original(const struct store *store, int parent,
 	struct stat st;
 
 	if (fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "stat(%s)", store->scripts->active);
+		return store_sys(err, "stat(%s)", store->scripts->active);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_TEMPORARY,
 			       "%s is neither a link nor a regular file",
@@ -174,7 +176,7 @@ static int keep_original(const struct store *store, int parent,
 			return -1;
 		snprintf(name, sizeof(name), "dovecot.orig%u", n);
 	}
-	return -1;
+	return store_internal(err);
 }
 
 /* writing */
@@ -203,12 +205,12 @@ static int put_link(const struct store *store, int parent, const char *base,
 	 * lock. */
 	unlinkat(parent, temp, 0);
 	if (symlinkat(target, parent, temp) < 0)
-		return err_sys(err, "symlink(%s, %s)", target,
-			       store->scripts->active);
+		return store_sys(err, "symlink(%s, %s)", target,
+				 store->scripts->active);
 	if (renameat(parent, temp, parent, base) == 0)
 		return store_sync(store->scripts, parent,
 				  store->scripts->active, err);
-	err_sys(err, "rename(%s, %s)", temp, store->scripts->active);
+	store_sys(err, "rename(%s, %s)", temp, store->scripts->active);
 	unlinkat(parent, temp, 0);
 	return -1;
 }
@@ -228,7 +230,7 @@ static int replace(const struct store *store, const struct active *before,
 		return put_link(store, parent, base,
 				link_target(ctx, store, *name), err);
 	if (unlinkat(parent, base, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "unlink(%s)", store->scripts->active);
+		return store_sys(err, "unlink(%s)", store->scripts->active);
 	return store_sync(store->scripts, parent, store->scripts->active, err);
 }
 

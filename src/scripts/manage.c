@@ -67,7 +67,9 @@ static int read_script(const struct store *store, struct str name,
 	if (err->code != ERR_NOT_FOUND || !is_default(store->scripts, name))
 		return -1;
 	*default_out = true;
-	return file_read(store->scripts->fallback, out, err);
+	return file_read(store->scripts->fallback, out, err) < 0
+		       ? store_internal(err)
+		       : 0;
 }
 
 /* listing */
@@ -86,7 +88,7 @@ static int open_list(const struct store *store, DIR **out, struct err *err)
 	*out = fd < 0 ? NULL : fdopendir(fd);
 	if (*out != NULL)
 		return 0;
-	err_sys(err, "open(%s)", store->scripts->dir);
+	store_sys(err, "open(%s)", store->scripts->dir);
 	fd_close(&fd);
 	return -1;
 }
@@ -233,8 +235,7 @@ int scripts_has_space(const struct scripts *scripts, struct str name,
 	uint64_t max = scripts->set.sieve_quota_max_storage;
 	struct usage usage = {.but = name};
 
-	if (check_name(name, "Invalid Sieve script name", err) < 0 ||
-	    scripts_check_size(scripts, size, quota_out, err) < 0)
+	if (scripts_check_size(scripts, size, quota_out, err) < 0)
 		return -1;
 	if (scripts_max == 0 && max == 0)
 		return 0;
@@ -255,7 +256,7 @@ int scripts_has_space(const struct scripts *scripts, struct str name,
 	return 0;
 }
 
-/* putting */
+/* compiling */
 
 static int compile(const struct scripts *scripts, struct str name,
 		   struct str text, bool upload, const struct sieve_log *log,
@@ -272,8 +273,12 @@ static int compile(const struct scripts *scripts, struct str name,
 	if (sieve_compile(ctx, scripts->engine, &source, log, &program, err) ==
 	    0)
 		return 0;
-	if (err->code == ERR_INVALID)
-		err->code = ERR_CORRUPT;
+	/* Errors have been told; that the program is too large has not. */
+	if (err->code == ERR_LIMIT)
+		log->line(log->ctx, LOG_LEVEL_ERROR, source.name, err->text);
+	else if (err->code != ERR_INVALID)
+		return store_internal(err);
+	err->code = ERR_CORRUPT;
 	return -1;
 }
 
@@ -283,19 +288,12 @@ int scripts_check(const struct scripts *scripts, struct str name,
 	return compile(scripts, name, text, true, log, err);
 }
 
-int scripts_put(const struct scripts *scripts, struct str name, struct str text,
-		const struct sieve_log *log, struct err *err)
-{
-	CLEANUP(store_close) struct store store = {scripts, -1};
-
-	if (check_name(name, "Invalid Sieve script name", err) < 0 ||
-	    compile(scripts, name, text, true, log, err) < 0 ||
-	    store_open(scripts, true, &store, err) < 0)
-		return -1;
-	return store_write(&store, name, text, false, err);
-}
-
 /* which is active */
+
+static bool is_active(const struct active *active, struct str name)
+{
+	return active->kind == ACTIVE_SCRIPT && str_equal(active->name, name);
+}
 
 static int deactivate(const struct store *store, const struct active *active,
 		      bool *changed_out, struct err *err)
@@ -320,23 +318,44 @@ int scripts_activate(const struct scripts *scripts, struct str name,
 	    active_read(ctx, &store, &active, err) < 0)
 		return -1;
 	if (name.len > 0 &&
-	    (read_script(&store, name, &text, &is_default_one, err) < 0 ||
-	     compile(scripts, name, str_n(text.data, text.len), false, log,
-		     err) < 0))
+	    read_script(&store, name, &text, &is_default_one, err) < 0)
+		return -1;
+	*changed_out = false;
+	if (name.len > 0 && is_active(&active, name))
+		return 0;
+	if (name.len > 0 && compile(scripts, name, str_n(text.data, text.len),
+				    false, log, err) < 0)
 		return -1;
 	if (name.len == 0 || is_default_one)
 		return deactivate(&store, &active, changed_out, err);
-	*changed_out =
-		active.kind != ACTIVE_SCRIPT || !str_equal(active.name, name);
-	return *changed_out ? active_set(&store, &active, name, err) : 0;
+	*changed_out = true;
+	return active_set(&store, &active, name, err);
+}
+
+/* putting */
+
+int scripts_put(const struct scripts *scripts, struct str name, struct str text,
+		bool activate, const struct sieve_log *log, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "put");
+	CLEANUP(store_close) struct store store = {scripts, -1};
+	struct active active;
+
+	if (check_name(name, "Invalid Sieve script name", err) < 0 ||
+	    compile(scripts, name, text, true, log, err) < 0 ||
+	    store_open(scripts, true, &store, err) < 0 ||
+	    store_write(&store, name, text, false, err) < 0)
+		return -1;
+	if (!activate)
+		return 0;
+	if (active_read(ctx, &store, &active, err) < 0)
+		return -1;
+	return is_active(&active, name)
+		       ? 0
+		       : active_set(&store, &active, name, err);
 }
 
 /* removing, renaming */
-
-static bool is_active(const struct active *active, struct str name)
-{
-	return active->kind == ACTIVE_SCRIPT && str_equal(active->name, name);
-}
 
 static int remove_file(const struct store *store, struct str name,
 		       struct err *err)
@@ -345,7 +364,8 @@ static int remove_file(const struct store *store, struct str name,
 	char *file = store_file(ctx, name);
 
 	if (unlinkat(store->fd, file, 0) < 0)
-		return err_sys(err, "unlink(%s/%s)", store->scripts->dir, file);
+		return store_sys(err, "unlink(%s/%s)", store->scripts->dir,
+				 file);
 	/* What was compiled from it; it need not be there. */
 	unlinkat(store->fd, sieve_binary_path(ctx, file), 0);
 	return store_sync(store->scripts, store->fd, store->scripts->dir, err);
@@ -389,7 +409,7 @@ static int move(const struct store *store, const struct active *active,
 			return err_set(err, ERR_EXISTS,
 				       "A sieve script with that name already "
 				       "exists.");
-		return err_sys(err, "link(%s/%s)", store->scripts->dir, new);
+		return store_sys(err, "link(%s/%s)", store->scripts->dir, new);
 	}
 	if (store_sync(store->scripts, store->fd, store->scripts->dir, err) <
 		    0 ||
@@ -411,11 +431,7 @@ static int take_default(const struct store *store, const struct active *active,
 	if (read_script(store, from, &text, &is_default_one, err) < 0)
 		return -1;
 	if (store_write(store, to, str_n(text.data, text.len), true, err) < 0)
-		return err->code == ERR_EXISTS
-			       ? err_set(err, ERR_EXISTS,
-					 "A sieve script with that name "
-					 "already exists.")
-			       : -1;
+		return -1;
 	return active->kind == ACTIVE_NONE ? active_set(store, active, to, err)
 					   : 0;
 }

@@ -67,8 +67,8 @@ int scripts_list(const void *ctx, const struct scripts *scripts,
 int scripts_get(const void *ctx, const struct scripts *scripts, struct str name,
 		struct str *text_out, struct err *err);
 
-/* Whether a script of that size may be stored under the name. ERR_LIMIT: no,
- * for *quota_out, as RFC 5804 section 1.3 names it. */
+/* Whether a script of that size may be stored under the name, which is not
+ * looked at. ERR_LIMIT: no, for *quota_out, as RFC 5804 section 1.3 names it. */
 int scripts_has_space(const struct scripts *scripts, struct str name,
 		      uint64_t size, const char **quota_out, struct err *err);
 /* The same for one that is only checked. */
@@ -80,9 +80,9 @@ int scripts_check(const struct scripts *scripts, struct str name,
 		  struct str text, const struct sieve_log *log,
 		  struct err *err);
 /* Check it, and store it in place of one of that name; the caller has asked for
- * the space. */
+ * the space. With `activate`, it then is the active one. */
 int scripts_put(const struct scripts *scripts, struct str name, struct str text,
-		const struct sieve_log *log, struct err *err);
+		bool activate, const struct sieve_log *log, struct err *err);
 
 /* Make it the active one if it compiles (ERR_CORRUPT), with all that it
  * includes; "" for none. *changed_out: it was not so before. */

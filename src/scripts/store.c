@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -27,6 +28,28 @@ enum {
 	TEMP_KEEP_SECS = 36 * 60 * 60,
 };
 
+int store_internal(struct err *err)
+{
+	if (err->code != ERR_NO_SPACE && err->code != ERR_QUOTA)
+		err->code = ERR_TEMPORARY;
+	return -1;
+}
+
+int store_sys(struct err *err, const char *fmt, ...)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	int error = errno;
+	va_list args;
+
+	ctx = mem_ctx(NULL, "error");
+	va_start(args, fmt);
+	fmt = mem_vprintf(ctx, fmt, args);
+	va_end(args);
+	errno = error;
+	err_sys(err, "%s", fmt);
+	return store_internal(err);
+}
+
 /* the directory */
 
 static int lock(int fd, const char *path, struct err *err)
@@ -35,7 +58,7 @@ static int lock(int fd, const char *path, struct err *err)
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return err_sys(err, "flock(%s)", path);
+			return store_sys(err, "flock(%s)", path);
 		if (clock_monotonic_ms() > end)
 			return err_set(err, ERR_TIMEOUT,
 				       "%s is locked by another process", path);
@@ -57,13 +80,13 @@ int store_open(const struct scripts *scripts, bool change, struct store *out,
 	out->fd = open(scripts->dir, flags);
 	if (out->fd < 0 && errno == ENOENT && change) {
 		if (dir_create(scripts->dir, 0700, err) < 0)
-			return -1;
+			return store_internal(err);
 		out->fd = open(scripts->dir, flags);
 	}
 	if (out->fd < 0)
 		return errno == ENOENT && !change
 			       ? 0
-			       : err_sys(err, "open(%s)", scripts->dir);
+			       : store_sys(err, "open(%s)", scripts->dir);
 	if (change && lock(out->fd, scripts->dir, err) < 0) {
 		store_close(out);
 		return -1;
@@ -97,7 +120,7 @@ int store_sync(const struct scripts *scripts, int fd, const char *path,
 {
 	if (!wants_sync(scripts) || fsync(fd) == 0)
 		return 0;
-	return err_sys(err, "fsync(%s)", path);
+	return store_sys(err, "fsync(%s)", path);
 }
 
 /* reading */
@@ -136,11 +159,8 @@ static int open_script(const struct store *store, struct str name, int *fd_out,
 		return err_set(err, ERR_TEMPORARY,
 			       "%s/%s: it is a link out of the directory", dir,
 			       file);
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_sys(err, "open(%s/%s)", dir, file);
-		err->code = ERR_TEMPORARY;
-		return -1;
-	}
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return store_sys(err, "open(%s/%s)", dir, file);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_TEMPORARY,
 			       "Sieve script file '%s/%s' is not a regular "
@@ -158,10 +178,9 @@ int store_read(const struct store *store, struct str name, struct buf *out,
 
 	if (open_script(store, name, &fd, err) < 0)
 		return -1;
-	if (file_read_fd(fd, store->scripts->dir, out, err) == 0)
-		return 0;
-	err->code = ERR_TEMPORARY;
-	return -1;
+	if (file_read_fd(fd, store->scripts->dir, out, err) < 0)
+		return store_internal(err);
+	return 0;
 }
 
 int store_has(const struct store *store, struct str name, bool *has_out,
@@ -205,11 +224,11 @@ static int open_tmp(const struct store *store, struct err *err)
 	int fd;
 
 	if (mkdirat(store->fd, "tmp", 0700) < 0 && errno != EEXIST)
-		return err_sys(err, "mkdir(%s/tmp)", store->scripts->dir);
+		return store_sys(err, "mkdir(%s/tmp)", store->scripts->dir);
 	fd = openat(store->fd, "tmp",
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(err, "open(%s/tmp)", store->scripts->dir);
+		return store_sys(err, "open(%s/tmp)", store->scripts->dir);
 	clean_temps(fd);
 	return fd;
 }
@@ -233,13 +252,13 @@ static int write_temp(const struct store *store, int tmp, const char *temp,
 			0600);
 
 	if (fd < 0)
-		return err_sys(err, "open(%s/tmp/%s)", store->scripts->dir,
-			       temp);
+		return store_sys(err, "open(%s/tmp/%s)", store->scripts->dir,
+				 temp);
 	if (file_write_all(fd, text.data, text.len, temp, err) == 0 &&
 	    store_sync(store->scripts, fd, temp, err) == 0)
 		return 0;
 	unlinkat(tmp, temp, 0);
-	return -1;
+	return store_internal(err);
 }
 
 int store_write(const struct store *store, struct str name, struct str text,
@@ -254,9 +273,12 @@ int store_write(const struct store *store, struct str name, struct str text,
 		return -1;
 	ret = fresh ? linkat(tmp, temp, store->fd, file, 0)
 		    : renameat(tmp, temp, store->fd, file);
-	if (ret < 0)
-		err_sys(err, "rename(%s/tmp/%s, %s)", store->scripts->dir, temp,
-			file);
+	if (ret < 0 && errno == EEXIST)
+		err_set(err, ERR_EXISTS,
+			"A sieve script with that name already exists.");
+	else if (ret < 0)
+		store_sys(err, "rename(%s/tmp/%s, %s)", store->scripts->dir,
+			  temp, file);
 	if (ret < 0 || fresh)
 		unlinkat(tmp, temp, 0);
 	return ret < 0 ? -1

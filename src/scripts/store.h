@@ -21,6 +21,11 @@ void store_close(struct store *store);
 char *store_file(const void *ctx, struct str name);
 /* ERR_NOT_FOUND names the script for the user. */
 int store_not_found(struct str name, struct err *err);
+/* As err_sys(), and what base/ said: for the log, whatever the code. Full disks
+ * are told from the rest. Both return -1. */
+int store_sys(struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+int store_internal(struct err *err);
 /* What was done in a directory stays. */
 int store_sync(const struct scripts *scripts, int fd, const char *path,
 	       struct err *err);

@@ -61,8 +61,8 @@ static void write_file(struct fixture *f, const char *name, const char *text)
 static void put(struct scripts *scripts, const char *name, const char *text)
 {
 
-	assert_ok(scripts_put(scripts, str_of(name), str_of(text), &counting,
-			      &err));
+	assert_ok(scripts_put(scripts, str_of(name), str_of(text), false,
+			      &counting, &err));
 }
 
 static void assert_get(struct scripts *scripts, const char *name,
@@ -155,12 +155,13 @@ static void test_put_and_get(void **state)
 	assert_fails(
 		scripts_get(f->ctx, scripts, STR("x"), &(struct str){0}, &err),
 		ERR_NOT_FOUND);
-	assert_fails(scripts_put(scripts, STR("b"), STR("foo; bar;"), &counting,
-				 &err),
+	assert_fails(scripts_put(scripts, STR("b"), STR("foo; bar;"), false,
+				 &counting, &err),
 		     ERR_CORRUPT);
 	assert_int_equal(errors, 3);
 	assert_get(scripts, "b", "stop;");
-	assert_fails(scripts_put(scripts, STR("a/b"), STR(""), &counting, &err),
+	assert_fails(scripts_put(scripts, STR("a/b"), STR(""), false, &counting,
+				 &err),
 		     ERR_INVALID);
 }
 
@@ -278,7 +279,8 @@ static void test_hostile_files(void **state)
 	assert_int_equal(rename(path(f, "sieve/tmp"), path(f, "elsewhere")), 0);
 	assert_int_equal(symlink("../elsewhere", path(f, "sieve/tmp")), 0);
 	assert_int_equal(
-		scripts_put(scripts, STR("b"), STR(""), &counting, &err), -1);
+		scripts_put(scripts, STR("b"), STR(""), false, &counting, &err),
+		-1);
 }
 
 static void assert_space(struct scripts *scripts, const char *name,

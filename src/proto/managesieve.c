@@ -43,7 +43,7 @@ struct msieve_parser {
 	uint64_t size, left; /* of a literal */
 	unsigned digits;
 	enum { NO_BRACE, BRACE, BRACE_PLUS, CLOSED } tail; /* of SKIP */
-	bool response, done;
+	bool done; /* the line has been read */
 	const char *problem;
 	struct msieve_command command;
 };
@@ -74,7 +74,7 @@ struct msieve_parser *msieve_parser_new(const void *ctx,
 	return parser;
 }
 
-void msieve_reset(struct msieve_parser *parser, bool response)
+static void restart(struct msieve_parser *parser, enum state state)
 {
 	if (parser->text.len > 0)
 		mem_wipe(parser->text.data, parser->text.len);
@@ -82,11 +82,21 @@ void msieve_reset(struct msieve_parser *parser, bool response)
 		buf_free(&parser->text);
 	parser->text.max = text_max(&parser->limits);
 	buf_reset(&parser->text);
-	parser->state = response ? BETWEEN : IN_NAME;
-	parser->response = response;
+	parser->state = state;
 	parser->name = (struct place){0, 0};
 	parser->line = parser->count = 0;
 	parser->done = false;
+}
+
+void msieve_reset(struct msieve_parser *parser)
+{
+	restart(parser, IN_NAME);
+}
+
+void msieve_next(struct msieve_parser *parser, bool response)
+{
+	if (parser->done)
+		restart(parser, response ? BETWEEN : IN_NAME);
 }
 
 /* the result */
@@ -303,9 +313,9 @@ static bool take_digit(struct msieve_parser *parser, char c)
 static enum msieve_parse in_size(struct msieve_parser *parser, char c)
 {
 	if (c >= '0' && c <= '9' && parser->state == IN_SIZE)
-		return take_digit(parser, c) ? MSIEVE_MORE
-					     : give(parser,
-						    MSIEVE_LARGE_LITERAL);
+		return take_digit(parser, c)
+			       ? MSIEVE_MORE
+			       : give(parser, MSIEVE_LARGE_LITERAL);
 	if (parser->digits == 0 ||
 	    (c != '}' && (c != '+' || parser->state == BEHIND_PLUS)))
 		return bad(parser, c, "Invalid literal size");
@@ -438,7 +448,7 @@ enum msieve_parse msieve_feed(struct msieve_parser *parser, struct str in,
 
 	while (at < in.len && result == MSIEVE_MORE) {
 		if (parser->done)
-			msieve_reset(parser, false);
+			msieve_reset(parser);
 		/* A literal that is passed over may have no octets. */
 		if (parser->state == SKIP_LITERAL)
 			at += skip_literal(parser, str_from(in, at));

@@ -57,9 +57,11 @@ struct msieve_parser *msieve_parser_new(const void *ctx,
  * pointed to is gone. */
 enum msieve_parse msieve_feed(struct msieve_parser *parser, struct str in,
 			      size_t *used_out);
-/* Forget the half of a command that was read, or make the next line one
- * without a name: a response of AUTHENTICATE. Wipes. */
-void msieve_reset(struct msieve_parser *parser, bool response);
+/* Forget and wipe all that was read. */
+void msieve_reset(struct msieve_parser *parser);
+/* Behind a command: wipe it; the next line is a `response` of AUTHENTICATE,
+ * without a name. What is still to be passed over, is. */
+void msieve_next(struct msieve_parser *parser, bool response);
 /* The command; valid up to the next call. */
 const struct msieve_command *msieve_command(const struct msieve_parser *parser);
 const char *msieve_problem(const struct msieve_parser *parser);

@@ -55,8 +55,7 @@ static void feed(struct msieve_parser *parser, struct str in, struct buf *out)
 static void assert_parsed_n(struct str in, const char *expected)
 {
 	for (size_t cut = 0; cut <= in.len; cut++) {
-		struct msieve_parser *parser =
-			msieve_parser_new(NULL, &limits);
+		struct msieve_parser *parser = msieve_parser_new(NULL, &limits);
 		CLEANUP(buf_free) struct buf out = buf_init(10000);
 
 		feed(parser, str_n(in.data, cut), &out);
@@ -155,8 +154,7 @@ static void test_scripts(void **state)
 	assert_parsed("PUTSCRIPT \"a\" {4+}\r\nkeep\r\n",
 		      "[PUTSCRIPT <a> <keep>]");
 	for (unsigned size = 99; size <= 101; size++) {
-		struct msieve_parser *parser =
-			msieve_parser_new(NULL, &limits);
+		struct msieve_parser *parser = msieve_parser_new(NULL, &limits);
 		CLEANUP(buf_free) struct buf out = buf_init(1000);
 
 		buf_reset(&in);
@@ -182,9 +180,9 @@ static void test_response(void **state)
 
 	(void)state;
 	feed(parser, STR("A\r\n"), &out);
-	msieve_reset(parser, true);
+	msieve_next(parser, true);
 	feed(parser, STR("{2+}\r\nab\r\nB\r\n"), &out);
-	msieve_reset(parser, true);
+	msieve_next(parser, true);
 	feed(parser, STR("*\r\n"), &out);
 	assert_string_equal(out.data, "[A][ <ab>][B][: Invalid characters in "
 				      "atom]");

@@ -1,30 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * config/foreign_protocols.c - settings of Dovecot 2.3 that no module of ours
- * declares: ManageSieve and submission.
+ * declares: submission.
  */
 #include "config/setting.h"
 
 static const struct setting foreign_protocols[] = {
-	S_FOREIGN("managesieve_client_workarounds", SETTING_TEXT, "",
-		  "Workarounds for client bugs."),
-	S_FOREIGN("managesieve_implementation_string", SETTING_TEXT, "Dovetail",
-		  "What ManageSieve calls the server."),
-	S_FOREIGN("managesieve_logout_format", SETTING_TEXT, "bytes=%i/%o",
-		  "What is logged at the end of a ManageSieve session."),
-	S_FOREIGN("managesieve_max_compile_errors", SETTING_UNSIGNED, "5",
-		  "How many errors of a script a client is told of."),
-	S_FOREIGN("managesieve_max_line_length", SETTING_SIZE, "64 k",
-		  "Longest command line of a ManageSieve client."),
-	S_FOREIGN("managesieve_notify_capability", SETTING_TEXT, "mailto",
-		  "Notification methods that ManageSieve announces."),
-	S_FOREIGN("managesieve_sieve_capability", SETTING_TEXT,
-		  "fileinto reject envelope encoded-character vacation "
-		  "subaddress comparator-i;ascii-numeric relational regex "
-		  "imap4flags copy include variables body enotify environment "
-		  "mailbox date index ihave duplicate mime foreverypart "
-		  "extracttext",
-		  "Sieve extensions that ManageSieve announces."),
 	S_FOREIGN("submission_client_workarounds", SETTING_TEXT, "",
 		  "Workarounds for client bugs: whitespace-before-path, "
 		  "mailbox-for-path."),

@@ -164,28 +164,6 @@ CONFIG_FOREIGN(ipc, "service ipc {\n"
 		    "  user = $default_internal_user\n"
 		    "}\n");
 
-CONFIG_FOREIGN(managesieve_login, "service managesieve-login {\n"
-				  "  chroot = login\n"
-				  "  executable = managesieve-login\n"
-				  "  inet_listener sieve {\n"
-				  "    port = 4190\n"
-				  "  }\n"
-				  "  protocol = sieve\n"
-				  "  service_count = 1\n"
-				  "  type = login\n"
-				  "  user = $default_login_user\n"
-				  "}\n");
-
-CONFIG_FOREIGN(managesieve, "service managesieve {\n"
-			    "  client_limit = 1\n"
-			    "  executable = managesieve\n"
-			    "  protocol = sieve\n"
-			    "  service_count = 1\n"
-			    "  unix_listener login/sieve {\n"
-			    "    mode = 0666\n"
-			    "  }\n"
-			    "}\n");
-
 CONFIG_FOREIGN(old_stats, "service old-stats {\n"
 			  "  chroot = empty\n"
 			  "  executable = old-stats\n"

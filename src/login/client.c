@@ -127,6 +127,8 @@ static void on_secured(void *ctx)
 	client_restart_timeout(client);
 	if (had_greeting) {
 		client->state = CLIENT_COMMANDS;
+		if (client->protocol->secured != NULL)
+			client->protocol->secured(client);
 		client->protocol->input(client);
 	} else {
 		greet(client);
@@ -149,7 +151,11 @@ static void on_input(void *ctx)
 
 	if (client->state == CLIENT_COMMANDS)
 		client->protocol->input(client);
-	else if (client->state == CLIENT_SASL)
+	else if (client->state != CLIENT_SASL)
+		return;
+	else if (client->protocol->sasl_input != NULL)
+		client->protocol->sasl_input(client);
+	else
 		client_sasl_input(client);
 }
 

@@ -132,6 +132,8 @@ void client_start_mech(struct client *client, const char *mech,
 void client_login(struct client *client, struct str user, struct str password);
 /* A line of the client in CLIENT_SASL. */
 void client_sasl_line(struct client *client, struct str line);
+/* What it said in CLIENT_SASL is no response. */
+void client_sasl_refuse(struct client *client, const char *text);
 /* Input in CLIENT_SASL. */
 void client_sasl_input(struct client *client);
 void client_auth_answer(struct client *client,

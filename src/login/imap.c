@@ -392,6 +392,7 @@ static void imap_input(struct client *client)
 
 const struct login_protocol login_imap = {
 	.name = "imap",
+	.alpn = "imap",
 	.title = "IMAP",
 	.init = imap_init,
 	.greet = imap_greet,

@@ -14,12 +14,16 @@ liblogin_a_SOURCES = \
 	src/login/view.c
 libsettings_a_SOURCES += src/login/settings.c src/login/settings.h
 
-pkglibexec_PROGRAMS += imap-login pop3-login
+pkglibexec_PROGRAMS += imap-login managesieve-login pop3-login
 imap_login_SOURCES = \
 	src/login/imap.c src/login/imap.h \
 	src/login/imap_id.c \
 	src/login/main_imap.c
 imap_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
+managesieve_login_SOURCES = \
+	src/login/main_managesieve.c \
+	src/login/managesieve.c
+managesieve_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
 pop3_login_SOURCES = \
 	src/login/main_pop3.c \
 	src/login/pop3.c

@@ -399,6 +399,7 @@ static void pop3_input(struct client *client)
 
 const struct login_protocol login_pop3 = {
 	.name = "pop3",
+	.alpn = "pop3",
 	.title = "POP3",
 	.init = pop3_init,
 	.greet = pop3_greet,

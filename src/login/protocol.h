@@ -10,13 +10,18 @@
 
 struct login_protocol {
 	const char *name;  /* "imap": service for auth, socket of the session */
+	const char *alpn;  /* RFC 7301's id */
 	const char *title; /* "IMAP", for what is said to clients */
 	/* Make client->data. */
 	void (*init)(struct client *client);
 	void (*greet)(struct client *client);
+	/* TLS was begun by a command; NULL: nothing is said. */
+	void (*secured)(struct client *client);
 	/* Read client->conn; called again when there is more, or when a
 	 * command was answered. Stops when state is no more CLIENT_COMMANDS. */
 	void (*input)(struct client *client);
+	/* The same in CLIENT_SASL; NULL: a response is a line. */
+	void (*sasl_input)(struct client *client);
 	/* SASL: ask for the next response. */
 	void (*challenge)(struct client *client, struct str base64);
 	/* The login did not succeed: answer the command. */
@@ -32,7 +37,7 @@ struct login_protocol {
 	void (*reset)(struct client *client);
 };
 
-extern const struct login_protocol login_imap, login_pop3;
+extern const struct login_protocol login_imap, login_pop3, login_managesieve;
 
 /* main() of every login process. */
 int login_main(const struct login_protocol *protocol, const char *name,

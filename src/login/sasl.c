@@ -174,6 +174,14 @@ static bool is_base64(struct str line)
 	return base64_decode(line, &decoded);
 }
 
+void client_sasl_refuse(struct client *client, const char *text)
+{
+	auth_link_cancel(client->login->auth, client);
+	client->sasl_unfinished = true;
+	log_refused(client, text);
+	refuse(client, LOGIN_BAD_BASE64, text);
+}
+
 void client_sasl_line(struct client *client, struct str line)
 {
 	if (str_is(line, "*")) {
@@ -182,10 +190,7 @@ void client_sasl_line(struct client *client, struct str line)
 		refuse(client, LOGIN_ABORTED,
 		       "Authentication aborted by client.");
 	} else if (!is_base64(line)) {
-		auth_link_cancel(client->login->auth, client);
-		client->sasl_unfinished = true;
-		log_refused(client, "Invalid base64 in response");
-		refuse(client, LOGIN_BAD_BASE64, "Invalid base64 in response");
+		client_sasl_refuse(client, "Invalid base64 in response");
 	} else {
 		client->state = CLIENT_AUTH;
 		conn_pause(client->conn);

@@ -33,6 +33,9 @@ const struct setting login_settings[] = {
 	S_SHARED(imap_id_send),
 	S_SHARED(imap_id_log),
 	S_SHARED(imap_literal_minus),
+	S_SHARED(managesieve_implementation_string),
+	S_SHARED(managesieve_sieve_capability),
+	S_SHARED(managesieve_notify_capability),
 	S_FOREIGN("login_access_sockets", SETTING_TEXT, "",
 		  "Sockets that are asked whether a client may connect."),
 	S_FOREIGN("login_plugin_dir", SETTING_TEXT, "", "For login_plugins."),
@@ -90,3 +93,15 @@ CONFIG_PRESET(pop3_login_service, "service pop3-login {\n"
 				  "    ssl = yes\n"
 				  "  }\n"
 				  "}\n");
+
+CONFIG_PRESET(managesieve_login_service, "service managesieve-login {\n"
+					 "  executable = managesieve-login\n"
+					 "  type = login\n"
+					 "  protocol = sieve\n"
+					 "  chroot = login\n"
+					 "  user = $default_login_user\n"
+					 "  service_count = 0\n"
+					 "  inet_listener sieve {\n"
+					 "    port = 4190\n"
+					 "  }\n"
+					 "}\n");

@@ -20,6 +20,10 @@ struct login_settings {
 	/* imap-login */
 	const char *imap_capability, *imap_id_send, *imap_id_log;
 	bool imap_literal_minus;
+	/* managesieve-login */
+	const char *managesieve_implementation_string;
+	const char *managesieve_sieve_capability;
+	const char *managesieve_notify_capability;
 };
 extern const struct setting login_settings[];
 

@@ -55,7 +55,7 @@ static struct tls *open_tls(const void *ctx, const struct login *login,
 			  err.text);
 		return NULL;
 	}
-	tls_set_alpn(tls, login->protocol->name);
+	tls_set_alpn(tls, login->protocol->alpn);
 	if (login->has_filters)
 		tls_set_choose(tls, choose_tls);
 	return tls;

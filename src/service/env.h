@@ -79,6 +79,12 @@ struct service_env {
 	struct watch *signals[3];
 };
 
+/* What auth and anvil call it: "sieve" for service managesieve. */
+static inline const char *env_protocol(const struct service_env *env)
+{
+	return env->set.protocol[0] == '\0' ? env->name : env->set.protocol;
+}
+
 /* channel.c */
 
 /* Watch `fd`; `fn` is called when there is something to take. */

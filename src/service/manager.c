@@ -137,7 +137,7 @@ void request_admit(struct request *request)
 		return;
 	}
 	DL_APPEND(manager->requests, request);
-	anvil_count(manager->anvil, manager->env->name, request->user,
+	anvil_count(manager->anvil, env_protocol(manager->env), request->user,
 		    &request->handover.remote, counted, request);
 }
 
@@ -230,7 +230,7 @@ static void ask_auth(struct request *request)
 	struct handover *handover = &request->handover;
 	char *sid = str_dup(request, handover->session_id);
 	struct auth_request_info info = {
-		.service = request->manager->env->name,
+		.service = env_protocol(request->manager->env),
 		.session_id = sid,
 		.local = handover->local,
 		.remote = handover->remote,

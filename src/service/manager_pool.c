@@ -59,7 +59,7 @@ static void session_free(struct pool_worker *worker,
 {
 	struct manager *manager = worker->manager;
 
-	anvil_disconnect(manager->anvil, worker->pid, manager->env->name,
+	anvil_disconnect(manager->anvil, worker->pid, env_protocol(manager->env),
 			 session->user, &session->remote);
 	DL_DELETE(worker->sessions, session);
 	worker->sessions_count--;
@@ -255,7 +255,7 @@ static void started(struct pool_worker *worker, struct request *request)
 {
 	struct manager *manager = worker->manager;
 
-	anvil_connect(manager->anvil, worker->pid, manager->env->name,
+	anvil_connect(manager->anvil, worker->pid, env_protocol(manager->env),
 		      request->user, &request->handover.remote);
 	request_done(request, worker->pid);
 }

@@ -147,7 +147,10 @@ void mail_session_log_end(struct mail_session *session, const char *setting,
 		log_error("%s: %s", setting, err.text);
 		text = mem_strdup(ctx, "");
 	}
-	log_info("Disconnected: %s %s", session->end_reason, text);
+	log_info("%s%s %s",
+		 session->protocol->terse && session->gone ? ""
+							   : "Disconnected: ",
+		 session->end_reason, text);
 }
 
 static void session_free(struct mail_session *session)
@@ -271,6 +274,7 @@ static void on_closed(void *ctx, const char *why)
 
 	enter(session);
 	if (!session->closing) {
+		session->gone = true;
 		state = session->protocol->describe == NULL
 				? ""
 				: session->protocol->describe(session);
@@ -327,7 +331,10 @@ static int open_user(struct mail_session *session, struct err *err)
 {
 	const struct service_session *login = session->login;
 	const struct user_context context = {
-		.service = session->protocol->name,
+		.service = session->protocol->service != NULL
+				   ? session->protocol->service
+				   : session->protocol->name,
+		.protocol = session->protocol->name,
 		.session_id = mem_strdup(session, login->session_id),
 		.local = login->local,
 		.remote = login->remote,

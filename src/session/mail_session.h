@@ -34,6 +34,7 @@ enum session_wait {
 
 struct session_protocol {
 	const char *name; /* "imap": for filters of settings, and storage */
+	const char *service; /* as the log has it; NULL: the name */
 	const struct setting *settings;
 	size_t settings_size;
 	size_t size; /* of its struct, which begins with a mail_session */
@@ -41,6 +42,8 @@ struct session_protocol {
 	uint64_t inactivity_ms;
 	const char *inactive; /* the log's words for that */
 	const char *internal; /* code of internal errors: "[SERVERBUG]" */
+	/* The log has "Connection closed" without "Disconnected: ". */
+	bool terse;
 	/* The user is open: greet, and take what `login` read already. */
 	void (*begin)(struct mail_session *session);
 	/* Do what can be done now; returns what for it waits then. Is never
@@ -72,6 +75,7 @@ struct mail_session {
 	const char *end_reason;     /* for the log */
 	bool running;               /* protocol->run() is on the stack */
 	bool closing;               /* nothing more is read */
+	bool gone;                  /* the client closed */
 	bool patient;               /* it may say nothing for ever */
 	uint64_t timeout_ms;        /* of conn */
 	struct timer *turn;         /* for SESSION_TURN */

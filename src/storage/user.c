@@ -168,7 +168,9 @@ static int user_setup(struct user *user, const struct user_context *context,
 	char *prefix;
 
 	user->filter = (struct config_filter){
-		.protocol = mem_strdup(user, context->service),
+		.protocol = mem_strdup(user, context->protocol != NULL
+						     ? context->protocol
+						     : context->service),
 		.local = context->local,
 		.remote = context->remote,
 	};

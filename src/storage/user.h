@@ -55,6 +55,8 @@ void mail_mime_limits(const struct mail_settings *settings,
 
 struct user_context {
 	const char *service; /* "imap", "lmtp", "doveadm" */
+	/* Whose blocks of settings apply; NULL: those of its service. */
+	const char *protocol;
 	const char *session_id;
 	struct ip local, remote;
 };

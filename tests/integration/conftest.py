@@ -24,7 +24,8 @@ PASSWORD = "secret"
 USERS = ("alice bob carol reader hand droppy twin sorted sorted-here objects whoa whob recent spare stats tree "
          "crowd deleter idler logger pair mover flags quota lmtp1 lmtp2 lda sieve popper poptwin").split()
 PROTOCOLS = "imap pop3 lmtp"
-SERVICES = {"imap": "imap", "imaps": "imap", "pop3": "pop3", "pop3s": "pop3", "lmtp": "lmtp"}
+SERVICES = {"imap": "imap", "imaps": "imap", "pop3": "pop3", "pop3s": "pop3", "lmtp": "lmtp",
+            "sieve": "sieve"}
 ROOT = os.getuid() == 0
 TROUBLE = re.compile(r"Panic:|Fatal:|AddressSanitizer|LeakSanitizer|runtime error:|Malformed|Assertion")
 # doveadm log test writes one of each kind.
@@ -70,6 +71,11 @@ service pop3-login {{
 service lmtp {{
   inet_listener lmtp {{
     port = {ports[lmtp]}
+  }}
+}}
+service managesieve-login {{
+  inet_listener sieve {{
+    port = {ports[sieve]}
   }}
 }}
 {extra}

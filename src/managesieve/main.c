@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * managesieve/main.c - the managesieve service: sessions after login.
+ */
+#include "managesieve/session.h"
+#include "managesieve/settings.h"
+#include "service/service.h"
+
+static const struct service managesieve_service = {
+	.name = "managesieve",
+	.settings = managesieve_settings,
+	.sandbox = SANDBOX_FILES | SANDBOX_UNIX,
+	.init = managesieve_sessions_init,
+	.start = managesieve_session_start,
+	.stop = managesieve_sessions_stop,
+};
+
+int main(int argc, char **argv)
+{
+	return service_run(&managesieve_service, argc, argv);
+}

@@ -28,6 +28,7 @@ man_MANS += \
 	doc/man/doveadm-search-query.7 \
 	doc/man/doveadm-search.1 \
 	doc/man/doveadm-service.1 \
+	doc/man/doveadm-sieve.1 \
 	doc/man/doveadm-stop.1 \
 	doc/man/doveadm-undelete.1 \
 	doc/man/doveadm-user.1 \

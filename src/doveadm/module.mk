@@ -46,11 +46,12 @@ doveadm_SOURCES = \
 	src/doveadm/resync.c \
 	src/doveadm/save.c \
 	src/doveadm/search.c \
+	src/doveadm/sieve.c \
 	src/doveadm/undelete.c \
 	src/doveadm/user.c src/doveadm/user.h \
 	src/doveadm/who.c
 doveadm_CPPFLAGS = $(AM_CPPFLAGS) -DPKG_MANDIR='"$(mandir)"'
-doveadm_LDADD = $(LIB_SETTINGS) libscheme.a $(LIB_STORAGE) $(LIB_SERVICE) \
+doveadm_LDADD = $(LIB_SETTINGS) libscheme.a $(LIB_SCRIPT) $(LIB_SERVICE) \
 	$(CRYPT_LIBS) $(SODIUM_LIBS)
 
 QUERY_SOURCES = src/doveadm/query.c src/doveadm/query_bind.c \

@@ -57,8 +57,6 @@ static const struct setting foreign_mail[] = {
 		  "Read index files instead of mapping them."),
 	S_FOREIGN("process_shutdown_filter", SETTING_TEXT, "",
 		  "Events after which a process ends."),
-	S_FOREIGN("rawlog_dir", SETTING_TEXT, "",
-		  "Directory for a record of all traffic of a session."),
 	S_FOREIGN("stats_http_rawlog_dir", SETTING_TEXT, "",
 		  "Directory for a record of statistics traffic over HTTP."),
 	S_FOREIGN("stats_writer_socket_path", SETTING_TEXT, "stats-writer",

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -317,6 +318,19 @@ static const struct conn_events events = {
 
 /* the beginning */
 
+/* In files of the user's own: that is who we are. */
+static void begin_rawlog(struct mail_session *session)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "rawlog");
+	const char *dir = user_settings(session->user)->rawlog_dir;
+
+	if (dir[0] != '\0')
+		conn_rawlog(session->conn,
+			    path_expand(ctx,
+					user_expand(ctx, session->user, dir),
+					user_home(session->user)));
+}
+
 /* mail_log_prefix ends with ": " by its nature; so does what log adds. */
 static void set_log_prefix(struct mail_session *session)
 {
@@ -345,6 +359,7 @@ static int open_user(struct mail_session *session, struct err *err)
 		      &context, &session->user, err) < 0)
 		return -1;
 	set_log_prefix(session);
+	begin_rawlog(session);
 	return 0;
 }
 

@@ -24,6 +24,10 @@ const struct setting mail_settings[] = {
 	S_ENUM(mail_fsync, "optimized", "optimized:always:never",
 	       "When to wait for the disk: optimized where mail could get "
 	       "lost, always, or never."),
+	S_FLAGS(rawlog_dir, "", SETTING_VARS,
+		"Directory for a record of all that clients and sessions say "
+		"to each other; where there is no such directory, nothing is "
+		"recorded."),
 	S(mail_temp_dir, "/tmp",
 	  "Where temporary files go; INDEX=MEMORY lies there too."),
 	S_FOREIGN("mail_attachment_dir", SETTING_TEXT, "",

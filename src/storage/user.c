@@ -274,20 +274,26 @@ const struct mail_settings *user_settings(const struct user *user)
 	return &user->settings;
 }
 
+const char *user_expand(const void *ctx, const struct user *user,
+			const char *text)
+{
+	struct err err;
+	char *out;
+
+	if (strchr(text, '%') == NULL ||
+	    vars_expand(ctx, text, user->vars, &out, &err) < 0)
+		return text;
+	return out;
+}
+
 const char *user_plugin(const void *ctx, const struct user *user,
 			const char *name)
 {
 	const char *value = account_field(user->account, name);
-	struct err err;
-	char *text;
 
 	if (value == NULL)
 		value = config_plugin(user->config, &user->filter, name);
-	if (value == NULL || strchr(value, '%') == NULL)
-		return value;
-	if (vars_expand(ctx, value, user->vars, &text, &err) < 0)
-		return value;
-	return text;
+	return value == NULL ? NULL : user_expand(ctx, user, value);
 }
 
 const char *user_base_dir(const struct user *user)

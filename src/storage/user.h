@@ -20,7 +20,7 @@ struct user;
 struct mail_settings {
 	const char *mail_location, *mail_home, *mail_log_prefix;
 	const char *mail_fsync; /* optimized, always, never */
-	const char *mail_temp_dir, *mail_plugins;
+	const char *mail_temp_dir, *mail_plugins, *rawlog_dir;
 	unsigned mail_max_keyword_length;
 	bool mail_debug, mail_save_crlf;
 	struct duration mailbox_idle_check_interval, mail_temp_scan_interval;
@@ -88,6 +88,9 @@ const char *user_plugin(const void *ctx, const struct user *user,
 			const char *name);
 /* base_dir, where sockets are. */
 const char *user_base_dir(const struct user *user);
+/* Its %-variables expanded; child of ctx, or `text` itself. */
+const char *user_expand(const void *ctx, const struct user *user,
+			const char *text);
 /* mail_log_prefix with its variables expanded. */
 const char *user_log_prefix(const struct user *user);
 

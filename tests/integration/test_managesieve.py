@@ -378,6 +378,30 @@ def test_user_ip_limit_and_who(make_server):
                 b'NO "Maximum number of connections from user+IP exceeded (mail_max_userip_connections=1)"\r\n'
 
 
+def test_rawlog(make_server):
+    """All that is said after login, in two files of the user's; in TLS, too."""
+    server = make_server('rawlog_dir = %h/raw\n', 'sieve imap')
+    directory = f"{server.home('alice')}/raw"
+    with Sieve(server.port('sieve'), 'alice') as session:
+        session.ok('LOGOUT')
+    os.mkdir(directory)
+    os.chown(directory, *mail_owner())
+    with Sieve(server.port('sieve')) as session:
+        session.ok('STARTTLS')
+        session.start_tls()
+        session.answer()
+        session.ok(f'AUTHENTICATE "PLAIN" "{plain("alice")}"')
+        session.put('a', 'keep;')
+        session.ok('LOGOUT')
+    said = {}
+    for name in os.listdir(directory):
+        with open(f'{directory}/{name}', 'rb') as file:
+            said[name.rsplit('.', 1)[1]] = re.sub(rb'(?m)^\d+\.\d{6} ', b'', file.read())
+    assert said == {
+        'in': b'PUTSCRIPT "a" {5+}\r\nkeep;\r\nLOGOUT\r\n',
+        'out': b'OK "Logged in."\r\nOK "PUTSCRIPT completed."\r\nOK "Logout completed."\r\n'}
+
+
 def test_shutdown(make_server):
     server = make_server('', 'sieve')
     with Sieve(server.port('sieve'), 'alice') as session, Sieve(server.port('sieve')) as other:

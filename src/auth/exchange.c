@@ -196,6 +196,12 @@ static void succeed(struct exchange *exchange, struct str data)
 		auth_write_value(&out, "original_user", given);
 	if (request->master_user != NULL)
 		auth_write_value(&out, "auth_user", request->master_user);
+	/* For the next server, who asks for it again. */
+	if ((fields_get(&request->pass_fields, "proxy") != NULL ||
+	     fields_get(&request->pass_fields, "proxy_maybe") != NULL) &&
+	    fields_get(&request->pass_fields, "pass") == NULL &&
+	    request->password != NULL)
+		auth_write_value(&out, "pass", request->password);
 	if (data.len > 0) {
 		buf_add(&out, "\tresp=");
 		base64_encode(data, &out);

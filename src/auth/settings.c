@@ -98,8 +98,6 @@ const struct setting auth_settings[] = {
 		  "How long to wait for the policy server."),
 	S_FOREIGN("auth_policy_server_url", SETTING_TEXT, "",
 		  "URL of the policy server."),
-	S_FOREIGN("auth_proxy_self", SETTING_TEXT, "",
-		  "Own addresses, for proxy_maybe."),
 	S_FOREIGN("auth_stats", SETTING_BOOL, "no", "Add auth statistics."),
 	S_FOREIGN("auth_use_winbind", SETTING_BOOL, "no",
 		  "NTLM and SPNEGO through winbind."),

@@ -182,6 +182,7 @@ static bool take_answer(struct auth_link *link, const struct auth_line *line)
 	answer.nologin = auth_line_value(line, "nologin").data != NULL;
 	answer.proxy = auth_line_value(line, "proxy").data != NULL ||
 		       auth_line_value(line, "proxy_maybe").data != NULL;
+	answer.fields = line;
 	/* The id stays with the client: it is the token's. */
 	if (answer.kind != ANSWER_CONT)
 		HASH_DELETE(hh_auth, link->requests, client);

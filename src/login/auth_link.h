@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 
+struct auth_line;
 struct auth_link;
 struct client;
 struct login;
@@ -24,6 +25,8 @@ struct auth_answer {
 	 * call returns. */
 	const char *user, *code, *reason;
 	bool nologin, proxy;
+	/* All of OK's, still escaped; NULL for other answers. */
+	const struct auth_line *fields;
 };
 
 struct auth_link *auth_link_new(const void *ctx, struct login *login,

@@ -13,6 +13,7 @@
 #include "login/handover_link.h"
 #include "login/login.h"
 #include "login/protocol.h"
+#include "login/proxy.h"
 #include "net/conn.h"
 #include "net/tls.h"
 #include "service/service.h"
@@ -22,12 +23,14 @@ static const struct conn_events client_events;
 void client_free(struct client *client)
 {
 	struct login *login = client->login;
+	bool joined = client->to != NULL && client->to->joined;
 
 	auth_link_cancel(login->auth, client);
 	handover_link_forget(login->handover, client);
+	login_proxy_free(client);
 	DL_DELETE(login->clients, client);
 	login->count--;
-	if (client->proxy != NULL)
+	if (client->proxy != NULL || joined)
 		login->proxies--;
 	conn_free(&client->proxy);
 	conn_free(&client->conn);
@@ -51,6 +54,7 @@ void client_disconnect(struct client *client, const char *bye,
 	snprintf(text, sizeof(text), "%s%s%s", "Disconnected: ", reason, why);
 	client_log(client, 0, text);
 	auth_link_cancel(client->login->auth, client);
+	login_proxy_free(client);
 	if (bye != NULL)
 		client->protocol->bye(client, bye);
 	client->state = CLIENT_CLOSING;
@@ -231,6 +235,7 @@ void client_accept(struct login *login, const struct service_client *from)
 	client->login = login;
 	client->protocol = login->protocol;
 	client->proxy_fd = -1;
+	client->ttl = PROXY_TTL;
 	client->ssl_listener = from->listener->ssl;
 	client->local = client->real_local = from->local;
 	client->remote = client->real_remote = from->remote;

@@ -21,6 +21,7 @@ struct auth_answer;
 struct conn;
 struct login;
 struct login_protocol;
+struct login_proxy;
 struct service_client;
 
 enum {
@@ -29,6 +30,7 @@ enum {
 	/* While auth or the session's process is asked. */
 	CLIENT_ANSWER_TIMEOUT_MS = 180 * 1000,
 	SASL_LINE_MAX = 8192,
+	PROXY_TTL = 5,
 };
 
 enum client_state {
@@ -38,7 +40,8 @@ enum client_state {
 	CLIENT_SASL, /* the client's next response is awaited */
 	CLIENT_HANDOVER,
 	CLIENT_PROXY,
-	CLIENT_CLOSING, /* the last words are being written */
+	CLIENT_CONNECTING, /* to another server, for a proxied user */
+	CLIENT_CLOSING,    /* the last words are being written */
 };
 
 /* How a login ended, for the client. */
@@ -54,6 +57,7 @@ enum login_result {
 	LOGIN_BAD_INITIAL, /* base64 in the initial response */
 	LOGIN_NO_MECH,
 	LOGIN_PLAINTEXT, /* not allowed here */
+	LOGIN_REMOTE,    /* what another server said */
 };
 
 struct client {
@@ -64,8 +68,10 @@ struct client {
 	const struct login_protocol *protocol;
 	void *data; /* the protocol's; child of the client */
 	struct conn *conn;
-	struct conn *proxy; /* CLIENT_PROXY: to the session */
-	int proxy_fd;       /* CLIENT_HANDOVER in TLS: our end */
+	struct conn *proxy;     /* CLIENT_PROXY: to the session */
+	int proxy_fd;           /* CLIENT_HANDOVER in TLS: our end */
+	struct login_proxy *to; /* the other server, if there is one */
+	unsigned ttl;           /* how many proxies may yet come */
 	enum client_state state;
 	bool ssl_listener, tls, starttls, trusted, secured;
 	bool haproxy;
@@ -84,7 +90,7 @@ struct client {
 	unsigned attempts, successes, bad_commands;
 	uint64_t attempt_ms;
 	bool no_mech_tried, plaintext_tried, bad_base64, sasl_unfinished;
-	bool cert_refused, authz_failed;
+	bool cert_refused, authz_failed, dest_failed;
 	const char *ssl_error; /* of a handshake that failed */
 };
 
@@ -139,6 +145,10 @@ void client_sasl_input(struct client *client);
 void client_auth_answer(struct client *client,
 			const struct auth_answer *answer);
 
+/* The login ends here: answer the command, on to the next. */
+void client_refuse(struct client *client, enum login_result result,
+		   const char *text);
+
 /* handover.c */
 
 void client_hand_over(struct client *client);
@@ -148,6 +158,7 @@ void client_hand_over(struct client *client);
 /* "TEXT: user=<...>, method=..., ..." by login_log_format. */
 void client_log(const struct client *client, uint32_t mail_pid,
 		const char *text);
+void client_log_error(const struct client *client, const char *text);
 /* " (no auth attempts in 3 secs)", as Dovecot and fail2ban have it. */
 const char *client_why(const struct client *client, char *out, size_t size);
 

@@ -122,6 +122,7 @@ static const char *const codes[] = {
 	[LOGIN_BAD_INITIAL] = "BAD ",
 	[LOGIN_NO_MECH] = "NO [ALERT] ",
 	[LOGIN_PLAINTEXT] = "NO [PRIVACYREQUIRED] ",
+	[LOGIN_REMOTE] = "NO ",
 };
 
 static void imap_refuse(struct client *client, enum login_result result,
@@ -401,5 +402,10 @@ const struct login_protocol login_imap = {
 	.refuse = imap_refuse,
 	.no_session = imap_no_session,
 	.bye = imap_bye,
+	.proxy_line = imap_proxy_line,
+	.proxy_secured = imap_proxy_secured,
+	.port = 143,
+	.tls_port = 993,
+	.referrals = true,
 	.reset = forget,
 };

@@ -23,6 +23,8 @@ static void take_trusted(struct client *client, struct str key,
 		client_take_ip(&client->local, value);
 	} else if (str_case_is(key, "x-connected-port")) {
 		client_take_port(&client->local, value);
+	} else if (str_case_is(key, "x-proxy-ttl")) {
+		str_to_unsigned(value, &client->ttl);
 	} else if (str_case_is(key, "x-session-id")) {
 		client_take_session_id(client, value);
 	}

@@ -127,8 +127,8 @@ static void write_elements(const void *ctx, const char *elements,
 	}
 }
 
-void client_log(const struct client *client, uint32_t mail_pid,
-		const char *text)
+static void log_at(enum log_level level, const struct client *client,
+		   uint32_t mail_pid, const char *text)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "log");
 	CLEANUP(buf_free) struct buf elements = buf_init(ELEMENTS_MAX);
@@ -145,7 +145,18 @@ void client_log(const struct client *client, uint32_t mail_pid,
 			vars[i].value = elements.data;
 	}
 	vars[n] = (struct var){'$', NULL, text};
-	log_info("%s", expand(ctx, client->set->login_log_format, vars));
+	log_line(level, "%s", expand(ctx, client->set->login_log_format, vars));
+}
+
+void client_log(const struct client *client, uint32_t mail_pid,
+		const char *text)
+{
+	log_at(LOG_LEVEL_INFO, client, mail_pid, text);
+}
+
+void client_log_error(const struct client *client, const char *text)
+{
+	log_at(LOG_LEVEL_ERROR, client, 0, text);
 }
 
 const char *client_why(const struct client *client, char *out, size_t size)
@@ -176,6 +187,8 @@ const char *client_why(const struct client *client, char *out, size_t size)
 			 : conn_tls_has_cert(client->conn)
 				 ? "client sent an invalid cert"
 				 : "client didn't send a cert");
+	else if (client->dest_failed)
+		snprintf(out, size, " (proxy dest auth failed)");
 	else if (client->authz_failed)
 		snprintf(out, size,
 			 " (authorization failed, %u attempts in %u secs)",

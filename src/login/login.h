@@ -29,6 +29,8 @@ struct login {
 	struct login_view *view;  /* settings outside of all blocks */
 	struct login_view *views; /* all, by their blocks */
 	bool has_filters;
+	/* For proxied users; NULL: not to be had. */
+	struct tls *proxy_tls, *proxy_tls_any_cert;
 	struct auth_link *auth;
 	struct handover_link *handover;
 	struct client *clients;

@@ -11,6 +11,7 @@
 #include "login/handover_link.h"
 #include "login/login.h"
 #include "login/protocol.h"
+#include "login/proxy.h"
 #include "service/service.h"
 
 static struct login *login;
@@ -22,7 +23,10 @@ static int preload(struct service_env *env, struct err *err)
 	login->env = env;
 	login->protocol = the_protocol;
 	login->config = service_config(env);
-	return login_base_settings(login, err);
+	if (login_base_settings(login, err) < 0)
+		return -1;
+	login_proxy_preload(login);
+	return 0;
 }
 
 static int init(struct service_env *env, struct err *err)
@@ -92,7 +96,7 @@ int login_main(const struct login_protocol *protocol, const char *name,
 {
 	static struct service service = {
 		.settings = login_settings,
-		.sandbox = SANDBOX_UNIX,
+		.sandbox = SANDBOX_UNIX | SANDBOX_INET, /* proxying */
 		.preload = preload,
 		.init = init,
 		.accept = accept_client,

@@ -11,6 +11,7 @@
 #include "login/auth_link.h"
 #include "login/client.h"
 #include "login/login.h"
+#include "login/managesieve.h"
 #include "login/protocol.h"
 #include "net/conn.h"
 #include "proto/managesieve.h"
@@ -136,6 +137,7 @@ static const char *const codes[] = {
 	[LOGIN_BAD_INITIAL] = "",
 	[LOGIN_NO_MECH] = "",
 	[LOGIN_PLAINTEXT] = "ENCRYPT-NEEDED",
+	[LOGIN_REMOTE] = "",
 };
 
 static void msieve_refuse(struct client *client, enum login_result result,
@@ -398,5 +400,9 @@ const struct login_protocol login_managesieve = {
 	.refuse = msieve_refuse,
 	.no_session = msieve_no_session,
 	.bye = msieve_bye,
+	.proxy_line = msieve_proxy_line,
+	.proxy_secured = msieve_proxy_secured,
+	.port = 4190,
+	.tls_port = 4190,
 	.reset = reset,
 };

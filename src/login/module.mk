@@ -9,6 +9,8 @@ liblogin_a_SOURCES = \
 	src/login/login.h \
 	src/login/main.c \
 	src/login/protocol.h \
+	src/login/proxy.c src/login/proxy.h \
+	src/login/proxy_sasl.c \
 	src/login/sasl.c \
 	src/login/trusted.c \
 	src/login/view.c
@@ -18,15 +20,18 @@ pkglibexec_PROGRAMS += imap-login managesieve-login pop3-login
 imap_login_SOURCES = \
 	src/login/imap.c src/login/imap.h \
 	src/login/imap_id.c \
+	src/login/imap_proxy.c \
 	src/login/main_imap.c
 imap_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
 managesieve_login_SOURCES = \
 	src/login/main_managesieve.c \
-	src/login/managesieve.c
+	src/login/managesieve.c src/login/managesieve.h \
+	src/login/managesieve_proxy.c
 managesieve_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
 pop3_login_SOURCES = \
 	src/login/main_pop3.c \
-	src/login/pop3.c
+	src/login/pop3.c src/login/pop3.h \
+	src/login/pop3_proxy.c
 pop3_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
 
 if HAVE_CMOCKA

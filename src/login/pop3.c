@@ -15,6 +15,7 @@
 #include "login/auth_link.h"
 #include "login/client.h"
 #include "login/login.h"
+#include "login/pop3.h"
 #include "login/protocol.h"
 #include "net/conn.h"
 #include "proto/pop3.h"
@@ -99,6 +100,7 @@ static const char *const codes[] = {
 	[LOGIN_BAD_INITIAL] = "[AUTH] ",
 	[LOGIN_NO_MECH] = "[AUTH] ",
 	[LOGIN_PLAINTEXT] = "[AUTH] ",
+	[LOGIN_REMOTE] = "",
 };
 
 static void reply_error(struct client *client, const char *code,
@@ -274,7 +276,6 @@ static void cmd_stls(struct client *client, struct str args)
 static bool take_attribute(struct client *client, struct str word)
 {
 	struct str name;
-	unsigned ttl;
 
 	str_split(&word, '=', &name);
 	if (word.data == NULL)
@@ -284,7 +285,7 @@ static bool take_attribute(struct client *client, struct str word)
 	if (str_case_is(name, "PORT"))
 		return client_take_port(&client->remote, word);
 	if (str_case_is(name, "TTL"))
-		return str_to_unsigned(word, &ttl);
+		return str_to_unsigned(word, &client->ttl);
 	if (str_case_is(name, "SESSION"))
 		client_take_session_id(client, word);
 	return true;
@@ -408,5 +409,9 @@ const struct login_protocol login_pop3 = {
 	.refuse = pop3_refuse,
 	.no_session = pop3_no_session,
 	.bye = pop3_bye,
+	.proxy_line = pop3_proxy_line,
+	.proxy_secured = pop3_proxy_secured,
+	.port = 110,
+	.tls_port = 995,
 	.reset = forget,
 };

@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "login/client.h"
 
+struct login_proxy;
+
 struct login_protocol {
 	const char *name;  /* "imap": service for auth, socket of the session */
 	const char *alpn;  /* RFC 7301's id */
@@ -33,6 +35,13 @@ struct login_protocol {
 			   struct str text);
 	/* The last words before the connection is closed. */
 	void (*bye)(struct client *client, const char *text);
+	/* A line that another server says (login/proxy.h), while the login
+	 * there is under way. */
+	void (*proxy_line)(struct login_proxy *proxy, struct str line);
+	/* TLS after STARTTLS is there. */
+	void (*proxy_secured)(struct login_proxy *proxy);
+	uint16_t port, tls_port; /* of servers */
+	bool referrals;          /* RFC 2221 */
 	/* Plain input is thrown away: forget half commands. */
 	void (*reset)(struct client *client);
 };

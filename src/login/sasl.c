@@ -16,6 +16,7 @@
 #include "login/client.h"
 #include "login/login.h"
 #include "login/protocol.h"
+#include "login/proxy.h"
 #include "net/conn.h"
 #include "proto/auth.h"
 
@@ -36,8 +37,7 @@ static void set_text(struct client *client, char **field, struct str value)
 	*field = str_dup(client, value);
 }
 
-/* The command is answered; on to the next. */
-static void refuse(struct client *client, enum login_result result,
+void client_refuse(struct client *client, enum login_result result,
 		   const char *text)
 {
 	client->state = CLIENT_COMMANDS;
@@ -73,14 +73,15 @@ static void start(struct client *client, const char *mech, struct str initial)
 		log_refused(client, "Unable to validate certificate");
 		client->authz_failed = true;
 		client->attempts++;
-		refuse(client, LOGIN_AUTHZ_FAILED,
-		       "Unable to validate certificate");
+		client_refuse(client, LOGIN_AUTHZ_FAILED,
+			      "Unable to validate certificate");
 		return;
 	}
 	client->attempt_ms = clock_monotonic_ms();
 	client->bad_base64 = client->no_mech_tried = false;
 	client->plaintext_tried = client->sasl_unfinished = false;
 	client->cert_refused = client->authz_failed = false;
+	client->dest_failed = false;
 	client->state = CLIENT_AUTH;
 	conn_pause(client->conn);
 	conn_set_timeout(client->conn,
@@ -103,16 +104,16 @@ void client_authenticate(struct client *client, struct str name,
 	if (mech == NULL) {
 		client->no_mech_tried = true;
 		log_refused(client, "Unsupported authentication mechanism.");
-		refuse(client, LOGIN_NO_MECH,
-		       "Unsupported authentication mechanism.");
+		client_refuse(client, LOGIN_NO_MECH,
+			      "Unsupported authentication mechanism.");
 		return;
 	}
 	if (!client_plaintext_ok(client) &&
 	    (plaintext || strcmp(client->tls_set->ssl, "required") == 0)) {
 		client->plaintext_tried = true;
 		log_refused(client, "Plaintext authentication disabled.");
-		refuse(client, LOGIN_PLAINTEXT,
-		       "Plaintext authentication disabled.");
+		client_refuse(client, LOGIN_PLAINTEXT,
+			      "Plaintext authentication disabled.");
 		return;
 	}
 	if (str_is(initial, "="))
@@ -120,8 +121,8 @@ void client_authenticate(struct client *client, struct str name,
 	if (initial.data != NULL &&
 	    memchr(initial.data, '\t', initial.len) != NULL) {
 		client->bad_base64 = true;
-		refuse(client, LOGIN_BAD_INITIAL,
-		       "Invalid base64 data in initial response");
+		client_refuse(client, LOGIN_BAD_INITIAL,
+			      "Invalid base64 data in initial response");
 		return;
 	}
 	start(client, mech, initial);
@@ -147,7 +148,7 @@ void client_login(struct client *client, struct str user, struct str password)
 		set_text(client, &client->user, user);
 		client->plaintext_tried = true;
 		client->attempts++;
-		refuse(client, LOGIN_PLAINTEXT, NULL);
+		client_refuse(client, LOGIN_PLAINTEXT, NULL);
 		return;
 	}
 	set_text(client, &client->mech, STR("PLAIN"));
@@ -159,7 +160,7 @@ void client_login(struct client *client, struct str user, struct str password)
 	if (plain.overflow || response.overflow ||
 	    response.len > SASL_LINE_MAX) {
 		client->attempts++;
-		refuse(client, LOGIN_FAILED, NULL);
+		client_refuse(client, LOGIN_FAILED, NULL);
 		return;
 	}
 	start(client, "PLAIN", str_n(response.data, response.len));
@@ -179,7 +180,7 @@ void client_sasl_refuse(struct client *client, const char *text)
 	auth_link_cancel(client->login->auth, client);
 	client->sasl_unfinished = true;
 	log_refused(client, text);
-	refuse(client, LOGIN_BAD_BASE64, text);
+	client_refuse(client, LOGIN_BAD_BASE64, text);
 }
 
 void client_sasl_line(struct client *client, struct str line)
@@ -187,8 +188,8 @@ void client_sasl_line(struct client *client, struct str line)
 	if (str_is(line, "*")) {
 		client->sasl_unfinished = true;
 		auth_link_cancel(client->login->auth, client);
-		refuse(client, LOGIN_ABORTED,
-		       "Authentication aborted by client.");
+		client_refuse(client, LOGIN_ABORTED,
+			      "Authentication aborted by client.");
 	} else if (!is_base64(line)) {
 		client_sasl_refuse(client, "Invalid base64 in response");
 	} else {
@@ -237,7 +238,7 @@ static void refuse_temporarily(struct client *client)
 		 localtime_r(&now, &tm));
 	snprintf(text, sizeof(text),
 		 "Temporary authentication failure. [%s:%s]", host, when);
-	refuse(client, LOGIN_TEMPORARY, text);
+	client_refuse(client, LOGIN_TEMPORARY, text);
 }
 
 static void failed(struct client *client, const struct auth_answer *answer)
@@ -249,41 +250,61 @@ static void failed(struct client *client, const struct auth_answer *answer)
 	if (client->set->auth_ssl_require_client_cert &&
 	    !conn_tls_cert_valid(client->conn)) {
 		client->cert_refused = true;
-		refuse(client, LOGIN_NO_MECH,
-		       "Client didn't present valid SSL certificate");
+		client_refuse(client, LOGIN_NO_MECH,
+			      "Client didn't present valid SSL certificate");
 	} else if (strcmp(code, "temp_fail") == 0) {
 		refuse_temporarily(client);
 	} else if (strcmp(code, "authz_fail") == 0) {
-		refuse(client, LOGIN_AUTHZ_FAILED, "Authorization failed");
+		client_refuse(client, LOGIN_AUTHZ_FAILED,
+			      "Authorization failed");
 	} else if (strcmp(code, "user_disabled") == 0) {
-		refuse(client, LOGIN_DISABLED, "Account is disabled.");
+		client_refuse(client, LOGIN_DISABLED, "Account is disabled.");
 	} else if (strcmp(code, "pass_expired") == 0) {
-		refuse(client, LOGIN_EXPIRED, "Password expired");
+		client_refuse(client, LOGIN_EXPIRED, "Password expired");
 	} else if (strcmp(code, "invalid_base64") == 0) {
 		client->attempts--;
 		client->bad_base64 = true;
-		refuse(client, LOGIN_BAD_INITIAL,
-		       "Invalid base64 data in initial response");
+		client_refuse(client, LOGIN_BAD_INITIAL,
+			      "Invalid base64 data in initial response");
 	} else {
-		refuse(client, LOGIN_FAILED, answer->reason);
+		client_refuse(client, LOGIN_FAILED, answer->reason);
 	}
+}
+
+/* "[REFERRAL imap://alice;AUTH=PLAIN@other.example/] Try ...": RFC 2221, for
+ * IMAP alone. */
+static char *referral(struct client *client, const struct auth_answer *answer)
+{
+	struct str host = auth_line_value(answer->fields, "host");
+	const char *reason = answer->reason;
+
+	if (host.len == 0 || !client->protocol->referrals)
+		return reason == NULL ? NULL : mem_strdup(client, reason);
+	return mem_printf(client, "[REFERRAL imap://%s;AUTH=%s@%s/] %s",
+			  client->user, client->mech,
+			  str_tab_unescape(client, host),
+			  reason != NULL ? reason : "Try this server instead.");
 }
 
 static void succeeded(struct client *client, const struct auth_answer *answer)
 {
+	char *text;
+
 	client->successes++;
-	if (answer->nologin || answer->proxy) {
-		if (answer->proxy)
-			log_error("proxying is not supported (user %s)",
-				  client->user);
-		client->auth_id = 0;
-		refuse(client,
-		       answer->nologin && answer->reason != NULL ? LOGIN_REFUSED
-								 : LOGIN_FAILED,
-		       answer->reason);
+	if (answer->proxy && login_proxy_begin(client, answer->fields))
+		return;
+	if (!answer->nologin) {
+		client_hand_over(client);
 		return;
 	}
-	client_hand_over(client);
+	client->auth_id = 0;
+	text = referral(client, answer);
+	client_refuse(client,
+		      text == NULL     ? LOGIN_FAILED
+		      : text[0] == '[' ? LOGIN_REMOTE
+				       : LOGIN_REFUSED,
+		      text);
+	mem_free(text);
 }
 
 void client_auth_answer(struct client *client, const struct auth_answer *answer)

@@ -17,6 +17,9 @@ struct login_settings {
 	struct duration login_timeout;
 	unsigned login_max_bad_commands, login_max_attempts;
 	uint64_t login_max_input;
+	struct duration login_proxy_timeout, login_proxy_max_disconnect_delay;
+	unsigned login_proxy_max_reconnects;
+	const char *login_source_ips, *auth_proxy_self;
 	/* imap-login */
 	const char *imap_capability, *imap_id_send, *imap_id_log;
 	bool imap_literal_minus;

@@ -211,6 +211,16 @@ uint64_t conn_bytes_out(struct conn *conn)
 	return conn->bytes_out;
 }
 
+bool conn_closed(struct conn *conn)
+{
+	return conn->closed;
+}
+
+uint64_t conn_idle_ms(struct conn *conn)
+{
+	return clock_monotonic_ms() - conn->active_ms;
+}
+
 int conn_fd(struct conn *conn)
 {
 	return conn->fd;

@@ -75,6 +75,10 @@ void conn_close_later(struct conn *conn);
 uint64_t conn_bytes_in(struct conn *conn);
 uint64_t conn_bytes_out(struct conn *conn);
 int conn_fd(struct conn *conn);
+/* Whether the peer went away, or an error came. */
+bool conn_closed(struct conn *conn);
+/* Since something was last read or written. */
+uint64_t conn_idle_ms(struct conn *conn);
 /* Give up the connection without closing: returns its descriptor; *input_out
  * (child of ctx) is what was read and not consumed. All output must have been
  * written. */

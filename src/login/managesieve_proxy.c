@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * login/managesieve_proxy.c - log a client in at another ManageSieve server.
+ */
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "login/managesieve.h"
+#include "login/proxy.h"
+#include "net/conn.h"
+
+enum { CAN_XCLIENT = 1 };
+enum { STEP_GREETING, STEP_STARTTLS, STEP_SECURED, STEP_XCLIENT, STEP_LOGIN };
+enum { COMMAND_MAX = 32 * 1024 };
+
+static void wipe_free(struct buf *buf)
+{
+	if (buf->len > 0)
+		mem_wipe(buf->data, buf->len);
+	buf_free(buf);
+}
+
+/* All mechanisms have an initial response; as a literal, of any length. */
+static void log_in(struct login_proxy *proxy)
+{
+	CLEANUP(wipe_free) struct buf response = buf_init(COMMAND_MAX);
+	CLEANUP(wipe_free) struct buf out = buf_init(COMMAND_MAX + 100);
+
+	proxy->step = STEP_LOGIN;
+	login_proxy_response(proxy, &response);
+	buf_printf(&out, "AUTHENTICATE \"%s\" {%zu+}\r\n",
+		   proxy->mech == NULL ? "PLAIN" : proxy->mech, response.len);
+	buf_add_str(&out, str_n(response.data, response.len));
+	buf_add(&out, "\r\n");
+	if (response.overflow || out.overflow)
+		login_proxy_failed(proxy, "Credentials are too long");
+	else
+		conn_write(proxy->conn, out.data, out.len);
+}
+
+/* For whom we speak, if the other server said that it wants to know. */
+static void introduce(struct login_proxy *proxy)
+{
+	const struct client *client = proxy->client;
+	char ip[IP_TEXT_MAX];
+
+	if (proxy->capabilities == 0 || proxy->not_trusted) {
+		log_in(proxy);
+		return;
+	}
+	proxy->step = STEP_XCLIENT;
+	conn_printf(proxy->conn, "XCLIENT");
+	if (client->remote.family != 0)
+		conn_printf(proxy->conn, " ADDR=%s PORT=%u",
+			    ip_text(&client->remote, ip), client->remote.port);
+	conn_printf(proxy->conn, " SESSION=%s TTL=%u\r\n", client->session_id,
+		    client->ttl - 1);
+}
+
+/* What was said in plain counts for nothing: the other server says its
+ * capabilities again. */
+void msieve_proxy_secured(struct login_proxy *proxy)
+{
+	proxy->capabilities = 0;
+	proxy->step = STEP_SECURED;
+}
+
+static void greeted(struct login_proxy *proxy)
+{
+	if (proxy->step == STEP_GREETING && proxy->tls_mode == PROXY_STARTTLS) {
+		proxy->step = STEP_STARTTLS;
+		conn_printf(proxy->conn, "STARTTLS\r\n");
+	} else {
+		introduce(proxy);
+	}
+}
+
+/* NO (CODE) "text" */
+static const char *text_of(struct login_proxy *proxy, struct str line)
+{
+	int at = str_find_char(line, '"');
+	struct str text = at < 0 ? STR("") : str_from(line, (size_t)at + 1);
+
+	if (text.len > 0 && text.data[text.len - 1] == '"')
+		text.len--;
+	return text.len == 0 ? mem_strdup(proxy, "Authentication failed.")
+			     : str_sanitize(proxy, text, 512);
+}
+
+void msieve_proxy_line(struct login_proxy *proxy, struct str line)
+{
+	bool ok = str_case_is(line, "OK") || str_case_starts(line, "OK ");
+
+	if (str_case_starts(line, "\"XCLIENT\"")) {
+		proxy->capabilities = CAN_XCLIENT;
+	} else if (str_case_starts(line, "BYE")) {
+		login_proxy_failed(proxy,
+				   mem_printf(proxy, "Remote server said: %s",
+					      str_sanitize(proxy, line, 256)));
+	} else if (ok && proxy->step == STEP_STARTTLS) {
+		login_proxy_start_tls(proxy);
+	} else if (ok && proxy->step == STEP_LOGIN) {
+		conn_printf(proxy->client->conn, "%.*s\r\n", STR_FMT(line));
+		login_proxy_done(proxy);
+	} else if (ok && proxy->step == STEP_XCLIENT) {
+		log_in(proxy);
+	} else if (ok) {
+		greeted(proxy);
+	} else if (!str_case_starts(line, "NO")) {
+		return; /* capabilities */
+	} else if (proxy->step == STEP_LOGIN) {
+		login_proxy_refused(proxy, text_of(proxy, line));
+	} else {
+		login_proxy_failed(proxy, "Remote server refused a command");
+	}
+}

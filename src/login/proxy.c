@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT */
+#include "login/proxy.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "login/auth_link.h"
+#include "login/login.h"
+#include "login/protocol.h"
+#include "net/conn.h"
+#include "net/loop.h"
+#include "net/sock.h"
+#include "net/tls.h"
+#include "proto/auth.h"
+
+enum {
+	RECONNECT_MS = 1000,
+	TEXT_MAX = 1024,
+	SOURCES_MAX = 64,
+};
+
+static const char unavailable[] = "Account is temporarily unavailable.";
+
+/* TLS */
+
+void login_proxy_preload(struct login *login)
+{
+	const struct config_filter filter = {.protocol = login->protocol->name};
+	struct tls_client_settings client;
+	struct tls_settings tls;
+	struct err err;
+
+	if (config_read(login, login->config, &filter, tls_settings, &tls,
+			&err) < 0 ||
+	    config_read(login, login->config, &filter, tls_client_settings,
+			&client, &err) < 0 ||
+	    tls_client_new(login, &tls, &client, &login->proxy_tls, &err) < 0) {
+		log_error("Failed to initialize SSL client context: %s",
+			  err.text);
+		return;
+	}
+	client.ssl_client_require_valid_cert = false;
+	if (tls_client_new(login, &tls, &client, &login->proxy_tls_any_cert,
+			   &err) < 0)
+		log_error("Failed to initialize SSL client context: %s",
+			  err.text);
+}
+
+/* the log */
+
+/* "proxy(alice,192.0.2.1:143): TEXT" */
+static char *name_it(const struct login_proxy *proxy, const char *text)
+{
+	char ip[IP_TEXT_MAX];
+
+	if (proxy->ip.family == 0)
+		return mem_printf(proxy, "proxy(%s): %s", proxy->client->user,
+				  text);
+	return mem_printf(proxy, "proxy(%s,%s:%u): %s", proxy->client->user,
+			  ip_text(&proxy->ip, ip), proxy->ip.port, text);
+}
+
+static void log_started(const struct login_proxy *proxy)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MAX);
+	uint64_t took = clock_monotonic_ms() - proxy->started_ms;
+	char ip[IP_TEXT_MAX];
+
+	buf_printf(&text, "Started proxying to <%s>", ip_text(&proxy->ip, ip));
+	if (strcmp(proxy->host, ip) != 0)
+		buf_printf(&text, " (<%s>)", proxy->host);
+	if (strcmp(proxy->user, proxy->client->user) != 0)
+		buf_printf(&text, " as user %s", proxy->user);
+	if (proxy->master != NULL)
+		buf_printf(&text, " (master %s)", proxy->master);
+	buf_printf(&text, " (%llu.%03llu secs)",
+		   (unsigned long long)(took / 1000),
+		   (unsigned long long)(took % 1000));
+	client_log(proxy->client, 0, name_it(proxy, text.data));
+}
+
+/* the end of a try */
+
+void login_proxy_free(struct client *client)
+{
+	struct login_proxy *proxy = client->to;
+
+	if (proxy == NULL)
+		return;
+	client->to = NULL;
+	if (proxy->password != NULL)
+		mem_wipe(proxy->password, strlen(proxy->password));
+	timer_free(&proxy->timer);
+	conn_free(&proxy->conn);
+	mem_free(proxy);
+}
+
+static void answer(struct login_proxy *proxy, enum login_result result,
+		   const char *text)
+{
+	struct client *client = proxy->client;
+	char *copy = mem_strdup(client, text);
+
+	login_proxy_free(client);
+	client_refuse(client, result, copy);
+	mem_free(copy);
+}
+
+void login_proxy_refused(struct login_proxy *proxy, const char *text)
+{
+	proxy->client->dest_failed = true;
+	proxy->client->attempts++;
+	answer(proxy, LOGIN_REMOTE, text);
+}
+
+static void give_up(struct login_proxy *proxy, const char *text)
+{
+	client_log_error(proxy->client, name_it(proxy, text));
+	answer(proxy, LOGIN_TEMPORARY, unavailable);
+}
+
+void login_proxy_failed(struct login_proxy *proxy, const char *why)
+{
+	give_up(proxy, why);
+}
+
+static void proxy_connect(void *ctx);
+
+static void lost(struct login_proxy *proxy, const char *why)
+{
+	uint64_t took = clock_monotonic_ms() - proxy->started_ms;
+	char ip[IP_TEXT_MAX];
+
+	conn_free(&proxy->conn);
+	if (!proxy->connected &&
+	    proxy->reconnects <
+		    proxy->client->set->login_proxy_max_reconnects &&
+	    took + RECONNECT_MS < proxy->timeout.ms) {
+		proxy->reconnects++;
+		timer_free(&proxy->timer);
+		proxy->timer = timer_new(proxy->client->login->loop,
+					 (struct duration){RECONNECT_MS},
+					 proxy_connect, proxy);
+		return;
+	}
+	if (proxy->connected)
+		give_up(proxy, mem_printf(proxy,
+					  "Disconnected by server: Connection "
+					  "closed%s%s (duration=%llus)",
+					  *why == '\0' ? "" : ": ", why,
+					  (unsigned long long)(took / 1000)));
+	else
+		give_up(proxy,
+			mem_printf(proxy,
+				   "connect(%s, %u) failed: %s (after %llu "
+				   "secs, %u reconnects)",
+				   ip_text(&proxy->ip, ip), proxy->ip.port,
+				   *why == '\0' ? "Connection closed" : why,
+				   (unsigned long long)(took / 1000),
+				   proxy->reconnects));
+}
+
+static void too_late(void *ctx)
+{
+	struct login_proxy *proxy = ctx;
+
+	if (proxy->connected)
+		give_up(proxy, "Login timed out");
+	else /* and there is no more time for another try */
+		lost(proxy, "Connection timed out");
+}
+
+/* the conversation */
+
+static void on_input(void *ctx)
+{
+	struct login_proxy *proxy = ctx;
+	struct client *client = proxy->client;
+
+	proxy->connected = true;
+	/* Each line may end the proxy. */
+	while (client->to == proxy && !proxy->joined) {
+		CLEANUP(ctx_free) TALLOC_CTX *copy = NULL;
+		struct str in = conn_input(proxy->conn);
+		ptrdiff_t end = str_find_char(in, '\n');
+		struct str line;
+
+		if (end < 0 && in.len >= CLIENT_INPUT_MIN) {
+			login_proxy_failed(proxy, "Too long input line");
+			return;
+		}
+		if (end < 0)
+			return;
+		copy = str_dup(NULL, str_n(in.data, (size_t)end));
+		conn_consume(proxy->conn, (size_t)end + 1);
+		line = str_of((const char *)copy);
+		if (line.len > 0 && line.data[line.len - 1] == '\r')
+			line.len--;
+		client->protocol->proxy_line(proxy, line);
+	}
+}
+
+static void on_closed(void *ctx, const char *why)
+{
+	lost(ctx, why);
+}
+
+static const struct conn_events events = {
+	.input = on_input,
+	.closed = on_closed,
+};
+
+static void on_secured(void *ctx)
+{
+	struct login_proxy *proxy = ctx;
+
+	if (proxy->tls_mode == PROXY_STARTTLS)
+		proxy->client->protocol->proxy_secured(proxy);
+}
+
+void login_proxy_start_tls(struct login_proxy *proxy)
+{
+	struct login *login = proxy->client->login;
+
+	conn_start_tls_to(proxy->conn,
+			  proxy->any_cert ? login->proxy_tls_any_cert
+					  : login->proxy_tls,
+			  proxy->host, on_secured);
+}
+
+static void proxy_connect(void *ctx)
+{
+	struct login_proxy *proxy = ctx;
+	struct login *login = proxy->client->login;
+	uint64_t took = clock_monotonic_ms() - proxy->started_ms;
+	struct err err;
+	int fd;
+
+	timer_free(&proxy->timer);
+	proxy->step = proxy->capabilities = 0;
+	proxy->timer =
+		timer_new(login->loop,
+			  (struct duration){took < proxy->timeout.ms
+						    ? proxy->timeout.ms - took
+						    : 1},
+			  too_late, proxy);
+	fd = sock_connect_ip(&proxy->ip,
+			     proxy->has_source ? &proxy->source : NULL, &err);
+	if (fd < 0) {
+		lost(proxy, err.text);
+		return;
+	}
+	proxy->conn = conn_new(proxy, login->loop, fd, CLIENT_INPUT_MAX,
+			       &events, proxy);
+	if (proxy->tls_mode == PROXY_TLS)
+		login_proxy_start_tls(proxy);
+}
+
+/* joined */
+
+static void log_end(struct client *client, const char *by)
+{
+	struct login_proxy *proxy = client->to;
+	uint64_t in = conn_bytes_out(proxy->conn);
+	uint64_t out = conn_bytes_out(client->conn);
+	uint64_t idle = conn_idle_ms(proxy->conn) < conn_idle_ms(client->conn)
+				? conn_idle_ms(proxy->conn)
+				: conn_idle_ms(client->conn);
+
+	client_log(
+		client, 0,
+		name_it(proxy, mem_printf(proxy,
+					  "Disconnected by %s (%llus idle, "
+					  "in=%llu, out=%llu)",
+					  by, (unsigned long long)(idle / 1000),
+					  (unsigned long long)in,
+					  (unsigned long long)out)));
+}
+
+static void end_later(void *ctx)
+{
+	client_free(ctx);
+}
+
+/* The server went away, with all its other users too: they shall not come back
+ * all at once. */
+static void ended(void *ctx, uint64_t to_client, uint64_t to_server,
+		  const char *why)
+{
+	struct client *client = ctx;
+	struct login_proxy *proxy = client->to;
+	uint64_t most = client->set->login_proxy_max_disconnect_delay.ms;
+	bool by_server = conn_closed(proxy->conn);
+
+	(void)to_client;
+	(void)to_server;
+	(void)why;
+	log_end(client, by_server ? "server" : "client");
+	if (!by_server || most == 0) {
+		client_free(client);
+		return;
+	}
+	conn_free(&proxy->conn);
+	proxy->timer = timer_new(client->login->loop,
+				 (struct duration){random_u64() % most},
+				 end_later, client);
+}
+
+void login_proxy_done(struct login_proxy *proxy)
+{
+	struct client *client = proxy->client;
+
+	timer_free(&proxy->timer);
+	if (proxy->password != NULL)
+		mem_wipe(proxy->password, strlen(proxy->password));
+	auth_link_cancel(client->login->auth, client);
+	log_started(proxy);
+	proxy->joined = true;
+	client->state = CLIENT_PROXY;
+	client->login->proxies++;
+	login_counted(client->login);
+	mem_free(client->data);
+	client->data = NULL;
+	conn_join(client->conn, proxy->conn, ended, client);
+}
+
+/* the target */
+
+static const char *field(const struct login_proxy *proxy,
+			 const struct auth_line *fields, const char *key)
+{
+	struct str value = auth_line_value(fields, key);
+
+	return value.data == NULL ? NULL : str_tab_unescape(proxy, value);
+}
+
+/* "30" seconds, "500 msecs"... */
+static int parse_timeout(struct login_proxy *proxy, const char *text,
+			 struct err *err)
+{
+	uint64_t seconds;
+
+	proxy->timeout = proxy->client->set->login_proxy_timeout;
+	if (text == NULL)
+		return 0;
+	if (str_to_u64(str_of(text), &seconds))
+		proxy->timeout.ms = seconds * 1000;
+	else if (setting_parse_duration(text, &proxy->timeout, err) < 0)
+		return err_set(err, ERR_INVALID,
+			       "Invalid proxy_timeout value %s", text);
+	return 0;
+}
+
+static void parse_tls(struct login_proxy *proxy, const char *ssl,
+		      const char *starttls)
+{
+	if (starttls != NULL && strcmp(starttls, "no") != 0)
+		proxy->tls_mode = PROXY_STARTTLS;
+	else if (ssl != NULL && strcmp(ssl, "no") != 0)
+		proxy->tls_mode = PROXY_TLS;
+	proxy->any_cert =
+		(ssl != NULL && strcmp(ssl, "any-cert") == 0) ||
+		(starttls != NULL && strcmp(starttls, "any-cert") == 0);
+}
+
+/* One of login_source_ips, if the passdb has none. */
+static int parse_source(struct login_proxy *proxy, const char *text,
+			struct err *err)
+{
+	struct str rest = str_of(proxy->client->set->login_source_ips), word;
+	struct str all[SOURCES_MAX];
+	size_t count = 0;
+
+	while (text == NULL && count < SOURCES_MAX && str_word(&rest, &word))
+		all[count++] = word;
+	if (count > 0)
+		text = str_dup(proxy, all[random_u64() % count]);
+	proxy->has_source = text != NULL;
+	if (text != NULL && !ip_parse(text, &proxy->source))
+		return err_set(err, ERR_INVALID, "Invalid source_ip value %s",
+			       text);
+	proxy->source.port = 0;
+	return 0;
+}
+
+static int parse_address(struct login_proxy *proxy,
+			 const struct auth_line *fields, struct err *err)
+{
+	const struct login_protocol *protocol = proxy->client->protocol;
+	const char *port = field(proxy, fields, "port");
+	const char *ip = field(proxy, fields, "hostip");
+	uint32_t number = proxy->tls_mode == PROXY_TLS ? protocol->tls_port
+						       : protocol->port;
+
+	if (port != NULL && (!str_to_u32(str_of(port), &number) ||
+			     number > UINT16_MAX || number == 0))
+		return err_set(err, ERR_INVALID, "Invalid port number: %s",
+			       port);
+	proxy->host = field(proxy, fields, "host");
+	if (proxy->host == NULL || proxy->host[0] == '\0')
+		return err_set(err, ERR_INVALID, "host not given");
+	if (!ip_parse(ip != NULL ? ip : proxy->host, &proxy->ip))
+		return err_set(err, ERR_INVALID,
+			       "host %s is not an IP and hostip is not given",
+			       proxy->host);
+	proxy->ip.port = (uint16_t)number;
+	return 0;
+}
+
+static int parse_mech(struct login_proxy *proxy, const char *mech,
+		      struct err *err)
+{
+	static const char *const known[] = {"PLAIN", "EXTERNAL", "XOAUTH2",
+					    "OAUTHBEARER"};
+
+	if (mech == NULL)
+		return 0;
+	proxy->mech = str_upper(proxy, str_of(mech));
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(proxy->mech, known[i]) == 0)
+			return 0;
+	}
+	return err_set(err, ERR_INVALID, "Unsupported SASL mechanism %s", mech);
+}
+
+static void take_forward(struct login_proxy *proxy,
+			 const struct auth_line *fields)
+{
+	size_t count = 0;
+
+	proxy->forward = mem_array(proxy, const char *, fields->count + 1);
+	for (size_t i = 0; i < fields->count; i++) {
+		if (str_starts(fields->args[i], "forward_"))
+			proxy->forward[count++] = str_tab_unescape(
+				proxy, str_from(fields->args[i], 8));
+	}
+}
+
+static int parse(struct login_proxy *proxy, const struct auth_line *fields,
+		 struct err *err)
+{
+	const char *user = field(proxy, fields, "destuser");
+	const char *password = field(proxy, fields, "pass");
+
+	proxy->user = user != NULL ? user : proxy->client->user;
+	proxy->master = field(proxy, fields, "master");
+	proxy->password = (char *)(password != NULL ? password : "");
+	proxy->password = mem_strdup(proxy, proxy->password);
+	proxy->not_trusted = field(proxy, fields, "proxy_not_trusted") != NULL;
+	take_forward(proxy, fields);
+	parse_tls(proxy, field(proxy, fields, "ssl"),
+		  field(proxy, fields, "starttls"));
+	if (parse_mech(proxy, field(proxy, fields, "proxy_mech"), err) < 0 ||
+	    parse_address(proxy, fields, err) < 0 ||
+	    parse_source(proxy, field(proxy, fields, "source_ip"), err) < 0 ||
+	    parse_timeout(proxy, field(proxy, fields, "proxy_timeout"), err) <
+		    0)
+		return -1;
+	if (password == NULL && proxy->mech == NULL)
+		return err_set(err, ERR_INVALID, "password not given");
+	if (proxy->tls_mode != PROXY_PLAIN &&
+	    (proxy->any_cert ? proxy->client->login->proxy_tls_any_cert
+			     : proxy->client->login->proxy_tls) == NULL)
+		return err_set(err, ERR_INVALID, "TLS is not to be had");
+	return 0;
+}
+
+static bool is_self(const struct login_proxy *proxy, bool any_port)
+{
+	const struct ip *local = &proxy->client->real_local;
+
+	return (ip_equal(local, &proxy->ip) &&
+		(any_port || local->port == proxy->ip.port)) ||
+	       (any_port &&
+		ip_in_networks(&proxy->ip,
+			       proxy->client->set->auth_proxy_self));
+}
+
+static void begin(void *ctx)
+{
+	struct login_proxy *proxy = ctx;
+
+	timer_free(&proxy->timer);
+	if (is_self(proxy, false))
+		give_up(proxy, "Proxying loops to itself");
+	else if (proxy->client->ttl <= 1)
+		give_up(proxy, "TTL reached zero - proxies appear to be "
+			       "looping?");
+	else
+		proxy_connect(proxy);
+}
+
+bool login_proxy_begin(struct client *client, const struct auth_line *fields)
+{
+	struct login_proxy *proxy = mem_new(client, struct login_proxy);
+	bool maybe = auth_line_value(fields, "proxy").data == NULL;
+	struct err err;
+	int ret;
+
+	proxy->client = client;
+	client->to = proxy;
+	client->state = CLIENT_CONNECTING;
+	proxy->started_ms = clock_monotonic_ms();
+	ret = parse(proxy, fields, &err);
+	if (ret == 0 && maybe && is_self(proxy, true)) {
+		login_proxy_free(client);
+		return false;
+	}
+	auth_link_cancel(client->login->auth, client);
+	if (ret < 0)
+		give_up(proxy, err.text);
+	else
+		begin(proxy);
+	return true;
+}

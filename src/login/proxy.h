@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * login/proxy.h - users whose mail is on another server, by fields of the
+ * passdb: proxy, proxy_maybe, host, hostip, port, ssl, starttls, destuser,
+ * pass, master, proxy_mech, proxy_timeout, source_ip, forward_*.
+ *
+ * The login is done again there; then octets are copied both ways, a buffer of
+ * each side waiting for the other. A server that is not there is tried again,
+ * login_proxy_max_reconnects times within the time there is.
+ */
+#ifndef LOGIN_PROXY_H
+#define LOGIN_PROXY_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/duration.h"
+#include "base/ip.h"
+#include "base/str.h"
+#include "login/client.h"
+
+struct auth_line;
+struct buf;
+struct conn;
+struct login;
+struct timer;
+
+enum proxy_tls { PROXY_PLAIN, PROXY_TLS, PROXY_STARTTLS };
+
+struct login_proxy {
+	struct client *client;
+	struct conn *conn; /* NULL: not connected */
+	struct timer *timer;
+	/* Where to. */
+	struct ip ip, source;
+	bool has_source, any_cert, not_trusted;
+	enum proxy_tls tls_mode;
+	const char *host; /* as the passdb has it */
+	/* As whom; mech NULL: the protocol's plain login. */
+	const char *user, *master, *mech;
+	char *password;
+	const char **forward; /* "name=value", up to NULL */
+	struct duration timeout;
+	uint64_t started_ms;
+	unsigned reconnects;
+	bool connected; /* the other server said something */
+	bool joined;
+	/* The protocol's. */
+	unsigned step, capabilities;
+};
+
+/* TLS contexts, before files are out of reach; what fails is logged. */
+void login_proxy_preload(struct login *login);
+/* Send an authenticated client there, by the fields of auth's OK. False: he is
+ * this server's own (proxy_maybe). */
+bool login_proxy_begin(struct client *client, const struct auth_line *fields);
+void login_proxy_free(struct client *client);
+
+/* for the protocols */
+
+/* The initial response of proxy->mech, in base64. */
+void login_proxy_response(const struct login_proxy *proxy, struct buf *out);
+void login_proxy_start_tls(struct login_proxy *proxy);
+/* The login there has succeeded, and the client was told. */
+void login_proxy_done(struct login_proxy *proxy);
+/* It has failed: `text` is for the client, with its response code. */
+void login_proxy_refused(struct login_proxy *proxy, const char *text);
+/* It can't be done: `why` is for the log. */
+void login_proxy_failed(struct login_proxy *proxy, const char *why);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * login/proxy_sasl.c - what a proxied user proves himself with.
+ */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
+#include "base/mem.h"
+#include "login/proxy.h"
+
+static void wipe_free(struct buf *buf)
+{
+	if (buf->len > 0)
+		mem_wipe(buf->data, buf->len);
+	buf_free(buf);
+}
+
+void login_proxy_response(const struct login_proxy *proxy, struct buf *out)
+{
+	CLEANUP(wipe_free) struct buf text = buf_init(SASL_LINE_MAX);
+	const char *mech = proxy->mech == NULL ? "PLAIN" : proxy->mech;
+
+	if (strcmp(mech, "EXTERNAL") == 0) {
+		buf_add(&text, proxy->user);
+	} else if (strcmp(mech, "XOAUTH2") == 0) {
+		buf_printf(&text, "user=%s\001auth=Bearer %s\001\001",
+			   proxy->user, proxy->password);
+	} else if (strcmp(mech, "OAUTHBEARER") == 0) {
+		buf_printf(&text, "n,a=%s,\001auth=Bearer %s\001\001",
+			   proxy->user, proxy->password);
+	} else { /* PLAIN (RFC 4616): for whom, who, password */
+		buf_add(&text, proxy->master == NULL && proxy->mech == NULL
+				       ? ""
+				       : proxy->user);
+		buf_putc(&text, '\0');
+		buf_add(&text,
+			proxy->master != NULL ? proxy->master : proxy->user);
+		buf_putc(&text, '\0');
+		buf_add(&text, proxy->password);
+	}
+	if (text.overflow)
+		out->overflow = true;
+	base64_encode(str_n(text.data, text.len), out);
+}

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: MIT
+"""Users whose mail is on another server: imap-login and pop3-login pass them on, by fields of the passdb."""
+import base64
+import os
+import re
+import socket
+import threading
+import time
+
+import pytest
+
+from certs import self_signed
+from conftest import mail_owner, open_up
+from proxied import Backend
+
+EXTRA = '''
+login_trusted_networks = 127.0.0.9
+auth_failure_delay = 0
+auth_mechanisms = plain cram-md5
+{more}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {dir}/proxied
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={dir}/home/%u
+}}
+'''
+
+
+def extra(path, users, more=''):
+    uid, gid = mail_owner()
+    (path / 'home').mkdir(exist_ok=True)
+    os.chown(path / 'home', uid, gid)
+    open_up(path)
+    (path / 'proxied').write_text(''.join(f'{name}:secret::::::{fields}\n' for name, fields in users.items()))
+    return EXTRA.format(dir=path, uid=uid, gid=gid, more=more)
+
+
+class Line:
+    """A client that speaks in lines."""
+
+    def __init__(self, server, port, source=None):
+        self.sock = socket.create_connection(('127.0.0.1', server.port(port)), 30, source_address=source)
+        self.file = self.sock.makefile('rb')
+        self.greeting = self.read()
+
+    def read(self):
+        return self.file.readline().decode().rstrip('\r\n')
+
+    def ask(self, line):
+        self.sock.sendall(line.encode() + b'\r\n')
+        return self.read()
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+
+def talk(server, kind, user):
+    """A login and a command behind it."""
+    client = Line(server, kind)
+    if kind == 'imap':
+        said = [client.ask(f'a LOGIN {user} secret'), client.ask('b NOOP')]
+    else:
+        said = [client.ask(f'USER {user}'), client.ask('PASS secret'), client.ask('NOOP')]
+    client.close()
+    return said
+
+
+def without_numbers(lines):
+    return [re.sub(r'(session-id" "|SESSION=|session=<)[^">\s]+|(port" "|PORT=)\d+|\d\.\d+ secs|:\d{4,5}\b|\d{4,5}\)',
+                   r'\1\2N', line) for line in lines]
+
+
+def test_as_dovecot_passes_on(make_server, make_dovecot, tmp_path, tls):
+    """The same is said to the other server, to the client and in the log."""
+    imap, pop3, no = Backend(), Backend('pop3'), Backend(answers={
+        'L LOGIN "no"': 'L NO [AUTHENTICATIONFAILED] go away\r\n', 'L LOGIN "limit"': 'L NO [LIMIT] too many\r\n'})
+    pop3_no = Backend('pop3', answers={'PASS': '-ERR [AUTH] go away\r\n'})
+    in_tls = Backend(tls=tls)
+    quiet = Backend(
+        greeting='* OK hello', answers={'C CAP': '* CAPABILITY IMAP4rev1\r\nC OK done\r\n'})
+    starttls = Backend(starttls=tls)
+    here = 'proxy=y host=127.0.0.1 port='
+    users = {'plain': f'{here}{imap.port}', 'dest': f'{here}{imap.port} destuser=other pass=xyzzy',
+             'mast': f'{here}{imap.port} master=boss pass=mpass', 'mech': f'{here}{imap.port} proxy_mech=PLAIN',
+             'no': f'{here}{no.port}', 'nologin': f'{here}{imap.port} nologin=y reason=x',
+             'hostip': f'proxy=y host=no.where.invalid hostip=127.0.0.1 port={imap.port}',
+             'anycert': f'proxy=y host=localhost hostip=127.0.0.1 port={in_tls.port} ssl=any-cert',
+             'start': f'proxy=y host=localhost hostip=127.0.0.1 port={starttls.port} starttls=any-cert',
+             'maybe': 'proxy_maybe=y host=127.0.0.1', 'quiet': f'{here}{quiet.port}',
+             'quoted': f'{here}{imap.port} pass=a"b\\\\c', 'refer': 'nologin=y host=other.example',
+             'why': 'nologin=y host=other.example reason=moved',
+             'pplain': f'{here}{pop3.port}', 'pdest': f'{here}{pop3.port} destuser=other pass=xyzzy',
+             'pmast': f'{here}{pop3.port} master=boss pass=mpass', 'pno': f'{here}{pop3_no.port}'}
+    backends = imap, pop3, no, pop3_no, in_tls, quiet, starttls
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(extra(tmp_path, users), 'imap pop3')
+        for user in users:
+            for backend in backends:
+                backend.log.clear()
+            start = len(server.log_text())
+            said = talk(server, 'pop3' if user.startswith('p') and user != 'plain' else 'imap', user)
+            said = [re.sub(r'\[CAPABILITY IMAP4rev1 SASL.*?\]|\(0.0.*', '', line) for line in said]
+            assert server.wait_log(rf'login: Info: (Login|.*Disconnected).*user=<{user}>', start=start)
+            log = re.findall(rf'login: (?:Info|Error): (.*?): user=<{user}>', server.log_text()[start:])
+            log = [re.sub(r'in=\d+, out=\d+', '', line) for line in log]
+            told = [line for backend in backends for line in backend.log if line != 'END']
+            if user == 'start':
+                # Dovecot says for whom it speaks before TLS, and believes what it was told before TLS.
+                told = [line for line in told if line[:2] in ('S ', 'L ')]
+            seen.append((user, without_numbers(told), said, without_numbers(log)))
+    half = len(users)
+    for ours, theirs in zip(seen[:half], seen[half:]):
+        assert ours == theirs
+
+
+# --- what only this server is asked for --------------------------------------------------
+
+
+def test_a_session_goes_through_and_waits_for_who_is_slow(make_server, tmp_path):
+    """A client that reads nothing costs no memory, and gets all in the end."""
+    backend = Backend()
+    server = make_server(extra(tmp_path, {'plain': f'proxy=y host=127.0.0.1 port={backend.port}'}), 'imap')
+    client = Line(server, 'imap')
+    assert client.ask('a LOGIN plain secret').startswith('a OK [CAPABILITY IMAP4rev1 X] welcome')
+    before = server.peak_memory('imap-login')
+    other = backend.socks[-1]
+    chunk = b'x' * 65536
+    other.settimeout(1)
+    sent = 0
+    with pytest.raises(TimeoutError):  # the buffers of the sockets are full
+        while sent < 64 << 20:
+            sent += other.send(chunk)
+    assert server.peak_memory('imap-login') - before < 2 << 20
+    got = 0
+    while got < sent:
+        got += len(client.file.read1(65536))
+    assert got == sent
+    client.close()
+
+
+def test_a_server_that_is_not_there(make_server, tmp_path):
+    closed = socket.create_server(('127.0.0.1', 0))
+    silent = socket.create_server(('127.0.0.1', 0))
+    users = {'dead': f'proxy=y host=127.0.0.1 port={closed.getsockname()[1]}',
+             'silent': f'proxy=y host=127.0.0.1 port={silent.getsockname()[1]} proxy_timeout=1',
+             'noname': 'proxy=y host=some.name', 'nohost': 'proxy=y', 'badport': 'proxy=y host=127.0.0.1 port=x',
+             'mech': 'proxy=y host=127.0.0.1 proxy_mech=XFOO', 'badtime': 'proxy=y host=127.0.0.1 proxy_timeout=x'}
+    closed.close()
+    server = make_server(extra(tmp_path, users, 'login_proxy_max_reconnects = 1\n'), 'imap pop3')
+    for user, why in [('dead', r'connect\(127.0.0.1, \d+\) failed: Connection refused \(after 1 secs, 1 reconnects\)'),
+                      ('silent', r'connect\(127.0.0.1, \d+\) failed: Connection timed out'),
+                      ('noname', 'host some.name is not an IP and hostip is not given'), ('nohost', 'host not given'),
+                      ('badport', 'Invalid port number: x'), ('mech', 'Unsupported SASL mechanism XFOO'),
+                      ('badtime', 'Invalid proxy_timeout value x')]:
+        client = Line(server, 'imap')
+        assert client.ask(f'a LOGIN {user} secret') == 'a NO [UNAVAILABLE] Account is temporarily unavailable.'
+        assert client.ask('b NOOP').startswith('b OK')
+        assert server.wait_log(rf'imap-login: Error: proxy\({user}.*\): {why}.*: user=<{user}>'), user
+        client.close()
+        client = Line(server, 'pop3')
+        client.ask(f'USER {user}')
+        assert client.ask('PASS secret') == '-ERR [SYS/TEMP] Account is temporarily unavailable.'
+        client.close()
+
+
+def test_one_that_comes_back_is_tried_again(make_server, tmp_path):
+    late = socket.socket()
+    late.bind(('127.0.0.1', 0))
+    server = make_server(extra(tmp_path, {'late': f'proxy=y host=127.0.0.1 port={late.getsockname()[1]}'}), 'imap')
+    client = Line(server, 'imap')
+    client.sock.sendall(b'a LOGIN late secret\r\n')
+    time.sleep(0.3)
+    late.listen()
+    sock = late.accept()[0]
+    file = sock.makefile('rb')
+    sock.sendall(b'* OK [CAPABILITY IMAP4rev1] hello\r\n')
+    assert file.readline() == b'L LOGIN "late" "secret"\r\n'
+    sock.sendall(b'* CAPABILITY IMAP4rev1 Y\r\nL OK in\r\n* OK more\r\n')
+    assert [client.read() for _ in range(3)] == ['* CAPABILITY IMAP4rev1 Y', 'a OK in', '* OK more']
+    for end in (file, sock, late):
+        end.close()
+    assert client.read() == ''
+    assert server.wait_log(r'proxy\(late,127.0.0.1:\d+\): Disconnected by server \(0s idle, in=')
+    client.close()
+
+
+def test_loops_end(make_server, tmp_path):
+    """Through itself, and through others: each proxy counts down."""
+    server = make_server('', 'imap pop3', start=False)
+    users = {'self': f'proxy=y host=127.0.0.1 port={server.port("imap")}',
+             'loop': f'proxy=y host=127.0.0.1 port={server.port("imap")}'}
+    server.extra = extra(tmp_path, users, 'listen = 127.0.0.1, 127.0.0.2\n').replace('127.0.0.9', '127.0.0.0/8')
+    server.write_config()
+    server.start()
+    client = Line(server, 'imap')
+    assert 'UNAVAILABLE' in client.ask('a LOGIN self secret')
+    assert server.wait_log(r'proxy\(self,127.0.0.1:\d+\): Proxying loops to itself')
+    client.close()
+    # To 127.0.0.2 it is another server, which sends it to itself.
+    client.sock = socket.create_connection(('127.0.0.2', server.port('imap')), 30)
+    client.file = client.sock.makefile('rb')
+    client.read()
+    assert 'UNAVAILABLE' in client.ask('a LOGIN loop secret')
+    assert server.wait_log(r'proxy\(loop,127.0.0.1:\d+\): Proxying loops to itself')
+    client.ask('b ID ("x-proxy-ttl" "1")')
+    client.read()
+    assert 'UNAVAILABLE' in client.ask('c LOGIN loop secret')
+    assert server.wait_log(r'proxy\(loop,127.0.0.1:\d+\): TTL reached zero - proxies appear to be looping\?')
+    client.close()
+
+
+def test_forwarded_fields_sasl_and_sources(make_server, tmp_path):
+    imap, no_ir = Backend(), Backend(greeting='* OK [CAPABILITY IMAP4rev1] hello')
+    pop3 = Backend('pop3')
+    users = {'fields': f'proxy=y host=127.0.0.1 port={imap.port} forward_a=b forward_c="d source_ip=127.0.0.7',
+             'pfields': f'proxy=y host=127.0.0.1 port={pop3.port} forward_a=b forward_c=d',
+             'two': f'proxy=y host=127.0.0.1 port={no_ir.port} proxy_mech=XOAUTH2',
+             'ext': f'proxy=y host=127.0.0.1 port={imap.port} proxy_mech=EXTERNAL proxy_not_trusted=y',
+             'odd': f'proxy=y host=127.0.0.1 port={imap.port} pass=\xc3\xa4'}
+    server = make_server(extra(tmp_path, users), 'imap pop3')
+    for user in users:
+        talk(server, 'pop3' if user == 'pfields' else 'imap', user)
+    assert any('"x-forward-a" b "x-forward-c" "\\"d")' in line for line in imap.log)
+    assert any(line.endswith(' FORWARD=' + base64.b64encode(b'a=b\tc=d').decode()) for line in pop3.log)
+    assert no_ir.log[0] == 'L AUTHENTICATE XOAUTH2'
+    assert base64.b64decode(no_ir.log[1]) == b'user=two\1auth=Bearer secret\1\1'
+    assert 'L AUTHENTICATE EXTERNAL ' + base64.b64encode(b'ext').decode() in imap.log
+    assert any(line.startswith('L AUTHENTICATE PLAIN ') for line in imap.log)
+
+
+def test_certificates_of_servers_are_held_against_their_names(make_server, tmp_path, tls):
+    good, bad = Backend(tls=tls), Backend(tls=self_signed(tmp_path / 'bad', 'other.example'))
+    start = Backend('pop3', starttls=tls)
+    users = {'good': f'proxy=y host=localhost hostip=127.0.0.1 port={good.port} ssl=yes',
+             'name': f'proxy=y host=other.name hostip=127.0.0.1 port={good.port} ssl=yes',
+             'bad': f'proxy=y host=other.example hostip=127.0.0.1 port={bad.port} ssl=yes',
+             'any': f'proxy=y host=x.y hostip=127.0.0.1 port={bad.port} ssl=any-cert',
+             'pstart': f'proxy=y host=localhost hostip=127.0.0.1 port={start.port} starttls=yes'}
+    (tmp_path / 'cas').mkdir()
+    for where in (f'ssl_client_ca_file = {tls}.crt\n', f'ssl_client_ca_dir = {tmp_path}/cas\n'):
+        server = make_server(extra(tmp_path, users, 'login_proxy_max_reconnects = 0\n' + where), 'imap pop3', start=False)
+        hashed = os.popen(f'openssl x509 -hash -noout -in {tls}.crt').read().strip()
+        link = tmp_path / 'cas' / f'{hashed}.0'
+        if not link.exists():
+            link.symlink_to(f'{tls}.crt')
+        server.start()
+        for user, right in [('good', True), ('name', False), ('bad', False), ('any', True)]:
+            assert ('a OK' in talk(server, 'imap', user)[0]) == right, (where, user)
+        assert talk(server, 'pop3', 'pstart')[1] == '+OK welcome'
+        assert start.log[:2] == ['STLS', start.log[1]] and start.log[1].startswith('XCLIENT')
+        assert server.wait_log('certificate verify failed')
+
+
+def test_what_a_server_says_before_its_tls_is_not_believed(make_server, tmp_path, tls):
+    """Lines that somebody put in behind the answer to STARTTLS."""
+    backend = Backend(starttls=tls, answers={'S STARTTLS': 'S OK go\r\nC OK done\r\nL OK injected\r\n* PREAUTH x\r\n'})
+    users = {'start': f'proxy=y host=localhost hostip=127.0.0.1 port={backend.port} starttls=any-cert'}
+    server = make_server(extra(tmp_path, users), 'imap')
+    assert talk(server, 'imap', 'start')[0] == 'a OK [CAPABILITY IMAP4rev1 X] welcome'
+
+
+@pytest.mark.parametrize('greeting', ['* PREAUTH hello', '* BYE no', 'x' * 9000, '* OK [CAPABILITY ID' + ' a' * 3000 + '] x'])
+def test_odd_servers_harm_nobody(make_server, tmp_path, greeting):
+    backend = Backend(greeting=greeting)
+    server = make_server(extra(tmp_path, {'plain': f'proxy=y host=127.0.0.1 port={backend.port} proxy_timeout=3'}), 'imap')
+    client = Line(server, 'imap')
+    assert re.match('a (NO|OK)', client.ask('a LOGIN plain secret'))
+    client.close()
+    assert 'a LOGIN' not in server.log_text()
+
+
+def test_clients_of_a_server_that_goes_away_leave_one_by_one(make_server, tmp_path):
+    backend = Backend()
+    server = make_server(extra(tmp_path, {'plain': f'proxy=y host=127.0.0.1 port={backend.port}'},
+                               'login_proxy_max_disconnect_delay = 2 secs\n'), 'imap')
+    clients = [Line(server, 'imap') for _ in range(20)]
+    for client in clients:
+        assert client.ask('a LOGIN plain secret').startswith('a OK')
+    for sock in backend.socks:
+        sock.shutdown(socket.SHUT_RDWR)
+    since, ends = time.monotonic(), []
+    for client in clients:
+        threading.Thread(target=lambda one=client: ends.append((one.read(), time.monotonic() - since)), daemon=True).start()
+    while len(ends) < 20 and time.monotonic() - since < 20:
+        time.sleep(0.02)
+    spread = [when for _, when in ends]
+    assert len(spread) == 20 and max(spread) - min(spread) > 0.5 and max(spread) < 10

@@ -337,19 +337,20 @@ static void write_binding(struct client *client, struct buf *out)
 
 static void write_request(struct client *client, struct buf *out)
 {
-	const char *name = conn_tls_server_name(client->conn);
+	const char *name = client_server_name(client);
 
 	auth_write_value(out, "service", client->protocol->name);
 	if (client->secured)
 		buf_add(out, "\tsecured");
-	if (client->tls)
+	if (client->tls || client->proxied_tls)
 		buf_add(out, "=tls");
 	if (client->trusted)
 		buf_add(out, "\tno-penalty");
 	auth_write_value(out, "session", client->session_id);
 	write_ip(out, "lip", "lport", &client->local);
 	write_ip(out, "rip", "rport", &client->remote);
-	if (!ip_equal(&client->real_remote, &client->remote)) {
+	if (client->haproxy ||
+	    !ip_equal(&client->real_remote, &client->remote)) {
 		write_ip(out, "real_rip", "real_rport", &client->real_remote);
 		write_ip(out, "real_lip", "real_lport", &client->real_local);
 	}
@@ -361,6 +362,8 @@ static void write_request(struct client *client, struct buf *out)
 		buf_add(out, "\tvalid-client-cert");
 		if (cert != NULL)
 			auth_write_value(out, "cert_username", cert);
+	} else if (client->cert_name != NULL) {
+		auth_write_value(out, "cert_username", client->cert_name);
 	}
 	if (client->tls && client->login->auth->has_bound)
 		write_binding(client, out);

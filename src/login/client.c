@@ -16,6 +16,7 @@
 #include "login/proxy.h"
 #include "net/conn.h"
 #include "net/tls.h"
+#include "service/haproxy.h"
 #include "service/service.h"
 
 static const struct conn_events client_events;
@@ -89,6 +90,12 @@ bool client_plaintext_ok(const struct client *client)
 	       strcmp(client->tls_set->ssl, "required") != 0;
 }
 
+const char *client_server_name(const struct client *client)
+{
+	return client->tls ? conn_tls_server_name(client->conn)
+			   : client->server_name;
+}
+
 bool client_can_tls(const struct client *client)
 {
 	return client->tls_ctx != NULL && !client->tls;
@@ -99,8 +106,9 @@ static void find_security(struct client *client)
 	client->trusted = ip_in_networks(&client->real_remote,
 					 client->set->login_trusted_networks);
 	client->secured = client->tls || client->trusted ||
-			  client->remote.family == 0 ||
-			  ip_equal(&client->real_remote, &client->real_local);
+			  client->proxied_tls || client->remote.family == 0 ||
+			  (!client->haproxy &&
+			   ip_equal(&client->real_remote, &client->real_local));
 }
 
 /* greeting */
@@ -227,6 +235,19 @@ static void begin(struct client *client)
 	conn_start_tls(client->conn, client->tls_ctx, on_secured);
 }
 
+/* What a proxy in front says of its client. */
+static void take_haproxy(struct client *client, const struct haproxy *from)
+{
+	client->haproxy = from != NULL;
+	if (from == NULL)
+		return;
+	client->proxied_tls = from->tls;
+	if (from->server_name[0] != '\0')
+		client->server_name = mem_strdup(client, from->server_name);
+	if (from->cert_name[0] != '\0')
+		client->cert_name = mem_strdup(client, from->cert_name);
+}
+
 void client_accept(struct login *login, const struct service_client *from)
 {
 	struct client *client = mem_new(NULL, struct client);
@@ -237,12 +258,15 @@ void client_accept(struct login *login, const struct service_client *from)
 	client->proxy_fd = -1;
 	client->ttl = PROXY_TTL;
 	client->ssl_listener = from->listener->ssl;
-	client->local = client->real_local = from->local;
-	client->remote = client->real_remote = from->remote;
+	client->local = from->local;
+	client->remote = from->remote;
+	client->real_local = from->real_local;
+	client->real_remote = from->real_remote;
+	take_haproxy(client, from->haproxy);
 	client->since_ms = clock_monotonic_ms();
 	client->session_id = service_session_id(client);
 	/* Blocks of settings that do not hold were refused at start. */
-	if (login_client_settings(login, client, NULL, &err) < 0)
+	if (login_client_settings(login, client, client->server_name, &err) < 0)
 		log_error("%s", err.text);
 	client->conn =
 		conn_new(client, login->loop, from->fd,

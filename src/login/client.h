@@ -74,7 +74,8 @@ struct client {
 	unsigned ttl;           /* how many proxies may yet come */
 	enum client_state state;
 	bool ssl_listener, tls, starttls, trusted, secured;
-	bool haproxy;
+	bool haproxy, proxied_tls; /* the proxy in front speaks TLS with it */
+	char *server_name, *cert_name; /* that it told; NULL: none */
 
 	struct ip local, remote, real_local, real_remote;
 	char *session_id;
@@ -97,6 +98,8 @@ struct client {
 void client_accept(struct login *login, const struct service_client *from);
 /* Whether a password may be sent here in the clear. */
 bool client_plaintext_ok(const struct client *client);
+/* The name it asked for (SNI), here or at the proxy in front; or NULL. */
+const char *client_server_name(const struct client *client);
 /* Whether STARTTLS can be done. */
 bool client_can_tls(const struct client *client);
 /* After its OK was written. */

@@ -59,7 +59,7 @@ static struct var *client_vars(const void *ctx, const struct client *client,
 	const char *user = shown(ctx, client->user);
 	const char *pid = mem_printf(ctx, "%ld", (long)getpid());
 	const char *mpid = mail_pid == 0 ? "" : mem_printf(ctx, "%u", mail_pid);
-	const char *name = conn_tls_server_name(client->conn);
+	const char *name = client_server_name(client);
 	struct var *names = vars_user(ctx, user);
 	struct var *vars = mem_array(ctx, struct var, VARS);
 	size_t n = 0;
@@ -74,7 +74,10 @@ static struct var *client_vars(const void *ctx, const struct client *client,
 		{'p', "pid", pid},
 		{'e', "mail_pid", mpid},
 		{'c', "secured", security(ctx, client)},
-		{'k', "ssl_security", conn_tls_info(client->conn)},
+		{'k', "ssl_security",
+		 client->tls && client->proxied_tls
+			 ? "(proxied)"
+			 : conn_tls_info(client->conn)},
 		{0, "session", client->session_id},
 		{0, "real_rip", ip_of(ctx, &client->real_remote)},
 		{0, "real_lip", ip_of(ctx, &client->real_local)},

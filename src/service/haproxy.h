@@ -10,14 +10,22 @@
 
 struct config;
 
-enum { HAPROXY_MAX = 536 };
+enum { HAPROXY_MAX = 1024, HAPROXY_NAME_MAX = 256 };
 
-/* The header at the start of `in`: its length, with the addresses in *local
- * and *remote (left alone for health checks); 0: not yet whole; -1: none. */
-int haproxy_parse(struct str in, struct ip *local, struct ip *remote);
+/* What it says of the client. */
+struct haproxy {
+	struct ip local, remote;            /* family 0 for health checks */
+	bool tls;                           /* the proxy speaks TLS with it */
+	char server_name[HAPROXY_NAME_MAX]; /* that it asked for; "" if none */
+	char cert_name[HAPROXY_NAME_MAX];   /* of its verified certificate */
+};
 
-/* Read the header of a new connection; then `done` gets the client with the
- * addresses in it, or NULL when the connection was closed. */
+/* The header at the start of `in`: its length; 0: not yet whole; -1: none, and
+ * *why_out (static) says why. */
+int haproxy_parse(struct str in, struct haproxy *out, const char **why_out);
+
+/* Read the header of a new connection, and nothing behind it; then `done` gets
+ * the client with it, or NULL when the connection was closed. */
 void haproxy_start(const void *ctx, struct loop *loop,
 		   const struct config *config,
 		   const struct service_client *client,

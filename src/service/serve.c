@@ -159,6 +159,8 @@ static void accept_ready(void *ctx, unsigned events)
 				listen_again, env);
 			return;
 		}
+		client.real_local = client.local;
+		client.real_remote = client.remote;
 		if (!one->listener.haproxy) {
 			client_new(env, &client);
 			continue;

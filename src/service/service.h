@@ -25,6 +25,7 @@
 #include "service/account.h"
 
 struct config;
+struct haproxy;
 struct err;
 struct loop;
 struct service_env;
@@ -54,6 +55,12 @@ struct service_client {
 	int fd; /* the service's now */
 	const struct service_listener *listener;
 	struct ip local, remote; /* family 0 on unix sockets */
+	/* Of a proxy in front, where `local` and `remote` are what it says;
+	 * without one the same. */
+	struct ip real_local, real_remote;
+	/* What else it says (service/haproxy.h); NULL without one. Valid during
+	 * accept(). */
+	const struct haproxy *haproxy;
 };
 
 /* A logged-in session, for post-login services. Valid until

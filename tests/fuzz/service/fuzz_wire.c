@@ -55,14 +55,15 @@ static void try_account(struct str in)
 
 static void try_haproxy(struct str in)
 {
-	struct ip local = {0}, remote = {0};
-	int whole = haproxy_parse(in, &local, &remote);
+	struct haproxy header;
+	const char *why = "";
+	int whole = haproxy_parse(in, &header, &why);
 
 	if (whole > (int)in.len)
 		abort();
 	/* Half of what is right is not wrong. */
 	if (whole > 1 && haproxy_parse(str_n(in.data, (size_t)whole - 1),
-				       &local, &remote) != 0)
+				       &header, &why) != 0)
 		abort();
 }
 

@@ -134,10 +134,12 @@ static void test_fields_of_a_user_become_an_account(void **state)
 
 static int proxy(struct str text, struct ip *remote)
 {
-	struct ip local = {0};
+	struct haproxy header;
+	const char *why;
+	int ret = haproxy_parse(text, &header, &why);
 
-	*remote = (struct ip){0};
-	return haproxy_parse(text, &local, remote);
+	*remote = header.remote;
+	return ret;
 }
 
 static void test_proxy_headers_of_version_1(void **state)
@@ -190,6 +192,48 @@ static void test_proxy_headers_of_version_2(void **state)
 	assert_int_equal(proxy(str_n(old, 16), &remote), -1);
 }
 
+/* The header of version 2 with these TLVs behind its addresses. */
+static int proxy_tlvs(struct str tlvs, struct haproxy *header)
+{
+	char text[2000] = "\r\n\r\n\0\r\nQUIT\n\x21\x11";
+	size_t len = 12 + tlvs.len;
+	const char *why;
+
+	text[14] = (char)(len >> 8);
+	text[15] = (char)len;
+	memcpy(text + 28, tlvs.data, tlvs.len);
+	return haproxy_parse(str_n(text, 16 + len), header, &why);
+}
+
+static void test_additions_of_version_2(void **state)
+{
+	static const char all[] = "\x02\0\x05names"
+				  "\x20\0\x0d\x03\0\0\0\0\x22\0\x05"
+				  "alice";
+	static const char unverified[] = "\x20\0\x0d\x03\0\0\0\x01\x22\0\x05"
+					 "alice";
+	static const char control[] = "\x02\0\x03"
+				      "a\nb";
+	struct haproxy header;
+
+	(void)state;
+	assert_true(proxy_tlvs(str_n(all, sizeof(all) - 1), &header) > 0);
+	assert_true(header.tls);
+	assert_string_equal(header.server_name, "names");
+	assert_string_equal(header.cert_name, "alice");
+	assert_true(proxy_tlvs(str_n(unverified, sizeof(unverified) - 1),
+			       &header) > 0);
+	assert_true(header.tls);
+	assert_string_equal(header.cert_name, "");
+	assert_true(proxy_tlvs(str_n(control, sizeof(control) - 1), &header) >
+		    0);
+	assert_string_equal(header.server_name, "");
+	/* Cut anywhere within a TLV. */
+	for (size_t cut = 1; cut < sizeof(unverified) - 1; cut++)
+		assert_int_equal(proxy_tlvs(str_n(unverified, cut), &header),
+				 -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_fields_of_a_user_become_an_account),
 		cmocka_unit_test(test_proxy_headers_of_version_1),
 		cmocka_unit_test(test_proxy_headers_of_version_2),
+		cmocka_unit_test(test_additions_of_version_2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

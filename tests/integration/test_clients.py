@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from terminal import run_in_terminal
+
 SAMPLES = os.path.join(os.path.dirname(__file__), '..', 'samples')
 
 
@@ -156,7 +158,6 @@ set imap_check_subscribed=no
 set spoolfile="imap://127.0.0.1:{server.port('imap')}/INBOX"
 push "<tag-pattern>.<enter><tag-prefix><copy-message><kill-line>{out}<enter><exit>"
 ''')
-    done = subprocess.run(['script', '-qec', f'mutt -n -F {rc}', '/dev/null'], timeout=60, capture_output=True,
-                          env=dict(os.environ, TERM='xterm', HOME=str(tmp_path)), stdin=subprocess.DEVNULL)
-    assert out.exists(), done.stdout[-2000:]
+    shown = run_in_terminal(['mutt', '-n', '-F', rc], env=dict(os.environ, TERM='xterm', HOME=str(tmp_path)))
+    assert out.exists(), shown[-2000:]
     assert len(re.findall(rb'(?m)^From \S+ \w{3} \w{3} [ \d]\d [\d:]{8} \d{4}$', out.read_bytes())) == len(mails)

@@ -15,6 +15,7 @@ import pytest
 
 from conftest import ROOT, mail_owner
 from pop3_lines import fill, names
+from terminal import run_in_terminal
 
 USER = 'popper'
 MARK = re.compile(rb'^X-Mark: (\d+)\r?$', re.M)
@@ -81,12 +82,19 @@ class Wire:
         self.listener.close()
 
 
-def run(home, *command):
+def surroundings(home):
     """As somebody who may get mail: some refuse to work for root."""
     who = dict(zip(('user', 'group'), mail_owner()), extra_groups=[]) if ROOT else {}
-    env = {**os.environ, 'HOME': str(home), 'FETCHMAILHOME': str(home), 'TERM': 'xterm'}
-    return subprocess.run([*map(str, command)], capture_output=True, timeout=40, check=False, stdin=subprocess.DEVNULL, env=env,
-                          cwd=home, **who)
+    return {'env': {**os.environ, 'HOME': str(home), 'FETCHMAILHOME': str(home), 'TERM': 'xterm'}, 'cwd': home, **who}
+
+
+def run(home, *command):
+    return subprocess.run([*map(str, command)], capture_output=True, timeout=40, check=False, stdin=subprocess.DEVNULL,
+                          **surroundings(home))
+
+
+def in_terminal(home, *command):
+    return run_in_terminal(command, **surroundings(home))
 
 
 def private(path, text):
@@ -164,7 +172,17 @@ def with_poplib(port, home, out):
         return
 
 
-CLIENTS = {'fetchmail': fetchmail, 'getmail': getmail, 'mpop': mpop, 'curl': curl, 'poplib': with_poplib}
+def mutt(port, home, out):
+    private(home / 'rc', f'set pop_host="pop://{USER}@127.0.0.1:{port}"\nset pop_pass=secret\nset pop_delete=yes\n'
+            f'set pop_authenticators=user\nset ssl_starttls=no\nset ssl_force_tls=no\nset spoolfile={out}/box\nset mbox_type=mbox\n'
+            f'set folder={home}\nset move=no\nset quit=yes\nset wait_key=no\nset connect_timeout=20\nset net_inc=0\n'
+            'push "<fetch-mail><exit>"\n')
+    (out / 'box').touch()
+    os.chown(out / 'box', *mail_owner())
+    in_terminal(home, 'mutt', '-n', '-F', home / 'rc')
+
+
+CLIENTS = {'mutt': mutt, 'fetchmail': fetchmail, 'getmail': getmail, 'mpop': mpop, 'curl': curl, 'poplib': with_poplib}
 
 
 @pytest.mark.parametrize('broken', [False, True], ids=['whole', 'broken'])
@@ -185,7 +203,7 @@ def test_nothing_is_left_lost_or_twice(server, name, broken):
     assert names(server, USER) == []
     got = [number for text in delivered(out) for number in MARK.findall(text)]
     wanted = [b'%d' % number for number in range(len(MAILS))]
-    if broken and name in ('fetchmail', 'getmail'):
+    if broken and name in ('fetchmail', 'getmail', 'mutt'):
         got = set(got)  # they write down what they have seen when all went well
     assert sorted(got) == wanted
     texts = b''.join(delivered(out)).replace(b'\r\n', b'\n')

@@ -3,11 +3,9 @@
 import base64
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import time
 
 import pytest
@@ -441,32 +439,6 @@ def test_one_process_per_connection(make_server):
     for client in clients:
         assert client.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
         client.close()
-
-
-def test_fail2ban_sees_failures_and_nothing_else(login, tmp_path):
-    program = shutil.which('fail2ban-regex')
-    if program is None:
-        pytest.skip('fail2ban is not installed')
-    start = len(login.log_text())
-    good = Raw(login)
-    assert good.ask(b'a LOGIN alice secret\r\n')[-1].endswith(b'Logged in')
-    good.close()
-    for user in ('alice', 'nosuchuser'):
-        bad = Raw(login)
-        bad.ask(f'a LOGIN {user} wrong\r\n'.encode())
-        bad.ask(b'b LOGOUT\r\n', b'b')
-        bad.close()
-    assert login.wait_log(r'user=<nosuchuser>', start=start)
-    time.sleep(0.2)
-    log = tmp_path / 'log'
-    log.write_text(login.log_text()[start:])
-    done = subprocess.run([program, '--print-all-matched', '--print-all-missed', str(log), 'dovecot'],
-                          capture_output=True, text=True, check=True)
-    matched, missed = done.stdout.split('Matched line(s)')[1].split('Missed line(s)')
-    assert len(re.findall(r'imap-login: Info: Disconnected', matched)) == 2
-    assert len(re.findall(r'auth: Info: ', matched)) == 2
-    assert 'Login: user=<alice>' in missed
-    assert 'Login:' not in matched
 
 
 def answers(server, steps):

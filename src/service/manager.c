@@ -24,7 +24,11 @@
 #include "service/privs.h"
 #include "service/wire.h"
 
-enum { REQUESTS_MAX = 4096, IDLE_NEVER_MS = INT32_MAX };
+enum {
+	REQUESTS_MAX = 4096,
+	IDLE_NEVER_MS = INT32_MAX,
+	HOLDERS_MAX = 2048, /* of a line in the log */
+};
 
 static const char internal_error[] =
 	"Internal error occurred. Refer to server log for more information.";
@@ -110,6 +114,21 @@ static unsigned userip_limit(struct request *request)
 	return set.mail_max_userip_connections;
 }
 
+/* Whose the others are: what is left of a client that went away without a word,
+ * or another program of the user's. */
+static void log_holders(const struct request *request, const char *what)
+{
+	CLEANUP(buf_free) struct buf held = buf_init(HOLDERS_MAX);
+	char ip[IP_TEXT_MAX];
+
+	pool_holders(request->manager, request->user, &request->handover.remote,
+		     &held);
+	log_info("%s: user=<%s>, rip=%s, session=<%.*s>: held by %s", what,
+		 request->user, ip_text(&request->handover.remote, ip),
+		 STR_FMT(request->handover.session_id),
+		 held.len > 0 ? held.data : "another process");
+}
+
 static void counted(void *ctx, unsigned count)
 {
 	struct request *request = ctx;
@@ -125,6 +144,7 @@ static void counted(void *ctx, unsigned count)
 		 "Maximum number of connections from user+IP exceeded "
 		 "(mail_max_userip_connections=%u)",
 		 limit);
+	log_holders(request, text);
 	request_failed(request, "[LIMIT]", text);
 }
 

@@ -121,5 +121,8 @@ void pool_died(struct manager *manager, pid_t pid, int status);
 void pool_end_idle(struct manager *manager, bool all);
 void pool_stop(struct manager *manager);
 void pool_list(struct manager *manager, struct buf *out);
+/* "PID <SESSION>, ...": the sessions that a user has from that address. */
+void pool_holders(const struct manager *manager, const char *user,
+		  const struct ip *remote, struct buf *out);
 
 #endif

@@ -441,3 +441,20 @@ void pool_list(struct manager *manager, struct buf *out)
 			    one->idle_since);
 	}
 }
+
+void pool_holders(const struct manager *manager, const char *user,
+		  const struct ip *remote, struct buf *out)
+{
+	const struct pool_worker *worker;
+	const struct served_session *one;
+
+	DL_FOREACH (manager->workers, worker) {
+		DL_FOREACH (worker->sessions, one) {
+			if (strcmp(one->user, user) == 0 &&
+			    ip_equal(&one->remote, remote))
+				buf_printf(out, "%s%d <%s>",
+					   out->len > 0 ? ", " : "",
+					   (int)worker->pid, one->session_id);
+		}
+	}
+}

@@ -402,6 +402,10 @@ def test_connections_per_user_and_address(make_server):
     assert second.line() == b''
     assert one.wait_log(r'imap-login: Info: Disconnected: Maximum number of connections from user\+IP exceeded '
                         r'\(mail_max_userip_connections=1\): user=<alice>, method=PLAIN, rip=')
+    # Whose the others are.
+    held = one.wait_log(r'imap: Info: Maximum number of connections from user\+IP exceeded .*: user=<alice>, rip=127.0.0.1, '
+                        r'session=<[^>]*>: held by (\d+) <(.*)>')
+    assert int(held[1]) in one.pids('imap') and one.wait_log(rf'Login: .*mpid={held[1]},.*session=<{re.escape(held[2])}>')
     first.close()
 
 

@@ -20,6 +20,7 @@ man_MANS += \
 	doc/man/doveadm-mailbox.1 \
 	doc/man/doveadm-move.1 \
 	doc/man/doveadm-penalty.1 \
+	doc/man/doveadm-proxy.1 \
 	doc/man/doveadm-process.1 \
 	doc/man/doveadm-purge.1 \
 	doc/man/doveadm-pw.1 \

@@ -30,6 +30,23 @@ void sessions_each(const struct sessions *sessions,
 			      unsigned count),
 		   void *ctx);
 
+/* proxies.c: `owner` is the connection of a login process, `id` its number for
+ * it, `line` what is shown of it */
+
+struct proxies;
+struct proxies *proxies_new(const void *ctx);
+/* False when there are too many, or that one is there. */
+bool proxies_add(struct proxies *proxies, void *owner, uint32_t id,
+		 struct str line);
+void proxies_remove(struct proxies *proxies, void *owner, uint32_t id);
+void proxies_remove_owner(struct proxies *proxies, void *owner);
+/* Whose it is, or NULL. */
+void *proxies_find(const struct proxies *proxies, uint64_t serial,
+		   uint32_t *id_out);
+void proxies_each(const struct proxies *proxies,
+		  void (*fn)(void *ctx, uint64_t serial, const char *line),
+		  void *ctx);
+
 /* penalty.c: `now` in seconds */
 
 struct penalties;

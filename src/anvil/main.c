@@ -15,12 +15,14 @@
 struct client {
 	struct service_env *env;
 	struct conn *conn;
+	bool login; /* on login's socket: it may tell of proxies, no more */
 };
 
 static struct {
 	TALLOC_CTX *ctx;
 	struct sessions *sessions;
 	struct penalties *penalties;
+	struct proxies *proxies;
 } state;
 
 static bool next(struct str *rest, struct str *out)
@@ -102,6 +104,54 @@ static bool cmd_lookup(struct client *client, struct str args)
 	return true;
 }
 
+static bool cmd_proxy(struct client *client, struct str args)
+{
+	uint32_t id;
+
+	if (!next_number(&args, &id) || args.data == NULL)
+		return false;
+	return proxies_add(state.proxies, client, id, args);
+}
+
+static bool cmd_proxy_end(struct client *client, struct str args)
+{
+	uint32_t id;
+
+	if (!next_number(&args, &id))
+		return false;
+	proxies_remove(state.proxies, client, id);
+	return true;
+}
+
+static void put_proxy(void *ctx, uint64_t serial, const char *line)
+{
+	conn_printf(ctx, "%llu\t%s\n", (unsigned long long)serial, line);
+}
+
+static bool cmd_proxy_dump(struct client *client, struct str args)
+{
+	(void)args;
+	proxies_each(state.proxies, put_proxy, client->conn);
+	conn_write(client->conn, "\n", 1);
+	return true;
+}
+
+static bool cmd_proxy_kick(struct client *client, struct str args)
+{
+	struct client *owner;
+	struct str word;
+	uint64_t serial;
+	uint32_t id;
+
+	(void)client;
+	if (!next(&args, &word) || !str_to_u64(word, &serial))
+		return false;
+	owner = proxies_find(state.proxies, serial, &id);
+	if (owner != NULL)
+		conn_printf(owner->conn, "KICK\t%u\n", id);
+	return true;
+}
+
 static bool cmd_penalty_get(struct client *client, struct str args)
 {
 	struct str ident;
@@ -167,17 +217,22 @@ static bool cmd_penalty_dump(struct client *client, struct str args)
 static const struct command {
 	const char *name;
 	bool (*run)(struct client *client, struct str args);
+	bool for_login;
 } commands[] = {
-	{"VERSION", cmd_version},
-	{"CONNECT", cmd_connect},
-	{"DISCONNECT", cmd_disconnect},
-	{"CONNECT-DUMP", cmd_connect_dump},
-	{"KILL", cmd_kill},
-	{"LOOKUP", cmd_lookup},
-	{"PENALTY-GET", cmd_penalty_get},
-	{"PENALTY-INC", cmd_penalty_inc},
-	{"PENALTY-SET-EXPIRE-SECS", cmd_penalty_expire},
-	{"PENALTY-DUMP", cmd_penalty_dump},
+	{"VERSION", cmd_version, true},
+	{"PROXY", cmd_proxy, true},
+	{"PROXY-END", cmd_proxy_end, true},
+	{"PROXY-DUMP", cmd_proxy_dump, false},
+	{"PROXY-KICK", cmd_proxy_kick, false},
+	{"CONNECT", cmd_connect, false},
+	{"DISCONNECT", cmd_disconnect, false},
+	{"CONNECT-DUMP", cmd_connect_dump, false},
+	{"KILL", cmd_kill, false},
+	{"LOOKUP", cmd_lookup, false},
+	{"PENALTY-GET", cmd_penalty_get, false},
+	{"PENALTY-INC", cmd_penalty_inc, false},
+	{"PENALTY-SET-EXPIRE-SECS", cmd_penalty_expire, false},
+	{"PENALTY-DUMP", cmd_penalty_dump, false},
 };
 
 /* connections */
@@ -187,6 +242,7 @@ static void client_end(struct client *client)
 	struct service_env *env = client->env;
 
 	sessions_remove_owner(state.sessions, client);
+	proxies_remove_owner(state.proxies, client);
 	conn_free(&client->conn);
 	mem_free(client);
 	service_client_end(env);
@@ -199,7 +255,8 @@ static bool run(struct client *client, struct str line)
 	if (!str_split(&line, '\t', &name))
 		name = STR("");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (!str_is(name, commands[i].name))
+		if (!str_is(name, commands[i].name) ||
+		    (client->login && !commands[i].for_login))
 			continue;
 		if (commands[i].run(client, line))
 			return true;
@@ -253,6 +310,8 @@ static void take_client(struct service_env *env,
 	struct client *client = mem_new(state.ctx, struct client);
 
 	client->env = env;
+	client->login = from->listener->path != NULL &&
+			strstr(from->listener->path, "login/") != NULL;
 	client->conn = conn_new(client, service_loop(env), from->fd,
 				ANVIL_LINE_MAX, &events, client);
 }
@@ -264,6 +323,7 @@ static int start(struct service_env *env, struct err *err)
 	state.ctx = mem_ctx(NULL, "anvil");
 	state.sessions = sessions_new(state.ctx);
 	state.penalties = penalties_new(state.ctx);
+	state.proxies = proxies_new(state.ctx);
 	return 0;
 }
 

@@ -21,7 +21,15 @@
  *						TAB last_update" lines, then an
  *						empty one
  *
- * Times are seconds since 1970. An unknown command ends the connection.
+ *	PROXY TAB id TAB user TAB service TAB ip TAB ip TAB port	no
+ *answer; PROXY-END TAB id			no answer PROXY-DUMP
+ *"serial TAB user TAB service TAB ip TAB ip TAB port" lines, then an empty one
+ *	PROXY-KICK TAB serial			no answer; whoever reported it
+ *						hears "KICK TAB id"
+ *
+ * Login processes have a socket of their own, on which they may say VERSION,
+ * PROXY and PROXY-END only. Times are seconds since 1970. An unknown command
+ *ends the connection.
  */
 #ifndef ANVIL_PROTOCOL_H
 #define ANVIL_PROTOCOL_H

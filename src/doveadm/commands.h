@@ -19,6 +19,8 @@ int cmd_who(struct doveadm *adm, int argc, char **argv);
 int cmd_kick(struct doveadm *adm, int argc, char **argv);
 /* penalty.c */
 int cmd_penalty(struct doveadm *adm, int argc, char **argv);
+int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv);
+int cmd_proxy_list(struct doveadm *adm, int argc, char **argv);
 /* log.c */
 int cmd_log_errors(struct doveadm *adm, int argc, char **argv);
 int cmd_log_find(struct doveadm *adm, int argc, char **argv);

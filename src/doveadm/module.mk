@@ -34,6 +34,7 @@ doveadm_SOURCES = \
 	src/doveadm/mask.c src/doveadm/mask.h \
 	src/doveadm/master.c src/doveadm/master.h \
 	src/doveadm/penalty.c \
+	src/doveadm/proxy.c \
 	src/doveadm/print.c src/doveadm/print.h \
 	src/doveadm/print_internal.h \
 	src/doveadm/print_json.c \

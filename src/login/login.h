@@ -19,6 +19,7 @@ struct handover_link;
 struct login_protocol;
 struct loop;
 struct login_view;
+struct proxy_list;
 struct service_env;
 
 struct login {
@@ -33,6 +34,7 @@ struct login {
 	struct tls *proxy_tls, *proxy_tls_any_cert;
 	struct auth_link *auth;
 	struct handover_link *handover;
+	struct proxy_list *proxied;
 	struct client *clients;
 	unsigned count, proxies;
 	bool stopping, retired;

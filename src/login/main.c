@@ -12,6 +12,7 @@
 #include "login/login.h"
 #include "login/protocol.h"
 #include "login/proxy.h"
+#include "login/proxy_list.h"
 #include "service/service.h"
 
 static struct login *login;
@@ -38,6 +39,8 @@ static int init(struct service_env *env, struct err *err)
 	login->loop = service_loop(env);
 	login->auth = auth_link_new(
 		login, login, service_socket_path(login, env, "login/login"));
+	login->proxied = proxy_list_new(
+		login, login, service_socket_path(login, env, "login/anvil"));
 	path = mem_printf(login, "login/%s", the_protocol->name);
 	login->handover = handover_link_new(
 		login, login, service_socket_path(login, env, path));

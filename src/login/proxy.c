@@ -15,6 +15,7 @@
 #include "login/auth_link.h"
 #include "login/login.h"
 #include "login/protocol.h"
+#include "login/proxy_list.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "net/sock.h"
@@ -95,6 +96,7 @@ void login_proxy_free(struct client *client)
 
 	if (proxy == NULL)
 		return;
+	proxy_list_remove(client->login->proxied, client);
 	client->to = NULL;
 	if (proxy->password != NULL)
 		mem_wipe(proxy->password, strlen(proxy->password));
@@ -314,6 +316,14 @@ static void ended(void *ctx, uint64_t to_client, uint64_t to_server,
 				 end_later, client);
 }
 
+void login_proxy_kick(struct client *client)
+{
+	client_log(
+		client, 0,
+		name_it(client->to, "Disconnected by proxy: Kicked by admin"));
+	client_free(client);
+}
+
 void login_proxy_done(struct login_proxy *proxy)
 {
 	struct client *client = proxy->client;
@@ -329,6 +339,7 @@ void login_proxy_done(struct login_proxy *proxy)
 	login_counted(client->login);
 	mem_free(client->data);
 	client->data = NULL;
+	proxy_list_add(client->login->proxied, client);
 	conn_join(client->conn, proxy->conn, ended, client);
 }
 

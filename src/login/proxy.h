@@ -44,6 +44,7 @@ struct login_proxy {
 	unsigned reconnects;
 	bool connected; /* the other server said something */
 	bool joined;
+	uint32_t id; /* for anvil; 0: it was not told */
 	/* The protocol's. */
 	unsigned step, capabilities;
 };
@@ -54,6 +55,8 @@ void login_proxy_preload(struct login *login);
  * this server's own (proxy_maybe). */
 bool login_proxy_begin(struct client *client, const struct auth_line *fields);
 void login_proxy_free(struct client *client);
+/* End a session there: `doveadm proxy kick`. Frees the client. */
+void login_proxy_kick(struct client *client);
 
 /* for the protocols */
 

@@ -295,3 +295,40 @@ def test_clients_of_a_server_that_goes_away_leave_one_by_one(make_server, tmp_pa
         time.sleep(0.02)
     spread = [when for _, when in ends]
     assert len(spread) == 20 and max(spread) - min(spread) > 0.5 and max(spread) < 10
+
+
+def test_list_and_kick(make_server, tmp_path):
+    imap, pop3 = Backend(), Backend('pop3')
+    users = {'one': f'proxy=y host=127.0.0.1 port={imap.port}', 'two': f'proxy=y host=127.0.0.1 port={imap.port}',
+             'three': f'proxy=y host=127.0.0.1 port={pop3.port}'}
+    server = make_server(extra(tmp_path, users), 'imap pop3')
+    assert server.doveadm('proxy', 'list').stdout.split() == 'username proto src ip dest ip port'.split()
+    clients = {name: Line(server, 'imap', (f'127.0.0.{n}', 0)) for n, name in enumerate(('one', 'two'), 5)}
+    for name, client in clients.items():
+        assert client.ask(f'a LOGIN {name} secret').startswith('a OK')
+    clients['three'] = Line(server, 'pop3')
+    clients['three'].ask('USER three')
+    assert clients['three'].ask('PASS secret').startswith('+OK')
+    lines = [f'one imap 127.0.0.5 127.0.0.1 {imap.port}', f'two imap 127.0.0.6 127.0.0.1 {imap.port}',
+             f'three pop3 127.0.0.1 127.0.0.1 {pop3.port}']
+
+    def listed():
+        text = server.doveadm('proxy', 'list').stdout
+        return sorted(' '.join(line.split()) for line in text.splitlines()[1:])
+
+    assert listed() == sorted(lines)
+    # anvil hears of them again when it was started anew.
+    os.kill(server.pids('anvil')[0], 9)
+    deadline = time.monotonic() + 30
+    while listed() != sorted(lines) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert listed() == sorted(lines)
+    server.forgive('anvil')
+    assert server.doveadm('proxy', 'kick', 'nobody').stdout == '0 connections kicked\n'
+    assert server.doveadm('proxy', 'kick', 'tw*').stdout == '1 connections kicked\n'
+    assert clients['two'].read() == ''
+    assert server.wait_log(r'imap-login: Info: proxy\(two,127.0.0.1:\d+\): Disconnected by proxy: Kicked by admin: user=<two>')
+    assert clients['one'].ask('b NOOP').startswith('b OK')
+    assert server.doveadm('proxy', 'kick', '-h', '127.0.0.1').stdout == '2 connections kicked\n'
+    assert clients['one'].read() == '' and clients['three'].read() == ''
+    assert listed() == []

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doveadm/proxy.c - `doveadm proxy list` and `kick`: users whom login processes
+ * pass on to other servers.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "doveadm/client.h"
+#include "doveadm/commands.h"
+#include "doveadm/doveadm.h"
+#include "doveadm/mask.h"
+#include "doveadm/print.h"
+
+/* Of anvil's lines, "serial user service ip ip port". */
+enum { SERIAL, USER, SERVICE, SOURCE, DEST, PORT, FIELDS };
+enum { KICKS_MAX = 16 << 20 };
+
+/* Ask anvil, and call `fn` for each proxied user. */
+static int each(struct client *client,
+		void (*fn)(void *ctx, const char *const fields[FIELDS]),
+		void *ctx, struct err *err)
+{
+	const char *fields[FIELDS];
+	struct str line;
+
+	if (client_send(client, "VERSION\tanvil\t1\t0\nPROXY-DUMP\n") < 0)
+		return err_sys(err, "write(anvil)");
+	for (;;) {
+		CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "line");
+
+		if (client_line(client, &line, err) < 0)
+			return -1;
+		if (line.len == 0)
+			return 0;
+		for (unsigned i = 0; i < FIELDS; i++)
+			fields[i] = line_word(tmp, line, i);
+		fn(ctx, fields);
+	}
+}
+
+static void show(void *ctx, const char *const fields[FIELDS])
+{
+	for (unsigned i = USER; i < FIELDS; i++)
+		print_value(ctx, fields[i]);
+}
+
+int cmd_proxy_list(struct doveadm *adm, int argc, char **argv)
+{
+	const char *path = NULL;
+	struct printer *printer;
+	struct client *client;
+	struct err err;
+
+	while (doveadm_option(adm, argc, argv) != -1)
+		path = optarg;
+	printer = doveadm_printer(adm, "table");
+	if (printer == NULL || !doveadm_need_config(adm))
+		return EX_TEMPFAIL;
+	print_column(printer, "username", "username", PRINT_EXPAND);
+	print_column(printer, "service", "proto", 0);
+	print_column(printer, "src-ip", "src ip", 0);
+	print_column(printer, "dest-ip", "dest ip", 0);
+	print_column(printer, "port", "port", 0);
+	if (client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
+			&err) < 0 ||
+	    each(client, show, printer, &err) < 0)
+		return give_up("%s", err.text);
+	print_end(&printer);
+	return EX_OK;
+}
+
+/* kick */
+
+struct kick {
+	char **words; /* users' masks, or hosts */
+	int count;
+	bool hosts;
+	unsigned kicked;
+	struct buf commands;
+};
+
+static void choose(void *ctx, const char *const fields[FIELDS])
+{
+	struct kick *kick = ctx;
+
+	for (int i = 0; i < kick->count; i++) {
+		if (kick->hosts ? strcmp(kick->words[i], fields[DEST]) == 0
+				: mask_match(kick->words[i], fields[USER])) {
+			buf_printf(&kick->commands, "PROXY-KICK\t%s\n",
+				   fields[SERIAL]);
+			kick->kicked++;
+			return;
+		}
+	}
+}
+
+static int send_kicks(struct client *client, const struct kick *kick,
+		      struct err *err)
+{
+	struct str rest = str_n(kick->commands.data, kick->commands.len), line;
+
+	while (str_split(&rest, '\n', &line)) {
+		if (line.len > 0 &&
+		    client_send(client, "%.*s\n", STR_FMT(line)) < 0)
+			return err_sys(err, "write(anvil)");
+	}
+	/* An answer, so that all was heard before we go. */
+	if (client_send(client, "LOOKUP\tx\n") < 0)
+		return err_sys(err, "write(anvil)");
+	return client_line(client, &line, err);
+}
+
+int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
+{
+	struct kick kick = {.commands = buf_init(KICKS_MAX)};
+	const char *path = NULL;
+	struct client *client;
+	struct err err;
+	int option, ret;
+
+	while ((option = doveadm_option(adm, argc, argv)) != -1) {
+		if (option == 'a')
+			path = optarg;
+		else
+			kick.hosts = true;
+	}
+	kick.words = argv + optind;
+	kick.count = argc - optind;
+	if (kick.count == 0) {
+		complain("user and/or host must be specified.");
+		return EX_USAGE;
+	}
+	if (!doveadm_need_config(adm))
+		return EX_TEMPFAIL;
+	ret = client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
+			  &err);
+	if (ret == 0)
+		ret = each(client, choose, &kick, &err);
+	if (ret == 0 && kick.kicked > 0)
+		ret = send_kicks(client, &kick, &err);
+	buf_free(&kick.commands);
+	if (ret < 0)
+		return give_up("%s", err.text);
+	printf("%u connections kicked\n", kick.kicked);
+	return EX_OK;
+}

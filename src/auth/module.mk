@@ -83,6 +83,10 @@ libauth_a_SOURCES += src/auth/ldap.c src/auth/ldap.h src/auth/passdb/ldap.c \
 	src/auth/userdb/ldap.c
 AUTH_DATABASES += $(LDAP_LIBS)
 endif
+if HAVE_GSSAPI
+libauth_a_SOURCES += src/auth/mech/gssapi.c
+AUTH_DATABASES += $(GSSAPI_LIBS)
+endif
 if HAVE_CURL
 libauth_a_SOURCES += src/auth/http.c src/auth/http.h \
 	src/auth/oauth2/jwt.c src/auth/oauth2/jwt.h \

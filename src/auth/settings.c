@@ -11,6 +11,11 @@
 #else
 #define OAUTH2 ""
 #endif
+#ifdef HAVE_GSSAPI
+#define GSSAPI ":gssapi:gss-spnego"
+#else
+#define GSSAPI ""
+#endif
 #define RESULTS                                                                \
 	"return-ok:return:return-fail:continue:continue-ok:continue-fail"
 
@@ -19,7 +24,7 @@ const struct setting auth_settings[] = {
 	S_SERVED(auth_mechanisms, "plain",
 		 "plain:login:cram-md5:digest-md5:apop:"
 		 "scram-sha-1:scram-sha-1-plus:scram-sha-256:scram-sha-256-"
-		 "plus:oauthbearer:xoauth2:external:anonymous",
+		 "plus:oauthbearer:xoauth2:external:anonymous" GSSAPI,
 		 "SASL mechanisms that clients may use."),
 	S(auth_default_realm, "",
 	  "Added as \"@realm\" to names that have none."),
@@ -68,9 +73,12 @@ const struct setting auth_settings[] = {
 	S_SHARED(base_dir),
 	S_SHARED(first_valid_uid),
 	S_SHARED(last_valid_uid),
-	S_FOREIGN("auth_gssapi_hostname", SETTING_TEXT, "",
-		  "Host name in the Kerberos principal."),
-	S_FOREIGN("auth_krb5_keytab", SETTING_TEXT, "", "Kerberos keytab."),
+	S(auth_gssapi_hostname, "",
+	  "Host name in the Kerberos principal of a service (imap/HOST); empty "
+	  "is this host's, $ALL any that the keytab has."),
+	S(auth_krb5_keytab, "",
+	  "Kerberos keytab; the user that auth runs as must be able to read "
+	  "it. Empty is the system's."),
 	S_FOREIGN("auth_policy_check_after_auth", SETTING_BOOL, "yes",
 		  "Ask the policy server after authentication."),
 	S_FOREIGN("auth_policy_check_before_auth", SETTING_BOOL, "yes",

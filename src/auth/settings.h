@@ -14,6 +14,7 @@ struct auth_settings {
 	const char *auth_username_translation, *auth_master_user_separator;
 	const char *auth_verbose_passwords;
 	const char *auth_anonymous_username, *auth_realms;
+	const char *auth_gssapi_hostname, *auth_krb5_keytab;
 	bool auth_verbose, auth_debug, auth_debug_passwords;
 	bool auth_ssl_require_client_cert, auth_ssl_username_from_cert;
 	struct duration auth_failure_delay;

@@ -169,3 +169,38 @@ class Sqlite:
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Kdc(Database):
+    """MIT Kerberos: realm TEST.EXAMPLE, services of localhost in the keytab, everybody's password is "secret"."""
+
+    program = find('krb5kdc') and find('kadmin.local')
+
+    def command(self):
+        return [find('krb5kdc'), '-n', '-P', f'{self.dir}/pid']
+
+    def environment(self):
+        return {'KRB5_CONFIG': f'{self.dir}/krb5.conf', 'KRB5_KDC_PROFILE': f'{self.dir}/kdc.conf'}
+
+    def prepare(self):
+        self.env = self.environment()
+        Path(self.dir, 'krb5.conf').write_text(
+            f'[libdefaults]\n default_realm = TEST.EXAMPLE\n dns_lookup_kdc = false\n dns_lookup_realm = false\n rdns = false\n'
+            f' dns_canonicalize_hostname = false\n udp_preference_limit = 1\n[realms]\n TEST.EXAMPLE = {{\n  kdc = 127.0.0.1:{self.port}\n }}\n')
+        Path(self.dir, 'kdc.conf').write_text(
+            f'[kdcdefaults]\n kdc_listen = ""\n kdc_tcp_listen = 127.0.0.1:{self.port}\n[realms]\n TEST.EXAMPLE = {{\n'
+            f'  database_name = {self.dir}/principal\n  key_stash_file = {self.dir}/stash\n  acl_file = {self.dir}/acl\n }}\n')
+        os.environ.update(self.env)
+        self.run(find('kdb5_util'), 'create', '-s', '-r', 'TEST.EXAMPLE', '-P', 'master')
+        commands = [f'addprinc -pw secret {user}' for user in ('alice', 'bob', 'carol@OTHER.EXAMPLE')]
+        for service in ('imap', 'pop', 'smtp'):
+            commands += [f'addprinc -randkey {service}/localhost', f'ktadd -k {self.dir}/keytab {service}/localhost']
+        commands += ['addprinc -randkey imap/elsewhere', f'ktadd -k {self.dir}/more.keytab imap/elsewhere']
+        self.run(find('kadmin.local'), '-r', 'TEST.EXAMPLE', input='\n'.join(commands[:]).encode())
+        for name in ('keytab', 'more.keytab'):
+            os.chmod(f'{self.dir}/{name}', 0o644)
+
+    def remove(self):
+        super().remove()
+        for name in self.env:
+            os.environ.pop(name, None)

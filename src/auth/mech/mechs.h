@@ -11,6 +11,9 @@ extern const struct mech mech_apop;
 extern const struct mech mech_cram_md5;
 extern const struct mech mech_digest_md5;
 extern const struct mech mech_external;
+#ifdef HAVE_GSSAPI
+extern const struct mech mech_gss_spnego, mech_gssapi;
+#endif
 extern const struct mech mech_login;
 extern const struct mech mech_oauthbearer;
 extern const struct mech mech_plain;

@@ -9,6 +9,9 @@ static const struct mech *const mechs[] = {
 	&mech_oauthbearer,      &mech_plain,         &mech_scram_sha_1,
 	&mech_scram_sha_1_plus, &mech_scram_sha_256, &mech_scram_sha_256_plus,
 	&mech_xoauth2,
+#ifdef HAVE_GSSAPI
+	&mech_gss_spnego,       &mech_gssapi,
+#endif
 };
 
 const struct mech *mech_find(struct str name)

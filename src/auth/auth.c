@@ -4,6 +4,7 @@
 #include "auth/cache.h"
 #include "auth/db.h"
 #include "auth/mech.h"
+#include "auth/policy.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -55,7 +56,8 @@ int auth_open(const void *ctx, struct service_env *env, struct auth **out,
 	auth->config = service_config(env);
 	if (config_read(auth, auth->config, NULL, auth_settings, &auth->set,
 			err) < 0 ||
-	    read_mechs(auth, err) < 0)
+	    read_mechs(auth, err) < 0 ||
+	    policy_check_settings(&auth->set, err) < 0)
 		return -1;
 	if (auth->set.auth_debug_passwords)
 		auth->set.auth_debug = true;

@@ -6,6 +6,7 @@
 #include "auth/auth.h"
 #include "auth/mech.h"
 #include "auth/penalty.h"
+#include "auth/policy.h"
 #include "auth/request.h"
 #include "auth/verify.h"
 #include "base/buf.h"
@@ -165,6 +166,7 @@ static void fail(struct exchange *exchange, enum pass_result result)
 		buf_reset(&out);
 		buf_printf(&out, "FAIL\t%u", exchange->id);
 	}
+	policy_report(auth, request, false, exchange->refused);
 	if (result != PASS_FAILURE)
 		penalty_add(auth, request);
 	if (result == PASS_FAILURE ||
@@ -182,8 +184,27 @@ static void fail(struct exchange *exchange, enum pass_result result)
 	delay(exchange);
 }
 
+static void refuse_by_policy(struct exchange *exchange)
+{
+	exchange->refused = true;
+	request_log(exchange->request, LOG_LEVEL_INFO,
+		    "Authentication failure due to policy server refusal");
+	fail(exchange, PASS_MISMATCH);
+}
+
+static void on_allowed(void *ctx, bool allowed);
+
 /* `data` is what the mechanism says last. */
 static void succeed(struct exchange *exchange, struct str data)
+{
+	exchange->state = EXCHANGE_VERIFY;
+	exchange->last_data = str_dup(exchange, data);
+	exchange->last_len = data.len;
+	policy_ask(exchange->auth, exchange, exchange->request, true,
+		   on_allowed, exchange);
+}
+
+static void say_ok(struct exchange *exchange, struct str data)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
 	struct request *request = exchange->request;
@@ -211,10 +232,22 @@ static void succeed(struct exchange *exchange, struct str data)
 		fail(exchange, PASS_FAILURE);
 		return;
 	}
+	policy_report(exchange->auth, request, true, false);
 	request_wipe(request);
 	exchange->state = EXCHANGE_TOKEN;
 	reply(exchange, out.data, out.len);
 	end(exchange);
+}
+
+static void on_allowed(void *ctx, bool allowed)
+{
+	struct exchange *exchange = ctx;
+
+	if (allowed)
+		say_ok(exchange,
+		       str_n(exchange->last_data, exchange->last_len));
+	else
+		refuse_by_policy(exchange);
 }
 
 /* steps */
@@ -318,6 +351,20 @@ static void accepted(struct exchange *exchange, const struct buf *data)
 static void on_credentials(void *ctx, struct request *request,
 			   enum pass_result result);
 
+static void on_may_begin(void *ctx, bool allowed)
+{
+	struct exchange *exchange = ctx;
+
+	if (!allowed) {
+		refuse_by_policy(exchange);
+		return;
+	}
+	exchange->request->lookup_only = exchange->looks_up;
+	verify_begin(exchange->auth, exchange->request,
+		     exchange->looks_up ? on_credentials : on_verified,
+		     exchange);
+}
+
 static void follow(struct exchange *exchange, enum mech_step step,
 		   const struct buf *out, const struct err *err)
 {
@@ -328,13 +375,11 @@ static void follow(struct exchange *exchange, enum mech_step step,
 		challenge(exchange, out);
 		break;
 	case MECH_VERIFY:
-		exchange->state = EXCHANGE_VERIFY;
-		verify_begin(exchange->auth, request, on_verified, exchange);
-		break;
 	case MECH_LOOKUP:
 		exchange->state = EXCHANGE_VERIFY;
-		request->lookup_only = true;
-		verify_begin(exchange->auth, request, on_credentials, exchange);
+		exchange->looks_up = step == MECH_LOOKUP;
+		policy_ask(exchange->auth, exchange, request, false,
+			   on_may_begin, exchange);
 		break;
 	case MECH_ACCEPT:
 		accepted(exchange, out);

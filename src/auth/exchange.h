@@ -44,6 +44,10 @@ struct exchange {
 	/* The last word was said to the client: its answer ends all, with this
 	 * result. */
 	bool at_end;
+	bool refused;    /* by the policy server */
+	bool looks_up;   /* credentials are wanted, not a verdict */
+	char *last_data; /* said with OK */
+	size_t last_len;
 	enum pass_result result; /* PASS_OK: goes on, but for at_end */
 	struct penalty *penalty;
 	char *response; /* the initial one, while a penalty is waited for */

@@ -52,6 +52,7 @@ libauth_a_SOURCES = \
 	src/auth/passdb/table.c \
 	src/auth/passwd_file.c src/auth/passwd_file.h \
 	src/auth/penalty.c src/auth/penalty.h \
+	src/auth/policy.c src/auth/policy.h \
 	src/auth/request.c src/auth/request.h \
 	src/auth/userdb/checkpassword.c \
 	src/auth/userdb/drivers.h \

@@ -99,6 +99,8 @@ void request_set_arg(struct request *request, struct str key, struct str value)
 {
 	char *text = str_tab_unescape(request, value);
 
+	request->is_tls = request->is_tls ||
+			  (str_is(key, "secured") && str_is(value, "tls"));
 	if (set_address(request, key, value, text)) {
 		mem_free(text);
 		return;

@@ -44,7 +44,7 @@ struct request {
 	const char *service, *mech; /* mech "" for lookups */
 	const char *session_id, *local_name, *client_id;
 	struct ip local, remote, real_local, real_remote;
-	bool secured, no_penalty, debug;
+	bool secured, is_tls, no_penalty, debug;
 	bool final_resp_ok; /* the client takes data with OK */
 	/* The client's certificate: checked by login, and the name in it. */
 	bool valid_cert;

@@ -14,6 +14,13 @@ struct auth_settings {
 	const char *auth_username_translation, *auth_master_user_separator;
 	const char *auth_verbose_passwords;
 	const char *auth_anonymous_username, *auth_realms;
+	const char *auth_policy_server_url, *auth_policy_server_api_header;
+	const char *auth_policy_hash_mech, *auth_policy_hash_nonce;
+	const char *auth_policy_request_attributes;
+	unsigned auth_policy_hash_truncate, auth_policy_server_timeout_msecs;
+	bool auth_policy_check_before_auth, auth_policy_check_after_auth;
+	bool auth_policy_report_after_auth, auth_policy_reject_on_fail;
+	bool auth_policy_log_only;
 	const char *auth_gssapi_hostname, *auth_krb5_keytab;
 	bool auth_verbose, auth_debug, auth_debug_passwords;
 	bool auth_ssl_require_client_cert, auth_ssl_username_from_cert;

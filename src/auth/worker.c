@@ -5,6 +5,7 @@
 
 #include "auth/auth.h"
 #include "auth/db.h"
+#include "auth/policy.h"
 #include "auth/workers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -134,6 +135,27 @@ static bool do_user(struct worker *worker, struct request *request,
 	return true;
 }
 
+static bool do_policy(struct worker *worker, struct request *request,
+		      struct str rest)
+{
+	struct fields fields = fields_init(request);
+	struct str command, body;
+	struct err err;
+
+	if (!str_split(&rest, '\t', &command) || !str_split(&rest, '\t', &body))
+		return false;
+	take_args(request, rest);
+	request->source = "policy";
+	if (policy_send(&auth->set, str_dup(request, command),
+			str_tab_unescape(request, body), &fields, &err) == 0) {
+		write_answer(worker, PASS_OK, &fields);
+		return true;
+	}
+	request_log(request, LOG_LEVEL_ERROR, "Policy server: %s", err.text);
+	write_answer(worker, PASS_FAILURE, &fields);
+	return true;
+}
+
 static void write_name(void *ctx, const char *name)
 {
 	struct worker *worker = ctx;
@@ -189,6 +211,8 @@ static bool run(struct worker *worker, struct str line)
 		return do_pass(worker, request, index, rest);
 	if (str_is(command, "USER"))
 		return do_user(worker, request, index, rest);
+	if (str_is(command, "POLICY"))
+		return do_policy(worker, request, rest);
 	if (str_is(command, "LIST"))
 		return do_list(worker, request, index, rest);
 	return false;

@@ -384,6 +384,21 @@ void workers_user(struct workers *workers, const void *owner, unsigned userdb,
 	job_start(job);
 }
 
+void workers_policy(struct workers *workers, const void *owner,
+		    const struct request *request, const char *command,
+		    const char *body, workers_pass_fn *fn, void *ctx)
+{
+	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
+	char *escaped = str_tab_escape(NULL, str_of(body));
+	struct job *job;
+
+	buf_printf(&line, "POLICY\t1\t0\t%s\t%s", command, escaped);
+	mem_free(escaped);
+	job = job_new(workers, owner, request, &line, ctx);
+	job->pass = fn;
+	job_start(job);
+}
+
 void workers_list(struct workers *workers, const void *owner, unsigned userdb,
 		  const struct request *request, workers_list_fn *fn,
 		  void (*done)(void *ctx, bool ok), void *ctx)

@@ -8,6 +8,7 @@
  *	PASS <id> <passdb> <password> <lookup only: 0, 1, 2, scheme> key=value...
  *	USER <id> <userdb> key=value...
  *	LIST <id> <userdb> key=value...
+ *	POLICY <id> 0 <command> <body> key=value...
  * and gets, the fields being those that the database gave:
  *	OK <id> key=value... | FAIL <id> <result> key=value...
  *	NAME <id> <user>  (before the OK of a LIST)
@@ -43,6 +44,10 @@ void workers_pass(struct workers *workers, const void *owner, unsigned passdb,
 void workers_user(struct workers *workers, const void *owner, unsigned userdb,
 		  const struct request *request, workers_user_fn *fn,
 		  void *ctx);
+/* What the policy server says to `body`. */
+void workers_policy(struct workers *workers, const void *owner,
+		    const struct request *request, const char *command,
+		    const char *body, workers_pass_fn *fn, void *ctx);
 /* `done` gets false if not all could be listed. */
 void workers_list(struct workers *workers, const void *owner, unsigned userdb,
 		  const struct request *request, workers_list_fn *fn,

@@ -2,9 +2,13 @@
 #include "sieve/arena.h"
 
 #include <stdalign.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/mem.h"
+
+enum { PAGE = 4096, GROWING = 128 << 10, CHUNK_MAX = 1 << 20 };
 
 struct chunk {
 	struct chunk *next;
@@ -27,12 +31,31 @@ struct sieve_arena *sieve_arena_new(const void *ctx, size_t chunk)
 	return arena;
 }
 
+/* One call for what would be a page fault each. */
+static void populate(char *from, size_t size)
+{
+	uintptr_t at = ((uintptr_t)from + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+	uintptr_t end = ((uintptr_t)from + size) & ~(uintptr_t)(PAGE - 1);
+
+	if (at < end)
+		(void)madvise((char *)at, end - at, MADV_POPULATE_WRITE);
+}
+
+/* Of an arena that grows, chunks do, too. */
 static void add_chunk(struct sieve_arena *arena, size_t least)
 {
-	size_t size = least > arena->chunk ? least : arena->chunk;
-	struct chunk *chunk =
-		mem_realloc(arena, NULL, sizeof(*chunk) + size, 1, "chunk");
+	size_t size = arena->chunk;
+	struct chunk *chunk;
 
+	if (arena->total >= GROWING)
+		size = arena->total < CHUNK_MAX ? arena->total : CHUNK_MAX;
+	if (size < arena->chunk)
+		size = arena->chunk;
+	if (size < least)
+		size = least;
+	chunk = mem_realloc(arena, NULL, sizeof(*chunk) + size, 1, "chunk");
+	if (arena->total >= GROWING && size <= CHUNK_MAX)
+		populate(chunk->data, size);
 	chunk->size = size;
 	arena->total += size;
 	chunk->next = arena->chunks;

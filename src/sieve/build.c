@@ -2,6 +2,8 @@
 /*
  * sieve/build.c - from a script's text to a program.
  */
+#include <endian.h>
+
 #include "base/cleanup.h"
 #include "sieve/code.h"
 #include "sieve/compile.h"
@@ -12,10 +14,17 @@ enum { ARENA_CHUNK = 64 << 10 };
 
 uint64_t sieve_checksum(struct str data)
 {
-	uint64_t sum = 0xcbf29ce484222325;
+	static const uint64_t prime = 0x100000001b3;
+	uint64_t sum = 0xcbf29ce484222325, word;
+	size_t i = 0;
 
-	for (size_t i = 0; i < data.len; i++)
-		sum = (sum ^ (unsigned char)data.data[i]) * 0x100000001b3;
+	for (; data.len - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, data.data + i, sizeof(word));
+		sum = (sum ^ le64toh(word)) * prime;
+		sum ^= sum >> 32;
+	}
+	for (; i < data.len; i++)
+		sum = (sum ^ (unsigned char)data.data[i]) * prime;
 	return sum;
 }
 

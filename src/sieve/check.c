@@ -157,7 +157,8 @@ void sieve_check_note(struct sieve_check *check, char kind, struct str name)
 	struct sieve_word word = {0};
 
 	if (name.len < 60)
-		add_word(check, kind, name.data, &word);
+		add_word(check, kind, sieve_arena_str(check->arena, name).data,
+			 &word);
 }
 
 /* extensions */

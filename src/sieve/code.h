@@ -17,7 +17,7 @@
 struct buf;
 
 #define SIEVE_MAGIC "DTsieve\n"
-enum { SIEVE_CODE_VERSION = 1, SIEVE_HEAD_SIZE = 20 };
+enum { SIEVE_CODE_VERSION = 2, SIEVE_HEAD_SIZE = 20 };
 
 /* An operand starts with a number: the kind in its low bits, and above. */
 enum sieve_operand {
@@ -68,7 +68,8 @@ static inline struct str sieve_code_str(struct sieve_code *code)
 
 void sieve_put_number(struct buf *out, uint64_t value);
 void sieve_put_str(struct buf *out, struct str text);
-/* FNV-1a, for accidents: whoever can write the file can make it right. */
+/* FNV-1a, of eight octets at once as far as there are: for accidents, whoever
+ * can write the file can make it right. */
 uint64_t sieve_checksum(struct str data);
 
 #endif

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-bin_PROGRAMS += sievec sieve-dump sieve-test
+bin_PROGRAMS += sievec sieve-dump sieve-test sieve-import
 sieve_tool = src/sievetools/tool.c src/sievetools/tool.h
 sievec_SOURCES = $(sieve_tool) src/sievetools/main_sievec.c
 sievec_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
@@ -8,7 +8,15 @@ sieve_dump_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
 sieve_test_SOURCES = $(sieve_tool) src/sievetools/print.c \
 	src/sievetools/main_test.c
 sieve_test_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
-man_MANS += doc/man/sievec.1 doc/man/sieve-dump.1 doc/man/sieve-test.1
+sieve_import_SOURCES = $(sieve_tool) src/sievetools/main_import.c \
+	src/sievetools/import.c src/sievetools/import.h \
+	src/sievetools/import_gmail.c \
+	src/sievetools/import_procmail.c src/sievetools/import_procmail.h \
+	src/sievetools/import_regex.c \
+	src/sievetools/import_thunderbird.c
+sieve_import_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
+man_MANS += doc/man/sievec.1 doc/man/sieve-dump.1 doc/man/sieve-test.1 \
+	doc/man/sieve-import.1
 
 # For tests only.
 noinst_PROGRAMS += sieve-testsuite

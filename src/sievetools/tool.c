@@ -80,6 +80,11 @@ static void print_line(void *ctx, enum log_level level, const char *where,
 	fprintf(stderr, "%s: %s: %s.\n", where, names[level], text);
 }
 
+void tool_log(struct tool *tool)
+{
+	tool->log = (struct sieve_log){.line = print_line};
+}
+
 static void open_config(struct tool *tool)
 {
 	struct err err;
@@ -141,7 +146,7 @@ void tool_open(struct tool *tool, const char *name)
 	log_open(name, LOG_TO_STDERR);
 	log_debug_set(tool->debug);
 	tool->ctx = mem_ctx(NULL, name);
-	tool->log = (struct sieve_log){.line = print_line};
+	tool_log(tool);
 	open_config(tool);
 	if (sieve_engine_new(tool->ctx, &options, &tool->engine, &err) < 0)
 		log_fatal(EXIT_FAILED, "%s", err.text);

@@ -34,6 +34,8 @@ struct tool {
 
 /* One of the options that all have: c:o:u:x:D; false if `option` is none. */
 bool tool_option(struct tool *tool, int option, const char *value);
+/* Errors of scripts go to stderr. */
+void tool_log(struct tool *tool);
 /* After the options; ends the process with a message if it can't be done.
  * tool->ctx is to be freed at the end. */
 void tool_open(struct tool *tool, const char *name);

@@ -9,7 +9,7 @@
 #include "sieve/ext.h"
 #include "sieve/sieve.h"
 
-enum { SUITE_MAX_FLAGS = 100 };
+enum { SUITE_MAX_FLAGS = 100, SUITE_MAX_EXTRA = 40 };
 
 struct suite_mail {
 	struct str text;
@@ -45,6 +45,8 @@ struct suite {
 	/* The current message; set anew, never changed in place. */
 	struct sieve_message *message;
 	struct sieve_envelope envelope;
+	const char *extra[SUITE_MAX_EXTRA + 1][2]; /* for the envelope */
+	unsigned extra_count;
 	const char *const *flags;
 	struct sieve_result *result;
 	bool keep_done; /* the implicit keep has been carried out */

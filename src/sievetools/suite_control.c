@@ -150,8 +150,14 @@ SUITE_RUN(set)
 		envelope->original_to = envelope->to;
 	} else if (str_case_is(object, "envelope.orig_to")) {
 		set_address(suite, value, false, &envelope->original_to);
-	} else {
+	} else if (str_case_is(object, "envelope.auth")) {
 		envelope->auth = str_dup(suite->ctx, value);
+	} else if (suite->extra_count < SUITE_MAX_EXTRA) {
+		const char **extra = suite->extra[suite->extra_count++];
+
+		extra[0] = str_dup(suite->ctx, str_from(object, 9));
+		extra[1] = str_dup(suite->ctx, value);
+		envelope->extra = (const char *const(*)[2])suite->extra;
 	}
 	suite_refresh(run);
 	return 0;

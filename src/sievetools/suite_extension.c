@@ -6,9 +6,15 @@
 
 static void set_check(struct sieve_check *check, const struct sieve_arg *arg)
 {
-	static const char *const objects[] = {"message", "envelope.from",
-					      "envelope.to", "envelope.orig_to",
-					      "envelope.auth"};
+	/* From "notify" on they are ours: RFC 6009. */
+	static const char *const objects[] = {
+		"message",         "envelope.from",
+		"envelope.to",     "envelope.orig_to",
+		"envelope.auth",   "envelope.notify",
+		"envelope.ret",    "envelope.envid",
+		"envelope.orcpt",  "envelope.bytimerelative",
+		"envelope.bymode", "envelope.bytimeabsolute",
+		"envelope.bytrace"};
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
 		if (str_case_is(arg->text, objects[i]))

@@ -17,6 +17,8 @@ void suite_select(struct suite *suite, struct str text,
 		sieve_engine_settings(suite->engine)->sieve_max_header_fields);
 	tool_envelope(suite->ctx, suite->message, suite->host.user,
 		      &suite->envelope);
+	memset(suite->extra, 0, sizeof(suite->extra));
+	suite->extra_count = 0;
 	suite->flags = flags;
 	suite->host.flags = suite->script_host.flags = flags;
 }

@@ -1,22 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sieve/ext/envelope.c - the envelope test (RFC 5228 section 5.4), with
- * Dovecot's part "auth", and "orig_to" of the original recipient.
+ * Dovecot's part "auth", and "orig_to" of the original recipient; envelope-dsn
+ * and envelope-deliverby, parts with what SMTP's DSN and DELIVERBY said (RFC
+ * 6009 sections 2, 3).
  */
 #include "sieve/ext.h"
 
+/* Parts, and the extension that has them. */
+static const struct {
+	const char *name, *ext;
+} parts[] = {
+	{"from", "envelope"},
+	{"to", "envelope"},
+	{"auth", "envelope"},
+	{"orig_to", "envelope"},
+	{"notify", "envelope-dsn"},
+	{"orcpt", "envelope-dsn"},
+	{"ret", "envelope-dsn"},
+	{"envid", "envelope-dsn"},
+	{"bytimerelative", "envelope-deliverby"},
+	{"bytimeabsolute", "envelope-deliverby"},
+	{"bymode", "envelope-deliverby"},
+	{"bytrace", "envelope-deliverby"},
+};
+
 static void part_check(struct sieve_check *check, const struct sieve_arg *arg)
 {
-	static const char *const names[] = {"from", "to", "auth", "orig_to"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (str_case_is(arg->text, names[i]))
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		if (str_case_is(arg->text, parts[i].name) &&
+		    sieve_check_active(check, parts[i].ext))
 			return;
 	}
 	sieve_error(check, arg->at,
 		    "specified envelope part '%.*s' is not supported by the "
 		    "envelope test",
 		    STR_FMT(arg->text));
+}
+
+/* Of RFC 6009: a text, not an address, so that only :all is in it. */
+static void get_extra(const struct sieve_envelope *envelope, struct str name,
+		      struct sieve_address *out)
+{
+	const char *const(*extra)[2] = envelope->extra;
+
+	for (; extra != NULL && (*extra)[0] != NULL; extra++) {
+		if (str_case_is(name, (*extra)[0]))
+			out->all = str_of((*extra)[1]);
+	}
 }
 
 /* The address of a part; false if there is none. */
@@ -35,6 +66,8 @@ static bool get_part(const struct sieve_envelope *envelope, struct str name,
 		*out = envelope->original_to;
 	} else if (str_case_is(name, "auth") && envelope->auth != NULL) {
 		out->all = out->local = str_of(envelope->auth);
+	} else {
+		get_extra(envelope, name, out);
 	}
 	return out->all.data != NULL;
 }
@@ -72,3 +105,9 @@ static const struct sieve_command commands[] = {
 
 const struct sieve_extension ext_envelope = {.name = "envelope",
 					     .commands = commands};
+const struct sieve_extension ext_envelope_dsn = {
+	.name = "envelope-dsn", .flags = SIEVE_EXT_OFF, .implies = "envelope"};
+const struct sieve_extension ext_envelope_deliverby = {
+	.name = "envelope-deliverby",
+	.flags = SIEVE_EXT_OFF,
+	.implies = "envelope"};

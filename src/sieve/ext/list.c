@@ -18,6 +18,8 @@
 	X(include)                                                             \
 	X(regex)                                                               \
 	X(envelope)                                                            \
+	X(envelope_dsn)                                                        \
+	X(envelope_deliverby)                                                  \
 	X(subaddress)                                                          \
 	X(relational)                                                          \
 	X(imap4flags)                                                          \

@@ -1,0 +1,2 @@
+require "envelope-deliverby";
+if envelope "notify" "NEVER" { keep; }

@@ -390,8 +390,12 @@ int sieve_script_open(const void *ctx, struct sieve_engine *engine,
 			return 0;
 		mem_free(*out);
 	}
-	if (sieve_source_read(mem, engine, path, &source, err) < 0)
+	if (sieve_source_read(mem, engine, path, &source, err) < 0) {
+		if (err->code == ERR_LIMIT) /* for the script's user to know */
+			log->line(log->ctx, LOG_LEVEL_ERROR,
+				  script_name(mem, path), err->text);
 		return -1;
+	}
 	source.global = global;
 	if (sieve_compile(ctx, engine, &source, log, out, err) < 0)
 		return -1;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libmaildir.a
 libmaildir_a_SOURCES = \
+	src/storage/maildir/adopt.c \
 	src/storage/maildir/apply.c \
 	src/storage/maildir/driver.c \
 	src/storage/maildir/filename.c \

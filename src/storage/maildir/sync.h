@@ -74,10 +74,24 @@ struct sync {
 	uint32_t last_cur_uid; /* the highest that lies in cur/ */
 };
 
+enum {
+	SYNC_EXT_MAX = 1024, /* longer fields of the uidlist are not ours */
+	SYNC_FIND_TRIES = 3,
+};
+
 /* The mailbox's row from the control files, or from new ones; sets box->id. */
 int sync_create_row(struct sync *sync, struct err *err);
 /* 1 when index and disk are equal; 0 if it must be done again with cur/ (or
  * with a new row, box->id is 0 then). */
 int sync_apply(struct sync *sync, struct err *err);
+
+/* Between apply.c and adopt.c. */
+
+/* A mail lies in `dir`. */
+void sync_seen_in(struct sync *sync, char dir, uint32_t uid);
+/* The uidlist's lock, and what the list says now; 0 as sync_apply(). */
+int sync_lock(struct sync *sync, struct err *err);
+/* All that is in the scan and not in the index; likewise. */
+int sync_adopt(struct sync *sync, struct err *err);
 
 #endif

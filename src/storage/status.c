@@ -39,7 +39,7 @@ struct unseen_hint {
 };
 
 /* What costs less is not worth remembering: each may be a page from the disk. */
-enum { HINT_FROM = 16 };
+enum { HINT_FROM = 8 };
 
 struct unseen_search {
 	struct mailbox *box;

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { BUF_FIRST = 64 };
+enum { BUF_FIRST = 256 };
 
 /* What `data` is before the first append; never written to. */
 static char empty[1] = "";

@@ -168,7 +168,7 @@ static bool read_input(struct conn *conn)
 		room = conn->in.cap - conn->in.len - 1;
 	if (!direct && room > LOOP_SCRATCH)
 		room = LOOP_SCRATCH;
-	to = direct ? buf_space(&conn->in, room) : conn->loop->scratch;
+	to = direct ? buf_space(&conn->in, room) : loop_scratch;
 	if (conn_io_read(conn, to, room, &got) != IO_DONE) {
 		conn->more = false;
 		return false;
@@ -209,7 +209,7 @@ static void tell_closed(struct conn *conn)
 static void drop_input(struct conn *conn)
 {
 	for (int i = 0; i < CLOSE_READS; i++) {
-		ssize_t got = read(conn->fd, conn->loop->scratch, LOOP_SCRATCH);
+		ssize_t got = read(conn->fd, loop_scratch, LOOP_SCRATCH);
 
 		if (got < LOOP_SCRATCH)
 			return;

@@ -30,13 +30,13 @@ enum { JOIN_ROUNDS = 8 };
 /* Copy from `conn` while its other side takes it. */
 static void copy(struct conn *conn, struct conn *to)
 {
-	char *scratch = conn->loop->scratch;
 	size_t got = 0;
 
 	for (int i = 0; i < JOIN_ROUNDS; i++) {
-		if (conn_io_read(conn, scratch, LOOP_SCRATCH, &got) != IO_DONE)
+		if (conn_io_read(conn, loop_scratch, LOOP_SCRATCH, &got) !=
+		    IO_DONE)
 			return;
-		conn_write(to, scratch, got);
+		conn_write(to, loop_scratch, got);
 		if (conn_io_flush(to) != IO_DONE) {
 			conn->more = true;
 			conn_want_read(conn, false);

@@ -44,6 +44,8 @@ static struct event_base *base_new(void)
 	return base;
 }
 
+char loop_scratch[LOOP_SCRATCH];
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = mem_new(NULL, struct loop);

@@ -10,9 +10,10 @@
 
 #include "net/loop.h"
 
-/* Reads pass through one buffer of the loop, so that an idle connection keeps
- * none. */
-enum { LOOP_SCRATCH = 16 * 1024 };
+/* Reads pass through one buffer of the process, so that an idle connection
+ * keeps none. What was never read into costs no memory. */
+enum { LOOP_SCRATCH = 64 * 1024 };
+extern char loop_scratch[LOOP_SCRATCH];
 
 struct inotify;
 
@@ -22,7 +23,6 @@ struct loop {
 	void (*outside)(void *ctx);
 	void *outside_ctx;
 	struct inotify *inotify;
-	char scratch[LOOP_SCRATCH];
 };
 
 struct timeval timeval_of(struct duration span);

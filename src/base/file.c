@@ -116,6 +116,13 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode,
 	return dir_fsync(path_parent(ctx, path), err);
 }
 
+void dir_close(DIR **dir)
+{
+	if (*dir != NULL)
+		closedir(*dir);
+	*dir = NULL;
+}
+
 int dir_fsync(const char *path, struct err *err)
 {
 	CLEANUP(fd_close)

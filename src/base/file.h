@@ -4,6 +4,7 @@
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -24,6 +25,8 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode,
 		 struct err *err);
 /* fsync a directory, so that what was renamed or linked in it stays. */
 int dir_fsync(const char *path, struct err *err);
+/* For CLEANUP(dir_close) DIR *dir. */
+void dir_close(DIR **dir);
 /* mkdir -p; what exists is left as it is. */
 int dir_create(const char *path, mode_t mode, struct err *err);
 /* rm -r below and with `path`; follows no symbolic link. */

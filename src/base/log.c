@@ -65,7 +65,7 @@ void log_open_file(const char *name, const char *path, const char *timestamp)
 	out.fd = fd;
 }
 
-static int facility_of(const char *name)
+int log_facility(const char *name)
 {
 	static const struct {
 		const char *name;
@@ -96,7 +96,7 @@ void log_open_syslog(const char *name, const char *ident, const char *facility)
 
 	log_open(name, LOG_TO_SYSLOG);
 	copy_text(kept, sizeof(kept), ident);
-	openlog(kept, LOG_NDELAY, facility_of(facility));
+	openlog(kept, LOG_NDELAY, log_facility(facility));
 }
 
 void log_prefix_set(const char *prefix)

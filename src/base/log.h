@@ -35,6 +35,7 @@ void log_open(const char *name, enum log_target target);
 /* For LOG_TO_FILE: append to `path` with `timestamp` (strftime) in front. */
 void log_open_file(const char *name, const char *path, const char *timestamp);
 /* For LOG_TO_SYSLOG: Dovecot's `syslog_facility` and instance name. */
+int log_facility(const char *name); /* of syslog: "mail" is LOG_MAIL */
 void log_open_syslog(const char *name, const char *ident, const char *facility);
 /* What stands after the name: "imap(alice)<123><sid>"; NULL is just the name.
  * Copied. See mail_log_prefix. */

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "log/log.h"
@@ -33,32 +34,6 @@ struct output {
 	char stamp[TIME_MAX];
 	size_t stamp_len;
 };
-
-static const struct {
-	const char *name;
-	int facility;
-} facilities[] = {
-	{"mail", LOG_MAIL},         {"auth", LOG_AUTH},
-	{"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},
-	{"daemon", LOG_DAEMON},     {"ftp", LOG_FTP},
-	{"kern", LOG_KERN},         {"lpr", LOG_LPR},
-	{"news", LOG_NEWS},         {"syslog", LOG_SYSLOG},
-	{"user", LOG_USER},         {"uucp", LOG_UUCP},
-	{"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1},
-	{"local2", LOG_LOCAL2},     {"local3", LOG_LOCAL3},
-	{"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5},
-	{"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7},
-};
-
-static int facility_of(const char *name)
-{
-	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]);
-	     i++) {
-		if (strcmp(facilities[i].name, name) == 0)
-			return facilities[i].facility;
-	}
-	return LOG_MAIL;
-}
 
 /* targets */
 
@@ -130,7 +105,7 @@ int output_open(const void *ctx, const struct config *config,
 	output->timestamp = unquote(output, set.log_timestamp);
 	output->ident =
 		mem_strdup(output, config_value(config, NULL, "instance_name"));
-	openlog(output->ident, LOG_NDELAY, facility_of(set.syslog_facility));
+	openlog(output->ident, LOG_NDELAY, log_facility(set.syslog_facility));
 	target_init(output, &output->targets[0], set.log_path);
 	target_init(output, &output->targets[1], info);
 	target_init(output, &output->targets[2], debug);

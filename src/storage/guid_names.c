@@ -227,27 +227,41 @@ static int replace(struct control_file *file, const struct buf *text,
 	return control_file_replace(file, str_n(text->data, text->len), err);
 }
 
+/* Take the lock, and write what is there but for `gone` (may be NULL) to
+ * `text`. */
+static int change_begin(const void *ctx, const struct location *location,
+			const char *gone, struct control_file **file,
+			struct buf *text, struct err *err)
+{
+	struct entry *entry;
+
+	if (control_file_lock(ctx, location, file_path(ctx, location), file,
+			      err) < 0 ||
+	    load(location, err) < 0)
+		return -1;
+	buf_add(text, header);
+	for (entry = location->names->table->entries; entry != NULL;
+	     entry = entry->hh.next) {
+		if (gone == NULL || strcmp(entry->name, gone) != 0)
+			write_line(text, entry->guid, entry->name);
+	}
+	return 0;
+}
+
 int guid_names_add(const struct location *location, const char *name,
 		   const char *guid, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "names");
 	CLEANUP(control_file_unlock) struct control_file *file = NULL;
 	CLEANUP(buf_free) struct buf text = buf_init(FILE_MAX);
-	struct entry *entry;
 
-	if (control_file_lock(ctx, location, file_path(ctx, location), &file,
-			      err) < 0 ||
-	    load(location, err) < 0)
+	if (change_begin(ctx, location, NULL, &file, &text, err) < 0)
 		return -1;
 	if (table_find(location->names->table, name) != NULL)
 		return err_set(err, ERR_EXISTS, "mailbox %s exists", name);
 	if (location->names->table->count >= NAMES_MAX)
 		return err_set(err, ERR_LIMIT, "%s: too many names",
 			       file->path);
-	buf_add(&text, header);
-	for (entry = location->names->table->entries; entry != NULL;
-	     entry = entry->hh.next)
-		write_line(&text, entry->guid, entry->name);
 	write_line(&text, guid, name);
 	return replace(file, &text, err);
 }
@@ -258,18 +272,9 @@ int guid_names_remove(const struct location *location, const char *name,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "names");
 	CLEANUP(control_file_unlock) struct control_file *file = NULL;
 	CLEANUP(buf_free) struct buf text = buf_init(FILE_MAX);
-	struct entry *entry;
 
-	if (control_file_lock(ctx, location, file_path(ctx, location), &file,
-			      err) < 0 ||
-	    load(location, err) < 0)
+	if (change_begin(ctx, location, name, &file, &text, err) < 0)
 		return -1;
-	buf_add(&text, header);
-	for (entry = location->names->table->entries; entry != NULL;
-	     entry = entry->hh.next) {
-		if (strcmp(entry->name, name) != 0)
-			write_line(&text, entry->guid, entry->name);
-	}
 	return replace(file, &text, err);
 }
 

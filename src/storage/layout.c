@@ -278,12 +278,10 @@ int layout_make_path(const struct location *location, const char *path,
 	return make_synced(location, path, err);
 }
 
-enum { ENTRIES_MAX = 1 << 20 };
-
 int layout_list_add(struct layout_list *list, const char *name, bool selectable,
 		    bool no_inferiors, struct err *err)
 {
-	if (list->count >= ENTRIES_MAX)
+	if (list->count >= LAYOUT_ENTRIES_MAX)
 		return err_set(err, ERR_LIMIT, "too many mailboxes");
 	if (list->count == list->cap) {
 		list->cap = list->cap == 0 ? 64 : list->cap * 2;

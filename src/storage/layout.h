@@ -58,6 +58,7 @@ int layout_level_remove(const struct location *location, const char *name,
 void layout_levels_tidy(const struct location *location, const char *name);
 
 /* What driver.list() gives. */
+enum { LAYOUT_ENTRIES_MAX = 1 << 20 };
 struct layout_list {
 	const void *ctx; /* of the entries */
 	struct driver_entry *entries;

@@ -42,12 +42,6 @@ static bool parse_hex(struct str s, uint32_t *out)
 	return *out != 0 && *out != UINT32_MAX;
 }
 
-static void dir_close(DIR **dir)
-{
-	if (*dir != NULL)
-		closedir(*dir);
-}
-
 /* The highest number among dovecot-uidvalidity.*; 0 if there is none. */
 static int find_highest(const char *root, uint32_t *out, struct err *err)
 {

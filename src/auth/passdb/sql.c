@@ -13,7 +13,6 @@ struct found {
 	struct request *request;
 	struct fields *fields;
 	const char *password;
-	size_t rows;
 	bool has_password;
 };
 
@@ -34,8 +33,6 @@ static void take_row(void *ctx, const struct sql_row *row)
 {
 	struct found *found = ctx;
 
-	if (found->rows++ > 0)
-		return;
 	for (size_t i = 0; i < row->count; i++) {
 		const char *value = row->values[i];
 
@@ -54,26 +51,12 @@ static enum pass_result sql_lookup(struct passdb *db, struct request *request,
 				   struct fields *fields,
 				   const char **stored_out)
 {
-	struct found found = {request, fields, NULL, 0, false};
-	struct sql *sql = db->data;
-	struct err err;
+	struct found found = {request, fields, NULL, false};
+	int ret = sql_find(db->data, db->args, request, SQL_PASSWORD, take_row,
+			   &found);
 
-	if ((sql == NULL && sql_open(db->args, &sql, &err) < 0) ||
-	    sql_query(sql, request, sql->set.password_query, take_row, &found,
-		      &err) < 0) {
-		request_log(request, LOG_LEVEL_ERROR,
-			    "Password query failed: %s", err.text);
-		return PASS_FAILURE;
-	}
-	if (found.rows == 0) {
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
-		return PASS_UNKNOWN_USER;
-	}
-	if (found.rows > 1) {
-		request_log(request, LOG_LEVEL_ERROR,
-			    "Password query returned multiple matches");
-		return PASS_FAILURE;
-	}
+	if (ret <= 0)
+		return ret == 0 ? PASS_UNKNOWN_USER : PASS_FAILURE;
 	if (!found.has_password && fields_get(fields, "nopassword") == NULL) {
 		request_log(request, LOG_LEVEL_ERROR,
 			    "Password query must return a field named "

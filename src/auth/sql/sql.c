@@ -159,3 +159,41 @@ int sql_query(struct sql *sql, struct request *request, const char *format,
 	}
 	return -1;
 }
+
+struct first {
+	sql_row_fn *fn;
+	void *ctx;
+	size_t rows;
+};
+
+static void take_first(void *ctx, const struct sql_row *row)
+{
+	struct first *first = ctx;
+
+	if (first->rows++ == 0)
+		first->fn(first->ctx, row);
+}
+
+int sql_find(struct sql *sql, const char *path, struct request *request,
+	     enum sql_lookup lookup, sql_row_fn *fn, void *ctx)
+{
+	const char *what = lookup == SQL_PASSWORD ? "Password" : "User";
+	struct first first = {fn, ctx, 0};
+	struct err err;
+
+	if ((sql == NULL && sql_open(path, &sql, &err) < 0) ||
+	    sql_query(sql, request,
+		      lookup == SQL_PASSWORD ? sql->set.password_query
+					     : sql->set.user_query,
+		      take_first, &first, &err) < 0) {
+		request_log(request, LOG_LEVEL_ERROR, "%s query failed: %s",
+			    what, err.text);
+		return -1;
+	}
+	if (first.rows == 0)
+		request_log(request, LOG_LEVEL_INFO, "unknown user");
+	if (first.rows > 1)
+		request_log(request, LOG_LEVEL_ERROR,
+			    "%s query returned multiple matches", what);
+	return first.rows > 1 ? -1 : (int)first.rows;
+}

@@ -61,5 +61,11 @@ int sql_open(const char *path, struct sql **out, struct err *err);
 /* Run `format` with the request's variables escaped. */
 int sql_query(struct sql *sql, struct request *request, const char *format,
 	      sql_row_fn *fn, void *ctx, struct err *err);
+enum sql_lookup { SQL_PASSWORD, SQL_USER };
+/* The one row of password_query or user_query; `sql` may be NULL: `path` is
+ * opened now. 1, and the row was given to `fn`; 0: there is none; -1. All but
+ * the first are logged. */
+int sql_find(struct sql *sql, const char *path, struct request *request,
+	     enum sql_lookup lookup, sql_row_fn *fn, void *ctx);
 
 #endif

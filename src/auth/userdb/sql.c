@@ -12,7 +12,6 @@
 struct found {
 	struct request *request;
 	struct fields *fields;
-	size_t rows;
 	bool failed;
 };
 
@@ -37,8 +36,6 @@ static void take_row(void *ctx, const struct sql_row *row)
 {
 	struct found *found = ctx;
 
-	if (found->rows++ > 0)
-		return;
 	for (size_t i = 0; i < row->count; i++) {
 		if (row->values[i] != NULL &&
 		    !userdb_set_field(found->request, found->fields,
@@ -50,26 +47,12 @@ static void take_row(void *ctx, const struct sql_row *row)
 static enum user_result sql_lookup(struct userdb *db, struct request *request,
 				   struct fields *fields)
 {
-	struct found found = {request, fields, 0, false};
-	struct sql *sql = db->data;
-	struct err err;
+	struct found found = {request, fields, false};
+	int ret = sql_find(db->data, db->args, request, SQL_USER, take_row,
+			   &found);
 
-	if ((sql == NULL && sql_open(db->args, &sql, &err) < 0) ||
-	    sql_query(sql, request, sql->set.user_query, take_row, &found,
-		      &err) < 0) {
-		request_log(request, LOG_LEVEL_ERROR, "User query failed: %s",
-			    err.text);
-		return USER_FAILURE;
-	}
-	if (found.rows == 0) {
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
-		return USER_NOT_FOUND;
-	}
-	if (found.rows > 1) {
-		request_log(request, LOG_LEVEL_ERROR,
-			    "User query returned multiple matches");
-		return USER_FAILURE;
-	}
+	if (ret <= 0)
+		return ret == 0 ? USER_NOT_FOUND : USER_FAILURE;
 	return found.failed ? USER_FAILURE : USER_OK;
 }
 

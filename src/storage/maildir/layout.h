@@ -15,7 +15,7 @@ struct location;
 /* Dovecot's name for what is being removed. */
 #define maildir_trash "..DOVECOT-TRASHED"
 
-enum { MAILDIR_LEVELS_MAX = 64, MAILDIR_ENTRIES_MAX = 1 << 20 };
+enum { MAILDIR_LEVELS_MAX = 64 };
 
 bool maildir_is_inbox(const char *name);
 /* In layout fs: no mailbox may be called so. */

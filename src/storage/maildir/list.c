@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "storage/guid_names.h"
 #include "storage/layout.h"
@@ -26,12 +27,6 @@ struct lister {
 	unsigned depth;
 	bool in_link;
 };
-
-static void dir_close(DIR **dir)
-{
-	if (*dir != NULL)
-		closedir(*dir);
-}
 
 /* maildir++ */
 

@@ -20,12 +20,6 @@
 
 enum { FIND_TRIES = 10 };
 
-static void dir_close(DIR **dir)
-{
-	if (*dir != NULL)
-		closedir(*dir);
-}
-
 static char *file_path(const void *ctx, const struct driver_box *box, char dir,
 		       const char *name)
 {

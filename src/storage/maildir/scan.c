@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/maildir/maildir.h"
@@ -230,12 +231,6 @@ static void add_name(struct scan *scan, char dir, int fd, const char *text)
 	if (first != NULL &&
 	    !(first->dir == dir && str_equal(first->name, name)))
 		settle_duplicate(scan, first, dir, fd, name);
-}
-
-static void dir_close(DIR **dir)
-{
-	if (*dir != NULL)
-		closedir(*dir);
 }
 
 static int read_dir(struct scan *scan, const char *sub, struct err *err)

@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "storage/layout.h"
 #include "storage/maildir/layout.h"
@@ -34,12 +35,6 @@ enum {
 	TICK_WAITS = 40,
 	TICK_WAIT_US = 500,
 };
-
-static void dir_close(DIR **dir)
-{
-	if (*dir != NULL)
-		closedir(*dir);
-}
 
 bool maildir_fsync_never(const struct location *location)
 {

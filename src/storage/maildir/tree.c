@@ -26,12 +26,6 @@ static const char *const sub_dirs[] = {"cur", "new", "tmp"};
 static const char *const control_files[] = {
 	"dovecot-uidlist", "dovecot-keywords", "maildirfolder"};
 
-static void dir_close(DIR **dir)
-{
-	if (*dir != NULL)
-		closedir(*dir);
-}
-
 /* making */
 
 int maildir_make_dirs(const struct location *location, const char *path,
@@ -257,7 +251,7 @@ static int rename_plus(const struct location *location, const char *root,
 
 	if (dir == NULL)
 		return err_sys(err, "opendir(%s)", root);
-	while ((entry = readdir(dir)) != NULL && count < MAILDIR_ENTRIES_MAX) {
+	while ((entry = readdir(dir)) != NULL && count < LAYOUT_ENTRIES_MAX) {
 		if (strncmp(entry->d_name, from, len) != 0 ||
 		    (entry->d_name[len] != '\0' && entry->d_name[len] != '.'))
 			continue;

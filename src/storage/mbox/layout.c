@@ -142,12 +142,6 @@ struct lister {
 	struct layout_list list;
 };
 
-static void dir_close(DIR **dir)
-{
-	if (*dir != NULL)
-		closedir(*dir);
-}
-
 static bool is_file(const char *path)
 {
 	struct stat st;

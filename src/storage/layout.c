@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +13,9 @@
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "storage/driver.h"
 #include "storage/user.h"
 
@@ -294,4 +297,21 @@ int layout_list_add(struct layout_list *list, const char *name, bool selectable,
 		.no_inferiors = no_inferiors,
 	};
 	return 0;
+}
+
+void layout_name_left_out(const char *root, const char *file)
+{
+	static char told[LAYOUT_PATH_MAX];
+	char path[LAYOUT_PATH_MAX];
+	char *clean;
+
+	snprintf(path, sizeof(path), "%s/%s", root, file);
+	if (strcmp(path, told) == 0)
+		return;
+	memcpy(told, path, sizeof(told));
+	clean = str_sanitize(NULL, str_of(path), LAYOUT_PATH_MAX);
+	log_warning("%s is left out: not a mailbox name as mail_location "
+		    "spells them (modified UTF-7, or UTF-8)",
+		    clean);
+	mem_free(clean);
 }

@@ -186,3 +186,19 @@ def test_odd_names_are_names(make_server, options):
         assert b'MESSAGES 1 ' in status(client, f'"{name}"')
         ok(client, f'DELETE "{name}"')
     client.logout()
+
+
+@pytest.mark.parametrize('layout', ['maildir++', 'fs'])
+def test_directory_that_is_no_mailbox_by_its_name_is_said(make_server, layout):
+    server = make_server(f'mail_location = maildir:~/Maildir:LAYOUT={layout}\n')
+    name = '.bad&name' if layout == 'maildir++' else 'bad&name'
+    (server.maildir('tree') / name / 'cur').mkdir(parents=True)
+    for path in (server.maildir('tree') / name, server.maildir('tree') / name / 'cur'):
+        os.chown(path, *mail_owner())
+    for _ in range(3):
+        assert server.doveadm('mailbox', 'list', '-u', 'tree').stdout == 'INBOX\n'
+    client = Lines(server.port('imap'), 'tree')
+    for _ in range(3):
+        ok(client, 'LIST "" *')
+    client.logout()
+    assert len(re.findall(r'imap\(tree\).*/\.?bad&name is left out', server.log_text())) == 1

@@ -48,6 +48,11 @@ static bool decode_plus(const struct location *location, const char *file,
 	return !out->overflow && !maildir_is_inbox(out->data);
 }
 
+static bool looks_like_plus(const char *file)
+{
+	return file[0] == '.' && file[1] != '\0' && file[1] != '.';
+}
+
 static int list_plus(struct lister *lister, struct err *err)
 {
 	CLEANUP(dir_close) DIR *dir = opendir(lister->location->root);
@@ -58,13 +63,19 @@ static int list_plus(struct lister *lister, struct err *err)
 				       : err_sys(err, "opendir(%s)",
 						 lister->location->root);
 	while ((entry = readdir(dir)) != NULL) {
+		bool valid;
+
 		buf_reset(&lister->name);
-		if (!decode_plus(lister->location, entry->d_name,
-				 &lister->name) ||
+		valid = decode_plus(lister->location, entry->d_name,
+				    &lister->name);
+		if ((!valid && !looks_like_plus(entry->d_name)) ||
 		    !layout_entry_is(dirfd(dir), entry, S_IFDIR))
 			continue;
-		if (layout_list_add(&lister->list, lister->name.data, true,
-				    false, err) < 0)
+		if (!valid)
+			layout_name_left_out(lister->location->root,
+					     entry->d_name);
+		else if (layout_list_add(&lister->list, lister->name.data, true,
+					 false, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -141,8 +152,9 @@ static int list_one(struct lister *lister, int fd, const struct dirent *entry,
 		buf_putc(&lister->name, '/');
 	buf_putc(&lister->path, '/');
 	buf_add_str(&lister->path, file);
-	if (layout_decode_level(lister->location, file, &lister->name) &&
-	    !lister->name.overflow && !lister->path.overflow)
+	if (!layout_decode_level(lister->location, file, &lister->name))
+		layout_name_left_out(lister->location->root, entry->d_name);
+	else if (!lister->name.overflow && !lister->path.overflow)
 		ret = list_level(lister, entry->d_type == DT_LNK, err);
 	buf_truncate(&lister->path, path_len);
 	buf_truncate(&lister->name, name_len);

@@ -12,7 +12,8 @@
 
 enum {
 	STORABLE = MAIL_SEEN | MAIL_ANSWERED | MAIL_FLAGGED | MAIL_DELETED |
-		   MAIL_DRAFT
+		   MAIL_DRAFT,
+	MAILS_AT_ONCE = 64,
 };
 
 struct change {
@@ -26,7 +27,8 @@ struct change {
 	struct store_result result;
 	struct range_set
 		own; /* changed by nobody else since the view was taken */
-	TALLOC_CTX *ctx;
+	TALLOC_CTX *ctx, *of_driver;
+	unsigned written;
 };
 
 static void new_flags(const struct change *change, struct index_record *record)
@@ -80,11 +82,15 @@ static int write_record(struct change *change, uint32_t seq,
 	struct mailbox *box = change->box;
 	bool known = record->modseq <= box->view.modseq;
 	struct index_record wanted = *record;
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(change->ctx, "mail");
 
-	if (box->disk->location->driver->write_flags(ctx, change->txn,
-						     box->disk, &change->row,
-						     record, err) < 0) {
+	/* What drivers leave there is small. */
+	if (++change->written % MAILS_AT_ONCE == 0) {
+		mem_free(change->of_driver);
+		change->of_driver = mem_ctx(change->ctx, "mails");
+	}
+	if (box->disk->location->driver->write_flags(
+		    change->of_driver, change->txn, box->disk, &change->row,
+		    record, err) < 0) {
 		if (err->code != ERR_EXPUNGED && err->code != ERR_NOT_FOUND)
 			return -1;
 		range_set_add(&change->result.gone, seq, seq);
@@ -204,6 +210,7 @@ int mailbox_store(const void *ctx, struct mailbox *box,
 			},
 		.own = range_set_init(work),
 		.ctx = work,
+		.of_driver = mem_ctx(work, "mails"),
 	};
 	int ret;
 

@@ -14,7 +14,6 @@ int mbox_write_flags(const void *ctx, struct index_txn *txn,
 		     struct index_record *record, struct err *err)
 {
 	struct mbox_record data;
-	struct mbox_state state;
 
 	(void)txn;
 	if (!mbox_record_get(record->driver, &data))
@@ -22,9 +21,7 @@ int mbox_write_flags(const void *ctx, struct index_txn *txn,
 			       box->path, record->uid);
 	data.dirty = true;
 	record->driver = mbox_record_make(ctx, &data);
-	mbox_state_get(index_box, &state);
-	mbox_state_dirty(&state, record->uid);
-	mbox_state_put(index_box, &state);
+	mbox_state_put_dirty(index_box, record->uid);
 	mbox_box_get(box)->changed = true;
 	return 0;
 }

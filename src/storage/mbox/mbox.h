@@ -126,6 +126,8 @@ struct mbox_state {
 
 void mbox_state_get(const struct index_box *box, struct mbox_state *out);
 void mbox_state_put(struct index_box *box, const struct mbox_state *state);
+/* Both, and mbox_state_dirty() between them. */
+void mbox_state_put_dirty(struct index_box *box, uint32_t uid);
 void mbox_state_dirty(struct mbox_state *state, uint32_t uid);
 bool mbox_state_same_file(const struct mbox_state *state,
 			  const struct stat *st);

@@ -104,6 +104,18 @@ void mbox_state_put(struct index_box *box, const struct mbox_state *state)
 	le32_put(at + 72, state->tail_uid);
 }
 
+void mbox_state_put_dirty(struct index_box *box, uint32_t uid)
+{
+	unsigned char *at = box->driver;
+
+	if (at[0] != STATE_VERSION)
+		return;
+	if (uid < le32_get(at + 60))
+		le32_put(at + 60, uid);
+	if (uid > le32_get(at + 64))
+		le32_put(at + 64, uid);
+}
+
 void mbox_state_dirty(struct mbox_state *state, uint32_t uid)
 {
 	if (uid < state->dirty_first)

@@ -48,8 +48,9 @@ struct index {
 	unsigned faults_seen;     /* of lmdb_faults() */
 	/* What clean_settle() saw last, and when. */
 	uint64_t settle_txn, settle_since;
-	bool written; /* by this process, since it last settled it */
+	bool written;          /* by this process, since it last settled it */
 	volatile bool damaged; /* by what a call has seen */
+	bool failed; /* a commit has: LMDB may want to be opened again */
 	bool memory;
 	bool look; /* index_open_look(): read, make and mend nothing */
 	/* Nothing is opened: whoever settles it may be somebody else than its

@@ -204,7 +204,7 @@ static int env_open(struct index *index, struct err *err)
 	struct stat st = {.st_size = 0};
 	int code;
 
-	index->damaged = false;
+	index->damaged = index->failed = false;
 	if (dir_create(index->dir, dir_mode(index->mode), err) < 0 ||
 	    check_file_system(index->dir, err) < 0)
 		return -1;
@@ -321,6 +321,20 @@ static int env_open_any(struct index *index, struct err *err)
 		       index->dir);
 }
 
+/* When the disk fails as a commit says that it is one, LMDB refuses all until
+ * it is opened again; what was committed before is there. */
+static int reopen(struct index *index, struct err *err)
+{
+	ino_t ino = index->ino;
+
+	env_close(index);
+	if (env_open_any(index, err) < 0)
+		return -1;
+	return index->ino == ino ? 0
+				 : err_set(err, ERR_CORRUPT, "index %s is new",
+					   index->dir);
+}
+
 int index_renew(struct index *index, struct err *err)
 {
 	if (index->env == NULL) { /* making it anew failed before */
@@ -336,11 +350,15 @@ int index_renew(struct index *index, struct err *err)
 		if (!lmdb_file_whole(index))
 			index->damaged = true;
 	}
-	if (!index->damaged)
+	if (!index->damaged && !index->failed)
 		return 0;
 	if (index->txns > 0 || index->memory || index->look || index->settling)
-		return err_set(err, ERR_CORRUPT, "index %s is damaged",
-			       index->dir);
+		return !index->damaged
+			       ? 0
+			       : err_set(err, ERR_CORRUPT,
+					 "index %s is damaged", index->dir);
+	if (!index->damaged)
+		return reopen(index, err);
 	env_close(index);
 	log_warning("index %s is damaged; it is moved to %s.damaged and made "
 		    "anew",

@@ -545,7 +545,6 @@ static bool is_damage(int code)
 	switch (code) {
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
-	case MDB_PANIC:
 	case MDB_VERSION_MISMATCH:
 	case MDB_INVALID:
 	case MDB_INCOMPATIBLE:
@@ -564,6 +563,9 @@ int lmdb_env_err(struct index *index, struct err *err, int code,
 {
 	if (is_damage(code))
 		index->damaged = true;
+	/* The disk failed, the file is as it was. */
+	if (code == MDB_PANIC)
+		index->failed = true;
 	if (index->damaged)
 		return err_set(err, ERR_CORRUPT, "index %s is damaged: %s: %s",
 			       index->dir, what, mdb_strerror(code));

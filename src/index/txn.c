@@ -126,6 +126,7 @@ static int write_commit(struct index_txn *txn, struct err *err)
 		return -1;
 	code = lmdb_commit(txn);
 	index->written = true;
+	index->failed |= code != 0;
 	return code == 0 ? 0 : lmdb_env_err(index, err, code, "commit");
 }
 

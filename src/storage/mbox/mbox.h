@@ -174,6 +174,7 @@ struct mbox_box {
 	uint64_t generation;
 	struct mbox_state state;
 	uint32_t first_recent_uid;
+	bool looked;    /* at all */
 	bool selected;  /* a full look was taken after it was opened */
 	bool changed;   /* flags, through this one */
 	bool names_due; /* of keywords that mails were saved with */

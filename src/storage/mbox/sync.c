@@ -197,7 +197,10 @@ int mbox_sync_box(struct driver_box *box, bool full, struct err *err)
 		if (mbox_file(box, &own, &st, err) < 0 ||
 		    look(box, own, err) < 0)
 			return -1;
-		full = full || wants_full(box, own);
+		/* What a journal tells of would come between, when a mail is
+		 * read. */
+		full = full || wants_full(box, own) ||
+		       (!own->looked && mbox_journal_exists(box));
 		if (!full && own->cached &&
 		    mbox_state_same_file(&own->state, &st))
 			break;
@@ -209,6 +212,7 @@ int mbox_sync_box(struct driver_box *box, bool full, struct err *err)
 		    (stat(box->path, &st) == 0 && st.st_ino == own->ino))
 			return -1;
 	}
+	own->looked = true;
 	own->selected |= box->session;
 	return 0;
 }

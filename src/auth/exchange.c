@@ -218,7 +218,8 @@ static void say_ok(struct exchange *exchange, struct str data)
 	if (request->master_user != NULL)
 		auth_write_value(&out, "auth_user", request->master_user);
 	/* For the next server, who asks for it again. */
-	if ((fields_get(&request->pass_fields, "proxy") != NULL ||
+	if (fields_get(&request->pass_fields, "nologin") == NULL &&
+	    (fields_get(&request->pass_fields, "proxy") != NULL ||
 	     fields_get(&request->pass_fields, "proxy_maybe") != NULL) &&
 	    fields_get(&request->pass_fields, "pass") == NULL &&
 	    request->password != NULL)

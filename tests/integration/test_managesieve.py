@@ -393,11 +393,19 @@ def test_rawlog(make_server):
         session.ok(f'AUTHENTICATE "PLAIN" "{plain("alice")}"')
         session.put('a', 'keep;')
         session.ok('LOGOUT')
-    said = {}
-    for name in os.listdir(directory):
-        with open(f'{directory}/{name}', 'rb') as file:
-            said[name.rsplit('.', 1)[1]] = re.sub(rb'(?m)^\d+\.\d{6} ', b'', file.read())
-    assert said == {
+
+    def said():
+        texts = {}
+        for name in os.listdir(directory):
+            with open(f'{directory}/{name}', 'rb') as file:
+                texts[name.rsplit('.', 1)[1]] = re.sub(rb'(?m)^\d+\.\d{6} ', b'', file.read())
+        return texts
+
+    # The session may write its last line after the client has read it.
+    deadline = time.monotonic() + 10
+    while b'Logout' not in said().get('out', b'') and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert said() == {
         'in': b'PUTSCRIPT "a" {5+}\r\nkeep;\r\nLOGOUT\r\n',
         'out': b'OK "Logged in."\r\nOK "PUTSCRIPT completed."\r\nOK "Logout completed."\r\n'}
 

@@ -28,6 +28,7 @@ enum {
 	REQUESTS_MAX = 4096,
 	IDLE_NEVER_MS = INT32_MAX,
 	HOLDERS_MAX = 2048, /* of a line in the log */
+	DROP_MS = 20,
 };
 
 static const char internal_error[] =
@@ -459,6 +460,45 @@ static void zygote_says(struct manager *manager, struct str frame)
 	}
 }
 
+static bool link_waits(const struct link *link)
+{
+	const struct manager *manager = link->manager;
+	const struct pool_worker *worker;
+	const struct request *one;
+
+	DL_FOREACH (manager->requests, one) {
+		if (one->link == link)
+			return true;
+	}
+	DL_FOREACH (manager->queue, one) {
+		if (one->link == link)
+			return true;
+	}
+	DL_FOREACH (manager->workers, worker) {
+		DL_FOREACH (worker->waiting, one) {
+			if (one->link == link)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Login processes look for the next manager, each when its answers are out. */
+static void drop_links(void *ctx)
+{
+	struct manager *manager = ctx;
+	struct link *link, *next;
+
+	timer_reset(manager->drop, (struct duration){DROP_MS});
+	DL_FOREACH_SAFE(manager->links, link, next)
+	{
+		if (!link_waits(link))
+			link_free(link);
+	}
+	if (manager->links == NULL)
+		timer_free(&manager->drop);
+}
+
 static void zygote_readable(void *ctx, unsigned events)
 {
 	struct manager *manager = ctx;
@@ -474,6 +514,9 @@ static void zygote_readable(void *ctx, unsigned events)
 	/* Nobody to fork for us: what is there goes on. */
 	if (ret < 0) {
 		channel_close(&manager->zygote);
+		manager->drop =
+			timer_new(manager->env->loop, (struct duration){0},
+				  drop_links, manager);
 		leave(manager, false);
 	}
 }

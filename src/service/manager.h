@@ -83,6 +83,7 @@ struct manager {
 	bool leaving, stopping;
 	struct backoff backoff;
 	struct timer *idle;
+	struct timer *drop; /* of links, when there is no zygote */
 };
 
 /* manager.c */

@@ -604,6 +604,28 @@ def test_a_killed_session_is_logged_with_its_user_and_gone_from_who(make_server)
     server.forgive(r"killed with signal 9")
 
 
+@pytest.mark.parametrize("part", ["zygote", "manager"])
+def test_kill_9_of_what_forks_sessions_is_mended(make_server, part):
+    server = make_server()
+    client = login(server)
+    victim, = [pid for pid in server.pids("imap") if part.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(victim, signal.SIGKILL)
+    assert server.wait_log(rf"service\(imap\): child {victim} killed with signal 9")
+
+    def serves():
+        try:
+            login(server).logout()
+        except (imaplib.IMAP4.error, OSError):
+            return False
+        return True
+
+    # The login process was connected with the old one's manager.
+    wait_for(serves)
+    client.noop()
+    client.logout()
+    server.forgive(r"killed with signal 9|returned error|Peer has closed|Connection")
+
+
 @pytest.mark.parametrize("name", ["auth", "anvil", "log", "imap-login", "imap", "lmtp"])
 def test_kill_9_of_all_processes_of_a_service_is_mended(make_server, name):
     server = make_server()

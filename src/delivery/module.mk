@@ -9,6 +9,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/send.c src/delivery/send.h \
 	src/delivery/send_program.c src/delivery/send_program.h \
 	src/delivery/dupes.c src/delivery/dupes.h \
+	src/delivery/filter.c src/delivery/filter.h \
 	src/delivery/settings.h \
 	src/delivery/sieve.h \
 	src/delivery/sieve_carry.c \

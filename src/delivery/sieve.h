@@ -24,10 +24,12 @@ struct buf;
 struct config;
 struct config_filter;
 struct err;
+struct filter;
 struct lda_settings;
 struct lda_sieve;
 struct save_options;
 struct scripts;
+struct scripts_options;
 struct sender;
 struct smtp_source;
 struct user;
@@ -51,15 +53,32 @@ struct lda_sieve {
 	const char *log_path;        /* of the user's log */
 	const char *dupes_path;      /* NULL: no home to keep it in */
 	bool log_begun;              /* in this delivery */
+	/* Hears what scripts say in place of the logs; NULL: nobody does. */
+	const struct sieve_log *listener;
 	struct lda_script *programs; /* list: kept while they are current */
 };
 
 /* Whether mail_plugins names it. */
 bool lda_sieve_wanted(const struct user *user);
-/* ERR_INVALID for settings that make no sense. Child of ctx. */
+/* ERR_INVALID for settings that make no sense. `options` are NULL in
+ * deliveries. Child of ctx. */
 int lda_sieve_new(const void *ctx, struct user *user,
-		  const struct lda_settings *set, struct lda_sieve **out,
+		  const struct lda_settings *set,
+		  const struct scripts_options *options, struct lda_sieve **out,
 		  struct err *err);
+/* One script more at the end of a list; children of ctx. */
+void lda_script_add(const void *ctx, struct lda_script ***end, const char *path,
+		    bool global);
+/* The user's active script, or else sieve_default; NULL if there is neither. */
+int lda_script_personal(const void *ctx, struct lda_sieve *sieve,
+			struct lda_script **out, struct err *err);
+/* One of his, or of sieve_global, by its name. ERR_NOT_FOUND, ERR_INVALID. */
+int lda_script_named(const void *ctx, struct lda_sieve *sieve, bool global,
+		     struct str name, struct lda_script **out, struct err *err);
+/* The administrator's script(s) of a location: "file:/path"; nothing if there
+ * are none. */
+void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
+			   struct lda_script ***end, const char *location);
 /* The scripts that there are now, in order; children of ctx. */
 int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 		      struct lda_script **out, struct err *err);
@@ -81,6 +100,18 @@ void lda_sieve_server_log(void *sieve, enum log_level level, const char *where,
 int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 		  struct err *err);
 
+/* A mail that is stored already (filter.h). */
+struct carry_stored {
+	struct filter *filter;
+	const char *mailbox; /* that it is in */
+	const char *const *flags;
+	int64_t received;
+	const void *ctx; /* of new_flags */
+	/* what comes out */
+	bool kept, replaced;
+	const char *const *new_flags;
+};
+
 struct carry {
 	struct lda_sieve *sieve;
 	const struct delivery *delivery;
@@ -90,9 +121,18 @@ struct carry {
 	struct sieve_host host;
 	struct sieve_result *result;
 	bool delivered; /* something took the place of the implicit keep */
+	bool acted;     /* it was stored or sent */
 	bool failed;    /* an action could not be done, and never will be */
-	struct carry_store *stores; /* list */
+	struct carry_store *stores;  /* list */
+	struct carry_stored *stored; /* NULL in deliveries */
 };
+
+/* Nothing is decided yet; the spool is mapped. */
+int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
+		const struct delivery *delivery, struct err *err);
+/* Run them while the mail would be kept. -1 for what may be better later. */
+int sieve_run_scripts(struct carry *carry, struct lda_script *scripts,
+		      struct lda_script **last_out, struct err *err);
 
 /* Do it all, or nothing that would be done again. */
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);

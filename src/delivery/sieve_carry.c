@@ -83,6 +83,15 @@ void carry_flags(const void *ctx, const char *const *flags,
 	options->keywords = keywords;
 }
 
+static const char *const *copy_flags(const void *ctx, const char *const *flags)
+{
+	const char **out = mem_array(ctx, const char *, MAX_KEYWORDS + 1);
+
+	for (size_t i = 0; i < MAX_KEYWORDS && flags != NULL && flags[i]; i++)
+		out[i] = mem_strdup(out, flags[i]);
+	return out;
+}
+
 static const struct sieve_text *text_of(const struct carry *carry,
 					const struct sieve_action *action)
 {
@@ -122,7 +131,9 @@ static int prepare_in(const void *ctx, struct carry *carry,
 		      const char *const *flags, struct carry_store *store,
 		      struct err *err)
 {
-	unsigned open_flags = delivery_open_flags(carry->lda);
+	unsigned open_flags = carry->stored != NULL
+				      ? MAILBOX_SAVE_ONLY
+				      : delivery_open_flags(carry->lda);
 	struct save_options options = {0};
 	const struct sieve_text *text = text_of(carry, action);
 
@@ -134,6 +145,11 @@ static int prepare_in(const void *ctx, struct carry *carry,
 			 &store->box, err) < 0)
 		return -1;
 	store->save = save_begin(store, store->box);
+	if (carry->stored != NULL) {
+		options.received = carry->stored->received;
+		if (flags == NULL && !carry->result->flags_set)
+			flags = carry->stored->flags;
+	}
 	carry_flags(ctx, flags, &options);
 	return write_mail(carry, text, store, &options, err);
 }
@@ -206,6 +222,24 @@ static int stored_before(const void *ctx, const struct carry *carry,
 			 stored_id(ctx, carry, mailbox), stored_out, err);
 }
 
+/* A mail that is in that mailbox already: true if there is nothing to store. */
+static bool stays(struct carry *carry, const struct sieve_action *action,
+		  const char *mailbox, const char *const *flags)
+{
+	struct carry_stored *stored = carry->stored;
+
+	if (stored == NULL || strcmp(stored->mailbox, mailbox) != 0)
+		return false;
+	if (text_of(carry, action) != NULL) {
+		stored->replaced = true;
+		return false;
+	}
+	stored->kept = true;
+	if (carry->result->flags_set || flags != NULL)
+		stored->new_flags = copy_flags(stored->ctx, flags);
+	return true;
+}
+
 /* `action` is NULL for the implicit keep. */
 static int prepare(const void *ctx, struct carry *carry,
 		   const struct sieve_action *action, struct err *err)
@@ -222,6 +256,8 @@ static int prepare(const void *ctx, struct carry *carry,
 	store->keep = keep;
 	store->mailbox = mem_strdup(store, mailbox_of(ctx, carry, wanted));
 	talloc_set_destructor(store, store_free);
+	if (stays(carry, action, store->mailbox, flags))
+		return 0;
 	/* Only a mail for several mailboxes can have been stored in part. */
 	stored = carry->result->count > 1;
 	if (stored &&
@@ -240,6 +276,7 @@ static int prepare(const void *ctx, struct carry *carry,
 	}
 	if (ret == 0) {
 		LL_APPEND(carry->stores, store);
+		carry->acted = true;
 		carry->delivered |= action == NULL || !action->copy;
 		return 0;
 	}
@@ -376,9 +413,28 @@ static void remember_pipes(const void *ctx, const struct carry *carry)
 	}
 }
 
+/* What nobody sends. A mail that is stored already is answered no more. */
+static bool is_mute(const struct carry *carry,
+		    const struct sieve_action *action)
+{
+	switch (action->kind) {
+	case SIEVE_ACTION_REJECT:
+	case SIEVE_ACTION_VACATION:
+		return carry->stored != NULL;
+	case SIEVE_ACTION_REDIRECT:
+	case SIEVE_ACTION_NOTIFY:
+	case SIEVE_ACTION_REPORT:
+		return carry->stored != NULL && carry->delivery->sender == NULL;
+	default:
+		return false;
+	}
+}
+
 static int send_one(const void *ctx, struct carry *carry,
 		    struct sieve_action *action, struct err *err)
 {
+	if (is_mute(carry, action))
+		return 0;
 	switch (action->kind) {
 	case SIEVE_ACTION_REDIRECT:
 		return carry_redirect(ctx, carry, action, err);
@@ -406,6 +462,11 @@ static int send_one(const void *ctx, struct carry *carry,
 	return 0;
 }
 
+static bool is_kept(const struct carry *carry)
+{
+	return carry->stored != NULL && carry->stored->kept;
+}
+
 static int send_all(const void *ctx, struct carry *carry, struct err *err)
 {
 	struct sieve_action *at;
@@ -417,7 +478,8 @@ static int send_all(const void *ctx, struct carry *carry, struct err *err)
 				       "due to temporary failure");
 	}
 	/* What should have taken its place did not come to be. */
-	if (!carry->delivered && prepare(ctx, carry, NULL, err) < 0)
+	if (!carry->delivered && !is_kept(carry) &&
+	    prepare(ctx, carry, NULL, err) < 0)
 		return -1;
 	return commit_all(ctx, carry, err);
 }

@@ -156,14 +156,10 @@ static bool goes_on(struct sieve_result *result)
 	return true;
 }
 
-static int run_all(const void *ctx, struct carry *carry,
-		   struct lda_script **last_out, struct err *err)
+int sieve_run_scripts(struct carry *carry, struct lda_script *script,
+		      struct lda_script **last_out, struct err *err)
 {
-	struct lda_script *script;
-
 	*last_out = NULL;
-	if (lda_sieve_scripts(ctx, carry->sieve, &script, err) < 0)
-		return -1;
 	for (; script != NULL; script = script->next) {
 		*last_out = script;
 		carry->host.log.line = script->global ? lda_sieve_server_log
@@ -201,30 +197,41 @@ static int temporary(struct carry *carry, const struct lda_script *last,
 	return -1;
 }
 
-int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
-		  struct err *err)
+int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
+		const struct delivery *delivery, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sieve");
-	struct carry carry = {
+	struct str raw;
+
+	if (spool_map(delivery->spool, &raw, err) < 0)
+		return -1;
+	sieve->log_begun = false;
+	*carry = (struct carry){
 		.sieve = sieve,
 		.delivery = delivery,
 		.lda = sieve->lda,
 		.result = sieve_result_new(ctx),
 	};
-	struct lda_script *last;
-	struct str raw;
+	carry->message = sieve_message_new(
+		ctx, raw,
+		sieve_engine_settings(sieve->engine)->sieve_max_header_fields);
+	envelope_of(ctx, delivery, &carry->envelope);
+	host_of(ctx, carry);
+	return 0;
+}
 
-	sieve->log_begun = false;
-	if (spool_map(delivery->spool, &raw, err) < 0) {
+int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
+		  struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sieve");
+	struct lda_script *scripts, *last;
+	struct carry carry;
+
+	if (carry_begin(ctx, &carry, sieve, delivery, err) < 0) {
 		log_error("sieve: %s", err->text);
 		return -1;
 	}
-	carry.message = sieve_message_new(
-		ctx, raw,
-		sieve_engine_settings(sieve->engine)->sieve_max_header_fields);
-	envelope_of(ctx, delivery, &carry.envelope);
-	host_of(ctx, &carry);
-	if (run_all(ctx, &carry, &last, err) < 0) {
+	if (lda_sieve_scripts(ctx, sieve, &scripts, err) < 0 ||
+	    sieve_run_scripts(&carry, scripts, &last, err) < 0) {
 		err_set(err, ERR_TEMPORARY,
 			"Execution of Sieve filters was aborted due to "
 			"temporary failure");

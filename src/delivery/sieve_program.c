@@ -204,6 +204,7 @@ bool carry_pipe(const void *ctx, struct carry *carry,
 		    sieve_message_whole(ctx, carry->message, action->text),
 		    NULL, &status, &err) == 0 &&
 	    status == 0) {
+		carry->acted = true;
 		carry->delivered |= !action->copy;
 		carry_log(carry, LOG_LEVEL_INFO,
 			  "pipe action: piped message to program `%s'",

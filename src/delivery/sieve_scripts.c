@@ -47,8 +47,8 @@ static int script_exists(const char *path, bool *exists_out, struct err *err)
 	return err_sys(err, "stat(%s)", path);
 }
 
-static void add(const void *ctx, struct lda_script ***end, const char *path,
-		bool global)
+void lda_script_add(const void *ctx, struct lda_script ***end, const char *path,
+		    bool global)
 {
 	struct lda_script *script = mem_new(ctx, struct lda_script);
 
@@ -67,18 +67,44 @@ static int add_personal(const void *ctx, const struct scripts *scripts,
 	    script_exists(scripts->active, &exists, err) < 0)
 		return -1;
 	if (exists)
-		add(ctx, end, scripts->active, false);
+		lda_script_add(ctx, end, scripts->active, false);
 	else if (scripts->active != NULL && scripts->fallback != NULL &&
 		 access(scripts->fallback, F_OK) == 0)
-		add(ctx, end, scripts->fallback, true);
+		lda_script_add(ctx, end, scripts->fallback, true);
+	return 0;
+}
+
+int lda_script_personal(const void *ctx, struct lda_sieve *sieve,
+			struct lda_script **out, struct err *err)
+{
+	struct lda_script **end = out;
+
+	*out = NULL;
+	return add_personal(ctx, sieve->scripts, &end, err);
+}
+
+int lda_script_named(const void *ctx, struct lda_sieve *sieve, bool global,
+		     struct str name, struct lda_script **out, struct err *err)
+{
+	struct lda_script **end = out;
+	const char *path;
+	bool exists;
+
+	*out = NULL;
+	if (scripts_path(ctx, sieve->scripts, global, name, &path, err) < 0 ||
+	    script_exists(path, &exists, err) < 0)
+		return -1;
+	if (!exists)
+		return err_set(err, ERR_NOT_FOUND, "%s is not there", path);
+	lda_script_add(ctx, &end, path, global);
 	return 0;
 }
 
 /* the administrator's */
 
 /* One script, or all of a directory in the order of their names. */
-static void add_global(const void *ctx, struct lda_sieve *sieve,
-		       struct lda_script ***end, const char *text)
+void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
+			   struct lda_script ***end, const char *text)
 {
 	const char *path;
 	glob_t found;
@@ -92,13 +118,13 @@ static void add_global(const void *ctx, struct lda_sieve *sieve,
 	/* As Pigeonhole: a script that is not there is none. */
 	if (!is_dir(path)) {
 		if (access(path, F_OK) == 0)
-			add(ctx, end, path, true);
+			lda_script_add(ctx, end, path, true);
 		return;
 	}
 	if (glob(mem_printf(ctx, "%s/*.sieve", path), 0, NULL, &found) != 0)
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++)
-		add(ctx, end, found.gl_pathv[i], true);
+		lda_script_add(ctx, end, found.gl_pathv[i], true);
 	globfree(&found);
 }
 
@@ -114,7 +140,7 @@ static void add_numbered(const void *ctx, struct lda_sieve *sieve,
 		if (value == NULL && n > 1)
 			return;
 		if (value != NULL && value[0] != '\0')
-			add_global(ctx, sieve, end, value);
+			lda_script_add_global(ctx, sieve, end, value);
 	}
 }
 
@@ -180,6 +206,10 @@ void lda_sieve_user_log(void *ctx, enum log_level level, const char *where,
 	CLEANUP(fd_close) int fd = -1;
 	struct err err;
 
+	if (sieve->listener != NULL) {
+		sieve->listener->line(sieve->listener->ctx, level, where, text);
+		return;
+	}
 	if (sieve->log_path == NULL)
 		return;
 	if (!sieve->log_begun)
@@ -202,8 +232,12 @@ void lda_sieve_user_log(void *ctx, enum log_level level, const char *where,
 void lda_sieve_server_log(void *ctx, enum log_level level, const char *where,
 			  const char *text)
 {
-	(void)ctx;
-	log_line(level, "sieve: %s: %s", where, text);
+	const struct sieve_log *listener = ((struct lda_sieve *)ctx)->listener;
+
+	if (listener != NULL)
+		listener->line(listener->ctx, level, where, text);
+	else
+		log_line(level, "sieve: %s: %s", where, text);
 }
 
 /* programs */
@@ -245,7 +279,8 @@ int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
 		.ctx = sieve,
 	};
 
-	script->program = known_program(sieve, script);
+	if (script->program == NULL)
+		script->program = known_program(sieve, script);
 	if (script->program != NULL)
 		return 0;
 	if (sieve_script_open(sieve, sieve->engine, script->path,
@@ -277,21 +312,28 @@ int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
 	return 0;
 }
 
-static const char *plugin_setting(void *sieve, const char *name)
+static const char *plugin_setting(void *ctx, const char *name)
 {
-	return user_plugin(sieve, ((struct lda_sieve *)sieve)->user, name);
+	struct lda_sieve *sieve = ctx;
+	const struct scripts_options *options = sieve->scripts->options;
+	const char *value = NULL;
+
+	if (options != NULL && options->setting != NULL)
+		value = options->setting(options->ctx, name);
+	return value != NULL ? value : user_plugin(sieve, sieve->user, name);
 }
 
 int lda_sieve_new(const void *ctx, struct user *user,
-		  const struct lda_settings *set, struct lda_sieve **out,
+		  const struct lda_settings *set,
+		  const struct scripts_options *options, struct lda_sieve **out,
 		  struct err *err)
 {
 	struct lda_sieve *sieve = mem_new(ctx, struct lda_sieve);
 
 	sieve->user = user;
 	sieve->lda = set;
-	if (scripts_new(sieve, user, set->recipient_delimiter, &sieve->scripts,
-			err) < 0 ||
+	if (scripts_new(sieve, user, set->recipient_delimiter, options,
+			&sieve->scripts, err) < 0 ||
 	    config_read_named(sieve, plugin_setting, sieve, program_settings,
 			      &sieve->programs_set, err) < 0) {
 		mem_free(sieve);

@@ -181,13 +181,13 @@ int carry_redirect(const void *ctx, struct carry *carry,
 		carry->failed = true;
 		return never ? 0 : -1;
 	}
+	carry->acted = true;
 	carry->delivered |= !action->copy;
 	carry_log(carry, LOG_LEVEL_INFO, "redirect action: forwarded to <%s>",
 		  address);
 	if (dupes != NULL &&
 	    dupes_mark(dupes, DUPE_REDIRECT, id,
-		       set->sieve_redirect_duplicate_period.ms / 1000,
-		       err) < 0)
+		       set->sieve_redirect_duplicate_period.ms / 1000, err) < 0)
 		log_error("sieve: %s", err->text);
 	return 0;
 }

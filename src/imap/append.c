@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "imap/cmd.h"
 #include "imap/session.h"
+#include "imap/sieve.h"
 #include "net/conn.h"
 #include "storage/storage.h"
 
@@ -77,6 +78,7 @@ static enum cmd_result finish(struct append *append)
 		return cmd_reply(cmd, "NO %s", append->fault_text);
 	cmd->session->stats.appended += append->messages;
 	mailbox_close(&append->own);
+	imap_sieve_appended(cmd, append->name, &uids);
 	buf_printf(&text, "OK [APPENDUID %u ", uid_validity);
 	range_set_write(&uids, &text);
 	buf_add(&text, "] Append completed");

@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{"SEARCH", CMD_SELECTED | CMD_UID, cmd_search},
 	{"SORT", CMD_SELECTED | CMD_UID, cmd_sort},
 	{"THREAD", CMD_SELECTED | CMD_UID, cmd_thread},
+	{"FILTER", CMD_SELECTED | CMD_UID, cmd_filter},
 	{"NOOP", 0, cmd_noop},
 	{"IDLE", 0, cmd_idle},
 	{"APPEND", 0, cmd_append},

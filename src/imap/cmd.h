@@ -174,5 +174,6 @@ enum cmd_result cmd_search(struct cmd *cmd);
 enum cmd_result cmd_sort(struct cmd *cmd);
 enum cmd_result cmd_thread(struct cmd *cmd);
 enum cmd_result cmd_idle(struct cmd *cmd);
+enum cmd_result cmd_filter(struct cmd *cmd);
 
 #endif

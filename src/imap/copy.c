@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "imap/cmd.h"
 #include "imap/session.h"
+#include "imap/sieve.h"
 #include "storage/storage.h"
 
 /* Whether `name` is a mailbox for trash, for the log's trashed=. */
@@ -96,6 +97,7 @@ static enum cmd_result copy(struct cmd *cmd, bool move)
 		session->stats.trashed += range_set_size(&result.from_uids);
 	if (result.from_uids.count == 0)
 		return cmd_sync(cmd, 0, "OK No messages found");
+	imap_sieve_copied(cmd, name, move, &result.from_uids, &result.to_uids);
 	return succeed(cmd, move, &result);
 }
 

@@ -4,6 +4,7 @@
  * parser, one command after the other.
  */
 #include "imap/session.h"
+#include "imap/sieve.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -27,7 +28,8 @@ static const char default_capability[] =
 	"IMAP4rev1 SASL-IR ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES "
 	"THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND UNSELECT CHILDREN "
 	"NAMESPACE UIDPLUS LIST-EXTENDED CONDSTORE QRESYNC ESEARCH ESORT "
-	"SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW "
+	"SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS MOVE SNIPPET=FUZZY "
+	"PREVIEW=FUZZY PREVIEW "
 	"STATUS=SIZE SAVEDATE OBJECTID SPECIAL-USE";
 
 /* settings */
@@ -292,9 +294,12 @@ static void begin(struct mail_session *base)
 	session->changed_uids = range_set_init(session);
 	session->line = buf_init(SIZE_MAX);
 	make_parser(session);
+	session->sieve = imap_sieve_new(session);
 	conn_write_str(session->conn, base->login->tag);
 	conn_write_str(session->conn, STR(" OK [CAPABILITY "));
 	conn_write_str(session->conn, str_of(session_capability(session)));
+	conn_write_str(session->conn,
+		       str_of(imap_sieve_capability(session->sieve)));
 	conn_write_str(session->conn, STR("] Logged in\r\n"));
 }
 
@@ -322,6 +327,8 @@ int imap_sessions_init(struct service_env *env, struct err *err)
 		return -1;
 	mem_free(shared_capability);
 	shared_capability = make_capability(NULL, mail_sessions_settings());
+	if (imap_sieve_wanted(service_config(env)))
+		service_unconfined(env);
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct command;
 struct conn;
 struct err;
 struct imap_parser;
+struct imap_sieve;
 struct mailbox;
 struct service_env;
 struct search_context;
@@ -58,10 +59,11 @@ struct session {
 	struct mailbox *box;    /* NULL: none selected */
 	unsigned keywords_told; /* of its keywords, in FLAGS */
 	uint32_t recent_told;
-	bool untold_mails;       /* delay-newmail */
-	bool condstore, qresync; /* enabled: see imap/modseq.h */
-	uint64_t modseq_told;    /* the highest, of its mails */
-	struct range_set saved;  /* UIDs of $ (RFC 5182) */
+	bool untold_mails;               /* delay-newmail */
+	bool condstore, qresync;         /* enabled: see imap/modseq.h */
+	uint64_t modseq_told;            /* the highest, of its mails */
+	struct range_set saved;          /* UIDs of $ (RFC 5182) */
+	struct imap_sieve *sieve;        /* scripts; NULL unless wanted */
 	struct search_context *contexts; /* RFC 5267; see imap/context.h */
 	struct range_set changed_uids;   /* what these have not seen yet */
 

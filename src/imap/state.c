@@ -10,6 +10,7 @@
 #include "imap/cmd.h"
 #include "imap/modseq.h"
 #include "imap/session.h"
+#include "imap/sieve.h"
 #include "proto/imap_id.h"
 #include "storage/storage.h"
 
@@ -19,6 +20,7 @@ enum cmd_result cmd_capability(struct cmd *cmd)
 
 	buf_add(line, "* CAPABILITY ");
 	buf_add(line, session_capability(cmd->session));
+	buf_add(line, imap_sieve_capability(cmd->session->sieve));
 	buf_add(line, "\r\n");
 	return cmd_reply(cmd, "OK Capability completed");
 }

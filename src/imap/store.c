@@ -13,6 +13,7 @@
 #include "imap/context.h"
 #include "imap/modseq.h"
 #include "imap/session.h"
+#include "imap/sieve.h"
 #include "storage/storage.h"
 
 struct store_state {
@@ -180,6 +181,7 @@ enum cmd_result cmd_store(struct cmd *cmd)
 	    mailbox_store(cmd, session->box, &state->seqs, &store,
 			  &state->result, &err) < 0)
 		return cmd_error(cmd, &err, NULL);
+	imap_sieve_stored(cmd, &store, &state->result.changed);
 	tell_new_keywords(session);
 	if (store.mode != STORE_REMOVE && (store.flags & MAIL_DELETED) != 0)
 		session->stats.deleted +=

@@ -102,8 +102,8 @@ int lmtp_user_sieve(struct lmtp_process *process, struct lda_sieve **out,
 	if (!lda_sieve_wanted(user->user))
 		return 0;
 	if (user->sieve == NULL &&
-	    lda_sieve_new(user, user->user, &process->lda, &user->sieve, err) <
-		    0)
+	    lda_sieve_new(user, user->user, &process->lda, NULL, &user->sieve,
+			  err) < 0)
 		return -1;
 	*out = user->sieve;
 	return 0;

@@ -323,8 +323,8 @@ static int run(struct lda *lda)
 	delivery.refusal_ctx = lda;
 	delivery.started_ms = clock_monotonic_ms();
 	if (lda_sieve_wanted(lda->user) &&
-	    lda_sieve_new(lda->user, lda->user, &lda->set, &delivery.sieve,
-			  &err) < 0) {
+	    lda_sieve_new(lda->user, lda->user, &lda->set, NULL,
+			  &delivery.sieve, &err) < 0) {
 		log_error("%s", err.text);
 		return EX_TEMPFAIL;
 	}

@@ -47,10 +47,30 @@ bool script_name_valid(struct str name)
 static const char *get_setting(void *ctx, const char *name)
 {
 	struct scripts *scripts = ctx;
+	const struct scripts_options *options = scripts->options;
+	const char *value = NULL;
 
+	if (options != NULL && options->setting != NULL)
+		value = options->setting(options->ctx, name);
+	if (value != NULL)
+		return value;
 	if (strcmp(name, "recipient_delimiter") == 0)
 		return scripts->recipient_delimiter;
 	return user_plugin(scripts, scripts->user, name);
+}
+
+int scripts_path(const void *ctx, const struct scripts *scripts, bool global,
+		 struct str name, const char **out, struct err *err)
+{
+	const char *dir = global ? scripts->global_dir : scripts->dir;
+
+	if (!script_name_valid(name))
+		return err_set(err, ERR_INVALID, "invalid script name");
+	if (dir == NULL)
+		return err_set(err, ERR_NOT_FOUND, "%s scripts are nowhere",
+			       global ? "global" : "personal");
+	*out = mem_printf(ctx, "%s/%.*s.sieve", dir, STR_FMT(name));
+	return 0;
 }
 
 static int include(void *ctx, const void *mem, const char *location,
@@ -58,17 +78,10 @@ static int include(void *ctx, const void *mem, const char *location,
 {
 	struct scripts *scripts = ctx;
 	bool global = strcmp(location, "global") == 0;
-	const char *dir = global ? scripts->global_dir : scripts->dir;
+	const char *path;
 
-	if (!script_name_valid(name))
-		return err_set(err, ERR_INVALID, "invalid script name");
-	if (dir == NULL)
-		return err_set(err, ERR_NOT_FOUND, "%s scripts are nowhere",
-			       location);
-	if (sieve_source_read(
-		    mem, scripts->engine,
-		    mem_printf(mem, "%s/%.*s.sieve", dir, STR_FMT(name)), out,
-		    err) < 0)
+	if (scripts_path(mem, scripts, global, name, &path, err) < 0 ||
+	    sieve_source_read(mem, scripts->engine, path, out, err) < 0)
 		return -1;
 	out->global = global;
 	return 0;
@@ -151,21 +164,24 @@ static int find(struct scripts *scripts, struct err *err)
 }
 
 int scripts_new(const void *ctx, struct user *user,
-		const char *recipient_delimiter, struct scripts **out,
+		const char *recipient_delimiter,
+		const struct scripts_options *options, struct scripts **out,
 		struct err *err)
 {
 	struct scripts *scripts = mem_new(ctx, struct scripts);
-	const struct sieve_engine_options options = {
+	const struct sieve_engine_options engine = {
 		.setting = get_setting,
 		.script = include,
 		.ctx = scripts,
+		.extra = options == NULL ? NULL : options->extra,
 	};
 
 	scripts->user = user;
+	scripts->options = options;
 	scripts->recipient_delimiter = recipient_delimiter;
 	if (config_read_named(scripts, get_setting, scripts, scripts_settings,
 			      &scripts->set, err) < 0 ||
-	    sieve_engine_new(scripts, &options, &scripts->engine, err) < 0 ||
+	    sieve_engine_new(scripts, &engine, &scripts->engine, err) < 0 ||
 	    find(scripts, err) < 0) {
 		mem_free(scripts);
 		return -1;

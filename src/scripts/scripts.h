@@ -22,12 +22,23 @@
 
 struct err;
 struct sieve_engine;
+struct sieve_extension;
 struct sieve_log;
 struct user;
+
+/* Of who runs scripts elsewhere than in deliveries. */
+struct scripts_options {
+	/* Settings that go before the user's; NULL if it has none. */
+	const char *(*setting)(void *ctx, const char *name);
+	void *ctx;
+	/* Extensions besides the usual ones, up to NULL; may be NULL. */
+	const struct sieve_extension *const *extra;
+};
 
 struct scripts {
 	struct user *user;
 	const char *recipient_delimiter;
+	const struct scripts_options *options; /* may be NULL */
 	struct scripts_settings set;
 	struct sieve_engine *engine;
 	/* Where the user's own are kept, and the link to the active one (or
@@ -39,10 +50,17 @@ struct scripts {
 };
 
 /* Nothing on disk is made. ERR_INVALID and ERR_UNSUPPORTED for settings that
- * make no sense. Child of ctx; the delimiter must outlive it. */
+ * make no sense. Child of ctx; the delimiter and the options (NULL: none) must
+ * outlive it. */
 int scripts_new(const void *ctx, struct user *user,
-		const char *recipient_delimiter, struct scripts **out,
+		const char *recipient_delimiter,
+		const struct scripts_options *options, struct scripts **out,
 		struct err *err);
+/* The path of the script of that name, of the user or of the administrator;
+ * whether it is there or not. ERR_INVALID; ERR_NOT_FOUND: there is no place for
+ * such scripts. Child of ctx. */
+int scripts_path(const void *ctx, const struct scripts *scripts, bool global,
+		 struct str name, const char **out, struct err *err);
 /* A path of a setting, "~" and relative ones below the user's home; NULL for
  * "". Child of ctx. */
 const char *scripts_expand(const void *ctx, const struct scripts *scripts,

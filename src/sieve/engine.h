@@ -70,6 +70,9 @@ struct sieve_engine_options {
 	bool all_extensions; /* also those that are off by default */
 };
 
+/* For `extra`, where scripts run at IMAP events (RFC 6785). */
+extern const struct sieve_extension *const sieve_imap_extensions[];
+
 /* *out is a child of ctx; the options are copied. ERR_INVALID for a setting
  * that makes no sense. */
 int sieve_engine_new(const void *ctx,

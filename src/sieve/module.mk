@@ -67,6 +67,7 @@ sieve_extensions = \
 	src/sieve/ext/foreverypart.c src/sieve/ext/foreverypart.h \
 	src/sieve/ext/ihave.c \
 	src/sieve/ext/imap4flags.c \
+	src/sieve/ext/imapsieve.c \
 	src/sieve/ext/index.c \
 	src/sieve/ext/mailbox.c \
 	src/sieve/ext/mailboxid.c \

@@ -140,6 +140,7 @@ void tool_open(struct tool *tool, const char *name)
 		.setting = tool_setting,
 		.script = find_script,
 		.ctx = tool,
+		.extra = sieve_imap_extensions,
 	};
 	struct err err;
 

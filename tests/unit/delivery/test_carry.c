@@ -110,7 +110,7 @@ static int set_up(void **state)
 		.lda_mailbox_autocreate = true,
 	};
 	write_program(w, "");
-	assert_ok(lda_sieve_new(w, f->user, &w->set, &w->sieve, &err));
+	assert_ok(lda_sieve_new(w, f->user, &w->set, NULL, &w->sieve, &err));
 	assert_ok(sender_new(w, f->config, NULL, &w->set, &w->delivery.sender,
 			     &err));
 	w->delivery.user = f->user;

@@ -55,6 +55,11 @@ const struct config *service_config(struct service_env *env)
 	return h.config;
 }
 
+void service_unconfined(struct service_env *env)
+{
+	(void)env;
+}
+
 void service_title(struct service_env *env, const char *fmt, ...)
 {
 	(void)env;

@@ -33,7 +33,7 @@ static struct scripts *scripts_of(struct fixture *f)
 	struct scripts *scripts;
 
 	errors = warnings = 0;
-	assert_ok(scripts_new(f->ctx, f->user, "+", &scripts, &err));
+	assert_ok(scripts_new(f->ctx, f->user, "+", NULL, &scripts, &err));
 	return scripts;
 }
 

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "imap/sieve.h"
+
+#include <stdio.h>
+#include <utlist.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "delivery/filter.h"
+#include "delivery/sieve.h"
+#include "imap/cmd.h"
+#include "imap/session.h"
+#include "service/service.h"
+#include "storage/storage.h"
+
+enum { RULES_MAX = 1000 };
+
+/* imapsieve_mailboxN_* */
+struct rule {
+	const char *name, *from, *causes; /* NULL: any */
+	const char *before, *after, *copy_source_after;
+	struct rule *next;
+};
+
+/* What happens, for one command. */
+struct event {
+	const char *cause; /* "COPY" */
+	const char *mailbox;
+	const char *from; /* NULL but for COPY */
+	bool move;
+	const char *changed_flags;
+};
+
+struct imap_sieve {
+	struct session *session;
+	struct filter *events, *filter; /* NULL: not wanted */
+	struct rule *rules;             /* list */
+	bool expunge_discarded;
+	const char *capability;
+	const struct event *event; /* that is under way */
+	const char *event_mailbox; /* that its script runs for */
+};
+
+/* at the begin */
+
+static bool has_plugin(const char *plugins, const char *name)
+{
+	struct str rest = str_of(plugins), word;
+
+	while (str_word(&rest, &word)) {
+		if (str_is(word, name))
+			return true;
+	}
+	return false;
+}
+
+bool imap_sieve_wanted(const struct config *config)
+{
+	const struct config_filter filter = {.protocol = "imap"};
+	const char *plugins = config_value(config, &filter, "mail_plugins");
+
+	return has_plugin(plugins, "imap_sieve") ||
+	       has_plugin(plugins, "imap_filter_sieve");
+}
+
+static const char *rule_value(struct imap_sieve *sieve, unsigned number,
+			      const char *what)
+{
+	char name[100];
+	const char *value;
+
+	snprintf(name, sizeof(name), "imapsieve_mailbox%u_%s", number, what);
+	value = user_plugin(sieve, sieve->session->user, name);
+	return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
+static void read_rules(struct imap_sieve *sieve)
+{
+	for (unsigned n = 1; n < RULES_MAX; n++) {
+		struct rule *rule = mem_new(sieve, struct rule);
+
+		rule->name = rule_value(sieve, n, "name");
+		if (rule->name == NULL)
+			return;
+		rule->from = rule_value(sieve, n, "from");
+		rule->causes = rule_value(sieve, n, "causes");
+		rule->before = rule_value(sieve, n, "before");
+		rule->after = rule_value(sieve, n, "after");
+		rule->copy_source_after =
+			rule_value(sieve, n, "copy_source_after");
+		LL_APPEND(sieve->rules, rule);
+	}
+}
+
+/* RFC 6785 section 4, and Pigeonhole's. */
+static int environment(void *ctx, const void *mem, const char *name,
+		       struct str *value_out, struct err *err)
+{
+	const struct imap_sieve *sieve = ctx;
+	const struct event *event = sieve->event;
+	const struct {
+		const char *name, *value;
+	} all[] = {
+		{"imap.user", user_name(sieve->session->user)},
+		{"imap.email", user_name(sieve->session->user)},
+		{"imap.cause", event->cause},
+		{"imap.mailbox", sieve->event_mailbox},
+		{"imap.changedflags", event->changed_flags},
+		{"vnd.dovecot.mailbox-from", event->from},
+		{"vnd.dovecot.mailbox-to", event->mailbox},
+	};
+
+	(void)mem;
+	(void)err;
+	*value_out = (struct str){0};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (str_case_is(str_of(name), all[i].name) &&
+		    all[i].value != NULL)
+			*value_out = str_of(all[i].value);
+	}
+	return 0;
+}
+
+static struct filter *new_filter(struct imap_sieve *sieve, bool events)
+{
+	static const struct config_filter filter = {.protocol = "imap"};
+	struct session *session = sieve->session;
+	const struct filter_options options = {
+		.config = service_config(session->env),
+		.filter = &filter,
+		.service = "imap",
+		.session_id = session->base.login->session_id,
+		.scripts.extra = events ? sieve_imap_extensions : NULL,
+		.send = true,
+		.environment = events ? environment : NULL,
+		.ctx = sieve,
+	};
+	struct filter *out;
+	struct err err;
+
+	if (filter_new(sieve, session->user, &options, &out, &err) == 0)
+		return out;
+	log_error("sieve: %s", err.text);
+	return NULL;
+}
+
+struct imap_sieve *imap_sieve_new(struct session *session)
+{
+	const char *plugins = user_settings(session->user)->mail_plugins;
+	bool events = has_plugin(plugins, "imap_sieve");
+	bool filter = has_plugin(plugins, "imap_filter_sieve");
+	struct imap_sieve *sieve;
+	const char *discarded;
+
+	if (!events && !filter)
+		return NULL;
+	sieve = mem_new(session, struct imap_sieve);
+	sieve->session = session;
+	sieve->capability = "";
+	if (events) {
+		read_rules(sieve);
+		discarded = user_plugin(sieve, session->user,
+					"imapsieve_expunge_discarded");
+		sieve->expunge_discarded =
+			discarded != NULL && strcmp(discarded, "yes") == 0;
+		sieve->events = new_filter(sieve, true);
+	}
+	if (filter)
+		sieve->filter = new_filter(sieve, false);
+	if (sieve->filter != NULL)
+		sieve->capability = " FILTER=SIEVE";
+	return sieve;
+}
+
+const char *imap_sieve_capability(const struct imap_sieve *sieve)
+{
+	return sieve == NULL ? "" : sieve->capability;
+}
+
+struct filter *imap_sieve_filter(const struct imap_sieve *sieve)
+{
+	return sieve == NULL ? NULL : sieve->filter;
+}
+
+/* which scripts */
+
+static bool matches(const struct imap_sieve *sieve, const char *pattern,
+		    const char *mailbox)
+{
+	const struct namespace *ns =
+		namespace_find(sieve->session->user, mailbox);
+
+	return ns != NULL &&
+	       mailbox_name_match(pattern, mailbox, ns->separator);
+}
+
+static bool has_cause(const char *causes, const char *cause)
+{
+	struct str rest = str_of(causes), word;
+
+	while (str_word(&rest, &word)) {
+		while (word.len > 0 && word.data[word.len - 1] == ',')
+			word.len--;
+		if (str_case_is(word, cause))
+			return true;
+	}
+	return false;
+}
+
+static bool applies(const struct imap_sieve *sieve, const struct rule *rule,
+		    const struct event *event)
+{
+	if (!matches(sieve, rule->name, event->mailbox) ||
+	    (rule->causes != NULL && !has_cause(rule->causes, event->cause)))
+		return false;
+	return rule->from == NULL ||
+	       (event->from != NULL && matches(sieve, rule->from, event->from));
+}
+
+static struct lda_script *scripts_for(const void *ctx, struct imap_sieve *sieve,
+				      const struct event *event, bool source)
+{
+	struct lda_script *list = NULL, **end = &list;
+	struct lda_sieve *lda = filter_sieve(sieve->events);
+	const struct rule *rule;
+
+	LL_FOREACH (sieve->rules, rule) {
+		const char *location =
+			source ? rule->copy_source_after : rule->before;
+
+		if (location != NULL && applies(sieve, rule, event))
+			lda_script_add_global(ctx, lda, &end, location);
+	}
+	LL_FOREACH (sieve->rules, rule) {
+		if (!source && rule->after != NULL &&
+		    applies(sieve, rule, event))
+			lda_script_add_global(ctx, lda, &end, rule->after);
+	}
+	return list;
+}
+
+/* running */
+
+static bool run_one(struct imap_sieve *sieve, struct mailbox *box, uint32_t uid,
+		    struct lda_script *scripts)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "event");
+	struct filter_outcome outcome;
+	struct err err;
+
+	if (filter_mail(ctx, sieve->events, box, uid, scripts, NULL, NULL,
+			&outcome, &err) == 0 &&
+	    filter_settle(ctx, box, uid, &outcome, sieve->expunge_discarded,
+			  NULL, &err) == 0)
+		return !outcome.failed;
+	if (err.code != ERR_EXPUNGED)
+		log_error("imapsieve: mailbox %s: uid=%u: %s",
+			  mailbox_name(box), uid, err.text);
+	return false;
+}
+
+static struct mailbox *open_box(struct imap_sieve *sieve, const char *name)
+{
+	struct mailbox *box = NULL;
+	struct err err;
+
+	if (mailbox_open(sieve->session->user, name, MAILBOX_KEEP_RECENT, &box,
+			 &err) < 0)
+		log_error("imapsieve: mailbox %s: %s", name, err.text);
+	return box;
+}
+
+/* For each mail: in its mailbox, and (COPY) for where it came from. */
+static void run_event(const void *ctx, struct imap_sieve *sieve,
+		      const struct event *event, const struct range_set *uids,
+		      const struct range_set *from_uids)
+{
+	struct lda_script *scripts = scripts_for(ctx, sieve, event, false);
+	struct lda_script *after = NULL;
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	CLEANUP(mailbox_close) struct mailbox *source = NULL;
+	uint64_t at = 0, from_at = 0;
+	uint32_t uid, from_uid = 0;
+
+	if (event->from != NULL && !event->move)
+		after = scripts_for(ctx, sieve, event, true);
+	if (scripts == NULL && after == NULL)
+		return;
+	sieve->event = event;
+	if (scripts != NULL)
+		box = open_box(sieve, event->mailbox);
+	if (after != NULL)
+		source = open_box(sieve, event->from);
+	while (range_set_next(uids, &at, &uid)) {
+		bool good = true;
+
+		if (from_uids != NULL &&
+		    !range_set_next(from_uids, &from_at, &from_uid))
+			break;
+		sieve->event_mailbox = event->mailbox;
+		if (box != NULL)
+			good = run_one(sieve, box, uid, scripts);
+		sieve->event_mailbox = event->from;
+		if (source != NULL && good)
+			run_one(sieve, source, from_uid, after);
+	}
+	sieve->event = NULL;
+}
+
+/* the events */
+
+static struct imap_sieve *wanted(const struct cmd *cmd)
+{
+	struct imap_sieve *sieve = cmd->session->sieve;
+
+	return sieve == NULL || sieve->events == NULL ? NULL : sieve;
+}
+
+void imap_sieve_appended(struct cmd *cmd, const char *mailbox,
+			 const struct range_set *uids)
+{
+	const struct event event = {.cause = "APPEND", .mailbox = mailbox};
+
+	if (wanted(cmd) != NULL)
+		run_event(cmd, wanted(cmd), &event, uids, NULL);
+}
+
+void imap_sieve_copied(struct cmd *cmd, const char *mailbox, bool move,
+		       const struct range_set *from_uids,
+		       const struct range_set *to_uids)
+{
+	const struct event event = {
+		.cause = "COPY",
+		.mailbox = mailbox,
+		.from = mailbox_name(cmd->session->box),
+		.move = move,
+	};
+
+	if (wanted(cmd) != NULL)
+		run_event(cmd, wanted(cmd), &event, to_uids, from_uids);
+}
+
+static const char *flag_names(const void *ctx, const struct store *store)
+{
+	static const struct {
+		uint8_t flag;
+		const char *name;
+	} all[] = {{MAIL_SEEN, "\\Seen"},
+		   {MAIL_ANSWERED, "\\Answered"},
+		   {MAIL_FLAGGED, "\\Flagged"},
+		   {MAIL_DELETED, "\\Deleted"},
+		   {MAIL_DRAFT, "\\Draft"}};
+	struct buf out = buf_init(SIZE_MAX);
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if ((store->flags & all[i].flag) != 0)
+			buf_printf(&out, "%s%s", out.len > 0 ? " " : "",
+				   all[i].name);
+	}
+	for (size_t i = 0;
+	     store->keywords != NULL && store->keywords[i] != NULL; i++)
+		buf_printf(&out, "%s%s", out.len > 0 ? " " : "",
+			   store->keywords[i]);
+	return buf_steal(ctx, &out);
+}
+
+void imap_sieve_stored(struct cmd *cmd, const struct store *store,
+		       const struct range_set *seqs)
+{
+	struct event event = {.cause = "FLAG"};
+	struct range_set uids = range_set_init(cmd);
+
+	if (wanted(cmd) == NULL || seqs->count == 0)
+		return;
+	event.mailbox = mailbox_name(cmd->session->box);
+	event.changed_flags = flag_names(cmd, store);
+	mailbox_uids_of(cmd->session->box, seqs, &uids);
+	run_event(cmd, wanted(cmd), &event, &uids, NULL);
+}

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""Scripts at IMAP events (imap_sieve) and by FILTER (imap_filter_sieve), as with Debian's Dovecot and Pigeonhole."""
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import open_up
+from imap_lines import Lines
+from test_delivery_sieve import PIGEONHOLE, mail, script
+
+EXTRA = """
+protocol imap {{
+  mail_plugins = $mail_plugins imap_sieve imap_filter_sieve
+}}
+plugin {{
+  sieve_plugins = sieve_imapsieve sieve_extprograms
+  sieve_global_extensions = +vnd.dovecot.pipe +vnd.dovecot.environment +editheader
+  sieve_pipe_bin_dir = {dir}/bin
+  sieve_global = {dir}/sieve
+{plugin}
+}}
+"""
+EVENTS = """
+  imapsieve_mailbox1_name = Spam
+  imapsieve_mailbox1_causes = COPY
+  imapsieve_mailbox1_before = file:{dir}/sieve/spam.sieve
+  imapsieve_mailbox2_name = *
+  imapsieve_mailbox2_from = Spam
+  imapsieve_mailbox2_causes = COPY
+  imapsieve_mailbox2_before = file:{dir}/sieve/ham.sieve
+  imapsieve_mailbox3_name = drop
+  imapsieve_mailbox3_causes = APPEND
+  imapsieve_mailbox3_before = file:{dir}/sieve/drop.sieve
+  imapsieve_mailbox4_name = INBOX
+  imapsieve_mailbox4_causes = FLAG
+  imapsieve_mailbox4_before = file:{dir}/sieve/flag.sieve
+  imapsieve_mailbox5_name = arch*
+  imapsieve_mailbox5_after = file:{dir}/sieve/after.sieve
+  imapsieve_mailbox5_copy_source_after = file:{dir}/sieve/source.sieve
+"""
+HEAD = 'require ["vnd.dovecot.pipe", "copy", "imapsieve", "environment", "variables", "fileinto", "mailbox", ' \
+       '"imap4flags", "editheader"];\n' \
+       'if environment :matches "imap.user" "*" { set "user" "${1}"; }\n' \
+       'if environment :matches "imap.cause" "*" { set "cause" "${1}"; }\n' \
+       'if environment :matches "imap.mailbox" "*" { set "mailbox" "${1}"; }\n' \
+       'if environment :matches "imap.changedflags" "*" { set "flags" "${1}"; }\n'
+LEARN = 'pipe :copy "learn" ["%s", "${user}", "${cause}", "${mailbox}", "${flags}"];\n'
+SCRIPTS = {
+    'spam': HEAD + LEARN % 'spam',
+    'ham': HEAD + 'if string "${mailbox}" "Trash" { stop; }\n' + LEARN % 'ham',
+    'drop': HEAD + 'if header :is "subject" "away" { discard; }\n'
+            'elsif header :is "subject" "file" { fileinto :create "filed"; }\n'
+            'elsif header :is "subject" "copy" { fileinto :create :copy "copied"; }\n'
+            'elsif header :is "subject" "flag" { addflag ["\\\\Flagged", "kw"]; keep; }\n'
+            'elsif header :is "subject" "had" { if hasflag "\\\\Seen" { fileinto :create "seen"; } }\n'
+            'elsif header :is "subject" "broken" { addflag "\\\\Draft"; fileinto "nosuch/box"; }\n',
+    'flag': HEAD + 'if string :contains "${flags}" "\\\\Flagged" { ' + LEARN % 'flag' + ' fileinto :create :copy "flagged"; }',
+    'after': HEAD + LEARN % 'after' + 'addflag "arrived";',
+    'source': HEAD + LEARN % 'source' + 'addflag "left";',
+}
+
+
+def place(server, plugin=''):
+    base = Path(server.dir)
+    for name in ('bin', 'out', 'sieve'):
+        (base / name).mkdir(exist_ok=True)
+    open_up(base)
+    os.chmod(base / 'out', 0o777)
+    program = base / 'bin' / 'learn'
+    program.write_text(f'#!/bin/sh\numask 0\n(printf "%s " "$@"; cat | grep -i subject; echo .) >>{base}/out/told\n')
+    for name, text in SCRIPTS.items():
+        (base / 'sieve' / f'{name}.sieve').write_text(text)
+    for path in [*(base / 'bin').iterdir(), *(base / 'sieve').iterdir(), base / 'bin', base / 'sieve']:
+        os.chmod(path, 0o755)
+    server.extra = EXTRA.format(dir=base, plugin=plugin.format(dir=base))
+    server.write_config()
+    server.start()
+    return base
+
+
+def told(base):
+    path = base / 'out' / 'told'
+    if not path.exists():
+        return ''
+    text = path.read_text()
+    path.unlink()
+    return text
+
+
+def append(client, box, subject, flags=b''):
+    client.command(b'APPEND %s (%s) {%d+}\r\n%s' % (box, flags, len(mail(subject)), mail(subject)))
+
+
+def state(client):
+    """Subjects and flags of all mails, by mailbox; leaves none selected."""
+    found = {}
+    for line in client.command(b'LIST "" *')[:-1]:
+        name = re.search(rb'" (\S+)$', line)[1]
+        if b'* 0 EXISTS' not in b''.join(client.command(b'EXAMINE ' + name)):
+            lines = client.command(b'FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT X-NEW)])')[:-1]
+            found[name] = [(re.findall(rb'(?:Subject|X-New): (\S+)', line),
+                            sorted(set(re.search(rb'FLAGS \((.*?)\)', line)[1].split()) - {rb'\Recent'}))
+                           for line in lines]
+    client.command(b'UNSELECT')
+    return found
+
+
+def bare(lines):
+    return [re.sub(rb' \(0\.\d+ \+ .*', b'', re.sub(rb'\d{10}', b'N', line)) for line in lines]
+
+
+def events(server):
+    base, seen = place(server, EVENTS), []
+    client = Lines(server.port('imap'), 'alice')
+    for name in (b'Spam', b'drop', b'archive', b'Trash'):
+        client.command(b'CREATE ' + name)
+    for subject in ('one', 'two', 'three'):
+        append(client, b'INBOX', subject)
+    assert told(base) == ''
+    client.command(b'SELECT INBOX')
+    seen.append(bare(client.command(b'COPY 1:2 Spam')))
+    seen.append(told(base))
+    seen.append(bare(client.command(b'STORE 3 +FLAGS (\\Flagged x)')))
+    seen.append(bare(client.command(b'STORE 2 +FLAGS (\\Answered)')))
+    seen.append(bare(client.command(b'MOVE 3 Spam')))
+    seen.append(told(base))
+    client.command(b'COPY 1 archive')
+    seen.append(sorted(told(base).split('.\n')))
+    client.command(b'SELECT Spam')
+    client.command(b'COPY 1 INBOX')
+    client.command(b'MOVE 1 Trash')
+    seen.append(told(base))
+    for subject in ('away', 'file', 'copy', 'flag', 'broken', 'other'):
+        append(client, b'drop', subject)
+    append(client, b'drop', 'had', b'\\Seen')
+    append(client, b'archive', 'new', b'\\Seen')
+    seen.append(told(base))
+    seen.append(state(client))
+    client.close()
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_events_as_pigeonhole(make_server, make_dovecot):
+    ours, theirs = events(make_server(start=False)), events(make_dovecot(start=False))
+    differ = [f'{n}\n{mine}\n{other}' for n, (mine, other) in enumerate(zip(ours, theirs)) if mine != other]
+    assert not differ, '\n\n'.join(differ)
+
+
+def test_discarded_may_be_expunged(make_server):
+    server = make_server(start=False)
+    place(server, EVENTS + '  imapsieve_expunge_discarded = yes\n')
+    client = Lines(server.port('imap'), 'alice')
+    client.command(b'CREATE drop')
+    for subject in ('away', 'other'):
+        append(client, b'drop', subject)
+    assert state(client) == {b'drop': [([b'other'], [])]}
+    client.close()
+
+
+def test_not_a_word_without_the_plugin(make_server):
+    server = make_server()
+    client = Lines(server.port('imap'), 'alice')
+    assert b'FILTER' not in b''.join(client.command(b'CAPABILITY'))
+    client.command(b'SELECT INBOX')
+    assert b'BAD' in client.command(b'FILTER SIEVE DELIVERY ALL')[-1]
+    client.close()
+
+
+def test_a_program_that_hangs_ends(make_server):
+    server = make_server(start=False)
+    base = place(server, EVENTS + '  sieve_pipe_exec_timeout = 1s\n')
+    (base / 'bin' / 'learn').write_text('#!/bin/sh\nsleep 100\n')
+    client = Lines(server.port('imap'), 'alice')
+    client.command(b'CREATE Spam')
+    append(client, b'INBOX', 'one')
+    client.command(b'SELECT INBOX')
+    assert b'OK' in client.command(b'COPY 1 Spam')[-1]
+    assert state(client)[b'Spam'] == [([b'one'], [])]
+    client.close()
+    server.forgive()
+
+
+def scripted(text, keys=b'ALL', uid=b''):
+    return uid + b'FILTER SIEVE SCRIPT {%d+}\r\n%s %s' % (len(text), text, keys)
+
+
+FILTERS = [
+    b'FILTER SIEVE DELIVERY ALL', b'UID FILTER SIEVE DELIVERY 1:2', b'FILTER SIEVE PERSONAL "one" ALL',
+    b'FILTER SIEVE PERSONAL nosuch ALL', b'FILTER SIEVE GLOBAL g ALL', b'FILTER SIEVE GLOBAL nosuch ALL',
+    scripted(b'discard;\r\n', b'SUBJECT two'), scripted(b'foo;\r\n'),
+    scripted(b'require "imap4flags"; addflag "\\\\Flagged"; keep;\r\n', b'1', b'UID '),
+    b'FILTER', b'FILTER SIEVE', b'FILTER FOO x ALL', b'FILTER SIEVE FOO ALL', b'FILTER SIEVE DELIVERY',
+    b'FILTER SIEVE SCRIPT "keep;" FOO', b'FILTER SIEVE SCRIPT "keep;" CHARSET x-foo ALL',
+    b'FILTER SIEVE PERSONAL "a/b" ALL', b'FILTER SIEVE SCRIPT "keep;" ALL',
+    scripted(b'require "fileinto"; fileinto "nosuch"; stop;', b'2'),
+    scripted(b'require "fileinto"; fileinto "Spam"; stop;', b'2'),
+    scripted(b'require ["fileinto", "copy"]; fileinto :copy "Spam";', b'1'),
+    scripted(b'require "reject"; reject "go away";', b'1'), scripted(b'require "vacation"; vacation "hey";', b'1'),
+    scripted(b'require "fileinto"; if header "subject" "one" { fileinto "nosuch"; } else { fileinto "INBOX"; }'),
+    scripted(b'require ["include","variables"]; include :personal "one";\r\n'),
+]
+
+
+def filter_all(server):
+    base, seen = place(server), []
+    (base / 'sieve' / 'g.sieve').write_text('discard;')
+    os.chmod(base / 'sieve' / 'g.sieve', 0o755)
+    script(server, 'alice', 'require "fileinto"; if header "subject" "one" { discard; }')
+    script(server, 'alice', 'require ["fileinto", "imap4flags"]; if header "subject" "two" { addflag "kw"; }',
+           'sieve/one.sieve')
+    client = Lines(server.port('imap'), 'alice')
+    assert b' FILTER=SIEVE' in b''.join(client.command(b'CAPABILITY'))
+    client.command(b'CREATE Spam')
+    for command in FILTERS:
+        client.command(b'SELECT INBOX')
+        client.command(b'STORE 1:* +FLAGS (\\Deleted)')
+        client.command(b'EXPUNGE')
+        for subject in ('one', 'two'):
+            append(client, b'INBOX', subject)
+        client.command(b'NOOP')
+        lines = [re.sub(rb' \(\d+\.\d+ .*|\(TAG \S+\)|T\d+ |UID \d+|uid=\d+|\{\d+\}', b'', line)
+                 for line in client.command(command)]
+        # The one tells what is wrong in the other's words, and may find a name bad that the other misses.
+        lines = [re.sub(rb'(?s)ERRORS.*', b'ERRORS', line.replace(b'[SERVERBUG] ', b'').replace(b'( F', b'(F')) for line in lines]
+        lines = [re.sub(rb'(?<=FLAGS \()[^)]*', lambda m: b' '.join(sorted(m[0].split())), line) for line in lines]
+        seen.append((command, sorted(lines), state(client)))
+    client.close()
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_filter_as_pigeonhole(make_server, make_dovecot):
+    ours, theirs = filter_all(make_server(start=False)), filter_all(make_dovecot(start=False))
+    differ = [f'{mine}\n{other}' for mine, other in zip(ours, theirs) if mine != other]
+    assert not differ, '\n\n'.join(differ)
+
+
+def test_filter_puts_a_changed_mail_in_place(make_server):
+    server = make_server(start=False)
+    place(server, '  sieve_extensions = +editheader\n')
+    client = Lines(server.port('imap'), 'alice')
+    for subject in ('one', 'two'):
+        append(client, b'INBOX', subject, b'\\Seen')
+    client.command(b'SELECT INBOX')
+    reply = client.command(scripted(b'require "editheader"; addheader "X-New" "yes";', b'1', b'UID '))
+    assert re.match(rb'\* 1 FILTERED \(TAG "T\d+"\) UID 1 OK', reply[0]) and b'OK' in reply[-1]
+    assert state(client) == {b'INBOX': [([b'two'], [rb'\Seen']), ([b'yes', b'one'], [rb'\Seen'])]}
+    client.command(b'EXAMINE INBOX')
+    assert b'NO' in client.command(scripted(b'discard;'))[-1]
+    client.close()

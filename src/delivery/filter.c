@@ -41,12 +41,14 @@ int filter_new(const void *ctx, struct user *user,
 			&filter->set, err) < 0 ||
 	    lda_sieve_new(filter, user, &filter->set, &filter->options.scripts,
 			  &filter->sieve, err) < 0 ||
-	    (options->send &&
+	    (options->send && options->sender == NULL &&
 	     sender_new(filter, options->config, options->filter, &filter->set,
 			&filter->sender, err) < 0)) {
 		mem_free(filter);
 		return -1;
 	}
+	if (options->send && options->sender != NULL)
+		filter->sender = options->sender;
 	*out = filter;
 	return 0;
 }
@@ -182,6 +184,20 @@ static int environment(void *ctx, const void *mem, const char *name,
 	return options->environment(options->ctx, mem, name, value_out, err);
 }
 
+/* As they would be done. */
+static void fill_flags(struct carry *carry)
+{
+	struct sieve_action *at = carry->result->actions;
+
+	sieve_result_set_flags(carry->result, carry->stored->flags);
+	for (; at != NULL; at = at->next) {
+		if ((at->kind == SIEVE_ACTION_KEEP ||
+		     at->kind == SIEVE_ACTION_FILEINTO) &&
+		    at->store.flags == NULL)
+			at->store.flags = carry->stored->flags;
+	}
+}
+
 static int run(const void *ctx, struct carry *carry, struct lda_script *scripts,
 	       void (*simulate)(void *ctx, const struct sieve_result *result),
 	       struct err *err)
@@ -196,6 +212,8 @@ static int run(const void *ctx, struct carry *carry, struct lda_script *scripts,
 	if (simulate == NULL)
 		return sieve_carry_out(ctx, carry, err);
 	carry->stored->kept = true;
+	if (!carry->result->flags_set)
+		fill_flags(carry);
 	simulate(carry->stored->filter->options.ctx, carry->result);
 	return 0;
 }
@@ -209,6 +227,7 @@ int filter_mail(const void *ctx, struct filter *filter, struct mailbox *box,
 	struct carry_stored stored = {
 		.filter = filter,
 		.mailbox = mailbox_name(box),
+		.readonly = mailbox_readonly(box),
 		.ctx = ctx,
 	};
 	struct delivery delivery = {
@@ -239,7 +258,8 @@ int filter_mail(const void *ctx, struct filter *filter, struct mailbox *box,
 	if (run(tmp, &carry, scripts, simulate, err) < 0)
 		return -1;
 	*out = (struct filter_outcome){
-		.kept = (stored.kept || carry.failed) && !stored.replaced,
+		.kept = (stored.kept || carry.failed) && !stored.replaced &&
+			!(carry.failed && carry.kept_elsewhere),
 		.replaced = stored.replaced,
 		.taken = carry.acted,
 		.failed = carry.failed,

@@ -35,7 +35,10 @@ struct filter_options {
 	const struct config_filter *filter;
 	const char *service, *session_id; /* "imap" */
 	struct scripts_options scripts;
-	bool send; /* redirect, notify and report send mails */
+	/* redirect, notify and report send mails: by `sender`, or as deliveries
+	 * do if it is NULL. */
+	bool send;
+	struct sender *sender;
 	/* See struct sieve_host. */
 	int (*environment)(void *ctx, const void *mem, const char *name,
 			   struct str *value_out, struct err *err);

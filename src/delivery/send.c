@@ -21,6 +21,10 @@ struct sender {
 	const struct lda_settings *set;
 	const char *hostname;
 	struct tls *tls; /* NULL unless submission_ssl wants it */
+	/* In place of all that, if it is not NULL. */
+	int (*fn)(void *fn_ctx, const char *from, const char *to,
+		  const struct smtp_source *source, struct err *err);
+	void *fn_ctx;
 };
 
 /* One mail on its way. */
@@ -51,6 +55,19 @@ int sender_new(const void *ctx, const struct config *config,
 			err) < 0)
 		return -1;
 	return tls_client_new(sender, &tls, &client, &sender->tls, err);
+}
+
+struct sender *
+sender_new_with(const void *ctx,
+		int (*fn)(void *fn_ctx, const char *from, const char *to,
+			  const struct smtp_source *source, struct err *err),
+		void *fn_ctx)
+{
+	struct sender *sender = mem_new(ctx, struct sender);
+
+	sender->fn = fn;
+	sender->fn_ctx = fn_ctx;
+	return sender;
 }
 
 bool sender_address_ok(const char *address)
@@ -179,6 +196,8 @@ int sender_send(struct sender *sender, const char *from, const char *to,
 	if (!sender_address_ok(to) ||
 	    (from[0] != '\0' && !sender_address_ok(from)))
 		return err_set(err, ERR_DENIED, "Bad address");
+	if (sender->fn != NULL)
+		return sender->fn(sender->fn_ctx, from, to, source, err);
 	if (sender->set->submission_host[0] != '\0')
 		return send_smtp(sender, from, to, source, err);
 	return send_program(sender->set, from, to, source, err);

@@ -19,6 +19,13 @@ int sender_new(const void *ctx, const struct config *config,
 	       const struct config_filter *filter,
 	       const struct lda_settings *set, struct sender **out,
 	       struct err *err);
+/* One that gives mails to `fn`, with the arguments of sender_send(). Child of
+ * ctx. */
+struct sender *
+sender_new_with(const void *ctx,
+		int (*fn)(void *fn_ctx, const char *from, const char *to,
+			  const struct smtp_source *source, struct err *err),
+		void *fn_ctx);
 /* Send a mail from `from` ("" for <>) to `to`, both without <>. Returns 0 when
  * it was taken; ERR_DENIED: it never will be. With the rights of the effective
  * user. */

@@ -106,6 +106,7 @@ struct carry_stored {
 	const char *mailbox; /* that it is in */
 	const char *const *flags;
 	int64_t received;
+	bool readonly;   /* changes of its text are dropped */
 	const void *ctx; /* of new_flags */
 	/* what comes out */
 	bool kept, replaced;
@@ -120,9 +121,10 @@ struct carry {
 	struct sieve_envelope envelope;
 	struct sieve_host host;
 	struct sieve_result *result;
-	bool delivered; /* something took the place of the implicit keep */
-	bool acted;     /* it was stored or sent */
-	bool failed;    /* an action could not be done, and never will be */
+	bool delivered;      /* something took the place of the implicit keep */
+	bool acted;          /* it was stored or sent */
+	bool kept_elsewhere; /* by (implicit) keep in another mailbox */
+	bool failed; /* an action could not be done, and never will be */
 	struct carry_store *stores;  /* list */
 	struct carry_stored *stored; /* NULL in deliveries */
 };

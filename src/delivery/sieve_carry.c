@@ -230,7 +230,7 @@ static bool stays(struct carry *carry, const struct sieve_action *action,
 
 	if (stored == NULL || strcmp(stored->mailbox, mailbox) != 0)
 		return false;
-	if (text_of(carry, action) != NULL) {
+	if (!stored->readonly && text_of(carry, action) != NULL) {
 		stored->replaced = true;
 		return false;
 	}
@@ -276,6 +276,7 @@ static int prepare(const void *ctx, struct carry *carry,
 	}
 	if (ret == 0) {
 		LL_APPEND(carry->stores, store);
+		carry->kept_elsewhere |= keep;
 		carry->acted = true;
 		carry->delivered |= action == NULL || !action->copy;
 		return 0;
@@ -433,8 +434,14 @@ static bool is_mute(const struct carry *carry,
 static int send_one(const void *ctx, struct carry *carry,
 		    struct sieve_action *action, struct err *err)
 {
-	if (is_mute(carry, action))
+	if (is_mute(carry, action)) {
+		if (action->kind == SIEVE_ACTION_REDIRECT) {
+			carry_log(carry, LOG_LEVEL_WARNING,
+				  "redirect action: no means to send mail");
+			carry->failed = true;
+		}
 		return 0;
+	}
 	switch (action->kind) {
 	case SIEVE_ACTION_REDIRECT:
 		return carry_redirect(ctx, carry, action, err);
@@ -501,6 +508,9 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 		remember_pipes(ctx, carry);
 		return -1;
 	}
+	if (is_kept(carry))
+		carry_log(carry, LOG_LEVEL_INFO, "left message in mailbox '%s'",
+			  carry->stored->mailbox);
 	LL_FOREACH (carry->result->actions, at) {
 		if (at->kind == SIEVE_ACTION_DUPLICATE_MARK)
 			mark(carry, at);

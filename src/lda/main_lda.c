@@ -3,7 +3,6 @@
  * lda/main_lda.c - dovetail-lda(1): what an MTA runs for one mail to one user.
  * Its exit statuses are those of sysexits.h, which MTAs know.
  */
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,30 +161,6 @@ static void clean_environment(const struct lda *lda)
 
 /* the user */
 
-/* Without -d it is the one who runs this, and nobody is asked. */
-static int own_account(struct lda *lda, struct err *err)
-{
-	const struct passwd *pw = getpwuid(getuid());
-	const char *name = getenv("USER"), *home = getenv("HOME");
-	char *fields;
-
-	if (name == NULL && pw != NULL)
-		name = pw->pw_name;
-	if (home == NULL && pw != NULL)
-		home = pw->pw_dir;
-	if (name == NULL)
-		return err_set(err, ERR_TEMPORARY,
-			       "Couldn't lookup our username (uid=%u)",
-			       (unsigned)getuid());
-	fields = mem_printf(lda, "uid=%u\tgid=%u", (unsigned)geteuid(),
-			    (unsigned)getegid());
-	if (home != NULL)
-		fields = mem_printf(lda, "%s\thome=%s", fields,
-				    str_tab_escape(lda, str_of(home)));
-	return account_parse(lda, str_of(name), str_of(fields), &lda->account,
-			     err);
-}
-
 static int find_account(struct lda *lda, const char *session_id,
 			struct err *err)
 {
@@ -197,7 +172,7 @@ static int find_account(struct lda *lda, const char *session_id,
 	const char *socket = lda->base.auth_socket_path;
 
 	if (lda->options.user == NULL)
-		return own_account(lda, err);
+		return account_own(lda, &lda->account, err);
 	if (socket[0] != '/')
 		socket = mem_printf(lda, "%s/%s", lda->base.base_dir, socket);
 	return auth_user_lookup(lda, socket, lda->options.user, &info,

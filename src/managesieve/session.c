@@ -317,7 +317,7 @@ static void begin(struct mail_session *base)
 
 	session->set = set;
 	session->out = buf_init(SIZE_MAX);
-	if (scripts_new(session, base->user, set->recipient_delimiter,
+	if (scripts_new(session, base->user, set->recipient_delimiter, NULL,
 			&session->scripts, &err) < 0) {
 		internal_error_text(&err, &text);
 		mail_session_bye(base, text.data,

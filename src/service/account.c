@@ -3,7 +3,9 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -174,4 +176,26 @@ struct account *account_copy(const void *ctx, const struct account *account)
 	buf_free(&packed);
 	/* It was packed from an account: it can't be malformed. */
 	return copy;
+}
+
+int account_own(const void *ctx, struct account **out, struct err *err)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *name = getenv("USER"), *home = getenv("HOME");
+	char *fields;
+
+	if (name == NULL && pw != NULL)
+		name = pw->pw_name;
+	if (home == NULL && pw != NULL)
+		home = pw->pw_dir;
+	if (name == NULL)
+		return err_set(err, ERR_TEMPORARY,
+			       "Couldn't lookup our username (uid=%u)",
+			       (unsigned)getuid());
+	fields = mem_printf(ctx, "uid=%u\tgid=%u", (unsigned)geteuid(),
+			    (unsigned)getegid());
+	if (home != NULL)
+		fields = mem_printf(ctx, "%s\thome=%s", fields,
+				    str_tab_escape(ctx, str_of(home)));
+	return account_parse(ctx, str_of(name), str_of(fields), out, err);
 }

@@ -28,6 +28,8 @@ struct account {
 /* From the fields of a USER reply, "\t"-separated and escaped. Child of ctx. */
 int account_parse(const void *ctx, struct str name, struct str fields,
 		  struct account **out, struct err *err);
+/* Of who runs this process, without asking auth. Child of ctx. */
+int account_own(const void *ctx, struct account **out, struct err *err);
 /* A field's value, or NULL. */
 const char *account_field(const struct account *account, const char *key);
 /* For the way from the template to a worker. */

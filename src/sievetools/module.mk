@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
-bin_PROGRAMS += sievec sieve-dump sieve-test sieve-import
+bin_PROGRAMS += sievec sieve-dump sieve-filter sieve-test sieve-import
 sieve_tool = src/sievetools/tool.c src/sievetools/tool.h
 sievec_SOURCES = $(sieve_tool) src/sievetools/main_sievec.c
 sievec_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
 sieve_dump_SOURCES = $(sieve_tool) src/sievetools/main_dump.c
 sieve_dump_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
+sieve_filter_SOURCES = $(sieve_tool) src/sievetools/print.c \
+	src/sievetools/main_filter.c
+sieve_filter_LDADD = $(LIB_DELIVERY)
 sieve_test_SOURCES = $(sieve_tool) src/sievetools/print.c \
 	src/sievetools/main_test.c
 sieve_test_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
@@ -15,8 +18,8 @@ sieve_import_SOURCES = $(sieve_tool) src/sievetools/main_import.c \
 	src/sievetools/import_regex.c \
 	src/sievetools/import_thunderbird.c
 sieve_import_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
-man_MANS += doc/man/sievec.1 doc/man/sieve-dump.1 doc/man/sieve-test.1 \
-	doc/man/sieve-import.1
+man_MANS += doc/man/sievec.1 doc/man/sieve-dump.1 doc/man/sieve-filter.1 \
+	doc/man/sieve-test.1 doc/man/sieve-import.1
 
 # For tests only.
 noinst_PROGRAMS += sieve-testsuite

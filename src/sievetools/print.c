@@ -11,12 +11,14 @@ static void print_list(FILE *out, const char *title, const char *const *list)
 	fputc('\n', out);
 }
 
-static void print_store(FILE *out, const struct sieve_store *store)
+static void print_store(FILE *out, const struct sieve_store *store, bool copy)
 {
 	fprintf(out, " * store message in folder: %s\n",
 		store->mailbox == NULL ? "INBOX" : store->mailbox);
 	if (store->create)
 		fputs("        + create mailbox if it does not exist\n", out);
+	if (copy)
+		fputs("        + preserve implicit keep\n", out);
 	print_list(out, "        + add IMAP flags:", store->flags);
 	if (store->special_use != NULL)
 		fprintf(out, "        + use special-use mailbox: %s\n",
@@ -57,8 +59,8 @@ static void print_action(FILE *out, const struct sieve_action *action)
 	switch (action->kind) {
 	case SIEVE_ACTION_KEEP:
 	case SIEVE_ACTION_FILEINTO:
-		print_store(out, &action->store);
-		break;
+		print_store(out, &action->store, action->copy);
+		return;
 	case SIEVE_ACTION_REDIRECT:
 		fprintf(out, " * redirect message to: <%s>\n",
 			action->redirect.address);
@@ -110,6 +112,6 @@ void tool_print(FILE *out, const struct sieve_result *result)
 	if (result->keep_cancelled)
 		fputs("  (none)\n", out);
 	else
-		print_store(out, &keep);
+		print_store(out, &keep, false);
 	fputc('\n', out);
 }

@@ -40,7 +40,7 @@ bool tool_option(struct tool *tool, int option, const char *value)
 }
 
 /* -o may name what stands in plugin {} without saying so. */
-static const char * override(const struct tool *tool, const char *name)
+const char *tool_override(const struct tool *tool, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -52,17 +52,16 @@ static const char * override(const struct tool *tool, const char *name)
 		if (strncmp(text, name, len) == 0 && text[len] == '=')
 			return text + len + 1;
 	}
+	if (tool->extensions != NULL && strcmp(name, "sieve_extensions") == 0)
+		return tool->extensions;
 	return NULL;
 }
 
 const char *tool_setting(void *ctx, const char *name)
 {
 	struct tool *tool = ctx;
-	const char *value = override(tool, name);
+	const char *value = tool_override(tool, name);
 
-	if (value == NULL && tool->extensions != NULL &&
-	    strcmp(name, "sieve_extensions") == 0)
-		value = tool->extensions;
 	if (value == NULL && tool->config != NULL)
 		value = strcmp(name, "recipient_delimiter") == 0
 				? config_value(tool->config, NULL, name)
@@ -77,7 +76,23 @@ static void print_line(void *ctx, enum log_level level, const char *where,
 					    "error", "error", "error"};
 
 	(void)ctx;
-	fprintf(stderr, "%s: %s: %s.\n", where, names[level], text);
+	fprintf(stderr, "%s%s%s: %s.\n", where, where[0] == '\0' ? "" : ": ",
+		names[level], text);
+}
+
+/* What stands outside of plugin {} holds for storage, too. */
+static void override_general(struct tool *tool)
+{
+	struct err err;
+
+	for (unsigned i = 0; i < tool->override_count; i++) {
+		const char *text = tool->overrides[i];
+
+		if (strncmp(text, "plugin/", 7) != 0 &&
+		    strncmp(text, "sieve", 5) != 0 &&
+		    config_override(tool->config, text, &err) < 0)
+			log_fatal(EXIT_FAILED, "%s", err.text);
+	}
 }
 
 void tool_log(struct tool *tool)
@@ -89,8 +104,11 @@ static void open_config(struct tool *tool)
 {
 	struct err err;
 
-	if (config_open(tool->ctx, tool->config_path, &tool->config, &err) == 0)
+	if (config_open(tool->ctx, tool->config_path, &tool->config, &err) ==
+	    0) {
+		override_general(tool);
 		return;
+	}
 	tool->config = NULL;
 	if (tool->config_path != NULL || err.code != ERR_NOT_FOUND)
 		log_fatal(EXIT_FAILED, "%s", err.text);
@@ -146,7 +164,8 @@ void tool_open(struct tool *tool, const char *name)
 
 	log_open(name, LOG_TO_STDERR);
 	log_debug_set(tool->debug);
-	tool->ctx = mem_ctx(NULL, name);
+	if (tool->ctx == NULL)
+		tool->ctx = mem_ctx(NULL, name);
 	tool_log(tool);
 	open_config(tool);
 	if (sieve_engine_new(tool->ctx, &options, &tool->engine, &err) < 0)

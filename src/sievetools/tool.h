@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sievetools/tool.h - what sievec, sieve-test, sieve-dump and sieve-testsuite
- * have in common: options, configuration, an engine, messages.
+ * sievetools/tool.h - what the Sieve programs have in common: options,
+ * configuration, an engine, messages.
  */
 #ifndef SIEVETOOLS_TOOL_H
 #define SIEVETOOLS_TOOL_H
@@ -39,6 +39,8 @@ void tool_log(struct tool *tool);
 /* After the options; ends the process with a message if it can't be done.
  * tool->ctx is to be freed at the end. */
 void tool_open(struct tool *tool, const char *name);
+/* What -o and -x say of a setting; NULL if nothing. */
+const char *tool_override(const struct tool *tool, const char *name);
 /* A setting of plugin {} by name; NULL if it is not set. */
 const char *tool_setting(void *tool, const char *name);
 /* The script, from its binary if that is current and `compile` does not forbid

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""sieve-filter: what it tells and what it does, as Debian's."""
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import PREFIX, mail_owner, open_up
+
+THEIRS = '/usr/bin/sieve-filter'
+CONFIG = """
+base_dir = {dir}/run
+log_path = /dev/stderr
+mail_location = maildir:~/Maildir
+plugin {{
+  sieve_extensions = +editheader
+}}
+"""
+SCRIPT = """require ["fileinto", "imap4flags", "editheader", "copy", "mailbox", "reject", "vacation"];
+if header "subject" "one" { discard; }
+elsif header "subject" "two" { fileinto :create "Box"; }
+elsif header "subject" "three" { addflag "\\\\Flagged"; }
+elsif header "subject" "four" { redirect "x@y.example"; }
+elsif header "subject" "five" { fileinto "nosuch"; }
+elsif header "subject" "six" { fileinto :copy :create "Box"; }
+elsif header "subject" "seven" { removeflag "\\\\Seen"; }
+"""
+SUBJECTS = 'one two three four five six seven eight'.split()
+
+
+class Place:
+    def __init__(self, base, program):
+        self.base, self.program = Path(base), program
+        self.base.mkdir()
+        open_up(self.base)
+        (self.base / 'dovecot.conf').write_text(CONFIG.format(dir=base))
+        self.script = self.base / 'x.sieve'
+        self.script.write_text(SCRIPT)
+        self.home = self.base / 'home'
+
+    def fill(self):
+        shutil.rmtree(self.home, ignore_errors=True)
+        for name in ('cur', 'new', 'tmp', '.Trash/cur', '.Trash/new', '.Trash/tmp'):
+            (self.home / 'Maildir' / name).mkdir(parents=True)
+        for number, subject in enumerate(SUBJECTS):
+            (self.home / f'Maildir/cur/10000000{number}.M1P1.host:2,S').write_text(
+                f'From: a@b.example\nTo: u@x.example\nSubject: {subject}\nMessage-ID: <{subject}@x>\n'
+                'Date: Sun, 29 Nov 2026 02:00:00 +0000\n\nbody\n')
+        for path in [self.home, *self.home.rglob('*'), self.script, self.base]:
+            os.chown(path, *mail_owner())
+
+    def run(self, *args):
+        """Status, both outputs and the mails, without what differs each time."""
+        self.fill()
+        uid, gid = mail_owner()
+        done = subprocess.run([self.program, '-c', self.base / 'dovecot.conf', *args], check=False, text=True,
+                              capture_output=True, cwd=self.base, user=uid, group=gid, extra_groups=[],
+                              env={'HOME': str(self.home), 'USER': 'u', 'ASAN_OPTIONS': 'detect_leaks=0'})
+        out = re.sub(r'IMAP flags: (.*)', lambda m: 'IMAP flags: ' + ' '.join(sorted(m[1].lower().split())), done.stdout)
+        # Ours are once in the log, theirs twice.
+        told = re.findall(r'(?m)^(?:info|error): (?!msgid|fileinto).*', done.stderr)
+        mails = sorted((str(path.parent.parent.relative_to(self.home)), re.findall('Subject: .*', path.read_text())[0],
+                        # Theirs loses the flags of what it discards by moving it.
+                        path.name.partition(':2,')[2] if 'move' not in args or '.Trash' not in str(path) else '')
+                       for path in self.home.rglob('*') if path.parent.name in ('cur', 'new'))
+        return done.returncode, out, told, mails
+
+
+@pytest.fixture
+def ours(tmp_path):
+    open_up(tmp_path)
+    return Place(tmp_path / 'ours', f'{PREFIX}/bin/sieve-filter')
+
+
+RUNS = [([], []), (['-v'], []), (['-e', '-v'], []), (['-e', '-W', '-v'], []), (['-e', '-W'], ['delete']),
+        (['-e', '-W', '-v'], ['delete']), (['-e', '-W', '-v'], ['expunge']), (['-e', '-W'], ['move', 'Trash']),
+        (['-e', '-W', '-m', 'Trash'], ['keep']), (['-e', '-v'], ['delete']), (['-W'], ['expunge']),
+        (['-e', '-C', '-x', '-reject', '-v'], [])]
+
+
+@pytest.mark.skipif(not os.path.exists(THEIRS), reason="needs Debian's dovecot-sieve")
+def test_as_theirs(tmp_path, ours):
+    theirs = Place(tmp_path / 'theirs', THEIRS)
+    differ = []
+    for options, discard in RUNS:
+        args = [*options, 'x.sieve', 'INBOX', *discard]
+        mine, other = ours.run(*args), theirs.run(*args)
+        differ += [f'{args}\n{a}\n{b}' for a, b in zip(mine, other) if a != b]
+    assert not differ, '\n\n'.join(differ)
+
+
+def test_wrong_calls(ours):
+    for args in ([], ['x.sieve'], ['x.sieve', 'INBOX', 'foo'], ['x.sieve', 'INBOX', 'move'], ['-e', 'x.sieve', 'INBOX',
+                 'keep', 'more'], ['-k', 'x.sieve', 'INBOX']):
+        assert ours.run(*args)[0] == 64, args
+    assert ours.run('x.sieve', 'Nosuch')[0] == 89
+    assert ours.run('nosuch.sieve', 'INBOX')[0] == 89
+    assert ours.run('-e', '-W', 'x.sieve', 'INBOX', 'move', 'Nosuch')[0] == 89
+
+
+def test_outgoing_into_a_mailbox(ours):
+    status, _, _, mails = ours.run('-e', '-W', '-q', 'Trash', 'x.sieve', 'INBOX')
+    assert status == 0
+    assert [subject for box, subject, _ in mails if box.endswith('.Trash')] == ['Subject: four']
+    assert not [subject for box, subject, _ in mails if box == 'Maildir' and 'four' in subject]
+
+
+def test_more_scripts(ours):
+    first = ours.base / 'first.sieve'
+    first.write_text('if header "subject" ["two", "eight"] { discard; }')
+    status, _, _, mails = ours.run('-e', '-W', '-s', 'first.sieve', 'x.sieve', 'INBOX', 'expunge')
+    kept = [subject for box, subject, _ in mails if box == 'Maildir']
+    assert status == 0 and kept == ['Subject: ' + name for name in sorted('three four five six seven'.split())]
+    assert 'two' not in str(mails)
+
+
+def test_changed_mails(ours):
+    ours.script.write_text('require "editheader"; deleteheader "Subject"; addheader "Subject" "new";')
+    for options, expected in ((['-e'], SUBJECTS), (['-e', '-W'], ['new'] * len(SUBJECTS))):
+        mails = ours.run(*options, 'x.sieve', 'INBOX')[3]
+        assert sorted(subject[9:] for _, subject, _ in mails) == sorted(expected)
+        assert {flags for _, _, flags in mails} == {'S'}

@@ -22,11 +22,16 @@ libdelivery_a_SOURCES = \
 libsettings_a_SOURCES += src/delivery/settings.c
 
 if HAVE_CMOCKA
-DELIVERY_TESTS = tests/unit/delivery/test_carry tests/unit/delivery/test_deliver \
+DELIVERY_TESTS = tests/crash/test_actions \
+	tests/unit/delivery/test_carry tests/unit/delivery/test_deliver \
 	tests/unit/delivery/test_dupes tests/unit/delivery/test_reject \
 	tests/unit/delivery/test_send
 DELIVERY_TEST_LIBS = $(LIB_DELIVERY) $(CMOCKA_LIBS)
 check_PROGRAMS += $(DELIVERY_TESTS)
+tests_crash_test_actions_SOURCES = tests/crash/test_actions.c \
+	tests/crash/calls.c tests/crash/calls.h \
+	tests/unit/storage/fixture.c tests/unit/storage/fixture.h
+tests_crash_test_actions_LDADD = $(DELIVERY_TEST_LIBS) -ldl
 tests_unit_delivery_test_carry_SOURCES = tests/unit/delivery/test_carry.c \
 	tests/unit/storage/fixture.c tests/unit/storage/fixture.h
 tests_unit_delivery_test_carry_LDADD = $(DELIVERY_TEST_LIBS)

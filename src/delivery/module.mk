@@ -4,7 +4,7 @@ noinst_LIBRARIES += libdelivery.a
 libdelivery_a_SOURCES = \
 	src/delivery/address.c \
 	src/delivery/deliver.c src/delivery/deliver.h \
-	src/delivery/program_settings.c src/delivery/program_settings.h \
+	src/delivery/plugin_settings.c src/delivery/plugin_settings.h \
 	src/delivery/reject.c src/delivery/reject.h \
 	src/delivery/send.c src/delivery/send.h \
 	src/delivery/send_program.c src/delivery/send_program.h \
@@ -14,6 +14,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/sieve.h \
 	src/delivery/sieve_carry.c \
 	src/delivery/sieve_deliver.c \
+	src/delivery/sieve_host.c \
 	src/delivery/sieve_program.c \
 	src/delivery/sieve_scripts.c \
 	src/delivery/sieve_send.c \

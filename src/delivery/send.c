@@ -155,6 +155,7 @@ static int parse_host(const void *ctx, const char *text, bool smtps,
 }
 
 static int send_smtp(struct sender *sender, const char *from, const char *to,
+		     const char *ret, const char *notify,
 		     const struct smtp_source *source, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "submission");
@@ -178,6 +179,7 @@ static int send_smtp(struct sender *sender, const char *from, const char *to,
 	options.host = host;
 	sending.loop = loop = loop_new();
 	sending.client = smtp_client_new(ctx, loop, &options);
+	smtp_client_dsn(sending.client, ret, notify);
 	smtp_client_mail(sending.client, from, "8BITMIME", mail_answered,
 			 &sending);
 	smtp_client_rcpt(sending.client, to, NULL, NULL, rcpt_answered,
@@ -190,8 +192,9 @@ static int send_smtp(struct sender *sender, const char *from, const char *to,
 			       : 0;
 }
 
-int sender_send(struct sender *sender, const char *from, const char *to,
-		const struct smtp_source *source, struct err *err)
+int sender_send_dsn(struct sender *sender, const char *from, const char *to,
+		    const char *ret, const char *notify,
+		    const struct smtp_source *source, struct err *err)
 {
 	if (!sender_address_ok(to) ||
 	    (from[0] != '\0' && !sender_address_ok(from)))
@@ -199,8 +202,14 @@ int sender_send(struct sender *sender, const char *from, const char *to,
 	if (sender->fn != NULL)
 		return sender->fn(sender->fn_ctx, from, to, source, err);
 	if (sender->set->submission_host[0] != '\0')
-		return send_smtp(sender, from, to, source, err);
+		return send_smtp(sender, from, to, ret, notify, source, err);
 	return send_program(sender->set, from, to, source, err);
+}
+
+int sender_send(struct sender *sender, const char *from, const char *to,
+		const struct smtp_source *source, struct err *err)
+{
+	return sender_send_dsn(sender, from, to, NULL, NULL, source, err);
 }
 
 static ssize_t read_text(void *ctx, uint64_t at, char *out, size_t size)

@@ -31,6 +31,11 @@ sender_new_with(const void *ctx,
  * user. */
 int sender_send(struct sender *sender, const char *from, const char *to,
 		const struct smtp_source *source, struct err *err);
+/* The same with what DSNs are wanted (RFC 3461): told to a submission_host that
+ * knows DSN. Both may be NULL. */
+int sender_send_dsn(struct sender *sender, const char *from, const char *to,
+		    const char *ret, const char *notify,
+		    const struct smtp_source *source, struct err *err);
 /* The same for a text in memory. */
 int sender_send_text(struct sender *sender, const char *from, const char *to,
 		     const struct buf *text, struct err *err);

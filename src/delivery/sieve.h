@@ -6,6 +6,7 @@
  *	sieve_scripts.c	 which there are, the user's log, compiled programs
  *	sieve_deliver.c	 all scripts of one delivery, one after the other
  *	sieve_carry.c	 what they decided, as a whole
+ *	sieve_host.c	 what scripts ask: mailboxes, lists
  *	sieve_program.c	 pipe, filter, execute
  *	sieve_send.c	 mails that go out: redirect, vacation, notify, report
  *
@@ -17,7 +18,7 @@
 #include <stdbool.h>
 
 #include "delivery/deliver.h"
-#include "delivery/program_settings.h"
+#include "delivery/plugin_settings.h"
 #include "sieve/sieve.h"
 
 struct buf;
@@ -48,7 +49,7 @@ struct lda_sieve {
 	struct user *user;
 	const struct lda_settings *lda;
 	struct scripts *scripts;
-	struct program_settings programs_set;
+	struct lda_plugin_settings set;
 	struct sieve_engine *engine; /* of `scripts` */
 	const char *log_path;        /* of the user's log */
 	const char *dupes_path;      /* NULL: no home to keep it in */
@@ -147,6 +148,15 @@ void carry_flags(const void *ctx, const char *const *flags,
 /* -1 only for what may be better later. */
 int carry_redirect(const void *ctx, struct carry *carry,
 		   const struct sieve_action *action, struct err *err);
+/* What scripts ask (sieve_host.c): carry->host. */
+void carry_host(const void *ctx, struct carry *carry);
+/* Where a store goes: by MAILBOXID, by special use, by name. */
+const char *carry_mailbox(const void *ctx, struct carry *carry,
+			  const struct sieve_store *wanted);
+/* The text of an external list; and its members, one after the other. */
+int carry_list(struct carry *carry, const char *list, struct buf *text,
+	       struct err *err);
+bool carry_list_next(struct str *rest, struct str *member);
 /* Whether scripts may run programs of this system by themselves: then there can
  * be no sandbox. */
 bool lda_sieve_runs_programs(const struct config *config,

@@ -22,7 +22,6 @@
 #include "delivery/sieve.h"
 #include "delivery/spool.h"
 #include "mime/parse.h"
-#include "storage/list.h"
 #include "storage/mailbox.h"
 #include "storage/save.h"
 
@@ -169,33 +168,6 @@ static bool is_temporary(const struct err *err)
 	}
 }
 
-/* The mailbox of a special use, if a script asks for one and there is one. */
-static const char *mailbox_of(const void *ctx, const struct carry *carry,
-			      const struct sieve_store *wanted)
-{
-	static const char *const all[] = {"*", NULL};
-	struct list_entry *entries;
-	size_t count;
-	struct err err;
-
-	if (wanted == NULL || wanted->mailbox == NULL)
-		return carry->delivery->mailbox;
-	if (wanted->special_use == NULL ||
-	    mailbox_list(ctx, carry->delivery->user, all,
-			 LIST_SELECT_SPECIAL_USE | LIST_RETURN_SPECIAL_USE,
-			 &entries, &count, &err) < 0)
-		return wanted->mailbox;
-	for (size_t i = 0; i < count; i++) {
-		struct str rest = str_of(entries[i].special_use), word;
-
-		while (str_word(&rest, &word)) {
-			if (str_case_is(word, wanted->special_use))
-				return entries[i].name;
-		}
-	}
-	return wanted->mailbox;
-}
-
 /* Of this mail in that mailbox, whoever tries to deliver it how often. */
 static struct str stored_id(const void *ctx, const struct carry *carry,
 			    const char *mailbox)
@@ -254,7 +226,7 @@ static int prepare(const void *ctx, struct carry *carry,
 	int ret;
 
 	store->keep = keep;
-	store->mailbox = mem_strdup(store, mailbox_of(ctx, carry, wanted));
+	store->mailbox = mem_strdup(store, carry_mailbox(ctx, carry, wanted));
 	talloc_set_destructor(store, store_free);
 	if (stays(carry, action, store->mailbox, flags))
 		return 0;

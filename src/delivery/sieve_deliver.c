@@ -11,97 +11,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "delivery/dupes.h"
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
 #include "delivery/spool.h"
-#include "storage/list.h"
-#include "storage/user.h"
 
-/* what scripts ask */
-
-static int host_mailbox_exists(void *ctx, const char *mailbox, bool *exists_out,
-			       struct err *err)
-{
-	const struct carry *carry = ctx;
-
-	*exists_out = true;
-	if (mailbox_exists(carry->delivery->user, mailbox, err) == 0)
-		return 0;
-	*exists_out = false;
-	switch (err->code) {
-	case ERR_NOT_FOUND:
-	case ERR_INVALID:
-	case ERR_DENIED:
-		return 0;
-	default:
-		return -1;
-	}
-}
-
-static bool has_use(const struct list_entry *entry, const char *use)
-{
-	struct str rest, word;
-
-	if (entry->special_use == NULL)
-		return false;
-	for (rest = str_of(entry->special_use); str_word(&rest, &word);) {
-		if (str_case_is(word, use))
-			return true;
-	}
-	return false;
-}
-
-static int host_special_use(void *ctx, const char *mailbox, const char *use,
-			    bool *has_out, struct err *err)
-{
-	const struct carry *carry = ctx;
-	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "special use");
-	const char *const patterns[] = {mailbox == NULL ? "*" : mailbox, NULL};
-	struct list_entry *entries;
-	size_t count;
-
-	*has_out = false;
-	if (mailbox_list(tmp, carry->delivery->user, patterns,
-			 LIST_RETURN_SPECIAL_USE, &entries, &count, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++)
-		*has_out |= has_use(&entries[i], use);
-	return 0;
-}
-
-static int host_duplicate(void *ctx, struct str id, bool *seen_out,
-			  struct err *err)
-{
-	const struct carry *carry = ctx;
-
-	*seen_out = false;
-	if (carry->sieve->dupes_path == NULL)
-		return 0;
-	return dupes_has(carry->sieve->dupes_path, DUPE_SCRIPT, id, seen_out,
-			 err);
-}
-
-static void host_of(const void *ctx, struct carry *carry)
-{
-	const struct delivery *delivery = carry->delivery;
-
-	carry->host = (struct sieve_host){
-		.ctx = carry,
-		.mailbox_exists = host_mailbox_exists,
-		.special_use = host_special_use,
-		.duplicate = host_duplicate,
-		.program = carry_program,
-		.user = user_name(delivery->user),
-		.home = user_home(delivery->user),
-		.hostname = lda_hostname(ctx, carry->lda),
-		.postmaster = lda_postmaster(ctx, carry->lda, delivery->to),
-		.location = "MDA",
-		.phase = "post",
-		.default_mailbox = delivery->mailbox,
-		.log = {.line = lda_sieve_user_log, .ctx = carry->sieve},
-	};
-}
+/* begin */
 
 static void envelope_of(const void *ctx, const struct delivery *delivery,
 			struct sieve_envelope *out)
@@ -215,7 +129,7 @@ int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
 		ctx, raw,
 		sieve_engine_settings(sieve->engine)->sieve_max_header_fields);
 	envelope_of(ctx, delivery, &carry->envelope);
-	host_of(ctx, carry);
+	carry_host(ctx, carry);
 	return 0;
 }
 

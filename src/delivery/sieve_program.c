@@ -26,7 +26,8 @@ struct how {
 	bool lf;
 };
 
-static struct how how_of(const struct program_settings *set, const char *kind)
+static struct how how_of(const struct lda_plugin_settings *set,
+			 const char *kind)
 {
 #define HOW(kind)                                                              \
 	(struct how)                                                           \
@@ -147,7 +148,7 @@ int carry_program(void *ctx, const void *mem, const char *kind,
 		  struct str *output_out, int *status_out, struct err *err)
 {
 	const struct carry *carry = ctx;
-	const struct program_settings *set = &carry->sieve->programs_set;
+	const struct lda_plugin_settings *set = &carry->sieve->set;
 	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "program");
 	CLEANUP(buf_free) struct buf in = buf_init(SIZE_MAX);
 	CLEANUP(buf_free)

@@ -334,8 +334,8 @@ int lda_sieve_new(const void *ctx, struct user *user,
 	sieve->lda = set;
 	if (scripts_new(sieve, user, set->recipient_delimiter, options,
 			&sieve->scripts, err) < 0 ||
-	    config_read_named(sieve, plugin_setting, sieve, program_settings,
-			      &sieve->programs_set, err) < 0) {
+	    config_read_named(sieve, plugin_setting, sieve, lda_plugin_settings,
+			      &sieve->set, err) < 0) {
 		mem_free(sieve);
 		return -1;
 	}

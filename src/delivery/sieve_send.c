@@ -20,7 +20,11 @@
 #include "storage/mailbox.h"
 #include "storage/save.h"
 
-enum { HEADER_MAX = 64 * 1024 * 1024, TEXT_MAX = 256 * 1024 };
+enum {
+	HEADER_MAX = 64 * 1024 * 1024,
+	TEXT_MAX = 256 * 1024,
+	LIST_MAX = 4 * 1024 * 1024,
+};
 
 /* who sends */
 
@@ -126,7 +130,8 @@ static struct str redirect_id(const void *ctx, const struct carry *carry,
 }
 
 static int send_redirect(const void *ctx, struct carry *carry,
-			 const struct sieve_action *action, struct err *err)
+			 const struct sieve_action *action, const char *address,
+			 struct err *err)
 {
 	const struct sieve_settings *set =
 		sieve_engine_settings(carry->sieve->engine);
@@ -142,23 +147,20 @@ static int send_redirect(const void *ctx, struct carry *carry,
 	if (from[0] != '\0')
 		from = envelope_sender(ctx, carry,
 				       set->sieve_redirect_envelope_from);
-	return sender_send(carry->delivery->sender, from,
-			   action->redirect.address, &source, err);
+	return sender_send_dsn(carry->delivery->sender, from, address,
+			       action->redirect.ret, action->redirect.notify,
+			       &source, err);
 }
 
-int carry_redirect(const void *ctx, struct carry *carry,
-		   const struct sieve_action *action, struct err *err)
+static int redirect_to(const void *ctx, struct carry *carry,
+		       const struct sieve_action *action, const char *address,
+		       struct err *err)
 {
-	const char *address = action->redirect.address;
 	const struct scripts_settings *set = &carry->sieve->scripts->set;
 	const char *dupes = carry->sieve->dupes_path;
 	struct str id;
 	bool seen = false;
 
-	if (address == NULL) {
-		carry->failed = true;
-		return 0;
-	}
 	id = redirect_id(ctx, carry, address);
 	if (dupes != NULL &&
 	    dupes_has(dupes, DUPE_REDIRECT, id, &seen, err) < 0)
@@ -170,7 +172,7 @@ int carry_redirect(const void *ctx, struct carry *carry,
 			  address);
 		return 0;
 	}
-	if (send_redirect(ctx, carry, action, err) < 0) {
+	if (send_redirect(ctx, carry, action, address, err) < 0) {
 		bool never = err->code == ERR_DENIED;
 
 		carry_log(carry, never ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
@@ -190,6 +192,45 @@ int carry_redirect(const void *ctx, struct carry *carry,
 		       set->sieve_redirect_duplicate_period.ms / 1000, err) < 0)
 		log_error("sieve: %s", err->text);
 	return 0;
+}
+
+/* RFC 6134 section 2.4: to each member, as far as they are addresses. */
+static int redirect_to_list(const void *ctx, struct carry *carry,
+			    const struct sieve_action *action, struct err *err)
+{
+	unsigned left = carry->sieve->set.sieve_list_max_redirects;
+	CLEANUP(buf_free) struct buf text = buf_init(LIST_MAX);
+	struct str rest, member;
+
+	if (carry_list(carry, action->redirect.list, &text, err) < 0)
+		return err->code == ERR_INVALID ? 0 : -1;
+	rest = str_n(text.data, text.len);
+	while (carry_list_next(&rest, &member)) {
+		struct sieve_address address;
+
+		if (!sieve_address_parse(ctx, member, false, &address))
+			continue;
+		if (left-- == 0) {
+			carry_log(carry, LOG_LEVEL_ERROR,
+				  "redirect action: list %s has too many "
+				  "members",
+				  action->redirect.list);
+			carry->failed = true;
+			return 0;
+		}
+		if (redirect_to(ctx, carry, action, str_dup(ctx, address.all),
+				err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int carry_redirect(const void *ctx, struct carry *carry,
+		   const struct sieve_action *action, struct err *err)
+{
+	if (action->redirect.list != NULL)
+		return redirect_to_list(ctx, carry, action, err);
+	return redirect_to(ctx, carry, action, action->redirect.address, err);
 }
 
 /* vacation, notify, report */

@@ -55,6 +55,7 @@ struct smtp_client {
 	const char *capabilities; /* lines of the last hello */
 	struct command *commands; /* list; the first waits for its answer */
 	unsigned accepted;        /* recipients of this mail */
+	const char *ret, *notify; /* DSN; NULL: nothing is said */
 	struct dot_out dot;
 	const char *phrase, *error; /* why it is gone */
 	bool *freed;                /* set when a function freed it */
@@ -209,6 +210,8 @@ static void write_rcpt(struct smtp_client *client,
 		buf_add(out, " ORCPT=rfc822;");
 		smtp_xtext_encode(str_of(command->original), out);
 	}
+	if (client->notify != NULL && can(client, "DSN"))
+		buf_printf(out, " NOTIFY=%s", client->notify);
 	if (command->forward != NULL && can(client, "XRCPTFORWARD"))
 		add_forward(command->forward, out);
 }
@@ -223,6 +226,8 @@ static void send_command(struct smtp_client *client, struct command *command)
 		buf_printf(&line, "MAIL FROM:<%s>", command->address);
 		if (command->body != NULL && can(client, "8BITMIME"))
 			buf_printf(&line, " BODY=%s", command->body);
+		if (client->ret != NULL && can(client, "DSN"))
+			buf_printf(&line, " RET=%s", client->ret);
 		break;
 	case COMMAND_RCPT:
 		write_rcpt(client, command, &line);
@@ -330,6 +335,13 @@ void smtp_client_mail(struct smtp_client *client, const char *from,
 
 	command->address = mem_strdup(command, from);
 	command->body = copy(command, body);
+}
+
+void smtp_client_dsn(struct smtp_client *client, const char *ret,
+		     const char *notify)
+{
+	client->ret = copy(client, ret);
+	client->notify = copy(client, notify);
 }
 
 void smtp_client_rcpt(struct smtp_client *client, const char *to,

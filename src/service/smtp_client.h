@@ -56,6 +56,10 @@ struct smtp_client *smtp_client_new(const void *ctx, struct loop *loop,
 /* MAIL. `body` ("8BITMIME"; NULL) is told to servers that know it. */
 void smtp_client_mail(struct smtp_client *client, const char *from,
 		      const char *body, smtp_client_fn *fn, void *fn_ctx);
+/* For MAIL and RCPT from now on, where DSN is announced (RFC 3461): "HDRS",
+ * "FAILURE,DELAY"; may be NULL. */
+void smtp_client_dsn(struct smtp_client *client, const char *ret,
+		     const char *notify);
 /* RCPT. `original` and `forward` may be NULL; see lda/lmtp.h. */
 void smtp_client_rcpt(struct smtp_client *client, const char *to,
 		      const char *original, const char *forward,

@@ -292,3 +292,60 @@ def test_a_script_that_changes_is_compiled_again(make_server, sink):
     client.close()
     found = boxes(server, 'alice')
     assert [[subject for subject, _ in found[name]] for name in ('one', 'two', 'three')] == [['one'], ['two'], ['three']]
+
+
+def test_lists_of_the_user(make_server, sink):
+    plugin = ('  sieve_extensions = +extlists\n  sieve_list1_name = :addrbook:default\n'
+              '  sieve_list1_path = ~/friends\n  sieve_list2_name = tag:lists.example,2026:staff\n'
+              '  sieve_list2_path = ~/staff\n  sieve_list3_name = urn:x:none\n  sieve_list3_path = ~/none\n'
+              '  sieve_list_max_redirects = 2\n')
+    server = make_server(EXTRA.format(port=sink.port, plugin=plugin))
+    script(server, 'alice', '# friends\nJOE@example.org\n  ann@example.org  \n', 'friends')
+    script(server, 'alice', 'a@y.example\nno address\nb@y.example\n', 'staff')
+    head = 'require ["extlists", "envelope", "fileinto", "copy"];\n'
+    script(server, 'alice', head + 'if address :list "from" ":addrbook:default" { fileinto "friends"; }')
+    deliver(server, 'one')
+    script(server, 'alice', head + 'if anyof (header :list "subject" [":addrbook:default", "urn:x:none"], '
+                            'valid_ext_list "urn:x:other") { discard; }\n'
+                            'if valid_ext_list ["urn:x:none", ":addrbook:default"] { fileinto "valid"; }')
+    deliver(server, 'two')
+    script(server, 'alice', head + 'redirect :copy :list "tag:lists.example,2026:staff"; fileinto "sent";')
+    deliver(server, 'three')
+    script(server, 'alice', head + 'if address :list "from" "urn:x:other" { discard; }')
+    deliver(server, 'four')
+    assert [line for line in sink.log if line.startswith('RCPT')] == ['RCPT TO:<a@y.example>', 'RCPT TO:<b@y.example>']
+    script(server, 'alice', 'a@y.example\nb@y.example\nc@y.example\n', 'staff')
+    script(server, 'alice', head + 'redirect :list "tag:lists.example,2026:staff";')
+    deliver(server, 'five')
+    assert server.wait_log('list tag:lists.example,2026:staff has too many members')
+    server.forgive()
+    found = {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()}
+    assert found == {'friends': ['one'], 'valid': ['two'], 'sent': ['three'], 'INBOX': ['four']}
+
+
+def test_mailboxes_by_their_ids(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    client = Lines(server.port('imap'), 'alice')
+    ident = re.search(r'MAILBOXID \((\w+)\)', b''.join(client.command(b'CREATE first')).decode())[1]
+    client.command(b'RENAME first second')
+    client.close()
+    script(server, 'alice', 'require ["mailboxid", "fileinto"];\n'
+                            f'if not mailboxidexists "{ident}" {{ discard; }}\n'
+                            f'if header "subject" "one" {{ fileinto :mailboxid "{ident}" "first"; }}\n'
+                            'else { fileinto :mailboxid "nosuch" "other"; }\n')
+    deliver(server, 'one')
+    deliver(server, 'two')
+    found = {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()}
+    assert found == {'second': ['one'], 'other': ['two']}
+
+
+def test_redirect_with_dsn(make_server):
+    text = 'require "redirect-dsn"; redirect :notify "FAILURE,DELAY" :ret "HDRS" "x@y.example";'
+    for caps, mail_end, rcpt_end in ((('8BITMIME', 'DSN'), ' RET=HDRS', ' NOTIFY=FAILURE,DELAY'), (('8BITMIME',), '', '')):
+        sink = Sink(lmtp=False, caps=caps)
+        server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +redirect-dsn\n'))
+        script(server, 'alice', text)
+        assert deliver(server, 'one').startswith('250')
+        told = [line for line in sink.log if line.startswith(('MAIL', 'RCPT'))]
+        assert told == [f'MAIL FROM:<joe@example.org> BODY=8BITMIME{mail_end}', f'RCPT TO:<x@y.example>{rcpt_end}']
+        sink.close()

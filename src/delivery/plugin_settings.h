@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * delivery/program_settings.h - settings in plugin {} about programs that
- * scripts run; where scripts are is told by scripts/settings.h.
+ * delivery/plugin_settings.h - settings in plugin {} about what
+ * scripts of deliveries may do; where scripts are is told by
+ * scripts/settings.h.
  */
-#ifndef DELIVERY_PROGRAM_SETTINGS_H
-#define DELIVERY_PROGRAM_SETTINGS_H
+#ifndef DELIVERY_PLUGIN_SETTINGS_H
+#define DELIVERY_PLUGIN_SETTINGS_H
 #include "config/setting.h"
 
-struct program_settings {
+struct lda_plugin_settings {
 	const char *sieve_pipe_socket_dir, *sieve_pipe_bin_dir;
 	const char *sieve_filter_socket_dir, *sieve_filter_bin_dir;
 	const char *sieve_execute_socket_dir, *sieve_execute_bin_dir;
@@ -16,7 +17,8 @@ struct program_settings {
 	struct duration sieve_pipe_exec_timeout, sieve_filter_exec_timeout;
 	struct duration sieve_execute_exec_timeout;
 	uint64_t sieve_program_max_output;
+	unsigned sieve_list_max_redirects;
 };
-extern const struct setting program_settings[];
+extern const struct setting lda_plugin_settings[];
 
 #endif

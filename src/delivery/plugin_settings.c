@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "delivery/program_settings.h"
+#include "delivery/plugin_settings.h"
 
-#define SETTINGS_STRUCT struct program_settings
-const struct setting program_settings[] = {
+#define SETTINGS_STRUCT struct lda_plugin_settings
+const struct setting lda_plugin_settings[] = {
 	S(sieve_pipe_socket_dir, "",
 	  "Directory of sockets of script services for pipe, below base_dir."),
 	S(sieve_pipe_bin_dir, "", "Directory of programs for pipe."),
@@ -28,6 +28,8 @@ const struct setting program_settings[] = {
 	       "Line ends of what programs of execute read."),
 	S(sieve_program_max_output, "50 M",
 	  "How much programs of filter and execute may write."),
+	S(sieve_list_max_redirects, "100",
+	  "To how many members of a list (redirect :list) a mail is sent."),
 	SETTINGS_END,
 };
 #undef SETTINGS_STRUCT

@@ -35,6 +35,7 @@ enum sieve_trace_level {
 
 struct sieve_trace {
 	enum sieve_trace_level level;
+	bool addresses; /* of the bytecode, in front of each line */
 	void (*line)(void *ctx, const char *text);
 	void *ctx;
 };

@@ -229,8 +229,9 @@ void sieve_trace(struct sieve_run *run, enum sieve_trace_level level,
 		 const char *fmt, ...)
 {
 	const struct sieve_trace *trace = &run->host->trace;
+	const struct sieve_frame *frame = run->machine->frame;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
-	char text[500], line[600];
+	char text[500], line[600], address[12] = "";
 	va_list args;
 
 	if (trace->line == NULL || level > trace->level)
@@ -239,7 +240,12 @@ void sieve_trace(struct sieve_run *run, enum sieve_trace_level level,
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	snprintf(line, sizeof(line), "%6u: %s", run->line,
+	if (trace->addresses)
+		snprintf(address, sizeof(address), "%08x: ",
+			 frame == NULL
+				 ? 0
+				 : (unsigned)(frame->code.at - frame->start));
+	snprintf(line, sizeof(line), "%s%6u: %s", address, run->line,
 		 str_sanitize(ctx, str_of(text), 500));
 	trace->line(trace->ctx, line);
 }

@@ -11,24 +11,27 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "delivery/sieve.h"
+#include "sievetools/execute.h"
 #include "sievetools/tool.h"
 
 enum { MAX_SCRIPTS = 100 };
 
 struct options {
 	const char *original_to, *to, *from, *mailbox;
-	const char *dump, *trace;
+	const char *dump, *trace, *location;
 	const char *scripts[MAX_SCRIPTS + 1];
 	unsigned script_count;
-	bool compile;
+	bool compile, execute;
 	struct sieve_trace how;
 };
 
 static _Noreturn void usage(void)
 {
 	fputs("Usage: sieve-test [-a <orig-recipient-address>] "
-	      "[-c <config-file>] [-C] [-D]\n\t[-d <dump-filename>] "
-	      "[-f <envelope-sender>] [-m <default-mailbox>]\n\t"
+	      "[-c <config-file>] [-C] [-D]\n\t[-d <dump-filename>] [-e] "
+	      "[-f <envelope-sender>] [-l <mail-location>]\n\t"
+	      "[-m <default-mailbox>] "
 	      "[-o <setting=value>] [-r <recipient-address>] "
 	      "[-s <script-file>]\n\t[-t <trace-file>] [-T <trace-option>] "
 	      "[-u <user>] [-x <extensions>]\n\t<script-file> <mail-file>\n",
@@ -36,7 +39,8 @@ static _Noreturn void usage(void)
 	exit(EXIT_USAGE);
 }
 
-static void trace_option(struct options *options, const char *text)
+static void trace_option(struct tool *tool, struct options *options,
+			 const char *text)
 {
 	static const char *const levels[] = {"none", "actions", "commands",
 					     "tests", "matching"};
@@ -47,6 +51,14 @@ static void trace_option(struct options *options, const char *text)
 			options->how.level = i;
 			return;
 		}
+	}
+	if (strcmp(text, "debug") == 0) {
+		tool->debug = true;
+		return;
+	}
+	if (strcmp(text, "addresses") == 0) {
+		options->how.addresses = true;
+		return;
 	}
 	fprintf(stderr, "sieve-test: Unknown -T trace option: %s\n", text);
 	exit(EXIT_USAGE);
@@ -65,8 +77,14 @@ static void parse_option(struct tool *tool, struct options *options, int option,
 	case 'd':
 		options->dump = value;
 		break;
+	case 'e':
+		options->execute = true;
+		break;
 	case 'f':
 		options->from = value;
+		break;
+	case 'l':
+		options->location = value;
 		break;
 	case 'm':
 		options->mailbox = value;
@@ -82,7 +100,7 @@ static void parse_option(struct tool *tool, struct options *options, int option,
 		options->trace = value;
 		break;
 	case 'T':
-		trace_option(options, value);
+		trace_option(tool, options, value);
 		break;
 	default:
 		if (!tool_option(tool, option, value))
@@ -154,11 +172,11 @@ static bool is_kept(const struct sieve_result *result)
 	return false;
 }
 
-static int run_all(struct tool *tool, const struct options *options,
-		   struct sieve_message *message, struct sieve_result *result)
+static int decide(struct tool *tool, const struct options *options,
+		  const struct sieve_envelope *envelope,
+		  struct sieve_message *message, struct sieve_result *result)
 {
-	FILE *trace = open_trace(options);
-	struct sieve_host host = {
+	const struct sieve_host host = {
 		.log = tool->log,
 		.trace = options->how,
 		.user = tool->user,
@@ -166,15 +184,8 @@ static int run_all(struct tool *tool, const struct options *options,
 		.location = "MDA",
 		.phase = "post",
 	};
-	struct sieve_envelope envelope;
 	struct err err;
-	int status = 0;
 
-	host.trace.line = trace == NULL ? NULL : trace_line;
-	host.trace.ctx = trace;
-	if (host.trace.level == SIEVE_TRACE_NONE)
-		host.trace.level = SIEVE_TRACE_ACTIONS;
-	get_envelope(tool, options, message, &envelope);
 	for (unsigned i = 0; i < options->script_count && is_kept(result);
 	     i++) {
 		struct sieve_program *program = tool_script(
@@ -182,14 +193,60 @@ static int run_all(struct tool *tool, const struct options *options,
 
 		if (i + 1 == options->script_count)
 			dump(options, program);
-		if (sieve_program_run(program, message, &envelope, &host,
-				      result, &err) < 0) {
-			status = 1;
-			break;
-		}
+		if (sieve_program_run(program, message, envelope, &host, result,
+				      &err) < 0)
+			return 1;
 	}
+	return 0;
+}
+
+static int execute(struct tool *tool, const struct options *options,
+		   const struct sieve_envelope *envelope, struct str mail)
+{
+	struct lda_script *scripts = NULL, **end = &scripts, *script;
+	struct execution execution = {
+		.mail = mail,
+		.envelope = envelope,
+		.trace = &options->how,
+		.location = options->location,
+		.mailbox = options->mailbox,
+	};
+
+	for (unsigned i = 0; i < options->script_count; i++)
+		lda_script_add(tool->ctx, &end, options->scripts[i], false);
+	for (script = scripts; script != NULL; script = script->next) {
+		script->program =
+			tool_script(tool, script->path, options->compile);
+		if (script->next == NULL)
+			dump(options, script->program);
+	}
+	execution.scripts = scripts;
+	return tool_execute(tool, &execution) ? 0 : 1;
+}
+
+static int run_all(struct tool *tool, struct options *options, struct str mail)
+{
+	struct sieve_message *message = sieve_message_new(
+		tool->ctx, mail,
+		sieve_engine_settings(tool->engine)->sieve_max_header_fields);
+	struct sieve_result *result = sieve_result_new(tool->ctx);
+	FILE *trace = open_trace(options);
+	struct sieve_envelope envelope;
+	int status;
+
+	options->how.line = trace == NULL ? NULL : trace_line;
+	options->how.ctx = trace;
+	if (options->how.level == SIEVE_TRACE_NONE)
+		options->how.level = SIEVE_TRACE_ACTIONS;
+	get_envelope(tool, options, message, &envelope);
+	if (options->execute)
+		status = execute(tool, options, &envelope, mail);
+	else
+		status = decide(tool, options, &envelope, message, result);
 	if (trace != NULL && trace != stdout)
 		fclose(trace);
+	if (status == 0 && !options->execute)
+		tool_print(stdout, result);
 	return status;
 }
 
@@ -197,24 +254,17 @@ int main(int argc, char **argv)
 {
 	struct tool tool = {0};
 	struct options options = {.mailbox = "INBOX"};
-	struct sieve_message *message;
-	struct sieve_result *result;
 	int option, status;
 
-	while ((option = getopt(argc, argv, "a:c:Cd:Df:m:o:r:s:t:T:u:x:")) !=
+	while ((option = getopt(argc, argv, "a:c:Cd:Def:l:m:o:r:s:t:T:u:x:")) !=
 	       -1)
 		parse_option(&tool, &options, option, optarg);
 	if (argc - optind != 2)
 		usage();
 	options.scripts[options.script_count++] = argv[optind];
 	tool_open(&tool, "sieve-test");
-	message = sieve_message_new(
-		tool.ctx, tool_read(&tool, argv[optind + 1]),
-		sieve_engine_settings(tool.engine)->sieve_max_header_fields);
-	result = sieve_result_new(tool.ctx);
-	status = run_all(&tool, &options, message, result);
+	status = run_all(&tool, &options, tool_read(&tool, argv[optind + 1]));
 	if (status == 0) {
-		tool_print(stdout, result);
 		log_info("final result: success");
 	} else {
 		log_info("final result: failed; resolved with successful "

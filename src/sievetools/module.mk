@@ -9,8 +9,9 @@ sieve_filter_SOURCES = $(sieve_tool) src/sievetools/print.c \
 	src/sievetools/main_filter.c
 sieve_filter_LDADD = $(LIB_DELIVERY)
 sieve_test_SOURCES = $(sieve_tool) src/sievetools/print.c \
+	src/sievetools/execute.c src/sievetools/execute.h \
 	src/sievetools/main_test.c
-sieve_test_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
+sieve_test_LDADD = $(LIB_DELIVERY)
 sieve_import_SOURCES = $(sieve_tool) src/sievetools/main_import.c \
 	src/sievetools/import.c src/sievetools/import.h \
 	src/sievetools/import_gmail.c \

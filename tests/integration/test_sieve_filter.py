@@ -123,3 +123,44 @@ def test_changed_mails(ours):
         mails = ours.run(*options, 'x.sieve', 'INBOX')[3]
         assert sorted(subject[9:] for _, subject, _ in mails) == sorted(expected)
         assert {flags for _, _, flags in mails} == {'S'}
+
+
+EXECUTED = {
+    'store': 'require ["fileinto", "imap4flags", "mailbox"]; fileinto :create :flags "\\\\Seen" "Box"; keep;',
+    'send': 'require ["copy", "vacation"]; redirect :copy "x@y.example"; vacation :addresses "u@x.example" "away";',
+    'missing': 'require "fileinto"; fileinto "nosuch";',
+    'discard': 'discard;',
+    'edited': 'require "editheader"; addheader "X-New" "yes"; redirect "x@y.example";',
+}
+
+
+def executed(place, name, *options):
+    """sieve-test -e: status, whom mails went to, what is stored where."""
+    place.script.write_text(EXECUTED[name])
+    (place.base / 'mail').write_text('From: a@b.example\nTo: u@x.example\nSubject: hi\n\nbody\n')
+    os.chmod(place.base / 'mail', 0o644)
+    status, out, _, mails = place.run('-e', *options, 'x.sieve', 'mail')
+    return status, re.findall('RECIPIENT: (.*)', out), [mail for mail in mails if mail[1] == 'Subject: hi']
+
+
+@pytest.mark.skipif(not os.path.exists('/usr/bin/sieve-test'), reason="needs Debian's dovecot-sieve")
+def test_sieve_test_does_it_as_theirs(tmp_path, ours):
+    theirs = Place(tmp_path / 'theirs', '/usr/bin/sieve-test')
+    ours.program = f'{PREFIX}/bin/sieve-test'
+    for name in EXECUTED:
+        # Theirs stores without -l, too, which its manual denies.
+        assert executed(ours, name)[2] == []
+        for options in (['-l', 'maildir:~/Maildir'], ['-l', 'maildir:~/Maildir', '-m', 'Trash']):
+            mine, other = executed(ours, name, *options), executed(theirs, name, *options)
+            assert mine == other, (name, options)
+
+
+def test_sieve_test_shows_what_is_sent(ours):
+    ours.program = f'{PREFIX}/bin/sieve-test'
+    ours.script.write_text(EXECUTED['edited'])
+    (ours.base / 'mail').write_text('From: a@b.example\nSubject: hi\n\nbody\n')
+    os.chmod(ours.base / 'mail', 0o644)
+    out = ours.run('-e', 'x.sieve', 'mail')[1]
+    assert re.search(r'(?s)RECIPIENT: x@y.example\nSTART MESSAGE:\n.*X-New: yes\n.*Subject: hi\n\nbody\nEND MESSAGE\n', out)
+    out = ours.run('-t', '-', '-T', 'addresses', '-T', 'debug', 'x.sieve', 'mail')[1]
+    assert re.search(r'(?m)^[0-9a-f]{8}:      1: action: redirect$', out)

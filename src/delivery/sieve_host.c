@@ -12,6 +12,7 @@
 #include "delivery/dupes.h"
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
+#include "storage/attribute.h"
 #include "storage/list.h"
 #include "storage/mailbox.h"
 #include "storage/user.h"
@@ -19,6 +20,13 @@
 enum { LIST_FILE_MAX = 4 * 1024 * 1024, LISTS_MAX = 100 };
 
 /* mailboxes */
+
+/* There is no such thing; all else may be otherwise later. */
+static bool is_no(const struct err *err)
+{
+	return err->code == ERR_NOT_FOUND || err->code == ERR_INVALID ||
+	       err->code == ERR_DENIED || err->code == ERR_UNSUPPORTED;
+}
 
 static int mailbox_is_there(void *ctx, const char *mailbox, bool *exists_out,
 			    struct err *err)
@@ -29,14 +37,26 @@ static int mailbox_is_there(void *ctx, const char *mailbox, bool *exists_out,
 	if (mailbox_exists(carry->delivery->user, mailbox, err) == 0)
 		return 0;
 	*exists_out = false;
-	switch (err->code) {
-	case ERR_NOT_FOUND:
-	case ERR_INVALID:
-	case ERR_DENIED:
+	return is_no(err) ? 0 : -1;
+}
+
+/* RFC 5490 */
+static int metadata(void *ctx, const void *mem, const char *mailbox,
+		    const char *entry, struct str *value_out, struct err *err)
+{
+	struct carry *carry = ctx;
+	const char *value = NULL;
+
+	*value_out = (struct str){NULL, 0};
+	if (attribute_check(entry, err) < 0 || attribute_is_internal(entry))
 		return 0;
-	default:
-		return -1;
-	}
+	if (attribute_get(mem, carry->delivery->user,
+			  mailbox != NULL ? mailbox : "", entry, &value,
+			  err) < 0)
+		return is_no(err) ? 0 : -1;
+	if (value != NULL)
+		*value_out = str_of(value);
+	return 0;
 }
 
 static bool has_use(const struct list_entry *entry, const char *use)
@@ -222,6 +242,7 @@ void carry_host(const void *ctx, struct carry *carry)
 	carry->host = (struct sieve_host){
 		.ctx = carry,
 		.mailbox_exists = mailbox_is_there,
+		.metadata = metadata,
 		.special_use = special_use,
 		.mailbox_by_id = mailbox_by_id,
 		.duplicate = duplicate,

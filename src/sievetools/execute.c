@@ -7,12 +7,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
-#include "delivery/filter.h"
 #include "delivery/send.h"
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
 #include "delivery/spool.h"
 #include "mime/parse.h"
+#include "scripts/scripts.h"
 #include "service/account.h"
 #include "storage/settle.h"
 #include "storage/user.h"
@@ -112,7 +112,8 @@ static int begin(struct tool *tool, const struct execution *execution,
 
 bool tool_execute(struct tool *tool, const struct execution *execution)
 {
-	const struct filter_options options = {.setting = setting, .ctx = tool};
+	const struct scripts_options options = {.setting = setting,
+						.ctx = tool};
 	const struct sieve_envelope *envelope = execution->envelope;
 	struct delivery delivery = {
 		.service = "sieve-test",

@@ -339,6 +339,21 @@ def test_mailboxes_by_their_ids(make_server, sink):
     assert found == {'second': ['one'], 'other': ['two']}
 
 
+def test_annotations_of_mailboxes(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +mboxmetadata +servermetadata\n')
+                         + 'mail_attribute_dict = file:%h/attributes\nmail_server_comment = of the server\n')
+    done = server.doveadm('mailbox', 'metadata', 'set', '-u', 'alice', 'INBOX', '/private/vendor/x/to', 'second')
+    assert done.returncode == 0, done
+    script(server, 'alice', 'require ["mboxmetadata", "servermetadata", "fileinto", "variables"];\n'
+                            'if not metadataexists "INBOX" "/Private/Vendor/X/To" { discard; }\n'
+                            'if metadataexists "INBOX" "/private/vendor/x/none" { discard; }\n'
+                            'if metadata "nosuch" "/private/vendor/x/to" "second" { discard; }\n'
+                            'if not servermetadata "/shared/comment" "of the server" { discard; }\n'
+                            'if metadata :matches "INBOX" "/private/vendor/x/to" "*" { fileinto "${1}"; }\n')
+    deliver(server, 'one')
+    assert {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()} == {'second': ['one']}
+
+
 def test_redirect_with_dsn(make_server):
     text = 'require "redirect-dsn"; redirect :notify "FAILURE,DELAY" :ret "HDRS" "x@y.example";'
     for caps, mail_end, rcpt_end in ((('8BITMIME', 'DSN'), ' RET=HDRS', ' NOTIFY=FAILURE,DELAY'), (('8BITMIME',), '', '')):

@@ -172,6 +172,7 @@ static bool cmd_auth(struct auth_client *client, const struct auth_line *line)
 		return false;
 	}
 	exchange = exchange_new(client, client->auth, line->id, mech);
+	exchange->of_login = client->is_login;
 	exchange->reply = on_reply;
 	exchange->ended = on_ended;
 	exchange->ctx = client;

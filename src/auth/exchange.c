@@ -217,8 +217,9 @@ static void say_ok(struct exchange *exchange, struct str data)
 		auth_write_value(&out, "original_user", given);
 	if (request->master_user != NULL)
 		auth_write_value(&out, "auth_user", request->master_user);
-	/* For the next server, who asks for it again. */
-	if (fields_get(&request->pass_fields, "nologin") == NULL &&
+	/* For the next server, who asks for it again; only who connects with
+	 * it gets it. */
+	if (exchange->of_login &&
 	    (fields_get(&request->pass_fields, "proxy") != NULL ||
 	     fields_get(&request->pass_fields, "proxy_maybe") != NULL) &&
 	    fields_get(&request->pass_fields, "pass") == NULL &&

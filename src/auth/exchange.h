@@ -44,6 +44,7 @@ struct exchange {
 	/* The last word was said to the client: its answer ends all, with this
 	 * result. */
 	bool at_end;
+	bool of_login;   /* the client is a login process */
 	bool refused;    /* by the policy server */
 	bool looks_up;   /* credentials are wanted, not a verdict */
 	char *last_data; /* said with OK */

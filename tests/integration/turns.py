@@ -16,6 +16,7 @@ FLAGS = [r'\Seen', r'\Answered', r'\Flagged', r'\Deleted', r'\Draft']
 KEYWORDS = ['$Forwarded', '$Junk', 'work', 'Later', 'x-1', '$MDNSent']
 FIELDS = b'UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[]'
 MANY = 25  # mails; a mailbox with more is rather emptied than filled
+DROPS = float(os.environ.get('DOVETAIL_DROPS', 0.15))  # how often the indexes are deleted before a turn
 
 
 def mail(number):
@@ -228,7 +229,7 @@ class Turns:
 
     def turn(self, steps):
         """One server alone for some steps; then both must agree."""
-        if self.random.random() < 0.15:
+        if self.random.random() < DROPS:
             self.history.append('indexes deleted')
             self.place.drop_indexes()
         server = self.random.choice(self.place.servers)

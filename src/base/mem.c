@@ -52,6 +52,11 @@ TALLOC_CTX *mem_ctx(const void *parent, const char *name)
 	return checked(talloc_named_const(parent, 0, name), 0);
 }
 
+TALLOC_CTX *mem_pool(const void *parent, size_t size)
+{
+	return checked(talloc_pool(parent, size), size);
+}
+
 char *mem_strdup(const void *ctx, const char *text)
 {
 	return mem_strndup(ctx, text, strlen(text));

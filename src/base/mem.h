@@ -25,6 +25,8 @@ void *mem_realloc(const void *ctx, void *ptr, size_t n, size_t size,
 		  const char *name);
 /* An empty context below `parent`. */
 TALLOC_CTX *mem_ctx(const void *parent, const char *name);
+/* One with room for `size` octets of small blocks, which then cost little. */
+TALLOC_CTX *mem_pool(const void *parent, size_t size);
 char *mem_strdup(const void *ctx, const char *text);
 char *mem_strndup(const void *ctx, const char *text, size_t len);
 void *mem_memdup(const void *ctx, const void *data, size_t len);

@@ -88,7 +88,8 @@ struct row {
 	struct str key, value;
 };
 
-/* Where index_record_next() is. A reader takes several rows at once. */
+/* Where index_record_next() is. It takes several rows at once, which a write
+ * makes worthless. */
 struct walk {
 	bool valid; /* the records' cursor stands at the last one of them */
 	uint32_t box, uid;  /* of the last one that was looked at */
@@ -140,6 +141,9 @@ int lmdb_get(struct index_txn *txn, enum table table, struct str key,
 	     struct str *value_out);
 int lmdb_put(struct index_txn *txn, enum table table, struct str key,
 	     struct str value);
+/* Over the row that lmdb_get() found just now. */
+int lmdb_put_here(struct index_txn *txn, enum table table, struct str key,
+		  struct str value);
 /* Room for `len` octets, to be filled before the next call. */
 int lmdb_put_reserve(struct index_txn *txn, enum table table, struct str key,
 		     size_t len, unsigned char **room_out);

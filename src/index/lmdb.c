@@ -418,6 +418,16 @@ int lmdb_get(struct index_txn *txn, enum table table, struct str key,
 	return code;
 }
 
+/* Pages are not where they were, and the rows that a walk took go with them. */
+static void wrote(struct index_txn *txn, enum table table)
+{
+	struct walk *walk = &txn->walk;
+
+	if (table == TABLE_RECORDS || walk->at < walk->count)
+		walk->valid = false;
+	walk->at = walk->count = 0;
+}
+
 static int put(struct index_txn *txn, enum table table, MDB_val *key,
 	       MDB_val *value, unsigned flags)
 {
@@ -433,9 +443,19 @@ int lmdb_put(struct index_txn *txn, enum table table, struct str key,
 	MDB_val k = val_of(key), v = val_of(value);
 	volatile int code;
 
-	if (table == TABLE_RECORDS)
-		txn->walk.valid = false;
+	wrote(txn, table);
 	CALL(txn->index, code, put(txn, table, &k, &v, 0));
+	return code;
+}
+
+int lmdb_put_here(struct index_txn *txn, enum table table, struct str key,
+		  struct str value)
+{
+	MDB_val k = val_of(key), v = val_of(value);
+	volatile int code;
+
+	wrote(txn, table);
+	CALL(txn->index, code, put(txn, table, &k, &v, MDB_CURRENT));
 	return code;
 }
 
@@ -445,8 +465,7 @@ int lmdb_put_reserve(struct index_txn *txn, enum table table, struct str key,
 	MDB_val k = val_of(key), v = {.mv_size = len, .mv_data = NULL};
 	volatile int code;
 
-	if (table == TABLE_RECORDS)
-		txn->walk.valid = false;
+	wrote(txn, table);
 	CALL(txn->index, code, put(txn, table, &k, &v, MDB_RESERVE));
 	if (code == 0)
 		*room_out = v.mv_data;
@@ -458,8 +477,7 @@ int lmdb_del(struct index_txn *txn, enum table table, struct str key)
 	MDB_val k = val_of(key);
 	volatile int code;
 
-	if (table == TABLE_RECORDS)
-		txn->walk.valid = false;
+	wrote(txn, table);
 	CALL(txn->index, code,
 	     mdb_del(txn->mdb, txn->index->tables[table], &k, NULL));
 	return code;
@@ -532,8 +550,7 @@ int lmdb_cursor_del(struct index_txn *txn, enum table table)
 {
 	volatile int code;
 
-	if (table == TABLE_RECORDS)
-		txn->walk.valid = false;
+	wrote(txn, table);
 	CALL(txn->index, code, mdb_cursor_del(txn->cursors[table], 0));
 	return code;
 }

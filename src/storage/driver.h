@@ -61,6 +61,7 @@ struct driver_box {
 	bool take_recent;
 	bool session;   /* SELECT or EXAMINE: worth a closer look at the disk */
 	bool durable;   /* mailbox_wait_for_disk() */
+	unsigned coming; /* mails that are about to change, as far as known */
 	void *driver;   /* the driver's own, child of the box */
 	unsigned epoch; /* the core's: of which index `id` is */
 };
@@ -210,7 +211,8 @@ struct driver {
 	int (*lock)(struct driver_box *box, bool flags, struct err *err);
 	void (*unlock)(struct driver_box *box);
 	/* In a write transaction: put flags and keywords of *record on disk
-	 * and change record->driver accordingly (child of ctx). */
+	 * and change record->driver accordingly (child of ctx). Writes nothing
+	 * to the index, into which other records of a batch point. */
 	int (*write_flags)(const void *ctx, struct index_txn *txn,
 			   struct driver_box *box, struct index_box *index_box,
 			   struct index_record *record, struct err *err);

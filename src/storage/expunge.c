@@ -56,10 +56,9 @@ static void pick_all(struct mailbox *box, struct index_txn *txn,
 	}
 }
 
-/* Out of disk and index; what is gone already is fine. */
-int expunge_uids(struct mailbox *box, struct index_txn *txn,
-		 struct index_box *row, const struct range_set *uids,
-		 struct err *err)
+static int remove_all(struct mailbox *box, struct index_txn *txn,
+		      struct index_box *row, const struct range_set *uids,
+		      struct err *err)
 {
 	const struct driver *driver = box->disk->location->driver;
 	struct index_record record;
@@ -80,6 +79,19 @@ int expunge_uids(struct mailbox *box, struct index_txn *txn,
 			return -1;
 	}
 	return driver->flush(txn, box->disk, row, false, err);
+}
+
+/* Out of disk and index; what is gone already is fine. */
+int expunge_uids(struct mailbox *box, struct index_txn *txn,
+		 struct index_box *row, const struct range_set *uids,
+		 struct err *err)
+{
+	int ret;
+
+	box->disk->coming = (unsigned)range_set_size(uids);
+	ret = remove_all(box, txn, row, uids, err);
+	box->disk->coming = 0;
+	return ret;
 }
 
 static int remove_now(struct mailbox *box, const struct range_set *uids,

@@ -133,19 +133,17 @@ char *file_name_new(const void *ctx)
 
 enum { LETTER_FIRST = 64 }; /* of those that fit into 64 bits: A to z */
 
-char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
-		      uint32_t keywords)
+size_t file_name_flags_put(char *room, struct str old, uint8_t flags,
+			   uint32_t keywords)
 {
 	struct str letters = flag_part(old), tail = STR("");
 	ptrdiff_t colon = str_find_char(old, ':');
-	struct str base = colon < 0 ? old : str_n(old.data, (size_t)colon);
+	size_t len = colon < 0 ? old.len : (size_t)colon;
 	const uint64_t all = (1U << MAILDIR_KEYWORDS) - 1;
 	uint64_t set = (keywords & all) << ('a' - LETTER_FIRST);
-	char out[64], *name;
-	size_t len = 0;
 
-	if (colon >= 0 && str_starts(str_from(old, (size_t)colon), ":2,"))
-		tail = str_from(old, (size_t)colon + 3 + letters.len);
+	if (colon >= 0 && str_starts(str_from(old, len), ":2,"))
+		tail = str_from(old, len + 3 + letters.len);
 	for (size_t i = 0; i < letters.len; i++) {
 		char c = letters.data[i];
 
@@ -159,13 +157,22 @@ char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
 			set |= UINT64_C(1)
 			       << (flag_letters[i].letter - LETTER_FIRST);
 	}
+	memcpy(room, old.data, len);
+	memcpy(room + len, ":2,", 3);
+	len += 3;
 	for (; set != 0; set &= set - 1)
-		out[len++] = (char)(LETTER_FIRST + __builtin_ctzll(set));
-	name = mem_array(ctx, char, base.len + 3 + len + tail.len + 1);
-	memcpy(name, base.data, base.len);
-	memcpy(name + base.len, ":2,", 3);
-	memcpy(name + base.len + 3, out, len);
-	memcpy(name + base.len + 3 + len, tail.data, tail.len);
+		room[len++] = (char)(LETTER_FIRST + __builtin_ctzll(set));
+	memcpy(room + len, tail.data, tail.len);
+	room[len + tail.len] = '\0';
+	return len + tail.len;
+}
+
+char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
+		      uint32_t keywords)
+{
+	char *name = mem_array(ctx, char, old.len + FILE_FLAGS_ROOM);
+
+	file_name_flags_put(name, old, flags, keywords);
 	return name;
 }
 

@@ -235,17 +235,23 @@ static int merge_foreign(struct index_txn *txn, struct driver_box *box,
 /* Returns 1 when done, 0 when the file is not where it was. */
 static int rename_to_flags(const void *ctx, struct driver_box *box,
 			   struct index_record *record, char dir,
-			   const char *file, struct str ext, struct err *err)
+			   struct str file, struct str ext, struct err *err)
 {
-	char *to = file_name_flags(ctx, str_of(file), record->flags,
-				   letters_of(record));
+	/* Of the record: what it becomes, and in it the name. */
+	char *data = mem_array(ctx, char,
+			       file.len + FILE_FLAGS_ROOM + ext.len + 2);
+	char *to = data + 1, from[256];
+	size_t len = file_name_flags_put(to, file, record->flags,
+					 letters_of(record));
 	int from_fd = maildir_dir_fd(box, dir, err);
 	int to_fd = maildir_dir_fd(box, 'c', err);
 
 	if (from_fd < 0 || to_fd < 0)
 		return -1;
-	if (dir != 'c' || strcmp(file, to) != 0) {
-		if (renameat(from_fd, file, to_fd, to) < 0)
+	memcpy(from, file.data, file.len); /* below 256 */
+	from[file.len] = '\0';
+	if (dir != 'c' || !str_is(file, to)) {
+		if (renameat(from_fd, from, to_fd, to) < 0)
 			return errno == ENOENT
 				       ? 0
 				       : err_sys(err, "rename(%s/cur/%s)",
@@ -253,7 +259,10 @@ static int rename_to_flags(const void *ctx, struct driver_box *box,
 		witness_own(&maildir_box_get(box)->witness,
 			    dir == 'c' ? 2 : 1);
 	}
-	record->driver = record_name_make(ctx, 'c', str_of(to), ext);
+	data[0] = 'c';
+	if (ext.len > 0)
+		memcpy(to + ++len, ext.data, ext.len);
+	record->driver = str_n(data, 1 + len + ext.len);
 	return 1;
 }
 
@@ -272,8 +281,8 @@ static int rename_found(const void *ctx, struct index_txn *txn,
 	if (ret > 0 && merge_foreign(txn, box, record, file, err) < 0)
 		return -1;
 	if (ret > 0)
-		ret = rename_to_flags(ctx, box, record, dir, file, name->ext,
-				      err);
+		ret = rename_to_flags(ctx, box, record, dir, str_of(file),
+				      name->ext, err);
 	return ret == 0 ? gone(box, record, err) : ret;
 }
 
@@ -282,19 +291,16 @@ int maildir_write_flags(const void *ctx, struct index_txn *txn,
 			struct index_record *record, struct err *err)
 {
 	struct record_name name;
-	/* The index may be written to before it is used; a NUL is behind the
-	 * name in any case. */
-	const char *driver = str_dup(ctx, record->driver);
 	int ret;
 
-	if (!record_name_get(str_n(driver, record->driver.len), &name))
+	if (!record_name_get(record->driver, &name))
 		return bad_record(box, record, err);
 	if (keywords_ensure(box, txn, index_box, letters_of(record), err) < 0 ||
 	    batch_begin(box, index_box,
 			name.dir == 'n' ? PENDING_BOTH : PENDING_CUR, err) < 0)
 		return -1;
-	ret = rename_to_flags(ctx, box, record, name.dir, name.name.data,
-			      name.ext, err);
+	ret = rename_to_flags(ctx, box, record, name.dir, name.name, name.ext,
+			      err);
 	if (ret == 0) {
 		batch_spoil(index_box, PENDING_BOTH);
 		ret = rename_found(ctx, txn, box, record, &name, err);

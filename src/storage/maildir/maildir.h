@@ -42,6 +42,11 @@ char *file_name_new(const void *ctx);
  * ctx. */
 char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
 		      uint32_t keywords);
+/* Likewise, to `room` of old.len + FILE_FLAGS_ROOM octets; returns its length,
+ * without the NUL. */
+enum { FILE_FLAGS_ROOM = 64 };
+size_t file_name_flags_put(char *room, struct str old, uint8_t flags,
+			   uint32_t keywords);
 /* The host as in names and locks. */
 const char *maildir_host(void);
 

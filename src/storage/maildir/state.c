@@ -223,7 +223,7 @@ static int begin_cur(struct driver_box *box, struct maildir_state *state,
 	if (snprintf(path, sizeof(path), "%s/cur", box->path) >=
 	    (int)sizeof(path))
 		return err_set(err, ERR_INVALID, "path is too long");
-	witness_begin(&maildir_box_get(box)->witness, path);
+	witness_begin(&maildir_box_get(box)->witness, path, box->coming);
 	return begin_dir(box, 'c', PENDING_CUR, state->cur_time, state, err);
 }
 

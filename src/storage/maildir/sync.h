@@ -19,8 +19,9 @@ struct witness {
 
 enum witnessed { WITNESS_NONE, WITNESS_ALONE, WITNESS_OTHERS };
 
-/* Before the first look at `dir`. */
-void witness_begin(struct witness *witness, const char *dir);
+/* Before the first look at `dir`. `coming` own changes are known to come: if
+ * they are many, it does not begin. */
+void witness_begin(struct witness *witness, const char *dir, unsigned coming);
 /* So many events there are our own: one for a file that comes or goes, two for
  * a rename within it. */
 void witness_own(struct witness *witness, unsigned events);

@@ -87,9 +87,9 @@ void witness_drop(struct witness *witness)
 	*witness = (struct witness){.listed = false};
 }
 
-void witness_begin(struct witness *witness, const char *dir)
+void witness_begin(struct witness *witness, const char *dir, unsigned coming)
 {
-	bool there = instance_open();
+	bool there = coming <= OWN_MAX / 2 && instance_open();
 
 	witness_drain(witness);
 	if (!there || witness->lost)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking at an index, and mending it.
+ * Looking at an index, walking it, and mending it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,6 +162,46 @@ static void test_right_counts_are_left_alone(void **state)
 	index_close(&index);
 }
 
+/* Names of files get longer and shorter under a walk, records go, and what the
+ * walk took before is not what it tells. */
+static void test_writer_walks_over_what_it_writes(void **state)
+{
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	struct index_record record = {.uid = 0}, next;
+	struct index_box box;
+	struct index_txn *txn;
+	struct err err;
+	char name[64];
+
+	(void)state;
+	append(index, id, 300);
+	txn = begin(index, INDEX_WRITE);
+	OK(index_box_get(txn, id, &box, &err));
+	while (index_record_next(txn, id, record.uid + 1, &record)) {
+		uint32_t uid = record.uid;
+
+		if (uid % 7 != 0) /* some rows are read on the way */
+			continue;
+		OK(index_record_get(txn, id, uid + 1, &next, &err));
+		memset(name, 'x', sizeof(name));
+		next.driver = str_n(name, uid % sizeof(name));
+		next.flags = MAIL_FLAGGED;
+		OK(index_record_put(txn, &box, &next, &err));
+		OK(index_record_expunge(txn, &box, uid + 2, &err));
+		assert_true(index_record_next(txn, id, uid + 1, &next));
+		assert_int_equal(next.uid, uid + 1);
+		assert_int_equal(next.flags, MAIL_FLAGGED);
+		assert_int_equal(next.driver.len, uid % sizeof(name));
+		assert_true(index_record_next(txn, id, uid + 2, &next));
+		assert_int_equal(next.uid, uid + 3);
+		record.uid = uid + 3;
+	}
+	assert_int_equal(box.counts.messages, 300 - 300 / 7);
+	commit(&txn);
+	index_close(&index);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -173,6 +213,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_right_counts_are_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_writer_walks_over_what_it_writes, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,7 @@ int reader_parse(struct mail_reader *reader, struct err *err)
 	if (feed(reader, parser, NULL, err) < 0)
 		return -1;
 	reader->message = mime_parser_end(parser);
-	reader->parsed = true;
+	reader->parsed = reader->parses = true;
 	reader_sizes(reader, reader->message->size.physical,
 		     reader->message->size.virtual);
 	learn_all(reader);
@@ -198,8 +198,7 @@ int mail_size_physical(const struct mail *mail, uint64_t *octets_out,
 	return 0;
 }
 
-/* A mail that is read anyway may as well be learnt; of a large one only the
- * header is needed. */
+/* The header is enough, unless the structure of mails is asked for, too. */
 static int make_envelope(struct mail_reader *reader, struct str *out,
 			 struct err *err)
 {
@@ -207,7 +206,7 @@ static int make_envelope(struct mail_reader *reader, struct str *out,
 
 	if (reader_text(reader, err) < 0)
 		return -1;
-	if (reader->text->fd < 0 && !reader->parsed) {
+	if (reader->parses && reader->text->fd < 0) {
 		if (reader_parse(reader, err) < 0)
 			return -1;
 		if (reader_cached(reader, INDEX_ENVELOPE, out))

@@ -71,6 +71,7 @@ struct mail_reader {
 	TALLOC_CTX *mail_ctx;               /* what belongs to it */
 	const struct mime_message *message; /* NULL until it is needed */
 	bool parsed;                        /* it has its header texts */
+	bool parses;                        /* one before it was parsed */
 	struct buf out;                     /* what was made for the caller */
 	/* For the cache. */
 	const char *noted; /* the first header field that was asked for last */

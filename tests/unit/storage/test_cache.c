@@ -219,6 +219,38 @@ static void test_large_values_are_not_cached(void **state)
 	assert_false(has(box, 2, INDEX_ENVELOPE));
 }
 
+/* The structure of a mail takes all of its text. */
+static void test_envelope_takes_the_header_alone(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	struct range_set both = one(f, 1, 2);
+	struct mail_reader *reader;
+	const struct mail *mail;
+	struct str text;
+	struct err err;
+
+	save_mail(box, "one");
+	save_mail(box, "two");
+	sync_box(f, box, 0);
+	assert_ok(mailbox_cache_remove(box, &both, &err));
+	read_envelope(f, box, 1);
+	assert_true(has(box, 1, INDEX_ENVELOPE));
+	assert_false(has(box, 1, INDEX_BODY_STRUCTURE));
+	assert_ok(mailbox_cache_remove(box, &both, &err));
+	/* With the structure of the first, the second is parsed once. */
+	reader = mail_reader_begin(f->ctx, box, &both);
+	assert_int_equal(mail_reader_next(reader, &mail, &err), 1);
+	assert_ok(mail_envelope(mail, &text, &err));
+	assert_ok(mail_body_structure(mail, true, &text, &err));
+	assert_int_equal(mail_reader_next(reader, &mail, &err), 1);
+	assert_ok(mail_envelope(mail, &text, &err));
+	assert_true(reader_cached(reader, INDEX_BODY_STRUCTURE, &text));
+	mail_reader_end(&reader);
+	assert_true(has(box, 1, INDEX_BODY_STRUCTURE));
+	assert_true(has(box, 2, INDEX_ENVELOPE));
+}
+
 #define T(name, setup)                                                         \
 	cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
@@ -228,6 +260,7 @@ int main(void)
 		T(test_full_cache_takes_nothing_more, setup_small),
 		T(test_small_mailbox_is_not_cached, setup_count),
 		T(test_large_values_are_not_cached, setup_record),
+		T(test_envelope_takes_the_header_alone, fixture_setup),
 		T(test_use_is_noted_once_a_day, fixture_setup),
 		T(test_unused_fields_are_dropped, fixture_setup),
 	};

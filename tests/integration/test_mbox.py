@@ -383,3 +383,22 @@ def test_a_large_mailbox(user):
     assert b'Subject: new\r\n' in client.ok('FETCH * BODY.PEEK[HEADER]')[0]
     assert one.inbox.stat().st_size < size + 1000
     assert one.server.peak_memory('imap') < 300 << 20
+
+
+def test_many_mails_with_long_headers_come_at_once(user):
+    """More header than is kept between the two looks at them."""
+    who = user(0)
+    client = who.connect('INBOX')
+    field = b'X-Much: ' + b'x' * 700 + b'\r\nFrom a@x.example Sat Nov 28 20:15:24 2026\r\n'
+    texts = [b'Subject: %d\r\n%s\r\n%s' % (i, field * (i * 20), b'body' * i) for i in range(1, 26)]
+    client.ok(b'APPEND INBOX ' + b' '.join(b'(\\Seen) {%d+}\r\n%s' % (len(text), text) for text in texts))
+    for seq, text in enumerate(texts, 1):
+        answer = client.ok(b'FETCH %d (RFC822.SIZE BODY.PEEK[])' % seq)[0]
+        stored = text.replace(b'\r\nFrom ', b'\r\n>From ') + b'\r\n'
+        assert b'RFC822.SIZE %d BODY[] {%d}\r\n' % (len(stored), len(stored)) in answer
+        assert stored in answer
+    # What others find in the file is the same.
+    before = client.ok(b'UID FETCH 1:* (RFC822.SIZE)')
+    client.ok(b'LOGOUT')
+    os.utime(who.inbox)
+    assert who.connect('INBOX').ok(b'UID FETCH 1:* (RFC822.SIZE)')[:-1] == before[:-1]

@@ -20,16 +20,9 @@
 #include "base/log.h"
 #include "storage/mbox/journal.h"
 
-void mbox_journal_measure(struct mbox_journal *journal)
+void mbox_journal_expect(struct mbox_journal *journal, uint64_t len)
 {
-	journal->measuring = true;
-}
-
-void mbox_journal_measured(struct mbox_journal *journal)
-{
-	journal->measuring = false;
-	journal->expected = journal->len;
-	journal->len = 0;
+	journal->expected = len;
 }
 
 static int announce(struct mbox_journal *journal, struct err *err)
@@ -70,21 +63,18 @@ int journal_append_add(struct mbox_journal *journal, const void *data,
 		       size_t len, struct err *err)
 {
 	journal->len += len;
-	if (journal->measuring || len == 0)
+	if (len == 0)
 		return 0;
 	journal->thorough |= memchr(data, '\0', len) != NULL;
 	buf_append(&journal->buf, data, len);
-	if (journal->expected == 0 || journal->buf.len < JOURNAL_PIECE)
-		return 0;
-	return put(journal, err);
+	return journal->buf.len < JOURNAL_PIECE ? 0 : put(journal, err);
 }
 
 int journal_append_commit(struct mbox_journal *journal, struct err *err)
 {
 	if (journal->buf.overflow)
 		return err_set(err, ERR_LIMIT, "too much at once");
-	assert(journal->expected == 0 || journal->expected == journal->len);
-	journal->expected = journal->len;
+	assert(journal->expected == journal->len);
 	if (put(journal, err) < 0 ||
 	    mbox_fsync(journal->box, journal->target, err) < 0 ||
 	    journal_clear(journal->box, journal->fd, journal->thorough, err) <

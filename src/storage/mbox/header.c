@@ -273,9 +273,12 @@ void mbox_header_visible(struct str block, struct buf *out)
 
 /* writing */
 
-static void add_names(const struct mbox_fields *fields, bool all,
+/* False: there are none. */
+static bool add_names(const struct mbox_fields *fields, bool all,
 		      struct buf *out)
 {
+	size_t start = out->len;
+
 	for (unsigned i = 0; i < fields->name_count; i++) {
 		const char *name = fields->names[i];
 		uint64_t bits =
@@ -284,8 +287,10 @@ static void add_names(const struct mbox_fields *fields, bool all,
 		if (name == NULL || name[0] == '\0' ||
 		    (bits & ((uint64_t)1 << (i % 64))) == 0)
 			continue;
-		buf_printf(out, " %s", name);
+		buf_putc(out, ' ');
+		buf_add(out, name);
 	}
+	return out->len > start;
 }
 
 static void add_flags(const struct mbox_fields *fields, struct buf *out)
@@ -317,15 +322,21 @@ static void add_base(const struct mbox_fields *fields, const char *name,
 /* Behind X-UID, where the padding goes. */
 static void add_rest(const struct mbox_fields *fields, struct buf *out)
 {
-	struct buf names = buf_init(COMPOSE_MAX);
+	size_t start;
 
 	buf_putc(out, '\n');
 	add_flags(fields, out);
-	if (fields->keywords != NULL)
-		add_names(fields, false, &names);
-	if (names.len > 0)
-		buf_printf(out, "X-Keywords:%s\n", names.data);
-	buf_free(&names);
+	start = out->len;
+	buf_add(out, "X-Keywords:");
+	if (fields->keywords == NULL || !add_names(fields, false, out))
+		buf_truncate(out, start);
+	else
+		buf_putc(out, '\n');
+	if (fields->content_length == UINT64_MAX)
+		return;
+	buf_add(out, "Content-Length: ");
+	buf_number(out, fields->content_length);
+	buf_putc(out, '\n');
 }
 
 /* What is not ours, without the empty line, which goes to *end_out. */
@@ -351,34 +362,31 @@ static void add_others(struct str block, const struct mbox_fields *fields,
 void mbox_header_compose(struct str block, const struct mbox_fields *fields,
 			 struct buf *out)
 {
-	CLEANUP(buf_free) struct buf others = buf_init(COMPOSE_MAX);
-	CLEANUP(buf_free) struct buf first = buf_init(COMPOSE_MAX);
-	CLEANUP(buf_free) struct buf rest = buf_init(COMPOSE_MAX);
-	size_t len, padding = PADDING;
+	CLEANUP(buf_free) struct buf ours = buf_init(COMPOSE_MAX);
+	CLEANUP(buf_free) struct buf cut_off = buf_init(COMPOSE_MAX);
+	size_t start = out->len, uid_end, len, padding = PADDING;
 	struct str end;
-	bool at_front;
 
-	add_others(block, fields, &others, &end);
 	if (fields->base)
-		add_base(fields, "X-IMAPbase", &first);
-	buf_printf(&first, "X-UID: %u", fields->uid);
-	add_rest(fields, &rest);
-	if (fields->content_length != UINT64_MAX)
-		buf_printf(&rest, "Content-Length: %ju\n",
-			   (uintmax_t)fields->content_length);
-	/* A header that was cut off in a line must go on behind it. */
-	at_front = others.len > 0 && others.data[others.len - 1] != '\n';
-	len = others.len + first.len + rest.len + end.len;
+		add_base(fields, "X-IMAPbase", &ours);
+	buf_add(&ours, "X-UID: ");
+	buf_number(&ours, fields->uid);
+	uid_end = ours.len;
+	add_rest(fields, &ours);
+	add_others(block, fields, out, &end);
+	len = out->len - start + ours.len + end.len;
 	if (len <= block.len)
 		padding = block.len - len;
-	if (!at_front)
-		buf_append(out, others.data, others.len);
-	buf_append(out, first.data, first.len);
+	/* A header that was cut off in a line must go on behind it. */
+	if (out->len > start && out->data[out->len - 1] != '\n') {
+		buf_append(&cut_off, out->data + start, out->len - start);
+		buf_truncate(out, start);
+	}
+	buf_append(out, ours.data, uid_end);
 	for (size_t i = 0; i < padding; i++)
 		buf_putc(out, ' ');
-	buf_append(out, rest.data, rest.len);
-	if (at_front)
-		buf_append(out, others.data, others.len);
+	buf_append(out, ours.data + uid_end, ours.len - uid_end);
+	buf_append(out, cut_off.data, cut_off.len);
 	buf_add_str(out, end);
 }
 

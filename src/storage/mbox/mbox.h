@@ -311,9 +311,8 @@ struct mbox_journal {
 	struct digest *sum;
 	bool armed; /* on disk: it will be done, by us or by the next one */
 	/* APPEND: `filed` octets are in the file. */
-	bool measuring;
 	bool thorough;     /* done on disk, too, before anybody hears of it */
-	uint64_t expected; /* octets in all; 0: not known */
+	uint64_t expected; /* octets in all */
 	/* SHIFT: what is in `buf` comes at `start`; all in front of `from` is
 	 * in it, written or dropped; what is from `safe` on must stay. */
 	uint64_t from, safe, old_size;
@@ -329,10 +328,8 @@ int mbox_journal_begin(const void *ctx, struct driver_box *box,
 uint64_t mbox_journal_at(const struct mbox_journal *journal);
 int mbox_journal_add(struct mbox_journal *journal, const void *data, size_t len,
 		     struct err *err);
-/* APPEND, for what is too much to be kept in memory: what is added between the
- * two is counted only, `data` may be NULL; then it is added once more. */
-void mbox_journal_measure(struct mbox_journal *journal);
-void mbox_journal_measured(struct mbox_journal *journal);
+/* APPEND: so many octets in all, before the first one is added. */
+void mbox_journal_expect(struct mbox_journal *journal, uint64_t len);
 /* A part of the file; each one lies behind the one before. */
 int mbox_journal_copy(struct mbox_journal *journal, uint64_t at, uint64_t len,
 		      struct err *err);

@@ -27,7 +27,8 @@
 enum {
 	BLOCK_MAX = 1 << 30,
 	PIECE = 65536,
-	MUCH = 262144,
+	HEADER_PIECE = 8192,
+	HEADS_MAX = 2097152,
 	SENDER_MAX = 256,
 };
 
@@ -36,6 +37,13 @@ struct mbox_save {
 	struct mbox_spool *spool;
 	uint64_t from, to; /* the text in it, when it is complete */
 	bool complete;
+	char last;        /* octet of it */
+	uint64_t virtual; /* octets of it with CRLF */
+	uint64_t body;    /* where it begins in the text */
+	uint64_t body_virtual;
+	bool base; /* X-IMAPbase is in its header */
+	/* In publish->heads; none: it was too much. */
+	size_t head, head_len;
 	/* Where the mails of the transaction were put. */
 	uint64_t start, end;
 	bool published;
@@ -63,7 +71,11 @@ int mbox_save_begin(const void *ctx, struct driver_box *box,
 int mbox_save_write(struct driver_save *pub, const void *data, size_t len,
 		    struct err *err)
 {
-	return mbox_spool_write(save_of(pub)->spool, data, len, err);
+	struct mbox_save *save = save_of(pub);
+
+	if (len > 0)
+		save->last = ((const char *)data)[len - 1];
+	return mbox_spool_write(save->spool, data, len, err);
 }
 
 int mbox_save_complete(struct driver_save *pub, struct err *err)
@@ -88,14 +100,19 @@ int mbox_save_link(const void *ctx, struct driver_box *box,
 		       box->path);
 }
 
-/* a mail as it goes to the file */
+/* a mail as it goes to the file: "From " line, header, body, line end */
 
 struct publish {
 	struct mbox_sync *sync;
 	struct digest *md5;
 	struct mbox_journal *journal;
-	struct buf text; /* for mbox_spool_read() */
+	struct buf text;  /* for mbox_spool_read() */
+	struct buf block; /* the header of one */
+	/* "From " lines and headers, between the first look at the mails and
+	 * the second: all of them that are not too much. */
+	struct buf heads;
 	uint32_t last_uid;
+	uint64_t at; /* of the next mail in the file */
 	uint64_t base_at;
 };
 
@@ -104,7 +121,7 @@ static int put(struct publish *publish, struct str text, struct err *err)
 	return mbox_journal_add(publish->journal, text.data, text.len, err);
 }
 
-static int get_text(struct publish *publish, struct mbox_save *save,
+static int get_text(struct publish *publish, const struct mbox_save *save,
 		    uint64_t at, size_t len, struct str *out, struct err *err)
 {
 	return mbox_spool_read(save->spool, save->from + at, len,
@@ -142,20 +159,22 @@ static bool find_end(struct str text, size_t *len_out)
 	return false;
 }
 
-/* *out is valid until the next get_text(). */
-static int read_header(struct publish *publish, struct mbox_save *save,
+/* *out is valid until the next get_text(). Returns 1 if it has an end. */
+static int read_header(struct publish *publish, const struct mbox_save *save,
 		       struct str *out, struct err *err)
 {
 	uint64_t size = save->to - save->from;
 	uint64_t max = save->pub.box->location->settings->mail_max_header_size;
+	bool ends;
 	size_t len;
 
-	for (uint64_t want = PIECE;; want *= 4) {
+	for (uint64_t want = HEADER_PIECE;; want *= 4) {
 		uint64_t take = want < size ? want : size;
 
 		if (get_text(publish, save, 0, (size_t)take, out, err) < 0)
 			return -1;
-		if (find_end(*out, &len) || take == size)
+		ends = find_end(*out, &len);
+		if (ends || take == size)
 			break;
 		/* The scanner takes what follows for the body, and so it is. */
 		if (want >= max) {
@@ -166,25 +185,28 @@ static int read_header(struct publish *publish, struct mbox_save *save,
 		}
 	}
 	out->len = len;
-	return 0;
+	return ends;
 }
 
 /* A line in a header that looks like the beginning of a mail would be one. */
 static void guard_header(struct str block, struct buf *out)
 {
 	struct str rest = block;
+	ptrdiff_t at;
 	int64_t ignored;
 
-	while (rest.len > 0) {
-		ptrdiff_t eol = str_find_char(rest, '\n');
-		size_t len = eol < 0 ? rest.len : (size_t)eol + 1;
-		struct str line = str_n(rest.data, eol < 0 ? len : len - 1);
+	while ((at = str_find(rest, STR("\nFrom "))) >= 0) {
+		struct str line = str_from(rest, (size_t)at + 1);
+		ptrdiff_t eol = str_find_char(line, '\n');
 
-		if (line.data != block.data && mbox_from_parse(line, &ignored))
+		buf_append(out, rest.data, (size_t)at + 1);
+		if (eol >= 0)
+			line.len = (size_t)eol;
+		if (mbox_from_parse(line, &ignored))
 			buf_putc(out, '>');
-		buf_append(out, rest.data, len);
-		rest = str_from(rest, len);
+		rest = str_from(rest, (size_t)at + 1);
 	}
+	buf_add_str(out, rest);
 }
 
 /* As other programs see it: of Return-Path, which deliveries have. */
@@ -210,11 +232,133 @@ static void find_sender(struct str block, char out[SENDER_MAX])
 	out[sender.len] = '\0';
 }
 
-static int copy_body(struct publish *publish, struct mbox_save *save,
-		     uint64_t from, uint64_t to, struct err *err)
+/* Whether the body's last line has no end. */
+static bool wants_newline(const struct mbox_save *save)
 {
-	if (publish->journal->measuring)
-		return mbox_journal_add(publish->journal, NULL, to - from, err);
+	return save->body < save->to - save->from && save->last != '\n';
+}
+
+static uint64_t body_len(const struct mbox_save *save)
+{
+	return save->to - save->from - save->body +
+	       (wants_newline(save) ? 1 : 0);
+}
+
+/* The header as it will be but for the fields that are ours, to
+ * publish->block. */
+static int take_header(struct publish *publish, struct mbox_save *save,
+		       struct err *err)
+{
+	struct buf *out = &publish->block;
+	struct str block;
+	int ends = read_header(publish, save, &block, err);
+
+	if (ends < 0)
+		return -1;
+	save->body = block.len;
+	save->body_virtual = save->virtual - crlf_size(block, false);
+	buf_reset(out);
+	guard_header(block, out);
+	if (out->len > 0 && out->data[out->len - 1] != '\n')
+		buf_putc(out, '\n');
+	if (ends == 0 && block.len == save->to - save->from &&
+	    !find_end(str_n(out->data, out->len), &(size_t){0}))
+		buf_putc(out, '\n');
+	return 0;
+}
+
+/* "From " line and header of it, behind what is in `out`. */
+static int make_head(struct publish *publish, struct mbox_save *save,
+		     struct buf *out, uint32_t *from_len_out, struct err *err)
+{
+	struct mbox_sync *sync = publish->sync;
+	struct mbox_fields fields = {
+		.uid_validity = sync->row->uid_validity,
+		.names = sync->names,
+		.name_count = sync->name_count,
+		.uid = save->pub.uid,
+		.last_uid = publish->last_uid,
+		.flags = save->pub.flags,
+		.keywords = &save->pub.keywords,
+		.base = save->base,
+	};
+	char sender[SENDER_MAX];
+	size_t start = out->len;
+	struct str block;
+
+	if (take_header(publish, save, err) < 0)
+		return -1;
+	block = str_n(publish->block.data, publish->block.len);
+	fields.content_length = body_len(save);
+	find_sender(block, sender);
+	mbox_from_write(sender, save->pub.received, out);
+	*from_len_out = (uint32_t)(out->len - start);
+	mbox_header_compose(block, &fields, out);
+	return out->overflow ? err_set(err, ERR_LIMIT, "header is too long")
+			     : 0;
+}
+
+/* Where the ten digits of the last UID will be. */
+static void note_base(struct publish *publish, struct str head)
+{
+	ptrdiff_t base = str_find(head, STR("X-IMAPbase: "));
+
+	for (int blanks = 0; blanks < 2; base++)
+		blanks += head.data[base] == ' ';
+	publish->base_at = publish->at + (uint64_t)base;
+}
+
+/* What clients will see of it. */
+static void set_sizes(const struct publish *publish, struct mbox_save *save,
+		      struct str header, struct mbox_record *record)
+{
+	struct mbox_header parsed;
+
+	mbox_header_parse(header, publish->md5,
+			  mbox_md5_all(save->pub.box->location), &parsed);
+	memcpy(record->md5, parsed.md5, sizeof(record->md5));
+	save->pub.size_physical = parsed.size + record->body_len;
+	save->pub.size_virtual = parsed.virtual + save->body_virtual +
+				 (wants_newline(save) ? 2 : 0);
+}
+
+/* the transaction */
+
+/* The place of one: the head is as long as it will be. */
+static int lay_out(const void *ctx, struct publish *publish,
+		   struct mbox_save *save, struct str *driver_data_out,
+		   struct err *err)
+{
+	struct mbox_record record = {.offset = publish->at, .end_len = 1};
+	struct buf *heads = &publish->heads;
+	struct str head;
+
+	save->base = publish->sync->state.base_at == 0 && publish->base_at == 0;
+	save->head = heads->len;
+	save->virtual = save->pub.size_virtual;
+	if (make_head(publish, save, heads, &record.from_len, err) < 0)
+		return -1;
+	head = str_n(heads->data + save->head, heads->len - save->head);
+	save->head_len = head.len;
+	record.header_len = (uint32_t)(head.len - record.from_len);
+	record.body_len = body_len(save);
+	if (save->base)
+		note_base(publish, head);
+	set_sizes(publish, save, str_from(head, record.from_len), &record);
+	*driver_data_out = mbox_record_make(ctx, &record);
+	publish->at = mbox_record_end(&record);
+	if (heads->len > HEADS_MAX) {
+		buf_truncate(heads, save->head);
+		save->head_len = 0; /* made once more */
+	}
+	return 0;
+}
+
+static int copy_body(struct publish *publish, const struct mbox_save *save,
+		     struct err *err)
+{
+	uint64_t from = save->body, to = save->to - save->from;
+
 	while (from < to) {
 		size_t take = to - from < PIECE ? (size_t)(to - from) : PIECE;
 		struct str text;
@@ -227,153 +371,24 @@ static int copy_body(struct publish *publish, struct mbox_save *save,
 	return 0;
 }
 
-/* "From ", header, body, line end. */
-struct layout {
-	struct buf head;             /* "From " line and header */
-	uint64_t body_from, body_to; /* in the text */
-	bool add_newline;            /* the body's last line had none */
-	uint64_t body_virtual;
-};
-
-static int body_layout(struct publish *publish, struct mbox_save *save,
-		       struct layout *out, struct err *err)
-{
-	struct str last = STR("\n");
-
-	out->body_to = save->to - save->from;
-	if (out->body_to > out->body_from &&
-	    get_text(publish, save, out->body_to - 1, 1, &last, err) < 0)
-		return -1;
-	out->add_newline = last.data[0] != '\n';
-	return 0;
-}
-
-static uint64_t body_len(const struct layout *layout)
-{
-	return layout->body_to - layout->body_from +
-	       (layout->add_newline ? 1 : 0);
-}
-
-static bool needs_base(const struct publish *publish)
-{
-	return publish->sync->state.base_at == 0 && publish->base_at == 0;
-}
-
-/* Where the ten digits of the last UID will be. */
-static void note_base(struct publish *publish, struct str head)
-{
-	ptrdiff_t base = str_find(head, STR("X-IMAPbase: "));
-
-	for (int blanks = 0; blanks < 2; base++)
-		blanks += head.data[base] == ' ';
-	publish->base_at = mbox_journal_at(publish->journal) + (uint64_t)base;
-}
-
-static void make_head(struct publish *publish, struct mbox_save *save,
-		      const struct buf *block, struct layout *layout,
-		      struct mbox_record *record)
-{
-	struct mbox_sync *sync = publish->sync;
-	struct mbox_fields fields = {
-		.uid_validity = sync->row->uid_validity,
-		.names = sync->names,
-		.name_count = sync->name_count,
-		.uid = save->pub.uid,
-		.last_uid = publish->last_uid,
-		.flags = save->pub.flags,
-		.keywords = &save->pub.keywords,
-		.content_length = body_len(layout),
-		.base = needs_base(publish),
-	};
-	char sender[SENDER_MAX];
-
-	find_sender(str_n(block->data, block->len), sender);
-	mbox_from_write(sender, save->pub.received, &layout->head);
-	record->from_len = (uint32_t)layout->head.len;
-	mbox_header_compose(str_n(block->data, block->len), &fields,
-			    &layout->head);
-	record->header_len = (uint32_t)(layout->head.len - record->from_len);
-	if (fields.base)
-		note_base(publish, str_n(layout->head.data, layout->head.len));
-}
-
-/* What clients will see of it. */
-static void set_sizes(const struct publish *publish, struct mbox_save *save,
-		      const struct layout *layout, struct mbox_record *record)
-{
-	struct mbox_header header;
-
-	mbox_header_parse(
-		str_n(layout->head.data + record->from_len, record->header_len),
-		publish->md5, mbox_md5_all(save->pub.box->location), &header);
-	memcpy(record->md5, header.md5, sizeof(record->md5));
-	record->body_len = body_len(layout);
-	record->end_len = 1;
-	save->pub.size_physical = header.size + record->body_len;
-	save->pub.size_virtual = header.virtual + layout->body_virtual +
-				 (layout->add_newline ? 2 : 0);
-}
-
-static int write_parts(struct publish *publish, struct mbox_save *save,
-		       const struct layout *layout, struct err *err)
-{
-	struct str head = str_n(layout->head.data, layout->head.len);
-
-	if (layout->head.overflow)
-		return err_set(err, ERR_LIMIT, "header is too long");
-	if (put(publish, head, err) < 0 ||
-	    copy_body(publish, save, layout->body_from, layout->body_to, err) <
-		    0)
-		return -1;
-	return put(publish, layout->add_newline ? STR("\n\n") : STR("\n"), err);
-}
-
-/* The header as it will be, and how long it was. */
-static int take_header(struct publish *publish, struct mbox_save *save,
-		       struct layout *layout, struct buf *out, struct err *err)
-{
-	struct str block;
-
-	if (read_header(publish, save, &block, err) < 0)
-		return -1;
-	layout->body_from = block.len;
-	layout->body_virtual = save->pub.size_virtual - crlf_size(block, false);
-	guard_header(block, out);
-	if (out->len > 0 && out->data[out->len - 1] != '\n')
-		buf_putc(out, '\n');
-	if (block.len == save->to - save->from &&
-	    !find_end(str_n(out->data, out->len), &(size_t){0}))
-		buf_putc(out, '\n');
-	return 0;
-}
-
-static int write_one(const void *ctx, struct publish *publish,
-		     struct mbox_save *save, struct str *driver_data_out,
+static int write_one(struct publish *publish, struct mbox_save *save,
 		     struct err *err)
 {
-	CLEANUP(buf_free) struct buf block = buf_init(BLOCK_MAX);
-	struct layout layout = {.head = buf_init(BLOCK_MAX)};
-	struct mbox_record record = {
-		.offset = mbox_journal_at(publish->journal),
-	};
-	int ret;
+	struct buf *heads = &publish->heads;
+	size_t kept = heads->len;
+	struct str head = str_n(heads->data + save->head, save->head_len);
+	uint32_t ignored;
 
-	ret = take_header(publish, save, &layout, &block, err);
-	if (ret == 0)
-		ret = body_layout(publish, save, &layout, err);
-	if (ret == 0) {
-		make_head(publish, save, &block, &layout, &record);
-		ret = write_parts(publish, save, &layout, err);
+	if (head.len == 0) {
+		if (make_head(publish, save, heads, &ignored, err) < 0)
+			return -1;
+		head = str_n(heads->data + kept, heads->len - kept);
 	}
-	if (ret == 0 && !publish->journal->measuring) {
-		set_sizes(publish, save, &layout, &record);
-		*driver_data_out = mbox_record_make(ctx, &record);
-	}
-	buf_free(&layout.head);
-	return ret;
+	if (put(publish, head, err) < 0 || copy_body(publish, save, err) < 0)
+		return -1;
+	buf_truncate(heads, kept);
+	return put(publish, wants_newline(save) ? STR("\n\n") : STR("\n"), err);
 }
-
-/* the transaction */
 
 /* UIDs are taken before any mail has them, where X-IMAPbase is not part of what
  * comes. */
@@ -400,7 +415,7 @@ static void note_uids(const struct publish *publish)
 }
 
 /* A file whose last line has no end needs one. */
-static int put_lead(struct publish *publish, struct err *err)
+static int find_lead(struct publish *publish, struct str *out, struct err *err)
 {
 	struct mbox_sync *sync = publish->sync;
 	char last = '\n';
@@ -408,58 +423,40 @@ static int put_lead(struct publish *publish, struct err *err)
 	if (sync->size > 0 && mbox_read_at(sync->box, sync->fd, &last, 1,
 					   sync->size - 1, err) < 0)
 		return -1;
-	return last == '\n' ? 0 : put(publish, STR("\n"), err);
-}
-
-static int write_mails(const void *ctx, struct publish *publish,
-		       struct driver_save **saves, size_t count,
-		       struct str *driver_data_out, struct err *err)
-{
-	uint32_t uid = publish->sync->row->uid_next;
-
-	publish->base_at = 0;
-	if (put_lead(publish, err) < 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		saves[i]->uid = uid++;
-		if (write_one(ctx, publish, save_of(saves[i]),
-			      &driver_data_out[i], err) < 0)
-			return -1;
-	}
+	*out = last == '\n' ? STR("") : STR("\n");
+	publish->at = sync->size + out->len;
 	return 0;
 }
 
-/* Too much to be kept in memory until its size is known. */
-static bool is_much(struct driver_save **saves, size_t count)
-{
-	uint64_t size = 0;
-
-	for (size_t i = 0; i < count; i++)
-		size += save_of(saves[i])->to - save_of(saves[i])->from;
-	return size > MUCH || count > MUCH / 1024;
-}
-
+/* First where all of them will be, then they are written. */
 static int write_all(const void *ctx, struct publish *publish,
 		     struct driver_save **saves, size_t count,
 		     struct str *driver_data_out, struct err *err)
 {
 	struct mbox_sync *sync = publish->sync;
 	uint32_t uid = sync->row->uid_next;
+	struct str lead;
 
 	if (uid > UINT32_MAX - count - 1)
 		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
 			       sync->box->path);
 	publish->last_uid = uid + (uint32_t)count - 1;
-	if (is_much(saves, count)) {
-		mbox_journal_measure(publish->journal);
-		if (write_mails(ctx, publish, saves, count, driver_data_out,
-				err) < 0)
+	if (find_lead(publish, &lead, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		saves[i]->uid = uid++;
+		if (lay_out(ctx, publish, save_of(saves[i]),
+			    &driver_data_out[i], err) < 0)
 			return -1;
-		mbox_journal_measured(publish->journal);
 	}
-	if (take_uids(publish, err) < 0 ||
-	    write_mails(ctx, publish, saves, count, driver_data_out, err) < 0 ||
-	    mbox_journal_commit(publish->journal, err) < 0)
+	mbox_journal_expect(publish->journal, publish->at - sync->size);
+	if (take_uids(publish, err) < 0 || put(publish, lead, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (write_one(publish, save_of(saves[i]), err) < 0)
+			return -1;
+	}
+	if (mbox_journal_commit(publish->journal, err) < 0)
 		return -1;
 	note_uids(publish);
 	return 0;
@@ -497,6 +494,8 @@ static int append(const void *ctx, struct mbox_sync *sync,
 		.sync = sync,
 		.md5 = digest_new(work, "md5"),
 		.text = buf_init(BLOCK_MAX),
+		.block = buf_init(BLOCK_MAX),
+		.heads = buf_init(BLOCK_MAX),
 	};
 	int ret;
 
@@ -505,6 +504,8 @@ static int append(const void *ctx, struct mbox_sync *sync,
 	ret = append_mails(ctx, &publish, saves, count, driver_data_out, err);
 	mem_free(publish.journal);
 	buf_free(&publish.text);
+	buf_free(&publish.block);
+	buf_free(&publish.heads);
 	if (ret < 0)
 		return -1;
 	sync->state.messages += (uint32_t)count;

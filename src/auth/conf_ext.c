@@ -5,9 +5,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 
-enum { FILE_MAX = 1024 * 1024, INCLUDES_MAX = 8 };
+enum { FILE_MAX = 1024 * 1024, INCLUDES_MAX = 8, WARNINGS_MAX = 32 };
 
 struct reader {
 	const void *ctx;
@@ -15,11 +16,34 @@ struct reader {
 	void *out;
 	conf_ext_fn *in_section;
 	char *section; /* NULL: in none */
+	const char *path;
+	unsigned line;
 };
 
 static const char **slot(const struct conf_ext_row *row, void *out)
 {
 	return (const char **)(void *)((char *)out + row->offset);
+}
+
+/* Once for each place, however many services read it. */
+static void warn(const struct reader *reader, const struct conf_ext_row *row)
+{
+	static char *said[WARNINGS_MAX];
+	char *text = mem_printf(NULL, "%s line %u: %s has no effect: %s",
+				reader->path, reader->line, row->name,
+				row->preset);
+	size_t i;
+
+	for (i = 0; i < WARNINGS_MAX && said[i] != NULL; i++) {
+		if (strcmp(said[i], text) == 0)
+			break;
+	}
+	if (i < WARNINGS_MAX && said[i] == NULL) {
+		log_warning("%s", text);
+		said[i] = text;
+	} else {
+		mem_free(text);
+	}
 }
 
 static int set(struct reader *reader, struct str key, struct str value,
@@ -35,10 +59,13 @@ static int set(struct reader *reader, struct str key, struct str value,
 					  key, value, err);
 	for (const struct conf_ext_row *row = reader->rows; row->name != NULL;
 	     row++) {
-		if (str_is(key, row->name)) {
+		if (!str_is(key, row->name))
+			continue;
+		if (row->offset == CONF_EXT_NO_EFFECT)
+			warn(reader, row);
+		else
 			*slot(row, reader->out) = str_dup(reader->ctx, value);
-			return 0;
-		}
+		return 0;
 	}
 	return err_set(err, ERR_INVALID, "Unknown setting: %.*s", STR_FMT(key));
 }
@@ -111,6 +138,8 @@ static int read_file(struct reader *reader, const char *path, unsigned depth,
 		}
 		buf_add_str(&whole, line);
 		line = str_trim(str_n(whole.data, whole.len));
+		reader->path = path;
+		reader->line = n;
 		if (line.len > 0 &&
 		    take_line(reader, path, depth, line, err) < 0)
 			return err_wrap(err, "%s line %u", path, n);
@@ -123,10 +152,12 @@ int conf_ext_read(const void *ctx, const char *path,
 		  const struct conf_ext_row *rows, void *out,
 		  conf_ext_fn *in_section, struct err *err)
 {
-	struct reader reader = {ctx, rows, out, in_section, NULL};
+	struct reader reader = {ctx, rows, out, in_section, NULL, path, 0};
 
-	for (const struct conf_ext_row *row = rows; row->name != NULL; row++)
-		*slot(row, out) = row->preset;
+	for (const struct conf_ext_row *row = rows; row->name != NULL; row++) {
+		if (row->offset != CONF_EXT_NO_EFFECT)
+			*slot(row, out) = row->preset;
+	}
 	if (read_file(&reader, path, 0, err) < 0)
 		return -1;
 	if (reader.section != NULL)

@@ -9,10 +9,15 @@
 #define AUTH_CONF_EXT_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
 struct err;
+
+/* As an offset: the setting can have no effect here, `preset` says why; who
+ * sets it is warned, with file and line. */
+#define CONF_EXT_NO_EFFECT SIZE_MAX
 
 struct conf_ext_row {
 	const char *name;

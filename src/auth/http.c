@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/rawlog.h"
 
 void http_escape(void *ctx, struct str text, struct buf *out)
 {
@@ -66,6 +67,34 @@ static void set_tls(CURL *curl, const struct http_request *request)
 			 request->any_certificate ? 0L : 2L);
 }
 
+static int record(CURL *curl, curl_infotype type, char *data, size_t size,
+		  void *ctx)
+{
+	(void)curl;
+	if (type == CURLINFO_HEADER_IN || type == CURLINFO_DATA_IN)
+		rawlog_add(ctx, RAWLOG_IN, str_n(data, size));
+	else if (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT)
+		rawlog_add(ctx, RAWLOG_OUT, str_n(data, size));
+	return 0;
+}
+
+static void set_rawlog(CURL *curl, struct rawlog *log)
+{
+	if (log == NULL)
+		return;
+	curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L);
+	curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, record);
+	curl_easy_setopt(curl, CURLOPT_DEBUGDATA, log);
+}
+
+/* curl counts in seconds: what is shorter is kept a second. */
+static void set_idle(CURL *curl, unsigned max_idle_ms)
+{
+	curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, max_idle_ms == 0 ? 1L : 0);
+	curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN,
+			 (long)(max_idle_ms + 999) / 1000);
+}
+
 static void set_all(CURL *curl, const struct http_request *request,
 		    struct buf *body)
 {
@@ -77,6 +106,7 @@ static void set_all(CURL *curl, const struct http_request *request,
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+	set_idle(curl, request->max_idle_ms);
 	if (request->post != NULL)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->post);
 	set_tls(curl, request);
@@ -91,6 +121,7 @@ int http_ask(const struct http_request *request, unsigned *status_out,
 	     struct buf *body, struct err *err)
 {
 	CLEANUP(free_list) struct curl_slist *headers = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "http");
 	char text[CURL_ERROR_SIZE] = "";
 	CURL *curl = handle(err);
 	long status = 0;
@@ -99,6 +130,8 @@ int http_ask(const struct http_request *request, unsigned *status_out,
 	if (curl == NULL)
 		return -1;
 	set_all(curl, request, body);
+	if (request->rawlog_dir != NULL)
+		set_rawlog(curl, rawlog_open(ctx, request->rawlog_dir));
 	for (size_t i = 0; request->headers[i] != NULL; i++)
 		headers = curl_slist_append(headers, request->headers[i]);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);

@@ -14,7 +14,7 @@ struct buf;
 struct err;
 struct str;
 
-enum { HTTP_BODY_MAX = 64 * 1024, HTTP_HEADERS_MAX = 8 };
+enum { HTTP_BODY_MAX = 64 * 1024, HTTP_HEADERS_MAX = 8, HTTP_IDLE_MS = 60 * 1000 };
 
 struct http_request {
 	const char *url;
@@ -24,6 +24,9 @@ struct http_request {
 	unsigned timeout_ms;
 	const char *ca_file, *ca_dir, *cert_file, *key_file, *ciphers;
 	bool any_certificate;
+	unsigned max_idle_ms; /* how long a connection is kept; 0: it is not */
+	/* Records what goes over the wire, secrets and all; NULL: not wanted. */
+	const char *rawlog_dir;
 };
 
 /* Appends the answer's body; its status is the server's word and no error. */

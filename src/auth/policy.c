@@ -266,7 +266,8 @@ int policy_send(const struct auth_settings *set, const char *command,
 			    *set->auth_policy_server_api_header == '\0'
 				    ? NULL
 				    : set->auth_policy_server_api_header},
-		.timeout_ms = set->auth_policy_server_timeout_msecs};
+		.timeout_ms = set->auth_policy_server_timeout_msecs,
+		.max_idle_ms = HTTP_IDLE_MS};
 	unsigned status;
 
 	if (http_ask(&http, &status, &answer, err) < 0)

@@ -37,8 +37,6 @@ enum tls_state {
 	TLS_READY,
 };
 
-enum rawlog_side { RAWLOG_IN, RAWLOG_OUT };
-
 struct join;
 struct rawlog;
 
@@ -110,9 +108,6 @@ void conn_tls_handshake(struct conn *conn);
 void conn_tls_begin(struct conn *conn);
 void conn_tls_shutdown(struct conn *conn);
 void conn_tls_free(struct conn *conn);
-
-/* rawlog.c */
-void rawlog_add(struct rawlog *log, enum rawlog_side side, struct str data);
 
 /* conn_join.c: a turn of a connection that is joined. */
 void conn_join_turn(struct conn *conn, bool readable);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/rawlog.h"
 
 /* Input that grows beyond this is read without the detour by the scratch. */
 enum { READ_DIRECT = 8 * 1024 };

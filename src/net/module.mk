@@ -5,7 +5,7 @@ libnet_a_SOURCES = \
 	src/net/conn_io.c src/net/conn_join.c src/net/conn_tls.c \
 	src/net/frame.c \
 	src/net/loop.c src/net/loop.h src/net/loop_internal.h \
-	src/net/notify.c src/net/rawlog.c \
+	src/net/notify.c src/net/rawlog.c src/net/rawlog.h \
 	src/net/sock.c src/net/sock.h \
 	src/net/tls.c src/net/tls.h src/net/tls_internal.h
 libsettings_a_SOURCES += src/net/settings.c

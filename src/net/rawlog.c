@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * net/rawlog.c - a record of a connection's traffic, in Dovecot's form: two
- * files, each line with the time at which its first octet came or went.
- */
+#include "net/rawlog.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -45,22 +43,29 @@ static int open_one(const char *dir, const char *name, const char *suffix)
 	return fd;
 }
 
-void conn_rawlog(struct conn *conn, const char *dir)
+struct rawlog *rawlog_open(const void *ctx, const char *dir)
 {
 	static unsigned count;
+	struct rawlog *log;
 	char name[64], when[32];
 	time_t now = time(NULL);
 	struct tm tm;
 
 	/* As Dovecot: no directory, no record. */
 	if (dir[0] == '\0' || access(dir, X_OK) < 0)
-		return;
+		return NULL;
 	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
 	snprintf(name, sizeof(name), "%s.%d.%u", when, (int)getpid(), ++count);
-	conn->rawlog = mem_new(conn, struct rawlog);
-	conn->rawlog->fd[RAWLOG_IN] = open_one(dir, name, "in");
-	conn->rawlog->fd[RAWLOG_OUT] = open_one(dir, name, "out");
-	talloc_set_destructor(conn->rawlog, rawlog_close);
+	log = mem_new(ctx, struct rawlog);
+	log->fd[RAWLOG_IN] = open_one(dir, name, "in");
+	log->fd[RAWLOG_OUT] = open_one(dir, name, "out");
+	talloc_set_destructor(log, rawlog_close);
+	return log;
+}
+
+void conn_rawlog(struct conn *conn, const char *dir)
+{
+	conn->rawlog = rawlog_open(conn, dir);
 }
 
 void rawlog_add(struct rawlog *log, enum rawlog_side side, struct str data)

@@ -8,10 +8,11 @@ from conftest import free_ports
 
 
 class Double:
-    """`answer(method, path, headers, body)` gives (status, text) or None, which hangs up; `seen` has what was asked."""
+    """`answer(method, path, headers, body)` gives (status, text) or None, which hangs up; `seen` has what was asked, `ports` by
+    which connection."""
 
     def __init__(self, answer, tls=None):
-        self.answer, self.seen = answer, []
+        self.answer, self.seen, self.ports = answer, [], []
         self.port = free_ports(1)[0]
         self.lock = threading.Lock()
         double = self
@@ -22,6 +23,7 @@ class Double:
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get('Content-Length') or 0)).decode()
                 with double.lock:
+                    double.ports.append(self.client_address[1])
                     double.seen.append((self.command, self.path, dict(self.headers), body))
                 said = double.answer(self.command, self.path, self.headers, body)
                 if said is None:

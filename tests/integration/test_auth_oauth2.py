@@ -2,6 +2,7 @@
 """passdb oauth2 against a token server that is a test double, and with tokens that carry their own proof."""
 import base64
 import json
+import re
 import threading
 import time
 import urllib.parse
@@ -178,6 +179,34 @@ def test_certificates_are_verified(prepare, tmp_path):
         double.close()
 
 
+def test_limits_debug_and_rawlog(prepare, double):
+    """Each setting of how Dovecot asks its server has its effect, or a warning with file and line."""
+    text = f'tokeninfo_url = {double.url}/info?token=\ndebug = yes\nrawlog_dir = DIR/raw\nmax_idle_time_msecs = 5000\n'
+    one = prepare(text + 'max_parallel_connections = 3\nmax_pipelined_requests = 2\n', start=False)
+    raw = Path(one.dir, 'raw')
+    raw.mkdir()
+    raw.chmod(0o777)
+    one.start()
+    before, client = len(double.ports), Client(one)
+    assert oauth(client, 'alice', 'good')[0].startswith('OK') and oauth(client, 'alice', 'nothing')[0].startswith('FAIL')
+    assert len(set(double.ports[before:])) == 1  # the connection was kept
+    assert one.wait_log(r'oauth2.conf.ext line 5: max_parallel_connections has no effect: ')
+    assert one.wait_log(r'oauth2.conf.ext line 6: max_pipelined_requests has no effect: ')
+    assert one.wait_log(r'Debug: .*oauth2\(alice,127.0.0.1\): http: GET http://127.0.0.1:\d+/info: status 401 \(\d+ us\)')
+    assert 'token=' not in one.log_text()
+    sent, got = sorted(raw.glob('*.out')), sorted(raw.glob('*.in'))
+    assert len(sent) == len(got) == 2 and sent[0].stat().st_mode & 0o777 == 0o600
+    assert re.match(rb'\d+\.\d{6} GET /info\?token=good HTTP/1.1\r\n\d+\.\d{6} Host: ', sent[0].read_bytes())
+    assert re.match(rb'\d+\.\d{6} HTTP/1.1 200 OK\r\n', got[0].read_bytes()) and b'"email": "alice"' in got[0].read_bytes()
+    assert [path.name[:-4] for path in sent] == [path.name[:-3] for path in got]
+    one.forgive('has no effect')
+    one.stop()
+    one = prepare(f'tokeninfo_url = {double.url}/info?token=\nmax_idle_time_msecs = 0\n')
+    before, client = len(double.ports), Client(one)
+    assert all(oauth(client, 'alice', 'good')[0].startswith('OK') for _ in range(2))
+    assert len(set(double.ports[before:])) == 2 and 'http:' not in one.log_text()
+
+
 # --- tokens that are signed ---------------------------------------------------
 
 def b64(data):
@@ -253,7 +282,8 @@ def test_signed_tokens(local):
 
 @pytest.mark.parametrize('text, complaint', [('', 'tokeninfo_url or introspection_url is needed'), ('introspection_mode = x\n', 'introspection_mode must be'),
                                              ('introspection_mode = local\n', 'local_validation_key_dict is not set'),
-                                             ('tokeninfo_url = x\nuse_grant_password = yes\n', 'grant_url is not set'), ('x = y\n', 'Unknown setting: x')])
+                                             ('tokeninfo_url = x\nuse_grant_password = yes\n', 'grant_url is not set'), ('x = y\n', 'Unknown setting: x'),
+                                             ('tokeninfo_url = x\nmax_idle_time_msecs = a\n', 'max_idle_time_msecs is no number')])
 def test_bad_files_are_named(prepare, text, complaint):
     one = prepare(text)
     assert one.wait_log(f'oauth2.conf.ext.*{complaint}')

@@ -5,6 +5,8 @@
  * dovecot-oauth2.conf.ext. What is known of a token is there for templates as
  * "%{oauth2:name}".
  */
+#include <stdio.h>
+
 #include "auth/conf_ext.h"
 #include "auth/db.h"
 #include "auth/dict.h"
@@ -14,6 +16,7 @@
 #include "auth/passdb/drivers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/vars.h"
@@ -27,7 +30,8 @@ struct settings {
 	const char *username_attribute, *username_format;
 	const char *active_attribute, *active_value, *pass_attrs;
 	const char *local_validation_key_dict, *issuers, *timeout_msecs;
-	const char *openid_configuration_url, *meaningless;
+	const char *openid_configuration_url, *debug, *rawlog_dir;
+	const char *max_idle_time_msecs;
 	const char *tls_ca_cert_file, *tls_ca_cert_dir, *tls_cert_file;
 	const char *tls_key_file, *tls_cipher_suite, *tls_allow_invalid_cert;
 };
@@ -35,18 +39,13 @@ struct settings {
 struct source {
 	struct settings set; /* first: conf_ext fills it */
 	struct dict *keys;
-	unsigned timeout_ms;
+	unsigned timeout_ms, max_idle_ms;
 	bool is_local;
 };
 
 #define ROW(name, preset)                                                      \
 	{                                                                      \
 #name, offsetof(struct settings, name), preset                 \
-	}
-/* Of how Dovecot makes its connections; there are none such here. */
-#define MEANINGLESS(name)                                                      \
-	{                                                                      \
-		name, offsetof(struct settings, meaningless), NULL             \
 	}
 static const struct conf_ext_row rows[] = {
 	ROW(tokeninfo_url, ""),
@@ -73,11 +72,14 @@ static const struct conf_ext_row rows[] = {
 	ROW(tls_key_file, ""),
 	ROW(tls_cipher_suite, ""),
 	ROW(tls_allow_invalid_cert, "no"),
-	MEANINGLESS("max_idle_time_msecs"),
-	MEANINGLESS("max_parallel_connections"),
-	MEANINGLESS("max_pipelined_requests"),
-	MEANINGLESS("debug"),
-	MEANINGLESS("rawlog_dir"),
+	ROW(max_idle_time_msecs, "60000"),
+	ROW(debug, "no"),
+	ROW(rawlog_dir, ""),
+	{"max_parallel_connections", CONF_EXT_NO_EFFECT,
+	 "each auth-worker process asks one thing at a time, and "
+	 "auth_worker_max_count says how many they are"},
+	{"max_pipelined_requests", CONF_EXT_NO_EFFECT,
+	 "each request waits for the answer to the one before"},
 	{NULL, 0, NULL},
 };
 #undef ROW
@@ -108,6 +110,10 @@ static int check(struct source *source, struct err *err)
 		return err_set(err, ERR_INVALID, "grant_url is not set");
 	if (!str_to_unsigned(str_of(set->timeout_msecs), &source->timeout_ms))
 		return err_set(err, ERR_INVALID, "timeout_msecs is no number");
+	if (!str_to_unsigned(str_of(set->max_idle_time_msecs),
+			     &source->max_idle_ms))
+		return err_set(err, ERR_INVALID,
+			       "max_idle_time_msecs is no number");
 	if (source->timeout_ms == 0 || source->timeout_ms > TIMEOUT_MS)
 		source->timeout_ms = TIMEOUT_MS;
 	return 0;
@@ -152,14 +158,38 @@ static const char *with(const void *ctx, const char *text, const char *key,
 	return out.overflow ? "" : buf_steal(ctx, &out);
 }
 
+/* debug = yes, whatever auth_debug says. What follows "?" may be a token. */
+static void debug(const struct source *source, struct request *request,
+		  const struct http_request *http, const char *outcome,
+		  uint64_t since_us)
+{
+	bool was_on = log_debug_on(), was_wanted = request->debug;
+
+	if (!conf_ext_bool(source->set.debug))
+		return;
+	log_debug_set(true);
+	request->debug = true;
+	request_log(request, LOG_LEVEL_DEBUG, "http: %s %.*s: %s (%llu us)",
+		    http->post != NULL ? "POST" : "GET",
+		    (int)strcspn(http->url, "?"), http->url, outcome,
+		    (unsigned long long)(clock_monotonic_us() - since_us));
+	request->debug = was_wanted;
+	log_debug_set(was_on);
+}
+
 static int ask(struct source *source, struct request *request,
 	       struct http_request *http, struct err *err)
 {
 	const struct settings *set = &source->set;
 	CLEANUP(buf_free) struct buf body = buf_init(HTTP_BODY_MAX);
-	unsigned status;
+	uint64_t begin = clock_monotonic_us();
+	unsigned status = 0;
+	char text[32];
 	int ret;
 
+	if (*set->rawlog_dir != '\0')
+		http->rawlog_dir = set->rawlog_dir;
+	http->max_idle_ms = source->max_idle_ms;
 	http->timeout_ms = source->timeout_ms;
 	http->ca_file = set->tls_ca_cert_file;
 	http->ca_dir = set->tls_ca_cert_dir;
@@ -168,6 +198,8 @@ static int ask(struct source *source, struct request *request,
 	http->ciphers = set->tls_cipher_suite;
 	http->any_certificate = conf_ext_bool(set->tls_allow_invalid_cert);
 	ret = http_ask(http, &status, &body, err);
+	snprintf(text, sizeof(text), "status %u", status);
+	debug(source, request, http, ret < 0 ? err->text : text, begin);
 	if (ret == 0 && status >= 400 && status < 500)
 		ret = err_set(err, ERR_DENIED, "Token is refused (%u)", status);
 	else if (ret == 0 && status / 100 != 2)

@@ -14,25 +14,26 @@
 #include "base/mem.h"
 #include "imap/session.h"
 #include "net/conn.h"
+#include "storage/user.h"
 
 
 /* Sorted by what is asked most. */
 static const struct command commands[] = {
 	{"FETCH", CMD_SELECTED | CMD_UID, cmd_fetch},
-	{"STORE", CMD_SELECTED | CMD_UID, cmd_store},
+	{"STORE", CMD_SELECTED | CMD_WRITES | CMD_UID, cmd_store},
 	{"SEARCH", CMD_SELECTED | CMD_UID, cmd_search},
 	{"SORT", CMD_SELECTED | CMD_UID, cmd_sort},
 	{"THREAD", CMD_SELECTED | CMD_UID, cmd_thread},
-	{"FILTER", CMD_SELECTED | CMD_UID, cmd_filter},
+	{"FILTER", CMD_SELECTED | CMD_WRITES | CMD_UID, cmd_filter},
 	{"NOOP", 0, cmd_noop},
 	{"IDLE", 0, cmd_idle},
 	{"APPEND", 0, cmd_append},
 	{"SELECT", 0, cmd_select},
 	{"STATUS", 0, cmd_status},
-	{"COPY", CMD_SELECTED | CMD_UID, cmd_copy},
-	{"MOVE", CMD_SELECTED | CMD_UID, cmd_move},
-	{"EXPUNGE", CMD_SELECTED, cmd_expunge},
-	{"EXPUNGE", CMD_SELECTED | CMD_UID | CMD_UID_ONLY, cmd_uid_expunge},
+	{"COPY", CMD_SELECTED | CMD_WRITES | CMD_UID, cmd_copy},
+	{"MOVE", CMD_SELECTED | CMD_WRITES | CMD_UID, cmd_move},
+	{"EXPUNGE", CMD_SELECTED | CMD_WRITES, cmd_expunge},
+	{"EXPUNGE", CMD_SELECTED | CMD_WRITES | CMD_UID | CMD_UID_ONLY, cmd_uid_expunge},
 	{"LIST", 0, cmd_list},
 	{"LSUB", 0, cmd_lsub},
 	{"EXAMINE", 0, cmd_examine},
@@ -45,13 +46,13 @@ static const struct command commands[] = {
 	{"CLOSE", CMD_SELECTED, cmd_close},
 	{"CANCELUPDATE", 0, cmd_cancelupdate},
 	{"UNSELECT", CMD_SELECTED, cmd_unselect},
-	{"CREATE", 0, cmd_create},
-	{"DELETE", 0, cmd_delete},
-	{"RENAME", 0, cmd_rename},
-	{"SUBSCRIBE", 0, cmd_subscribe},
-	{"UNSUBSCRIBE", 0, cmd_unsubscribe},
+	{"CREATE", CMD_WRITES, cmd_create},
+	{"DELETE", CMD_WRITES, cmd_delete},
+	{"RENAME", CMD_WRITES, cmd_rename},
+	{"SUBSCRIBE", CMD_WRITES, cmd_subscribe},
+	{"UNSUBSCRIBE", CMD_WRITES, cmd_unsubscribe},
 	{"GETMETADATA", 0, cmd_getmetadata},
-	{"SETMETADATA", 0, cmd_setmetadata},
+	{"SETMETADATA", CMD_WRITES, cmd_setmetadata},
 };
 
 const struct command *command_find(struct str name, bool uid)
@@ -131,6 +132,9 @@ void cmd_start(struct session *session, const struct imap_command *parsed)
 	} else if ((command->flags & CMD_SELECTED) != 0 &&
 		   session->box == NULL) {
 		result = cmd_reply(cmd, "BAD No mailbox selected");
+	} else if ((command->flags & CMD_WRITES) != 0 &&
+		   user_settings(session->user)->mail_read_only) {
+		result = cmd_reply(cmd, "NO [NOPERM] The session is read-only");
 	} else {
 		mail_session_title(&session->base, command->name);
 		result = command->run(cmd);

@@ -44,6 +44,8 @@ enum {
 	CMD_SELECTED = 1 << 0, /* "No mailbox selected" without one */
 	CMD_UID = 1 << 1,      /* has a UID form */
 	CMD_UID_ONLY = 1 << 2, /* (EXPUNGE has both, as two rows) */
+	/* What storage refuses with mail_read_only is said before. */
+	CMD_WRITES = 1 << 3,
 };
 
 struct command {

@@ -232,8 +232,13 @@ void cmd_dele(struct session *session, struct str args)
 {
 	struct msg *msg = take_msg(session, &args, true);
 
+
 	if (msg == NULL)
 		return;
+	if (mailbox_readonly(session->box)) {
+		reply(session, "-ERR [SYS/PERM] Mailbox is read-only.");
+		return;
+	}
 	msg->deleted = true;
 	session->deleted++;
 	session->deleted_size += msg->size;

@@ -484,7 +484,8 @@ int attribute_set(struct user *user, const char *mailbox,
 	struct owner owner;
 	struct changes changes = {&owner, attributes, count};
 
-	if (owner_of(user, mailbox, &owner, err) < 0)
+	if (user_may_write(user, err) < 0 ||
+	    owner_of(user, mailbox, &owner, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (may_set(&owner, &attributes[i], err) < 0)

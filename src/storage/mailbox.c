@@ -22,6 +22,13 @@ int mailbox_may(const struct mailbox *box, enum right right, struct err *err)
 	return 0;
 }
 
+int user_may_write(const struct user *user, struct err *err)
+{
+	if (user->settings.mail_read_only)
+		return err_set(err, ERR_DENIED, "The session is read-only");
+	return 0;
+}
+
 int mailbox_begin(struct mailbox *box, enum index_mode mode,
 		  struct index_txn **txn_out, struct index_box *row_out,
 		  struct err *err)
@@ -213,6 +220,8 @@ int mailbox_open(struct user *user, const char *name, unsigned flags,
 	box->user = user;
 	box->name = mem_strdup(box, name);
 	box->flags = flags;
+	if (user->settings.mail_read_only)
+		box->flags |= MAILBOX_READONLY;
 	view_init(&box->view, box);
 	box->deleted = range_set_init(box);
 	if (open_it(box, err) < 0) {

@@ -61,7 +61,7 @@ int mailbox_save_uidls(struct mailbox *box, const struct mail_uidl *uidls,
 	const struct driver *driver = box->disk->location->driver;
 	struct index_box row;
 
-	if (driver->save_uidls == NULL || count == 0)
+	if (driver->save_uidls == NULL || count == 0 || mailbox_readonly(box))
 		return 0;
 	if (mailbox_may(box, RIGHT_STORE, err) < 0 ||
 	    mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)

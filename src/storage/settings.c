@@ -41,6 +41,10 @@ const struct setting mail_settings[] = {
 	S_FOREIGN("mail_full_filesystem_access", SETTING_BOOL, "no",
 		  "Let mailbox names be any path that the system lets the user "
 		  "read."),
+	S(mail_read_only, "no",
+	  "IMAP and POP3 sessions change nothing: mails, flags, mailboxes and "
+	  "subscriptions stay as they are. For userdb fields: app passwords "
+	  "of the scope read-only set it. Deliveries do not look at it."),
 	S(mail_save_crlf, "no",
 	  "Save mails with CRLF line ends instead of LF."),
 	S_FOREIGN("mailbox_list_index", SETTING_BOOL, "yes",

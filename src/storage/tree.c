@@ -77,7 +77,8 @@ int mailbox_create(struct user *user, const char *name, const char *special_use,
 	struct ns *ns;
 	char *storage;
 
-	if (name_resolve(ctx, user, without_last_separator(ctx, user, name),
+	if (user_may_write(user, err) < 0 ||
+	    name_resolve(ctx, user, without_last_separator(ctx, user, name),
 			 &ns, &storage, err) < 0)
 		return -1;
 	if (special_use != NULL)
@@ -166,7 +167,8 @@ int mailbox_delete(struct user *user, const char *name, struct err *err)
 	struct ns *ns;
 	char *storage;
 
-	if (name_resolve(ctx, user, name, &ns, &storage, err) < 0)
+	if (user_may_write(user, err) < 0 ||
+	    name_resolve(ctx, user, name, &ns, &storage, err) < 0)
 		return -1;
 	if (is_inbox(ns, storage))
 		return err_set(err, ERR_INVALID, "INBOX can't be deleted");
@@ -352,7 +354,8 @@ int mailbox_rename(struct user *user, const char *from, const char *to,
 	struct ns *ns, *to_ns;
 	char *from_storage, *to_storage;
 
-	if (name_resolve(ctx, user, from, &ns, &from_storage, err) < 0 ||
+	if (user_may_write(user, err) < 0 ||
+	    name_resolve(ctx, user, from, &ns, &from_storage, err) < 0 ||
 	    name_resolve(ctx, user, without_last_separator(ctx, user, to),
 			 &to_ns, &to_storage, err) < 0)
 		return -1;
@@ -374,6 +377,8 @@ int mailbox_subscribe(struct user *user, const char *name, bool on,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "subscribe");
 
+	if (user_may_write(user, err) < 0)
+		return -1;
 	return subscriptions_set(user, without_last_separator(ctx, user, name),
 				 on, err);
 }

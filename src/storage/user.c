@@ -176,6 +176,10 @@ static int user_setup(struct user *user, const struct user_context *context,
 	};
 	if (read_settings(user, err) < 0)
 		return -1;
+	/* Mail that arrives is no session's doing. */
+	if (strcmp(context->service, "imap") != 0 &&
+	    strcmp(context->service, "pop3") != 0)
+		user->settings.mail_read_only = false;
 	make_vars(user, context);
 	if (find_home(user, err) < 0)
 		return -1;

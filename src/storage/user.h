@@ -22,7 +22,7 @@ struct mail_settings {
 	const char *mail_fsync; /* optimized, always, never */
 	const char *mail_temp_dir, *mail_plugins, *rawlog_dir;
 	unsigned mail_max_keyword_length;
-	bool mail_debug, mail_save_crlf;
+	bool mail_debug, mail_save_crlf, mail_read_only;
 	struct duration mailbox_idle_check_interval, mail_temp_scan_interval;
 	struct duration mail_max_lock_timeout;
 	bool maildir_copy_with_hardlinks, maildir_broken_filename_sizes;

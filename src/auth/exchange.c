@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/exchange.h"
 
+#include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "auth/auth.h"
@@ -14,6 +17,7 @@
 #include "base/duration.h"
 #include "base/encode.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
 #include "proto/auth.h"
@@ -23,9 +27,8 @@ enum { RESPONSE_MAX = 8192, REPLY_MAX = 16 * 1024, SWEEP_MS = 1000 };
 /* All exchanges of the process: the oldest may have to end, and those whose
  * FAIL is held back are due one after another. */
 static struct exchange *all, *delayed;
-static struct timer *sweep_timer, *delay_timer;
-
-static void set_delay_timer(struct auth *auth);
+static struct timer *sweep_timer;
+static int due_fd = -1;
 
 static int exchange_destroy(struct exchange *exchange)
 {
@@ -82,31 +85,45 @@ static void on_sweep(void *ctx)
 		timer_free(&sweep_timer);
 }
 
-static void on_due(void *ctx)
+/* The loop's timers tick in milliseconds from when they are set, so that the
+ * time a passdb took would show in the last one: this is set to the time. */
+static void set_due_timer(void)
 {
-	struct auth *auth = ctx;
-	uint64_t now = clock_monotonic_ms();
+	const struct itimerspec at = {
+		.it_value = {.tv_sec = (time_t)(delayed->due_us / 1000000),
+			     .tv_nsec =
+				     (long)(delayed->due_us % 1000000 * 1000)},
+	};
 
-	timer_free(&delay_timer);
-	while (delayed != NULL && delayed->due_ms <= now) {
+	if (timerfd_settime(due_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+		log_fatal(EXIT_FAILURE, "timerfd_settime() failed: %m");
+}
+
+static void on_due(void *ctx, unsigned events)
+{
+	uint64_t expired;
+
+	(void)ctx;
+	(void)events;
+	if (read(due_fd, &expired, sizeof(expired)) < 0)
+		return; /* it was set anew */
+	while (delayed != NULL && delayed->due_us <= clock_monotonic_us()) {
 		struct exchange *exchange = delayed;
 
 		reply(exchange, exchange->fail_reply,
 		      strlen(exchange->fail_reply));
 		end(exchange);
 	}
-	set_delay_timer(auth);
+	if (delayed != NULL)
+		set_due_timer();
 }
 
-static void set_delay_timer(struct auth *auth)
+static void open_due_timer(struct loop *loop)
 {
-	uint64_t now = clock_monotonic_ms();
-	struct duration wait;
-
-	if (delayed == NULL || delay_timer != NULL)
-		return;
-	wait.ms = delayed->due_ms > now ? delayed->due_ms - now : 0;
-	delay_timer = timer_new(auth->loop, wait, on_due, auth);
+	due_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (due_fd < 0)
+		log_fatal(EXIT_FAILURE, "timerfd_create() failed: %m");
+	watch_new(loop, due_fd, WATCH_READ, on_due, NULL);
 }
 
 /* Most are due later than all others: look from the end. */
@@ -115,15 +132,14 @@ static void delay(struct exchange *exchange)
 	struct exchange *at = delayed == NULL ? NULL : delayed->delay_prev;
 
 	exchange->state = EXCHANGE_DELAYED;
-	while (at != NULL && at->due_ms > exchange->due_ms)
+	while (at != NULL && at->due_us > exchange->due_us)
 		at = at == delayed ? NULL : at->delay_prev;
 	if (at == NULL)
 		DL_PREPEND2(delayed, exchange, delay_prev, delay_next);
 	else
 		DL_APPEND_ELEM2(delayed, at, exchange, delay_prev, delay_next);
 	if (delayed == exchange)
-		timer_free(&delay_timer);
-	set_delay_timer(exchange->auth);
+		set_due_timer();
 }
 
 /* results */
@@ -143,6 +159,16 @@ static const char *fail_code(const struct request *request,
 	default:
 		return NULL;
 	}
+}
+
+/* From the client's last word on: how long it took to say no tells nothing of
+ * why, not even when it took longer than the delay. */
+static uint64_t due_at(const struct exchange *exchange)
+{
+	uint64_t delay_us = exchange->auth->set.auth_failure_delay.ms * 1000;
+	uint64_t took_us = clock_monotonic_us() - exchange->step_us;
+
+	return exchange->step_us + (took_us / delay_us + 1) * delay_us;
 }
 
 static void fail(struct exchange *exchange, enum pass_result result)
@@ -177,9 +203,7 @@ static void fail(struct exchange *exchange, enum pass_result result)
 		end(exchange);
 		return;
 	}
-	/* From the client's last word on: how long it took to say no tells
-	 * nothing of why. */
-	exchange->due_ms = exchange->step_ms + auth->set.auth_failure_delay.ms;
+	exchange->due_us = due_at(exchange);
 	exchange->fail_reply = buf_steal(exchange, &out);
 	delay(exchange);
 }
@@ -428,7 +452,7 @@ static void step(struct exchange *exchange, struct str response, bool initial,
 	CLEANUP(wipe_free) struct buf out = buf_init(RESPONSE_MAX);
 	struct err err;
 
-	exchange->step_ms = clock_monotonic_ms();
+	exchange->step_us = clock_monotonic_us();
 	if (initial && !has_response && exchange->mech->client_first) {
 		challenge(exchange, &out);
 		return;
@@ -463,7 +487,7 @@ static void on_penalty(void *ctx)
 	    !request->valid_cert) {
 		request_log(request, LOG_LEVEL_INFO,
 			    "Client didn't present valid SSL certificate");
-		exchange->step_ms = clock_monotonic_ms();
+		exchange->step_us = clock_monotonic_us();
 		fail(exchange, PASS_MISMATCH);
 		return;
 	}
@@ -488,6 +512,8 @@ struct exchange *exchange_new(const void *ctx, struct auth *auth, uint32_t id,
 	exchange->since_ms = clock_monotonic_ms();
 	DL_APPEND(all, exchange);
 	talloc_set_destructor(exchange, exchange_destroy);
+	if (due_fd < 0)
+		open_due_timer(auth->loop);
 	if (sweep_timer == NULL)
 		sweep_timer = timer_new(auth->loop, (struct duration){SWEEP_MS},
 					on_sweep, auth);

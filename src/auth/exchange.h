@@ -30,7 +30,7 @@ enum exchange_state {
 struct exchange {
 	UT_hash_handle hh;            /* among those of its client, by id */
 	struct exchange *prev, *next; /* of all, oldest first */
-	struct exchange *delay_prev, *delay_next; /* by due_ms */
+	struct exchange *delay_prev, *delay_next; /* by due_us */
 	uint32_t id;
 	enum exchange_state state;
 	struct auth *auth;
@@ -38,8 +38,8 @@ struct exchange {
 	const struct mech *mech;
 	void *mech_state;
 	uint64_t since_ms; /* AUTH */
-	uint64_t step_ms;  /* the client's last word */
-	uint64_t due_ms;
+	uint64_t step_us;  /* the client's last word */
+	uint64_t due_us;
 	const char *fail_reply;
 	/* The last word was said to the client: its answer ends all, with this
 	 * result. */

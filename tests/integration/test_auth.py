@@ -136,6 +136,7 @@ class Client(Talk):
         self.hello = []
         while not self.hello or self.hello[-1] != 'DONE':
             self.hello.append(self.line())
+            assert self.hello[-1] is not None, 'auth closed the connection'
         self.cookie = next(line[7:] for line in self.hello if line.startswith('COOKIE\t'))
         self.send(f'VERSION\t1\t2\nCPID\t{self.pid}')
         self.last = 0

@@ -2,6 +2,7 @@
 """What testssl and its like look for, and connections that want to cost much: with DOVETAIL_LONG=1 as many as the
 goals say, else a short form."""
 import os
+import random
 import re
 import resource
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import open_up
 
 LONG = os.environ.get('DOVETAIL_LONG') == '1'
 NO_PENALTY = '''
@@ -162,18 +164,29 @@ def test_failed_logins_from_everywhere_delay_no_good_one(make_server):
     assert times and sorted(times)[len(times) // 2] < 0.5 and max(times) < 2, times
 
 
-def test_time_does_not_tell_whether_a_user_exists(make_server):
-    """Both answers come auth_failure_delay after the attempt, in the median of all. Timers tick in milliseconds: what
-    differs within one of them is not hidden."""
-    count = 10000 if LONG else 20
-    delay = 0.002 if LONG else 0.2
-    server = make_server(f'auth_failure_delay = {int(delay * 1000)} msecs\n{NO_PENALTY}', 'imap')
-    times = {'alice': [], 'nobodyx': []}
-    for turn in range(count // 2):
-        for user in sorted(times, reverse=turn % 2 == 1):
-            took, well = login_time(server, user, 'wrong')
-            assert not well and took >= delay - 0.002
-            times[user].append(took)
-    known, unknown = (sorted(seen)[len(seen) // 2] for seen in times.values())
-    print(f'medians: known {known * 1000:.3f} ms, unknown {unknown * 1000:.3f} ms')
-    assert abs(known - unknown) < (0.001 if LONG else 0.05 * min(known, unknown)), (known, unknown)
+def differ(ones, others):
+    """By how many standard deviations a sign test tells the two apart, and their medians in milliseconds."""
+    higher = sum(one > other for one, other in zip(ones, others))
+    return abs(2 * higher - len(ones)) / len(ones) ** 0.5, *(sorted(seen)[len(seen) // 2] * 1000 for seen in (ones, others))
+
+
+def test_time_does_not_tell_whether_a_user_exists(make_server, tmp_path):
+    """Each answer comes auth_failure_delay after the attempt, to the microsecond, whether there is no such user, or the
+    hash of his password takes nothing or many milliseconds. Chance alone exceeds 5 deviations once in a million runs."""
+    count = 10000 if LONG else 600
+    slow = subprocess.run(['openssl', 'passwd', '-6', 'secret'], capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / 'users').write_text(f'fast:{{PLAIN}}secret\nslow:{{SHA512-CRYPT}}{slow}\n')
+    open_up(tmp_path)
+    server = make_server(f'auth_failure_delay = 30 msecs\n{NO_PENALTY}passdb {{\n  driver = passwd-file\n'
+                         f'  args = username_format=%u {tmp_path}/users\n}}\n', 'imap')
+    for known in ('fast', 'slow'):
+        times = {known: [], 'nobo': []}
+        for _ in range(count // 2):
+            for user in random.sample(sorted(times), 2):
+                took, well = login_time(server, user, 'wrong')
+                assert not well and took >= 0.0295
+                times[user].append(took)
+        deviations, *medians = differ(*times.values())
+        print(f'{known} and nobody: {deviations:.1f} deviations, medians %.3f and %.3f ms' % tuple(medians))
+        assert deviations < 5, medians
+        assert min(medians) < 45

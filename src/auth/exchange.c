@@ -10,6 +10,7 @@
 #include "auth/mech.h"
 #include "auth/penalty.h"
 #include "auth/policy.h"
+#include "auth/proxy_host.h"
 #include "auth/request.h"
 #include "auth/verify.h"
 #include "base/buf.h"
@@ -265,13 +266,24 @@ static void say_ok(struct exchange *exchange, struct str data)
 	end(exchange);
 }
 
+static void on_host(void *ctx, bool ok)
+{
+	struct exchange *exchange = ctx;
+
+	if (ok)
+		say_ok(exchange,
+		       str_n(exchange->last_data, exchange->last_len));
+	else
+		fail(exchange, PASS_FAILURE);
+}
+
 static void on_allowed(void *ctx, bool allowed)
 {
 	struct exchange *exchange = ctx;
 
 	if (allowed)
-		say_ok(exchange,
-		       str_n(exchange->last_data, exchange->last_len));
+		proxy_host_find(exchange->auth, exchange->request, on_host,
+				exchange);
 	else
 		refuse_by_policy(exchange);
 }

@@ -10,6 +10,7 @@
 #include "auth/cache.h"
 #include "auth/client.h"
 #include "auth/db.h"
+#include "auth/proxy_host.h"
 #include "auth/request.h"
 #include "auth/verify.h"
 #include "auth/workers.h"
@@ -267,14 +268,14 @@ static bool cmd_user(struct master *master, const struct auth_line *line)
 
 /* PASS */
 
-static void on_pass(void *ctx, struct request *request, enum pass_result result)
+static void on_host(void *ctx, bool ok)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
 	struct question *question = ctx;
+	struct request *request = question->request;
 
-	if (result != PASS_OK) {
-		send_fail(question,
-			  result == PASS_FAILURE ? "FAIL" : "NOTFOUND");
+	if (!ok) {
+		send_fail(question, "FAIL");
 		return;
 	}
 	buf_printf(&out, "PASS\t%u", question->id);
@@ -286,6 +287,18 @@ static void on_pass(void *ctx, struct request *request, enum pass_result result)
 	}
 	send_line(question->master, &out);
 	question_end(question);
+}
+
+static void on_pass(void *ctx, struct request *request, enum pass_result result)
+{
+	struct question *question = ctx;
+
+	if (result == PASS_OK)
+		proxy_host_find(question->master->auth, request, on_host,
+				question);
+	else
+		send_fail(question,
+			  result == PASS_FAILURE ? "FAIL" : "NOTFOUND");
 }
 
 static const char *user_name(uid_t uid)

@@ -53,6 +53,7 @@ libauth_a_SOURCES = \
 	src/auth/passwd_file.c src/auth/passwd_file.h \
 	src/auth/penalty.c src/auth/penalty.h \
 	src/auth/policy.c src/auth/policy.h \
+	src/auth/proxy_host.c src/auth/proxy_host.h \
 	src/auth/request.c src/auth/request.h \
 	src/auth/userdb/checkpassword.c \
 	src/auth/userdb/drivers.h \

@@ -70,6 +70,7 @@ const struct setting auth_settings[] = {
 	S(auth_worker_max_count, "30",
 	  "How many auth-worker processes may work at a time; requests beyond "
 	  "wait."),
+	S_SHARED(auth_proxy_self),
 	S_SHARED(base_dir),
 	S_SHARED(first_valid_uid),
 	S_SHARED(last_valid_uid),

@@ -28,7 +28,7 @@ struct auth_settings {
 	uint64_t auth_cache_size;
 	struct duration auth_cache_ttl, auth_cache_negative_ttl;
 	unsigned auth_worker_max_count;
-	const char *base_dir;
+	const char *auth_proxy_self, *base_dir;
 	unsigned first_valid_uid, last_valid_uid; /* for userdb passwd */
 };
 extern const struct setting auth_settings[];

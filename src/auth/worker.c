@@ -18,6 +18,8 @@
 #include "proto/auth.h"
 #include "service/service.h"
 
+enum { HOST_IPS_MAX = 16 };
+
 static struct auth *auth;
 static unsigned requests, requests_max;
 
@@ -156,6 +158,34 @@ static bool do_policy(struct worker *worker, struct request *request,
 	return true;
 }
 
+static bool do_host(struct worker *worker, struct request *request,
+		    struct str rest)
+{
+	CLEANUP(buf_free)
+	struct buf text = buf_init(HOST_IPS_MAX * IP_TEXT_MAX);
+	struct fields fields = fields_init(request);
+	struct ip ips[HOST_IPS_MAX];
+	char one[IP_TEXT_MAX];
+	struct str name;
+	struct err err;
+	size_t count;
+
+	if (!str_split(&rest, '\t', &name))
+		return false;
+	if (sock_resolve_all(str_tab_unescape(request, name), ips, HOST_IPS_MAX,
+			     &count, &err) < 0) {
+		fields_set(&fields, "reason", err.text);
+		write_answer(worker, PASS_FAILURE, &fields);
+		return true;
+	}
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&text, "%s%s", i == 0 ? "" : " ",
+			   ip_text(&ips[i], one));
+	fields_set(&fields, "ips", text.data);
+	write_answer(worker, PASS_OK, &fields);
+	return true;
+}
+
 static void write_name(void *ctx, const char *name)
 {
 	struct worker *worker = ctx;
@@ -213,6 +243,8 @@ static bool run(struct worker *worker, struct str line)
 		return do_user(worker, request, index, rest);
 	if (str_is(command, "POLICY"))
 		return do_policy(worker, request, rest);
+	if (str_is(command, "HOST"))
+		return do_host(worker, request, rest);
 	if (str_is(command, "LIST"))
 		return do_list(worker, request, index, rest);
 	return false;

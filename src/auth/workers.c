@@ -384,19 +384,36 @@ void workers_user(struct workers *workers, const void *owner, unsigned userdb,
 	job_start(job);
 }
 
-void workers_policy(struct workers *workers, const void *owner,
-		    const struct request *request, const char *command,
-		    const char *body, workers_pass_fn *fn, void *ctx)
+static void send_text(struct workers *workers, const void *owner,
+		      const struct request *request, const char *what,
+		      const char *text, workers_pass_fn *fn, void *ctx)
 {
 	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
-	char *escaped = str_tab_escape(NULL, str_of(body));
+	char *escaped = str_tab_escape(NULL, str_of(text));
 	struct job *job;
 
-	buf_printf(&line, "POLICY\t1\t0\t%s\t%s", command, escaped);
+	buf_printf(&line, "%s\t%s", what, escaped);
 	mem_free(escaped);
 	job = job_new(workers, owner, request, &line, ctx);
 	job->pass = fn;
 	job_start(job);
+}
+
+void workers_policy(struct workers *workers, const void *owner,
+		    const struct request *request, const char *command,
+		    const char *body, workers_pass_fn *fn, void *ctx)
+{
+	char *what = mem_printf(NULL, "POLICY\t1\t0\t%s", command);
+
+	send_text(workers, owner, request, what, body, fn, ctx);
+	mem_free(what);
+}
+
+void workers_host(struct workers *workers, const void *owner,
+		  const struct request *request, const char *name,
+		  workers_pass_fn *fn, void *ctx)
+{
+	send_text(workers, owner, request, "HOST\t1\t0", name, fn, ctx);
 }
 
 void workers_list(struct workers *workers, const void *owner, unsigned userdb,

@@ -5,15 +5,15 @@
  *
  * Lines, tab-separated and escaped as in the auth protocol. auth sends
  *	VERSION 1
- *	PASS <id> <passdb> <password> <lookup only: 0, 1, 2, scheme> key=value...
- *	USER <id> <userdb> key=value...
- *	LIST <id> <userdb> key=value...
+ *	PASS <id> <passdb> <password> <lookup only: 0, 1, 2, scheme>
+ *key=value... USER <id> <userdb> key=value... LIST <id> <userdb> key=value...
  *	POLICY <id> 0 <command> <body> key=value...
+ *	HOST <id> 0 <name> key=value...
  * and gets, the fields being those that the database gave:
  *	OK <id> key=value... | FAIL <id> <result> key=value...
  *	NAME <id> <user>  (before the OK of a LIST)
- * 2 is a password known to be right: passdbs that can tell fields without it do.
- * A lookup for a scheme answers with what is stored as the field "password".
+ * 2 is a password known to be right: passdbs that can tell fields without it
+ *do. A lookup for a scheme answers with what is stored as the field "password".
  */
 #ifndef AUTH_WORKERS_H
 #define AUTH_WORKERS_H
@@ -37,7 +37,7 @@ typedef void workers_list_fn(void *ctx, const char *name);
 
 struct workers *workers_new(const void *ctx, struct auth *auth,
 			    const char *socket_path, unsigned max);
-/* All three: freeing `owner` cancels, `fn` is then not called. */
+/* All: freeing `owner` cancels, `fn` is then not called. */
 void workers_pass(struct workers *workers, const void *owner, unsigned passdb,
 		  const struct request *request, workers_pass_fn *fn,
 		  void *ctx);
@@ -48,6 +48,11 @@ void workers_user(struct workers *workers, const void *owner, unsigned userdb,
 void workers_policy(struct workers *workers, const void *owner,
 		    const struct request *request, const char *command,
 		    const char *body, workers_pass_fn *fn, void *ctx);
+/* The addresses of a host: its answer has the field "ips", separated by spaces,
+ * or "reason". */
+void workers_host(struct workers *workers, const void *owner,
+		  const struct request *request, const char *name,
+		  workers_pass_fn *fn, void *ctx);
 /* `done` gets false if not all could be listed. */
 void workers_list(struct workers *workers, const void *owner, unsigned userdb,
 		  const struct request *request, workers_list_fn *fn,

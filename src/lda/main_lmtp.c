@@ -64,7 +64,7 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	if (strstr(process->mail.mail_plugins, "sieve") != NULL &&
 	    (process->lda.submission_host[0] == '\0' ||
 	     lda_sieve_runs_programs(config, &filter)))
-		service_unconfined(env);
+		service_may(env, SANDBOX_NONE);
 	if (process->set.lmtp_proxy &&
 	    lmtp_proxy_new(process, config, &filter, &process->proxy, err) < 0)
 		return -1;

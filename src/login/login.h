@@ -35,6 +35,7 @@ struct login {
 	struct auth_link *auth;
 	struct handover_link *handover;
 	struct proxy_list *proxied;
+	int notify_fd, notify_errno; /* login_proxy_notify_path; or -1 */
 	struct client *clients;
 	unsigned count, proxies;
 	bool stopping, retired;

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "login/auth_link.h"
 #include "login/client.h"
 #include "login/handover_link.h"
@@ -35,6 +36,9 @@ static int init(struct service_env *env, struct err *err)
 	char *path;
 
 	(void)err;
+	if (*config_value(login->config, NULL, "login_proxy_rawlog_dir") !=
+	    '\0')
+		service_may(env, SANDBOX_FILES);
 	login->env = env;
 	login->loop = service_loop(env);
 	login->auth = auth_link_new(

@@ -10,6 +10,7 @@ liblogin_a_SOURCES = \
 	src/login/main.c \
 	src/login/protocol.h \
 	src/login/proxy.c src/login/proxy.h \
+	src/login/proxy_notify.c \
 	src/login/proxy_list.c src/login/proxy_list.h \
 	src/login/proxy_sasl.c \
 	src/login/sasl.c \

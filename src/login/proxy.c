@@ -39,6 +39,7 @@ void login_proxy_preload(struct login *login)
 	struct tls_settings tls;
 	struct err err;
 
+	proxy_notify_open(login);
 	if (config_read(login, login->config, &filter, tls_settings, &tls,
 			&err) < 0 ||
 	    config_read(login, login->config, &filter, tls_client_settings,
@@ -101,6 +102,7 @@ void login_proxy_free(struct client *client)
 	if (proxy->password != NULL)
 		mem_wipe(proxy->password, strlen(proxy->password));
 	timer_free(&proxy->timer);
+	timer_free(&proxy->notify_timer);
 	conn_free(&proxy->conn);
 	mem_free(proxy);
 }
@@ -136,23 +138,39 @@ void login_proxy_failed(struct login_proxy *proxy, const char *why)
 
 static void proxy_connect(void *ctx);
 
+/* Another address at once; from the last one on, the first again after a while.
+ * False: it was tried often enough. */
+static bool try_again(struct login_proxy *proxy, uint64_t took)
+{
+	struct duration wait = {RECONNECT_MS};
+	uint16_t port = proxy->ip.port;
+
+	if (proxy->reconnects + 1 < proxy->ip_count)
+		wait.ms = 0;
+	else if (proxy->reconnects >=
+		 proxy->client->set->login_proxy_max_reconnects)
+		return false;
+	if (took + wait.ms >= proxy->timeout.ms)
+		return false;
+	proxy->reconnects++;
+	if (proxy->ip_count > 0) {
+		proxy->ip = proxy->ips[proxy->reconnects % proxy->ip_count];
+		proxy->ip.port = port;
+	}
+	timer_free(&proxy->timer);
+	proxy->timer = timer_new(proxy->client->login->loop, wait,
+				 proxy_connect, proxy);
+	return true;
+}
+
 static void lost(struct login_proxy *proxy, const char *why)
 {
 	uint64_t took = clock_monotonic_ms() - proxy->started_ms;
 	char ip[IP_TEXT_MAX];
 
 	conn_free(&proxy->conn);
-	if (!proxy->connected &&
-	    proxy->reconnects <
-		    proxy->client->set->login_proxy_max_reconnects &&
-	    took + RECONNECT_MS < proxy->timeout.ms) {
-		proxy->reconnects++;
-		timer_free(&proxy->timer);
-		proxy->timer = timer_new(proxy->client->login->loop,
-					 (struct duration){RECONNECT_MS},
-					 proxy_connect, proxy);
+	if (!proxy->connected && try_again(proxy, took))
 		return;
-	}
 	if (proxy->connected)
 		give_up(proxy, mem_printf(proxy,
 					  "Disconnected by server: Connection "
@@ -262,6 +280,7 @@ static void proxy_connect(void *ctx)
 	}
 	proxy->conn = conn_new(proxy, login->loop, fd, CLIENT_INPUT_MAX,
 			       &events, proxy);
+	conn_rawlog(proxy->conn, proxy->client->set->login_proxy_rawlog_dir);
 	if (proxy->tls_mode == PROXY_TLS)
 		login_proxy_start_tls(proxy);
 }
@@ -340,6 +359,7 @@ void login_proxy_done(struct login_proxy *proxy)
 	mem_free(client->data);
 	client->data = NULL;
 	proxy_list_add(client->login->proxied, client);
+	proxy_notify_begin(proxy);
 	conn_join(client->conn, proxy->conn, ended, client);
 }
 
@@ -382,6 +402,22 @@ static void parse_tls(struct login_proxy *proxy, const char *ssl,
 		(starttls != NULL && strcmp(starttls, "any-cert") == 0);
 }
 
+static void parse_refresh(struct login_proxy *proxy, const char *text)
+{
+	uint64_t seconds;
+
+	if (text == NULL)
+		return;
+	if (str_to_u64(str_of(text), &seconds) && seconds < UINT32_MAX)
+		proxy->refresh.ms = seconds * 1000;
+	else
+		client_log_error(proxy->client,
+				 mem_printf(proxy,
+					    "BUG: Auth service returned "
+					    "invalid proxy_refresh value: %s",
+					    text));
+}
+
 /* One of login_source_ips, if the passdb has none. */
 static int parse_source(struct login_proxy *proxy, const char *text,
 			struct err *err)
@@ -400,6 +436,21 @@ static int parse_source(struct login_proxy *proxy, const char *text,
 			       text);
 	proxy->source.port = 0;
 	return 0;
+}
+
+/* All of the host, beginning with that of hostip. */
+static void parse_addresses(struct login_proxy *proxy, const char *text)
+{
+	struct str rest = str_of(text), word;
+
+	proxy->ips[proxy->ip_count++] = proxy->ip;
+	while (proxy->ip_count < PROXY_IPS_MAX && str_word(&rest, &word)) {
+		struct ip *ip = &proxy->ips[proxy->ip_count];
+
+		if (ip_parse(str_dup(proxy, word), ip) &&
+		    !ip_equal(ip, &proxy->ip))
+			proxy->ip_count++;
+	}
 }
 
 static int parse_address(struct login_proxy *proxy,
@@ -423,6 +474,9 @@ static int parse_address(struct login_proxy *proxy,
 			       "host %s is not an IP and hostip is not given",
 			       proxy->host);
 	proxy->ip.port = (uint16_t)number;
+	ip = field(proxy, fields, "hostips");
+	if (ip != NULL)
+		parse_addresses(proxy, ip);
 	return 0;
 }
 
@@ -467,6 +521,7 @@ static int parse(struct login_proxy *proxy, const struct auth_line *fields,
 	proxy->password = mem_strdup(proxy, proxy->password);
 	proxy->not_trusted = field(proxy, fields, "proxy_not_trusted") != NULL;
 	take_forward(proxy, fields);
+	parse_refresh(proxy, field(proxy, fields, "proxy_refresh"));
 	parse_tls(proxy, field(proxy, fields, "ssl"),
 		  field(proxy, fields, "starttls"));
 	if (parse_mech(proxy, field(proxy, fields, "proxy_mech"), err) < 0 ||

@@ -2,7 +2,8 @@
 /*
  * login/proxy.h - users whose mail is on another server, by fields of the
  * passdb: proxy, proxy_maybe, host, hostip, port, ssl, starttls, destuser,
- * pass, master, proxy_mech, proxy_timeout, source_ip, forward_*.
+ * pass, master, proxy_mech, proxy_timeout, proxy_refresh, source_ip, forward_*;
+ * and hostips, the addresses that auth found for a host.
  *
  * The login is done again there; then octets are copied both ways, a buffer of
  * each side waiting for the other. A server that is not there is tried again,
@@ -24,22 +25,25 @@ struct conn;
 struct login;
 struct timer;
 
+enum { PROXY_IPS_MAX = 16 };
 enum proxy_tls { PROXY_PLAIN, PROXY_TLS, PROXY_STARTTLS };
 
 struct login_proxy {
 	struct client *client;
 	struct conn *conn; /* NULL: not connected */
-	struct timer *timer;
+	struct timer *timer, *notify_timer;
 	/* Where to. */
 	struct ip ip, source;
+	struct ip ips[PROXY_IPS_MAX]; /* of the host: tried in turn */
+	unsigned ip_count;
 	bool has_source, any_cert, not_trusted;
 	enum proxy_tls tls_mode;
 	const char *host; /* as the passdb has it */
 	/* As whom; mech NULL: the protocol's plain login. */
 	const char *user, *master, *mech;
 	char *password;
-	const char **forward; /* "name=value", up to NULL */
-	struct duration timeout;
+	const char **forward;             /* "name=value", up to NULL */
+	struct duration timeout, refresh; /* 0: nobody is notified */
 	uint64_t started_ms;
 	unsigned reconnects;
 	bool connected; /* the other server said something */
@@ -69,5 +73,12 @@ void login_proxy_done(struct login_proxy *proxy);
 void login_proxy_refused(struct login_proxy *proxy, const char *text);
 /* It can't be done: `why` is for the log. */
 void login_proxy_failed(struct login_proxy *proxy, const char *why);
+
+/* proxy_notify.c: tell who reads login_proxy_notify_path that a user is here
+ * still, every `proxy_refresh`. */
+
+/* Open the pipe, if there is one. */
+void proxy_notify_open(struct login *login);
+void proxy_notify_begin(struct login_proxy *proxy);
 
 #endif

@@ -46,10 +46,14 @@ const struct setting login_settings[] = {
 	  "within this time, not all at once."),
 	S(login_proxy_max_reconnects, "3",
 	  "How often a proxy tries to connect again."),
-	S_FOREIGN("login_proxy_notify_path", SETTING_TEXT, "proxy-notify",
-		  "Pipe for proxying events."),
-	S_FOREIGN("login_proxy_rawlog_dir", SETTING_TEXT, "",
-		  "Where proxied traffic is written."),
+	S(login_proxy_notify_path, "proxy-notify",
+	  "A named pipe below base_dir/login, opened at start: a line with the "
+	  "user's name is written to it every proxy_refresh seconds (a field "
+	  "of passdbs) while he is proxied."),
+	S(login_proxy_rawlog_dir, "",
+	  "Record the traffic with proxied servers in files of this directory, "
+	  "as seen from the chroot of login processes. For debugging: "
+	  "passwords are in them, and it lets login processes open files."),
 	S(login_proxy_timeout, "30 secs",
 	  "How long a proxy waits for the other server to log a user in."),
 	S_NETWORKS(login_source_ips, "",

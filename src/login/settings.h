@@ -20,6 +20,7 @@ struct login_settings {
 	struct duration login_proxy_timeout, login_proxy_max_disconnect_delay;
 	unsigned login_proxy_max_reconnects;
 	const char *login_source_ips, *auth_proxy_self;
+	const char *login_proxy_notify_path, *login_proxy_rawlog_dir;
 	/* imap-login */
 	const char *imap_capability, *imap_id_send, *imap_id_log;
 	bool imap_literal_minus;

@@ -206,28 +206,39 @@ int sock_connect_unix(const char *path, struct err *err)
 	return result;
 }
 
-int sock_resolve(const char *host, struct ip *out, struct err *err)
+int sock_resolve_all(const char *host, struct ip *out, size_t max,
+		     size_t *count_out, struct err *err)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
 				       .ai_flags = AI_ADDRCONFIG};
-	uint16_t port = out->port;
-	struct addrinfo *list;
-	union address address = {0};
-	int ret;
+	struct addrinfo *list, *at;
+	int ret = getaddrinfo(host, NULL, &hints, &list);
+	size_t count = 0;
 
-	if (ip_parse(host, out)) {
-		out->port = port;
-		return 0;
-	}
-	ret = getaddrinfo(host, NULL, &hints, &list);
 	if (ret != 0)
 		return err_set(err, ERR_TEMPORARY,
 			       "DNS lookup for %s failed: "
 			       "%s",
 			       host, gai_strerror(ret));
-	memcpy(&address, list->ai_addr, list->ai_addrlen);
+	for (at = list; at != NULL && count < max; at = at->ai_next) {
+		union address address = {0};
+
+		memcpy(&address, at->ai_addr, at->ai_addrlen);
+		out[count++] = from_sockaddr(&address);
+	}
 	freeaddrinfo(list);
-	*out = from_sockaddr(&address);
+	*count_out = count;
+	return 0;
+}
+
+int sock_resolve(const char *host, struct ip *out, struct err *err)
+{
+	uint16_t port = out->port;
+	size_t count;
+
+	if (!ip_parse(host, out) &&
+	    sock_resolve_all(host, out, 1, &count, err) < 0)
+		return -1;
 	out->port = port;
 	return 0;
 }

@@ -29,6 +29,9 @@ int sock_connect_ip(const struct ip *ip, const struct ip *source,
 /* The first address of a host's name, or the address that it is; its port
  * stays. Asks whatever the system asks, and waits. */
 int sock_resolve(const char *host, struct ip *out, struct err *err);
+/* All of them, up to `max`; one at least, or -1. Their ports are 0. */
+int sock_resolve_all(const char *host, struct ip *out, size_t max,
+		     size_t *count_out, struct err *err);
 int sock_accept(int listen_fd, struct ip *local, struct ip *remote,
 		struct err *err);
 int sock_pair(int fds[2], struct err *err);

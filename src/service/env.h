@@ -72,7 +72,7 @@ struct service_env {
 	bool let_go;        /* was told so: nobody above counts any more */
 	bool stopping;
 	bool listening, full;
-	bool unconfined;          /* see service_unconfined() */
+	unsigned sandbox;         /* see service_may() */
 	struct session *sessions; /* post-login */
 	void *data;               /* the service's */
 	void *role;               /* struct template, zygote, manager, worker */

@@ -42,9 +42,9 @@ unsigned service_client_limit(struct service_env *env)
 	return env->client_limit;
 }
 
-void service_unconfined(struct service_env *env)
+void service_may(struct service_env *env, unsigned sandbox)
 {
-	env->unconfined = true;
+	env->sandbox |= sandbox;
 }
 
 void service_set_data(struct service_env *env, void *data)

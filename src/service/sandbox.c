@@ -335,7 +335,7 @@ int sandbox_prepare(unsigned flags, struct err *err)
 
 unsigned sandbox_flags(const struct service_env *env)
 {
-	unsigned flags = env->service->sandbox;
+	unsigned flags = env->service->sandbox | env->sandbox;
 
 	if ((flags & SANDBOX_FILES) != 0 && privs_has_group(env->config))
 		flags |= SANDBOX_GROUP;

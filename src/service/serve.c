@@ -276,7 +276,7 @@ int serve_run(struct service_env *env)
 		log_error("%s", err.text);
 		return EXIT_FAILED;
 	}
-	if (!env->unconfined && sandbox_enter(sandbox_flags(env), &err) < 0) {
+	if (sandbox_enter(sandbox_flags(env), &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_FAILED;
 	}

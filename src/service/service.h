@@ -129,9 +129,10 @@ void service_session_end_of(struct service_env *env,
 /* Process title: "imap [alice 192.0.2.1 IDLE]" with verbose_proctitle. */
 void service_title(struct service_env *env, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* For init(): this process runs programs that know nothing of its sandbox
- * (sendmail), so it gets none. */
-void service_unconfined(struct service_env *env);
+/* For init(): by its configuration this process does more than the service's
+ * `sandbox` says, up to SANDBOX_NONE (it runs programs that know nothing of
+ * sandboxes). */
+void service_may(struct service_env *env, unsigned sandbox);
 /* A pointer of the service's own, for its callbacks. */
 void service_set_data(struct service_env *env, void *data);
 void *service_data(struct service_env *env);

@@ -59,7 +59,7 @@ static int settle(struct service_env *env, const struct account *account,
 		return err_wrap(err, "user %s", account->name);
 	if (env->service->init != NULL && env->service->init(env, err) < 0)
 		return -1;
-	return env->unconfined ? 0 : sandbox_enter(sandbox_flags(env), err);
+	return sandbox_enter(sandbox_flags(env), err);
 }
 
 static void session_start(struct service_env *env, struct unpack *in, int fd)

@@ -3,15 +3,19 @@
 import base64
 import os
 import re
+import shutil
 import socket
+import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from certs import self_signed
 from conftest import mail_owner, open_up
 from proxied import Backend
+from test_auth import Master
 
 EXTRA = '''
 login_trusted_networks = 127.0.0.9
@@ -123,6 +127,30 @@ def test_as_dovecot_passes_on(make_server, make_dovecot, tmp_path, tls):
         assert ours == theirs
 
 
+def test_names_of_servers_as_dovecot(make_server, make_dovecot, tmp_path):
+    """auth looks them up; one that there is not is a temporary failure."""
+    imap = Backend()
+    users = {'named': f'proxy=y host=localhost port={imap.port}', 'maybe': 'proxy_maybe=y host=localhost',
+             'noname': 'proxy=y host=no.where.invalid', 'maynot': 'proxy_maybe=y host=no.where.invalid',
+             'nologin': 'nologin=y proxy=y host=no.where.invalid', 'refer': 'nologin=y host=no.where.invalid'}
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(extra(tmp_path, users), 'imap')
+        said = {}
+        for user in users:
+            client = Line(server, 'imap')
+            said[user] = re.sub(r'\[(vm|[^ ]*):.*?\]|\[CAPABILITY.*?\]', '', client.ask(f'a LOGIN {user} secret'))
+            client.close()
+        master = Master(server)
+        for user in ('named', 'noname'):
+            said['PASS', user] = sorted(re.sub(r'port=\d+', '', master.ask(f'PASS\t1\t{user}\tservice=lmtp')).split('\t'))
+        master.close()
+        seen.append((said, re.findall('auth: Error: (.*)', server.log_text())))
+        assert server.wait_log(r'Started proxying to <(127.0.0.1|::1)> \(<localhost>\)')
+        server.forgive()
+    assert seen[0] == seen[1]
+
+
 # --- what only this server is asked for --------------------------------------------------
 
 
@@ -153,13 +181,13 @@ def test_a_server_that_is_not_there(make_server, tmp_path):
     silent = socket.create_server(('127.0.0.1', 0))
     users = {'dead': f'proxy=y host=127.0.0.1 port={closed.getsockname()[1]}',
              'silent': f'proxy=y host=127.0.0.1 port={silent.getsockname()[1]} proxy_timeout=1',
-             'noname': 'proxy=y host=some.name', 'nohost': 'proxy=y', 'badport': 'proxy=y host=127.0.0.1 port=x',
+             'nohost': 'proxy=y', 'badport': 'proxy=y host=127.0.0.1 port=x',
              'mech': 'proxy=y host=127.0.0.1 proxy_mech=XFOO', 'badtime': 'proxy=y host=127.0.0.1 proxy_timeout=x'}
     closed.close()
     server = make_server(extra(tmp_path, users, 'login_proxy_max_reconnects = 1\n'), 'imap pop3')
     for user, why in [('dead', r'connect\(127.0.0.1, \d+\) failed: Connection refused \(after 1 secs, 1 reconnects\)'),
                       ('silent', r'connect\(127.0.0.1, \d+\) failed: Connection timed out'),
-                      ('noname', 'host some.name is not an IP and hostip is not given'), ('nohost', 'host not given'),
+                      ('nohost', 'host not given'),
                       ('badport', 'Invalid port number: x'), ('mech', 'Unsupported SASL mechanism XFOO'),
                       ('badtime', 'Invalid proxy_timeout value x')]:
         client = Line(server, 'imap')
@@ -332,3 +360,115 @@ def test_list_and_kick(make_server, tmp_path):
     assert server.doveadm('proxy', 'kick', '-h', '127.0.0.1').stdout == '2 connections kicked\n'
     assert clients['one'].read() == '' and clients['three'].read() == ''
     assert listed() == []
+
+
+@pytest.fixture
+def make_names(make_server, tmp_path, monkeypatch):
+    """A server for which a file has the addresses of names, and how long finding them takes."""
+    if shutil.which('gcc') is None:
+        pytest.skip('needs a compiler')
+
+    def make(names, text):
+        server = make_server(text + 'import_environment = $import_environment LD_PRELOAD NAMES_FILE ASAN_OPTIONS\n', 'imap', start=False)
+        library, file = Path(server.dir, 'names.so'), Path(server.dir, 'names')
+        subprocess.run(['gcc', '-shared', '-fPIC', '-o', library, Path(__file__).with_name('preload_names.c'), '-ldl'], check=True)
+        file.write_text(names)
+        file.chmod(0o644)
+        monkeypatch.setenv('LD_PRELOAD', str(library))
+        monkeypatch.setenv('NAMES_FILE', str(file))
+        monkeypatch.setenv('ASAN_OPTIONS', os.environ.get('ASAN_OPTIONS', '') + ':verify_asan_link_order=0')
+        server.start()
+        monkeypatch.undo()
+        return server
+    return make
+
+
+def test_all_addresses_of_a_name_are_tried(make_names, tmp_path):
+    """At once, even if login_proxy_max_reconnects allows no second try of the same."""
+    imap = Backend()
+    users = {'three': f'proxy=y host=three.example port={imap.port}', 'dead': f'proxy=y host=dead.example port={imap.port}',
+             'self': f'proxy_maybe=y host=self.example port={imap.port}'}
+    server = make_names('three.example 0 127.0.0.2 127.0.0.3 127.0.0.1\ndead.example 0 127.0.0.2 127.0.0.3\n'
+                        'self.example 0 127.0.0.2 127.0.0.1\n', extra(tmp_path, users, 'login_proxy_max_reconnects = 0\n'))
+    since = time.monotonic()
+    assert talk(server, 'imap', 'three')[0].startswith('a OK')
+    assert time.monotonic() - since < 0.9
+    assert server.wait_log(r'proxy\(three,127.0.0.1:\d+\): Started proxying to <127.0.0.1> \(<three.example>\)')
+    assert 'UNAVAILABLE' in talk(server, 'imap', 'dead')[0]
+    assert server.wait_log(r'proxy\(dead,127.0.0.3:\d+\): connect\(127.0.0.3, \d+\) failed: Connection refused \(after 0 secs, 1 reconnects\)')
+    imap.log.clear()
+    assert talk(server, 'imap', 'self')[0].startswith('a OK') and not imap.log
+    server.forgive('connect')
+
+
+def test_names_that_take_long_hold_nobody_up(make_names, tmp_path):
+    """More users than there are workers wait for one name: others log in, and they all end in time."""
+    imap = Backend()
+    users = {'slow': f'proxy=y host=slow.example port={imap.port} proxy_timeout=1', 'late': f'proxy=y host=late.example port={imap.port}',
+             'fast': f'proxy=y host=fast.example port={imap.port}'}
+    server = make_names('slow.example 5000 127.0.0.1\nlate.example 1500 127.0.0.1\nfast.example 0 127.0.0.1\n',
+                        extra(tmp_path, users, 'auth_worker_max_count = 3\n'))
+    waiting = [(user, Line(server, 'imap')) for user in ('slow', 'late') * 10]
+    since = time.monotonic()
+    for user, client in waiting:
+        client.sock.sendall(f'a LOGIN {user} secret\r\n'.encode())
+    for _ in range(3):
+        assert talk(server, 'imap', 'fast')[0].startswith('a OK')
+    assert time.monotonic() - since < 1
+    for user, client in waiting:
+        answer = client.read()
+        assert answer.startswith('a OK') if user == 'late' else '[UNAVAILABLE]' in answer, (user, answer)
+        client.close()
+    assert time.monotonic() - since < 4
+    assert server.log_text().count('auth: Error: DNS lookup for slow.example failed: Lookup timed out') == 10
+    # Who goes away while he waits is forgotten.
+    for _ in range(5):
+        client = Line(server, 'imap')
+        client.sock.sendall(b'a LOGIN slow secret\r\n')
+        client.close()
+    assert talk(server, 'imap', 'late')[0].startswith('a OK')
+    server.forgive('DNS lookup')
+
+
+def test_the_pipe_for_notices_and_the_record_of_traffic_as_dovecot(make_server, make_dovecot, tmp_path):
+    """proxy_refresh, login_proxy_notify_path, login_proxy_rawlog_dir"""
+    imap = Backend()
+    users = {'often': f'proxy=y host=127.0.0.1 port={imap.port} proxy_refresh=1', 'wrong': f'proxy=y host=127.0.0.1 port={imap.port} proxy_refresh=x',
+             'seldom': f'proxy=y host=127.0.0.1 port={imap.port} proxy_refresh=100'}
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(extra(tmp_path, users, 'login_proxy_rawlog_dir = /raw\n'), 'imap', start=False)
+        login = Path(server.dir, 'run', 'login')
+        login.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(login / 'proxy-notify', 0o666)
+        os.chmod(login / 'proxy-notify', 0o666)
+        (login / 'raw').mkdir()
+        (login / 'raw').chmod(0o777)
+        pipe = os.open(login / 'proxy-notify', os.O_RDWR | os.O_NONBLOCK)
+        server.start()
+        clients = [Line(server, 'imap') for _ in users]
+        for user, client in zip(users, clients):
+            assert client.ask(f'a LOGIN {user} secret').startswith('a OK')
+        time.sleep(2.6)
+        for client in clients:
+            client.ask('b NOOP')
+            client.close()
+        told = os.read(pipe, 1000)
+        os.close(pipe)
+        assert server.wait_log('proxy.often.*Disconnected by client')
+        raw = sorted(re.sub(r'^[\d.]+ |"x-[a-z-]+" "[^"]*"|\[.*?\]', '', path.read_text(), flags=re.M)
+                     for path in (login / 'raw').iterdir())
+        assert re.fullmatch(r'\d{8}-\d{6}\.\d+\.\d+\.(in|out)', next((login / 'raw').iterdir()).name)
+        seen.append((told, raw, re.findall('imap-login: Error: (.*?):? user=', server.log_text())))
+        server.forgive()
+    assert seen[0] == seen[1] and seen[0][0] == b'often\noften\n'
+
+
+def test_a_pipe_for_notices_that_is_not_there(make_server, tmp_path):
+    imap = Backend()
+    users = {name: f'proxy=y host=127.0.0.1 port={imap.port} proxy_refresh=1' for name in ('one', 'two')}
+    server = make_server(extra(tmp_path, users), 'imap')
+    for user in users:
+        assert talk(server, 'imap', user)[0].startswith('a OK')
+    assert server.log_text().count('imap-login: Error: open(proxy-notify) failed: No such file or directory') == 1
+    server.forgive('proxy-notify')

@@ -396,6 +396,19 @@ int scripts_delete(const struct scripts *scripts, struct str name,
 	return remove_file(&store, name, err);
 }
 
+/* The new name goes again, unless the link may lead to it already: then there
+ * are both. */
+static void stay(const struct store *store, struct str to)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "stay");
+	struct active active;
+	struct err err;
+
+	if (active_read(ctx, store, &active, &err) == 0 &&
+	    !is_active(&active, to))
+		unlinkat(store->fd, store_file(ctx, to), 0);
+}
+
 /* First the new name, then the link, then the old one goes: there always is a
  * script where the link leads. */
 static int move(const struct store *store, const struct active *active,
@@ -415,7 +428,7 @@ static int move(const struct store *store, const struct active *active,
 		    0 ||
 	    (is_active(active, from) &&
 	     active_set(store, active, to, err) < 0)) {
-		unlinkat(store->fd, new, 0);
+		stay(store, to);
 		return -1;
 	}
 	return remove_file(store, from, err);

@@ -8,7 +8,13 @@ libscripts_a_SOURCES = \
 	src/scripts/store.c src/scripts/store.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/scripts/test_scripts
+check_PROGRAMS += tests/unit/scripts/test_scripts tests/crash/test_scripts
+tests_crash_test_scripts_SOURCES = tests/crash/test_scripts.c \
+	tests/crash/calls.c tests/crash/calls.h \
+	tests/crash/disk.c tests/crash/disk.h \
+	tests/unit/storage/fixture.c tests/unit/storage/fixture.h
+tests_crash_test_scripts_LDADD = $(CMOCKA_LIBS) $(LIB_SETTINGS) \
+	$(LIB_SCRIPT) $(LIB_SERVICE) -ldl
 tests_unit_scripts_test_scripts_SOURCES = \
 	tests/unit/scripts/test_scripts.c \
 	tests/unit/storage/fixture.c tests/unit/storage/fixture.h

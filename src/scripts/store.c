@@ -50,7 +50,37 @@ int store_sys(struct err *err, const char *fmt, ...)
 	return store_internal(err);
 }
 
+static bool wants_sync(const struct scripts *scripts)
+{
+	return strcmp(user_settings(scripts->user)->mail_fsync, "never") != 0;
+}
+
+int store_sync(const struct scripts *scripts, int fd, const char *path,
+	       struct err *err)
+{
+	if (!wants_sync(scripts) || fsync(fd) == 0)
+		return 0;
+	return store_sys(err, "fsync(%s)", path);
+}
+
 /* the directory */
+
+/* With its parents; a name that may not stay is taken back. */
+static int make_dir(const struct scripts *scripts, const char *path,
+		    struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "directory");
+	const char *parent = path_parent(ctx, path);
+
+	if (access(parent, F_OK) < 0 && make_dir(scripts, parent, err) < 0)
+		return -1;
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST ? 0 : store_sys(err, "mkdir(%s)", path);
+	if (!wants_sync(scripts) || dir_fsync(parent, err) == 0)
+		return 0;
+	rmdir(path);
+	return store_internal(err);
+}
 
 static int lock(int fd, const char *path, struct err *err)
 {
@@ -79,8 +109,8 @@ int store_open(const struct scripts *scripts, bool change, struct store *out,
 			       "scripts in");
 	out->fd = open(scripts->dir, flags);
 	if (out->fd < 0 && errno == ENOENT && change) {
-		if (dir_create(scripts->dir, 0700, err) < 0)
-			return store_internal(err);
+		if (make_dir(scripts, scripts->dir, err) < 0)
+			return -1;
 		out->fd = open(scripts->dir, flags);
 	}
 	if (out->fd < 0)
@@ -108,19 +138,6 @@ int store_not_found(struct str name, struct err *err)
 {
 	return err_set(err, ERR_NOT_FOUND, "Sieve script `%.*s' not found",
 		       STR_FMT(name));
-}
-
-static bool wants_sync(const struct scripts *scripts)
-{
-	return strcmp(user_settings(scripts->user)->mail_fsync, "never") != 0;
-}
-
-int store_sync(const struct scripts *scripts, int fd, const char *path,
-	       struct err *err)
-{
-	if (!wants_sync(scripts) || fsync(fd) == 0)
-		return 0;
-	return store_sys(err, "fsync(%s)", path);
 }
 
 /* reading */

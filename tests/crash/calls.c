@@ -120,13 +120,28 @@ int mkostemp(char *path, int flags)
 	return fd;
 }
 
-int mkdir(const char *path, mode_t mode)
+int mkdirat(int dir_fd, const char *path, mode_t mode)
 {
-	NEXT(int, "mkdir", const char *, mode_t);
-	int code = fails("mkdir", path) ? -1 : next(path, mode);
+	NEXT(int, "mkdirat", int, const char *, mode_t);
+	int code = fails("mkdir", path) ? -1 : next(dir_fd, path, mode);
 
 	if (code == 0)
-		TELL(made, AT_FDCWD, path);
+		TELL(made, dir_fd, path);
+	return code;
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	return mkdirat(AT_FDCWD, path, mode);
+}
+
+int symlinkat(const char *target, int dir_fd, const char *path)
+{
+	NEXT(int, "symlinkat", const char *, int, const char *);
+	int code = fails("symlink", path) ? -1 : next(target, dir_fd, path);
+
+	if (code == 0)
+		TELL(made, dir_fd, path);
 	return code;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/crash/disk.c - see disk.h. A node is a file or a directory; entries are
- * the names that are durable, changes those that are not yet. Each node is kept
+ * the names that are durable, changes those that are not yet; a symbolic link is
+ * durable with its name. Each node is kept
  * open, so that its inode number is not given to another one and its text can
  * be read after its last name has gone.
  */
@@ -73,18 +74,20 @@ static int node_find(const struct stat *st)
 static int node_add(int dir_fd, const char *path)
 {
 	struct stat st;
-	int found;
+	int found, flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
 
 	need(fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0, path);
 	found = node_find(&st);
 	if (found >= 0)
 		return found;
 	need(node_count < NODES, "too many files");
+	if (S_ISLNK(st.st_mode))
+		flags = O_PATH | O_CLOEXEC | O_NOFOLLOW;
 	nodes[node_count] = (struct node){
 		.dev = st.st_dev,
 		.ino = st.st_ino,
 		.mode = st.st_mode,
-		.fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW),
+		.fd = openat(dir_fd, path, flags),
 	};
 	need(nodes[node_count].fd >= 0, path);
 	return node_count++;
@@ -271,7 +274,7 @@ static void take_dir(int dir)
 		entry_put(entries, &entry_count, &put);
 		if (S_ISDIR(nodes[put.node].mode))
 			take_dir(put.node);
-		else
+		else if (S_ISREG(nodes[put.node].mode))
 			node_sync(&nodes[put.node]);
 	}
 	closedir(stream);
@@ -326,6 +329,16 @@ static void mix(char *now, size_t len, const char *old, size_t old_len,
 	}
 }
 
+static void cut_link(const struct node *node, const char *path)
+{
+	char target[4096];
+	ssize_t len = readlinkat(node->fd, "", target, sizeof(target) - 1);
+
+	need(len > 0, path);
+	target[len] = '\0';
+	need(symlink(target, path) == 0, path);
+}
+
 static void cut_file(const struct node *node, const char *path, unsigned *seed)
 {
 	size_t len, old_len = node->text == NULL ? 0 : node->len;
@@ -364,6 +377,8 @@ static void cut_dir(int dir, const struct entry *list, int count,
 		     "long path");
 		if (S_ISDIR(nodes[list[i].node].mode))
 			cut_dir(list[i].node, list, count, below, seed);
+		else if (S_ISLNK(nodes[list[i].node].mode))
+			cut_link(&nodes[list[i].node], below);
 		else
 			cut_file(&nodes[list[i].node], below, seed);
 	}

@@ -5,15 +5,7 @@
  */
 #include "managesieve/settings.h"
 
-/* What the engine can do unless settings say otherwise: login has no engine. */
-#define DEFAULT_EXTENSIONS                                                     \
-	"comparator-i;octet comparator-i;ascii-casemap "                       \
-	"comparator-i;ascii-numeric comparator-i;unicode-casemap "             \
-	"encoded-character variables fileinto include regex "                  \
-	"envelope subaddress relational imap4flags copy ihave date "           \
-	"index body mailbox special-use mailboxid fcc vacation "               \
-	"reject ereject enotify environment duplicate foreverypart "           \
-	"mime extracttext replace enclose"
+#include "managesieve/extensions.h"
 
 #define SETTINGS_STRUCT struct managesieve_settings
 const struct setting managesieve_settings[] = {

@@ -202,8 +202,8 @@ static int run_user(void *ctx, struct user *user)
 	struct scripts *scripts;
 	struct err err;
 
-	if (scripts_new(memory, user, sieving->delimiter, NULL, &scripts,
-			&err) < 0)
+	if (scripts_new(memory, user, sieving->delimiter,
+			scripts_upload_options(user), &scripts, &err) < 0)
 		return failed("open storage of", &err);
 	return sieving->run(sieving, scripts);
 }

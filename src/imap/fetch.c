@@ -16,6 +16,7 @@
 #include "imap/cmd.h"
 #include "imap/modseq.h"
 #include "imap/session.h"
+#include "imap/sieve.h"
 #include "net/conn.h"
 #include "storage/storage.h"
 
@@ -430,8 +431,11 @@ static int store_seen(struct fetch *fetch, struct store_result *out,
 
 	if (fetch->seen.count == 0)
 		return 0;
-	return mailbox_store(fetch, fetch->cmd->session->box, &fetch->seen,
-			     &store, out, err);
+	if (mailbox_store(fetch, fetch->cmd->session->box, &fetch->seen, &store,
+			  out, err) < 0)
+		return -1;
+	imap_sieve_stored(fetch->cmd, &store, &out->changed);
+	return 0;
 }
 
 static enum cmd_result fetch_end(struct fetch *fetch)

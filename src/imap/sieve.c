@@ -39,6 +39,7 @@ struct imap_sieve {
 	struct session *session;
 	struct filter *events, *filter; /* NULL: not wanted */
 	struct rule *rules;             /* list */
+	bool users;                     /* they may have scripts of their own */
 	bool expunge_discarded;
 	const char *capability;
 	const struct event *event; /* that is under way */
@@ -148,6 +149,25 @@ static struct filter *new_filter(struct imap_sieve *sieve, bool events)
 	return NULL;
 }
 
+/* imapsieve_url: users may have scripts, and put them there. */
+static const char *read_url(struct imap_sieve *sieve)
+{
+	const char *url =
+		user_plugin(sieve, sieve->session->user, "imapsieve_url");
+
+	if (url == NULL || url[0] == '\0')
+		return "";
+	/* An atom, or it would end the line of capabilities. */
+	if (strncmp(url, "sieve://", 8) != 0 ||
+	    url[strcspn(url, " ]()\"\\%*\r\n")] != '\0') {
+		log_error("imapsieve_url: not a URL of ManageSieve: %.200s",
+			  url);
+		return "";
+	}
+	sieve->users = true;
+	return mem_printf(sieve, " IMAPSIEVE=%s", url);
+}
+
 struct imap_sieve *imap_sieve_new(struct session *session)
 {
 	const char *plugins = user_settings(session->user)->mail_plugins;
@@ -169,10 +189,13 @@ struct imap_sieve *imap_sieve_new(struct session *session)
 			discarded != NULL && strcmp(discarded, "yes") == 0;
 		sieve->events = new_filter(sieve, true);
 	}
+	if (sieve->events != NULL)
+		sieve->capability = read_url(sieve);
 	if (filter)
 		sieve->filter = new_filter(sieve, false);
 	if (sieve->filter != NULL)
-		sieve->capability = " FILTER=SIEVE";
+		sieve->capability =
+			mem_printf(sieve, "%s FILTER=SIEVE", sieve->capability);
 	return sieve;
 }
 
@@ -221,6 +244,49 @@ static bool applies(const struct imap_sieve *sieve, const struct rule *rule,
 	       (event->from != NULL && matches(sieve, rule->from, event->from));
 }
 
+/* The value that RFC 6785 section 2.3.1 selects: the mailbox's, or the
+ * server's; NULL: neither is there. */
+static const char *script_name(const void *ctx, struct imap_sieve *sieve,
+			       const char *mailbox)
+{
+	static const char entry[] = "/shared/imapsieve/script";
+	const char *const where[] = {mailbox, ""};
+	const char *value = NULL;
+	struct err err;
+
+	for (size_t i = 0; i < 2 && value == NULL; i++) {
+		if (attribute_get(ctx, sieve->session->user, where[i], entry,
+				  &value, &err) == 0)
+			continue;
+		if (err.code != ERR_UNSUPPORTED)
+			log_error("imapsieve: mailbox %s: %s: %s", where[i],
+				  entry, err.text);
+		return NULL;
+	}
+	return value;
+}
+
+/* One that is not there is none. */
+static void add_user_script(const void *ctx, struct imap_sieve *sieve,
+			    struct lda_script ***end, const char *mailbox)
+{
+	struct lda_sieve *lda = filter_sieve(sieve->events);
+	const char *name =
+		sieve->users ? script_name(ctx, sieve, mailbox) : NULL;
+	struct lda_script *script;
+	struct err err;
+
+	if (name == NULL || name[0] == '\0')
+		return;
+	if (lda_script_named(ctx, lda, false, str_of(name), &script, &err) ==
+	    0) {
+		**end = script;
+		*end = &script->next;
+	} else if (err.code != ERR_NOT_FOUND && err.code != ERR_INVALID) {
+		log_error("imapsieve: mailbox %s: %s", mailbox, err.text);
+	}
+}
+
 static struct lda_script *scripts_for(const void *ctx, struct imap_sieve *sieve,
 				      const struct event *event, bool source)
 {
@@ -235,6 +301,8 @@ static struct lda_script *scripts_for(const void *ctx, struct imap_sieve *sieve,
 		if (location != NULL && applies(sieve, rule, event))
 			lda_script_add_global(ctx, lda, &end, location);
 	}
+	if (!source)
+		add_user_script(ctx, sieve, &end, event->mailbox);
 	LL_FOREACH (sieve->rules, rule) {
 		if (!source && rule->after != NULL &&
 		    applies(sieve, rule, event))

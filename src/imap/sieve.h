@@ -36,7 +36,7 @@ void imap_sieve_appended(struct cmd *cmd, const char *mailbox,
 void imap_sieve_copied(struct cmd *cmd, const char *mailbox, bool move,
 		       const struct range_set *from_uids,
 		       const struct range_set *to_uids);
-/* Flags of those numbers were changed by STORE. */
+/* Flags of those numbers were changed by STORE, or by FETCH. */
 void imap_sieve_stored(struct cmd *cmd, const struct store *store,
 		       const struct range_set *seqs);
 

@@ -317,8 +317,9 @@ static void begin(struct mail_session *base)
 
 	session->set = set;
 	session->out = buf_init(SIZE_MAX);
-	if (scripts_new(session, base->user, set->recipient_delimiter, NULL,
-			&session->scripts, &err) < 0) {
+	if (scripts_new(session, base->user, set->recipient_delimiter,
+			scripts_upload_options(base->user), &session->scripts,
+			&err) < 0) {
 		internal_error_text(&err, &text);
 		mail_session_bye(base, text.data,
 				 "Failed to open script storage");

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -161,6 +162,17 @@ static int find(struct scripts *scripts, struct err *err)
 		scripts, scripts,
 		first_of(set->sieve_global, set->sieve_global_dir));
 	return 0;
+}
+
+const struct scripts_options *scripts_upload_options(struct user *user)
+{
+	static const struct scripts_options events = {
+		.extra = sieve_imap_extensions,
+	};
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "options");
+	const char *url = user_plugin(ctx, user, "imapsieve_url");
+
+	return url != NULL && url[0] != '\0' ? &events : NULL;
 }
 
 int scripts_new(const void *ctx, struct user *user,

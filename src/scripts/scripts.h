@@ -56,6 +56,9 @@ int scripts_new(const void *ctx, struct user *user,
 		const char *recipient_delimiter,
 		const struct scripts_options *options, struct scripts **out,
 		struct err *err);
+/* For those who let users store scripts: what sessions may run at IMAP events
+ * (imapsieve_url) compiles, too. NULL: nothing more. */
+const struct scripts_options *scripts_upload_options(struct user *user);
 /* The path of the script of that name, of the user or of the administrator;
  * whether it is there or not. ERR_INVALID; ERR_NOT_FOUND: there is no place for
  * such scripts. Child of ctx. */

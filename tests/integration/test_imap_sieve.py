@@ -8,6 +8,7 @@ import pytest
 
 from conftest import open_up
 from imap_lines import Lines
+from sieve_lines import Sieve
 from test_delivery_sieve import PIGEONHOLE, mail, script
 
 EXTRA = """
@@ -148,6 +149,98 @@ def test_events_as_pigeonhole(make_server, make_dovecot):
     ours, theirs = events(make_server(start=False)), events(make_dovecot(start=False))
     differ = [f'{n}\n{mine}\n{other}' for n, (mine, other) in enumerate(zip(ours, theirs)) if mine != other]
     assert not differ, '\n\n'.join(differ)
+
+
+USERS = """  imapsieve_url = sieve://sieve.example:4190
+  imapsieve_mailbox1_name = own
+  imapsieve_mailbox1_before = file:{dir}/sieve/before.sieve
+  imapsieve_mailbox1_after = file:{dir}/sieve/after.sieve
+"""
+METADATA = """
+protocol imap {
+  imap_metadata = yes
+}
+mail_attribute_dict = file:%h/dovecot-attributes
+"""
+OWN = """require ["imapsieve", "environment", "variables", "imap4flags", "fileinto", "mailbox", "copy"];
+if environment :matches "imap.cause" "*" { set "cause" "${1}"; }
+if environment :matches "imap.changedflags" "*" { set "flags" "${1}"; }
+if string "${cause}" "FLAG" {
+    fileinto :create :copy "log-${flags}";
+} else {
+    fileinto :create :copy "log-%s-${cause}";
+}
+"""
+
+
+def users_scripts(server):
+    """Scripts that users put by ManageSieve and bind to mailboxes by METADATA."""
+    base, seen = place(server, USERS), []
+    server.extra += METADATA
+    server.write_config()
+    (base / 'sieve' / 'before.sieve').write_text('require "imap4flags"; addflag "first";')
+    os.chmod(base / 'sieve' / 'before.sieve', 0o755)
+    server.doveadm('reload')
+    with Sieve(server.port('sieve'), 'alice') as session:
+        for name in ('mine', 'server', 'broken'):
+            text = OWN % name if name != 'broken' else 'require "imapsieve"; nonsense'
+            seen.append(session.command(f'PUTSCRIPT "{name}" {{{len(text)}+}}\r\n{text}')[:2])
+    client = Lines(server.port('imap'), 'alice')
+    found = b''.join(client.command(b'CAPABILITY'))
+    assert b' IMAPSIEVE=sieve://sieve.example:4190' in found
+    for name in (b'own', b'empty', b'gone', b'any'):
+        client.command(b'CREATE ' + name)
+
+    def bind(box, value):
+        seen.append(bare(client.command(b'SETMETADATA "%s" (/shared/imapsieve/script %s)' % (box, value))))
+
+    bind(b'own', b'"mine"')
+    append(client, b'own', 'one')
+    append(client, b'any', 'two')
+    seen.append(state(client))
+    bind(b'', b'"server"')
+    bind(b'empty', b'""')
+    bind(b'gone', b'"nosuch"')
+    for box in (b'own', b'any', b'empty', b'gone'):
+        append(client, box, 'three')
+    client.command(b'SELECT any')
+    client.command(b'COPY 1 own')
+    client.command(b'STORE 1 +FLAGS (\\Flagged)')
+    client.command(b'FETCH 1 BODY[TEXT]')
+    client.command(b'FETCH 1 BODY[TEXT]')
+    seen.append(state(client))
+    bind(b'', b'NIL')
+    append(client, b'any', 'four')
+    seen.append(state(client))
+    client.close()
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_users_scripts_as_pigeonhole(make_server, make_dovecot):
+    ours = users_scripts(make_server(start=False, protocols='imap sieve'))
+    theirs = users_scripts(make_dovecot(start=False, protocols='imap sieve'))
+    differ = [f'{n}\n{mine}\n{other}' for n, (mine, other) in enumerate(zip(ours, theirs)) if mine != other]
+    assert not differ, '\n\n'.join(differ)
+
+
+def test_no_user_script_without_the_url(make_server):
+    server = make_server(start=False, protocols='imap sieve')
+    place(server)
+    server.extra += METADATA
+    server.write_config()
+    server.doveadm('reload')
+    with Sieve(server.port('sieve'), 'alice') as session:
+        assert session.command(f'PUTSCRIPT "mine" {{{len(OWN)}+}}\r\n{OWN}').startswith(b'NO')
+    Path(server.home('alice'), 'sieve').mkdir(exist_ok=True)
+    script(server, 'alice', OWN, 'sieve/mine.sieve')
+    client = Lines(server.port('imap'), 'alice')
+    assert b'IMAPSIEVE' not in b''.join(client.command(b'CAPABILITY'))
+    client.command(b'SETMETADATA INBOX (/shared/imapsieve/script "mine")')
+    append(client, b'INBOX', 'one')
+    assert state(client) == {b'INBOX': [([b'one'], [])]}
+    client.close()
 
 
 def test_discarded_may_be_expunged(make_server):

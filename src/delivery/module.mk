@@ -12,6 +12,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/filter.c src/delivery/filter.h \
 	src/delivery/settings.h \
 	src/delivery/sieve.h \
+	src/delivery/sieve_calendar.c \
 	src/delivery/sieve_carry.c \
 	src/delivery/sieve_deliver.c \
 	src/delivery/sieve_host.c \

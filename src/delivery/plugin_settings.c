@@ -30,6 +30,11 @@ const struct setting lda_plugin_settings[] = {
 	  "How much programs of filter and execute may write."),
 	S(sieve_list_max_redirects, "100",
 	  "To how many members of a list (redirect :list) a mail is sent."),
+	S(sieve_processcalendar_dir, "",
+	  "Directory of the user's calendars, a directory each, for "
+	  "processcalendar; new objects go into \"default\"."),
+	S(sieve_processcalendar_max_objects, "10000",
+	  "How many objects a calendar may get; 0: no limit."),
 	SETTINGS_END,
 };
 #undef SETTINGS_STRUCT

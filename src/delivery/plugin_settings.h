@@ -18,6 +18,8 @@ struct lda_plugin_settings {
 	struct duration sieve_execute_exec_timeout;
 	uint64_t sieve_program_max_output;
 	unsigned sieve_list_max_redirects;
+	const char *sieve_processcalendar_dir;
+	unsigned sieve_processcalendar_max_objects;
 };
 extern const struct setting lda_plugin_settings[];
 

@@ -7,6 +7,7 @@
  *	sieve_deliver.c	 all scripts of one delivery, one after the other
  *	sieve_carry.c	 what they decided, as a whole
  *	sieve_host.c	 what scripts ask: mailboxes, lists
+ *	sieve_calendar.c processcalendar
  *	sieve_program.c	 pipe, filter, execute
  *	sieve_send.c	 mails that go out: redirect, vacation, notify, report
  *
@@ -157,6 +158,14 @@ const char *carry_mailbox(const void *ctx, struct carry *carry,
 int carry_list(struct carry *carry, const char *list, struct buf *text,
 	       struct err *err);
 bool carry_list_next(struct str *rest, struct str *member);
+/* Calendars (sieve_calendar.c): whether the user has any; for struct
+ * sieve_host; and storing, -1 only for what may be better later. */
+bool carry_has_calendars(const struct carry *carry);
+int carry_calendar_object(void *carry, const void *mem, const char *uid,
+			  const char *wanted, struct str *text_out,
+			  const char **calendar_out, struct err *err);
+int carry_calendar(const void *ctx, struct carry *carry,
+		   const struct sieve_calendar *object, struct err *err);
 /* Whether scripts may run programs of this system by themselves: then there can
  * be no sandbox. */
 bool lda_sieve_runs_programs(const struct config *config,

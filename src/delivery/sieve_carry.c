@@ -432,6 +432,8 @@ static int send_one(const void *ctx, struct carry *carry,
 		return 0;
 	case SIEVE_ACTION_PIPE:
 		return pipe_once(ctx, carry, action, err);
+	case SIEVE_ACTION_CALENDAR:
+		return carry_calendar(ctx, carry, &action->calendar, err);
 	case SIEVE_ACTION_KEEP:
 	case SIEVE_ACTION_FILEINTO:
 	case SIEVE_ACTION_DUPLICATE_MARK:

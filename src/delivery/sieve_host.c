@@ -258,4 +258,6 @@ void carry_host(const void *ctx, struct carry *carry)
 		.default_mailbox = delivery->mailbox,
 		.log = {.line = lda_sieve_user_log, .ctx = carry->sieve},
 	};
+	if (carry_has_calendars(carry))
+		carry->host.calendar_object = carry_calendar_object;
 }

@@ -22,6 +22,7 @@ enum sieve_action_kind {
 	SIEVE_ACTION_NOTIFY,
 	SIEVE_ACTION_REPORT,
 	SIEVE_ACTION_PIPE,
+	SIEVE_ACTION_CALENDAR,
 	SIEVE_ACTION_DUPLICATE_MARK,
 	SIEVE_ACTION_COUNT,
 };
@@ -79,6 +80,13 @@ struct sieve_mark {
 	uint64_t seconds;
 };
 
+/* A calendar object (RFC 9671): what it was when the script ran, and what is
+ * to be stored; data NULL: it was not there, it is to be removed. */
+struct sieve_calendar {
+	const char *calendar, *uid;
+	struct str before, after;
+};
+
 struct sieve_action {
 	enum sieve_action_kind kind;
 	unsigned line;
@@ -96,6 +104,7 @@ struct sieve_action {
 		struct sieve_report report;
 		struct sieve_pipe pipe;
 		struct sieve_mark mark;
+		struct sieve_calendar calendar;
 	};
 	struct sieve_action *next;
 };

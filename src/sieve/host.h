@@ -66,6 +66,12 @@ struct sieve_host {
 	bool (*list_exists)(void *ctx, const char *list);
 	int (*list_has)(void *ctx, const char *list, struct str member,
 			bool *has_out, struct err *err);
+	/* The calendar object with that UID (RFC 9671); data NULL: there is
+	 * none. *calendar_out: the calendar that it is in, or that a new one
+	 * goes into: `wanted` (may be NULL) if there is such a one. */
+	int (*calendar_object)(void *ctx, const void *mem, const char *uid,
+			       const char *wanted, struct str *text_out,
+			       const char **calendar_out, struct err *err);
 	/* An item of RFC 5183 that only the host knows; data NULL if it knows
 	 * none of that name. */
 	int (*environment)(void *ctx, const void *mem, const char *name,

@@ -6,6 +6,9 @@ libsieve_a_SOURCES = \
 	src/sieve/answer.c \
 	src/sieve/arena.c src/sieve/arena.h \
 	src/sieve/build.c \
+	src/sieve/calendar.c src/sieve/calendar.h \
+	src/sieve/calendar_file.h \
+	src/sieve/calendar_itip.c \
 	src/sieve/check.c src/sieve/check.h \
 	src/sieve/check_args.c \
 	src/sieve/check_vars.c \
@@ -77,6 +80,7 @@ sieve_extensions = \
 	src/sieve/ext/reject.c \
 	src/sieve/ext/relational.c \
 	src/sieve/ext/replace.c \
+	src/sieve/ext/processcalendar.c \
 	src/sieve/ext/report.c \
 	src/sieve/ext/spamtest.c \
 	src/sieve/ext/special_use.c \
@@ -115,7 +119,13 @@ tests_unit_sieve_test_binary_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
 endif
 
 # The fuzz targets, and their corpora as a test.
-check_PROGRAMS += tests/fuzz/sieve/replay_script tests/fuzz/sieve/replay_program
+check_PROGRAMS += tests/fuzz/sieve/replay_script \
+	tests/fuzz/sieve/replay_program tests/fuzz/sieve/replay_calendar
+tests_fuzz_sieve_replay_calendar_SOURCES = tests/fuzz/sieve/fuzz_calendar.c \
+	tests/fuzz/replay.c
+tests_fuzz_sieve_replay_calendar_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/sieve/calendar"'
+tests_fuzz_sieve_replay_calendar_LDADD = $(LIB_SIEVE)
 tests_fuzz_sieve_replay_script_SOURCES = tests/fuzz/sieve/fuzz_script.c \
 	tests/fuzz/sieve/sieve_run.h tests/fuzz/replay.c
 tests_fuzz_sieve_replay_script_CPPFLAGS = $(AM_CPPFLAGS) \
@@ -127,7 +137,11 @@ tests_fuzz_sieve_replay_program_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCORPUS='"tests/fuzz/sieve/program"'
 tests_fuzz_sieve_replay_program_LDADD = $(LIB_SIEVE)
 if FUZZING
-noinst_PROGRAMS += tests/fuzz/sieve/fuzz_script tests/fuzz/sieve/fuzz_program
+noinst_PROGRAMS += tests/fuzz/sieve/fuzz_script \
+	tests/fuzz/sieve/fuzz_program tests/fuzz/sieve/fuzz_calendar
+tests_fuzz_sieve_fuzz_calendar_SOURCES = tests/fuzz/sieve/fuzz_calendar.c
+tests_fuzz_sieve_fuzz_calendar_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_sieve_fuzz_calendar_LDADD = $(LIB_SIEVE)
 tests_fuzz_sieve_fuzz_script_SOURCES = tests/fuzz/sieve/fuzz_script.c
 tests_fuzz_sieve_fuzz_script_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_sieve_fuzz_script_LDADD = $(LIB_SIEVE)

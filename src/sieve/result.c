@@ -10,8 +10,9 @@
 const char *sieve_action_name(enum sieve_action_kind kind)
 {
 	static const char *const names[SIEVE_ACTION_COUNT] = {
-		"keep",     "store",  "redirect", "discard", "reject",
-		"vacation", "notify", "report",   "pipe",    "duplicate_mark",
+		"keep",   "store",    "redirect",       "discard",
+		"reject", "vacation", "notify",         "report",
+		"pipe",   "calendar", "duplicate_mark",
 	};
 
 	return names[kind];
@@ -93,6 +94,20 @@ static void dup_notify(const void *ctx, struct sieve_notify *to)
 	to->fcc = dup_fcc(ctx, to->fcc);
 }
 
+static void dup_text(const void *ctx, struct str *text)
+{
+	if (text->data != NULL)
+		text->data = str_dup(ctx, *text);
+}
+
+static void dup_calendar(const void *ctx, struct sieve_calendar *calendar)
+{
+	calendar->calendar = dup(ctx, calendar->calendar);
+	calendar->uid = dup(ctx, calendar->uid);
+	dup_text(ctx, &calendar->before);
+	dup_text(ctx, &calendar->after);
+}
+
 static struct sieve_action *dup_action(const void *ctx,
 				       const struct sieve_action *action)
 {
@@ -124,6 +139,9 @@ static struct sieve_action *dup_action(const void *ctx,
 	case SIEVE_ACTION_PIPE:
 		out->pipe.program = dup(out, out->pipe.program);
 		out->pipe.args = dup_list(out, out->pipe.args);
+		break;
+	case SIEVE_ACTION_CALENDAR:
+		dup_calendar(out, &out->calendar);
 		break;
 	case SIEVE_ACTION_DUPLICATE_MARK:
 		out->mark.id.data = str_dup(out, out->mark.id);
@@ -244,6 +262,7 @@ static bool cancels_keep(const struct sieve_action *action)
 	case SIEVE_ACTION_VACATION:
 	case SIEVE_ACTION_NOTIFY:
 	case SIEVE_ACTION_REPORT:
+	case SIEVE_ACTION_CALENDAR:
 	case SIEVE_ACTION_DUPLICATE_MARK:
 		return false;
 	default:

@@ -87,6 +87,12 @@ static void print_action(FILE *out, const struct sieve_action *action)
 			action->pipe.program);
 		print_list(out, "    => arguments:", action->pipe.args);
 		break;
+	case SIEVE_ACTION_CALENDAR:
+		fprintf(out, " * %s calendar object: %s\n",
+			action->calendar.after.data == NULL ? "remove"
+							    : "store",
+			action->calendar.uid);
+		break;
 	case SIEVE_ACTION_DUPLICATE_MARK:
 		fprintf(out, " * track duplicate: %zu octets of id, %llu s\n",
 			action->mark.id.len,

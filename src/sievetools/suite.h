@@ -54,6 +54,7 @@ struct suite {
 	struct suite_mail *smtp;
 	struct suite_error *errors;
 	struct suite_pair *settings, *metadata, *binaries;
+	struct suite_pair *objects; /* "CALENDAR UID" of calendars */
 	struct sieve_program *script;
 	bool in_script; /* one that the main script runs is at work */
 	bool script_failed;
@@ -87,6 +88,8 @@ struct suite_mailbox *suite_mailbox_by_id(struct suite *suite, const char *id);
 int suite_list(struct suite *suite, const void *mem, const char *list,
 	       struct str *members_out, struct err *err);
 bool suite_list_next(struct str *members, struct str *member_out);
+/* Store it, or remove it. */
+void suite_calendar(struct suite *suite, const struct sieve_calendar *object);
 /* False if it failed. */
 bool suite_pipe(struct suite *suite, const struct sieve_pipe *pipe,
 		struct str message);

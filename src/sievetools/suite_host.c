@@ -93,14 +93,94 @@ static int mailbox_by_id(void *ctx, const void *mem, const char *id,
 	return 0;
 }
 
+/* calendars: "default", and those in the setting sieve_calendars */
+
+static bool has_calendar(struct suite *suite, const char *name)
+{
+	const char *names = suite_setting(suite, "sieve_calendars");
+	struct str rest = str_of(names == NULL ? "" : names), word;
+
+	while (str_word(&rest, &word)) {
+		if (str_is(word, name))
+			return true;
+	}
+	return false;
+}
+
+static struct suite_pair *find_object(struct suite *suite, const char *uid)
+{
+	struct suite_pair *pair = suite->objects;
+
+	for (; pair != NULL; pair = pair->next) {
+		const char *own = strchr(pair->name, ' ');
+
+		if (strcmp(own + 1, uid) == 0)
+			return pair->value.data == NULL ? NULL : pair;
+	}
+	return NULL;
+}
+
+static int calendar_object(void *ctx, const void *mem, const char *uid,
+			   const char *wanted, struct str *text_out,
+			   const char **calendar_out, struct err *err)
+{
+	struct suite_pair *pair = find_object(ctx, uid);
+
+	(void)err;
+	*text_out = (struct str){NULL, 0};
+	*calendar_out = wanted != NULL && has_calendar(ctx, wanted) ? wanted
+								    : "default";
+	if (pair == NULL)
+		return 0;
+	*text_out = pair->value;
+	*calendar_out = mem_strndup(mem, pair->name, strcspn(pair->name, " "));
+	return 0;
+}
+
+void suite_calendar(struct suite *suite, const struct sieve_calendar *object)
+{
+	suite_put(
+		suite, &suite->objects,
+		mem_printf(suite->ctx, "%s %s", object->calendar, object->uid),
+		object->after);
+}
+
+/* vnd.dovecot.calendar.NAME.UID: what is stored, its lines not folded. */
+static struct str stored_object(struct suite *suite, const void *mem,
+				const char *name)
+{
+	struct suite_pair *pair;
+	size_t len = strcspn(name, ".");
+	CLEANUP(buf_free) struct buf text = buf_init(MAX_OUTPUT);
+
+	pair = suite_find(suite->objects,
+			  mem_printf(mem, "%.*s %s", (int)len, name,
+				     name + len + (name[len] != '\0')));
+	if (pair == NULL || pair->value.data == NULL)
+		return (struct str){NULL, 0};
+	for (size_t i = 0; i < pair->value.len; i++) {
+		if (str_starts(str_from(pair->value, i), "\r\n "))
+			i += 2;
+		else
+			buf_putc(&text, pair->value.data[i]);
+	}
+	len = text.len;
+	return str_n(buf_steal(mem, &text), len);
+}
+
 /* Texts for vnd.dovecot.config.NAME. */
 static int environment(void *ctx, const void *mem, const char *name,
 		       struct str *value_out, struct err *err)
 {
 	static const char prefix[] = "vnd.dovecot.config.";
+	static const char object[] = "vnd.dovecot.calendar.";
 	const char *value = NULL;
 
 	(void)err;
+	if (strncmp(name, object, sizeof(object) - 1) == 0) {
+		*value_out = stored_object(ctx, mem, name + sizeof(object) - 1);
+		return 0;
+	}
 	if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
 		value = suite_setting(ctx,
 				      mem_printf(mem, "sieve_environment/%s",
@@ -280,6 +360,7 @@ void suite_host_init(struct suite *suite)
 		.mailbox_by_id = mailbox_by_id,
 		.list_exists = list_exists,
 		.list_has = list_has,
+		.calendar_object = calendar_object,
 		.environment = environment,
 		.program = program,
 		.user = tool_login(suite->ctx),

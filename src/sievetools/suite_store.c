@@ -181,6 +181,9 @@ static bool execute(struct suite *suite, struct sieve_action *action,
 		return suite_pipe(
 			suite, &action->pipe,
 			sieve_message_whole(suite->ctx, message, action->text));
+	case SIEVE_ACTION_CALENDAR:
+		suite_calendar(suite, &action->calendar);
+		return true;
 	case SIEVE_ACTION_REDIRECT:
 		if (action->redirect.list != NULL)
 			return submit_list(suite, action, message);

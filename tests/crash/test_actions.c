@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "../unit/storage/fixture.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -33,9 +34,13 @@
 
 enum { FAULTS = 2, BOXES_MAX = 4, KILLED = 9, EXTRA_MAX = 3 };
 
-static const char text[] = "From: Joe <joe@b.example>\nTo: alice@a.example\n"
-			   "Subject: test\nMessage-ID: <1@b.example>\n\n"
-			   "body\n";
+static const char text[] =
+	"From: Joe <joe@b.example>\nTo: alice@a.example\n"
+	"Subject: test\nMessage-ID: <1@b.example>\n"
+	"Content-Type: text/calendar; method=REQUEST\n\n"
+	"BEGIN:VCALENDAR\nVERSION:2.0\nMETHOD:REQUEST\nBEGIN:VEVENT\nUID:x\n"
+	"DTSTART:20240601T100000Z\nORGANIZER:mailto:joe@b.example\n"
+	"ATTENDEE:mailto:alice@a.example\nEND:VEVENT\nEND:VCALENDAR\n";
 
 static const struct delivery_case {
 	const char *name, *script;
@@ -70,6 +75,11 @@ static const struct delivery_case {
 	{"answers",
 	 "require [\"vacation\", \"enotify\"]; vacation :addresses "
 	 "\"alice@a.example\" \"away\"; notify \"mailto:n@c.example\";",
+	 {"INBOX"},
+	 false,
+	 false},
+	{"calendar",
+	 "require \"processcalendar\"; processcalendar;",
 	 {"INBOX"},
 	 false,
 	 false},
@@ -201,6 +211,23 @@ static bool is_anywhere(struct fixture *f, const struct delivery_case *it)
 	       (it->piped && is_there("piped"));
 }
 
+/* As a whole, if the mail was taken by the script. */
+static void check_calendar(struct fixture *f, const struct delivery_case *it,
+			   const char *where)
+{
+	CLEANUP(buf_free) struct buf found = buf_init(10000);
+	struct err err;
+
+	if (strcmp(it->name, "calendar") != 0)
+		return;
+	if (file_read(mem_printf(f->ctx, "%s/calendars/default/x.ics",
+				 user_home(f->user)),
+		      &found, &err) < 0)
+		fail_msg("%s: %s", where, err.text);
+	if (strstr(found.data, "END:VCALENDAR") == NULL)
+		fail_msg("%s: the object is not whole", where);
+}
+
 static void check(struct fixture *f, const struct delivery_case *it,
 		  const char *where)
 {
@@ -211,6 +238,7 @@ static void check(struct fixture *f, const struct delivery_case *it,
 			fail_msg("%s: %u mails in %s", where, found,
 				 it->boxes[i]);
 	}
+	check_calendar(f, it, where);
 	if ((it->sent && !is_there("sent")) ||
 	    (it->piped && !is_there("piped")) || !is_anywhere(f, it))
 		fail_msg("%s: it is lost", where);
@@ -247,7 +275,9 @@ static unsigned run_once(const struct delivery_case *it, struct fault fault)
 
 	snprintf(more, sizeof(more),
 		 "plugin {\n  sieve_extensions = +editheader +vnd.dovecot.pipe "
-		 "+vnd.dovecot.filter\n  sieve_pipe_bin_dir = %s\n"
+		 "+vnd.dovecot.filter +processcalendar\n"
+		 "  sieve_processcalendar_dir = ~/calendars\n  "
+		 "sieve_pipe_bin_dir = %s\n"
 		 "  sieve_filter_bin_dir = %s\n}\n",
 		 programs, programs);
 	snprintf(where, sizeof(where), "%s, call %u, %s%s", it->name, fault.at,

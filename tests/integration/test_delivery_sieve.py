@@ -323,6 +323,57 @@ def test_lists_of_the_user(make_server, sink):
     assert found == {'friends': ['one'], 'valid': ['two'], 'sent': ['three'], 'INBOX': ['four']}
 
 
+def invitation(method, *lines, uid='x', seq=0):
+    text = (['From: joe@example.org', 'To: alice@mail.example', 'Subject: lunch',
+             f'Content-Type: text/calendar; method={method}', '', 'BEGIN:VCALENDAR', 'VERSION:2.0', f'METHOD:{method}',
+             'BEGIN:VEVENT', f'UID:{uid}', f'SEQUENCE:{seq}', 'DTSTAMP:20260101T000000Z',
+             'ORGANIZER:mailto:joe@example.org', 'ATTENDEE:mailto:alice@mail.example', *lines, 'END:VEVENT',
+             'END:VCALENDAR', ''])
+    return '\r\n'.join(text).encode()
+
+
+def test_calendars(make_server, sink):
+    plugin = ('  sieve_extensions = +processcalendar\n  sieve_processcalendar_dir = ~/calendars\n'
+              '  sieve_processcalendar_max_objects = 3\n  sieve_user_email = alice@mail.example\n')
+    server = make_server(EXTRA.format(port=sink.port, plugin=plugin))
+    script(server, 'alice', 'require ["processcalendar", "variables", "fileinto", "mailbox"];\n'
+                            'processcalendar :calendarid "work" :outcome "what" :reason "why";\n'
+                            'fileinto :create "${what}";')
+    base = Path(server.home('alice'), 'calendars')
+
+    def send(*args, **kw):
+        client = Lmtp(server.port('lmtp'))
+        reply = client.deliver(invitation(*args, **kw), 'alice', sender='joe@example.org')[0]
+        client.command('QUIT')
+        client.close()
+        assert reply.startswith('250'), reply
+
+    series = ['DTSTART;TZID=Europe/Berlin:20260601T120000', 'RRULE:FREQ=DAILY;COUNT=9']
+    send('REQUEST', *series)
+    assert 'RRULE:' in (base / 'default' / 'x.ics').read_text()
+    assert (base / 'default' / 'x.ics').stat().st_mode & 0o777 == 0o600
+    # The zone is the system's, which the process must be able to read.
+    send('CANCEL', 'RECURRENCE-ID:20260603T100000Z', seq=1)
+    found = (base / 'default' / 'x.ics').read_text()
+    assert 'STATUS:CANCELLED' in found and 'RECURRENCE-ID;TZID=Europe/Berlin:20260603T120000' in found
+    (base / 'work').mkdir()
+    os.chown(base / 'work', *mail_owner())
+    send('REQUEST', *series, uid='../../x')
+    assert [path.name[0] for path in (base / 'work').iterdir()] == ['=']
+    send('REQUEST', *series, uid='../../x', seq=1)
+    assert len(list((base / 'work').iterdir())) == 1
+    for number in range(4):
+        send('REQUEST', *series, uid=f'more{number}')
+    assert len(list((base / 'work').iterdir())) == 3
+    assert server.wait_log('may have no more')
+    # A file that nobody understands is left as it is.
+    (base / 'work' / 'more0.ics').write_text('nonsense')
+    send('REQUEST', *series, uid='more0', seq=2)
+    assert (base / 'work' / 'more0.ics').read_text() == 'nonsense'
+    assert {name: len(mails) for name, mails in boxes(server, 'alice').items()} == {'added': 6, 'updated': 2, 'error': 1}
+    server.forgive()
+
+
 def test_mailboxes_by_their_ids(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin=''))
     client = Lines(server.port('imap'), 'alice')

@@ -53,6 +53,7 @@
 	X(replace)                                                     \
 	X(enclose)                                                     \
 	X(redirect_dsn)                                                \
+	X(processcalendar)                                             \
 	X(vnd_dovecot_report)                                          \
 	X(vnd_dovecot_debug)                                           \
 	X(vnd_dovecot_pipe)                                            \

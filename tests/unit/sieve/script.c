@@ -122,6 +122,9 @@ static void tell_action(const struct sieve_action *a, struct buf *out)
 	case SIEVE_ACTION_PIPE:
 		buf_printf(out, " %s", a->pipe.program);
 		break;
+	case SIEVE_ACTION_CALENDAR:
+		buf_printf(out, " %s", a->calendar.uid);
+		break;
 	case SIEVE_ACTION_DUPLICATE_MARK:
 		buf_printf(out, " %llu",
 			   (unsigned long long)a->mark.seconds);

@@ -1,0 +1,1 @@
+require "processcalendar"; processcalendar :organizers ":addrbook:x";

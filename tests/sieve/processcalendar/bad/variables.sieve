@@ -1,0 +1,1 @@
+require "processcalendar"; processcalendar :outcome "x";

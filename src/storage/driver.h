@@ -104,7 +104,7 @@ struct driver_entry {
 struct driver {
 	const char *name; /* "maildir" */
 	const char *default_layout;
-	bool layout_index; /* LAYOUT=index is possible */
+	bool any_layout; /* LAYOUT= may be other than the default */
 	/* Below the root, for what is not mail: index, UIDVALIDITY. NULL: the
 	 * root itself. */
 	const char *hidden_dir;

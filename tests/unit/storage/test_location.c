@@ -108,6 +108,8 @@ static void test_what_cannot_be_is_named(void **state)
 		{"maildir:/m:SUBSCRIPTIONS=a/b", "not a path"},
 		{"maildir:/m:SUBSCRIPTIONS=..", "not a path"},
 		{"maildir:/m:DIRNAME=x", "needs LAYOUT=fs"},
+		{"mbox:/m:LAYOUT=index", "LAYOUT=index is not for mbox"},
+		{"mbox:/m:LAYOUT=maildir++", "LAYOUT=maildir++ is not for"},
 		{"/nowhere/at/all", "can't tell the format"},
 	};
 	struct fixture *f = *state;

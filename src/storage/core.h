@@ -121,6 +121,8 @@ int name_resolve(const void *ctx, struct user *user, const char *name,
 		 struct ns **ns_out, char **storage_out, struct err *err);
 /* The other way. Child of ctx. */
 char *name_public(const void *ctx, const struct ns *ns, const char *storage);
+/* Its prefix, and these levels (with / between them) below it. */
+char *name_below(const void *ctx, const struct ns *ns, const char *levels);
 const struct special *special_find(const struct ns *ns, const char *storage);
 
 /* the index of a location */

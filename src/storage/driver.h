@@ -104,7 +104,8 @@ struct driver_entry {
 struct driver {
 	const char *name; /* "maildir" */
 	const char *default_layout;
-	bool any_layout; /* LAYOUT= may be other than the default */
+	bool any_layout;   /* LAYOUT= may be other than the default */
+	bool root_mailbox; /* the root, INBOX's place, is a mailbox itself */
 	/* Below the root, for what is not mail: index, UIDVALIDITY. NULL: the
 	 * root itself. */
 	const char *hidden_dir;

@@ -65,6 +65,20 @@ bool layout_decode_level(const struct location *location, struct str level,
 	       memchr(out->data + start, '/', out->len - start) == NULL;
 }
 
+struct str layout_levels(const char *name)
+{
+	return str_from(str_of(name), strcmp(name, LAYOUT_PLAIN_INBOX) == 0
+					      ? strlen("./")
+					      : 0);
+}
+
+const char *layout_told(const struct location *location, const char *levels)
+{
+	if (strcmp(levels, "INBOX") != 0)
+		return levels;
+	return location->dirname == NULL ? LAYOUT_PLAIN_INBOX : NULL;
+}
+
 /* levels without a mailbox */
 
 static int level_path(const void *ctx, const struct location *location,
@@ -72,7 +86,7 @@ static int level_path(const void *ctx, const struct location *location,
 		      struct err *err)
 {
 	CLEANUP(buf_free) struct buf path = buf_init(LAYOUT_PATH_MAX);
-	struct str rest = str_of(name), level;
+	struct str rest = layout_levels(name), level;
 
 	buf_add(&path, root);
 	while (str_split(&rest, '/', &level)) {

@@ -25,6 +25,15 @@ bool layout_is_fs(const struct location *location);
 /* Where control files lie: CONTROL=, or the root. */
 const char *layout_control_root(const struct location *location);
 
+/* INBOX is where the location has it, and a directory or file that is called so
+ * is another mailbox, "./INBOX": only namespaces that are not INBOX's show it,
+ * and as INBOX. The levels of a name without that mark. */
+#define LAYOUT_PLAIN_INBOX "./INBOX"
+struct str layout_levels(const char *name);
+/* The storage name of levels that were found on disk. NULL: INBOX, which the
+ * driver lists by itself. */
+const char *layout_told(const struct location *location, const char *levels);
+
 /* One level of a name as it is on disk, in modified UTF-7 or UTF-8, appended to
  * `out`. ERR_INVALID for what no file can be called. */
 int layout_encode_level(const struct location *location, struct str level,

@@ -113,7 +113,9 @@ const char *lazy_target(const void *ctx, const struct mailbox *box)
 		return NULL;
 	if (ns == NULL)
 		return user->lazy->target;
-	/* Its INBOX is a mailbox like others there. */
+	/* INBOX's is a mailbox like others there. */
+	if (strcmp(box->disk->name, "INBOX") == 0)
+		return mem_printf(ctx, "%sINBOX", ns->pub.prefix);
 	return name_public(ctx, ns, box->disk->name);
 }
 

@@ -103,7 +103,7 @@ static bool can_be_told(struct names *names, const struct ns *ns,
 	if (ns->pub.separator != '/' &&
 	    strchr(storage, ns->pub.separator) != NULL)
 		return false;
-	if (names->user->namespaces->next == NULL &&
+	if (names->user->namespaces->next == NULL && storage[0] != '.' &&
 	    strncasecmp(storage, "INBOX", 5) != 0)
 		return true;
 	return leads_back(names, ns, storage);
@@ -135,8 +135,7 @@ static int add_namespace(struct names *names, const struct ns *ns,
 	for (size_t i = 0; i < count; i++) {
 		unsigned flags = NAME_EXISTS;
 
-		if (!can_be_told(names, ns, entries[i].name) ||
-		    (!ns->pub.inbox && strcmp(entries[i].name, "INBOX") == 0))
+		if (!can_be_told(names, ns, entries[i].name))
 			continue;
 		if (!entries[i].selectable)
 			flags |= ENTRY_NOSELECT;

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "storage/core.h"
+#include "storage/layout.h"
 #include "storage/list.h"
 
 /* As in Dovecot; file systems have lower limits, which drivers know. */
@@ -119,6 +120,24 @@ static struct ns *find_namespace(const struct user *user, const char *name)
 	return best;
 }
 
+/* INBOX of such a location is not called so by clients, and another mailbox may
+ * be. */
+static bool inbox_is_apart(const struct ns *ns)
+{
+	const struct location *location = &ns->store->location;
+
+	return !ns->pub.inbox && location->names == NULL &&
+	       location->dirname == NULL;
+}
+
+/* The name of a namespace is that of the mailbox in its root, as in Dovecot. */
+static bool root_is_mailbox(const struct ns *ns)
+{
+	return inbox_is_apart(ns) && ns->pub.prefix[0] != '\0' &&
+	       ns->store->location.inbox == NULL &&
+	       ns->store->location.driver->root_mailbox;
+}
+
 static int to_storage(const void *ctx, const struct ns *ns, const char *name,
 		      char **out, struct err *err)
 {
@@ -126,6 +145,10 @@ static int to_storage(const void *ctx, const struct ns *ns, const char *name,
 	char *storage;
 
 	if (ns->pub.inbox && strcmp(name, "INBOX") == 0) {
+		*out = mem_strdup(ctx, "INBOX");
+		return 0;
+	}
+	if (is_root_of(&ns->pub, name) && root_is_mailbox(ns)) {
 		*out = mem_strdup(ctx, "INBOX");
 		return 0;
 	}
@@ -139,6 +162,8 @@ static int to_storage(const void *ctx, const struct ns *ns, const char *name,
 		return -1;
 	if (ns->pub.inbox && strcasecmp(below, "INBOX") == 0)
 		return invalid(err, "INBOX has no prefix");
+	if (inbox_is_apart(ns) && strcmp(below, "INBOX") == 0)
+		below = LAYOUT_PLAIN_INBOX;
 	storage = mem_strdup(ctx, below);
 	for (char *p = storage; *p != '\0'; p++) {
 		if (*p == ns->pub.separator)
@@ -169,21 +194,28 @@ int name_resolve(const void *ctx, struct user *user, const char *name,
 	return 0;
 }
 
-char *name_public(const void *ctx, const struct ns *ns, const char *storage)
+char *name_below(const void *ctx, const struct ns *ns, const char *levels)
 {
-	size_t prefix = strlen(ns->pub.prefix), len = strlen(storage);
-	char *name;
+	size_t prefix = strlen(ns->pub.prefix);
+	char *name = mem_printf(ctx, "%s%s", ns->pub.prefix, levels);
 
-	if (ns->pub.inbox && strcmp(storage, "INBOX") == 0)
-		return mem_strdup(ctx, storage);
-	name = mem_array(ctx, char, prefix + len + 1);
-	memcpy(name, ns->pub.prefix, prefix);
-	memcpy(name + prefix, storage, len + 1);
 	for (char *p = name + prefix; *p != '\0'; p++) {
 		if (*p == '/')
 			*p = ns->pub.separator;
 	}
 	return name;
+}
+
+char *name_public(const void *ctx, const struct ns *ns, const char *storage)
+{
+	if (strcmp(storage, "INBOX") == 0 && ns->pub.inbox)
+		return mem_strdup(ctx, storage);
+	if (strcmp(storage, "INBOX") == 0 && root_is_mailbox(ns))
+		return mem_strndup(ctx, ns->pub.prefix,
+				   strlen(ns->pub.prefix) - 1);
+	if (strcmp(storage, LAYOUT_PLAIN_INBOX) == 0 && inbox_is_apart(ns))
+		storage = "INBOX";
+	return name_below(ctx, ns, storage);
 }
 
 const struct special *special_find(const struct ns *ns, const char *storage)

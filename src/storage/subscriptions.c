@@ -4,7 +4,7 @@
  * forms.
  *
  * Version 2 begins with "V<tab>2" and an empty line; then a name a line, levels
- * with tabs between them. Version 1 has the names only, levels divided by the
+ * with tabs between them; the root of the namespace is an empty one. Version 1 has the names only, levels divided by the
  * layout's separator. A file keeps its form; names are in modified UTF-7 unless
  * the location says UTF-8.
  */
@@ -31,7 +31,7 @@ struct subs {
 	const struct location *location;
 	char *path;
 	bool v1;
-	char **names; /* of storage */
+	char **names; /* below the namespace's prefix, with / between levels */
 	size_t count, cap;
 };
 
@@ -63,7 +63,7 @@ static void join_levels(struct str line, char separator, bool escaped,
 	}
 }
 
-/* The storage name in a line; NULL when it is none that could be a mailbox. */
+/* The name in a line; NULL when it is none that could be a mailbox. */
 static char *name_of_line(const void *ctx, const struct subs *subs,
 			  struct str line)
 {
@@ -75,7 +75,7 @@ static char *name_of_line(const void *ctx, const struct subs *subs,
 			    &raw);
 	else
 		join_levels(line, '\t', true, ctx, &raw);
-	if (raw.overflow || raw.len == 0)
+	if (raw.overflow || (raw.len == 0 && subs->v1))
 		return NULL;
 	if (subs->location->utf8 ||
 	    !utf7_decode(str_n(raw.data, raw.len), &name)) {
@@ -128,6 +128,7 @@ static void add_name(struct subs *subs, char *name)
 static int parse(struct subs *subs, struct str text, struct err *err)
 {
 	struct str rest = text, line;
+	bool header = false;
 
 	subs->v1 = true;
 	if (str_starts(rest, "V\t")) {
@@ -136,12 +137,17 @@ static int parse(struct subs *subs, struct str text, struct err *err)
 			return err_set(err, ERR_UNSUPPORTED,
 				       "%s: unknown version", subs->path);
 		subs->v1 = false;
+		header = true;
 	}
 	while (str_split(&rest, '\n', &line)) {
 		char *name;
 
-		if (line.len == 0)
+		bool last = rest.data == NULL;
+
+		if (line.len == 0 && (header || subs->v1 || last)) {
+			header = false;
 			continue;
+		}
 		if (subs->count == NAMES_MAX)
 			return err_set(err, ERR_LIMIT, "%s: too many names",
 				       subs->path);
@@ -259,12 +265,41 @@ static struct ns *owner_of(const struct user *user, struct ns *ns)
 	return best;
 }
 
+/* As in the file of `owner`. */
+static char *name_in(const void *ctx, const struct ns *owner,
+		     const struct ns *ns, const char *name)
+{
+	size_t len = strlen(owner->pub.prefix);
+	char *below;
+
+	if (owner->pub.inbox && strcmp(name, "INBOX") == 0)
+		return mem_strdup(ctx, name);
+	below = mem_strdup(ctx, strlen(name) < len ? "" : name + len);
+	for (char *p = below; *p != '\0'; p++) {
+		if (*p == ns->pub.separator)
+			*p = '/';
+	}
+	return below;
+}
+
+static char *name_from(const void *ctx, const struct ns *owner,
+		       const char *below)
+{
+	size_t len = strlen(owner->pub.prefix);
+
+	if (owner->pub.inbox && strcmp(below, "INBOX") == 0)
+		return mem_strdup(ctx, below);
+	if (below[0] == '\0' && len > 0)
+		return mem_strndup(ctx, owner->pub.prefix, len - 1);
+	return name_below(ctx, owner, below);
+}
+
 int subscriptions_set(struct user *user, const char *name, bool on,
 		      struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "subscribe");
 	struct ns *ns, *owner;
-	char *storage, *below;
+	char *storage;
 
 	if (name_resolve(ctx, user, name, &ns, &storage, err) < 0)
 		return -1;
@@ -272,15 +307,9 @@ int subscriptions_set(struct user *user, const char *name, bool on,
 	if (owner == NULL)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "No subscriptions here: %s", name);
-	if (owner == ns)
-		return set_in(&ns->store->location, storage, on, err);
-	below = mem_printf(ctx, "%s%s",
-			   ns->pub.prefix + strlen(owner->pub.prefix), storage);
-	for (char *p = below; *p != '\0'; p++) {
-		if (*p == owner->pub.separator)
-			*p = '/';
-	}
-	return set_in(&owner->store->location, below, on, err);
+	return set_in(&owner->store->location,
+		      name_in(ctx, owner, ns, name_public(ctx, ns, storage)),
+		      on, err);
 }
 
 int subscriptions_read(const void *ctx, struct user *user, char ***out,
@@ -298,7 +327,10 @@ int subscriptions_read(const void *ctx, struct user *user, char ***out,
 			return -1;
 		names = mem_resize(ctx, names, char *, count + subs->count + 1);
 		for (size_t i = 0; i < subs->count; i++)
-			names[count++] = name_public(ctx, ns, subs->names[i]);
+			if (subs->names[i][0] != '\0' ||
+			    ns->pub.prefix[0] != '\0')
+				names[count++] =
+					name_from(ctx, ns, subs->names[i]);
 	}
 	*out = names;
 	*count_out = count;

@@ -233,3 +233,23 @@ def test_namespaces(pair):
     turns = Turns(servers, '/', 5, False, PREFIXES)
     for _ in range(12):
         turns.turn(6, more)
+
+
+@pytest.mark.parametrize('maker', [0, 1])
+def test_mail_in_the_root_of_a_namespace_and_in_its_inbox(pair, maker):
+    servers = pair('', 'namespace archive {\n  prefix = A/\n  location = maildir:~/archive\n}\n'
+                   'namespace inbox {\n  separator = /\n}\nnamespace archive {\n  separator = /\n}\n'
+                   'plugin {\n  lazy_expunge = A/\n}\nprotocol imap {\n  mail_plugins = lazy_expunge\n}\n')
+    client = Lines(servers[maker].port('imap'), 'pair')
+    client.command(f'APPEND INBOX {{{len(MAIL)}+}}\r\n'.encode() + MAIL)
+    for command in ['CREATE A', 'SUBSCRIBE A', 'CREATE A/b', 'SUBSCRIBE A/b', 'SELECT INBOX', 'COPY 1 A', 'COPY 1 A',
+                    r'STORE 1 +FLAGS \Deleted', 'EXPUNGE', 'SUBSCRIBE A/INBOX']:
+        client.ok(command)
+    assert_same(servers, '/')
+    answer = client.command('STATUS A/INBOX (MESSAGES)') + client.command('STATUS A (MESSAGES)')
+    assert answer[0] == b'* STATUS A/INBOX (MESSAGES 1)' and answer[2] == b'* STATUS A (MESSAGES 2)'
+    assert b' NO ' in client.command('DELETE A')[-1]
+    for command in ['UNSUBSCRIBE A', 'DELETE A/INBOX']:
+        client.ok(command)
+    client.logout()
+    assert_same(servers, '/')

@@ -53,6 +53,7 @@ const struct driver maildir_driver = {
 	.name = "maildir",
 	.default_layout = "maildir++",
 	.any_layout = true,
+	.root_mailbox = true,
 	.subscriptions = "subscriptions",
 	.detect = maildir_detect,
 	.paths = maildir_paths,

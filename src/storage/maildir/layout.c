@@ -51,7 +51,7 @@ static int bad_name(struct err *err)
 static int path_plus(const struct location *location, const char *name,
 		     struct buf *out, struct err *err)
 {
-	struct str rest = str_of(name), level;
+	struct str rest = layout_levels(name), level;
 
 	while (str_split(&rest, '/', &level)) {
 		buf_putc(out, '.');
@@ -69,7 +69,7 @@ static int path_plus(const struct location *location, const char *name,
 static int path_fs(const struct location *location, const char *name,
 		   struct buf *out, struct err *err)
 {
-	struct str rest = str_of(name), level;
+	struct str rest = layout_levels(name), level;
 
 	while (str_split(&rest, '/', &level)) {
 		if (maildir_level_reserved(location, level, out->len == 0))

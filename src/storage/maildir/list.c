@@ -45,7 +45,7 @@ static bool decode_plus(const struct location *location, const char *file,
 		if (!layout_decode_level(location, level, out))
 			return false;
 	}
-	return !out->overflow && !maildir_is_inbox(out->data);
+	return !out->overflow;
 }
 
 static bool looks_like_plus(const char *file)
@@ -74,8 +74,10 @@ static int list_plus(struct lister *lister, struct err *err)
 		if (!valid)
 			layout_name_left_out(lister->location->root,
 					     entry->d_name);
-		else if (layout_list_add(&lister->list, lister->name.data, true,
-					 false, err) < 0)
+		else if (layout_list_add(&lister->list,
+					 layout_told(lister->location,
+						     lister->name.data),
+					 true, false, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -123,12 +125,12 @@ static int list_dir(struct lister *lister, struct err *err);
 /* path and name are those of the entry now. */
 static int list_level(struct lister *lister, bool link, struct err *err)
 {
+	const char *name = layout_told(lister->location, lister->name.data);
 	bool was_in_link = lister->in_link;
 	int ret;
 
-	if (!maildir_is_inbox(lister->name.data) &&
-	    layout_list_add(&lister->list, lister->name.data, has_cur(lister),
-			    false, err) < 0)
+	if (name != NULL && layout_list_add(&lister->list, name,
+					    has_cur(lister), false, err) < 0)
 		return -1;
 	if (!enter(lister, link))
 		return 0;

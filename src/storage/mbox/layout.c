@@ -69,7 +69,7 @@ static int encode_level(const struct location *location, struct str level,
 static int relative_path(const struct location *location, const char *name,
 			 struct buf *out, struct err *err)
 {
-	struct str rest = str_of(name), level;
+	struct str rest = layout_levels(name), level;
 
 	while (str_split(&rest, '/', &level)) {
 		if (out->len > 0)
@@ -159,21 +159,22 @@ static int list_entry(struct lister *lister, const char *path, int fd,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "list");
 	const struct location *location = lister->location;
 	char *full = mem_printf(ctx, "%s/%s", path, entry->d_name);
+	const char *told = layout_told(location, name->data);
 	bool dirname = has_dirname(location);
 	struct stat st;
 
-	/* INBOX is listed under that name. */
+	/* INBOX is listed under that name, and as the file that it is for
+	 * namespaces that are not INBOX's. */
 	if (stat(full, &st) < 0 || (st.st_ino == lister->inbox.st_ino &&
-				    st.st_dev == lister->inbox.st_dev))
+				    st.st_dev == lister->inbox.st_dev &&
+				    strcmp(name->data, "inbox") != 0))
 		return 0;
-	if (layout_entry_is(fd, entry, S_IFREG) && !dirname &&
-	    !is_inbox(name->data))
-		return layout_list_add(&lister->list, name->data, true, true,
-				       err);
+	if (layout_entry_is(fd, entry, S_IFREG) && !dirname && told != NULL)
+		return layout_list_add(&lister->list, told, true, true, err);
 	if (!layout_entry_is(fd, entry, S_IFDIR))
 		return 0;
-	if (!is_inbox(name->data) &&
-	    layout_list_add(&lister->list, name->data,
+	if (told != NULL &&
+	    layout_list_add(&lister->list, told,
 			    dirname && is_file(mem_printf(ctx, "%s/%s", full,
 							  location->dirname)),
 			    false, err) < 0)

@@ -55,9 +55,10 @@ const struct config *service_config(struct service_env *env)
 	return h.config;
 }
 
-void service_unconfined(struct service_env *env)
+void service_may(struct service_env *env, unsigned sandbox)
 {
 	(void)env;
+	(void)sandbox;
 }
 
 void service_title(struct service_env *env, const char *fmt, ...)

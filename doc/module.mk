@@ -2,6 +2,7 @@
 man_MANS += \
 	doc/man/doveadm.1 \
 	doc/man/doveadm-altmove.1 \
+	doc/man/doveadm-app-password.1 \
 	doc/man/doveadm-auth.1 \
 	doc/man/doveadm-config.1 \
 	doc/man/doveadm-copy.1 \
@@ -33,7 +34,8 @@ man_MANS += \
 	doc/man/doveadm-stop.1 \
 	doc/man/doveadm-undelete.1 \
 	doc/man/doveadm-user.1 \
-	doc/man/doveadm-who.1
+	doc/man/doveadm-who.1 \
+	doc/man/dovetail-passdb.5
 
 # man_MANS of all folders; automake does not distribute them by itself.
 EXTRA_DIST += $(man_MANS)

@@ -59,7 +59,14 @@ struct passdb_driver {
 	enum pass_result (*ask)(struct passdb *db, struct request *request,
 				struct fields *fields, const char **stored_out,
 				bool *verified_out);
+	/* In a worker, when the answer has left; may be NULL. */
+	void (*after)(struct passdb *db, struct request *request);
 };
+
+/* A field with which a passdb that does not accept the password decides whether
+ * those behind it are asked: "closed", they are not, whatever result_failure
+ * says; or a number, they are, without so many octets at the password's end. */
+#define PASS_GATE "gate"
 
 struct userdb {
 	struct userdb *next;

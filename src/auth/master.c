@@ -10,6 +10,7 @@
 #include "auth/cache.h"
 #include "auth/client.h"
 #include "auth/db.h"
+#include "auth/passdb/drivers.h"
 #include "auth/proxy_host.h"
 #include "auth/request.h"
 #include "auth/verify.h"
@@ -420,6 +421,73 @@ static bool cmd_list(struct master *master, const struct auth_line *line)
 	return true;
 }
 
+/* APP-PASSWORD */
+
+static void app_done(void *ctx, bool ok)
+{
+	struct question *question = ctx;
+
+	conn_printf(question->master->conn, "DONE\t%u\t%s\n", question->id,
+		    ok ? "" : "fail");
+	question_end(question);
+}
+
+/* Who is asked before the code is looked at needs none. */
+static bool comes_first(const struct passdb *list, const struct passdb *db)
+{
+	while (list != db && list->set->deny)
+		list = list->next;
+	return list == db;
+}
+
+static void app_refuse(struct question *question, const char *why)
+{
+	char *text = mem_printf(question, "error=%s", why);
+
+	list_name(question, text);
+	app_done(question, false);
+}
+
+/* "user what service=... key=value..." */
+static bool cmd_app_password(struct master *master,
+			     const struct auth_line *line)
+{
+	CLEANUP(buf_free) struct buf args = buf_init(INPUT_MAX);
+	struct auth *auth = master->auth;
+	struct question *question;
+	struct passdb *first, *db;
+	char *what;
+	bool ok;
+
+	question = read_user(master, line, &ok);
+	if (question == NULL)
+		return ok;
+	if (line->count < 2) {
+		app_refuse(question, "No order");
+		return true;
+	}
+	what = str_tab_unescape(question, line->args[1]);
+	for (size_t i = 2; i < line->count; i++) {
+		buf_putc(&args, '\t');
+		buf_add_str(&args, line->args[i]);
+	}
+	first = auth_dbs(auth, question->request->service)->passdbs;
+	for (db = first; db != NULL && db->driver != &passdb_app_password;)
+		db = db->next;
+	if (db == NULL)
+		app_refuse(question, "There is no passdb app-password");
+	else if (strpbrk(what, "\t\n") != NULL)
+		app_refuse(question, "Unknown order");
+	else if (strcmp(what, "totp-enable") == 0 && !comes_first(first, db))
+		app_refuse(question, "passdb app-password must be the first "
+				     "one for TOTP");
+	else
+		workers_app(auth->workers, question, db->index,
+			    question->request, what, args.data, list_name,
+			    app_done, question);
+	return true;
+}
+
 /* CACHE-FLUSH */
 
 static bool cmd_cache_flush(struct master *master, const struct auth_line *line)
@@ -462,6 +530,7 @@ static const struct {
 	{"PASS", false, cmd_pass},
 	{"LIST", false, cmd_list},
 	{"CACHE-FLUSH", true, cmd_cache_flush},
+	{"APP-PASSWORD", true, cmd_app_password},
 	{"VERSION", false, cmd_version},
 };
 

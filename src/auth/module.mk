@@ -16,6 +16,12 @@ LIB_SCHEME = libscheme.a $(SODIUM_LIBS) $(CRYPT_LIBS) $(LIB_BASE)
 # All of auth but its main(), for tests.
 noinst_LIBRARIES += libauth.a
 libauth_a_SOURCES = \
+	src/auth/app/admin.c \
+	src/auth/app/app.c src/auth/app/app.h \
+	src/auth/app/file.c \
+	src/auth/app/sql.c \
+	src/auth/app/store.h \
+	src/auth/app/totp.c src/auth/app/totp.h \
 	src/auth/auth.c src/auth/auth.h \
 	src/auth/cache.c src/auth/cache.h \
 	src/auth/checkpassword.c src/auth/checkpassword.h \
@@ -41,6 +47,7 @@ libauth_a_SOURCES = \
 	src/auth/mech/plain.c \
 	src/auth/mech/scram.c \
 	src/auth/mech/table.c \
+	src/auth/passdb/app_password.c \
 	src/auth/passdb/checkpassword.c \
 	src/auth/passdb/drivers.h \
 	src/auth/passdb/pam.c \
@@ -123,10 +130,12 @@ endif
 EXTRA_DIST += tests/fuzz/auth/mech
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/auth/test_cache tests/unit/auth/test_mech \
+check_PROGRAMS += tests/unit/auth/test_app tests/unit/auth/test_cache tests/unit/auth/test_mech \
 	tests/unit/auth/test_passwd_file tests/unit/auth/test_scheme
 AUTH_TEST_LIBS = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) $(LIB_SETTINGS) \
 	$(LIB_SERVICE) $(CMOCKA_LIBS)
+tests_unit_auth_test_app_SOURCES = tests/unit/auth/test_app.c
+tests_unit_auth_test_app_LDADD = $(AUTH_TEST_LIBS)
 tests_unit_auth_test_cache_SOURCES = tests/unit/auth/test_cache.c
 tests_unit_auth_test_cache_LDADD = $(AUTH_TEST_LIBS)
 tests_unit_auth_test_mech_SOURCES = tests/unit/auth/test_mech.c

@@ -125,7 +125,7 @@ const struct setting passdb_settings[] = {
 	S(name, "", "Name of this passdb, for the log."),
 	S_SERVED(driver, "",
 		 LDAP OAUTH2
-		 "checkpassword:dict:pam:passwd:passwd-file:shadow:sql:static",
+		 "app-password:checkpassword:dict:pam:passwd:passwd-file:shadow:sql:static",
 		 "What kind it is."),
 	S_FLAGS(args, "", SETTING_VARS, "What the driver needs to know."),
 	S_FLAGS(default_fields, "", SETTING_VARS,

@@ -245,10 +245,35 @@ static void tell_why(struct request *request, const struct fields *fields)
 	}
 }
 
+/* Whether that was the end of it: PASS_GATE. */
+static bool is_gate_closed(struct verify *verify,
+			   const struct pass_answer *answer)
+{
+	const char *gate = fields_get(&answer->fields, PASS_GATE);
+	struct request *request = verify->request;
+	char *password = request->password;
+	unsigned octets;
+
+	if (gate == NULL || answer->result == PASS_OK ||
+	    verify->db->driver->after == NULL)
+		return false;
+	if (!str_to_unsigned(str_of(gate), &octets)) {
+		refuse(verify, answer->result);
+		return true;
+	}
+	if (password != NULL && octets <= strlen(password)) {
+		password += strlen(password) - octets;
+		mem_wipe(password, octets); /* that is "" now */
+	}
+	return false;
+}
+
 static void decide(struct verify *verify, const struct pass_answer *answer)
 {
 	enum pass_result result = answer->result;
 
+	if (is_gate_closed(verify, answer))
+		return;
 	if (verify->db->set->deny) {
 		if (result == PASS_OK) {
 			request_log(verify->request, LOG_LEVEL_INFO,

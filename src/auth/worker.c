@@ -3,8 +3,10 @@
 
 #include <unistd.h>
 
+#include "auth/app/app.h"
 #include "auth/auth.h"
 #include "auth/db.h"
+#include "auth/passdb/drivers.h"
 #include "auth/policy.h"
 #include "auth/workers.h"
 #include "base/buf.h"
@@ -111,6 +113,10 @@ static bool do_pass(struct worker *worker, struct request *request,
 	if (answer.credentials != NULL)
 		fields_set(&answer.fields, "password", answer.credentials);
 	write_answer(worker, answer.result, &answer.fields);
+	if (db->driver->after != NULL) {
+		conn_flush(worker->conn);
+		db->driver->after(db, request);
+	}
 	return true;
 }
 
@@ -217,6 +223,35 @@ static bool do_list(struct worker *worker, struct request *request,
 	return true;
 }
 
+static bool do_app(struct worker *worker, struct request *request,
+		   uint32_t index, struct str rest)
+{
+	struct fields none = fields_init(request), args = none;
+	struct str what, text;
+	struct passdb *db;
+	struct err err;
+
+	if (!str_split(&rest, '\t', &what) || !str_split(&rest, '\t', &text))
+		return false;
+	fields_parse(&args, str_of(str_tab_unescape(request, text)));
+	take_args(request, rest);
+	db = dbs_passdb(auth_dbs(auth, request->service), index);
+	if (db == NULL || db->driver != &passdb_app_password)
+		return false;
+	request->source = passdb_name(db);
+	if (app_admin(db, request, str_dup(request, what), &args, write_name,
+		      worker, &err) == 0) {
+		write_answer(worker, PASS_OK, &none);
+		return true;
+	}
+	if (err.code != ERR_INVALID && err.code != ERR_NOT_FOUND)
+		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
+	write_name(worker, mem_printf(request, "error=%s",
+				      str_tab_escape(request, str_of(err.text))));
+	write_answer(worker, PASS_FAILURE, &none);
+	return true;
+}
+
 /* False: auth is confused. */
 static bool run(struct worker *worker, struct str line)
 {
@@ -245,6 +280,8 @@ static bool run(struct worker *worker, struct str line)
 		return do_policy(worker, request, rest);
 	if (str_is(command, "HOST"))
 		return do_host(worker, request, rest);
+	if (str_is(command, "APP"))
+		return do_app(worker, request, index, rest);
 	if (str_is(command, "LIST"))
 		return do_list(worker, request, index, rest);
 	return false;

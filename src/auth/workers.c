@@ -429,3 +429,21 @@ void workers_list(struct workers *workers, const void *owner, unsigned userdb,
 	job->done = done;
 	job_start(job);
 }
+
+void workers_app(struct workers *workers, const void *owner, unsigned passdb,
+		 const struct request *request, const char *what,
+		 const char *args, workers_list_fn *fn,
+		 void (*done)(void *ctx, bool ok), void *ctx)
+{
+	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
+	char *escaped = str_tab_escape(NULL, str_of(args));
+	struct job *job;
+
+	buf_printf(&line, "APP\t1\t%u\t%s\t%s", passdb, what, escaped);
+	mem_free(escaped);
+	job = job_new(workers, owner, request, &line, ctx);
+	job->tries = TRIES; /* it may have been done */
+	job->list = fn;
+	job->done = done;
+	job_start(job);
+}

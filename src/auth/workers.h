@@ -5,15 +5,17 @@
  *
  * Lines, tab-separated and escaped as in the auth protocol. auth sends
  *	VERSION 1
- *	PASS <id> <passdb> <password> <lookup only: 0, 1, 2, scheme>
- *key=value... USER <id> <userdb> key=value... LIST <id> <userdb> key=value...
+ *	PASS <id> <passdb> <password> <lookup only: 0, 1, 2, scheme> key=value...
+ *	USER <id> <userdb> key=value...
+ *	LIST <id> <userdb> key=value...
  *	POLICY <id> 0 <command> <body> key=value...
  *	HOST <id> 0 <name> key=value...
+ *	APP <id> <passdb> <order> <its arguments> key=value...
  * and gets, the fields being those that the database gave:
  *	OK <id> key=value... | FAIL <id> <result> key=value...
- *	NAME <id> <user>  (before the OK of a LIST)
- * 2 is a password known to be right: passdbs that can tell fields without it
- *do. A lookup for a scheme answers with what is stored as the field "password".
+ *	NAME <id> <user>  (before the OK of a LIST, and rows for an APP)
+ * 2 is a password known to be right: passdbs that can tell fields without it do.
+ * A lookup for a scheme answers with what is stored as the field "password".
  */
 #ifndef AUTH_WORKERS_H
 #define AUTH_WORKERS_H
@@ -53,6 +55,11 @@ void workers_policy(struct workers *workers, const void *owner,
 void workers_host(struct workers *workers, const void *owner,
 		  const struct request *request, const char *name,
 		  workers_pass_fn *fn, void *ctx);
+/* An order for passdb app-password; `args` is "key=value TAB key=value". */
+void workers_app(struct workers *workers, const void *owner, unsigned passdb,
+		 const struct request *request, const char *what,
+		 const char *args, workers_list_fn *fn,
+		 void (*done)(void *ctx, bool ok), void *ctx);
 /* `done` gets false if not all could be listed. */
 void workers_list(struct workers *workers, const void *owner, unsigned userdb,
 		  const struct request *request, workers_list_fn *fn,

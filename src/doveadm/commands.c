@@ -11,6 +11,19 @@
 
 const struct command doveadm_commands[] = {
 	{"altmove", cmd_altmove, "[-r] <search query>", "r", COMMAND_MAIL},
+	{"app-password add", cmd_app_password,
+	 "[-a <master socket path>] -u <user> [-e <expiry>] [-s <scopes>] "
+	 "<name>",
+	 "a:e:s:u:", 0},
+	{"app-password list", cmd_app_password,
+	 "[-a <master socket path>] -u <user>", "a:u:", COMMAND_NO_ARGUMENTS},
+	{"app-password revoke", cmd_app_password,
+	 "[-a <master socket path>] -u <user> <id or name>", "a:u:", 0},
+	{"app-password totp disable", cmd_app_password,
+	 "[-a <master socket path>] -u <user>", "a:u:", COMMAND_NO_ARGUMENTS},
+	{"app-password totp enable", cmd_app_password,
+	 "[-a <master socket path>] [-i <issuer>] -u <user>",
+	 "a:i:u:", COMMAND_NO_ARGUMENTS},
 	{"auth cache flush", cmd_auth_cache_flush,
 	 "[-a <master socket path>] [<user> [...]]", "a:", 0},
 	{"auth login", cmd_auth_login,

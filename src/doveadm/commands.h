@@ -26,6 +26,8 @@ int cmd_log_errors(struct doveadm *adm, int argc, char **argv);
 int cmd_log_find(struct doveadm *adm, int argc, char **argv);
 int cmd_log_reopen(struct doveadm *adm, int argc, char **argv);
 int cmd_log_test(struct doveadm *adm, int argc, char **argv);
+/* app_password.c */
+int cmd_app_password(struct doveadm *adm, int argc, char **argv);
 /* auth.c */
 int cmd_auth_cache_flush(struct doveadm *adm, int argc, char **argv);
 int cmd_auth_login(struct doveadm *adm, int argc, char **argv);

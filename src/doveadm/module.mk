@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 bin_PROGRAMS += doveadm
 doveadm_SOURCES = \
+	src/doveadm/app_password.c \
 	src/doveadm/auth.c \
 	src/doveadm/client.c src/doveadm/client.h \
 	src/doveadm/commands.c src/doveadm/commands.h \

@@ -6,6 +6,7 @@
 #define AUTH_PASSDB_DRIVERS_H
 struct passdb_driver;
 
+extern const struct passdb_driver passdb_app_password;
 extern const struct passdb_driver passdb_checkpassword;
 extern const struct passdb_driver passdb_dict;
 #ifdef HAVE_LDAP

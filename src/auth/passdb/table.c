@@ -5,7 +5,7 @@
 #include "auth/passdb/drivers.h"
 
 static const struct passdb_driver *const drivers[] = {
-	&passdb_checkpassword, &passdb_dict,
+	&passdb_app_password,  &passdb_checkpassword, &passdb_dict,
 #ifdef HAVE_LDAP
 	&passdb_ldap,
 #endif

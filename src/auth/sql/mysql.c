@@ -201,9 +201,17 @@ static void my_escape(void *data, struct str value, struct buf *out)
 						       value.data, value.len));
 }
 
+static uint64_t my_changed(void *data)
+{
+	struct mysql *conn = data;
+
+	return mysql_affected_rows(conn->my);
+}
+
 const struct sql_backend sql_mysql = {
 	.name = "mysql",
 	.connect = my_connect,
 	.query = my_query,
 	.escape = my_escape,
+	.changed = my_changed,
 };

@@ -12,6 +12,7 @@
 
 struct pgsql {
 	PGconn *pg;
+	uint64_t changed;
 };
 
 static int pgsql_destroy(struct pgsql *conn)
@@ -76,7 +77,9 @@ static int pg_query(void *data, const char *query, sql_row_fn *fn, void *ctx,
 	PGresult *result = PQexec(conn->pg, query);
 	int status = (int)PQresultStatus(result);
 
+	conn->changed = 0;
 	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+		str_to_u64(str_of(PQcmdTuples(result)), &conn->changed);
 		for (int i = 0; i < PQntuples(result); i++)
 			give_row(result, i, fn, ctx);
 		PQclear(result);
@@ -103,9 +106,17 @@ static void pg_escape(void *data, struct str value, struct buf *out)
 		out->overflow = true; /* bad UTF-8: no query at all */
 }
 
+static uint64_t pg_changed(void *data)
+{
+	struct pgsql *conn = data;
+
+	return conn->changed;
+}
+
 const struct sql_backend sql_pgsql = {
 	.name = "pgsql",
 	.connect = pg_connect,
 	.query = pg_query,
 	.escape = pg_escape,
+	.changed = pg_changed,
 };

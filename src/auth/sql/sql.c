@@ -36,6 +36,23 @@ static const struct conf_ext_row rows[] = {
 	ROW(user_query, "SELECT home, uid, gid FROM users WHERE username = "
 			"'%n' AND domain = '%d'"),
 	ROW(iterate_query, "SELECT username, domain FROM users"),
+	ROW(app_password_query,
+	    "SELECT id, name, hash, scopes, created, expires, last_used FROM "
+	    "app_passwords WHERE username = '%u'"),
+	ROW(app_password_add_query,
+	    "INSERT INTO app_passwords (username, id, name, hash, scopes, "
+	    "created, expires, last_used) VALUES ('%u', '%{app_id}', "
+	    "'%{app_name}', '%{app_hash}', '%{app_scopes}', %{app_created}, "
+	    "%{app_expires}, 0)"),
+	ROW(app_password_expire_query,
+	    "UPDATE app_passwords SET expires = %{app_expires} WHERE username "
+	    "= '%u' AND id = '%{app_id}'"),
+	ROW(app_password_remove_query,
+	    "DELETE FROM app_passwords WHERE username = '%u' AND id = "
+	    "'%{app_id}'"),
+	ROW(app_password_used_query,
+	    "UPDATE app_passwords SET last_used = %{app_used} WHERE username = "
+	    "'%u' AND id = '%{app_id}' AND last_used < %{app_used}"),
 	ROW(userdb_warning_disable, NULL),
 	{NULL, 0, NULL},
 };

@@ -9,6 +9,7 @@
 #ifndef AUTH_SQL_SQL_H
 #define AUTH_SQL_SQL_H
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
@@ -37,12 +38,17 @@ struct sql_backend {
 	int (*query)(void *conn, const char *query, sql_row_fn *fn, void *ctx,
 		     struct err *err);
 	void (*escape)(void *conn, struct str value, struct buf *out);
+	/* How many rows the last query changed. */
+	uint64_t (*changed)(void *conn);
 };
 extern const struct sql_backend sql_mysql, sql_pgsql, sql_sqlite;
 
 struct sql_settings {
 	const char *driver, *connect, *default_pass_scheme;
 	const char *password_query, *user_query, *iterate_query;
+	const char *app_password_query, *app_password_add_query;
+	const char *app_password_expire_query, *app_password_remove_query;
+	const char *app_password_used_query;
 	const char *userdb_warning_disable;
 };
 

@@ -84,9 +84,17 @@ static void lite_escape(void *conn, struct str value, struct buf *out)
 	}
 }
 
+static uint64_t lite_changed(void *data)
+{
+	struct sqlite *conn = data;
+
+	return (uint64_t)sqlite3_changes(conn->db);
+}
+
 const struct sql_backend sql_sqlite = {
 	.name = "sqlite",
 	.connect = lite_connect,
 	.query = lite_query,
 	.escape = lite_escape,
+	.changed = lite_changed,
 };

@@ -2,6 +2,7 @@
 #include "auth/ldap.h"
 
 #include <ldap.h>
+#include <stdlib.h>
 #include <sys/time.h>
 
 #include "auth/conf_ext.h"
@@ -95,7 +96,7 @@ static int deref_of(const struct ldap_source *source)
 	return n < 0 ? -1 : values[n];
 }
 
-static int check(const struct ldap_source *source, struct err *err)
+static int check(struct ldap_source *source, struct err *err)
 {
 	const struct ldap_settings *set = &source->set;
 
@@ -111,6 +112,9 @@ static int check(const struct ldap_source *source, struct err *err)
 	if (deref_of(source) < 0)
 		return err_set(err, ERR_INVALID, "%s: Unknown deref option: %s",
 			       source->path, set->deref);
+	if (!str_to_unsigned(str_of(set->debug_level), &source->debug_level))
+		return err_set(err, ERR_INVALID,
+			       "%s: debug_level is no number", source->path);
 	if (conf_ext_bool(set->sasl_bind))
 		return err_set(err, ERR_UNSUPPORTED,
 			       "%s: sasl_bind is not supported", source->path);
@@ -199,7 +203,12 @@ static void set_tls(LDAP *ld, const struct ldap_settings *set)
 	set_text(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, set->tls_cipher_suite);
 	if (n >= 0)
 		ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &values[n]);
-	ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &zero);
+	/* Without any, those of ldaprc are for all; a context of its own would
+	 * know nothing of them. */
+	if (n >= 0 || set->tls_ca_cert_file != NULL ||
+	    set->tls_ca_cert_dir != NULL || set->tls_cert_file != NULL ||
+	    set->tls_key_file != NULL || set->tls_cipher_suite != NULL)
+		ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &zero);
 }
 
 static int simple_bind(struct conn *conn, const char *dn, const char *password)
@@ -217,8 +226,14 @@ static int connect_to(struct ldap_source *source, struct err *err)
 	struct conn *conn = mem_new(source, struct conn);
 	struct timeval wait = {LDAP_SECONDS, 0};
 	int version = LDAP_VERSION3, deref = deref_of(source), ret;
+	int debug = (int)source->debug_level;
 
 	talloc_set_destructor(conn, conn_destroy);
+	/* libldap reads it when it is used first. */
+	if (set->ldaprc_path != NULL)
+		setenv("LDAPRC", set->ldaprc_path, 1);
+	if (debug > 0)
+		ldap_set_option(NULL, LDAP_OPT_DEBUG_LEVEL, &debug);
 	ret = ldap_initialize(&conn->ld, uris_of(source));
 	if (ret != LDAP_SUCCESS) {
 		mem_free(conn);

@@ -30,6 +30,7 @@ struct ldap_source {
 	struct ldap_settings set;
 	void *conn; /* NULL: not connected */
 	bool bound; /* as dn, not as some user */
+	unsigned debug_level;
 };
 
 /* Read the file; the same struct for the same path, for all of the process. */

@@ -159,8 +159,19 @@ def test_certificates_of_strangers_are_refused(slapd, make_server):
     assert Client(one).plain('alice', 'secret') == 'FAIL\t1\tuser=alice\tcode=temp_fail'
 
 
+def test_settings_of_libldap(slapd, make_server):
+    """ldaprc_path and debug_level are libldap's own."""
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    Path(one.dir, 'ldaprc').write_text(f'TLS_CACERT {slapd.dir}/server.crt\n')
+    write(one, slapd, STARTTLS.replace('tls_require_cert = hard\ntls_ca_cert_file = TLS/server.crt\n',
+                                           f'ldaprc_path = {one.dir}/ldaprc\ndebug_level = 1\n')).start()
+    assert Client(one).plain('alice', 'secret') == 'OK\t1\tuser=alice\ttag=alice-alice 100%n-none'
+    assert one.wait_log('auth-worker: .*ldap_')
+
+
 @pytest.mark.parametrize('text, said', [('base = x\nuris = y\nscope = tree\n', 'Unknown scope option: tree'),
-                                        ('uris = y\n', 'No base given'), ('base = x\n', 'No uris or hosts set'),
+                                        ('uris = y\n', 'No base given'), ('base = x\nuris = y\ndebug_level = much\n', 'debug_level is no number'),
+                                        ('base = x\n', 'No uris or hosts set'),
                                         ('base = x\n\nnope = y\n', 'ldap.conf.ext line 3: Unknown setting: nope')])
 def test_wrong_files_are_named(make_server, text, said):
     one = make_server('passdb {\n}\n', 'imap', start=False)

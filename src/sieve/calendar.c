@@ -383,8 +383,11 @@ static bool rule_has(icalproperty *prop, struct icaltimetype start,
 	struct icaltimetype next;
 	bool found = false;
 
-	if (!is_quick(&rule) || start.year < 1900)
+	if (!is_quick(&rule) || time.year > start.year + CALENDAR_MAX_YEARS)
 		return false;
+	/* Or one without instances is followed for centuries. */
+	if (rule.count == 0)
+		rule.until = time;
 	iterator = icalrecur_iterator_new(rule, start);
 	for (int i = 0; iterator != NULL && i < CALENDAR_MAX_INSTANCES; i++) {
 		next = icalrecur_iterator_next(iterator);
@@ -414,12 +417,13 @@ static bool lists(icalcomponent *whole, icalproperty_kind kind,
 	return false;
 }
 
-static bool is_instance(icalcomponent *whole, icalproperty *recurrence_id)
+static bool is_instance(struct calendar *calendar, icalcomponent *whole,
+			icalproperty *recurrence_id)
 {
 	icalproperty *first =
 		icalcomponent_get_first_property(whole, ICAL_DTSTART_PROPERTY);
 	struct icaltimetype start = time_of(first), time;
-	bool found;
+	icalproperty *rule;
 
 	if (icaltime_is_null_time(start) ||
 	    lists(whole, ICAL_EXDATE_PROPERTY, recurrence_id))
@@ -427,14 +431,13 @@ static bool is_instance(icalcomponent *whole, icalproperty *recurrence_id)
 	time = time_like(recurrence_id, first);
 	/* The clock alone counts. */
 	time.zone = start.zone;
-	found = same_clock(time, start) ||
-		lists(whole, ICAL_RDATE_PROPERTY, recurrence_id);
-	for (icalproperty *at = icalcomponent_get_first_property(
-		     whole, ICAL_RRULE_PROPERTY);
-	     at != NULL && !found;
-	     at = icalcomponent_get_next_property(whole, ICAL_RRULE_PROPERTY))
-		found = rule_has(at, start, time);
-	return found;
+	if (same_clock(time, start) ||
+	    lists(whole, ICAL_RDATE_PROPERTY, recurrence_id))
+		return true;
+	/* RFC 5545 section 3.8.5.3: there should be one. */
+	rule = icalcomponent_get_first_property(whole, ICAL_RRULE_PROPERTY);
+	return rule != NULL && calendar->followed++ < CALENDAR_MAX_FOLLOWED &&
+	       rule_has(rule, start, time);
 }
 
 static void move_end(icalcomponent *instance, struct icaltimetype from,
@@ -482,14 +485,14 @@ static icalcomponent *make_instance(icalcomponent *whole,
 	return instance;
 }
 
-icalcomponent *calendar_instance(const struct calendar *calendar,
+icalcomponent *calendar_instance(struct calendar *calendar,
 				 icalproperty *recurrence_id)
 {
 	icalcomponent *found = calendar_find(calendar, recurrence_id);
 	icalcomponent *whole = calendar_find(calendar, NULL);
 
 	if (found != NULL || whole == NULL ||
-	    !is_instance(whole, recurrence_id))
+	    !is_instance(calendar, whole, recurrence_id))
 		return found;
 	found = make_instance(whole, recurrence_id);
 	icalcomponent_add_component(calendar->root, found);

@@ -4,7 +4,8 @@
  * what becomes of those that are stored, for processcalendar (RFC 9671).
  *
  * libical reads and writes them. Before it sees a text, its size, lines and
- * depth are bounded; recurrences are followed for CALENDAR_MAX_INSTANCES only,
+ * depth are bounded; recurrences are followed for CALENDAR_MAX_FOLLOWED
+ * instances of a mail only, as one may take libical a quarter of a second,
  * and time zones of others (VTIMEZONE) never.
  */
 #ifndef SIEVE_CALENDAR_H
@@ -19,7 +20,9 @@ enum {
 	CALENDAR_MAX_COMMAS = 5000, /* values of properties */
 	CALENDAR_MAX_DEPTH = 4,
 	CALENDAR_MAX_PARTS = 200,
-	CALENDAR_MAX_INSTANCES = 4000,
+	CALENDAR_MAX_INSTANCES = 40000,
+	CALENDAR_MAX_YEARS = 100, /* of recurrences */
+	CALENDAR_MAX_FOLLOWED = 10,
 	CALENDAR_MAX_UID = 255,
 };
 

@@ -14,6 +14,7 @@ struct calendar {
 	icalproperty_method method;
 	icalcomponent_kind kind; /* of what is not a time zone */
 	const char *uid;
+	unsigned followed; /* rules */
 };
 
 /* Each instance: what is of that kind. */
@@ -30,7 +31,7 @@ icalcomponent *calendar_find(const struct calendar *calendar,
 			     icalproperty *recurrence_id);
 /* The instance of that RECURRENCE-ID, made from the whole if it is one of its
  * recurrences; NULL if it is none. It is in the calendar. */
-icalcomponent *calendar_instance(const struct calendar *calendar,
+icalcomponent *calendar_instance(struct calendar *calendar,
 				 icalproperty *recurrence_id);
 /* Remove all properties of a kind; all components of a kind. */
 void calendar_drop(icalcomponent *component, icalproperty_kind kind);

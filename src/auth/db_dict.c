@@ -8,7 +8,6 @@
  */
 #include "auth/conf_ext.h"
 #include "auth/db.h"
-#include "auth/dict.h"
 #include "auth/json.h"
 #include "auth/passdb/drivers.h"
 #include "auth/settings.h"
@@ -17,6 +16,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/vars.h"
+#include "service/dict.h"
 
 enum { KEYS_MAX = 32 };
 

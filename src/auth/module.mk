@@ -29,7 +29,6 @@ libauth_a_SOURCES = \
 	src/auth/conf_ext.c src/auth/conf_ext.h \
 	src/auth/db.c src/auth/db.h \
 	src/auth/db_dict.c \
-	src/auth/dict.c src/auth/dict.h \
 	src/auth/exchange.c src/auth/exchange.h \
 	src/auth/fields.c src/auth/fields.h \
 	src/auth/json.c src/auth/json.h \

@@ -31,6 +31,7 @@ struct lda_settings;
 struct lda_sieve;
 struct save_options;
 struct scripts;
+struct script_location;
 struct scripts_options;
 struct sender;
 struct smtp_source;
@@ -39,7 +40,11 @@ struct user;
 /* scripts */
 
 struct lda_script {
-	const char *path;
+	const char *path; /* or what errors call it */
+	/* In a dictionary, and its name there (NULL: the location's). */
+	const struct script_location *location;
+	const char *name;
+	bool missing; /* there is none: nothing to run */
 	bool global; /* the administrator's: errors go to the server's log */
 	struct sieve_program *program; /* NULL: can't be compiled */
 	struct lda_script *next;
@@ -84,7 +89,8 @@ void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
 /* The scripts that there are now, in order; children of ctx. */
 int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 		      struct lda_script **out, struct err *err);
-/* Fill in its program, NULL with a line in the log if it can't be compiled; -1
+/* Fill in its program, NULL if it is missing, or can't be compiled, which the
+ * log tells; -1
  * for what may be better later. */
 int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
 		    struct err *err);

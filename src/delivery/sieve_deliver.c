@@ -83,6 +83,8 @@ int sieve_run_scripts(struct carry *carry, struct lda_script *script,
 					     script->path, err->text);
 			return script_failed(carry, script, err);
 		}
+		if (script->missing)
+			continue;
 		/* A line in the log has told why. */
 		if (script->program == NULL) {
 			carry->result->keep_cancelled = false;

@@ -22,6 +22,7 @@
 #include "config/config.h"
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
+#include "scripts/location.h"
 #include "scripts/scripts.h"
 #include "storage/user.h"
 
@@ -58,20 +59,64 @@ void lda_script_add(const void *ctx, struct lda_script ***end, const char *path,
 	*end = &script->next;
 }
 
+static void add_remote(const void *ctx, struct lda_script ***end,
+		       const struct script_location *location, const char *name,
+		       bool global)
+{
+	struct lda_script *script = mem_new(ctx, struct lda_script);
+	const char *shown = name != NULL ? name : location->name;
+
+	script->path = mem_printf(script, "dict:%s;name=%s", location->path,
+				  shown != NULL ? shown : "default");
+	script->location = location;
+	script->name = name;
+	script->global = global;
+	**end = script;
+	*end = &script->next;
+}
+
+static int is_there(const void *ctx, const struct scripts *scripts,
+		    const struct script_location *location, const char *path,
+		    bool *there_out, struct err *err)
+{
+	struct script_remote remote;
+	int found;
+
+	*there_out = false;
+	if (location == NULL)
+		return path == NULL ? 0 : script_exists(path, there_out, err);
+	found = script_remote_find(ctx, scripts, location, NULL, &remote, err);
+	*there_out = found > 0;
+	return found < 0 ? -1 : 0;
+}
+
+static int add_if_there(const void *ctx, const struct scripts *scripts,
+			struct lda_script ***end,
+			const struct script_location *location,
+			const char *path, bool global, bool *there_out,
+			struct err *err)
+{
+	if (is_there(ctx, scripts, location, path, there_out, err) < 0)
+		return -1;
+	if (*there_out && location != NULL)
+		add_remote(ctx, end, location, NULL, global);
+	else if (*there_out)
+		lda_script_add(ctx, end, path, global);
+	return 0;
+}
+
 static int add_personal(const void *ctx, const struct scripts *scripts,
 			struct lda_script ***end, struct err *err)
 {
-	bool exists = false;
+	bool there;
 
-	if (scripts->active != NULL &&
-	    script_exists(scripts->active, &exists, err) < 0)
+	if (add_if_there(ctx, scripts, end, scripts->remote, scripts->active,
+			 false, &there, err) < 0)
 		return -1;
-	if (exists)
-		lda_script_add(ctx, end, scripts->active, false);
-	else if (scripts->active != NULL && scripts->fallback != NULL &&
-		 access(scripts->fallback, F_OK) == 0)
-		lda_script_add(ctx, end, scripts->fallback, true);
-	return 0;
+	if (there || (scripts->remote == NULL && scripts->active == NULL))
+		return 0;
+	return add_if_there(ctx, scripts, end, scripts->remote_fallback,
+			    scripts->fallback, true, &there, err);
 }
 
 int lda_script_personal(const void *ctx, struct lda_sieve *sieve,
@@ -86,36 +131,46 @@ int lda_script_personal(const void *ctx, struct lda_sieve *sieve,
 int lda_script_named(const void *ctx, struct lda_sieve *sieve, bool global,
 		     struct str name, struct lda_script **out, struct err *err)
 {
+	const struct scripts *scripts = sieve->scripts;
+	const struct script_location *location =
+		global ? scripts->remote_global : scripts->remote;
 	struct lda_script **end = out;
+	struct script_remote remote;
 	const char *path;
 	bool exists;
+	int found;
 
 	*out = NULL;
-	if (scripts_path(ctx, sieve->scripts, global, name, &path, err) < 0 ||
-	    script_exists(path, &exists, err) < 0)
+	if (location != NULL) {
+		path = str_dup(ctx, name);
+		add_remote(ctx, &end, location, path, global);
+		found = script_remote_find(ctx, scripts, location, path,
+					   &remote, err);
+		if (found < 0)
+			return -1;
+		exists = found > 0;
+	} else if (scripts_path(ctx, scripts, global, name, &path, err) < 0 ||
+		   script_exists(path, &exists, err) < 0) {
 		return -1;
-	if (!exists)
-		return err_set(err, ERR_NOT_FOUND, "%s is not there", path);
-	lda_script_add(ctx, &end, path, global);
-	return 0;
+	} else if (exists) {
+		lda_script_add(ctx, &end, path, global);
+	}
+	return exists ? 0
+		      : err_set(err, ERR_NOT_FOUND, "%s is not there", path);
 }
 
 /* the administrator's */
 
-/* One script, or all of a directory in the order of their names. */
-void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
-			   struct lda_script ***end, const char *text)
+/* One script, or all of a directory in the order of their names. As Pigeonhole:
+ * a script that is not there is none. */
+static void add_files(const void *ctx, struct lda_script ***end,
+		      const struct script_location *location)
 {
-	const char *path;
+	const char *path = script_location_file(ctx, location);
 	glob_t found;
 
-	if (str_case_starts(str_of(text), "file:"))
-		text += 5;
-	path = scripts_expand(ctx, sieve->scripts,
-			      mem_strndup(ctx, text, strcspn(text, ";")));
 	if (path == NULL)
 		return;
-	/* As Pigeonhole: a script that is not there is none. */
 	if (!is_dir(path)) {
 		if (access(path, F_OK) == 0)
 			lda_script_add(ctx, end, path, true);
@@ -126,6 +181,21 @@ void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		lda_script_add(ctx, end, found.gl_pathv[i], true);
 	globfree(&found);
+}
+
+void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
+			   struct lda_script ***end, const char *text)
+{
+	struct script_location *location = mem_new(ctx, struct script_location);
+	struct err err;
+
+	if (script_location_parse(location, sieve->scripts, text, location,
+				  &err) < 0)
+		log_error("%s", err.text);
+	else if (location->remote)
+		add_remote(ctx, end, location, NULL, true);
+	else
+		add_files(ctx, end, location);
 }
 
 /* "sieve_before", "sieve_before2"... */
@@ -166,9 +236,14 @@ static const char *log_path(struct lda_sieve *sieve)
 	if (scripts->set.sieve_user_log[0] != '\0')
 		return scripts_expand(sieve, scripts,
 				      scripts->set.sieve_user_log);
-	if (user_home(sieve->user) == NULL || scripts->active == NULL)
+	if (user_home(sieve->user) == NULL ||
+	    (scripts->active == NULL && scripts->remote == NULL))
 		return NULL;
-	return mem_printf(sieve, "%s.log", scripts->active);
+	return mem_printf(
+		sieve, "%s.log",
+		scripts->active != NULL
+			? scripts->active
+			: scripts_expand(sieve, scripts, "~/.dovecot.sieve"));
 }
 
 static void begin_log(struct lda_sieve *sieve, int fd, struct buf *out)
@@ -242,16 +317,20 @@ void lda_sieve_server_log(void *ctx, enum log_level level, const char *where,
 
 /* programs */
 
-/* From an earlier delivery, if the script is still the same. */
+/* From an earlier delivery, if the script is still the same: `version` is that
+ * of a remote one. */
 static struct sieve_program *known_program(struct lda_sieve *sieve,
-					   const struct lda_script *script)
+					   const struct lda_script *script,
+					   const char *version)
 {
 	struct lda_script *at;
 
 	LL_FOREACH (sieve->programs, at) {
 		if (strcmp(at->path, script->path) != 0)
 			continue;
-		if (sieve_program_current(at->program))
+		if (sieve_program_current(at->program) &&
+		    (version == NULL ||
+		     strcmp(sieve_program_origin(at->program), version) == 0))
 			return at->program;
 		LL_DELETE(sieve->programs, at);
 		mem_free(at);
@@ -270,26 +349,43 @@ static void keep_program(struct lda_sieve *sieve,
 	LL_PREPEND(sieve->programs, known);
 }
 
-int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
-		    struct err *err)
+/* 1: it is opened, and new; 0: nothing more is to be done; -1. */
+static int open_remote(struct lda_sieve *sieve, struct lda_script *script,
+		       const struct sieve_log *log, struct err *err)
 {
-	const struct sieve_log log = {
-		.line = script->global ? lda_sieve_server_log
-				       : lda_sieve_user_log,
-		.ctx = sieve,
-	};
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "remote");
+	struct script_remote remote;
+	int found = script_remote_find(ctx, sieve->scripts, script->location,
+				       script->name, &remote, err);
 
-	if (script->program == NULL)
-		script->program = known_program(sieve, script);
+	script->missing = found == 0;
+	if (found <= 0)
+		return found;
+	script->program = known_program(sieve, script, remote.version);
 	if (script->program != NULL)
 		return 0;
-	if (sieve_script_open(sieve, sieve->engine, script->path,
-			      script->global, &log, &script->program,
-			      err) == 0) {
-		keep_program(sieve, script);
+	return script_remote_open(sieve, &remote, script->global, log,
+				  &script->program, err) < 0
+		       ? -1
+		       : 1;
+}
+
+static int open_file(struct lda_sieve *sieve, struct lda_script *script,
+		     const struct sieve_log *log, struct err *err)
+{
+	script->program = known_program(sieve, script, NULL);
+	if (script->program != NULL)
 		return 0;
-	}
-	script->program = NULL;
+	return sieve_script_open(sieve, sieve->engine, script->path,
+				 script->global, log, &script->program, err) < 0
+		       ? -1
+		       : 1;
+}
+
+/* Why it could not be opened; -1 for what may be better later. */
+static int cant_open(const struct lda_sieve *sieve,
+		     const struct lda_script *script, const struct err *err)
+{
 	switch (err->code) {
 	case ERR_NOT_FOUND:
 		log_error("sieve: %s", err->text);
@@ -310,6 +406,29 @@ int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
 			 script->path,
 			 sieve->log_path == NULL ? "" : sieve->log_path);
 	return 0;
+}
+
+int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
+		    struct err *err)
+{
+	const struct sieve_log log = {
+		.line = script->global ? lda_sieve_server_log
+				       : lda_sieve_user_log,
+		.ctx = sieve,
+	};
+	int opened;
+
+	if (script->program != NULL)
+		return 0;
+	opened = script->location != NULL
+			 ? open_remote(sieve, script, &log, err)
+			 : open_file(sieve, script, &log, err);
+	if (opened > 0)
+		keep_program(sieve, script);
+	if (opened >= 0)
+		return 0;
+	script->program = NULL;
+	return cant_open(sieve, script, err);
 }
 
 static const char *plugin_setting(void *ctx, const char *name)

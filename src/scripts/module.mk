@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libscripts.a
 libscripts_a_SOURCES = \
 	src/scripts/active.c \
+	src/scripts/location.c src/scripts/location.h \
 	src/scripts/manage.c \
 	src/scripts/scripts.c src/scripts/scripts.h \
 	src/scripts/settings.c src/scripts/settings.h \

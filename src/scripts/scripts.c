@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "scripts/location.h"
 #include "sieve/sieve.h"
 #include "storage/user.h"
 
@@ -74,15 +75,42 @@ int scripts_path(const void *ctx, const struct scripts *scripts, bool global,
 	return 0;
 }
 
+static int remote_source(const void *ctx, const struct scripts *scripts,
+			 const struct script_location *location,
+			 struct str name, struct sieve_source *out,
+			 struct err *err)
+{
+	struct script_remote remote;
+	int found = script_remote_find(ctx, scripts, location,
+				       str_dup(ctx, name), &remote, err);
+
+	if (found == 0)
+		return err_set(err, ERR_NOT_FOUND, "script %.*s is not there",
+			       STR_FMT(name));
+	return found < 0 ? -1 : script_remote_read(ctx, &remote, out, err);
+}
+
+int scripts_source(const void *ctx, const struct scripts *scripts, bool global,
+		   struct str name, struct sieve_source *out, struct err *err)
+{
+	const struct script_location *remote =
+		global ? scripts->remote_global : scripts->remote;
+	const char *path;
+
+	if (remote != NULL)
+		return remote_source(ctx, scripts, remote, name, out, err);
+	if (scripts_path(ctx, scripts, global, name, &path, err) < 0)
+		return -1;
+	return sieve_source_read(ctx, scripts->engine, path, out, err);
+}
+
 static int include(void *ctx, const void *mem, const char *location,
 		   struct str name, struct sieve_source *out, struct err *err)
 {
 	struct scripts *scripts = ctx;
 	bool global = strcmp(location, "global") == 0;
-	const char *path;
 
-	if (scripts_path(mem, scripts, global, name, &path, err) < 0 ||
-	    sieve_source_read(mem, scripts->engine, path, out, err) < 0)
+	if (scripts_source(mem, scripts, global, name, out, err) < 0)
 		return -1;
 	out->global = global;
 	return 0;
@@ -104,36 +132,42 @@ static bool is_script(const struct scripts *scripts, const char *path)
 	       user_plugin(scripts, scripts->user, "sieve_dir") != NULL;
 }
 
-/* "file:~/sieve;active=~/.dovecot.sieve" */
-static int find_location(struct scripts *scripts, struct err *err)
+static int parse(struct scripts *scripts, const char *text,
+		 struct script_location **out, struct err *err)
 {
-	const char *text = scripts->set.sieve, *active = NULL, *path;
-	struct str rest = str_of(text), part;
+	*out = mem_new(scripts, struct script_location);
+	return script_location_parse(scripts, scripts, text, *out, err);
+}
 
-	if (str_case_starts(rest, "file:"))
-		rest = str_from(rest, 5);
-	else if (str_find_char(rest, ':') > 0 && text[0] != '/' &&
-		 text[0] != '~')
-		return err_set(err, ERR_UNSUPPORTED,
-			       "sieve: Unknown kind of script location: %s",
-			       text);
-	str_split(&rest, ';', &part);
-	path = scripts_expand(scripts, scripts, str_dup(scripts, part));
-	while (str_split(&rest, ';', &part)) {
-		if (str_case_starts(part, "active="))
-			active = str_dup(scripts, str_from(part, 7));
+static int find_own(struct scripts *scripts, struct err *err)
+{
+	struct script_location *own;
+
+	if (parse(scripts, scripts->set.sieve, &own, err) < 0)
+		return -1;
+	if (own->remote) {
+		scripts->remote = own;
+		return 0;
 	}
-	if (path == NULL)
+	if (own->path == NULL)
 		return err_set(err, ERR_INVALID,
-			       "sieve: no path in its location: %s", text);
-	scripts->dir = path;
+			       "sieve: no path in its location: %s",
+			       scripts->set.sieve);
+	scripts->dir = own->path;
 	scripts->active = scripts_expand(
-		scripts, scripts, active == NULL ? "~/.dovecot.sieve" : active);
-	if (active == NULL && is_script(scripts, path)) {
-		scripts->active = path;
+		scripts, scripts,
+		own->active == NULL ? "~/.dovecot.sieve" : own->active);
+	if (own->active == NULL && own->name != NULL) {
+		scripts->active = script_location_file(scripts, own);
+	} else if (own->active == NULL && is_script(scripts, own->path)) {
+		scripts->active = own->path;
 		scripts->dir = scripts_expand(scripts, scripts,
 					      scripts->set.sieve_dir);
 	}
+	/* Relative paths would lead below "/". */
+	if (user_home(scripts->user) == NULL && scripts->set.sieve[0] != '/' &&
+	    !str_case_starts(str_of(scripts->set.sieve), "file:/"))
+		scripts->dir = scripts->active = NULL;
 	return 0;
 }
 
@@ -145,22 +179,22 @@ static const char *first_of(const char *name, const char *older)
 static int find(struct scripts *scripts, struct err *err)
 {
 	const struct scripts_settings *set = &scripts->set;
-	const char *text = first_of(set->sieve_default, set->sieve_global_path);
+	struct script_location *fallback, *global;
 
-	if (find_location(scripts, err) < 0)
+	if (find_own(scripts, err) < 0 ||
+	    parse(scripts, first_of(set->sieve_default, set->sieve_global_path),
+		  &fallback, err) < 0 ||
+	    parse(scripts, first_of(set->sieve_global, set->sieve_global_dir),
+		  &global, err) < 0)
 		return -1;
-	/* Relative paths would lead below "/". */
-	if (user_home(scripts->user) == NULL && set->sieve[0] != '/' &&
-	    !str_case_starts(str_of(set->sieve), "file:/"))
-		scripts->dir = scripts->active = NULL;
-	if (str_case_starts(str_of(text), "file:"))
-		text += 5;
-	scripts->fallback =
-		scripts_expand(scripts, scripts,
-			       mem_strndup(scripts, text, strcspn(text, ";")));
-	scripts->global_dir = scripts_expand(
-		scripts, scripts,
-		first_of(set->sieve_global, set->sieve_global_dir));
+	if (fallback->remote)
+		scripts->remote_fallback = fallback;
+	else
+		scripts->fallback = script_location_file(scripts, fallback);
+	if (global->remote)
+		scripts->remote_global = global;
+	else
+		scripts->global_dir = global->path;
 	return 0;
 }
 

@@ -21,9 +21,11 @@
 #include "scripts/settings.h"
 
 struct err;
+struct script_location;
 struct sieve_engine;
 struct sieve_extension;
 struct sieve_log;
+struct sieve_source;
 struct user;
 
 /* Of who runs scripts elsewhere than in deliveries. */
@@ -47,6 +49,9 @@ struct scripts {
 	/* sieve_default, for users who have no active one; NULL: none. */
 	const char *fallback;
 	const char *global_dir; /* for include :global; NULL: none */
+	/* The same where they are in a dictionary (location.h), in place of a
+	 * path; NULL: they are not. */
+	const struct script_location *remote, *remote_fallback, *remote_global;
 };
 
 /* Nothing on disk is made. ERR_INVALID and ERR_UNSUPPORTED for settings that
@@ -59,6 +64,10 @@ int scripts_new(const void *ctx, struct user *user,
 /* For those who let users store scripts: what sessions may run at IMAP events
  * (imapsieve_url) compiles, too. NULL: nothing more. */
 const struct scripts_options *scripts_upload_options(struct user *user);
+/* A script of that name, of the user or of the administrator, as a source: its
+ * texts are children of ctx. */
+int scripts_source(const void *ctx, const struct scripts *scripts, bool global,
+		   struct str name, struct sieve_source *out, struct err *err);
 /* The path of the script of that name, of the user or of the administrator;
  * whether it is there or not. ERR_INVALID; ERR_NOT_FOUND: there is no place for
  * such scripts. Child of ctx. */
@@ -89,7 +98,8 @@ int scripts_get(const void *ctx, const struct scripts *scripts, struct str name,
 		struct str *text_out, struct err *err);
 
 /* Whether a script of that size may be stored under the name, which is not
- * looked at. ERR_LIMIT: no, for *quota_out, as RFC 5804 section 1.3 names it. */
+ * looked at. ERR_LIMIT: no, for *quota_out, as RFC 5804 section 1.3 names it.
+ */
 int scripts_has_space(const struct scripts *scripts, struct str name,
 		      uint64_t size, const char **quota_out, struct err *err);
 /* The same for one that is only checked. */

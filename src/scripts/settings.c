@@ -5,7 +5,7 @@
 const struct setting scripts_settings[] = {
 	S(sieve, "file:~/sieve;active=~/.dovecot.sieve",
 	  "The user's scripts: a directory and the link to the active one, or "
-	  "one script."),
+	  "one script; dict:URI;name=x;bindir=~/x for one of a dictionary."),
 	S(sieve_dir, "~/sieve",
 	  "Directory of the user's scripts, if `sieve` names one script."),
 	S(sieve_default, "", "Script for users who have none."),

@@ -103,6 +103,10 @@ int store_open(const struct scripts *scripts, bool change, struct store *out,
 	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
 	*out = (struct store){scripts, -1};
+	if (scripts->remote != NULL)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "sieve: scripts in a dictionary can't be "
+			       "listed or changed");
 	if (scripts->dir == NULL)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "sieve: the user has no home directory to keep "

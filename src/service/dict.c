@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "auth/dict.h"
+#include "service/dict.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,6 +23,7 @@ typedef int entry_fn(void *ctx, struct str key, struct str value);
 struct dict {
 	const struct dict_kind *kind;
 	const char *where, *name; /* of proxy: its socket, the dictionary */
+	const char *user;
 };
 
 struct dict_kind {
@@ -251,7 +252,8 @@ static int proxy_lookup(struct dict *dict, const void *ctx, const char *key,
 	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "key");
 	struct wanted wanted = {ctx, STR(""), NULL};
 	const char *command =
-		mem_printf(tmp, "L%s\t", str_tab_escape(tmp, str_of(key)));
+		mem_printf(tmp, "L%s\t%s", str_tab_escape(tmp, str_of(key)),
+			   str_tab_escape(tmp, str_of(dict->user)));
 
 	if (proxy_ask(dict, command, false, take_wanted, &wanted, err) < 0)
 		return -1;
@@ -300,6 +302,7 @@ int dict_open(const void *ctx, const char *uri, const char *base_dir,
 {
 	struct dict *dict = mem_new(ctx, struct dict);
 
+	dict->user = "";
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (str_starts(str_of(uri), kinds[i].prefix)) {
 			dict->kind = &kinds[i];
@@ -317,6 +320,11 @@ int dict_open(const void *ctx, const char *uri, const char *base_dir,
 		return -1;
 	*out = dict;
 	return 0;
+}
+
+void dict_set_user(struct dict *dict, const char *user)
+{
+	dict->user = user;
 }
 
 int dict_lookup(struct dict *dict, const void *ctx, const char *key,

@@ -7,6 +7,7 @@ libservice_a_SOURCES = \
 	src/service/auth_master.h src/service/auth_master_line.c \
 	src/service/auth_master_line.h \
 	src/service/channel.c src/service/env.h \
+	src/service/dict.c src/service/dict.h \
 	src/service/handover.c src/service/handover.h \
 	src/service/haproxy.c src/service/haproxy.h \
 	src/service/manager.c src/service/manager.h \

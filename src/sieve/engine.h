@@ -47,8 +47,9 @@ extern const struct setting sieve_settings[];
 /* One script's text, as a loader finds it. */
 struct sieve_source {
 	const char *name; /* in errors: "spam" */
-	const char
-		*path; /* NULL if it is no file: then nothing depends on it */
+	/* NULL if it is no file: then nothing depends on it; "=..." for one
+	 * that is compared by whoever opens programs of it. */
+	const char *path;
 	struct str text;
 	uint64_t mtime_us; /* of the file */
 	bool global;       /* may have the extensions of global scripts */

@@ -243,12 +243,25 @@ bool sieve_program_current(const struct sieve_program *program)
 		const struct sieve_dependency *source = &program->sources[i];
 		struct stat st;
 
+		/* The caller knows; what it includes, nobody does. */
+		if (i == 0 && source->path[0] == '=')
+			continue;
 		if (stat(source->path, &st) < 0 ||
 		    (uint64_t)st.st_size != source->size ||
 		    mtime_us(&st) != source->mtime_us)
 			return false;
 	}
 	return true;
+}
+
+const char *sieve_program_origin(const struct sieve_program *program)
+{
+	return program->source_count == 0 ? "" : program->sources[0].path;
+}
+
+bool sieve_program_global(const struct sieve_program *program)
+{
+	return program->global;
 }
 
 char *sieve_binary_path(const void *ctx, const char *path)

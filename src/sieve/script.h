@@ -33,8 +33,13 @@ struct str sieve_program_bytes(const struct sieve_program *program);
 int sieve_program_load(const void *ctx, struct sieve_engine *engine,
 		       struct str bytes, struct sieve_program **out,
 		       struct err *err);
-/* Whether the scripts that it was compiled from are unchanged. */
+/* Whether the scripts that it was compiled from are unchanged; but for its own,
+ * if that is no file (struct sieve_source). */
 bool sieve_program_current(const struct sieve_program *program);
+/* The path of its own script's source; "" if it has none. */
+const char *sieve_program_origin(const struct sieve_program *program);
+/* Whether it was compiled with the extensions of global scripts. */
+bool sieve_program_global(const struct sieve_program *program);
 /* Beside the script: "x.sieve" has "x.svbin". Child of ctx. */
 char *sieve_binary_path(const void *ctx, const char *path);
 int sieve_program_save(const struct sieve_program *program, const char *path,

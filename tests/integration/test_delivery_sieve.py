@@ -323,6 +323,81 @@ def test_lists_of_the_user(make_server, sink):
     assert found == {'friends': ['one'], 'valid': ['two'], 'sent': ['three'], 'INBOX': ['four']}
 
 
+def dict_file(path, **scripts):
+    """A dictionary in a file: each script with an id of its own."""
+    lines = []
+    for number, (name, text) in enumerate(scripts.items(), start=len(str(scripts))):
+        lines += [f'priv/sieve/name/{name}', str(number), f'priv/sieve/data/{number}', text]
+    path.write_text('\n'.join(lines) + '\n')
+    os.chmod(path, 0o644)
+
+
+def from_dict(server, sink):
+    base, seen = Path(server.dir, 'dicts'), []
+    base.mkdir()
+    open_up(base)
+    plugin = (f'  sieve = dict:file:{base}/own;name=main;bindir=~/bin\n  sieve_default = dict:file:{base}/other;name=fallback\n'
+              f'  sieve_before = dict:file:{base}/other;name=before\n  sieve_after = dict:file:{base}/other;name=missing\n'
+              f'  sieve_after2 = dict:file:{base}/other\n  sieve_global = dict:file:{base}/other\n')
+    server.extra = EXTRA.format(port=sink.port, plugin=plugin)
+    server.write_config()
+
+    def send(name):
+        return deliver(server, name).split(' ')[0]
+
+    dict_file(base / 'other', before='require ["fileinto", "copy", "mailbox"]; fileinto :create :copy "before";',
+              default='require ["fileinto", "copy", "mailbox"]; fileinto :create :copy "after";',
+              fallback='require ["fileinto", "mailbox"]; fileinto :create "fallback";',
+              common='require ["fileinto", "copy", "mailbox"]; fileinto :create :copy "common";')
+    server.start()
+    main = 'require ["fileinto", "mailbox", "copy", "include"]; include :global "common"; include :personal "sub"; '
+    sub = 'require ["fileinto", "mailbox", "copy"]; fileinto :create :copy "%s";'
+    dict_file(base / 'own', main=main + 'keep;', sub=sub % 'sub')
+    seen.append(send('one'))
+    seen.append(send('two'))
+    # Another id is another script; of what is included, too.
+    dict_file(base / 'own', main=main + 'fileinto :create "changed"; # other', sub=sub % 'sub2')
+    seen.append(send('three'))
+    dict_file(base / 'own', main='nonsense!')
+    seen.append(send('broken'))
+    seen.append((Path(server.home('alice')) / 'bin' / 'main.svbin').exists())
+    seen.append(sorted((name, [subject for subject, _ in mails]) for name, mails in boxes(server, 'alice').items()))
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_scripts_from_a_dictionary_as_pigeonhole(make_server, make_dovecot, sink):
+    ours, theirs = from_dict(make_server(start=False), sink), from_dict(make_dovecot(start=False), sink)
+    assert ours == theirs
+    assert ours[-1][0][0] == 'INBOX' and ours[-2]
+
+
+def test_a_dictionary_that_is_away(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin='  sieve = dict:proxy:nosuch:sieve;name=main\n'))
+    assert deliver(server, 'one').startswith('451')
+    server.forgive()
+    with open(Path(server.dir, 'dict'), 'w') as out:
+        out.write('priv/sieve/name/main\n1\n')
+    server.extra = EXTRA.format(port=sink.port, plugin=f'  sieve = dict:file:{server.dir}/dict;name=main\n')
+    server.write_config()
+    server.doveadm('reload')
+    # Its data is gone: the mail is kept.
+    assert deliver(server, 'two').startswith('250')
+    assert server.wait_log('no data with its id')
+    server.forgive()
+    assert list(boxes(server, 'alice')) == ['INBOX']
+    # One who has no script there has the default one.
+    dict_file(Path(server.dir, 'dict'), other='discard;')
+    dict_file(Path(server.dir, 'default'), default='require "fileinto"; fileinto "default";')
+    server.extra = EXTRA.format(port=sink.port, plugin=f'  sieve = dict:file:{server.dir}/dict;name=main\n'
+                                                       f'  sieve_default = dict:file:{server.dir}/default\n')
+    server.write_config()
+    server.doveadm('reload')
+    deliver(server, 'three')
+    assert sorted(boxes(server, 'alice')) == ['INBOX', 'default']
+
+
 def invitation(method, *lines, uid='x', seq=0):
     text = (['From: joe@example.org', 'To: alice@mail.example', 'Subject: lunch',
              f'Content-Type: text/calendar; method={method}', '', 'BEGIN:VCALENDAR', 'VERSION:2.0', f'METHOD:{method}',

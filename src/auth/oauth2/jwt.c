@@ -3,7 +3,6 @@
 
 #include <time.h>
 
-#include "auth/dict.h"
 #include "auth/fields.h"
 #include "auth/json.h"
 #include "base/buf.h"
@@ -12,6 +11,7 @@
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "service/dict.h"
 
 enum { TOKEN_MAX = 16 * 1024 };
 

@@ -9,7 +9,6 @@
 
 #include "auth/conf_ext.h"
 #include "auth/db.h"
-#include "auth/dict.h"
 #include "auth/http.h"
 #include "auth/json.h"
 #include "auth/oauth2/jwt.h"
@@ -20,6 +19,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/vars.h"
+#include "service/dict.h"
 
 enum { TIMEOUT_MS = 30 * 1000 };
 

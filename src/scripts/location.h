@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scripts/location.h - where a setting says that scripts are, as Pigeonhole
+ * names it: "file:~/sieve;active=~/.dovecot.sieve", "dict:URI;name=active".
+ *
+ * Scripts in a dictionary (service/dict.h) are only read. The value of
+ * priv/sieve/name/NAME is the id of what is in priv/sieve/data/ID: a script
+ * with another id is another script, and a compiled one in bindir is believed
+ * as long as the id stays.
+ */
+#ifndef SCRIPTS_LOCATION_H
+#define SCRIPTS_LOCATION_H
+#include <stdbool.h>
+
+#include "base/str.h"
+
+struct err;
+struct scripts;
+struct sieve_log;
+struct sieve_program;
+struct sieve_source;
+
+struct script_location {
+	bool remote; /* in a dictionary: `path` is its URI */
+	const char *path;
+	/* Options; NULL if they are not given. */
+	const char *user, *name, *bindir, *active;
+};
+
+/* Children of ctx; `path` of a file is expanded, NULL for "". ERR_INVALID,
+ * ERR_UNSUPPORTED. */
+int script_location_parse(const void *ctx, const struct scripts *scripts,
+			  const char *text, struct script_location *out,
+			  struct err *err);
+/* The path that a location of one file names: "DIR;name=x" is "DIR/x.sieve". */
+const char *script_location_file(const void *ctx,
+				 const struct script_location *location);
+
+/* A script of a remote location, by its name ("" and NULL: the location's own,
+ * or "default"). */
+struct script_remote {
+	const struct scripts *scripts;
+	const struct script_location *location;
+	const char *name, *id;
+	const char *version; /* as sieve_program_origin() has it */
+};
+/* 1: it is there, *out has children of ctx; 0: it is not; -1. */
+int script_remote_find(const void *ctx, const struct scripts *scripts,
+		       const struct script_location *location, const char *name,
+		       struct script_remote *out, struct err *err);
+/* Its text. ERR_NOT_FOUND: it went meanwhile. */
+int script_remote_read(const void *ctx, const struct script_remote *remote,
+		       struct sieve_source *out, struct err *err);
+/* As sieve_script_open(). */
+int script_remote_open(const void *ctx, const struct script_remote *remote,
+		       bool global, const struct sieve_log *log,
+		       struct sieve_program **out, struct err *err);
+
+#endif

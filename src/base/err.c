@@ -63,6 +63,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 	err_text(err, fmt, args);
 	va_end(args);
 	err->code = code;
+	err->system = false;
 	return -1;
 }
 
@@ -76,6 +77,7 @@ int err_sys(struct err *err, const char *fmt, ...)
 	err_text(err, fmt, args);
 	va_end(args);
 	err->code = err_code_of_errno(error);
+	err->system = true;
 	len = strlen(err->text);
 	snprintf(err->text + len, sizeof(err->text) - len, ": %s",
 		 strerror(error));

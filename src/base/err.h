@@ -8,6 +8,7 @@
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
+#include <stdbool.h>
 
 enum err_code {
 	ERR_TEMPORARY = 1, /* ours or the system's; trying later may help */
@@ -28,6 +29,8 @@ enum err_code {
 
 struct err {
 	enum err_code code; /* what the client is told */
+	bool system;        /* the code comes from errno, and the text from us:
+			       it is for the log only */
 	char text[512];     /* what the log is told: one line of UTF-8 */
 };
 

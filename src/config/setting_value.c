@@ -162,8 +162,8 @@ static bool is_choice(const char *choices, struct str value)
 	return false;
 }
 
-static int not_a_choice(const struct setting *row, struct str value,
-			struct err *err)
+static int not_a_choice(const struct setting *row, const char *what,
+			struct str value, struct err *err)
 {
 	char shown[256];
 	size_t i;
@@ -171,7 +171,7 @@ static int not_a_choice(const struct setting *row, struct str value,
 	for (i = 0; row->choices[i] != '\0' && i < sizeof(shown) - 1; i++)
 		shown[i] = row->choices[i] == ':' ? ' ' : row->choices[i];
 	shown[i] = '\0';
-	return err_set(err, ERR_INVALID, "Invalid value: %.*s (use one of: %s)",
+	return err_set(err, ERR_INVALID, "%s %.*s (use one of: %s)", what,
 		       STR_FMT(value), shown);
 }
 
@@ -186,8 +186,7 @@ static int check_driver(const struct setting *row, const char *text,
 
 	if (text[len] != ':' || is_choice(row->choices, str_n(text, len)))
 		return 0;
-	return err_set(err, ERR_INVALID, "Unknown driver %.*s",
-		       (int)len, text);
+	return not_a_choice(row, "Unknown driver", str_n(text, len), err);
 }
 
 static int check_positive(const char *text, struct err *err)
@@ -221,7 +220,8 @@ static int check_words(const struct setting *row, const char *text,
 		for (size_t i = 0; i < len; i++)
 			lower[i] = ascii_lower(word.data[i]);
 		if (!is_choice(row->choices, str_n(lower, len)))
-			return not_a_choice(row, word, err);
+			return not_a_choice(row, "Invalid value:", word,
+					    err);
 	}
 	return 0;
 }
@@ -270,7 +270,8 @@ int setting_check(const struct setting *row, const char *text, struct err *err)
 		return setting_parse_mode(text, &mode, err);
 	case SETTING_ENUM:
 		if (!is_choice(row->choices, str_of(text)))
-			return not_a_choice(row, str_of(text), err);
+			return not_a_choice(row, "Invalid value:", str_of(text),
+					    err);
 		break;
 	case SETTING_NETWORKS:
 		return check_networks(text, err);

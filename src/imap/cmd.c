@@ -254,6 +254,15 @@ enum cmd_result cmd_bad(struct cmd *cmd, const char *fmt, ...)
 	return CMD_DONE;
 }
 
+/* Paths are the log's business. */
+static const char *told(const struct err *err)
+{
+	if (!err->system)
+		return err->text;
+	log_error("%s", err->text);
+	return "The file system does not allow it";
+}
+
 void error_text(const struct err *err, const char *mailbox, struct buf *out)
 {
 	switch (err->code) {
@@ -265,14 +274,16 @@ void error_text(const struct err *err, const char *mailbox, struct buf *out)
 		buf_add(out, "[ALREADYEXISTS] Mailbox already exists");
 		return;
 	case ERR_DENIED:
+		if (err->system)
+			log_error("%s", err->text);
 		buf_add(out, "[NOPERM] Permission denied");
 		return;
 	case ERR_INVALID:
 	case ERR_UNSUPPORTED:
-		buf_printf(out, "[CANNOT] %s", err->text);
+		buf_printf(out, "[CANNOT] %s", told(err));
 		return;
 	case ERR_LIMIT:
-		buf_printf(out, "[LIMIT] %s", err->text);
+		buf_printf(out, "[LIMIT] %s", told(err));
 		return;
 	case ERR_QUOTA:
 		buf_add(out, "[OVERQUOTA] Quota exceeded (mailbox for user is "

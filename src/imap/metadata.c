@@ -72,7 +72,7 @@ static enum cmd_result fail(struct cmd *cmd, const struct err *err,
 	if (err->code == ERR_QUOTA)
 		return cmd_reply(cmd, "NO [METADATA TOOMANY] There are too "
 				      "many annotations");
-	if (err->code == ERR_DENIED)
+	if (err->code == ERR_DENIED && !err->system)
 		return cmd_reply(cmd, "NO [CANNOT] %s", err->text);
 	return cmd_error(cmd, err, mailbox);
 }

@@ -106,7 +106,8 @@ static int open_file(struct driver_box *box, char dir, struct str name,
 	fd = openat(dir_fd, file,
 		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return err_sys(err, "open(%s/%s)", box->path, file);
+		return err_sys(err, "open(%s/%s/%s)", box->path,
+			       dir == 'n' ? "new" : "cur", file);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		fd_close(&fd);
 		return err_set(err, ERR_INVALID, "%s/%s is not a regular file",
@@ -322,7 +323,8 @@ static int unlink_file(struct driver_box *box, char dir, const char *file,
 		return 1;
 	}
 	return errno == ENOENT ? 0
-			       : err_sys(err, "unlink(%s/%s)", box->path, file);
+			       : err_sys(err, "unlink(%s/%s/%s)", box->path,
+				 dir == 'n' ? "new" : "cur", file);
 }
 
 int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,

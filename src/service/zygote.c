@@ -93,10 +93,9 @@ static void take_frames(void *ctx)
 			close(fd);
 		channel_done(&zygote->manager, frame);
 	}
-	/* The workers have lost him too and end with their sessions; the
-	 * master starts anew. */
+	/* He closes his sockets before one can wait for him: child_ended(). */
 	if (ret < 0)
-		loop_stop(zygote->env->loop);
+		channel_close(&zygote->manager);
 }
 
 /* Forking is not for callbacks (loop_outside()). */
@@ -113,8 +112,11 @@ static void child_ended(struct zygote *zygote, pid_t pid, bool failed)
 	struct child *one, *next;
 
 	if (pid == zygote->manager_pid) {
+		/* The workers have lost him too and end with their sessions;
+		 * the master starts anew. */
 		zygote->manager_pid = 0;
 		zygote->failed = failed;
+		loop_stop(zygote->env->loop);
 	}
 	DL_FOREACH_SAFE(zygote->children, one, next)
 	{

@@ -3,6 +3,7 @@
 
 $DOVETAIL_PREFIX names where Dovetail is installed (script/test sets it). All
 works as root and as an ordinary user; everybody's password is "secret"."""
+import fcntl
 import grp
 import itertools
 import os
@@ -110,9 +111,11 @@ def mail_owner():
 
 
 def fixed_ports():
-    """Ports that no connection gets by itself, each once, in an endless round."""
+    """Ports that no connection gets by itself, each once, in an endless round. Of the processes that run tests side by
+    side (pytest-xdist) each has its own: a port is free until a server binds it."""
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    ports = range(12000, low if low > 20000 else 32768)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    ports = range(12000 + worker, low if low > 20000 else 32768, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
     start = random.randrange(len(ports))  # another run may go on beside this one
     return itertools.cycle([*ports[start:], *ports[:start]])
 
@@ -372,11 +375,30 @@ class Dovecot(Server):
 
 # --- fixtures -------------------------------------------------------------------------
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: has limits of time that other tests' work would break; script/test runs "
+                            "these after all others, one at a time")
+
+
 def pytest_collection_modifyitems(items):
     if PREFIX is None:
         skip = pytest.mark.skip(reason="DOVETAIL_PREFIX is not set")
         for item in items:
             item.add_marker(skip)
+
+
+@pytest.fixture
+def account():
+    """An account of the system with a home and the password "secret". One at a time: shadow's tools do not wait."""
+    if not ROOT:
+        pytest.skip("makes a system account")
+    name = f"dt{os.getpid()}"
+    with open(f"{tempfile.gettempdir()}/dovetail-test.account", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["useradd", "-m", "-s", "/usr/sbin/nologin", name], check=True)
+        subprocess.run(["chpasswd"], input=f"{name}:{PASSWORD}\n", text=True, check=True)
+        yield name
+        subprocess.run(["userdel", "-f", "-r", name], stderr=subprocess.DEVNULL, check=False)
 
 
 def certificate(base):

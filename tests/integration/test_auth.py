@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Dovecot, Server, finish, have_user, mail_owner
+from conftest import ROOT, Dovecot, Server, finish, have_user
 
 EXTRA = """\
 auth_mechanisms = plain login
@@ -247,6 +247,7 @@ def test_login_step_by_step(auth):
         'FAIL\t4\tcode=invalid_base64\treason=Invalid base64 data in initial response')
 
 
+@pytest.mark.alone
 def test_failures_are_held_back_alike(auth):
     """How long it takes to say no says nothing of why: unknown users, wrong passwords, slow hashes."""
     for _ in range(5):  # other work on this machine takes time, too
@@ -262,6 +263,7 @@ def test_failures_are_held_back_alike(auth):
     assert max(times) - min(times) < 0.2
 
 
+@pytest.mark.alone
 def test_failures_hold_nobody_else_up(auth):
     client = Client(auth)
     for n in range(1, 51):
@@ -552,6 +554,7 @@ def test_remembered_results(make_server):
     assert client.plain('slow', 'secret').startswith('OK')
 
 
+@pytest.mark.alone
 def test_penalties_grow(make_server):
     one = make_server('passdb {\n}\n', 'imap', start=False)
     prepare(one, EXTRA.split('service anvil')[0] + 'auth_failure_delay = 0\n')
@@ -597,18 +600,12 @@ service anvil {
 
 
 @pytest.fixture
-def pam_user():
-    """A user of the system with the password "secret", and a PAM service."""
-    if not ROOT:
-        pytest.skip('needs root')
-    name, service = 'dttest', Path('/etc/pam.d/dovetail-test')
-    subprocess.run(['userdel', name], capture_output=True, check=False)
-    subprocess.run(['useradd', '--no-create-home', '--shell', '/usr/sbin/nologin', name], check=True)
-    subprocess.run(['chpasswd'], input=f'{name}:secret\n', text=True, check=True)
+def pam_user(account):
+    """An account of the system, and a PAM service."""
+    service = Path('/etc/pam.d/dovetail-test')
     service.write_text('auth required pam_unix.so\naccount required pam_unix.so\n')
-    yield name
+    yield account
     service.unlink()
-    subprocess.run(['userdel', name], check=True)
 
 
 def test_pam_and_system_users(make_server, pam_user):

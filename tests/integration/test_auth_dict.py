@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Dovecot, Server, finish
+from conftest import Dovecot
 from test_auth import Client, Master, without
 
 EXTRA = """\

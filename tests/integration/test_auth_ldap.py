@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -143,14 +142,15 @@ def test_a_server_that_is_away_or_hangs(slapd, make_server, more):
     slapd.start()
     assert client.plain('alice', 'secret').startswith('OK')
     os.kill(slapd.proc.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, slapd.proc.pid, os.WSTOPPED | os.WNOWAIT)  # all its threads are
     answer = []
     thread = threading.Thread(target=lambda: answer.append(Client(one).plain('alice', 'secret')))
     thread.start()
-    time.sleep(0.5)
-    assert not answer
+    thread.join(0.5)
+    early = list(answer)
     os.kill(slapd.proc.pid, signal.SIGCONT)
     thread.join()
-    assert answer[0].startswith('OK')
+    assert not early and answer[0].startswith('OK')
 
 
 def test_certificates_of_strangers_are_refused(slapd, make_server):

@@ -146,6 +146,7 @@ def test_introspection_completes(prepare, double):
     assert oauth(Client(one), 'alice', 'good')[0].startswith('OK') and count('/auth') == before + 1
 
 
+@pytest.mark.alone
 def test_slow_and_absent_servers(prepare, double):
     one = prepare(COMMON + f'tokeninfo_url = {double.url}/info?token=\ntimeout_msecs = 1000\n')
     slow, client = Client(one), Client(one)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """auth_policy_*: what a policy server is asked and told, the same as by Dovecot, and what its answers lead to."""
-import base64
 import json
 import threading
 import time

@@ -113,6 +113,7 @@ def test_bad_input_changes_only_its_own_connection(server, what):
     witness.logout()
 
 
+@pytest.mark.alone
 def test_idle_is_told_at_once(server):
     watcher, actor = (Lines(server.port('imap'), 'idler') for _ in range(2))
     watcher.ok('SELECT INBOX')
@@ -138,6 +139,7 @@ def test_idle_is_told_at_once(server):
     actor.logout()
 
 
+@pytest.mark.alone
 def test_idle_sees_files_that_others_put_there(server):
     """procmail and friends write into new/."""
     client = Lines(server.port('imap'), 'droppy')

@@ -5,7 +5,6 @@ each."""
 import os
 import random
 import re
-import shutil
 
 import pytest
 

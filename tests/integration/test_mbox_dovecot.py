@@ -8,7 +8,6 @@ import random
 import re
 import smtplib
 import threading
-import time
 from pathlib import Path
 
 import pytest

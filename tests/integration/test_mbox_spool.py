@@ -7,25 +7,15 @@ import grp
 import os
 import smtplib
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from imap_lines import Lines
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="makes a system account")
 MAIL = grp.getgrnam("mail").gr_gid
 LOCATION = "mail_location = mbox:~/mail:INBOX={spool}/%u\n"
 PASSWD = "userdb {\n  driver = passwd\n}\npassdb {\n  driver = passwd-file\n  args = scheme=PLAIN %s\n}\n"
-
-
-@pytest.fixture
-def account():
-    name = f"dtspool{os.getpid() % 100000}"
-    subprocess.run(["useradd", "-m", name], check=True)
-    yield name
-    subprocess.run(["userdel", "-rf", name], stderr=subprocess.DEVNULL, check=False)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import shutil
 import smtplib
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 

@@ -162,8 +162,10 @@ static int to_storage(const void *ctx, const struct ns *ns, const char *name,
 		return -1;
 	if (ns->pub.inbox && strcasecmp(below, "INBOX") == 0)
 		return invalid(err, "INBOX has no prefix");
-	if (inbox_is_apart(ns) && strcmp(below, "INBOX") == 0)
-		below = LAYOUT_PLAIN_INBOX;
+	if (inbox_is_apart(ns) && strcmp(below, "INBOX") == 0) {
+		*out = mem_strdup(ctx, LAYOUT_PLAIN_INBOX);
+		return 0;
+	}
 	storage = mem_strdup(ctx, below);
 	for (char *p = storage; *p != '\0'; p++) {
 		if (*p == ns->pub.separator)

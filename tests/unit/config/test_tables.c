@@ -75,7 +75,8 @@ static void test_shared_rows_agree_with_the_declaration(void **state)
 		assert_true(declared->kind == row->kind ||
 			    (declared->kind == SETTING_ENUM &&
 			     row->kind == SETTING_TEXT) ||
-			    (declared->kind == SETTING_FILE &&
+			    ((declared->kind == SETTING_FILE ||
+			      declared->kind == SETTING_NETWORKS) &&
 			     row->kind == SETTING_TEXT));
 	}
 }

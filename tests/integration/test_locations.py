@@ -201,7 +201,8 @@ def test_directory_that_is_no_mailbox_by_its_name_is_said(make_server, layout):
     for _ in range(3):
         ok(client, 'LIST "" *')
     client.logout()
-    assert len(re.findall(r'imap\(tree\).*/\.?bad&name is left out', server.log_text())) == 1
+    said = r'imap\(tree\).*/\.?bad&name is left out'
+    assert server.wait_log(said) and len(re.findall(said, server.log_text())) == 1
 
 
 def test_paths_are_told_to_the_log_only(make_server):

@@ -144,6 +144,9 @@ int lmdb_put(struct index_txn *txn, enum table table, struct str key,
 /* Over the row that lmdb_get() found just now. */
 int lmdb_put_here(struct index_txn *txn, enum table table, struct str key,
 		  struct str value);
+/* Over one that is there; quickly if it is behind the one that was met last. */
+int lmdb_put_next(struct index_txn *txn, enum table table, struct str key,
+		  struct str value);
 /* Room for `len` octets, to be filled before the next call. */
 int lmdb_put_reserve(struct index_txn *txn, enum table table, struct str key,
 		     size_t len, unsigned char **room_out);

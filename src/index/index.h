@@ -188,6 +188,11 @@ int index_record_append(struct index_txn *txn, struct index_box *box,
  * one). */
 int index_record_put(struct index_txn *txn, struct index_box *box,
 		     struct index_record *record, struct err *err);
+/* Likewise where it was read as *old in this transaction, and nobody changed it
+ * since; quickly if it is the one behind the one before. */
+int index_record_change(struct index_txn *txn, struct index_box *box,
+			const struct index_record *old,
+			struct index_record *record, struct err *err);
 /* Remove with its cache; leaves an expunge at a new modseq. */
 int index_record_expunge(struct index_txn *txn, struct index_box *box,
 			 uint32_t uid, struct err *err);

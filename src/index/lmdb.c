@@ -459,6 +459,39 @@ int lmdb_put_here(struct index_txn *txn, enum table table, struct str key,
 	return code;
 }
 
+static bool is_next(MDB_cursor *cursor, const MDB_val *key)
+{
+	MDB_val next, value;
+
+	return mdb_cursor_get(cursor, &next, &value, MDB_NEXT) == 0 &&
+	       next.mv_size == key->mv_size && touch(&next) == 0 &&
+	       memcmp(next.mv_data, key->mv_data, next.mv_size) == 0;
+}
+
+static int put_next(struct index_txn *txn, enum table table, MDB_val *key,
+		    MDB_val *value)
+{
+	MDB_val old;
+	MDB_cursor *cursor;
+	int code = cursor_get(txn, table, &cursor);
+
+	if (code == 0 && !is_next(cursor, key))
+		code = mdb_cursor_get(cursor, key, &old, MDB_SET);
+	return code != 0 ? code
+			 : mdb_cursor_put(cursor, key, value, MDB_CURRENT);
+}
+
+int lmdb_put_next(struct index_txn *txn, enum table table, struct str key,
+		  struct str value)
+{
+	MDB_val k = val_of(key), v = val_of(value);
+	volatile int code;
+
+	wrote(txn, table);
+	CALL(txn->index, code, put_next(txn, table, &k, &v));
+	return code;
+}
+
 int lmdb_put_reserve(struct index_txn *txn, enum table table, struct str key,
 		     size_t len, unsigned char **room_out)
 {

@@ -66,8 +66,12 @@ static size_t keyword_words(const struct keywords *keywords)
 	return words;
 }
 
+/* lmdb_put() or one of its kind */
+typedef int put_fn(struct index_txn *txn, enum table table, struct str key,
+		   struct str value);
+
 static int record_write(struct index_txn *txn, uint32_t box,
-			const struct index_record *record, bool here,
+			const struct index_record *record, put_fn *put,
 			struct err *err)
 {
 	unsigned char room[8], row[ROW_MAX];
@@ -93,8 +97,7 @@ static int record_write(struct index_txn *txn, uint32_t box,
 		       record->driver.len);
 	memset(row + len, 0, RECORD_STEP);
 	value = str_n(row, (len + RECORD_STEP - 1) / RECORD_STEP * RECORD_STEP);
-	code = here ? lmdb_put_here(txn, TABLE_RECORDS, key, value)
-		    : lmdb_put(txn, TABLE_RECORDS, key, value);
+	code = put(txn, TABLE_RECORDS, key, value);
 	return code == 0 ? 0 : lmdb_err(txn, err, code, "put record");
 }
 
@@ -256,7 +259,7 @@ int index_record_append(struct index_txn *txn, struct index_box *box,
 			       "UID %u is not above those before it (%u)",
 			       record->uid, row->uid_next);
 	record->modseq = modseq_take(own);
-	if (record_write(txn, row->id, record, false, err) < 0 ||
+	if (record_write(txn, row->id, record, lmdb_put, err) < 0 ||
 	    uids_set(txn, own, record->uid, true, err) < 0)
 		return -1;
 	changes_add(own, record->uid);
@@ -273,27 +276,43 @@ static bool same_flags(const struct index_record *a,
 	       memcmp(&a->keywords, &b->keywords, sizeof(a->keywords)) == 0;
 }
 
-int index_record_put(struct index_txn *txn, struct index_box *box,
-		     struct index_record *record, struct err *err)
+static int replace(struct index_txn *txn, struct index_box *box,
+		   const struct index_record *old, struct index_record *record,
+		   put_fn *put, struct err *err)
 {
-	struct index_record old;
 	struct txn_box *own;
 
-	if (txn_box_get(txn, box->id, &own, err) < 0 ||
-	    index_record_get(txn, box->id, record->uid, &old, err) < 0)
+	if (txn_box_get(txn, box->id, &own, err) < 0)
 		return -1;
-	record->modseq = old.modseq;
-	if (!same_flags(&old, record)) {
+	record->modseq = old->modseq;
+	if (!same_flags(old, record)) {
 		record->modseq = modseq_take(own);
-		changes_add(own, old.uid);
+		changes_add(own, old->uid);
 	}
-	if (record_write(txn, box->id, record, true, err) < 0)
+	if (record_write(txn, box->id, record, put, err) < 0)
 		return -1;
-	record_count(&own->row.box, &old, -1);
+	record_count(&own->row.box, old, -1);
 	record_count(&own->row.box, record, 1);
 	own->dirty = true;
 	tell(own, box);
 	return 0;
+}
+
+int index_record_put(struct index_txn *txn, struct index_box *box,
+		     struct index_record *record, struct err *err)
+{
+	struct index_record old;
+
+	return index_record_get(txn, box->id, record->uid, &old, err) < 0
+		       ? -1
+		       : replace(txn, box, &old, record, lmdb_put_here, err);
+}
+
+int index_record_change(struct index_txn *txn, struct index_box *box,
+			const struct index_record *old,
+			struct index_record *record, struct err *err)
+{
+	return replace(txn, box, old, record, lmdb_put_next, err);
 }
 
 int index_record_expunge(struct index_txn *txn, struct index_box *box,

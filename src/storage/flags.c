@@ -21,10 +21,9 @@ enum {
  * index, for each of the three is quicker when it goes on from where it is. */
 struct step {
 	uint32_t seq; /* 0: it was gone */
-	bool known;   /* nobody changed it since the view was taken */
 	uint8_t flags;
 	struct keywords keywords; /* as wanted */
-	struct index_record record;
+	struct index_record before, record;
 };
 
 struct change {
@@ -80,8 +79,8 @@ static void remember_deleted(struct mailbox *box,
 		range_set_remove(&box->deleted, record->uid, record->uid);
 }
 
-static bool same_flags(const struct index_record *record, uint8_t flags,
-		       const struct keywords *keywords)
+static bool has_flags(const struct index_record *record, uint8_t flags,
+		      const struct keywords *keywords)
 {
 	return record->flags == flags &&
 	       memcmp(&record->keywords, keywords, sizeof(*keywords)) == 0;
@@ -109,12 +108,14 @@ static int write_to_index(struct change *change, struct step *step,
 			  struct err *err)
 {
 	struct index_record *record = &step->record;
+	bool known = step->before.modseq <= change->box->view.modseq;
 
-	if (index_record_put(change->txn, &change->row, record, err) < 0)
+	if (index_record_change(change->txn, &change->row, &step->before,
+				record, err) < 0)
 		return -1;
 	change->modseq = record->modseq;
 	range_set_add(&change->result.changed, step->seq, step->seq);
-	if (step->known && same_flags(record, step->flags, &step->keywords))
+	if (known && has_flags(record, step->flags, &step->keywords))
 		range_set_add(&change->own, record->uid, record->uid);
 	remember_deleted(change->box, record);
 	return 0;
@@ -143,8 +144,6 @@ static int change_one(struct change *change, uint32_t seq, uint32_t uid,
 {
 	struct step *step = &change->steps[change->count];
 	struct index_record *record = &step->record;
-	struct keywords keywords;
-	uint8_t flags;
 
 	if (!index_record_next(change->txn, change->row.id, uid, record) ||
 	    record->uid != uid) {
@@ -155,13 +154,11 @@ static int change_one(struct change *change, uint32_t seq, uint32_t uid,
 		range_set_add(&change->result.modified, seq, seq);
 		return 0;
 	}
-	flags = record->flags;
-	keywords = record->keywords;
+	step->before = *record;
 	new_flags(change, record);
-	if (same_flags(record, flags, &keywords))
+	if (has_flags(record, step->before.flags, &step->before.keywords))
 		return 0;
 	step->seq = seq;
-	step->known = record->modseq <= change->box->view.modseq;
 	step->flags = record->flags;
 	step->keywords = record->keywords;
 	return ++change->count < MAILS_AT_ONCE ? 0 : write_batch(change, err);

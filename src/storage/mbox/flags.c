@@ -19,8 +19,10 @@ int mbox_write_flags(const void *ctx, struct index_txn *txn,
 	if (!mbox_record_get(record->driver, &data))
 		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
 			       box->path, record->uid);
-	data.dirty = true;
-	record->driver = mbox_record_make(ctx, &data);
+	if (!data.dirty) {
+		data.dirty = true;
+		record->driver = mbox_record_make(ctx, &data);
+	}
 	mbox_state_put_dirty(index_box, record->uid);
 	mbox_box_get(box)->changed = true;
 	return 0;

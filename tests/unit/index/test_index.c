@@ -359,8 +359,11 @@ enum { MODEL_UIDS = 9000 };
 struct model {
 	bool there[MODEL_UIDS];
 	uint8_t flags[MODEL_UIDS];
+	uint16_t driver[MODEL_UIDS]; /* octets of it, as many 'd' */
 	uint32_t next, recent_from;
 };
+
+static char driver_text[200];
 
 /* A walk that leaves out, turns back, and looks elsewhere in between. */
 static void model_jump(struct index_txn *txn, uint32_t id,
@@ -407,6 +410,9 @@ static void model_compare(struct index *index, uint32_t id,
 			index_record_next(txn, id, record.uid + 1, &record));
 		assert_int_equal(record.uid, uid);
 		assert_int_equal(record.flags, model->flags[uid]);
+		if (model->driver[uid] > 0)
+			assert_memory_equal(record.driver.data, driver_text,
+					    model->driver[uid]);
 		want.messages++;
 		want.recent += uid >= model->recent_from;
 		want.unseen += (record.flags & MAIL_SEEN) == 0;
@@ -418,6 +424,34 @@ static void model_compare(struct index *index, uint32_t id,
 	assert_int_equal(want.size, box.counts.size);
 	model_jump(txn, id, model);
 	index_rollback(&txn);
+}
+
+/* Rows are written where the walk stands, longer ones, shorter ones, twice. */
+static void model_walk(struct index_txn *txn, struct index_box *box,
+		       struct model *model)
+{
+	struct index_record record;
+	struct err err;
+
+	for (uint32_t uid = 1; index_record_next(txn, box->id, uid, &record);
+	     uid = record.uid + 1) {
+		int times = (int)(random() % 8) - 5;
+
+		assert_true(model->there[record.uid]);
+		for (; times > 0; times--) {
+			size_t len = (size_t)random() % sizeof(driver_text);
+			struct index_record old = record;
+
+			record.flags = (uint8_t)(random() % 32);
+			record.driver = str_n(driver_text, len);
+			OK(random() % 2 == 0
+				   ? index_record_put(txn, box, &record, &err)
+				   : index_record_change(txn, box, &old,
+							 &record, &err));
+			model->flags[record.uid] = record.flags;
+			model->driver[record.uid] = (uint16_t)len;
+		}
+	}
 }
 
 static void model_step(struct index_txn *txn, struct index_box *box,
@@ -464,6 +498,7 @@ static void test_counts_are_those_of_a_model(void **state)
 
 	(void)state;
 	model->next = model->recent_from = 1;
+	memset(driver_text, 'd', sizeof(driver_text));
 	srandom(42);
 	for (int round = 0; round < 60; round++) {
 		struct index_txn *txn = begin(index, INDEX_WRITE);
@@ -474,6 +509,7 @@ static void test_counts_are_those_of_a_model(void **state)
 		OK(index_box_get(txn, id, &box, &err));
 		for (int step = 0; step < 100; step++)
 			model_step(txn, &box, model);
+		model_walk(txn, &box, model);
 		if (random() % 4 == 0) {
 			index_rollback(&txn);
 			*model = before;

@@ -20,7 +20,7 @@
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-enum { STEP_MIN_US = 200, STEP_MAX_US = 20 * 1000 };
+enum { STEP_MIN_US = 200, STEP_MAX_US = 20 * 1000, STEP_SHARE = 32 };
 
 static int set_fcntl(int fd, short type)
 {
@@ -49,14 +49,12 @@ static int lock_fd(const struct mbox_lock *lock, bool flock_kind,
 		       lock->path);
 }
 
-static uint64_t deadline_of(const struct location *location)
+static uint64_t timeout_of(const struct location *location)
 {
 	uint64_t wait = location->settings->mbox_lock_timeout.ms;
 	uint64_t max = location->settings->mail_max_lock_timeout.ms;
 
-	if (max != 0 && wait > max)
-		wait = max;
-	return clock_monotonic_ms() + wait;
+	return max != 0 && wait > max ? max : wait;
 }
 
 static int lock_dot(struct mbox_lock *lock, bool optional, struct err *err)
@@ -150,21 +148,29 @@ int mbox_lock_now(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 	return lock_all(box, fd, kind, out, err);
 }
 
+/* For as long as a part of what was waited so far: in a crowd, those who try
+ * every few milliseconds leave nothing for who waits longer between. */
+static void rest(uint64_t waited_ms)
+{
+	uint64_t us = waited_ms * 1000 / STEP_SHARE;
+
+	if (us < STEP_MIN_US)
+		us = STEP_MIN_US;
+	usleep(us < STEP_MAX_US ? (useconds_t)us : STEP_MAX_US);
+}
+
 /* Nothing is held while waiting: others may take them in another order. */
 int mbox_lock(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 	      struct mbox_lock *out, struct err *err)
 {
-	uint64_t deadline = deadline_of(box->location);
-	unsigned step = STEP_MIN_US;
+	uint64_t start = clock_monotonic_ms(), waited;
+	uint64_t timeout = timeout_of(box->location);
 
 	while (lock_all(box, fd, kind, out, err) < 0) {
-		if (err->code != ERR_IN_USE)
+		waited = clock_monotonic_ms() - start;
+		if (err->code != ERR_IN_USE || waited >= timeout)
 			return -1;
-		if (clock_monotonic_ms() >= deadline)
-			return -1;
-		usleep(step);
-		if (step < STEP_MAX_US)
-			step *= 2;
+		rest(waited);
 	}
 	return 0;
 }

@@ -237,6 +237,22 @@ struct driver {
 extern const struct driver maildir_driver;
 extern const struct driver mbox_driver;
 
+/* row.c: the row of the mailbox in the index; ERR_NOT_FOUND, with box->id = 0,
+ * if it has none. */
+int driver_row(struct driver_box *box, struct index_txn *txn,
+	       struct index_box *out, struct err *err);
+
+/* Whether what a driver remembers of that row is of this generation. */
+struct driver_known {
+	bool cached;
+	uint64_t generation;
+};
+
+/* The row, read again only when the index changed: 1 with *out, or with
+ * known->cached false if it has none; 0: it did not. */
+int driver_look(struct driver_box *box, struct driver_known *known,
+		struct index_box *out, struct err *err);
+
 /* uidvalidity.c: the next UIDVALIDITY of a location. */
 int uid_validity_next(const struct location *location, uint32_t *out,
 		      struct err *err);

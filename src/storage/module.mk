@@ -35,6 +35,7 @@ libstorage_a_SOURCES = \
 	src/storage/pop3.c \
 	src/storage/reader.c src/storage/reader.h \
 	src/storage/resync.c \
+	src/storage/row.c \
 	src/storage/save.c src/storage/save.h \
 	src/storage/save_cache.c src/storage/save_core.h \
 	src/storage/search.c src/storage/search.h \

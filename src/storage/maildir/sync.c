@@ -107,47 +107,35 @@ void maildir_dirs_forget(struct driver_box *box)
 	own_fds_close(maildir_box_get(box));
 }
 
-/* The row of the mailbox; ERR_NOT_FOUND, with box->id = 0, if it has none. */
 static int row_get(struct driver_box *box, struct index_txn *txn,
 		   struct index_box *out, struct err *err)
 {
-	if (box->id != 0 && index_box_get(txn, box->id, out, err) == 0)
-		return 0;
-	if (box->id != 0) {
-		if (err->code != ERR_NOT_FOUND)
-			return -1;
-		box->id = 0;
+	uint32_t id = box->id;
+	int ret = driver_row(box, txn, out, err);
+
+	if (id != 0 && box->id != id)
 		maildir_dirs_forget(box);
-	}
-	if (index_box_find(txn, box->name, &box->id, err) < 0)
-		return -1;
-	return index_box_get(txn, box->id, out, err);
+	return ret;
 }
 
 static int look(struct driver_box *box, struct maildir_box *own,
 		struct err *err)
 {
-	uint64_t generation = index_generation(box->index);
-	struct index_txn *txn;
+	uint32_t id = box->id;
 	struct index_box row;
-	int ret;
+	int ret = driver_look(box, &own->known, &row, err);
 
-	if (own->cached && box->id != 0 && own->generation == generation)
+	if (id != 0 && box->id != id)
+		maildir_dirs_forget(box);
+	if (ret == 0)
 		return 0;
-	if (index_begin(box->index, INDEX_READ, &txn, err) < 0)
-		return -1;
-	ret = row_get(box, txn, &row, err);
-	index_rollback(&txn);
-	own->cached = false;
 	witness_drain(&own->witness);
 	memset(&own->state, 0, sizeof(own->state));
-	if (ret < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (ret < 0 || !own->known.cached)
+		return ret < 0 ? -1 : 0;
 	state_get(&row, &own->state);
 	own->uid_next = row.uid_next;
 	own->messages = row.counts.messages;
-	own->generation = generation;
-	own->cached = true;
 	return 0;
 }
 
@@ -514,11 +502,11 @@ static int see_news(struct driver_box *box, bool full, struct news *out,
 
 	if (look(box, own, err) < 0 || times_or_dirs(box, &now, err) < 0)
 		return -1;
-	out->cur = full || !own->cached || !state->valid ||
+	out->cur = full || !own->known.cached || !state->valid ||
 		   state->pending != 0 ||
 		   !file_time_same(now.cur_time, state->cur_time) ||
 		   cur_read_due(box->location, state, own->messages);
-	move = box->take_recent && own->cached &&
+	move = box->take_recent && own->known.cached &&
 	       state->first_new_uid < own->uid_next;
 	/* All that is in new/ will be moved: to read it costs little more, and
 	 * finds what state.c says may go unseen. */
@@ -555,7 +543,7 @@ static int sync_once(struct driver_box *box, bool *full, struct err *err)
 			  box->location->settings->mail_temp_scan_interval.ms /
 				  1000);
 	}
-	if (news.cur && !*full && own->cached &&
+	if (news.cur && !*full && own->known.cached &&
 	    (wait_for_writer(box, err) < 0 ||
 	     see_news(box, false, &news, err) < 0))
 		return -1;

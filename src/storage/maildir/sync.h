@@ -36,8 +36,7 @@ enum { DIR_NEW, DIR_CUR, DIR_TMP, MAILDIR_DIRS };
 
 /* What a mailbox that is open remembers. */
 struct maildir_box {
-	bool cached; /* the rest is of this generation */
-	uint64_t generation;
+	struct driver_known known; /* the next three */
 	struct maildir_state state;
 	uint32_t uid_next, messages;
 	bool tmp_checked;

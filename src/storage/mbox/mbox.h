@@ -170,8 +170,7 @@ struct mbox_box {
 	int fd; /* of the file, or -1 */
 	bool writable;
 	uint64_t ino;
-	bool cached; /* `state` is of this generation */
-	uint64_t generation;
+	struct driver_known known; /* the next two */
 	struct mbox_state state;
 	uint32_t first_recent_uid;
 	bool looked;    /* at all */
@@ -258,9 +257,6 @@ struct mbox_sync {
 };
 
 int mbox_sync_box(struct driver_box *box, bool full, struct err *err);
-/* The row of the mailbox; ERR_NOT_FOUND, with box->id = 0, if it has none. */
-int mbox_row(struct driver_box *box, struct index_txn *txn,
-	     struct index_box *out, struct err *err);
 /* Lock the file for writing, unless it is held, in a write transaction and make
  * sure that the index is equal to it. ERR_IN_USE at once if others have it. */
 int mbox_update_begin(const void *ctx, struct driver_box *box,

@@ -17,40 +17,15 @@
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-int mbox_row(struct driver_box *box, struct index_txn *txn,
-	     struct index_box *out, struct err *err)
-{
-	if (box->id != 0 && index_box_get(txn, box->id, out, err) == 0)
-		return 0;
-	if (box->id != 0 && err->code != ERR_NOT_FOUND)
-		return -1;
-	box->id = 0;
-	if (index_box_find(txn, box->name, &box->id, err) < 0)
-		return -1;
-	return index_box_get(txn, box->id, out, err);
-}
-
-/* What the index knows, read again only when it changed. */
 static int look(struct driver_box *box, struct mbox_box *own, struct err *err)
 {
-	uint64_t generation = index_generation(box->index);
-	struct index_txn *txn;
 	struct index_box row;
-	int ret;
+	int ret = driver_look(box, &own->known, &row, err);
 
-	if (own->cached && box->id != 0 && own->generation == generation)
-		return 0;
-	if (index_begin(box->index, INDEX_READ, &txn, err) < 0)
-		return -1;
-	ret = mbox_row(box, txn, &row, err);
-	index_rollback(&txn);
-	own->cached = false;
-	if (ret < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (ret <= 0 || !own->known.cached)
+		return ret < 0 ? -1 : 0;
 	mbox_state_get(&row, &own->state);
 	own->first_recent_uid = row.first_recent_uid;
-	own->generation = generation;
-	own->cached = true;
 	return 0;
 }
 
@@ -143,7 +118,7 @@ static int update_within(struct mbox_sync *sync, struct mbox_box *own,
 	struct stat st;
 
 	memset(sync->row, 0, sizeof(*sync->row));
-	if (mbox_row(sync->box, sync->txn, sync->row, err) < 0) {
+	if (driver_row(sync->box, sync->txn, sync->row, err) < 0) {
 		if (err->code != ERR_NOT_FOUND)
 			return -1;
 		memset(sync->row, 0, sizeof(*sync->row));
@@ -170,7 +145,7 @@ static int update(struct driver_box *box, struct mbox_box *own, bool full,
 	struct mbox_sync sync = {.ctx = ctx, .box = box};
 	struct index_box row;
 
-	if (!own->state.valid || !own->cached)
+	if (!own->state.valid || !own->known.cached)
 		index_reserve(box->index, (uint64_t)st->st_size / INDEX_SHARE);
 	if (lock_file(box, own, &sync, &lock, err) < 0 ||
 	    index_begin(box->index, INDEX_WRITE, &txn, err) < 0)
@@ -201,7 +176,7 @@ int mbox_sync_box(struct driver_box *box, bool full, struct err *err)
 		 * read. */
 		full = full || wants_full(box, own) ||
 		       (!own->looked && mbox_journal_exists(box));
-		if (!full && own->cached &&
+		if (!full && own->known.cached &&
 		    mbox_state_same_file(&own->state, &st))
 			break;
 		if (update(box, own, full, &st, err) == 0)
@@ -253,7 +228,7 @@ static bool wants_write(const struct driver_box *box,
 {
 	const struct mbox_state *state = &own->state;
 
-	if (!own->cached || !own->writable || !state->valid ||
+	if (!own->known.cached || !own->writable || !state->valid ||
 	    (!box->session && !own->changed))
 		return false;
 	return state->dirty_first <= state->dirty_last || state->gaps ||
@@ -280,7 +255,7 @@ static int write_locked(struct driver_box *box, bool closing, struct err *err)
 		return -1;
 	/* By its name: the id may be that of an index that is gone. */
 	box->id = 0;
-	if (mbox_row(box, txn, &row, err) < 0 ||
+	if (driver_row(box, txn, &row, err) < 0 ||
 	    mbox_update_begin(ctx, box, txn, &row, NULL, &sync, &lock, err) <
 		    0 ||
 	    mbox_write(&sync, err) < 0)
@@ -322,7 +297,7 @@ void mbox_close(struct driver_box *box)
 	if (own != NULL && own->fd >= 0 && box->index != NULL && box->id != 0 &&
 	    look(box, own, &err) == 0 &&
 	    (wants_write(box, own) ||
-	     (own->cached && own->state.base_at != 0 &&
+	     (own->known.cached && own->state.base_at != 0 &&
 	      own->state.size <
 		      box->location->settings->mbox_min_index_size)) &&
 	    write_back(box, true, &err) < 0 && err.code != ERR_NOT_FOUND)

@@ -36,7 +36,7 @@ int mbox_update(struct index_txn *txn, struct driver_box *box,
 	struct mbox_sync sync;
 	struct index_box row;
 
-	if (mbox_row(box, txn, &row, err) < 0 ||
+	if (driver_row(box, txn, &row, err) < 0 ||
 	    mbox_update_begin(ctx, box, txn, &row, NULL, &sync, &lock, err) <
 		    0 ||
 	    write_base(&sync, index_box, err) < 0)

@@ -71,6 +71,7 @@ struct request {
 	struct fields user_fields; /* userdb_* of passdbs, then userdb's */
 	bool no_password;          /* field nopassword */
 	bool passdb_failed;        /* allow_nets and the like refused */
+	bool refused; /* so did a passdb of the chain, or deny, or a date */
 	bool lookup_only;          /* no password is to be verified */
 	/* An earlier passdb of the chain found it right: only fields count. */
 	bool password_known;

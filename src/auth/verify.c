@@ -41,6 +41,7 @@ static void finish(struct verify *verify, enum pass_result result)
 
 	request->source = NULL;
 	request->success = result == PASS_OK;
+	request->refused = request->refused && !request->success;
 	mem_free(verify);
 	fn(ctx, request, result);
 }
@@ -225,6 +226,7 @@ static enum pass_result apply(struct verify *verify,
 			      true);
 	if (!request->passdb_failed)
 		return PASS_OK;
+	request->refused = true;
 	/* What it said of a user that it refuses counts for nothing. */
 	request->pass_fields = pass;
 	request->user_fields = user;
@@ -274,10 +276,12 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 
 	if (is_gate_closed(verify, answer))
 		return;
+	verify->request->refused |= result == PASS_EXPIRED;
 	if (verify->db->set->deny) {
 		if (result == PASS_OK) {
 			request_log(verify->request, LOG_LEVEL_INFO,
 				    "User found from deny passdb");
+			verify->request->refused = true;
 			refuse(verify, PASS_DISABLED);
 			return;
 		}

@@ -2,6 +2,7 @@
 """GSSAPI and GSS-SPNEGO with tickets of a real KDC; the same answers as Dovecot's."""
 import base64
 import os
+import re
 from pathlib import Path
 
 import gssapi
@@ -136,6 +137,38 @@ def test_answers_are_those_of_dovecot(auth, kdc, tls, running_dovecot):
     finally:
         theirs.stop()
         theirs.remove()
+
+
+@pytest.mark.parametrize('accounts, denied, wanted', [
+    ('alice:x\n', '', 'OK'), ('', '', 'OK'), ('other:x\n', 'bob:\n', 'OK'),  # a principal of that name is enough
+    ('alice:x::::::allow_nets=127.0.0.0/8\n', '', 'OK'), ('alice:x::::::allow_nets=10.0.0.0/8\n', '', 'FAIL'),
+    ('alice:x\n', 'alice:\n', 'FAIL'), ('', 'alice:\n', 'FAIL'), ('alice:x::::::nologin reason=Gone\n', '', 'OK nologin reason=Gone'),
+    (None, '', 'FAIL code=temp_fail')])
+def test_passdbs_refuse_owners_of_principals(make_server, kdc, accounts, denied, wanted):
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), kdc)
+    deny = f'passdb {{\n  driver = passwd-file\n  args = username_format=%n {one.dir}/denied\n  deny = yes\n}}\n'
+    one.extra = one.extra.replace('passdb {', deny + 'passdb {', 1)
+    one.write_config()
+    Path(one.dir, 'denied').write_text(denied)
+    Path(one.dir, 'accounts').unlink()
+    if accounts is not None:
+        Path(one.dir, 'accounts').write_text(accounts)
+    one.start()
+    for authz in ('', 'alice'):
+        words = [word for word in login(Client(one), authz).split('\t') if not word.startswith(('user=', 'original_user='))]
+        assert ' '.join(words) == wanted, authz
+    one.forgive()
+
+
+def test_without_passdb(make_server, kdc):
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), kdc)
+    one.extra = re.sub(r'passdb \{.*?\}\n', '', one.extra, flags=re.S)
+    one.write_config()
+    text = Path(one.config).read_text()
+    Path(one.config).write_text(re.sub(r'passdb \{.*?\}\n', '', text, flags=re.S))
+    one.start()
+    assert login(Client(one), 'alice') == 'OK\tuser=alice'
+    assert login(Client(one), 'bob').startswith('FAIL')
 
 
 def test_names_of_hosts(make_server, kdc):

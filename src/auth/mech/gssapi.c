@@ -5,7 +5,9 @@
  *
  * Tickets are checked with the keytab alone, no KDC is asked. A principal may
  * log in as the user of its own name, as krb5's rules allow (auth_to_local,
- * .k5login), and as users whose passdb field k5principals names it.
+ * .k5login), and as users whose passdb field k5principals names it. The passdbs
+ * are asked in both cases: one that refuses the user (deny, allow_nets, nologin,
+ * an account that has ended) is obeyed, but the first need be in none.
  */
 #include <gssapi/gssapi_ext.h>
 #include <gssapi/gssapi_krb5.h>
@@ -33,6 +35,7 @@ struct gss {
 
 struct state {
 	struct gss *gss; /* NULL: nothing was said yet */
+	bool is_own;     /* no k5principals are needed */
 	enum { PHASE_CONTEXT, PHASE_OFFER, PHASE_ANSWER } phase;
 };
 
@@ -219,8 +222,7 @@ static enum mech_step take_answer(struct state *state, struct request *request,
 	if (request_set_user(request, user, err) < 0)
 		return MECH_FAIL;
 	request->auth_user = mem_strdup(request, gss->principal);
-	if (user == gss->principal || is_own(gss, user))
-		return MECH_ACCEPT;
+	state->is_own = user == gss->principal || is_own(gss, user);
 	return MECH_LOOKUP;
 }
 
@@ -286,13 +288,16 @@ static enum mech_step gssapi_check(void *ctx, struct request *request,
 				   struct err *err)
 {
 	const struct state *state = ctx;
-	bool named = is_named(fields_get(&request->pass_fields, "k5principals"),
+	bool named = state->is_own ||
+		     is_named(fields_get(&request->pass_fields, "k5principals"),
 			      state->gss->principal);
 
 	(void)credentials;
 	(void)out;
 	(void)err;
 	fields_remove(&request->pass_fields, "k5principals");
+	if (request->refused)
+		return MECH_MISMATCH;
 	if (named)
 		return MECH_ACCEPT;
 	request_log(request, LOG_LEVEL_INFO,

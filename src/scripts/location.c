@@ -224,6 +224,6 @@ int script_remote_open(const void *ctx, const struct script_remote *remote,
 		return -1;
 	if (binary != NULL &&
 	    dir_create(remote->location->bindir, 0700, &ignored) == 0)
-		(void)sieve_program_save(*out, binary, &ignored);
+		sieve_program_keep(*out, binary);
 	return 0;
 }

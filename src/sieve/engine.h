@@ -26,7 +26,7 @@ struct sieve_settings {
 	const char *sieve_user_email, *sieve_redirect_envelope_from;
 	uint64_t sieve_max_script_size;
 	unsigned sieve_max_actions, sieve_max_redirects;
-	struct duration sieve_max_cpu_time;
+	struct duration sieve_max_cpu_time, sieve_resource_usage_timeout;
 	/* Ours. */
 	unsigned sieve_max_compile_errors, sieve_max_nesting;
 	unsigned sieve_max_list_items, sieve_max_operations;

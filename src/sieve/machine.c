@@ -489,6 +489,8 @@ int sieve_program_run(struct sieve_program *program,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sieve");
 	struct sieve_machine *machine = mem_new(ctx, struct sieve_machine);
 	struct before before;
+	uint64_t start_us;
+	int failed;
 	struct sieve_run run = {
 		.engine = program->engine,
 		.program = program,
@@ -504,15 +506,22 @@ int sieve_program_run(struct sieve_program *program,
 	machine->ctx = ctx;
 	machine->set = sieve_engine_settings(program->engine);
 	machine->next_clock = CLOCK_EVERY;
+	start_us = cpu_us();
 	if (machine->set->sieve_max_cpu_time.ms > 0)
 		machine->cpu_end_us =
-			cpu_us() + machine->set->sieve_max_cpu_time.ms * 1000;
+			start_us + machine->set->sieve_max_cpu_time.ms * 1000;
 	remember(ctx, result, &before);
 	sieve_trace(&run, SIEVE_TRACE_ACTIONS,
 		    "## Started executing script "
 		    "'%s'",
 		    run.script);
-	if (sieve_run_unit(&run, 0, err) < 0) {
+	failed = sieve_usage_excessive(program)
+			 ? err_set(err, ERR_LIMIT,
+				   "not run: cumulative resource usage limit "
+				   "exceeded")
+			 : sieve_run_unit(&run, 0, err);
+	sieve_usage_add(program, (cpu_us() - start_us) / 1000);
+	if (failed < 0) {
 		sieve_run_log(&run, LOG_LEVEL_ERROR, "%s", err->text);
 		undo(result, &before);
 		sieve_message_revert(message);

@@ -39,6 +39,7 @@ libsieve_a_SOURCES = \
 	src/sieve/settings.c \
 	src/sieve/sieve.h \
 	src/sieve/tree.c src/sieve/tree.h \
+	src/sieve/usage.c \
 	src/sieve/vars.c \
 	$(sieve_extensions)
 # A line for each extension, as in ext/list.c.

@@ -294,11 +294,15 @@ int sieve_program_save(const struct sieve_program *program, const char *path,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "save");
 	char *temp = mem_printf(ctx, "%s.XXXXXX", path);
 	CLEANUP(fd_close) int fd = mkostemp(temp, O_CLOEXEC);
+	char usage[SIEVE_USAGE_SIZE];
 
 	if (fd < 0)
 		return err_sys(err, "mkstemp(%s)", temp);
+	sieve_usage_write(&program->usage, usage);
 	if (file_write_all(fd, program->bytes.data, program->bytes.len, temp,
-			   err) < 0) {
+			   err) < 0 ||
+	    (program->usage.cpu_ms > 0 &&
+	     file_write_all(fd, usage, sizeof(usage), temp, err) < 0)) {
 		unlink(temp);
 		return -1;
 	}
@@ -307,6 +311,15 @@ int sieve_program_save(const struct sieve_program *program, const char *path,
 	err_sys(err, "rename(%s, %s)", temp, path);
 	unlink(temp);
 	return -1;
+}
+
+void sieve_program_keep(struct sieve_program *program, const char *path)
+{
+	struct err ignored;
+
+	sieve_usage_inherit(program, path);
+	if (sieve_program_save(program, path, &ignored) == 0)
+		program->binary = mem_strdup(program, path);
 }
 
 /* A binary is believed only if whoever owns it is who could have changed what
@@ -334,15 +347,20 @@ int sieve_program_open(const void *ctx, struct sieve_engine *engine,
 	struct buf bytes = buf_init((size_t)set->sieve_max_binary_size);
 	CLEANUP(fd_close)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct sieve_usage usage;
 
 	if (fd < 0)
 		return err_sys(err, "open(%s)", path);
 	if (check_owner(fd, path, err) < 0 ||
 	    file_read_fd(fd, path, &bytes, err) < 0)
 		return -1;
-	if (sieve_program_load(ctx, engine, str_n(bytes.data, bytes.len), out,
-			       err) < 0)
+	if (sieve_program_load(
+		    ctx, engine,
+		    sieve_usage_cut(str_n(bytes.data, bytes.len), &usage), out,
+		    err) < 0)
 		return err_wrap(err, "%s", path);
+	(*out)->binary = mem_strdup(*out, path);
+	(*out)->usage = usage;
 	return 0;
 }
 
@@ -396,7 +414,6 @@ int sieve_script_open(const void *ctx, struct sieve_engine *engine,
 	CLEANUP(ctx_free) TALLOC_CTX *mem = mem_ctx(NULL, "script");
 	char *binary = sieve_binary_path(mem, path);
 	struct sieve_source source;
-	struct err ignored;
 
 	if (sieve_program_open(ctx, engine, binary, out, err) == 0) {
 		if ((*out)->global == global && sieve_program_current(*out))
@@ -413,6 +430,6 @@ int sieve_script_open(const void *ctx, struct sieve_engine *engine,
 	if (sieve_compile(ctx, engine, &source, log, out, err) < 0)
 		return -1;
 	/* Where it can't be saved it is compiled each time. */
-	(void)sieve_program_save(*out, binary, &ignored);
+	sieve_program_keep(*out, binary);
 	return 0;
 }

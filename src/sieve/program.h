@@ -19,6 +19,12 @@ struct sieve_unit {
 	struct str variable_names; /* with a blank behind each */
 };
 
+/* usage.c */
+enum { SIEVE_USAGE_SIZE = 24 };
+struct sieve_usage {
+	uint64_t cpu_ms, last_ms; /* when it was added to */
+};
+
 struct sieve_program {
 	struct sieve_engine *engine;
 	struct str bytes;
@@ -32,6 +38,19 @@ struct sieve_program {
 	unsigned source_count, unit_count;
 	bool variables; /* the extension is in use: matches are wanted */
 	bool global;    /* compiled as a global script */
+	const char *binary; /* where it is saved; NULL: nowhere */
+	struct sieve_usage usage;
 };
+
+/* A file's bytes without it. */
+struct str sieve_usage_cut(struct str bytes, struct sieve_usage *out);
+void sieve_usage_write(const struct sieve_usage *usage,
+		       char out[SIEVE_USAGE_SIZE]);
+/* Of the program that was there before: a new text does not reset it. */
+void sieve_usage_inherit(struct sieve_program *program, const char *binary);
+/* A run took that much: add it to what is saved, if it is worth it. */
+void sieve_usage_add(struct sieve_program *program, uint64_t cpu_ms);
+/* Whether it may not run (sieve_resource_usage_timeout). */
+bool sieve_usage_excessive(const struct sieve_program *program);
 
 #endif

@@ -44,6 +44,9 @@ bool sieve_program_global(const struct sieve_program *program);
 char *sieve_binary_path(const void *ctx, const char *path);
 int sieve_program_save(const struct sieve_program *program, const char *path,
 		       struct err *err);
+/* Save it if that can be done, in place of an older one of the same script: the
+ * CPU time that runs of that took counts on. */
+void sieve_program_keep(struct sieve_program *program, const char *path);
 int sieve_program_open(const void *ctx, struct sieve_engine *engine,
 		       const char *path, struct sieve_program **out,
 		       struct err *err);

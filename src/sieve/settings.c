@@ -25,6 +25,9 @@ const struct setting sieve_settings[] = {
 	S(sieve_max_redirects, "4", "How many of them may be redirects."),
 	S(sieve_max_cpu_time, "30 secs",
 	  "CPU time that one run of a script may take; 0: no limit."),
+	S(sieve_resource_usage_timeout, "1 hours",
+	  "Runs that take long are added up: beyond sieve_max_cpu_time, the "
+	  "script is not run until there was none for that time; 0: never."),
 	S(sieve_max_compile_errors, "100",
 	  "Errors of one script that are reported; 0: all."),
 	S(sieve_max_nesting, "32", "Blocks, or tests, in one another."),

@@ -122,3 +122,22 @@ def test_hostile_mail(place, name, what):
     deliver(place, what)
     after = sorted(kept(place))
     assert len(after) == len(before) + 1 and sum(after) - sum(before) >= len(what) * 9 // 10
+
+
+def test_a_script_that_takes_all_time_is_run_no_more(make_server):
+    server = make_server(EXTRA.format(port=9, plugin='  sieve_max_cpu_time = 1s\n  sieve_max_operations = 4000000000\n'
+                                                     '  sieve_resource_usage_timeout = 6s\n'))
+    path = script(server, 'alice', ('if header :matches "subject" "' + '*a' * 200 + '*b" { discard; }\n') * 2000)
+    log = path.with_name(path.name + '.log')
+    deliver(server, b'Subject: ' + b'a' * 200000 + b'\n\nx\n')
+    assert 'exceeded CPU time limit' in log.read_text()
+    deliver(server, mail('two'))
+    assert 'cumulative resource usage limit exceeded' in log.read_text()
+    # Nor another one in its place, until some time is over.
+    path.write_text('require "fileinto"; fileinto "filed";')
+    deliver(server, mail('three'))
+    assert len(kept(server)) == 3
+    time.sleep(7)
+    deliver(server, mail('four'))
+    assert len(kept(server)) == 3
+    server.forgive()

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "sieve/code.h"
+#include "sieve/program.h"
 #include "sieve/sieve.h"
 
 static const char script[] =
@@ -87,8 +87,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Whether it was compiled: it has a warning, which shows then. */
-static bool compiles(struct place *place)
+static struct sieve_program *open_script(struct place *place)
 {
 	struct sieve_log log = {count, place};
 	struct sieve_program *program;
@@ -98,7 +97,13 @@ static bool compiles(struct place *place)
 	assert_int_equal(sieve_script_open(place, place->engine, place->script,
 					   false, &log, &program, &err),
 			 0);
-	mem_free(program);
+	return program;
+}
+
+/* Whether it was compiled: it has a warning, which shows then. */
+static bool compiles(struct place *place)
+{
+	mem_free(open_script(place));
 	return place->compiled > 0;
 }
 
@@ -238,6 +243,56 @@ static void test_any_damage_is_survived(void **state)
 	}
 }
 
+/* As after runs of that CPU time; whether it runs now. */
+static bool runs_after(struct place *place, uint64_t cpu_ms)
+{
+	struct sieve_program *program = open_script(place);
+	struct sieve_message *message =
+		sieve_message_new(program, STR("Subject: x\n\nx\n"), 10);
+	struct sieve_envelope envelope = {.null_sender = true};
+	struct sieve_host host = {.log = {count, place}};
+	struct err err;
+
+	sieve_usage_add(program, cpu_ms);
+	return sieve_program_run(program, message, &envelope, &host,
+				 sieve_result_new(program), &err) == 0;
+}
+
+static void set_last(struct place *place, uint64_t last_ms)
+{
+	struct sieve_program *program = open_script(place);
+	struct err err;
+
+	program->usage.last_ms = last_ms;
+	assert_int_equal(sieve_program_save(program, place->binary, &err), 0);
+}
+
+static void test_what_takes_long_again_and_again_ends(void **state)
+{
+	struct place *place = *state;
+
+	write_text(place->script, "keep;");
+	assert_true(runs_after(place, 1499));
+	for (unsigned i = 0; i < 6; i++)
+		assert_true(runs_after(place, 5000));
+	assert_true(runs_after(place, 1000));
+	assert_false(runs_after(place, 2000));
+	assert_false(runs_after(place, 0));
+	/* Another text is no way out. */
+	write_text(place->script, "discard;");
+	assert_false(runs_after(place, 0));
+	set_last(place, 1000);
+	assert_true(runs_after(place, 0));
+	/* And starts anew. */
+	assert_true(runs_after(place, 20000));
+	assert_false(runs_after(place, 20000));
+	/* sievec makes it anew, too. */
+	assert_int_equal(unlink(place->binary), 0);
+	assert_true(runs_after(place, 0));
+	/* What is more than the limit at once. */
+	assert_false(runs_after(place, 30001));
+}
+
 static void test_the_same_bytes_each_time(void **state)
 {
 	struct place *place = *state;
@@ -256,6 +311,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(test_what_takes_long_again_and_again_ends),
 		TEST(test_made_anew_when_a_script_changes),
 		TEST(test_not_trusted_if_others_could_write),
 		TEST(test_damaged_is_made_anew),

@@ -51,6 +51,9 @@ static const struct conf_ext_row rows[] = {
 	ROW(blocking, "no"), /* it always is, in a worker */
 	ROW(ldaprc_path, NULL),
 	ROW(userdb_warning_disable, NULL),
+	ROW(sieve_ldap_filter, "(&(objectClass=posixAccount)(uid=%u))"),
+	ROW(sieve_ldap_script_attr, "mailSieveRuleSource"),
+	ROW(sieve_ldap_mod_attr, "modifyTimestamp"),
 	{NULL, 0, NULL},
 };
 #undef ROW
@@ -459,12 +462,14 @@ static int search(struct ldap_source *source, struct request *request,
 		  const struct attr *attrs, size_t count, ldap_entry_fn *fn,
 		  void *ctx, struct err *err)
 {
+	char every[] = "*", operational[] = "+";
+	char *both[] = {every, operational, NULL};
 	struct timeval wait = {LDAP_SECONDS, 0};
 	struct conn *conn = source->conn;
 	LDAPMessage *result = NULL;
 	int ret = ldap_search_ext_s(conn->ld, base, scope_of(source), filter,
-				    NULL, 0, NULL, NULL, &wait, LDAP_NO_LIMIT,
-				    &result);
+				    source->operational ? both : NULL, 0, NULL,
+				    NULL, &wait, LDAP_NO_LIMIT, &result);
 
 	/* That the base is not there is for the administrator. */
 	if (ret != LDAP_SUCCESS) {

@@ -22,14 +22,17 @@ struct ldap_settings {
 	const char *iterate_attrs, *iterate_filter, *default_pass_scheme;
 	const char *ldap_version, *debug_level, *blocking, *ldaprc_path;
 	const char *userdb_warning_disable;
+	const char *sieve_ldap_filter, *sieve_ldap_script_attr,
+		*sieve_ldap_mod_attr;
 };
 
 struct ldap_source {
 	struct ldap_source *next;
 	const char *path;
 	struct ldap_settings set;
-	void *conn; /* NULL: not connected */
-	bool bound; /* as dn, not as some user */
+	void *conn;       /* NULL: not connected */
+	bool bound;       /* as dn, not as some user */
+	bool operational; /* attributes such as modifyTimestamp are wanted */
 	unsigned debug_level;
 };
 

@@ -103,6 +103,13 @@ AUTH_DATABASES += $(CURL_LIBS)
 endif
 libsettings_a_SOURCES += src/auth/settings.c src/auth/settings.h
 
+if HAVE_LDAP
+pkglibexec_PROGRAMS += sieve-ldap
+sieve_ldap_SOURCES = src/auth/sieve_ldap.c
+sieve_ldap_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) \
+	$(LIB_SETTINGS) $(LIB_SERVICE)
+endif
+
 pkglibexec_PROGRAMS += auth
 auth_SOURCES = src/auth/main.c
 pkglibexec_PROGRAMS += checkpassword-reply

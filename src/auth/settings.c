@@ -218,3 +218,13 @@ CONFIG_PRESET(auth_service, "service auth {\n"
 			    "    user = $default_internal_user\n"
 			    "  }\n"
 			    "}\n");
+
+/* Scripts of deliveries in LDAP. Who asks is a mail process of any user. */
+CONFIG_PRESET(sieve_ldap_service, "service sieve-ldap {\n"
+				  "  executable = script " PKG_LIBEXECDIR
+				  "/sieve-ldap\n"
+				  "  user = $default_internal_user\n"
+				  "  unix_listener sieve-ldap {\n"
+				  "    mode = 0666\n"
+				  "  }\n"
+				  "}\n");

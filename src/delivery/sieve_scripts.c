@@ -66,8 +66,9 @@ static void add_remote(const void *ctx, struct lda_script ***end,
 	struct lda_script *script = mem_new(ctx, struct lda_script);
 	const char *shown = name != NULL ? name : location->name;
 
-	script->path = mem_printf(script, "dict:%s;name=%s", location->path,
-				  shown != NULL ? shown : "default");
+	script->path = mem_printf(
+		script, "%s:%s;name=%s", location->ldap ? "ldap" : "dict",
+		location->path, shown != NULL ? shown : "default");
 	script->location = location;
 	script->name = name;
 	script->global = global;

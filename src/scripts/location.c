@@ -8,8 +8,11 @@
 #include "base/mem.h"
 #include "scripts/scripts.h"
 #include "service/dict.h"
+#include "service/program.h"
 #include "sieve/sieve.h"
 #include "storage/user.h"
+
+enum { SOURCE_MAX = 4 * 1024 * 1024, LDAP_WAIT_MS = 30 * 1000 };
 
 /* what a setting says */
 
@@ -46,8 +49,9 @@ int script_location_parse(const void *ctx, const struct scripts *scripts,
 	ptrdiff_t colon = str_find_char(rest, ':');
 
 	*out = (struct script_location){
-		.remote = str_case_starts(rest, "dict:"),
+		.ldap = str_case_starts(rest, "ldap:"),
 	};
+	out->remote = out->ldap || str_case_starts(rest, "dict:");
 	if (out->remote || str_case_starts(rest, "file:"))
 		rest = str_from(rest, 5);
 	else if (colon > 0 && memchr(text, '/', (size_t)colon) == NULL &&
@@ -86,8 +90,7 @@ static int open_dict(const void *ctx, const struct script_remote *remote,
 
 	if (dict_open(ctx, location->path, user_base_dir(user), out, err) < 0)
 		return -1;
-	dict_set_user(*out, location->user != NULL ? location->user
-						   : user_name(user));
+	dict_set_user(*out, remote->user);
 	return 0;
 }
 
@@ -111,33 +114,96 @@ static const char *key_of(const void *ctx, const char *what, const char *name)
 	return buf_steal(ctx, &out);
 }
 
+/* 1: *id_out; 0; -1. */
+static int find_in_dict(const void *ctx, const struct script_remote *remote,
+			const char **id_out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "dict");
+	struct dict *dict;
+
+	if (open_dict(tmp, remote, &dict, err) < 0)
+		return -1;
+	return dict_lookup(dict, ctx, key_of(tmp, "name", remote->name), id_out,
+			   err);
+}
+
+static int read_in_dict(const void *ctx, const struct script_remote *remote,
+			const char **text_out, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "dict");
+	struct dict *dict;
+
+	if (open_dict(tmp, remote, &dict, err) < 0)
+		return -1;
+	return dict_lookup(dict, ctx, key_of(tmp, "data", remote->id), text_out,
+			   err);
+}
+
+/* LDAP */
+
+/* One script has no other name than its location's. 1: the first line of what
+ * service sieve-ldap says, and *text_out the rest. */
+static int ask_ldap(const void *ctx, const struct script_remote *remote,
+		    const char *how, const char **id_out, const char **text_out,
+		    struct err *err)
+{
+	const struct scripts *scripts = remote->scripts;
+	const char *user = remote->user, *own = name_of(remote->location, NULL);
+	const char *const args[] = {how, remote->location->path, user, NULL};
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "ldap");
+	CLEANUP(buf_free) struct buf text = buf_init(SOURCE_MAX);
+	const struct program program = {
+		.path = mem_printf(tmp, "%s/sieve-ldap",
+				   user_base_dir(scripts->user)),
+		.args = args,
+		.timeout = {LDAP_WAIT_MS},
+	};
+	struct str rest, id;
+	int status;
+
+	if (strcmp(remote->name, own) != 0)
+		return 0;
+	if (program_script(&program, &text, &status, err) < 0)
+		return err_wrap(err, "ldap");
+	if (status != 0)
+		return err_set(err, ERR_TEMPORARY,
+			       "ldap: service sieve-ldap failed");
+	rest = str_n(text.data, text.len);
+	if (!str_split(&rest, '\n', &id) || id.len == 0)
+		return 0;
+	*id_out = str_dup(ctx, id);
+	*text_out = rest.data == NULL ? "" : str_dup(ctx, rest);
+	return 1;
+}
+
+/* all of them */
+
 int script_remote_find(const void *ctx, const struct scripts *scripts,
 		       const struct script_location *location, const char *name,
 		       struct script_remote *out, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "dict");
-	struct dict *dict;
+	const char *none;
 	int found;
 
 	*out = (struct script_remote){
 		.scripts = scripts,
 		.location = location,
 		.name = mem_strdup(ctx, name_of(location, name)),
+		.user = location->user != NULL ? location->user
+					       : user_name(scripts->user),
 	};
 	if (!script_name_valid(str_of(out->name)))
 		return err_set(err, ERR_INVALID, "invalid script name");
-	if (open_dict(tmp, out, &dict, err) < 0)
-		return -1;
-	found = dict_lookup(dict, ctx, key_of(tmp, "name", out->name), &out->id,
-			    err);
+	found = location->ldap
+			? ask_ldap(ctx, out, "find", &out->id, &none, err)
+			: find_in_dict(ctx, out, &out->id, err);
 	if (found <= 0)
 		return found;
 	/* What can't be the name of a file is no path that it depends on. */
-	out->version = mem_printf(
-		ctx, "=dict:%s;user=%s;name=%s;id=%s", location->path,
-		location->user != NULL ? location->user
-				       : user_name(scripts->user),
-		out->name, out->id);
+	out->version =
+		mem_printf(ctx, "=%s:%s;user=%s;name=%s;id=%s",
+			   location->ldap ? "ldap" : "dict", location->path,
+			   out->user, out->name, out->id);
 	return 1;
 }
 
@@ -146,15 +212,12 @@ int script_remote_read(const void *ctx, const struct script_remote *remote,
 {
 	uint64_t max = sieve_engine_settings(remote->scripts->engine)
 			       ->sieve_max_script_size;
-	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "dict");
-	const char *text;
-	struct dict *dict;
+	const char *text, *id;
 	int found;
 
-	if (open_dict(tmp, remote, &dict, err) < 0)
-		return -1;
-	found = dict_lookup(dict, ctx, key_of(tmp, "data", remote->id), &text,
-			    err);
+	found = remote->location->ldap
+			? ask_ldap(ctx, remote, "read", &id, &text, err)
+			: read_in_dict(ctx, remote, &text, err);
 	if (found < 0)
 		return -1;
 	if (found == 0)

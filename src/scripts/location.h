@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * scripts/location.h - where a setting says that scripts are, as Pigeonhole
- * names it: "file:~/sieve;active=~/.dovecot.sieve", "dict:URI;name=active".
+ * names it: "file:~/sieve;active=~/.dovecot.sieve", "dict:URI;name=active",
+ * "ldap:/etc/dovecot/sieve-ldap.conf".
  *
  * Scripts in a dictionary (service/dict.h) are only read. The value of
  * priv/sieve/name/NAME is the id of what is in priv/sieve/data/ID: a script
  * with another id is another script, and a compiled one in bindir is believed
- * as long as the id stays.
+ * as long as the id stays. In an LDAP directory there is one script for each
+ * user; service sieve-ldap looks for it.
  */
 #ifndef SCRIPTS_LOCATION_H
 #define SCRIPTS_LOCATION_H
@@ -21,7 +23,8 @@ struct sieve_program;
 struct sieve_source;
 
 struct script_location {
-	bool remote; /* in a dictionary: `path` is its URI */
+	/* In a dictionary: `path` is its URI; by LDAP: a configuration's. */
+	bool remote, ldap;
 	const char *path;
 	/* Options; NULL if they are not given. */
 	const char *user, *name, *bindir, *active;
@@ -41,7 +44,7 @@ const char *script_location_file(const void *ctx,
 struct script_remote {
 	const struct scripts *scripts;
 	const struct script_location *location;
-	const char *name, *id;
+	const char *user, *name, *id;
 	const char *version; /* as sieve_program_origin() has it */
 };
 /* 1: it is there, *out has children of ctx; 0: it is not; -1. */

@@ -5,7 +5,8 @@
 const struct setting scripts_settings[] = {
 	S(sieve, "file:~/sieve;active=~/.dovecot.sieve",
 	  "The user's scripts: a directory and the link to the active one, or "
-	  "one script; dict:URI;name=x;bindir=~/x for one of a dictionary."),
+	  "one script; dict:URI;name=x;bindir=~/x for one of a dictionary, "
+	  "ldap:FILE;bindir=~/x."),
 	S(sieve_dir, "~/sieve",
 	  "Directory of the user's scripts, if `sieve` names one script."),
 	S(sieve_default, "", "Script for users who have none."),

@@ -105,7 +105,7 @@ int store_open(const struct scripts *scripts, bool change, struct store *out,
 	*out = (struct store){scripts, -1};
 	if (scripts->remote != NULL)
 		return err_set(err, ERR_UNSUPPORTED,
-			       "sieve: scripts in a dictionary can't be "
+			       "sieve: scripts of dict: and ldap: can't be "
 			       "listed or changed");
 	if (scripts->dir == NULL)
 		return err_set(err, ERR_UNSUPPORTED,

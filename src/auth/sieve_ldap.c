@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth/sieve_ldap.c - the program sieve-ldap: a user's Sieve script from an
+ * LDAP directory, for service sieve-ldap (scripts/location.h). So deliveries
+ * need neither LDAP nor the directory's password.
+ *
+ *	sieve-ldap find|read CONFIG USER
+ *
+ * CONFIG is as that of passdb and userdb ldap, with sieve_ldap_* in it. Written
+ * are a line with the entry's version, and for `read` its script; nothing if
+ * there is none.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/ldap.h"
+#include "auth/request.h"
+#include "auth/settings.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+struct found {
+	const void *ctx;
+	const char *version, *text; /* NULL: none */
+};
+
+static void take_entry(void *ctx, const char *dn, struct fields *fields)
+{
+	struct found *found = ctx;
+	const char *text = fields_get(fields, "text");
+	const char *version = fields_get(fields, "version");
+
+	if (text == NULL || found->text != NULL)
+		return;
+	found->text = mem_strdup(found->ctx, text);
+	found->version = mem_printf(found->ctx, "%s %s", dn,
+				    version == NULL ? "" : version);
+}
+
+static int search(const void *ctx, const char *config, const char *user,
+		  struct found *out, struct err *err)
+{
+	static const struct auth_settings settings = {.auth_verbose = true};
+	struct request *request = request_new(ctx, &settings);
+	struct ldap_source *source;
+	const char *attrs;
+
+	request->user = user;
+	request->service = "sieve";
+	if (ldap_source_open(config, &source, err) < 0)
+		return -1;
+	source->operational = true;
+	attrs = mem_printf(ctx, "%s=text,%s=version",
+			   source->set.sieve_ldap_script_attr,
+			   source->set.sieve_ldap_mod_attr);
+	return ldap_source_search(source, request,
+				  source->set.sieve_ldap_filter, attrs,
+				  take_entry, out, err);
+}
+
+int main(int argc, char **argv)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sieve-ldap");
+	struct found found = {.ctx = ctx};
+	bool read = argc == 4 && strcmp(argv[1], "read") == 0;
+	struct err err;
+
+	if (argc != 4 || (!read && strcmp(argv[1], "find") != 0)) {
+		fprintf(stderr, "usage: sieve-ldap find|read CONFIG USER\n");
+		return 64;
+	}
+	if (search(ctx, argv[2], argv[3], &found, &err) < 0) {
+		fprintf(stderr, "sieve-ldap: %s\n", err.text);
+		return 1;
+	}
+	if (found.text != NULL)
+		printf("%s\n%s", found.version, read ? found.text : "");
+	return fflush(stdout) == 0 ? 0 : 1;
+}

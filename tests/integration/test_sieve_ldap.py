@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Scripts of an LDAP directory (sieve = ldap:...), with OpenLDAP's slapd."""
+import os
+from pathlib import Path
+
+import pytest
+
+from conftest import open_up
+from databases import Slapd, find
+from test_auth_ldap import ENTRY, LDIF
+from test_delivery_sieve import EXTRA, boxes, deliver
+
+CONFIG = """\
+uris = ldap://127.0.0.1:PORT
+dn = cn=root,dc=x
+dnpass = rootpw
+base = ou=users,dc=x
+sieve_ldap_filter = (&(objectClass=posixAccount)(uid=%u))
+sieve_ldap_script_attr = description
+"""
+
+
+def entry(uid, script):
+    return ENTRY.replace('PASSWORD', 'x').replace('CN', uid).replace('UID', uid) + f'description: {script}\n'
+
+
+def change(slapd, uid, script):
+    slapd.stop()
+    slapd.run(find('slapmodify'), '-q', '-f', 'slapd.conf',
+              input=f'dn: uid={uid},ou=users,dc=x\nchangetype: modify\nreplace: description\ndescription: {script}\n'.encode())
+    slapd.start()
+
+
+@pytest.fixture
+def slapd():
+    one = Slapd()
+    one.add(LDIF + entry('alice', 'require "fileinto"; fileinto "one";')
+            + ENTRY.replace('PASSWORD', 'x').replace('CN', 'bob').replace('UID', 'bob'))
+    yield one
+    one.remove()
+
+
+def test_scripts_of_a_directory(slapd, make_server):
+    server = make_server(start=False)
+    base = Path(server.dir, 'conf')
+    base.mkdir()
+    open_up(base)
+    config = base / 'sieve-ldap.conf'
+    config.write_text(CONFIG.replace('PORT', str(slapd.port)))
+    os.chmod(config, 0o644)
+    (base / 'default.sieve').write_text('require "fileinto"; fileinto "default";')
+    os.chmod(base / 'default.sieve', 0o644)
+    server.extra = EXTRA.format(port=9, plugin=f'  sieve = ldap:{config};bindir=~/bin\n'
+                                               f'  sieve_default = {base}/default.sieve\n')
+    server.write_config()
+    server.start()
+    binary = Path(server.home('alice'), 'bin', 'default.svbin')
+    assert deliver(server, 'first').startswith('250')
+    made = binary.stat().st_ino
+    assert deliver(server, 'second').startswith('250')
+    assert binary.stat().st_ino == made
+    change(slapd, 'alice', 'require "fileinto"; fileinto "two";')
+    assert deliver(server, 'third').startswith('250')
+    # Who has none has the default one.
+    assert deliver(server, 'fourth', rcpt='bob').startswith('250')
+    slapd.stop()
+    assert deliver(server, 'away').startswith('451')
+    slapd.start()
+    server.forgive()
+    assert {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()} == {
+        'one': ['first', 'second'], 'two': ['third']}
+    assert list(boxes(server, 'bob')) == ['default']
+    config.write_text('base = dc=x\nnope = y\n')
+    assert deliver(server, 'wrong').startswith('451')
+    assert server.wait_log('Unknown setting: nope')
+    server.forgive()

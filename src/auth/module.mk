@@ -133,7 +133,21 @@ tests_fuzz_auth_fuzz_mech_SOURCES = tests/fuzz/auth/fuzz_mech.c
 tests_fuzz_auth_fuzz_mech_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_auth_fuzz_mech_LDADD = $(AUTH_FUZZ_LIBS)
 endif
-EXTRA_DIST += tests/fuzz/auth/mech
+EXTRA_DIST += tests/fuzz/auth
+if HAVE_CURL
+check_PROGRAMS += tests/fuzz/auth/replay_token
+tests_fuzz_auth_replay_token_SOURCES = tests/fuzz/auth/fuzz_token.c \
+	tests/fuzz/replay.c
+tests_fuzz_auth_replay_token_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/auth/token"'
+tests_fuzz_auth_replay_token_LDADD = $(AUTH_FUZZ_LIBS)
+if FUZZING
+noinst_PROGRAMS += tests/fuzz/auth/fuzz_token
+tests_fuzz_auth_fuzz_token_SOURCES = tests/fuzz/auth/fuzz_token.c
+tests_fuzz_auth_fuzz_token_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_auth_fuzz_token_LDADD = $(AUTH_FUZZ_LIBS)
+endif
+endif
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/auth/test_app tests/unit/auth/test_cache tests/unit/auth/test_mech \

@@ -83,7 +83,7 @@ bool sieve_usage_excessive(const struct sieve_program *program)
 	uint64_t max =
 		sieve_engine_settings(program->engine)->sieve_max_cpu_time.ms;
 
-	return max > 0 && program->usage.cpu_ms > max &&
+	return max > 0 && program->usage.cpu_ms >= max &&
 	       counts(program, &program->usage);
 }
 

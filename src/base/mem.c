@@ -114,6 +114,12 @@ void mem_wipe(void *data, size_t len)
 		explicit_bzero(data, len);
 }
 
+void mem_keep(size_t size)
+{
+	mallopt(M_TRIM_THRESHOLD, (int)size);
+	mallopt(M_MMAP_THRESHOLD, (int)size);
+}
+
 void mem_trim(void)
 {
 	malloc_trim(0);

@@ -42,6 +42,9 @@ void mem_free(void *ptr);
 void ctx_free(TALLOC_CTX **ctx);
 /* Overwrite a secret in a way that no compiler leaves out. */
 void mem_wipe(void *data, size_t len);
+/* Keep up to `size` octets that are free for the next blocks: they would go to
+ * the kernel and come back as empty pages with every larger mail. */
+void mem_keep(size_t size);
 /* Give the pages that are free back to the kernel: before a long rest. */
 void mem_trim(void);
 /* End the process: "fmt" goes to the log as Fatal, exit status 83 as

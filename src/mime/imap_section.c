@@ -107,29 +107,28 @@ void section_filter(const struct section *section, struct str header,
 	buf_append(out, "\r\n", 2);
 }
 
+/* A mail has hundreds of lines: they are copied here, not by buf_append(). */
 void crlf_append(struct str in, bool *last_cr, struct buf *out)
 {
 	const char *at = in.data, *end = in.data + in.len;
 
 	while (at < end) {
-		const char *newline = memchr(at, '\n', end - at);
-		bool cr = *last_cr;
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		size_t len = (size_t)((newline == NULL ? end : newline) - at);
+		bool cr = len > 0 ? at[len - 1] == '\r' : *last_cr;
+		size_t eol = newline == NULL ? 0 : cr ? 1 : 2;
+		char *to = buf_space(out, len + eol);
 
-		if (newline == NULL) {
-			buf_append(out, at, end - at);
-			*last_cr = end[-1] == '\r';
+		*last_cr = newline == NULL && cr;
+		if (to == NULL)
 			return;
-		}
-		if (newline > at)
-			cr = newline[-1] == '\r';
-		if (cr) {
-			buf_append(out, at, newline + 1 - at);
-		} else {
-			buf_append(out, at, newline - at);
-			buf_append(out, "\r\n", 2);
-		}
-		*last_cr = false;
-		at = newline + 1;
+		memcpy(to, at, len);
+		if (eol > 0)
+			to[len] = '\r';
+		if (eol > 0)
+			to[len + eol - 1] = '\n';
+		buf_grew(out, len + eol);
+		at = newline == NULL ? end : newline + 1;
 	}
 }
 

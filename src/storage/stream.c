@@ -121,6 +121,21 @@ static int find_all(struct mail_reader *reader, struct extent *out,
 	return 0;
 }
 
+/* What most clients want: all of a mail that is in memory. It is converted at
+ * once, for to measure it takes as long. */
+static void open_whole(struct mail_stream *stream, struct mail_reader *reader)
+{
+	const struct text *text = reader->text;
+	bool last_cr = false;
+	struct err err;
+
+	crlf_append(str_n(text->buf.data, (size_t)text->len), &last_cr,
+		    &stream->made);
+	if (reader_record(reader, &err) == 0)
+		reader_sizes(reader, text->len, stream->made.len);
+	stream->left = stream->made.len;
+}
+
 static int find_part(struct mail_reader *reader, const struct section *section,
 		     struct extent *out, struct err *err)
 {
@@ -144,8 +159,6 @@ static int find_extent(struct mail_reader *reader,
 		       const struct section *section, struct extent *out,
 		       struct err *err)
 {
-	if (reader_text(reader, err) < 0)
-		return -1;
 	if (section->path_len == 0 && section->kind == SECTION_ALL)
 		return find_all(reader, out, err);
 	if (reader->text->fd < 0 && section->path_len == 0 &&
@@ -190,6 +203,14 @@ static int open_extent(struct mail_stream *stream, const struct mail *mail,
 	struct mail_reader *reader = mail->reader;
 	struct extent extent;
 
+	if (reader_text(reader, err) < 0)
+		return -1;
+	if (section->path_len == 0 && section->kind == SECTION_ALL &&
+	    reader->text->fd < 0 && offset == 0 &&
+	    length >= 2 * TEXT_MEMORY_MAX) {
+		open_whole(stream, reader);
+		return 0;
+	}
 	if (find_extent(reader, section, &extent, err) < 0)
 		return -1;
 	stream->text = reader->text;

@@ -42,6 +42,19 @@ static bool take_field(struct str full, size_t first, struct header_field *out)
 	return name > 0;
 }
 
+size_t header_end(struct str text)
+{
+	for (size_t at = 0; at < text.len;) {
+		struct str rest = str_from(text, at);
+		size_t len = line_end(rest);
+
+		if (rest.data[0] == '\n' || (rest.data[0] == '\r' && len == 2))
+			return at + len;
+		at += len;
+	}
+	return 0;
+}
+
 bool header_next(struct str *rest, struct header_field *out)
 {
 	while (rest->len > 0) {

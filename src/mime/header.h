@@ -19,6 +19,9 @@ struct header_field {
 	struct str full; /* the field as it stands, with its EOL */
 };
 
+/* Where the header at the start of `text` ends, with the empty line; 0 if it
+ * does not end there. */
+size_t header_end(struct str text);
 /* The next field of *rest; false at the end of the block (an empty line or
  * none left). A line that is no field is skipped. */
 bool header_next(struct str *rest, struct header_field *out);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "mime/header.h"
 #include "mime/preview.h"
 #include "storage/cache_policy.h"
 #include "storage/core.h"

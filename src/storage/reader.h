@@ -114,7 +114,5 @@ void reader_sizes(struct mail_reader *reader, uint64_t physical,
 		  uint64_t virtual);
 /* See to it that the record has its times. */
 int reader_times(struct mail_reader *reader, struct err *err);
-/* Where the header ends, with the empty line; 0 if it does not end here. */
-size_t header_end(struct str text);
 
 #endif

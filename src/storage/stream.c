@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "mime/header.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
 #include "storage/reader.h"

@@ -149,22 +149,3 @@ int text_get(struct text *text, uint64_t at, size_t len, struct buf *buf,
 	*out = str_n(buf->data, got);
 	return 0;
 }
-
-size_t header_end(struct str text)
-{
-	const char *at = text.data, *end = text.data + text.len;
-
-	while (at < end) {
-		const char *eol;
-
-		if (*at == '\n')
-			return (size_t)(at + 1 - text.data);
-		if (*at == '\r' && at + 1 < end && at[1] == '\n')
-			return (size_t)(at + 2 - text.data);
-		eol = memchr(at, '\n', (size_t)(end - at));
-		if (eol == NULL)
-			break;
-		at = eol + 1;
-	}
-	return 0;
-}

@@ -402,3 +402,18 @@ def test_many_mails_with_long_headers_come_at_once(user):
     client.ok(b'LOGOUT')
     os.utime(who.inbox)
     assert who.connect('INBOX').ok(b'UID FETCH 1:* (RFC822.SIZE)')[:-1] == before[:-1]
+
+
+def test_what_looks_like_the_uids_of_the_mailbox_is_text(user):
+    """The last UID is written where X-IMAPbase is, not where a mail speaks of it."""
+    who = user(0)
+    client = who.connect('INBOX')
+    text = b'Subject: X-IMAPbase: 1234567890 1234567890\r\nTo: X-IMAP: 1 1234567890\r\n\r\nX-IMAPbase: 1 2345678901\r\n'
+    client.append('INBOX', text)
+    client.append('INBOX', mail(2))
+    client.ok('STORE 1 +FLAGS (work)')  # another name in X-IMAPbase
+    client.ok('CHECK')
+    client.append('INBOX', mail(3))
+    assert text in client.ok('FETCH 1 BODY.PEEK[]')[0]
+    uid_next = int(re.search(rb'UIDNEXT (\d+)', client.ok('STATUS INBOX (UIDNEXT)')[0])[1])
+    assert re.search(rb'^X-IMAPbase: \d+ %010d work\n' % (uid_next - 1), who.inbox.read_bytes(), re.M)

@@ -409,3 +409,11 @@ void mbox_pseudo_write(const struct mbox_fields *fields, int64_t time,
 		     "with the data reset to initial values.\n"
 		     "\n");
 }
+
+size_t mbox_base_digits(struct str text)
+{
+	struct mbox_header header;
+
+	mbox_header_parse(text, NULL, false, &header);
+	return header.last_uid_at;
+}

@@ -119,8 +119,8 @@ static bool is_held(int fd)
 	return false;
 }
 
-static int lock_all(struct driver_box *box, int fd, enum mbox_lock_kind kind,
-		    struct mbox_lock *out, struct err *err)
+int mbox_lock_now(struct driver_box *box, int fd, enum mbox_lock_kind kind,
+		  struct mbox_lock *out, struct err *err)
 {
 	const struct mail_settings *settings = box->location->settings;
 	struct str rest =
@@ -142,12 +142,6 @@ static int lock_all(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 	return 0;
 }
 
-int mbox_lock_now(struct driver_box *box, int fd, enum mbox_lock_kind kind,
-		  struct mbox_lock *out, struct err *err)
-{
-	return lock_all(box, fd, kind, out, err);
-}
-
 /* For as long as a part of what was waited so far: in a crowd, those who try
  * every few milliseconds leave nothing for who waits longer between. */
 static void rest(uint64_t waited_ms)
@@ -166,7 +160,7 @@ int mbox_lock(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 	uint64_t start = clock_monotonic_ms(), waited;
 	uint64_t timeout = timeout_of(box->location);
 
-	while (lock_all(box, fd, kind, out, err) < 0) {
+	while (mbox_lock_now(box, fd, kind, out, err) < 0) {
 		waited = clock_monotonic_ms() - start;
 		if (err->code != ERR_IN_USE || waited >= timeout)
 			return -1;

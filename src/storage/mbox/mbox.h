@@ -83,6 +83,8 @@ struct mbox_fields {
  * enough, and room for later changes otherwise. */
 void mbox_header_compose(struct str block, const struct mbox_fields *fields,
 			 struct buf *out);
+/* Where the ten digits of the last UID are in what these two made. */
+size_t mbox_base_digits(struct str text);
 /* The mail that keeps the UIDs of an empty mailbox. */
 void mbox_pseudo_write(const struct mbox_fields *fields, int64_t time,
 		       struct buf *out);
@@ -270,14 +272,13 @@ int mbox_apply(struct mbox_sync *sync, bool full, struct err *err);
 
 /* rewrite.c, journal.c */
 
-/* How many of sync->names there are. */
+/* How many of sync->names have a name: state.base_names of them are in the
+ * file. */
 unsigned mbox_named(const struct mbox_sync *sync);
 
 /* Under the write lock, when index and file agree but for dirty records and
  * gaps: write all that, and remember the file. */
 int mbox_write(struct mbox_sync *sync, struct err *err);
-/* How many keywords have a name: state.base_names of them are in the file. */
-unsigned mbox_named(const struct mbox_sync *sync);
 /* Write the ten digits of the last UID at `at`, where those of `old` are. */
 int mbox_put_last_uid(const struct mbox_sync *sync, uint64_t at, uint32_t old,
 		      uint32_t uid, struct err *err);

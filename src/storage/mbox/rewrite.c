@@ -106,26 +106,6 @@ static struct mbox_fields fields_of(const struct rewrite *rewrite,
 	};
 }
 
-/* Where the ten digits of the last UID are in what mbox_header_compose() made.
- */
-static void note_base(struct rewrite *rewrite, struct str block, uint64_t at)
-{
-	ptrdiff_t field = str_find(block, STR("X-IMAPbase: "));
-	struct str rest;
-	ptrdiff_t blank;
-
-	if (field < 0)
-		field = str_find(block, STR("X-IMAP: "));
-	if (field < 0)
-		return;
-	rest = str_from(block, (size_t)field);
-	blank = str_find_char(rest, ' ');
-	rest = str_from(rest, (size_t)blank + 1);
-	blank = str_find_char(rest, ' ');
-	rewrite->base_at =
-		at + (uint64_t)(rest.data - block.data) + (uint64_t)blank + 1;
-}
-
 static int read_block(struct rewrite *rewrite, const struct mbox_record *record,
 		      struct buf *out, struct err *err)
 {
@@ -270,11 +250,12 @@ static int write_mail(struct rewrite *rewrite,
 	    begin_anew(rewrite, data->offset, data->offset, err) < 0)
 		return -1;
 	if (fields.base)
-		note_base(rewrite, str_n(new.data, new.len),
-			  rewrite->journal == NULL
-				  ? at
-				  : mbox_journal_at(rewrite->journal) +
-					    data->from_len);
+		rewrite->base_at =
+			mbox_base_digits(str_n(new.data, new.len)) +
+			(rewrite->journal == NULL
+				 ? at
+				 : mbox_journal_at(rewrite->journal) +
+					   data->from_len);
 	if (rewrite->journal != NULL)
 		return add_mail(rewrite, record->uid, data, &new, err);
 	if (data->dirty) {
@@ -435,7 +416,7 @@ static int write_pseudo(struct rewrite *rewrite, uint64_t from, struct err *err)
 			       sync->box->path);
 	if (mbox_journal_add(rewrite->journal, text.data, text.len, err) < 0)
 		return -1;
-	note_base(rewrite, str_n(text.data, text.len), 0);
+	rewrite->base_at = mbox_base_digits(str_n(text.data, text.len));
 	rewrite->pseudo_len = text.len;
 	return 0;
 }

@@ -128,44 +128,22 @@ static int get_text(struct publish *publish, const struct mbox_save *save,
 			       &publish->text, out, err);
 }
 
-static size_t empty_line(struct str text)
+/* The scanner takes what follows for the body, and so it is. */
+static void cut_header(struct str *header, size_t max)
 {
-	if (text.len > 0 && text.data[0] == '\n')
-		return 1;
-	return text.len > 1 && text.data[0] == '\r' && text.data[1] == '\n' ? 2
-									    : 0;
+	if (header->len > max)
+		header->len = max;
+	while (header->len > 1 && header->data[header->len - 1] != '\n')
+		header->len--;
 }
 
-/* The header with its empty line; all of it if there is none. Returns whether
- * it ends in `text`. */
-static bool find_end(struct str text, size_t *len_out)
-{
-	size_t at = 0;
-
-	while (at < text.len) {
-		struct str rest = str_from(text, at);
-		size_t empty = empty_line(rest);
-		ptrdiff_t eol = str_find_char(rest, '\n');
-
-		if (empty > 0) {
-			*len_out = at + empty;
-			return true;
-		}
-		if (eol < 0)
-			break;
-		at += (size_t)eol + 1;
-	}
-	*len_out = text.len;
-	return false;
-}
-
-/* *out is valid until the next get_text(). Returns 1 if it has an end. */
+/* The header with its empty line, or all there is: *out is valid until the next
+ * get_text(). Returns 1 if it has that line. */
 static int read_header(struct publish *publish, const struct mbox_save *save,
 		       struct str *out, struct err *err)
 {
 	uint64_t size = save->to - save->from;
 	uint64_t max = save->pub.box->location->settings->mail_max_header_size;
-	bool ends;
 	size_t len;
 
 	for (uint64_t want = HEADER_PIECE;; want *= 4) {
@@ -173,19 +151,15 @@ static int read_header(struct publish *publish, const struct mbox_save *save,
 
 		if (get_text(publish, save, 0, (size_t)take, out, err) < 0)
 			return -1;
-		ends = find_end(*out, &len);
-		if (ends || take == size)
+		len = header_end(*out);
+		if (len > 0 || take == size || want >= max)
 			break;
-		/* The scanner takes what follows for the body, and so it is. */
-		if (want >= max) {
-			len = (size_t)max;
-			while (len > 1 && out->data[len - 1] != '\n')
-				len--;
-			break;
-		}
 	}
-	out->len = len;
-	return ends;
+	if (len > 0)
+		out->len = len;
+	else if (out->len < size)
+		cut_header(out, (size_t)max);
+	return len > 0;
 }
 
 /* A line in a header that looks like the beginning of a mail would be one. */
@@ -262,7 +236,7 @@ static int take_header(struct publish *publish, struct mbox_save *save,
 	if (out->len > 0 && out->data[out->len - 1] != '\n')
 		buf_putc(out, '\n');
 	if (ends == 0 && block.len == save->to - save->from &&
-	    !find_end(str_n(out->data, out->len), &(size_t){0}))
+	    header_end(str_n(out->data, out->len)) == 0)
 		buf_putc(out, '\n');
 	return 0;
 }
@@ -296,16 +270,6 @@ static int make_head(struct publish *publish, struct mbox_save *save,
 	mbox_header_compose(block, &fields, out);
 	return out->overflow ? err_set(err, ERR_LIMIT, "header is too long")
 			     : 0;
-}
-
-/* Where the ten digits of the last UID will be. */
-static void note_base(struct publish *publish, struct str head)
-{
-	ptrdiff_t base = str_find(head, STR("X-IMAPbase: "));
-
-	for (int blanks = 0; blanks < 2; base++)
-		blanks += head.data[base] == ' ';
-	publish->base_at = publish->at + (uint64_t)base;
 }
 
 /* What clients will see of it. */
@@ -343,7 +307,9 @@ static int lay_out(const void *ctx, struct publish *publish,
 	record.header_len = (uint32_t)(head.len - record.from_len);
 	record.body_len = body_len(save);
 	if (save->base)
-		note_base(publish, head);
+		publish->base_at =
+			publish->at + record.from_len +
+			mbox_base_digits(str_from(head, record.from_len));
 	set_sizes(publish, save, str_from(head, record.from_len), &record);
 	*driver_data_out = mbox_record_make(ctx, &record);
 	publish->at = mbox_record_end(&record);

@@ -119,8 +119,13 @@ static void send_user(struct question *question, bool logged_in)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
 	const struct request *request = question->request;
+	const char *asked = request->auth_user;
 	char *name = str_tab_escape(NULL, str_of(request->user));
 
+	/* As it was written, if that is all the difference. */
+	if (asked != NULL && strcmp(asked, request->user) == 0 &&
+	    request->original_user != NULL && *request->original_user != '\0')
+		asked = request->original_user;
 	buf_printf(&out, "USER\t%u\t%s", question->id, name);
 	mem_free(name);
 	fields_write(&request->user_fields, &out);
@@ -129,9 +134,8 @@ static void send_user(struct question *question, bool logged_in)
 			auth_write_value(&out, "master_user",
 					 request->master_user);
 		auth_write_value(&out, "auth_mech", request->mech);
-		if (request->auth_user != NULL &&
-		    strcmp(request->auth_user, request->user) != 0)
-			auth_write_value(&out, "auth_user", request->auth_user);
+		if (asked != NULL && strcmp(asked, request->user) != 0)
+			auth_write_value(&out, "auth_user", asked);
 	}
 	if (out.overflow) {
 		log_error("user %s has too many fields", request->user);

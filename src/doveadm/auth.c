@@ -17,14 +17,13 @@
 #include "doveadm/user.h"
 #include "proto/auth.h"
 
-enum { PASSWORD_MAX = 1024, INFO_MAX = 32, HANDSHAKE_LINES_MAX = 100 };
+enum { PASSWORD_MAX = 1024, HANDSHAKE_LINES_MAX = 100 };
 
 struct attempt {
 	struct doveadm *adm;
 	const char *socket, *master_socket; /* -a, -m */
 	const char *user, *master_user;
-	const char *info[INFO_MAX]; /* "rip=192.0.2.1" */
-	unsigned info_count;
+	struct auth_info info;
 	char password[PASSWORD_MAX];
 	bool login;       /* go on to ask for the userdb's fields */
 	char cookie[128]; /* of the connection */
@@ -82,10 +81,11 @@ static int send_request(const struct attempt *attempt, struct client *client,
 	int result;
 
 	buf_add(&out, "AUTH\t1\tPLAIN");
-	for (unsigned i = 0; i < attempt->info_count; i++) {
-		buf_printf(&out, "\t%s",
-			   str_tab_escape(ctx, str_of(attempt->info[i])));
-		service |= str_starts(str_of(attempt->info[i]), "service=");
+	for (unsigned i = 0; i < attempt->info.count; i++) {
+		struct str info = str_of(attempt->info.list[i]);
+
+		buf_printf(&out, "\t%s", str_tab_escape(ctx, info));
+		service |= str_starts(info, "service=");
 	}
 	if (!service)
 		buf_add(&out, "\tservice=doveadm");
@@ -192,12 +192,7 @@ static bool attempt_option(struct attempt *attempt, int option, char *value)
 		attempt->master_user = value;
 		break;
 	case 'x':
-		if (attempt->info_count == INFO_MAX) {
-			complain("More than %d -x options", INFO_MAX);
-			return false;
-		}
-		attempt->info[attempt->info_count++] = value;
-		break;
+		return auth_info_add(&attempt->info, value);
 	}
 	return true;
 }
@@ -225,10 +220,14 @@ static int try_user(struct doveadm *adm, int argc, char **argv, bool login)
 
 	while ((option = doveadm_option(adm, argc, argv)) != -1) {
 		if (!attempt_option(&attempt, option, optarg))
-			return EX_USAGE;
+			return EX_TEMPFAIL;
 	}
-	if (optind >= argc || argc - optind > 2)
+	if (optind >= argc)
 		return usage_command(adm->command);
+	if (argc - optind > 2) {
+		complain("Extraneous arguments found: %s", argv[optind + 2]);
+		return EX_USAGE;
+	}
 	attempt.user = argv[optind];
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
@@ -264,7 +263,9 @@ static void show_passdb(const char *user, const char *field,
 		size_t len = strcspn(*fields, "=");
 		const char *value = *fields + len + ((*fields)[len] == '=');
 
-		if (field == NULL)
+		if (field == NULL && *value == '\0')
+			printf("  %-10.*s\n", (int)len, *fields);
+		else if (field == NULL)
 			printf("  %-10.*s: %s\n", (int)len, *fields, value);
 		else if (strlen(field) == len &&
 			 strncmp(field, *fields, len) == 0)
@@ -274,7 +275,8 @@ static void show_passdb(const char *user, const char *field,
 
 int cmd_auth_lookup(struct doveadm *adm, int argc, char **argv)
 {
-	struct auth_request_info info = {.service = "doveadm"};
+	struct auth_request_info info = {.service = NULL};
+	struct auth_info more = {.count = 0};
 	const char *path = NULL, *field = NULL;
 	int option, status = EX_OK;
 	struct err err;
@@ -284,9 +286,10 @@ int cmd_auth_lookup(struct doveadm *adm, int argc, char **argv)
 			path = optarg;
 		else if (option == 'f')
 			field = optarg;
-		else if (!auth_info_add(&info, optarg))
-			return EX_USAGE;
+		else if (!auth_info_add(&more, optarg))
+			return EX_TEMPFAIL;
 	}
+	auth_info_use(&more, &info);
 	if (optind >= argc)
 		return usage_command(adm->command);
 	if (!doveadm_need_config(adm))
@@ -301,8 +304,10 @@ int cmd_auth_lookup(struct doveadm *adm, int argc, char **argv)
 				     &err) == 0) {
 			show_passdb(argv[i], field, fields);
 		} else if (err.code == ERR_NOT_FOUND) {
-			printf("passdb lookup: user %s doesn't exist\n",
-			       argv[i]);
+			fflush(stdout);
+			fprintf(field != NULL ? stderr : stdout,
+				"passdb lookup: user %s doesn't exist\n",
+				argv[i]);
 			status = EX_NOUSER;
 		} else {
 			complain("passdb lookup failed for %s: %s", argv[i],

@@ -19,66 +19,57 @@
 #include "doveadm/print.h"
 #include "service/privs.h"
 
-enum { VARS_USER = 3, VARS_MAX = 16 };
+enum { VARS_USER = 3 };
 
 struct lookup {
 	struct doveadm *adm;
 	const char *socket;
 	struct auth_request_info info;
+	struct auth_info more;
 	const char *field, *expand;
 	bool userdb_only;
 	struct printer *printer; /* NULL: not in this form */
 };
 
-static bool take_port(const char *value, struct ip *ip)
+bool auth_info_add(struct auth_info *info, const char *assignment)
 {
+	static const char *const names[] = {
+		"lip",   "rip",   "real_lip",   "real_rip",
+		"lport", "rport", "real_lport", "real_rport",
+	};
+	enum { NAMES = sizeof(names) / sizeof(names[0]), IPS = NAMES / 2 };
+	size_t len = strcspn(assignment, "="), n = 0;
+	const char *value = assignment + len + (assignment[len] == '=');
 	unsigned port;
+	struct ip ip;
 
-	if (!str_to_unsigned(str_of(value), &port) || port > UINT16_MAX)
-		return false;
-	ip->port = (uint16_t)port;
-	return true;
-}
-
-static bool take_ip(const char *value, struct ip *ip)
-{
-	uint16_t port = ip->port;
-
-	if (!ip_parse(value, ip))
-		return false;
-	ip->port = port;
-	return true;
-}
-
-bool auth_info_add(struct auth_request_info *info, const char *assignment)
-{
-	const char *value = strchr(assignment, '=');
-	struct str key;
-	bool right = true;
-
-	if (value == NULL) {
-		complain("-x takes name=value: %s", assignment);
+	while (n < NAMES && !str_is(str_n(assignment, len), names[n]))
+		n++;
+	if (n < IPS && !ip_parse(value, &ip)) {
+		give_up("%s: Invalid ip", names[n]);
 		return false;
 	}
-	key = str_n(assignment, (size_t)(value - assignment));
-	value++;
-	if (str_is(key, "service"))
-		info->service = value;
-	else if (str_is(key, "session"))
-		info->session_id = value;
-	else if (str_is(key, "lip"))
-		right = take_ip(value, &info->local);
-	else if (str_is(key, "rip"))
-		right = take_ip(value, &info->remote);
-	else if (str_is(key, "lport"))
-		right = take_port(value, &info->local);
-	else if (str_is(key, "rport"))
-		right = take_port(value, &info->remote);
-	else
-		right = false;
-	if (!right)
-		complain("-x: unknown name or bad value: %s", assignment);
-	return right;
+	if (n >= IPS && n < NAMES &&
+	    (!str_to_unsigned(str_of(value), &port) || port > UINT16_MAX)) {
+		give_up("%s: Invalid port number", names[n]);
+		return false;
+	}
+	if (info->count == AUTH_INFO_MAX) {
+		give_up("More than %d -x options", AUTH_INFO_MAX);
+		return false;
+	}
+	info->list[info->count++] = assignment;
+	return true;
+}
+
+void auth_info_use(const struct auth_info *info, struct auth_request_info *out)
+{
+	out->more = info->list;
+	out->service = "doveadm";
+	for (unsigned i = 0; i < info->count; i++) {
+		if (str_starts(str_of(info->list[i]), "service="))
+			out->service = info->list[i] + 8;
+	}
 }
 
 bool user_is_mask(const char *name)
@@ -116,23 +107,32 @@ static const char *mail_of(struct lookup *lookup, const void *ctx,
 
 /* Put in front what the configuration says where the userdb does not. Returns
  * "key=value" with NULL at the end. */
-static int complete(struct lookup *lookup, const void *ctx,
-		    const struct account *account,
-		    const char *const **fields_out, struct err *err)
+static const char *const *complete(struct lookup *lookup, const void *ctx,
+				   const struct account *account,
+				   const char *asked)
 {
 	size_t count = 0;
 	const char **fields;
-	uid_t uid;
-	gid_t gid;
+	struct err err;
+	uid_t uid = account->uid;
+	gid_t gid = account->gid;
 
 	while (account->fields[count] != NULL)
 		count++;
-	if (privs_ids(account, lookup->adm->config, &uid, &gid, err) < 0)
-		return -1;
-	fields = mem_array(ctx, const char *, count + 5);
+	fields = mem_array(ctx, const char *, count + 6);
 	count = 0;
-	fields[count++] = mem_printf(ctx, "uid=%s", number(ctx, uid));
-	fields[count++] = mem_printf(ctx, "gid=%s", number(ctx, gid));
+	/* A user without has none shown: that may be what is looked for. */
+	if (privs_ids(account, lookup->adm->config, &uid, &gid, &err) < 0 &&
+	    lookup->adm->debug)
+		complain("%s", err.text);
+	if (strcmp(account->name, asked) != 0)
+		fields[count++] = mem_printf(ctx, "user=%s", account->name);
+	fields[count++] = mem_printf(
+		ctx, "uid=%s",
+		uid == (uid_t)-1 ? "" : number(ctx, (unsigned long)uid));
+	fields[count++] = mem_printf(
+		ctx, "gid=%s",
+		gid == (gid_t)-1 ? "" : number(ctx, (unsigned long)gid));
 	fields[count++] = mem_printf(
 		ctx, "home=%s", account->home != NULL ? account->home : "");
 	fields[count++] =
@@ -144,8 +144,7 @@ static int complete(struct lookup *lookup, const void *ctx,
 		    !str_starts(field, "home=") && !str_starts(field, "mail="))
 			fields[count++] = account->fields[i];
 	}
-	*fields_out = fields;
-	return 0;
+	return fields;
 }
 
 /* Cut "key=value"; a key alone has an empty value. */
@@ -175,12 +174,16 @@ static int show_expanded(struct lookup *lookup, const void *ctx,
 			 const char *const *fields)
 {
 	struct var *vars = vars_user(ctx, account->name);
-	size_t count = VARS_USER;
+	size_t count = VARS_USER, more = 0;
 	struct err err;
 	char *text;
 
-	vars = mem_resize(ctx, vars, struct var, VARS_MAX + 1);
-	for (; *fields != NULL && count < VARS_MAX; fields++) {
+	while (fields[more] != NULL)
+		more++;
+	vars = mem_resize(ctx, vars, struct var, VARS_USER + 2 * more + 2);
+	/* Of a field that the user does not have. */
+	vars[count++] = (struct var){0, "userdb:", ""};
+	for (; *fields != NULL; fields++) {
 		const char *value, *key = field_cut(ctx, *fields, &value);
 		char letter = '\0';
 
@@ -189,10 +192,17 @@ static int show_expanded(struct lookup *lookup, const void *ctx,
 		else if (strcmp(key, "uid") == 0)
 			letter = 'i';
 		vars[count++] = (struct var){letter, key, value};
+		vars[count++] = (struct var){
+			0, mem_printf(ctx, "userdb:%s", key), value};
 	}
 	vars[count] = (struct var){0};
 	if (vars_expand(ctx, lookup->expand, vars, &text, &err) < 0) {
 		complain("%s", err.text);
+		return EX_USAGE;
+	}
+	if (strstr(text, "UNSUPPORTED_VARIABLE_") != NULL) {
+		complain("Failed to expand %s: Unknown variable",
+			 lookup->expand);
 		return EX_USAGE;
 	}
 	puts(text);
@@ -215,17 +225,13 @@ static void show_userdb(const void *ctx, const struct account *account)
 	}
 }
 
-static int show(struct lookup *lookup, const void *ctx,
+static int show(struct lookup *lookup, const void *ctx, const char *asked,
 		const struct account *account)
 {
-	const char *const *fields = account->fields;
-	struct err err;
+	const char *const *fields =
+		lookup->userdb_only ? account->fields
+				    : complete(lookup, ctx, account, asked);
 
-	if (!lookup->userdb_only &&
-	    complete(lookup, ctx, account, &fields, &err) < 0) {
-		complain("%s", err.text);
-		return EX_TEMPFAIL;
-	}
 	if (lookup->field != NULL) {
 		show_field(fields, lookup->field, ctx);
 		return EX_OK;
@@ -254,7 +260,7 @@ static int look_up(struct lookup *lookup, const char *name)
 
 	if (auth_user_lookup(ctx, lookup->socket, name, &lookup->info, &account,
 			     &err) == 0)
-		return show(lookup, ctx, account);
+		return show(lookup, ctx, name, account);
 	if (err.code == ERR_NOT_FOUND) {
 		fflush(stdout);
 		fprintf(value_only ? stderr : stdout,
@@ -326,7 +332,7 @@ static int list_matching(struct lookup *lookup, int count, char **masks)
 
 int cmd_user(struct doveadm *adm, int argc, char **argv)
 {
-	struct lookup lookup = {.adm = adm, .info.service = "doveadm"};
+	struct lookup lookup = {.adm = adm};
 	bool masks = false;
 	int option;
 
@@ -345,13 +351,20 @@ int cmd_user(struct doveadm *adm, int argc, char **argv)
 			lookup.userdb_only = true;
 			break;
 		case 'x':
-			if (!auth_info_add(&lookup.info, optarg))
-				return EX_USAGE;
+			if (!auth_info_add(&lookup.more, optarg))
+				return EX_TEMPFAIL;
 			break;
 		}
 	}
+	if (lookup.expand != NULL &&
+	    (lookup.field != NULL || lookup.userdb_only)) {
+		complain("-e can't be used with %s",
+			 lookup.field != NULL ? "-f" : "-u");
+		return EX_USAGE;
+	}
 	if (optind >= argc)
 		return usage_command(adm->command);
+	auth_info_use(&lookup.more, &lookup.info);
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
 	lookup.socket = doveadm_socket(adm, lookup.socket,

@@ -21,6 +21,7 @@ struct auth_request_info {
 	const char *session_id;
 	struct ip local, remote;
 	pid_t pid; /* of the process that will serve it */
+	const char *const *more; /* "key=value", NULL at the end; or NULL */
 };
 
 /* The token that login got from auth with OK: which request of which login

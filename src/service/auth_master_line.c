@@ -100,6 +100,13 @@ void master_write_info(struct buf *out, const struct auth_request_info *info)
 	write_ip(out, "rip", &info->remote);
 	write_port(out, "lport", &info->local);
 	write_port(out, "rport", &info->remote);
+	for (const char *const *more = info->more; more != NULL && *more != NULL;
+	     more++) {
+		char *escaped = str_tab_escape(NULL, str_of(*more));
+
+		buf_printf(out, "\t%s", escaped);
+		mem_free(escaped);
+	}
 }
 
 void master_write_user(struct buf *out, const char *user,

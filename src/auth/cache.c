@@ -81,6 +81,9 @@ static bool make_key(struct cache *cache, uint8_t kind, unsigned index,
 	pack_u8(&packed, kind);
 	pack_u32(&packed, index);
 	pack_u8(&packed, request->lookup_only);
+	pack_str(&packed, str_of(request->want_scheme == NULL
+					 ? ""
+					 : request->want_scheme));
 	pack_str(&packed, str_of(request->service));
 	pack_str(&packed, str_of(request->user));
 	pack_str(&packed, str_of(login));
@@ -112,6 +115,7 @@ static void drop(struct cache *cache, struct entry *entry)
 	HASH_DEL(cache->entries, entry);
 	DL_DELETE(cache->used, entry);
 	cache->size -= entry->cost;
+	mem_wipe(entry->value, entry->value_len);
 	mem_free(entry);
 }
 
@@ -212,6 +216,15 @@ void cache_put_mismatch(struct cache *cache, const struct cache_key *key,
 	entry->wrong_until_ms = clock_monotonic_ms() + ttl_ms;
 	if (entry->result == CACHE_MISMATCH)
 		entry->until_ms = entry->wrong_until_ms;
+}
+
+bool cache_forget(struct cache *cache, const struct cache_key *key)
+{
+	struct entry *entry = cache == NULL ? NULL : find(cache, key);
+
+	if (entry != NULL)
+		drop(cache, entry);
+	return entry != NULL;
 }
 
 unsigned cache_flush(struct cache *cache, const char *user)

@@ -3,8 +3,10 @@
  * auth/cache.h - results of lookups that cost something, for a while.
  *
  * Keys are digests of typed tuples: kind, database, user, and every value that
- * the answer may depend on. Passwords are kept as a keyed digest only; the key
- * dies with the process. The least recently used go first.
+ * the answer may depend on. Passwords that were given are kept as a keyed digest
+ * only; the key dies with the process. What is stored of a password is kept as
+ * it is, for mechanisms that need it (SCRAM, CRAM-MD5), and wiped. The least
+ * recently used go first.
  */
 #ifndef AUTH_CACHE_H
 #define AUTH_CACHE_H
@@ -49,6 +51,8 @@ void cache_put_negative(struct cache *cache, const struct cache_key *key,
 /* A password that was wrong; what else is remembered stays. */
 void cache_put_mismatch(struct cache *cache, const struct cache_key *key,
 			const char *user, const char *password);
+/* Forget one answer; false if it is gone already. */
+bool cache_forget(struct cache *cache, const struct cache_key *key);
 /* Forget a user, or all (NULL). Returns how many entries went. */
 unsigned cache_flush(struct cache *cache, const char *user);
 

@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "auth/auth.h"
+#include "auth/cache.h"
 #include "auth/mech.h"
 #include "auth/penalty.h"
 #include "auth/policy.h"
@@ -366,6 +367,9 @@ static void mismatch(struct exchange *exchange)
 
 	if (request->credentials != NULL)
 		request_log(request, LOG_LEVEL_INFO, "Password mismatch");
+	/* The password may have been changed: next time it is looked up. */
+	if (request->remembered != NULL)
+		cache_forget(exchange->auth->cache, request->remembered);
 	forget_found(exchange);
 	fail(exchange, PASS_MISMATCH);
 }

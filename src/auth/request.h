@@ -20,6 +20,7 @@
 
 struct auth_settings;
 struct buf;
+struct cache_key;
 struct err;
 struct var;
 struct vars_escape;
@@ -78,6 +79,8 @@ struct request {
 	/* What a lookup is for: credentials of that scheme, or plain ones. */
 	const char *want_scheme;
 	char *credentials; /* found; wiped on free */
+	/* Where they were remembered: they may be old. NULL: nowhere. */
+	const struct cache_key *remembered;
 	bool success;
 	/* In a worker: auth's process, and how many requests it sent; for log
 	 * lines. */

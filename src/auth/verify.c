@@ -6,10 +6,12 @@
 #include "auth/auth.h"
 #include "auth/cache.h"
 #include "auth/db.h"
+#include "auth/passdb/drivers.h"
 #include "auth/workers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "proto/auth.h"
 
 /* A walk along the passdbs; child of its request. */
 struct verify {
@@ -257,7 +259,7 @@ static bool is_gate_closed(struct verify *verify,
 	unsigned octets;
 
 	if (gate == NULL || answer->result == PASS_OK ||
-	    verify->db->driver->after == NULL)
+	    verify->db->driver != &passdb_app_password)
 		return false;
 	if (!str_to_unsigned(str_of(gate), &octets)) {
 		refuse(verify, answer->result);
@@ -320,10 +322,14 @@ static void remember(struct verify *verify, const struct pass_answer *answer)
 				   request->password);
 	} else if (answer->result == PASS_OK) {
 		fields_write(&answer->fields, &value);
+		if (answer->credentials != NULL)
+			auth_write_value(&value, "password",
+					 answer->credentials);
 		if (!value.overflow)
 			cache_put(cache, &verify->key, request->user,
 				  request->password,
 				  str_n(value.data, value.len));
+		mem_wipe(value.data, value.len);
 	}
 }
 
@@ -342,9 +348,9 @@ static bool is_cached(struct verify *verify)
 	struct pass_answer answer = {PASS_OK, fields_init(request), NULL};
 	struct str value;
 
-	/* What is stored is not remembered, nor what was not compared. */
+	/* What was not compared is not remembered. */
 	verify->has_key =
-		request->want_scheme == NULL && !request->password_known &&
+		!request->password_known &&
 		cache_pass_key(cache, verify->db, request, &verify->key);
 	if (!verify->has_key)
 		return false;
@@ -361,6 +367,12 @@ static bool is_cached(struct verify *verify)
 		break;
 	case CACHE_HIT:
 		fields_parse(&answer.fields, value);
+		if (request->want_scheme == NULL)
+			break;
+		answer.credentials = fields_get(&answer.fields, "password");
+		fields_remove(&answer.fields, "password");
+		request->remembered = mem_memdup(request, &verify->key,
+						 sizeof(verify->key));
 		break;
 	}
 	decide(verify, &answer);

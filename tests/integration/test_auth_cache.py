@@ -8,9 +8,10 @@ import pytest
 
 from conftest import Server, finish
 from test_auth import Client, Master
+from test_mechs import scram
 
 EXTRA = """\
-auth_mechanisms = plain
+auth_mechanisms = plain scram-sha-256
 auth_failure_delay = 0
 auth_cache_size = 1M
 auth_cache_ttl = TTL
@@ -70,6 +71,9 @@ class Steps:
         line = self.client.plain(user, password, extra=f'rip=127.0.0.1\tsession=S\tservice={service}')
         return line.split('\t')[0] + line.partition('\tservice=')[2]
 
+    def scram(self, user, password):
+        return scram(self.client, user, password, 'sha256').split('\t')[0]
+
     def user(self, user):
         self.number += 1
         return self.master.ask(f'USER\t{self.number}\t{user}\tservice=imap').split('\t')[0]
@@ -93,6 +97,12 @@ LONG = [
     ('set f p', None), ('login f p', 'OKimap'), ('drop f', None), ('login f p', 'OKimap'), ('login f q', 'FAIL'),
     ('login f p', 'FAIL'), ('flush nobody', 0),
     ('set g {NOPE}x', None), ('login g p', 'FAIL'), ('set g p', None), ('login g p', 'FAIL'), ('flush g', 1), ('login g p', 'OKimap')]
+# What is stored of a password that was changed, Dovecot goes on with; here one failure is enough to look it up again.
+STORED = [
+    ('set a one', None), ('scram a one', 'OK'), ('set a two', None), ('scram a one', 'OK'), ('scram a two', 'FAIL'),
+    ('scram a two', 'OK', 'FAIL'), ('scram a one', 'FAIL', 'OK'), ('scram a two', 'OK', 'FAIL'),
+    ('drop a', None), ('scram a two', 'OK', 'FAIL'), ('flush a', 1), ('scram a two', 'FAIL'), ('set a two', None), ('scram a two', 'FAIL'),
+    ('flush', 1), ('scram a two', 'OK'), ('login a two', 'OKimap')]
 NOT_NEGATIVE = [
     ('login c one', 'FAIL'), ('set c one', None), ('login c one', 'OKimap'), ('drop c', None), ('login c one', 'OKimap'),
     ('set c two', None), ('login c x', 'FAIL'), ('set c x', None), ('login c x', 'OKimap', '*'), ('flush', 1), ('user c', 'USER')]
@@ -102,8 +112,8 @@ NOTHING = [
     ('flush', 0)]
 
 
-@pytest.mark.parametrize('ttl, negative, steps', [('1h', '1h', LONG), ('1h', '0', NOT_NEGATIVE), ('0', '1h', NOTHING)],
-                         ids=('long', 'not negative', 'nothing'))
+@pytest.mark.parametrize('ttl, negative, steps', [('1h', '1h', LONG), ('1h', '0', NOT_NEGATIVE), ('0', '1h', NOTHING), ('1h', '1h', STORED)],
+                         ids=('long', 'not negative', 'nothing', 'stored'))
 @pytest.mark.parametrize('peer', (False, True), ids=('dovetail', 'dovecot'))
 def test_steps(tls, request, peer, ttl, negative, steps):
     if peer:

@@ -3,6 +3,7 @@
 
 #include <fnmatch.h>
 
+#include "auth/app/app.h"
 #include "auth/auth.h"
 #include "auth/cache.h"
 #include "auth/db.h"
@@ -29,6 +30,9 @@ struct verify {
 	bool known;       /* the password was right: it is not asked again */
 	bool had_failure; /* something could not be asked */
 	enum pass_result last;
+	/* Whom passdb app-password was asked about; NULL: it was not. */
+	struct passdb *gate;
+	const char *gate_user, *want_scheme;
 	verify_fn *fn;
 	void *ctx;
 };
@@ -122,6 +126,33 @@ static void become_login_user(struct verify *verify)
 		log_info("Master user logging in as %s", request->user);
 	verify->master_done = true;
 	verify->masters = false;
+	verify->gate = NULL; /* codes are between the users and us */
+}
+
+static void on_gate(void *ctx, const struct pass_answer *answer)
+{
+	struct verify *verify = ctx;
+	bool closed = fields_get(&answer->fields, PASS_GATE) != NULL;
+
+	verify->request->want_scheme = verify->want_scheme;
+	finish(verify, closed ? answer->result : PASS_OK);
+}
+
+/* A passdb behind the gate may have made another user of him, who needs a code:
+ * that he cannot give here. */
+static void finish_accepted(struct verify *verify)
+{
+	struct request *request = verify->request;
+
+	if (verify->gate == NULL || verify->gate_user == NULL ||
+	    strcmp(verify->gate_user, request->user) == 0) {
+		finish(verify, PASS_OK);
+		return;
+	}
+	verify->want_scheme = request->want_scheme;
+	request->want_scheme = "PLAIN";
+	workers_pass(verify->auth->workers, verify, verify->gate->index,
+		     request, on_gate, verify);
 }
 
 static void accept_user(struct verify *verify)
@@ -129,7 +160,7 @@ static void accept_user(struct verify *verify)
 	struct request *request = verify->request;
 
 	if (!verify->masters) {
-		finish(verify, PASS_OK);
+		finish_accepted(verify);
 		return;
 	}
 	if (request->login_user == NULL) {
@@ -384,6 +415,11 @@ static void ask(struct verify *verify)
 	struct request *request = verify->request;
 	struct pass_answer answer = {PASS_OK, fields_init(request), NULL};
 
+	if (verify->db->driver == &passdb_app_password &&
+	    app_concerns(request)) {
+		verify->gate = verify->db;
+		verify->gate_user = request->user;
+	}
 	request->source = passdb_name(verify->db);
 	request->passdb_failed = false;
 	request->password_known = verify->known;

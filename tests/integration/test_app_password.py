@@ -393,6 +393,23 @@ def test_noting_the_last_use_waits_for_no_lock(app):
     db.close()
 
 
+def test_other_names_lead_around_no_code(make_server):
+    """A passdb that makes another user of who logs in."""
+    one = prepare(make_server('passdb {\n}\n', 'imap', start=False), 'DIR/app/all')
+    with open(f'{one.dir}/users', 'a', encoding='utf-8') as file:
+        file.write('alias:{PLAIN}secret::::::user=alice\nother:{PLAIN}secret::::::user=bob\n')
+    one.start()
+    client = Client(one)
+    assert login(client, 'alias', 'secret').startswith('OK\tuser=alice') and scram(client, 'alias', 'secret', 'sha256').startswith('OK')
+    _, secret = enable(one, 'alice')
+    settle()
+    for given in ('secret', 'secret' + code(secret)):
+        assert login(client, 'alias', given) == 'FAIL\tuser=al' + ('ice' if given == 'secret' else 'ias')
+    assert not scram(client, 'alias', 'secret', 'sha256').startswith('OK')
+    assert login(client, 'alice', 'secret' + code(secret)).startswith('OK')
+    assert login(client, 'other', 'secret').startswith('OK\tuser=bob')
+
+
 # --- files ------------------------------------------------------------------------
 
 @pytest.fixture
@@ -522,6 +539,21 @@ def test_results_and_other_passdbs(make_server):
     assert login(session, 'alice', alice).startswith('OK')
     assert 'extra=app' in Master(one).ask(f'REQUEST\t1\t70040\t1\t{session.cookie}').split('\t')
     one.forgive()
+
+
+def test_master_users_have_app_passwords(make_server):
+    """And need no code of the user they want to be."""
+    one = prepare(make_server('passdb {\n}\n', 'imap', start=False), 'DIR/app/all')
+    master = f'passdb {{\n  driver = app-password\n  args = {one.dir}/app/all\n  master = yes\n  pass = yes\n}}\n'
+    one.extra = 'auth_master_user_separator = *\n' + one.extra.replace('passdb {', master + 'passdb {', 1)
+    one.write_config()
+    one.start()
+    password, _ = add(one, 'bob', 'admin')
+    enable(one, 'alice')
+    client = Client(one)
+    assert login(client, 'alice*bob', password) == 'OK\tuser=alice\toriginal_user=bob\tauth_user=bob'
+    assert login(client, 'alice*bob', 'secret').startswith('FAIL') and login(client, 'nobody-here*bob', password).startswith('FAIL')
+    assert login(client, 'alice', 'secret').startswith('FAIL')
 
 
 @pytest.mark.parametrize('args, said', [('', 'args: Missing path'), ('max=51 x', 'args: max= is at most 50'), ('max=x x', 'args: max= is at most'),

@@ -72,6 +72,13 @@ unsigned app_scope_of(const char *service)
 	return 0;
 }
 
+bool app_concerns(const struct request *request)
+{
+	return request->want_scheme != NULL ||
+	       (!request->lookup_only && (strcmp(request->mech, "PLAIN") == 0 ||
+					  strcmp(request->mech, "LOGIN") == 0));
+}
+
 /* Each letter as likely as any other: what 25 does not divide is thrown
  * away. */
 static char random_letter(void)

@@ -46,6 +46,9 @@ void app_scopes_write(unsigned scopes, struct buf *out);
 /* That of auth's service "imap", "submission"...; 0: none. */
 unsigned app_scope_of(const char *service);
 
+/* Whether it is about a password, given or stored, and not a token, a
+ * certificate or a user's existence. */
+bool app_concerns(const struct request *request);
 /* A new password with its groups; wipe it. */
 void app_make(char out[APP_LETTERS * 2]);
 /* The hash of what a user typed, in lower or upper case, with or without the

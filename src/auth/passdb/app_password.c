@@ -200,12 +200,6 @@ static ptrdiff_t find_hash(const struct app_rows *rows, const char *hash)
 	return found;
 }
 
-static bool takes_passwords(const struct request *request)
-{
-	return strcmp(request->mech, "PLAIN") == 0 ||
-	       strcmp(request->mech, "LOGIN") == 0;
-}
-
 static enum pass_result app_ask(struct passdb *db, struct request *request,
 				struct fields *fields, const char **stored_out,
 				bool *verified_out)
@@ -221,9 +215,7 @@ static enum pass_result app_ask(struct passdb *db, struct request *request,
 	source->used_rows = NULL;
 	/* Of lookups without password, of tokens and certificates it knows
 	 * nothing; nor where the password is known to be right already. */
-	if (request->password_known ||
-	    (request->want_scheme == NULL &&
-	     (request->lookup_only || !takes_passwords(request))))
+	if (request->password_known || !app_concerns(request))
 		return PASS_NOT_FOR_USER;
 	if (source->store.kind->load(&source->store, request, false, &rows,
 				     &err) < 0) {

@@ -25,6 +25,7 @@ dist_exampleconfd_DATA = \
 	conf.d/90-quota.conf \
 	conf.d/90-sieve.conf \
 	conf.d/99-remote.conf \
+	conf.d/auth-app-password.conf.ext \
 	conf.d/auth-deny.conf.ext \
 	conf.d/auth-master.conf.ext \
 	conf.d/auth-passwdfile.conf.ext \

@@ -30,10 +30,27 @@ static int add_passdb(struct dbs *dbs, const struct config *config,
 	db->default_scheme = "PLAIN";
 	if (db->driver->open != NULL && db->driver->open(db, err) < 0)
 		return err_wrap(err, "passdb %s", db->driver->name);
+	/* Nobody was authenticated before the first: as in Dovecot it is not
+	 * even there for users of masters. */
+	if (!set->master && dbs->passdbs == NULL &&
+	    strcmp(set->skip, "unauthenticated") == 0)
+		return 0;
 	end = set->master ? &dbs->masterdbs : &dbs->passdbs;
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = db;
+	return 0;
+}
+
+static int check_masters(const struct dbs *dbs, struct err *err)
+{
+	for (const struct passdb *db = dbs->masterdbs; db != NULL;
+	     db = db->next) {
+		if (db->set->pass && dbs->passdbs == NULL)
+			return err_set(err, ERR_INVALID,
+				       "Master passdb can't have pass=yes if "
+				       "there are no passdbs");
+	}
 	return 0;
 }
 
@@ -84,6 +101,8 @@ int dbs_open(const void *ctx, const struct config *config, const char *service,
 		if (add_userdb(dbs, config, at, i, err) < 0)
 			goto failed;
 	}
+	if (check_masters(dbs, err) < 0)
+		goto failed;
 	*out = dbs;
 	return 0;
 failed:

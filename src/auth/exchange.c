@@ -282,11 +282,13 @@ static void on_allowed(void *ctx, bool allowed)
 {
 	struct exchange *exchange = ctx;
 
-	if (allowed)
+	if (!allowed)
+		refuse_by_policy(exchange);
+	else if (exchange->of_login) /* who connects to it */
 		proxy_host_find(exchange->auth, exchange->request, on_host,
 				exchange);
 	else
-		refuse_by_policy(exchange);
+		on_host(exchange, true);
 }
 
 /* steps */

@@ -19,7 +19,7 @@ struct lookup {
 	struct cache_key key;
 	bool has_key;
 	bool logged_in;
-	bool found, had_failure, refused;
+	bool found, had_failure;
 	lookup_fn *fn;
 	void *ctx;
 };
@@ -49,40 +49,61 @@ static const char *rule_for(const struct userdb *db, enum user_result result)
 	}
 }
 
-static void set_templates(struct lookup *lookup)
+static void set_templates(struct request *request, const char *fields)
 {
-	const struct userdb_settings *set = lookup->db->set;
+	request->passdb_failed = false;
+	request_set_templates(request, fields, true, false);
+}
+
+/* As in Dovecot the first one never is skipped. */
+static struct userdb *next_of(const struct lookup *lookup)
+{
+	const char *skipped = lookup->found ? "found" : "notfound";
+	struct userdb *db = lookup->db->next;
+
+	while (db != NULL && strcmp(db->set->skip, skipped) == 0)
+		db = db->next;
+	return db;
+}
+
+static void end(struct lookup *lookup, enum user_result result)
+{
 	struct request *request = lookup->request;
 
-	request->passdb_failed = false;
-	request_set_templates(request, set->override_fields, true, false);
-	request_set_templates(request, set->default_fields, true, true);
+	if (!lookup->found) {
+		finish(lookup, lookup->had_failure || result == USER_FAILURE
+				       ? USER_FAILURE
+				       : USER_NOT_FOUND);
+		return;
+	}
+	set_templates(request, lookup->db->set->override_fields);
+	finish(lookup, request->passdb_failed ? USER_FAILURE : USER_OK);
 }
 
 static void obey(struct lookup *lookup, enum user_result result)
 {
 	const char *rule = rule_for(lookup->db, result);
+	bool goes_on = strncmp(rule, "continue", 8) == 0;
+	struct request *request = lookup->request;
+	struct userdb *next;
 
-	if (result == USER_NOT_FOUND && strstr(rule, "-ok") != NULL)
-		set_templates(lookup);
-	/* "return" stands by what an earlier one said. */
-	if (strcmp(rule, "return-ok") == 0 ||
-	    (strcmp(rule, "return") == 0 && lookup->found)) {
-		finish(lookup, USER_OK);
-		return;
-	}
-	if (strncmp(rule, "return", 6) == 0) {
-		finish(lookup, result == USER_OK ? USER_NOT_FOUND : result);
-		return;
-	}
-	if (strcmp(rule, "continue-ok") == 0) {
+	if (strstr(rule, "-ok") != NULL)
 		lookup->found = true;
-		lookup->refused = false;
-	} else if (strcmp(rule, "continue-fail") == 0) {
-		lookup->refused = true;
+	else if (strstr(rule, "-fail") != NULL)
+		lookup->found = false;
+	next = next_of(lookup);
+	if (!goes_on || next == NULL) {
+		end(lookup, result);
+		return;
 	}
 	lookup->had_failure = lookup->had_failure || result == USER_FAILURE;
-	lookup->db = lookup->db->next;
+	if (result == USER_OK) {
+		set_templates(request, lookup->db->set->override_fields);
+		request_fields_save(request);
+	} else {
+		request_fields_restore(request);
+	}
+	lookup->db = next;
 	go_on(lookup);
 }
 
@@ -91,11 +112,7 @@ static void decide(struct lookup *lookup, enum user_result result,
 {
 	struct request *request = lookup->request;
 
-	if (result != USER_OK) {
-		obey(lookup, result);
-		return;
-	}
-	for (size_t i = 0; i < fields->count; i++) {
+	for (size_t i = 0; result == USER_OK && i < fields->count; i++) {
 		const struct field *field = &fields->list[i];
 
 		if (strcmp(field->key, "user") == 0)
@@ -104,8 +121,7 @@ static void decide(struct lookup *lookup, enum user_result result,
 			fields_set(&request->user_fields, field->key,
 				   field->value);
 	}
-	set_templates(lookup);
-	obey(lookup, request->passdb_failed ? USER_FAILURE : USER_OK);
+	obey(lookup, result);
 }
 
 static void remember(struct lookup *lookup, enum user_result result,
@@ -188,8 +204,10 @@ static void passdb_answered(void *ctx, struct request *request,
 
 	request->lookup_only = false;
 	request->source = lookup->db->driver->name;
-	switch (result) {
+	/* What results of passdbs mean for logins is not asked here. */
+	switch (request->last_success ? PASS_OK : result) {
 	case PASS_OK:
+		request_fields_save(request);
 		ask(lookup);
 		break;
 	case PASS_NOT_FOR_USER:
@@ -206,28 +224,13 @@ static void passdb_answered(void *ctx, struct request *request,
 	}
 }
 
-/* As in Dovecot the first one never is. */
-static bool is_skipped(const struct lookup *lookup)
-{
-	const char *skip = lookup->db->set->skip;
-
-	if (lookup->db ==
-	    auth_dbs(lookup->auth, lookup->request->service)->userdbs)
-		return false;
-	return (strcmp(skip, "found") == 0 && lookup->found) ||
-	       (strcmp(skip, "notfound") == 0 && !lookup->found);
-}
-
 static void go_on(struct lookup *lookup)
 {
-	while (lookup->db != NULL && is_skipped(lookup))
-		lookup->db = lookup->db->next;
-	if (lookup->db == NULL) {
-		if (lookup->found && !lookup->refused)
-			finish(lookup, USER_OK);
-		else
-			finish(lookup, lookup->had_failure ? USER_FAILURE
-							   : USER_NOT_FOUND);
+	/* Over what earlier ones and the passdbs have: what this one finds
+	 * comes over it again. */
+	set_templates(lookup->request, lookup->db->set->default_fields);
+	if (lookup->request->passdb_failed) {
+		obey(lookup, USER_FAILURE);
 		return;
 	}
 	if (!lookup->logged_in && userdb_static_asks_passdb(lookup->db)) {
@@ -250,5 +253,9 @@ void lookup_begin(struct auth *auth, struct request *request, bool logged_in,
 	lookup->db = auth_dbs(auth, request->service)->userdbs;
 	lookup->fn = fn;
 	lookup->ctx = ctx;
-	go_on(lookup);
+	request_fields_save(request);
+	if (lookup->db == NULL)
+		finish(lookup, USER_NOT_FOUND);
+	else
+		go_on(lookup);
 }

@@ -47,6 +47,8 @@ struct request *request_new(const void *ctx, const struct auth_settings *set)
 	request->debug = set->auth_debug;
 	request->pass_fields = fields_init(request);
 	request->user_fields = fields_init(request);
+	request->pass_saved = fields_init(request);
+	request->user_saved = fields_init(request);
 	request->more_vars = fields_init(request);
 	talloc_set_destructor(request, request_destroy);
 	return request;
@@ -474,6 +476,18 @@ void request_set_pass_field(struct request *request, const char *key,
 	} else {
 		fields_set(&request->pass_fields, key, value);
 	}
+}
+
+void request_fields_save(struct request *request)
+{
+	request->pass_saved = fields_copy(&request->pass_fields);
+	request->user_saved = fields_copy(&request->user_fields);
+}
+
+void request_fields_restore(struct request *request)
+{
+	request->pass_fields = fields_copy(&request->pass_saved);
+	request->user_fields = fields_copy(&request->user_saved);
 }
 
 void request_set_templates(struct request *request, const char *fields,

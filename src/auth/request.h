@@ -70,10 +70,11 @@ struct request {
 	char *password;            /* given; wiped on free */
 	struct fields pass_fields; /* extra fields of passdbs */
 	struct fields user_fields; /* userdb_* of passdbs, then userdb's */
-	bool no_password;          /* field nopassword */
-	bool passdb_failed;        /* allow_nets and the like refused */
+	struct fields pass_saved, user_saved; /* request_fields_save() */
+	bool no_password;                     /* field nopassword */
+	bool passdb_failed; /* allow_nets and the like refused */
 	bool refused; /* so did a passdb of the chain, or deny, or a date */
-	bool lookup_only;          /* no password is to be verified */
+	bool lookup_only;   /* no password is to be verified */
 	/* An earlier passdb of the chain found it right: only fields count. */
 	bool password_known;
 	/* What a lookup is for: credentials of that scheme, or plain ones. */
@@ -82,6 +83,7 @@ struct request {
 	/* Where they were remembered: they may be old. NULL: nowhere. */
 	const struct cache_key *remembered;
 	bool success;
+	bool last_success; /* the last passdb said yes, whatever follows */
 	/* In a worker: auth's process, and how many requests it sent; for log
 	 * lines. */
 	pid_t worker_pid;
@@ -114,6 +116,10 @@ void request_wipe(struct request *request);
  * others have their meaning; the rest is for the client. */
 void request_set_pass_field(struct request *request, const char *key,
 			    const char *value);
+/* Before a database that may turn out not to know the user: restoring undoes
+ * what was set since. */
+void request_fields_save(struct request *request);
+void request_fields_restore(struct request *request);
 /* default_fields and override_fields: "key=value key=value", expanded. */
 void request_set_templates(struct request *request, const char *fields,
 			   bool userdb, bool only_missing);

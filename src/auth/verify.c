@@ -48,6 +48,7 @@ static void finish(struct verify *verify, enum pass_result result)
 	request->source = NULL;
 	request->success = result == PASS_OK;
 	request->refused = request->refused && !request->success;
+	request->last_success = verify->last == PASS_OK;
 	mem_free(verify);
 	fn(ctx, request, result);
 }
@@ -247,8 +248,6 @@ static enum pass_result apply(struct verify *verify,
 			      const struct fields *fields)
 {
 	struct request *request = verify->request;
-	struct fields pass = fields_copy(&request->pass_fields);
-	struct fields user = fields_copy(&request->user_fields);
 
 	for (size_t i = 0; i < fields->count; i++)
 		request_set_pass_field(request, fields->list[i].key,
@@ -260,9 +259,6 @@ static enum pass_result apply(struct verify *verify,
 	if (!request->passdb_failed)
 		return PASS_OK;
 	request->refused = true;
-	/* What it said of a user that it refuses counts for nothing. */
-	request->pass_fields = pass;
-	request->user_fields = user;
 	return PASS_MISMATCH;
 }
 
@@ -276,7 +272,7 @@ static void tell_why(struct request *request, const struct fields *fields)
 		const char *value = fields_get(fields, keys[i]);
 
 		if (value != NULL)
-			fields_set(&request->pass_fields, keys[i], value);
+			fields_set(&request->pass_saved, keys[i], value);
 	}
 }
 
@@ -320,6 +316,7 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 		}
 		verify->had_failure =
 			verify->had_failure || result == PASS_FAILURE;
+		verify->last = PASS_UNKNOWN_USER;
 		verify->db = verify->db->next;
 		go_on(verify);
 		return;
@@ -332,6 +329,11 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 	} else if (verify->db->driver->lookup == NULL) {
 		tell_why(verify->request, &answer->fields);
 	}
+	/* What it said of a user that it refuses counts for nothing. */
+	if (result == PASS_OK)
+		request_fields_save(verify->request);
+	else
+		request_fields_restore(verify->request);
 	obey(verify, result);
 }
 
@@ -452,7 +454,8 @@ void verify_begin(struct auth *auth, struct request *request, verify_fn *fn,
 	verify->auth = auth;
 	verify->request = request;
 	verify->dbs = auth_dbs(auth, request->service);
-	verify->last = PASS_UNKNOWN_USER;
+	/* If none is for him, nobody can tell whether he exists. */
+	verify->last = request->lookup_only ? PASS_FAILURE : PASS_UNKNOWN_USER;
 	verify->fn = fn;
 	verify->ctx = ctx;
 	verify->masters = request->login_user != NULL;

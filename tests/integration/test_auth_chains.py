@@ -79,7 +79,11 @@ def chain(rnd):
     if rnd.random() < 0.5:
         blocks.append(['passdb', 'driver = passwd-file', 'args = scheme=PLAIN DIR/c', 'master = yes',
                        *(['pass = yes'] if rnd.random() < 0.5 else [])])
-    blocks += [['passdb', *passdb(rnd, number)] for number in range(rnd.randint(1, 4))]
+    dbs = [passdb(rnd, number) for number in range(rnd.randint(1, 4))]
+    # One that is for the authenticated only is no passdb where it is the first: without others there are none.
+    if all('skip = unauthenticated' in db for db in dbs):
+        dbs.append(['driver = passwd-file', 'args = scheme=PLAIN username_format=%u DIR/a'])
+    blocks += [['passdb', *db] for db in dbs]
     blocks += [['userdb', *userdb(rnd)] for _ in range(rnd.randint(1, 3))]
     return ''.join(f'{name} {{\n' + ''.join(f'  {line}\n' for line in lines) + '}\n' for name, *lines in blocks)
 
@@ -112,7 +116,8 @@ def answers(server):
 
 def plain_form(line, is_pass):
     """What is compared: fields in any order, a failure without what it says of the user."""
-    words = without(line, 'original_user=', 'auth_user=', 'auth=').split('\t')
+    # Dovecot shows nopassword of a passdb that refuses the user, if its refusal counts as success.
+    words = without(line, 'original_user=', 'auth_user=', 'auth=', 'nopassword=').split('\t')
     if words[0] == 'FAIL':
         # No passdb being there for a user is a temporary failure in Dovecot.
         words = words[:2] + [word for word in words if word.startswith('code=') and word != 'code=temp_fail']

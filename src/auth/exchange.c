@@ -261,6 +261,7 @@ static void say_ok(struct exchange *exchange, struct str data)
 		return;
 	}
 	policy_report(exchange->auth, request, true, false);
+	penalty_clear(exchange->auth, request);
 	request_wipe(request);
 	exchange->state = EXCHANGE_TOKEN;
 	reply(exchange, out.data, out.len);

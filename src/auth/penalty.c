@@ -5,6 +5,7 @@
 
 #include "auth/auth.h"
 #include "auth/request.h"
+#include "base/digest.h"
 #include "base/duration.h"
 #include "base/mem.h"
 #include "net/loop.h"
@@ -144,11 +145,47 @@ void penalty_cancel(struct penalty **out)
 	mem_free(penalty);
 }
 
+/* Of what was tried, so that who tries the same again is not taken for one who
+ * guesses; keyed, so that it tells nothing of the password. 0: not known. */
+static uint32_t checksum_of(const struct request *request)
+{
+	static unsigned char key[16];
+	static bool has_key;
+	unsigned char hash[DIGEST_MAX];
+	uint32_t checksum;
+	char *text;
+
+	if (request->password == NULL)
+		return 0;
+	if (!has_key)
+		random_fill(key, sizeof(key));
+	has_key = true;
+	text = mem_printf(NULL, "%s\n%s",
+			  request->user == NULL ? "" : request->user,
+			  request->password);
+	digest_hmac("sha256", str_n((const char *)key, sizeof(key)),
+		    str_of(text), hash);
+	mem_wipe(text, strlen(text));
+	mem_free(text);
+	memcpy(&checksum, hash, sizeof(checksum));
+	return checksum | 1;
+}
+
 void penalty_add(struct auth *auth, const struct request *request)
 {
 	if (request->no_penalty || request->remote.family == 0 ||
 	    auth->anvil == NULL)
 		return;
 	seen_add(&request->remote);
-	anvil_penalty_add(auth->anvil, &request->remote);
+	anvil_penalty_add(auth->anvil, &request->remote, checksum_of(request));
+}
+
+void penalty_clear(struct auth *auth, const struct request *request)
+{
+	struct seen *entry = seen_find(&request->remote);
+
+	if (request->no_penalty || entry == NULL || auth->anvil == NULL)
+		return;
+	seen_drop(entry);
+	anvil_penalty_clear(auth->anvil, &request->remote);
 }

@@ -17,5 +17,7 @@ void penalty_wait(struct auth *auth, const struct request *request,
 void penalty_cancel(struct penalty **penalty);
 /* A login failed. */
 void penalty_add(struct auth *auth, const struct request *request);
+/* It succeeded: the address has none any more. */
+void penalty_clear(struct auth *auth, const struct request *request);
 
 #endif

@@ -5,9 +5,10 @@
  */
 #include "doveadm/mask.h"
 
+#include <ctype.h>
 #include <string.h>
 
-bool mask_match(const char *mask, const char *text)
+static bool match(const char *mask, const char *text, bool any_case)
 {
 	const char *star = NULL, *retry = NULL;
 
@@ -15,7 +16,10 @@ bool mask_match(const char *mask, const char *text)
 		if (*mask == '*') {
 			star = mask++;
 			retry = text;
-		} else if (*mask == '?' || *mask == *text) {
+		} else if (*mask == '?' || *mask == *text ||
+			   (any_case &&
+			    tolower((unsigned char)*mask) ==
+				    tolower((unsigned char)*text))) {
 			mask++;
 			text++;
 		} else if (star != NULL) {
@@ -26,4 +30,14 @@ bool mask_match(const char *mask, const char *text)
 		}
 	}
 	return mask[strspn(mask, "*")] == '\0';
+}
+
+bool mask_match(const char *mask, const char *text)
+{
+	return match(mask, text, false);
+}
+
+bool mask_match_any_case(const char *mask, const char *text)
+{
+	return match(mask, text, true);
 }

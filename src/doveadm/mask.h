@@ -8,5 +8,6 @@
 
 /* Takes a time of at most mask * text. */
 bool mask_match(const char *mask, const char *text);
+bool mask_match_any_case(const char *mask, const char *text);
 
 #endif

@@ -80,7 +80,10 @@ int cmd_penalty(struct doveadm *adm, int argc, char **argv)
 	if (optind < argc) {
 		network = argv[optind];
 		if (!ip_network_valid(network) || optind + 1 < argc) {
-			complain("Invalid network: %s", argv[argc - 1]);
+			complain(optind + 1 < argc
+					 ? "Extraneous arguments found: %s"
+					 : "Invalid netmask '%s' given",
+				 argv[argc - 1]);
 			return EX_USAGE;
 		}
 	}

@@ -65,7 +65,7 @@ int cmd_proxy_list(struct doveadm *adm, int argc, char **argv)
 	print_column(printer, "service", "proto", 0);
 	print_column(printer, "src-ip", "src ip", 0);
 	print_column(printer, "dest-ip", "dest ip", 0);
-	print_column(printer, "port", "port", 0);
+	print_column(printer, "dest-port", "port", 0);
 	if (client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
 			&err) < 0 ||
 	    each(client, show, printer, &err) < 0)
@@ -115,6 +115,23 @@ static int send_kicks(struct client *client, const struct kick *kick,
 	return client_line(client, &line, err);
 }
 
+static int tell_kicked(struct doveadm *adm, unsigned kicked)
+{
+	struct printer *printer;
+
+	if (adm->formatter == NULL) {
+		printf("%u connections kicked\n", kicked);
+		return EX_OK;
+	}
+	printer = doveadm_printer(adm, NULL);
+	if (printer == NULL)
+		return EX_TEMPFAIL;
+	print_column(printer, "count", "count", 0);
+	print_number(printer, kicked);
+	print_end(&printer);
+	return EX_OK;
+}
+
 int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
 {
 	struct kick kick = {.commands = buf_init(KICKS_MAX)};
@@ -131,10 +148,8 @@ int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
 	}
 	kick.words = argv + optind;
 	kick.count = argc - optind;
-	if (kick.count == 0) {
-		complain("user and/or host must be specified.");
-		return EX_USAGE;
-	}
+	if (kick.count == 0)
+		return usage_command(adm->command);
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
 	ret = client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
@@ -146,6 +161,5 @@ int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
 	buf_free(&kick.commands);
 	if (ret < 0)
 		return give_up("%s", err.text);
-	printf("%u connections kicked\n", kick.kicked);
-	return EX_OK;
+	return tell_kicked(adm, kick.kicked);
 }

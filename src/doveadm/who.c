@@ -59,7 +59,8 @@ static bool filter_matches(const struct filter *filter,
 {
 	struct ip ip;
 
-	if (filter->user != NULL && !mask_match(filter->user, session->user))
+	if (filter->user != NULL &&
+	    !mask_match_any_case(filter->user, session->user))
 		return false;
 	return filter->network == NULL || (ip_parse(session->ip, &ip) &&
 					   ip_in_network(&ip, filter->network));
@@ -144,6 +145,18 @@ static void list_add(struct buf *list, const char *word)
 	buf_printf(list, "%c%s", list->len == 0 ? '(' : ' ', word);
 }
 
+/* As in Dovecot all of a group is shown if one of its sessions matches. */
+static bool group_matches(const struct sessions *list, size_t first,
+			  const struct filter *filter)
+{
+	for (size_t i = first; i < list->count; i++) {
+		if (same_group(&list->at[i], &list->at[first]) &&
+		    filter_matches(filter, &list->at[i]))
+			return true;
+	}
+	return false;
+}
+
 /* The group of the first session that is not shown yet. */
 static void who_group(struct printer *printer, struct sessions *list,
 		      size_t first)
@@ -178,7 +191,8 @@ static void who_group(struct printer *printer, struct sessions *list,
 	print_flush(printer);
 }
 
-static void who_grouped(struct printer *printer, struct sessions *list)
+static void who_grouped(struct printer *printer, struct sessions *list,
+			const struct filter *filter)
 {
 	print_column(printer, "username", "username", 0);
 	print_column(printer, "connections", "#", PRINT_RIGHT);
@@ -186,12 +200,13 @@ static void who_grouped(struct printer *printer, struct sessions *list)
 	print_column(printer, "pids", "(pids)", 0);
 	print_column(printer, "ips", "(ips)", 0);
 	for (size_t i = 0; i < list->count; i++) {
-		if (list->at[i].count > 0)
+		if (list->at[i].count > 0 && group_matches(list, i, filter))
 			who_group(printer, list, i);
 	}
 }
 
-static void who_single(struct printer *printer, const struct sessions *list)
+static void who_single(struct printer *printer, const struct sessions *list,
+		       const struct filter *filter)
 {
 	print_column(printer, "username", "username", PRINT_EXPAND);
 	print_column(printer, "service", "proto", 0);
@@ -200,6 +215,8 @@ static void who_single(struct printer *printer, const struct sessions *list)
 	for (size_t i = 0; i < list->count; i++) {
 		const struct session *session = &list->at[i];
 
+		if (!filter_matches(filter, session))
+			continue;
 		for (unsigned n = 0; n < session->count; n++) {
 			print_value(printer, session->user);
 			print_value(printer, session->service);
@@ -211,7 +228,7 @@ static void who_single(struct printer *printer, const struct sessions *list)
 
 int cmd_who(struct doveadm *adm, int argc, char **argv)
 {
-	struct sessions all = {NULL, 0, 0}, matching = {NULL, 0, 0};
+	struct sessions all = {NULL, 0, 0};
 	struct filter filter = {NULL, NULL};
 	struct printer *printer;
 	const char *path = NULL;
@@ -233,14 +250,10 @@ int cmd_who(struct doveadm *adm, int argc, char **argv)
 		return EX_TEMPFAIL;
 	if (sessions_get(adm, path, &all, &err) < 0)
 		return give_up("%s", err.text);
-	for (size_t i = 0; i < all.count; i++) {
-		if (filter_matches(&filter, &all.at[i]))
-			sessions_add(adm->ctx, &matching, all.at[i]);
-	}
 	if (single)
-		who_single(printer, &matching);
+		who_single(printer, &all, &filter);
 	else
-		who_grouped(printer, &matching);
+		who_grouped(printer, &all, &filter);
 	print_end(&printer);
 	return EX_OK;
 }
@@ -261,10 +274,21 @@ static bool spared(const struct sessions *all, const struct filter *filter,
 	return false;
 }
 
+static bool was_kicked(const struct sessions *all, const char *user)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		if (all->at[i].count == 0 && strcmp(all->at[i].user, user) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The users of one process, who lose their sessions together. */
 static void tell_kicked(struct printer *printer, struct sessions *all,
 			uint32_t pid, bool first)
 {
+	bool told;
+
 	if (printer == NULL && first)
 		puts("kicked connections from the following users:");
 	for (size_t i = 0; i < all->count; i++) {
@@ -272,7 +296,10 @@ static void tell_kicked(struct printer *printer, struct sessions *all,
 
 		if (session->pid != pid || session->count == 0)
 			continue;
+		told = was_kicked(all, session->user);
 		session->count = 0; /* done */
+		if (told)
+			continue;
 		if (printer != NULL)
 			print_value(printer, session->user);
 		else

@@ -246,12 +246,22 @@ void anvil_count(struct anvil *anvil, const char *service, const char *user,
 	ask(anvil, false, fn, fn_ctx);
 }
 
-void anvil_penalty_add(struct anvil *anvil, const struct ip *remote)
+void anvil_penalty_add(struct anvil *anvil, const struct ip *remote,
+		       uint32_t checksum)
 {
 	char text[IP_TEXT_MAX];
 
 	if (remote->family != 0 && reach(anvil))
-		conn_printf(anvil->conn, "PENALTY-INC\t%s\n",
+		conn_printf(anvil->conn, "PENALTY-INC\t%s\t%u\n",
+			    ip_text(remote, text), checksum);
+}
+
+void anvil_penalty_clear(struct anvil *anvil, const struct ip *remote)
+{
+	char text[IP_TEXT_MAX];
+
+	if (remote->family != 0 && reach(anvil))
+		conn_printf(anvil->conn, "PENALTY-INC\t%s\t0\t0\n",
 			    ip_text(remote, text));
 }
 

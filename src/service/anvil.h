@@ -32,9 +32,12 @@ void anvil_disconnect(struct anvil *anvil, pid_t pid, const char *service,
 void anvil_count(struct anvil *anvil, const char *service, const char *user,
 		 const struct ip *remote, void (*fn)(void *ctx, unsigned count),
 		 void *fn_ctx);
-/* A failed login from an address; the delay that the next one from there is
- * to wait (auth's penalty: 0, 2, 4, 8, 15 s). */
-void anvil_penalty_add(struct anvil *anvil, const struct ip *remote);
+/* A failed login from an address, with a checksum of what was tried (0: not
+ * known), which counts once; the delay that the next one from there is to wait
+ * (auth's penalty: 0, 2, 4, 8, 15 s). */
+void anvil_penalty_add(struct anvil *anvil, const struct ip *remote,
+		       uint32_t checksum);
+void anvil_penalty_clear(struct anvil *anvil, const struct ip *remote);
 void anvil_penalty_get(struct anvil *anvil, const struct ip *remote,
 		       void (*fn)(void *ctx, unsigned seconds), void *fn_ctx);
 

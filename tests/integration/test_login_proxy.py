@@ -390,10 +390,8 @@ def test_all_addresses_of_a_name_are_tried(make_names, tmp_path):
              'self': f'proxy_maybe=y host=self.example port={imap.port}'}
     server = make_names('three.example 0 127.0.0.2 127.0.0.3 127.0.0.1\ndead.example 0 127.0.0.2 127.0.0.3\n'
                         'self.example 0 127.0.0.2 127.0.0.1\n', extra(tmp_path, users, 'login_proxy_max_reconnects = 0\n'))
-    since = time.monotonic()
     assert talk(server, 'imap', 'three')[0].startswith('a OK')
-    assert time.monotonic() - since < 0.9
-    assert server.wait_log(r'proxy\(three,127.0.0.1:\d+\): Started proxying to <127.0.0.1> \(<three.example>\)')
+    assert server.wait_log(r'proxy\(three,127.0.0.1:\d+\): Started proxying to <127.0.0.1> \(<three.example>\) \([01]\.\d+ secs\)')
     assert 'UNAVAILABLE' in talk(server, 'imap', 'dead')[0]
     assert server.wait_log(r'proxy\(dead,127.0.0.3:\d+\): connect\(127.0.0.3, \d+\) failed: Connection refused \(after 0 secs, 1 reconnects\)')
     imap.log.clear()

@@ -346,6 +346,8 @@ static void write_request(struct client *client, struct buf *out)
 		buf_add(out, "=tls");
 	if (client->trusted)
 		buf_add(out, "\tno-penalty");
+	if (client->protocol->final_data)
+		buf_add(out, "\tfinal-resp-ok");
 	auth_write_value(out, "session", client->session_id);
 	write_ip(out, "lip", "lport", &client->local);
 	write_ip(out, "rip", "rport", &client->remote);

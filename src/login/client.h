@@ -85,7 +85,7 @@ struct client {
 	uint64_t since_ms;
 
 	/* The login under way, and what the log says of those before. */
-	char *tag; /* IMAP */
+	char *tag; /* IMAP; ManageSieve: SASL data for OK, in base64 */
 	char *user, *mech;
 	uint32_t auth_id, handover_id;
 	unsigned attempts, successes, bad_commands;

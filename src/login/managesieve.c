@@ -404,5 +404,6 @@ const struct login_protocol login_managesieve = {
 	.proxy_secured = msieve_proxy_secured,
 	.port = 4190,
 	.tls_port = 4190,
+	.final_data = true,
 	.reset = reset,
 };

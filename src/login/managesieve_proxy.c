@@ -99,6 +99,13 @@ void msieve_proxy_line(struct login_proxy *proxy, struct str line)
 					      str_sanitize(proxy, line, 256)));
 	} else if (ok && proxy->step == STEP_STARTTLS) {
 		login_proxy_start_tls(proxy);
+	} else if (ok && proxy->step == STEP_LOGIN &&
+		   *proxy->client->tag != '\0') {
+		/* Our word on how the client logged in here. */
+		conn_printf(proxy->client->conn,
+			    "OK (SASL \"%s\") \"Logged in.\"\r\n",
+			    proxy->client->tag);
+		login_proxy_done(proxy);
 	} else if (ok && proxy->step == STEP_LOGIN) {
 		conn_printf(proxy->client->conn, "%.*s\r\n", STR_FMT(line));
 		login_proxy_done(proxy);

@@ -291,6 +291,9 @@ static void succeeded(struct client *client, const struct auth_answer *answer)
 	char *text;
 
 	client->successes++;
+	if (client->protocol->final_data)
+		set_text(client, &client->tag,
+			 auth_line_value(answer->fields, "resp"));
 	if (answer->proxy && login_proxy_begin(client, answer->fields))
 		return;
 	if (!answer->nologin) {

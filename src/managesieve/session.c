@@ -6,6 +6,7 @@
 #include "managesieve/session.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -14,6 +15,7 @@
 #include "config/vars.h"
 #include "net/conn.h"
 #include "scripts/scripts.h"
+#include "service/service.h"
 #include "sieve/engine.h"
 
 enum {
@@ -21,6 +23,7 @@ enum {
 	BAD_COMMANDS_MAX = 20,
 	OUT_ENOUGH = 4096, /* of answers before they go out */
 	NAME_SHOWN_MAX = 64,
+	SASL_MAX = 1024,
 };
 
 /* answers */
@@ -305,6 +308,16 @@ static void say_bye(struct mail_session *base, const char *text)
 
 /* beginning and end */
 
+/* With what SASL says last (RFC 5804 section 2.1). */
+static void say_logged_in(struct session *session, struct str sasl)
+{
+	char code[SASL_MAX] = "";
+
+	if (sasl.len > 0)
+		snprintf(code, sizeof(code), "SASL \"%.*s\"", STR_FMT(sasl));
+	msieve_write_reply(&session->out, "OK", code, STR("Logged in."));
+}
+
 static void begin(struct mail_session *base)
 {
 	struct session *session = (struct session *)base;
@@ -330,7 +343,7 @@ static void begin(struct mail_session *base)
 	if (limits.max_script == 0 || limits.max_script > INT32_MAX)
 		limits.max_script = INT32_MAX;
 	session->parser = msieve_parser_new(session, &limits);
-	reply_ok(session, "Logged in.");
+	say_logged_in(session, base->login->tag);
 }
 
 static void close_session(struct mail_session *base)

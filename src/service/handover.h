@@ -34,7 +34,8 @@ struct handover {
 	struct ip local, remote;
 	uint32_t flags;
 	struct str session_id;
-	struct str tag;   /* IMAP: the tag of the command that logged in */
+	struct str tag;   /* IMAP: the tag of the command that logged in;
+			     ManageSieve: SASL data for its OK */
 	struct str input; /* what login read and did not use */
 };
 

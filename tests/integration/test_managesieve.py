@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from conftest import Server, finish, mail_owner
+from conftest import Server, finish, mail_owner, open_up
+from proxied import Backend
 from sieve_lines import Sieve, literal, plain, quoted
 
 QUOTAS = """
@@ -134,6 +135,42 @@ def test_cram_md5(sieve_server):
         challenge = base64.b64decode(client.line().strip()[1:-1])
         digest = hmac.new(b'secret', challenge, hashlib.md5).hexdigest()
         assert client.command(quoted(base64.b64encode(b'alice ' + digest.encode()))) == b'OK "Logged in."\r\n'
+
+
+def scram(client, user):
+    """SCRAM-SHA-256 up to the client's proof; what the server's answer is to prove itself with (RFC 5804 section 2.1)."""
+    bare = f'n={user},r=abcdefgh'
+    client.send(f'AUTHENTICATE "SCRAM-SHA-256" "{b64("n,," + bare)}"\r\n')
+    first = base64.b64decode(re.search(rb'[A-Za-z0-9+/=]{20,}', client.line())[0]).decode()
+    values = dict(part.split('=', 1) for part in first.split(','))
+    salted = hashlib.pbkdf2_hmac('sha256', b'secret', base64.b64decode(values['s']), int(values['i']))
+    key = hmac.digest(salted, b'Client Key', 'sha256')
+    final = f'c=biws,r={values["r"]}'
+    message = f'{bare},{first},{final}'.encode()
+    signature = hmac.digest(hashlib.sha256(key).digest(), message, 'sha256')
+    client.send(f'"{b64(final + ",p=" + b64(bytes(a ^ b for a, b in zip(key, signature))))}"\r\n')
+    return b64('v=' + b64(hmac.digest(hmac.digest(salted, b'Server Key', 'sha256'), message, 'sha256')))
+
+
+def b64(data):
+    return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+
+
+def test_what_sasl_says_last_comes_with_ok(sieve_server, make_server, tmp_path):
+    """In one answer, so that no client takes the empty response behind it for a command."""
+    with Sieve(sieve_server.port('sieve')) as client:
+        proof = scram(client, 'alice')
+        assert client.line() == f'OK (SASL "{proof}") "Logged in."\r\n'.encode()
+        client.ok('NOOP')
+    there = Backend('sieve', greeting='"SASL" "PLAIN"\r\nOK "hi"', answers={'AUTHENTICATE': '', '': 'OK "Logged in there."\r\n'})
+    (tmp_path / 'users').write_text(f'away:{{PLAIN}}secret::::::proxy=y host=127.0.0.1 port={there.port} pass=x\n')
+    open_up(tmp_path)
+    server = make_server(f'auth_mechanisms = plain scram-sha-256\npassdb {{\n  driver = passwd-file\n  args = {tmp_path}/users\n}}\n', 'sieve')
+    with Sieve(server.port('sieve')) as client:
+        proof = scram(client, 'away')
+        assert client.line() == f'OK (SASL "{proof}") "Logged in."\r\n'.encode()
+    with Sieve(server.port('sieve')) as client:
+        assert client.command(f'AUTHENTICATE "PLAIN" "{plain("away")}"') == b'OK "Logged in there."\r\n'
 
 
 def test_sasl_is_refused(sieve_server):

@@ -491,7 +491,7 @@ void request_fields_restore(struct request *request)
 }
 
 void request_set_templates(struct request *request, const char *fields,
-			   bool userdb, bool only_missing)
+			   bool userdb)
 {
 	struct str rest = str_of(fields), word;
 
@@ -503,15 +503,7 @@ void request_set_templates(struct request *request, const char *fields,
 		const char *value =
 			at < 0 ? ""
 			       : str_dup(tmp, str_from(word, (size_t)at + 1));
-		const struct fields *have = &request->pass_fields;
 
-		if (userdb || strncmp(key, "userdb_", 7) == 0)
-			have = &request->user_fields;
-		if (only_missing &&
-		    fields_get(have, userdb || have == &request->pass_fields
-					     ? key
-					     : key + 7) != NULL)
-			continue;
 		value = request_expand(request, value);
 		if (value == NULL)
 			request->passdb_failed = true;

@@ -122,7 +122,7 @@ void request_fields_save(struct request *request);
 void request_fields_restore(struct request *request);
 /* default_fields and override_fields: "key=value key=value", expanded. */
 void request_set_templates(struct request *request, const char *fields,
-			   bool userdb, bool only_missing);
+			   bool userdb);
 /* A template with its %-variables; NULL after logging why it cannot be. Child
  * of the request. */
 const char *request_expand(struct request *request, const char *format);

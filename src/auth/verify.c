@@ -249,13 +249,11 @@ static enum pass_result apply(struct verify *verify,
 {
 	struct request *request = verify->request;
 
+	request_set_templates(request, verify->db->set->default_fields, false);
 	for (size_t i = 0; i < fields->count; i++)
 		request_set_pass_field(request, fields->list[i].key,
 				       fields->list[i].value);
-	request_set_templates(request, verify->db->set->override_fields, false,
-			      false);
-	request_set_templates(request, verify->db->set->default_fields, false,
-			      true);
+	request_set_templates(request, verify->db->set->override_fields, false);
 	if (!request->passdb_failed)
 		return PASS_OK;
 	request->refused = true;

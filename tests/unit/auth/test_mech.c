@@ -311,13 +311,12 @@ static void test_templates_fill_and_override(void **state)
 	(void)state;
 	say(&talk, STR("\0alice@x.org\0x"), true);
 	fields_set(&request->user_fields, "home", "/old");
-	request_set_templates(request, "home=/new uid=7 mail=mbox:/m/%d/%n",
-			      true, true);
+	request_set_templates(request, "uid=7 mail=mbox:/m/%d/%n", true);
 	assert_string_equal(fields_get(&request->user_fields, "home"), "/old");
 	assert_string_equal(fields_get(&request->user_fields, "uid"), "7");
 	assert_string_equal(fields_get(&request->user_fields, "mail"),
 			    "mbox:/m/x.org/alice");
-	request_set_templates(request, "home=/new", true, false);
+	request_set_templates(request, "home=/new", true);
 	assert_string_equal(fields_get(&request->user_fields, "home"), "/new");
 	end(&talk);
 }

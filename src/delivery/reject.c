@@ -18,6 +18,7 @@
 #include "delivery/spool.h"
 #include "mime/date.h"
 #include "mime/header.h"
+#include "sieve/outgoing.h"
 
 enum { REPORT_MAX = 256 * 1024, HEADER_MAX = 64 * 1024 };
 
@@ -71,44 +72,25 @@ static void write_top(const struct report *report, struct buf *out)
 	date_write(time(NULL), out);
 	buf_printf(
 		out,
-		"\nFrom: Mail Delivery Subsystem <%s>\nTo: <%s>\n"
-		"MIME-Version: 1.0\n"
-		"Content-Type: multipart/report;\n"
-		"\treport-type=disposition-notification;\n"
-		"\tboundary=\"%s\"\n"
-		"Subject: %s\n"
-		"Auto-Submitted: auto-replied (rejected)\n"
-		"Precedence: bulk\n\n"
-		"This is a MIME-encapsulated message\n\n",
+		"\nFrom: Mail Delivery Subsystem <%s>\nTo: <%s>\nSubject: %s\n",
 		lda_postmaster(report->ctx, report->set, report->delivery->to),
-		report->delivery->from, report->boundary, subject.data);
+		report->delivery->from, subject.data);
 }
 
 static void write_report(const struct report *report, struct buf *out)
 {
 	const char *id = field_text(report, "Message-ID");
+	const struct sieve_mdn mdn = {
+		.boundary = report->boundary,
+		.hostname = report->hostname,
+		.words = str_of(expand(report, report->set->rejection_reason)),
+		.recipient = str_of(report->delivery->to),
+		.id = str_of(id == NULL ? "" : id),
+		.header = spool_header(report->delivery->spool),
+	};
 
 	write_top(report, out);
-	buf_printf(out,
-		   "--%s\nContent-Type: text/plain; charset=utf-8\n"
-		   "Content-Disposition: inline\n"
-		   "Content-Transfer-Encoding: 8bit\n\n%s\n\n",
-		   report->boundary,
-		   expand(report, report->set->rejection_reason));
-	buf_printf(out,
-		   "--%s\nContent-Type: message/disposition-notification\n\n"
-		   "Reporting-UA: %s; Dovetail Mail Delivery Agent\n"
-		   "Final-Recipient: rfc822; %s\n",
-		   report->boundary, report->hostname, report->delivery->to);
-	if (id != NULL)
-		buf_printf(out, "Original-Message-ID: %s\n", id);
-	buf_printf(out,
-		   "Disposition: "
-		   "automatic-action/MDN-sent-automatically; deleted\n\n"
-		   "--%s\nContent-Type: text/rfc822-headers\n\n",
-		   report->boundary);
-	buf_add_str(out, spool_header(report->delivery->spool));
-	buf_printf(out, "\n--%s--\n", report->boundary);
+	sieve_mdn_write(&mdn, out);
 }
 
 int reject_send(const struct delivery *delivery, const struct lda_settings *set,

@@ -26,31 +26,6 @@ enum {
 	LIST_MAX = 4 * 1024 * 1024,
 };
 
-/* who sends */
-
-/* By sieve_redirect_envelope_from. */
-static const char *envelope_sender(const void *ctx, const struct carry *carry,
-				   const char *how)
-{
-	const struct sieve_settings *set =
-		sieve_engine_settings(carry->sieve->engine);
-	const struct delivery *delivery = carry->delivery;
-	size_t len = strlen(how);
-
-	if (len > 2 && how[0] == '<' && how[len - 1] == '>')
-		return mem_strndup(ctx, how + 1, len - 2);
-	if (strcmp(how, "recipient") == 0)
-		return delivery->to;
-	if (strcmp(how, "orig_recipient") == 0)
-		return delivery->original_to != NULL ? delivery->original_to
-						     : delivery->to;
-	if (strcmp(how, "user_email") == 0 && set->sieve_user_email[0] != '\0')
-		return set->sieve_user_email;
-	if (strcmp(how, "postmaster") == 0)
-		return lda_postmaster(ctx, carry->lda, delivery->to);
-	return delivery->from;
-}
-
 /* redirect */
 
 struct pieces {
@@ -74,34 +49,17 @@ static ssize_t read_pieces(void *ctx, uint64_t at, char *out, size_t size)
 	return (ssize_t)size;
 }
 
-/* The mail's header, without what the final delivery added, and with who
- * redirected it. */
-static char *redirect_header(const void *ctx, const struct carry *carry,
-			     struct str head, size_t *len_out)
-{
-	CLEANUP(buf_free) struct buf out = buf_init(HEADER_MAX);
-	struct header_field field;
-
-	buf_printf(&out, "X-Sieve: %s\nX-Sieve-Redirected-From: %s\n",
-		   "Dovetail Sieve " PACKAGE_VERSION, carry->delivery->to);
-	while (header_next(&head, &field)) {
-		if (!str_case_is(field.name, "Return-Path"))
-			buf_add_str(&out, field.full);
-	}
-	buf_putc(&out, '\n');
-	*len_out = out.len;
-	return buf_steal(ctx, &out);
-}
-
 /* Whether this user has redirected it once already. */
 static bool is_loop(const struct carry *carry)
 {
 	struct str rest = spool_header(carry->delivery->spool);
+	struct str owner =
+		sieve_redirect_owner(carry->sieve->engine, &carry->envelope);
 	struct header_field field;
 
 	while (header_next(&rest, &field)) {
 		if (str_case_is(field.name, "X-Sieve-Redirected-From") &&
-		    str_case_is(str_trim(field.value), carry->delivery->to))
+		    str_case_equal(str_trim(field.value), owner))
 			return true;
 	}
 	return false;
@@ -133,23 +91,21 @@ static int send_redirect(const void *ctx, struct carry *carry,
 			 const struct sieve_action *action, const char *address,
 			 struct err *err)
 {
-	const struct sieve_settings *set =
-		sieve_engine_settings(carry->sieve->engine);
-	const char *from = carry->delivery->from;
+	const struct sieve_engine *engine = carry->sieve->engine;
+	CLEANUP(buf_free) struct buf head = buf_init(HEADER_MAX);
 	struct sieve_text text;
 	struct pieces mail;
 	const struct smtp_source source = {.read = read_pieces, .ctx = &mail};
 
 	sieve_message_text(carry->message, action->text, &text);
-	mail.head.data =
-		redirect_header(ctx, carry, text.header, &mail.head.len);
-	mail.body = text.body;
-	if (from[0] != '\0')
-		from = envelope_sender(ctx, carry,
-				       set->sieve_redirect_envelope_from);
-	return sender_send_dsn(carry->delivery->sender, from, address,
-			       action->redirect.ret, action->redirect.notify,
-			       &source, err);
+	sieve_redirect_header(engine, &carry->envelope, text.header, &head);
+	mail = (struct pieces){str_n(head.data, head.len), text.body};
+	return sender_send_dsn(carry->delivery->sender,
+			       sieve_redirect_sender(ctx, engine,
+						     &carry->envelope,
+						     &carry->host),
+			       address, action->redirect.ret,
+			       action->redirect.notify, &source, err);
 }
 
 static int redirect_to(const void *ctx, struct carry *carry,

@@ -169,18 +169,22 @@ static void put_report_head(struct buf *text, const char *type,
 		   type, boundary, boundary, STR_FMT(words), boundary);
 }
 
-static void put_message(struct sieve_out *out, bool header_only,
-			const char *boundary, struct buf *text)
+/* The last part: the mail, or its header. */
+static void put_message(struct str text, bool header_only, const char *boundary,
+			struct buf *out)
+{
+	buf_printf(out, "\n--%s\nContent-Type: %s\n", boundary,
+		   header_only ? "text/rfc822-headers" : "message/rfc822");
+	buf_add(out, "Content-Disposition: attachment\n\n");
+	buf_add_str(out, text);
+	buf_printf(out, "\n--%s--\n", boundary);
+}
+
+static struct str header_of(struct sieve_out *out)
 {
 	struct str raw = sieve_message_raw(out->message);
-	struct str body = sieve_message_body(out->message);
 
-	buf_printf(text, "\n--%s\nContent-Type: %s\n", boundary,
-		   header_only ? "text/rfc822-headers" : "message/rfc822");
-	buf_add(text, "Content-Disposition: attachment\n\n");
-	buf_add_str(text,
-		    header_only ? str_n(raw.data, raw.len - body.len) : raw);
-	buf_printf(text, "\n--%s--\n", boundary);
+	return str_n(raw.data, raw.len - sieve_message_body(out->message).len);
 }
 
 static void put_field(struct sieve_out *out, const char *prefix,
@@ -232,18 +236,37 @@ int sieve_out_report(struct sieve_out *out, struct err *err)
 	put_report_head(&text, "feedback-report", boundary.data,
 			str_of(report->message));
 	put_feedback(out, &text);
-	put_message(out, report->headers_only, boundary.data, &text);
+	put_message(report->headers_only ? header_of(out) : raw,
+		    report->headers_only, boundary.data, &text);
 	sieve_out_add(out, "", str_of(report->address), &text);
 	return 0;
 }
 
 /* reject */
 
+void sieve_mdn_write(const struct sieve_mdn *mdn, struct buf *out)
+{
+	buf_add(out, "Auto-Submitted: auto-replied (rejected)\n"
+		     "Precedence: bulk\n");
+	put_report_head(out, "disposition-notification", mdn->boundary,
+			mdn->words);
+	buf_printf(out,
+		   "Content-Type: message/disposition-notification\n\n"
+		   "Reporting-UA: %s; " PACKAGE_NAME " Mail Delivery Agent\n"
+		   "Final-Recipient: rfc822; %.*s\n",
+		   mdn->hostname, STR_FMT(mdn->recipient));
+	if (mdn->id.len > 0)
+		buf_printf(out, "Original-Message-ID: %.*s\n",
+			   STR_FMT(mdn->id));
+	buf_add(out, "Disposition: automatic-action/MDN-sent-automatically; "
+		     "deleted\n");
+	put_message(mdn->header, true, mdn->boundary, out);
+}
+
 int sieve_out_reject(struct sieve_out *out, struct err *err)
 {
 	const struct sieve_envelope *envelope = out->envelope;
 	struct str raw = sieve_message_raw(out->message);
-	struct str id = sieve_out_original(out, "Message-ID");
 	CLEANUP(buf_free) struct buf text = buf_init(raw.len + TEXT_MAX);
 	CLEANUP(buf_free) struct buf words = buf_init(TEXT_MAX);
 	CLEANUP(buf_free) struct buf boundary = buf_init(100);
@@ -257,25 +280,21 @@ int sieve_out_reject(struct sieve_out *out, struct err *err)
 	sieve_out_postmaster(out, &text);
 	buf_printf(&text, "\nTo: <%.*s>\n", STR_FMT(envelope->from.all));
 	put_field(out, "Rejected", &text);
-	buf_add(&text, "Auto-Submitted: auto-replied (rejected)\n"
-		       "Precedence: bulk\n");
 	buf_printf(&words,
 		   "Your message to <%.*s> was automatically rejected:\n%s",
 		   STR_FMT(envelope->to.all), out->action->reject.reason);
-	put_report_head(&text, "disposition-notification", boundary.data,
-			str_n(words.data, words.len));
-	buf_printf(&text,
-		   "Content-Type: message/disposition-notification\n\n"
-		   "Reporting-UA: %s; " PACKAGE_NAME " Mail Delivery Agent\n"
-		   "Final-Recipient: rfc822; %.*s\n",
-		   out->host->hostname == NULL ? "localhost"
-					       : out->host->hostname,
-		   STR_FMT(envelope->to.all));
-	if (id.len > 0)
-		buf_printf(&text, "Original-Message-ID: %.*s\n", STR_FMT(id));
-	buf_add(&text, "Disposition: automatic-action/MDN-sent-automatically; "
-		       "deleted\n");
-	put_message(out, true, boundary.data, &text);
+	sieve_mdn_write(
+		&(struct sieve_mdn){
+			.boundary = boundary.data,
+			.hostname = out->host->hostname == NULL
+					    ? "localhost"
+					    : out->host->hostname,
+			.words = str_n(words.data, words.len),
+			.recipient = envelope->to.all,
+			.id = sieve_out_original(out, "Message-ID"),
+			.header = header_of(out),
+		},
+		&text);
 	sieve_out_add(out, "", envelope->from.all, &text);
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "sieve/outgoing.h"
 
 #include "base/cleanup.h"
+#include "mime/header.h"
 #include "sieve/ext.h"
 #include "sieve/mail_out.h"
 
@@ -10,60 +11,79 @@ static const char *text_of(const void *ctx, struct str text)
 	return text.data == NULL ? "" : str_dup(ctx, text);
 }
 
-/* Whose envelope sender a redirected mail has (sieve_redirect_envelope_from);
- * an address in <> is itself. */
-static const char *sender(const void *ctx, const char *source,
-			  const struct sieve_envelope *envelope,
-			  const struct sieve_host *host, const char *user_email)
+const char *sieve_redirect_sender(const void *ctx,
+				  const struct sieve_engine *engine,
+				  const struct sieve_envelope *envelope,
+				  const struct sieve_host *host)
 {
+	const struct sieve_settings *set = sieve_engine_settings(engine);
+	struct str how = str_trim(str_of(set->sieve_redirect_envelope_from));
 	struct sieve_address address;
-	struct str text = str_trim(str_of(source));
 
 	/* An answer to nobody stays one. */
 	if (envelope->null_sender || envelope->from.all.len == 0)
 		return "";
-	if (str_is(text, "recipient"))
+	if (str_is(how, "recipient"))
 		return text_of(ctx, envelope->to.all);
-	if (str_is(text, "orig_recipient"))
+	if (str_is(how, "orig_recipient"))
 		return text_of(ctx, envelope->original_to.all);
-	if (str_is(text, "user_email"))
-		return user_email[0] != '\0' ? user_email
-					     : text_of(ctx, envelope->to.all);
-	if (str_is(text, "postmaster") && host->postmaster != NULL)
+	if (str_is(how, "user_email"))
+		return text_of(ctx, sieve_redirect_owner(engine, envelope));
+	if (str_is(how, "postmaster") && host->postmaster != NULL)
 		return host->postmaster;
-	if (text.len > 1 && text.data[0] == '<' &&
-	    sieve_address_parse(ctx, text, true, &address))
+	/* An address in <> is itself. */
+	if (how.len > 1 && how.data[0] == '<' &&
+	    sieve_address_parse(ctx, how, true, &address))
 		return text_of(ctx, address.all);
 	return text_of(ctx, envelope->from.all);
 }
 
-static int redirect(const void *ctx, struct sieve_engine *engine,
-		    struct sieve_message *message,
-		    const struct sieve_envelope *envelope,
-		    const struct sieve_host *host,
-		    const struct sieve_action *action, struct sieve_mail *mail)
+struct str sieve_redirect_owner(const struct sieve_engine *engine,
+				const struct sieve_envelope *envelope)
 {
-	const struct sieve_settings *set = sieve_engine_settings(engine);
-	const char *user = set->sieve_user_email[0] != '\0'
-				   ? set->sieve_user_email
-				   : text_of(ctx, envelope->to.all);
-	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX / 2);
-	struct str whole = sieve_message_whole(ctx, message, action->text);
-	bool crlf = memmem(whole.data, whole.len < 2000 ? whole.len : 2000,
-			   "\r\n", 2) != NULL;
+	const char *own = sieve_engine_settings(engine)->sieve_user_email;
 
-	/* The trace by which a loop is known. */
-	buf_printf(&text,
-		   "X-Sieve: Dovetail Sieve%s"
-		   "X-Sieve-Redirected-From: %s%s",
-		   crlf ? "\r\n" : "\n", user, crlf ? "\r\n" : "\n");
-	buf_add_str(&text, whole);
-	mail->from = sender(ctx, set->sieve_redirect_envelope_from, envelope,
-			    host, set->sieve_user_email);
-	mail->to = mem_strdup(ctx, action->redirect.address);
+	if (own[0] != '\0')
+		return str_of(own);
+	return envelope->to.all.data == NULL ? STR("") : envelope->to.all;
+}
+
+void sieve_redirect_header(const struct sieve_engine *engine,
+			   const struct sieve_envelope *envelope,
+			   struct str header, struct buf *out)
+{
+	struct str owner = sieve_redirect_owner(engine, envelope);
+	ptrdiff_t at = str_find_char(header, '\n');
+	const char *eol = at > 0 && header.data[at - 1] == '\r' ? "\r\n" : "\n";
+	struct header_field field;
+
+	buf_printf(out,
+		   "X-Sieve: " PACKAGE_NAME " Sieve " PACKAGE_VERSION "%s"
+		   "X-Sieve-Redirected-From: %.*s%s",
+		   eol, STR_FMT(owner), eol);
+	while (header_next(&header, &field)) {
+		if (!str_case_is(field.name, "Return-Path"))
+			buf_add_str(out, field.full);
+	}
+	buf_add(out, eol);
+}
+
+static void redirect(struct sieve_out *out)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX / 2);
+	struct sieve_mail *mail = mem_new(out->ctx, struct sieve_mail);
+	struct sieve_text pieces;
+
+	sieve_message_text(out->message, out->action->text, &pieces);
+	sieve_redirect_header(out->engine, out->envelope, pieces.header, &text);
+	buf_add_str(&text, pieces.body);
+	mail->from = sieve_redirect_sender(mail, out->engine, out->envelope,
+					   out->host);
+	mail->to = mem_strdup(mail, out->action->redirect.address);
 	mail->text.len = text.len;
-	mail->text.data = buf_steal(ctx, &text);
-	return 0;
+	mail->text.data = buf_steal(mail, &text);
+	out->mails = mail;
+	out->count = 1;
 }
 
 int sieve_outgoing(const void *ctx, struct sieve_engine *engine,
@@ -90,10 +110,7 @@ int sieve_outgoing(const void *ctx, struct sieve_engine *engine,
 			return err_set(err, ERR_UNSUPPORTED,
 				       "redirect to a list: its members are "
 				       "not known here");
-		out.mails = mem_new(ctx, struct sieve_mail);
-		out.count = 1;
-		result = redirect(out.mails, engine, message, envelope, host,
-				  action, out.mails);
+		redirect(&out);
 		break;
 	case SIEVE_ACTION_VACATION:
 		result = sieve_out_vacation(&out, err);

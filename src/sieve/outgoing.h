@@ -8,6 +8,7 @@
 #define SIEVE_OUTGOING_H
 #include "base/str.h"
 
+struct buf;
 struct err;
 struct sieve_action;
 struct sieve_engine;
@@ -31,6 +32,30 @@ int sieve_outgoing(const void *ctx, struct sieve_engine *engine,
 		   const struct sieve_action *action,
 		   struct sieve_mail **mails_out, unsigned *count_out,
 		   struct err *err);
+
+/* Redirects, for who sends them on his own: the envelope sender
+ * (sieve_redirect_envelope_from), a child of ctx; whose redirect it is, in the
+ * field by which a loop is known; the header with that field, and without what
+ * the last delivery put on top. */
+const char *sieve_redirect_sender(const void *ctx,
+				  const struct sieve_engine *engine,
+				  const struct sieve_envelope *envelope,
+				  const struct sieve_host *host);
+struct str sieve_redirect_owner(const struct sieve_engine *engine,
+				const struct sieve_envelope *envelope);
+void sieve_redirect_header(const struct sieve_engine *engine,
+			   const struct sieve_envelope *envelope,
+			   struct str header, struct buf *out);
+
+/* A mail that tells of a rejection (RFC 8098): all from MIME-Version on, behind
+ * the fields From, To, Subject and the like. */
+struct sieve_mdn {
+	const char *boundary, *hostname;
+	struct str words, recipient;
+	struct str id;     /* Message-ID of the mail; "" if it has none */
+	struct str header; /* of the mail */
+};
+void sieve_mdn_write(const struct sieve_mdn *mdn, struct buf *out);
 
 /* What a vacation is remembered by (RFC 5230 section 4.2): an answer to this
  * sender with the same handle, or the same words, is not sent again while

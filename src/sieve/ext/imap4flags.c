@@ -172,7 +172,14 @@ static int removeflag_run(struct sieve_run *run, const struct sieve_args *args,
 			    str_n(left.data, left.len), err);
 }
 
-/* Keys are lists of flags, too (section 4). */
+/* Keys are lists of flags, too, where they are flags or parts of such (the
+ * examples of section 4); Pigeonhole has it so. */
+static bool splits_keys(const struct sieve_match *match)
+{
+	return strcmp(match->type->name, "is") == 0 ||
+	       strcmp(match->type->name, "contains") == 0;
+}
+
 static struct sieve_value split_keys(struct sieve_run *run,
 				     const struct sieve_value *keys)
 {
@@ -215,11 +222,15 @@ static int match_flags(struct sieve_run *run,
 static int hasflag_run(struct sieve_run *run, const struct sieve_args *args,
 		       bool *result_out, struct err *err)
 {
-	struct sieve_value keys = split_keys(run, &args->params[1]);
+	struct sieve_value keys;
 	const struct sieve_value *variables = &args->params[0];
 	struct sieve_match match;
 
-	sieve_match_begin(&match, run, args, &keys);
+	sieve_match_begin(&match, run, args, &args->params[1]);
+	if (splits_keys(&match)) {
+		keys = split_keys(run, &args->params[1]);
+		match.keys = &keys;
+	}
 	if (variables->type == SIEVE_NONE &&
 	    match_flags(run, NULL, &match, err) < 0)
 		return -1;

@@ -26,7 +26,8 @@ libsettings_a_SOURCES += src/delivery/settings.c
 if HAVE_CMOCKA
 DELIVERY_TESTS = tests/crash/test_actions \
 	tests/unit/delivery/test_carry tests/unit/delivery/test_deliver \
-	tests/unit/delivery/test_dupes tests/unit/delivery/test_reject \
+	tests/unit/delivery/test_dupes tests/unit/delivery/test_filter \
+	tests/unit/delivery/test_reject \
 	tests/unit/delivery/test_send
 DELIVERY_TEST_LIBS = $(LIB_DELIVERY) $(CMOCKA_LIBS)
 check_PROGRAMS += $(DELIVERY_TESTS)
@@ -41,6 +42,9 @@ tests_unit_delivery_test_deliver_SOURCES = tests/unit/delivery/test_deliver.c
 tests_unit_delivery_test_deliver_LDADD = $(DELIVERY_TEST_LIBS)
 tests_unit_delivery_test_dupes_SOURCES = tests/unit/delivery/test_dupes.c
 tests_unit_delivery_test_dupes_LDADD = $(DELIVERY_TEST_LIBS)
+tests_unit_delivery_test_filter_SOURCES = tests/unit/delivery/test_filter.c \
+	tests/unit/storage/fixture.c tests/unit/storage/fixture.h
+tests_unit_delivery_test_filter_LDADD = $(DELIVERY_TEST_LIBS)
 tests_unit_delivery_test_reject_SOURCES = tests/unit/delivery/test_reject.c
 tests_unit_delivery_test_reject_LDADD = $(DELIVERY_TEST_LIBS)
 tests_unit_delivery_test_send_SOURCES = tests/unit/delivery/test_send.c

@@ -3,15 +3,18 @@
 Debian's Dovecot and Pigeonhole where that is installed."""
 import os
 import re
+import smtplib
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from conftest import mail_owner, open_up
+from conftest import ROOT, mail_owner, open_up
 from imap_lines import Lines
 from lmtp_lines import Lmtp
 from smtp_sink import Sink
+from test_mbox_programs import Postfix
 
 EXTRA = """
 submission_host = 127.0.0.1:{port}
@@ -490,3 +493,36 @@ def test_redirect_with_dsn(make_server):
         told = [line for line in sink.log if line.startswith(('MAIL', 'RCPT'))]
         assert told == [f'MAIL FROM:<joe@example.org> BODY=8BITMIME{mail_end}', f'RCPT TO:<x@y.example>{rcpt_end}']
         sink.close()
+
+
+@pytest.mark.skipif(not ROOT or not os.path.exists('/usr/sbin/postfix'), reason='needs Postfix, and root')
+def test_mail_from_postfix(make_server, tmp_path):
+    """Postfix gives mails to lmtp, scripts decide, and Postfix does what it is told of the outcome."""
+    open_up(tmp_path)
+    server = make_server(EXTRA.format(port=9, plugin='') + 'auth_username_format = %Ln\n')
+    postfix = Postfix(tmp_path, tmp_path)
+    with open(postfix.config / 'main.cf', 'a', encoding='utf-8') as file:
+        file.write(f'mailbox_transport = lmtp:inet:127.0.0.1:{server.port("lmtp")}\n')
+    with open(postfix.config / 'master.cf', 'a', encoding='utf-8') as file:
+        file.write('lmtp unix - - n - - lmtp\n')
+    script(server, 'alice', 'require ["fileinto", "ereject", "envelope", "subaddress", "variables"];\n'
+                            'if header "subject" "no" { ereject "go away"; stop; }\n'
+                            'if envelope :detail :matches "to" "*" { fileinto "${1}"; }\n'
+                            'if header "subject" "later" { redirect "x@y.example"; }')
+    postfix.start()
+    try:
+        with smtplib.SMTP('127.0.0.1', postfix.port, timeout=30) as client:
+            for name, to in (('yes', 'alice+lists'), ('plain', 'alice'), ('no', 'alice'), ('later', 'alice')):
+                client.sendmail('', [f'{to}@localhost'], mail(name))
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not all(
+                word in (postfix.config / 'log').read_text() for word in ('status=bounced', 'status=deferred')):
+            time.sleep(0.2)
+        log = (postfix.config / 'log').read_text()
+    finally:
+        postfix.run('stop')
+    assert log.count('status=sent') == 2 and 'said: 550 5.7.1 <alice@localhost> go away' in log, log
+    assert re.search(r'status=deferred.*said: 451', log), log
+    found = {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()}
+    assert found == {'lists': ['yes'], 'INBOX': ['plain']}
+    server.forgive()

@@ -12,6 +12,8 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "auth/ldap.h"
 #include "auth/request.h"
@@ -38,6 +40,22 @@ static void take_entry(void *ctx, const char *dn, struct fields *fields)
 				    version == NULL ? "" : version);
 }
 
+/* Whoever asks names the file: one that he could have written would send the
+ * password of another, which it includes, to his server. */
+static int check_owner(const char *config, struct err *err)
+{
+	struct stat st;
+
+	if (stat(config, &st) < 0)
+		return err_sys(err, "stat(%s)", config);
+	if (!S_ISREG(st.st_mode) ||
+	    (st.st_uid != 0 && st.st_uid != geteuid()) ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(err, ERR_DENIED,
+			       "%s: others could have written it", config);
+	return 0;
+}
+
 static int search(const void *ctx, const char *config, const char *user,
 		  struct found *out, struct err *err)
 {
@@ -48,7 +66,8 @@ static int search(const void *ctx, const char *config, const char *user,
 
 	request->user = user;
 	request->service = "sieve";
-	if (ldap_source_open(config, &source, err) < 0)
+	if (check_owner(config, err) < 0 ||
+	    ldap_source_open(config, &source, err) < 0)
 		return -1;
 	source->operational = true;
 	attrs = mem_printf(ctx, "%s=text,%s=version",

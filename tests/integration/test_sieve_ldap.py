@@ -70,6 +70,11 @@ def test_scripts_of_a_directory(slapd, make_server):
     assert {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()} == {
         'one': ['first', 'second'], 'two': ['third']}
     assert list(boxes(server, 'bob')) == ['default']
+    # Who asks names the file, and may have written it.
+    os.chmod(config, 0o666)
+    assert deliver(server, 'not trusted').startswith('451')
+    assert server.wait_log('others could have written it')
+    os.chmod(config, 0o644)
     config.write_text('base = dc=x\nnope = y\n')
     assert deliver(server, 'wrong').startswith('451')
     assert server.wait_log('Unknown setting: nope')

@@ -8,7 +8,8 @@
  *
  * CONFIG is as that of passdb and userdb ldap, with sieve_ldap_* in it. Written
  * are a line with the entry's version, and for `read` its script; nothing if
- * there is none.
+ * there is none. The version has a sum of the script, too: directories count
+ * in seconds.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,10 @@
 #include "auth/ldap.h"
 #include "auth/request.h"
 #include "auth/settings.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -32,12 +36,16 @@ static void take_entry(void *ctx, const char *dn, struct fields *fields)
 	struct found *found = ctx;
 	const char *text = fields_get(fields, "text");
 	const char *version = fields_get(fields, "version");
+	CLEANUP(buf_free) struct buf sum = buf_init(2 * DIGEST_MAX + 1);
+	unsigned char digest[DIGEST_MAX];
 
 	if (text == NULL || found->text != NULL)
 		return;
 	found->text = mem_strdup(found->ctx, text);
-	found->version = mem_printf(found->ctx, "%s %s", dn,
-				    version == NULL ? "" : version);
+	hex_encode(str_n(digest, digest_once("sha256", str_of(text), digest)),
+		   &sum);
+	found->version = mem_printf(found->ctx, "%s %s %s", dn,
+				    version == NULL ? "" : version, sum.data);
 }
 
 /* Whoever asks names the file: one that he could have written would send the

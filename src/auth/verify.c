@@ -452,12 +452,15 @@ void verify_begin(struct auth *auth, struct request *request, verify_fn *fn,
 	verify->auth = auth;
 	verify->request = request;
 	verify->dbs = auth_dbs(auth, request->service);
-	/* If none is for him, nobody can tell whether he exists. */
-	verify->last = request->lookup_only ? PASS_FAILURE : PASS_UNKNOWN_USER;
 	verify->fn = fn;
 	verify->ctx = ctx;
 	verify->masters = request->login_user != NULL;
 	verify->db =
 		verify->masters ? verify->dbs->masterdbs : verify->dbs->passdbs;
+	/* If there are some, but none for him, nobody can tell whether he
+	 * exists. */
+	verify->last = request->lookup_only && verify->db != NULL
+			       ? PASS_FAILURE
+			       : PASS_UNKNOWN_USER;
 	go_on(verify);
 }

@@ -491,7 +491,7 @@ def test_chains_of_passdbs(make_server):
     assert client.ask('AUTH\t6\tLOGIN\tservice=imap\tresp=' + base64.b64encode(b'who').decode()).startswith('CONT')
     assert client.ask('CONT\t6\t' + base64.b64encode(b'shared').decode()) == 'OK\t6\tuser=who'
     assert master.ask('USER\t1\talice\tservice=lmtp') == (
-        'USER\t1\talice\tquota_rule=*:storage=1G\tuid=7001\tgid=7002\thome=/s//alice\tmail=maildir:~/Y\tquota=alice')
+        'USER\t1\talice\tquota=alice\tquota_rule=*:storage=1G\tuid=7001\tgid=7002\thome=/s//alice\tmail=maildir:~/Y')
     assert master.ask('USER\t2\tnobody@x.example\tservice=lmtp') == 'NOTFOUND\t2'
     login = Client(one, 'auth-login', 70010)
     assert login.plain('u@a.example', 'secret').startswith('OK')

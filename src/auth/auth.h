@@ -31,6 +31,7 @@ struct auth {
 	struct cache *cache;     /* NULL: nothing is remembered */
 	struct workers *workers; /* of auth */
 	struct anvil *anvil;
+	struct relay *relay; /* of auth */
 	struct auth_dbs_entry *dbs;  /* by service, opened when first asked */
 	struct auth_client *clients; /* by pid */
 };

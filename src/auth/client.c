@@ -365,7 +365,7 @@ int auth_client_redeem(struct auth *auth, const void *ctx, uint32_t pid,
 
 	HASH_FIND(hh, auth->clients, &pid, sizeof(pid), client);
 	if (client == NULL)
-		return err_set(err, ERR_DENIED,
+		return err_set(err, ERR_NOT_FOUND,
 			       "Master requested auth for nonexistent client "
 			       "%u",
 			       pid);

@@ -26,7 +26,8 @@ enum {
 void auth_client_accept(struct auth *auth, const struct service_client *client,
 			bool is_login);
 /* Take what the token stands for: the request becomes a child of ctx, and the
- * token is worth nothing any more. -1 with the text for the log. */
+ * token is worth nothing any more. -1 with the text for the log;
+ * ERR_NOT_FOUND if there is no such client. */
 int auth_client_redeem(struct auth *auth, const void *ctx, uint32_t pid,
 		       uint32_t id, struct str cookie, struct request **out,
 		       struct err *err);

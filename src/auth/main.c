@@ -8,13 +8,16 @@
 #include "auth/auth.h"
 #include "auth/client.h"
 #include "auth/master.h"
+#include "auth/relay.h"
 #include "auth/worker.h"
 #include "auth/workers.h"
 #include "base/err.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/anvil.h"
 #include "service/service.h"
+#include "service/wire.h"
 
 static struct auth *auth;
 
@@ -27,6 +30,7 @@ static int auth_init(struct service_env *env, struct err *err)
 	auth->workers = workers_new(
 		auth, auth, service_socket_path(auth, env, "auth-worker"),
 		auth->set.auth_worker_max_count);
+	auth->relay = relay_new(auth, auth->loop);
 	/* "mode = 0" of that listener is how penalties are switched off. */
 	path = service_socket_path(auth, env, "anvil-auth-penalty");
 	if (access(path, F_OK) == 0)
@@ -69,6 +73,19 @@ static void auth_accept(struct service_env *env,
 	}
 }
 
+static void auth_control(struct service_env *env, struct str frame, int fd)
+{
+	char what = frame.len > 0 ? frame.data[0] : '\0';
+
+	(void)env;
+	if (fd >= 0 && what == WIRE_SUCCESSOR)
+		auth_master_successor(auth, fd);
+	else if (fd >= 0 && what == WIRE_PREDECESSOR)
+		auth_master_predecessor(auth, fd);
+	else
+		fd_close(&fd);
+}
+
 static const struct service auth_service = {
 	.name = "auth",
 	.settings = auth_settings,
@@ -76,6 +93,7 @@ static const struct service auth_service = {
 	.sandbox = SANDBOX_FILES | SANDBOX_UNIX | SANDBOX_INET,
 	.init = auth_init,
 	.accept = auth_accept,
+	.control = auth_control,
 };
 
 int main(int argc, char **argv)

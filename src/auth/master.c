@@ -12,6 +12,7 @@
 #include "auth/db.h"
 #include "auth/passdb/drivers.h"
 #include "auth/proxy_host.h"
+#include "auth/relay.h"
 #include "auth/request.h"
 #include "auth/verify.h"
 #include "auth/workers.h"
@@ -25,12 +26,13 @@
 #include "proto/auth.h"
 #include "service/service.h"
 
-enum { INPUT_MAX = 16 * 1024, REPLY_MAX = 64 * 1024, PENDING_MAX = 65536 };
+enum { REPLY_MAX = 64 * 1024, INPUT_MAX = REPLY_MAX, PENDING_MAX = 65536 };
 
 struct master {
 	struct auth *auth;
 	struct conn *conn;
 	bool is_userdb, versioned;
+	bool is_predecessor, is_successor; /* see relay.h */
 	bool restricted; /* only what belongs to `uid` */
 	uid_t uid;
 	char *path;
@@ -44,16 +46,21 @@ struct question {
 	struct request *request;
 	struct userdb *db; /* LIST: the one being listed */
 	char *mask;
+	char *why; /* REQUEST: we don't know it */
 	bool failed;
 };
 
 static void master_free(struct master *master)
 {
 	struct auth *auth = master->auth;
+	bool counts = !master->is_successor && !master->is_predecessor;
 
+	if (master->is_predecessor)
+		relay_remove(auth->relay, master->conn);
 	conn_free(&master->conn);
 	mem_free(master);
-	service_client_end(auth->env);
+	if (counts)
+		service_client_end(auth->env);
 }
 
 static struct question *question_new(struct master *master, uint32_t id)
@@ -175,6 +182,34 @@ static void on_token_user(void *ctx, struct request *request,
 	user_found(question, result, true);
 }
 
+static void relayed(void *ctx, struct str command, struct str rest)
+{
+	struct question *question = ctx;
+
+	if (str_is(command, "FAIL")) {
+		log_error("auth-master client: %s", question->why);
+		send_fail(question, "FAIL");
+		return;
+	}
+	conn_printf(question->master->conn, "%.*s\t%u%s%.*s\n",
+		    STR_FMT(command), question->id, rest.len > 0 ? "\t" : "",
+		    STR_FMT(rest));
+	question_end(question);
+}
+
+/* Of a client of our predecessor's, maybe. */
+static void relay(struct question *question, const struct auth_line *line,
+		  const struct err *err)
+{
+	const struct str *last = &line->args[line->count - 1];
+	const char *start = line->args[0].data;
+
+	question->why = mem_strdup(question, err->text);
+	relay_ask(question->master->auth->relay, question,
+		  str_n(start, (size_t)(last->data + last->len - start)),
+		  relayed, question);
+}
+
 static bool cmd_request(struct master *master, const struct auth_line *line)
 {
 	struct question *question;
@@ -190,6 +225,10 @@ static bool cmd_request(struct master *master, const struct auth_line *line)
 	question = question_new(master, line->id);
 	if (auth_client_redeem(master->auth, question, pid, id, line->args[2],
 			       &question->request, &err) < 0) {
+		if (err.code == ERR_NOT_FOUND) {
+			relay(question, line, &err);
+			return true;
+		}
 		log_error("auth-master client: %s", err.text);
 		send_fail(question, "FAIL");
 		return true;
@@ -545,6 +584,10 @@ static bool run(struct master *master, struct str text)
 
 	if (log_debug_on())
 		log_debug("master in: %.*s", STR_FMT(text));
+	if (master->is_predecessor) {
+		relay_answer(master->auth->relay, text);
+		return true;
+	}
 	if (!auth_line_parse(text, &line)) {
 		log_error("auth-master client: BUG: malformed line");
 		return false;
@@ -645,4 +688,28 @@ void auth_master_accept(struct auth *auth, const struct service_client *from,
 				&events, master);
 	conn_printf(master->conn, "VERSION\t%d\t1\nSPID\t%ld\n",
 		    AUTH_PROTOCOL_MAJOR, (long)getpid());
+}
+
+static struct master *other_auth(struct auth *auth, int fd)
+{
+	struct master *master = mem_new(auth, struct master);
+
+	master->auth = auth;
+	master->versioned = true;
+	master->conn = conn_new(master, auth->loop, fd, INPUT_MAX, &events,
+				master);
+	return master;
+}
+
+void auth_master_successor(struct auth *auth, int fd)
+{
+	other_auth(auth, fd)->is_successor = true;
+}
+
+void auth_master_predecessor(struct auth *auth, int fd)
+{
+	struct master *master = other_auth(auth, fd);
+
+	master->is_predecessor = true;
+	relay_add(auth->relay, master->conn);
 }

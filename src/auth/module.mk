@@ -34,6 +34,7 @@ libauth_a_SOURCES = \
 	src/auth/json.c src/auth/json.h \
 	src/auth/lookup.c \
 	src/auth/master.c src/auth/master.h \
+	src/auth/relay.c src/auth/relay.h \
 	src/auth/mech.h \
 	src/auth/mech/anonymous.c \
 	src/auth/mech/apop.c \

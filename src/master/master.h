@@ -56,6 +56,10 @@ struct process {
 };
 
 /* A service of the configuration. */
+/* Connections to an auth's predecessors that it gets when it starts: so many
+ * reloads that nobody logs in between. */
+enum { PREDECESSORS_MAX = 8 };
+
 struct unit {
 	struct master *master;
 	char *name;
@@ -71,6 +75,8 @@ struct unit {
 	unsigned total;
 	uint64_t last_failure, last_drop; /* seconds of 1970 */
 	unsigned failures;                /* in that second */
+	int predecessors[PREDECESSORS_MAX];
+	unsigned predecessor_count;
 	struct unit *prev, *next;
 };
 

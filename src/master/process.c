@@ -197,6 +197,20 @@ static void send_start(struct unit *unit)
 	buf_free(&frame);
 }
 
+static void send_predecessors(struct unit *unit)
+{
+	struct buf frame = buf_init(4);
+
+	pack_u8(&frame, WIRE_PREDECESSOR);
+	while (unit->predecessor_count > 0) {
+		int *fd = &unit->predecessors[--unit->predecessor_count];
+
+		channel_send(&unit->process->channel, &frame, *fd);
+		fd_close(fd);
+	}
+	buf_free(&frame);
+}
+
 static void told(struct process *process, struct str frame)
 {
 	struct unit *unit = process->unit;
@@ -334,6 +348,7 @@ void unit_start(struct unit *unit)
 	unit->process = process;
 	unit->total++;
 	send_start(unit);
+	send_predecessors(unit);
 	if (strcmp(unit->set.type, "log") == 0)
 		tell_log_all(master);
 }

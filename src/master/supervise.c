@@ -22,6 +22,7 @@
 #include "base/pack.h"
 #include "master/master.h"
 #include "net/loop.h"
+#include "net/sock.h"
 #include "service/wire.h"
 
 enum {
@@ -140,11 +141,48 @@ static void keep_lasting(struct unit *unit, struct fresh *fresh)
 	buf_free(&frame);
 }
 
+static void connect_auth(struct process *process, struct unit *heir)
+{
+	struct buf frame = buf_init(4);
+	struct err err;
+	int pair[2];
+
+	if (sock_pair(pair, &err) < 0) {
+		log_error("%s", err.text);
+		return;
+	}
+	pack_u8(&frame, WIRE_SUCCESSOR);
+	channel_send(&process->channel, &frame, pair[0]);
+	fd_close(&pair[0]);
+	heir->predecessors[heir->predecessor_count++] = pair[1];
+	buf_free(&frame);
+}
+
+/* Logins that an auth has accepted are known to it alone, and those who ask may
+ * come to the one after the reload, or after the next. */
+static void connect_auths(struct master *master, struct unit *old,
+			  struct unit *heir)
+{
+	struct process *one;
+
+	if (old == NULL)
+		return;
+	while (old->predecessor_count > 0)
+		fd_close(&old->predecessors[--old->predecessor_count]);
+	DL_FOREACH (master->processes, one) {
+		if (heir != NULL && strcmp(one->name, heir->name) == 0 &&
+		    heir->predecessor_count < PREDECESSORS_MAX)
+			connect_auth(one, heir);
+	}
+}
+
 static void retire_old(struct master *master, struct fresh *fresh)
 {
 	struct unit *unit;
 
 	listeners_close(master->units);
+	connect_auths(master, unit_find(master->units, "auth"),
+		      unit_find(fresh->units, "auth"));
 	DL_FOREACH (master->units, unit) {
 		timer_free(&unit->retry);
 		if (unit->process == NULL)
@@ -212,6 +250,8 @@ int master_use_config(struct master *master, struct err *err)
 
 	if (config_seal(master->config, &fresh.fd, err) < 0)
 		return -1;
+	unit = unit_find(master->units, "auth");
+	connect_auths(master, unit, unit);
 	DL_FOREACH (master->units, unit) {
 		if (unit->process == NULL)
 			continue;

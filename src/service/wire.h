@@ -43,6 +43,11 @@ enum wire {
 	/* master to a service that lives on: the new snapshot. */
 	WIRE_CONFIG = 'c',
 
+	/* master to auth: the end of a socket pair that leads to the auth after
+	 * a reload, or before it (auth/relay.h). */
+	WIRE_SUCCESSOR = 'n',
+	WIRE_PREDECESSOR = 'v',
+
 	/* worker to template: clients, total. Full: takes no more. */
 	WIRE_FULL = 'F',
 	WIRE_FREE = 'A',

@@ -707,3 +707,23 @@ def test_half_open_handshakes_hurt_nobody(server):
     assert min(times) < 2
     for sock in silent:
         sock.close()
+
+
+@pytest.mark.parametrize('reloads', [1, 3])
+def test_who_came_before_a_reload_logs_in_after_it(make_server, reloads):
+    """Their login process asks the auth of before, which alone knows that they are in; the manager of imap, started for
+    the first one of them, asks the one of now."""
+    server = make_server()
+    early = [socket.create_connection(('127.0.0.1', server.port('imap')), 30) for _ in range(3)]
+    files = [one.makefile('rwb') for one in early]
+    for file in files:
+        assert file.readline().startswith(b'* OK')
+    for _ in range(reloads):
+        assert server.doveadm('reload').returncode == 0
+        assert server.doveadm('auth', 'test', 'alice', 'secret').returncode == 0
+    for file in files:
+        file.write(b'a LOGIN alice secret\r\n')
+        file.flush()
+        assert b' OK ' in next(line for line in iter(file.readline, b'') if line.startswith(b'a '))
+    for one in early:
+        one.close()

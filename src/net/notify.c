@@ -16,8 +16,12 @@
 #include "net/loop_internal.h"
 
 enum {
-	CHANGES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
-		  IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF,
+	/* Of what is in a directory, the end of writing is enough: a log that
+	 * lies beside a certificate is written to all the time. */
+	DIR_CHANGES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
+		      IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF,
+	FILE_CHANGES = IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE_SELF |
+		       IN_MOVE_SELF,
 };
 
 struct notify {
@@ -143,12 +147,21 @@ static int notify_destroy(struct notify *notify)
 	return 0;
 }
 
+static int watch_add(const struct inotify *inotify, const char *path)
+{
+	int number = inotify_add_watch(inotify->fd, path,
+				       DIR_CHANGES | IN_ONLYDIR);
+
+	if (number < 0 && errno == ENOTDIR)
+		number = inotify_add_watch(inotify->fd, path, FILE_CHANGES);
+	return number;
+}
+
 static int add_paths(struct inotify *inotify, struct notify *notify,
 		     struct err *err)
 {
 	for (unsigned i = 0; i < notify->count; i++) {
-		notify->numbers[i] = inotify_add_watch(
-			inotify->fd, notify->paths[i], CHANGES);
+		notify->numbers[i] = watch_add(inotify, notify->paths[i]);
 		/* A mailbox may lack one of its directories; what else fails
 		 * is a limit of the kernel. */
 		if (notify->numbers[i] < 0 && errno != ENOENT)

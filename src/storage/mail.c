@@ -15,7 +15,7 @@
 #include "storage/reader.h"
 #include "storage/save_core.h"
 
-enum { PIECE = 65536, HEADER_PIECE = 16384 };
+enum { PIECE = 65536, HEADER_PIECE = 8192 };
 
 void mail_mime_limits(const struct mail_settings *settings,
 		      struct mime_limits *out)
@@ -147,7 +147,7 @@ int reader_header(struct mail_reader *reader, struct str *out, struct err *err)
 	struct str piece;
 	size_t want, end;
 
-	if (reader_text(reader, err) < 0)
+	if (reader_head(reader, HEADER_PIECE, err) < 0)
 		return -1;
 	for (want = HEADER_PIECE;; want *= 4) {
 		if (want > max)

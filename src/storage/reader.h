@@ -96,8 +96,11 @@ bool reader_cached_fields(struct mail_reader *reader, const char *const *fields,
 struct learnt *reader_learnt(struct mail_reader *reader);
 void reader_learn(struct mail_reader *reader, enum index_field field,
 		  struct str value);
-/* Open the mail if it is not open yet. */
+/* Open the mail if it is not open yet; a small one is in memory then. */
 int reader_text(struct mail_reader *reader, struct err *err);
+/* Likewise if no more than its first `len` octets may be wanted: text_get()
+ * reads these, from one that is longer. */
+int reader_head(struct mail_reader *reader, size_t len, struct err *err);
 /* Parse it; fills the cache with what comes of it. */
 int reader_parse(struct mail_reader *reader, struct err *err);
 /* Its tree, from the cache if it is there; header texts may be missing. */

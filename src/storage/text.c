@@ -30,7 +30,8 @@ void text_unref(struct text **text)
 
 void text_rest(struct mailbox *box)
 {
-	if (box->spare != NULL && box->spare->buf.cap > TEXT_KEEP_MAX)
+	if (box->spare != NULL &&
+	    (box->spare->buf.cap > TEXT_KEEP_MAX || box->spare->fd >= 0))
 		text_unref(&box->spare);
 }
 
@@ -44,11 +45,12 @@ static struct text *text_new(struct mailbox *box)
 		text = mem_new(NULL, struct text);
 		talloc_set_destructor(text, text_destroy);
 		text->buf = buf_init(TEXT_MEMORY_MAX + 1);
+		text->fd = -1;
 		text->users = 1;
 		box->spare = text;
 	}
 	buf_reset(&text->buf);
-	text->fd = -1;
+	fd_close(&text->fd);
 	text->users++;
 	return text;
 }
@@ -72,29 +74,30 @@ static int read_at(int fd, void *data, size_t len, uint64_t at, size_t *got,
 	return 0;
 }
 
-static int read_all(struct text *text, struct driver_mail_file *file,
-		    struct err *err)
+/* Into memory, if it fits there. */
+static int read_all(struct text *text, struct err *err)
 {
 	size_t got;
-	char *space = buf_space(&text->buf, (size_t)file->len + 1);
-	int ret = read_at(file->fd, space, (size_t)file->len, file->offset,
-			  &got, err);
+	char *space;
 
-	fd_close(&file->fd);
-	if (ret < 0)
+	if (text->fd < 0 || text->len > TEXT_MEMORY_MAX)
+		return 0;
+	space = buf_space(&text->buf, (size_t)text->len + 1);
+	if (read_at(text->fd, space, (size_t)text->len, text->offset, &got,
+		    err) < 0)
 		return -1;
+	fd_close(&text->fd);
 	buf_grew(&text->buf, got);
 	text->len = got;
 	text->offset = 0;
 	return 0;
 }
 
-int reader_text(struct mail_reader *reader, struct err *err)
+static int text_open(struct mail_reader *reader, struct err *err)
 {
 	struct driver_box *disk = reader->box->disk;
 	struct driver_mail_file file = {.fd = -1};
 	struct text *text;
-	int ret;
 
 	if (reader->text != NULL)
 		return 0;
@@ -102,27 +105,31 @@ int reader_text(struct mail_reader *reader, struct err *err)
 		return -1;
 	text = text_new(reader->box);
 	file.text = &text->buf;
-	ret = disk->location->driver->open_mail(disk, &reader->record, &file,
-						err);
-	if (ret < 0) {
+	if (disk->location->driver->open_mail(disk, &reader->record, &file,
+					      err) < 0) {
 		text_unref(&text);
 		return -1;
 	}
-	if (file.fd < 0) {
-		text->len = text->buf.len;
-		text->offset = 0;
-	} else if (file.len > TEXT_MEMORY_MAX) {
-		text->fd = file.fd;
-		text->offset = file.offset;
-		text->len = file.len;
-		/* One with a file is not for the next mail. */
+	text->fd = file.fd;
+	text->offset = file.fd < 0 ? 0 : file.offset;
+	text->len = file.fd < 0 ? text->buf.len : file.len;
+	/* A large one's file stays, and is not for the next mail. */
+	if (text->fd >= 0 && text->len > TEXT_MEMORY_MAX)
 		text_unref(&reader->box->spare);
-	} else if (read_all(text, &file, err) < 0) {
-		text_unref(&text);
-		return -1;
-	}
 	reader->text = text;
 	return 0;
+}
+
+int reader_text(struct mail_reader *reader, struct err *err)
+{
+	return text_open(reader, err) < 0 ? -1 : read_all(reader->text, err);
+}
+
+int reader_head(struct mail_reader *reader, size_t len, struct err *err)
+{
+	if (text_open(reader, err) < 0)
+		return -1;
+	return reader->text->len > len ? 0 : read_all(reader->text, err);
 }
 
 int text_get(struct text *text, uint64_t at, size_t len, struct buf *buf,

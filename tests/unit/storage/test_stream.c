@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "fixture.h"
 
 static const char mail[] = "From: Bob <bob@example.com>\r\n"
@@ -136,6 +137,64 @@ static void drop_file(struct fixture *f, const char *name, const char *text)
 	fclose(file);
 }
 
+static unsigned open_files(void)
+{
+	CLEANUP(dir_close) DIR *dir = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	while (readdir(dir) != NULL)
+		count++;
+	return count;
+}
+
+/* Only its header is read of a mail, as far as it goes, until more is asked
+ * for; and the file does not stay open behind it. */
+static void test_header_is_read_before_the_rest(void **state)
+{
+	static const struct section whole = {.kind = SECTION_ALL};
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	CLEANUP(buf_free) struct buf text = buf_init(1000000);
+	struct range_set all = one(f, 1, 3);
+	char ends[] = "rest", last[4] = "";
+	struct mail_reader *reader;
+	const struct mail *at;
+	struct mail_stream *stream;
+	struct str header;
+	unsigned before;
+	uint64_t size;
+	struct err err;
+
+	/* Longer than what is read at first. */
+	while (text.len < 12000)
+		buf_printf(&text, "X-Long-%zu: value\n", text.len);
+	buf_add(&text, "\n");
+	while (text.len < 60000)
+		buf_add(&text, "a line of the body\n");
+	buf_add(&text, "rest");
+	for (unsigned i = 0; i < 3; i++)
+		drop_file(f, mem_printf(f->ctx, "160000000%u.h", i), text.data);
+	sync_box(f, box, 0);
+	read_section(f, box, 1, &whole, 0, UINT64_MAX, &(size_t){0});
+	before = open_files();
+	reader = mail_reader_begin(f->ctx, box, &all);
+	while (mail_reader_next(reader, &at, &err) > 0) {
+		assert_ok(mail_header(at, &header, &err));
+		assert_in_range(header.len, 12000, 12050);
+		assert_memory_equal(header.data, text.data, header.len);
+		if (at->seq == 2) /* goes on without */
+			continue;
+		assert_int_equal(mail_text(at, text.len - 4, last, 4, &err), 4);
+		assert_memory_equal(last, ends, 4);
+		assert_ok(mail_stream_open(f->ctx, at, &whole, 0, UINT64_MAX,
+					   &stream, &size, &err));
+		assert_true(size > text.len);
+		mail_stream_close(&stream);
+	}
+	mail_reader_end(&reader);
+	assert_int_equal(open_files(), before);
+}
+
 static void test_wrong_sizes_in_names_are_put_right(void **state)
 {
 	static const struct section whole = {.kind = SECTION_ALL};
@@ -226,6 +285,7 @@ int main(void)
 		TEST(test_sections_are_as_long_as_they_say),
 		TEST(test_missing_part_is_not_found),
 		TEST(test_pieces_of_a_large_mail_make_the_whole),
+		TEST(test_header_is_read_before_the_rest),
 		TEST(test_wrong_sizes_in_names_are_put_right),
 		TEST(test_envelope_and_structure_are_cached),
 		TEST(test_expunged_mails_are_passed_over),

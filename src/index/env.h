@@ -106,6 +106,7 @@ struct index_txn {
 	MDB_cursor *cursors[TABLES];
 	bool cursor_stale[TABLES]; /* of a reader renewed since */
 	struct walk walk;
+	uint32_t sort_box, sort_uid; /* of the sort value asked for last */
 	struct txn_box *boxes;  /* writers' */
 	struct txn_box *recent; /* the one used last */
 };

@@ -329,8 +329,7 @@ int index_record_expunge(struct index_txn *txn, struct index_box *box,
 	code = lmdb_del(txn, TABLE_RECORDS, record_key(box->id, uid, key));
 	if (code != 0)
 		return lmdb_err(txn, err, code, "delete record");
-	if (table_clear(txn, TABLE_CACHE, record_key(box->id, uid, key), err) <
-		    0 ||
+	if (index_cache_remove(txn, box->id, uid, err) < 0 ||
 	    uids_set(txn, own, uid, false, err) < 0)
 		return -1;
 	record_count(&own->row.box, &old, -1);

@@ -15,7 +15,6 @@ enum {
 	BOOT_ID_SIZE = 36,
 	CLEAN_AT = BOOT_ID_AT + BOOT_ID_SIZE,
 	LOG_KEY_SIZE = 16,
-	CACHE_KEY_SIZE = 9,
 	RANGE_SIZE = 8,
 };
 
@@ -103,22 +102,4 @@ bool index_walk_log(struct index_txn *txn, uint32_t box, enum index_log log,
 	range_set_clear(uids);
 	add_ranges(value, uids);
 	return *modseq != 0;
-}
-
-bool index_walk_cache(struct index_txn *txn, uint32_t box, uint32_t uid,
-		      unsigned *field, struct str *value)
-{
-	unsigned char room[CACHE_KEY_SIZE];
-	struct str key = str_n(room, sizeof(room));
-
-	if (*field == UINT8_MAX)
-		return false;
-	key32_put(room, box);
-	key32_put(room + 4, uid);
-	room[8] = (unsigned char)(*field + 1);
-	if (lmdb_cursor(txn, TABLE_CACHE, MDB_SET_RANGE, &key, value) != 0 ||
-	    key.len != CACHE_KEY_SIZE || memcmp(key.data, room, 8) != 0)
-		return false;
-	*field = (unsigned char)key.data[8];
-	return true;
 }

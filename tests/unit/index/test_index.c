@@ -294,6 +294,7 @@ static void test_cache_comes_and_goes_with_the_mail(void **state)
 	commit(&txn);
 	txn = begin(index, INDEX_READ);
 	assert_false(index_cache_get(txn, id, 1, INDEX_ENVELOPE, &value));
+	assert_false(index_cache_get(txn, id, 1, INDEX_SORT, &value));
 	assert_true(index_cache_get(txn, other, 2, INDEX_ENVELOPE, &value));
 	assert_true(str_is(value, "one"));
 	assert_true(index_cache_get(txn, other, 2, INDEX_SORT, &value));

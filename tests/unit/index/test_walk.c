@@ -123,8 +123,9 @@ static void test_the_cache_of_one_mail_goes(void **state)
 	put_cache(index, id, 7); /* of no mail */
 	txn = begin(index, INDEX_WRITE);
 	OK(index_cache_remove(txn, id, 2, &err));
+	OK(index_cache_put(txn, id, 9, INDEX_SORT, STR("alone"), &err));
 	OK(index_cache_purge(txn, id, &purged, &err));
-	assert_int_equal(purged, 1);
+	assert_int_equal(purged, 2);
 	commit(&txn);
 	txn = begin(index, INDEX_READ);
 	assert_true(index_cache_get(txn, id, 1, INDEX_SORT, &value));
@@ -132,6 +133,52 @@ static void test_the_cache_of_one_mail_goes(void **state)
 	assert_false(index_cache_get(txn, id, 2, INDEX_ENVELOPE, &value));
 	assert_true(index_cache_get(txn, id, 3, INDEX_ENVELOPE, &value));
 	assert_false(index_cache_get(txn, id, 7, INDEX_ENVELOPE, &value));
+	assert_false(index_cache_get(txn, id, 7, INDEX_SORT, &value));
+	assert_false(index_cache_get(txn, id, 9, INDEX_SORT, &value));
+	index_rollback(&txn);
+	index_close(&index);
+}
+
+/* Sort values follow one another; some mails have none, and another mailbox
+ * has those of the same UIDs. */
+static void test_sort_values_are_those_of_the_mail(void **state)
+{
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	uint32_t other = make_box(index, "Other");
+	struct index_txn *txn;
+	struct str value;
+	struct err err;
+
+	(void)state;
+	txn = begin(index, INDEX_WRITE);
+	for (uint32_t uid = 1; uid <= 200; uid++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%u", uid);
+		if (uid % 7 != 0)
+			OK(index_cache_put(txn, id, uid, INDEX_SORT,
+					   str_of(text), &err));
+		OK(index_cache_put(txn, other, uid, INDEX_SORT, STR("other"),
+				   &err));
+	}
+	commit(&txn);
+	txn = begin(index, INDEX_READ);
+	for (unsigned step = 1; step < 12; step++) {
+		for (uint32_t uid = 1; uid <= 201; uid += step) {
+			bool there = uid <= 200 && uid % 7 != 0;
+
+			assert_int_equal(index_cache_get(txn, id, uid,
+							 INDEX_SORT, &value),
+					 there);
+			if (there) {
+				uint32_t got = 0;
+
+				assert_true(str_to_u32(value, &got));
+				assert_int_equal(got, uid);
+			}
+		}
+	}
 	index_rollback(&txn);
 	index_close(&index);
 }
@@ -211,6 +258,9 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_cache_of_one_mail_goes,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_sort_values_are_those_of_the_mail, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			test_right_counts_are_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -144,7 +144,7 @@ int mbox_lock_now(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 
 /* For as long as a part of what was waited so far: in a crowd, those who try
  * every few milliseconds leave nothing for who waits longer between. */
-static void rest(uint64_t waited_ms)
+static void wait_a_while(uint64_t waited_ms)
 {
 	uint64_t us = waited_ms * 1000 / STEP_SHARE;
 
@@ -164,7 +164,7 @@ int mbox_lock(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 		waited = clock_monotonic_ms() - start;
 		if (err->code != ERR_IN_USE || waited >= timeout)
 			return -1;
-		rest(waited);
+		wait_a_while(waited);
 	}
 	return 0;
 }

@@ -417,3 +417,21 @@ def test_what_looks_like_the_uids_of_the_mailbox_is_text(user):
     assert text in client.ok('FETCH 1 BODY.PEEK[]')[0]
     uid_next = int(re.search(rb'UIDNEXT (\d+)', client.ok('STATUS INBOX (UIDNEXT)')[0])[1])
     assert re.search(rb'^X-IMAPbase: \d+ %010d work\n' % (uid_next - 1), who.inbox.read_bytes(), re.M)
+
+
+def test_large_mails_are_read_whole_and_in_parts(user):
+    """More of them than one temporary file holds."""
+    who, texts = user(0), []
+    for i in range(1, 21):
+        texts.append(b'Subject: %d\r\n\r\n' % i + b'line %05d\r\n' % i * (20000 + i))
+    who.write(b''.join(FROM + text.replace(b'\r\n', b'\n') + b'\n' for text in texts))
+    client = who.connect('INBOX')
+    for seq, answer in enumerate(client.ok('FETCH 1:* (ENVELOPE BODY.PEEK[])')[:-1], 1):
+        assert texts[seq - 1] in answer
+    for seq in 1, 2, 20, 2, 19:
+        at = seq * 9000
+        assert client.ok(f'FETCH {seq} BODY.PEEK[]<{at}.5000>')[0].endswith(texts[seq - 1][at:at + 5000] + b')')
+    client.ok('CREATE copies')
+    client.ok('COPY 3:5 copies')
+    client.ok('SELECT copies')
+    assert texts[3] in client.ok('FETCH 2 BODY.PEEK[]')[0]

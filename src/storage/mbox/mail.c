@@ -19,7 +19,12 @@
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-enum { BLOCK_MAX = 1 << 30, PIECE = 65536, AT_ONCE = 131072 };
+enum {
+	BLOCK_MAX = 1 << 30,
+	PIECE = 65536,
+	AT_ONCE = 131072,
+	LARGE_KEPT = 4194304,
+};
 
 struct reading {
 	struct driver_box *box;
@@ -196,11 +201,11 @@ static int read_small(struct reading *reading, struct buf *out, struct err *err)
 
 /* A client may take its time to read a large mail, in which others may move it:
  * they get a copy. */
-static int copy_large(struct reading *reading, int fd, uint64_t *size_out,
-		      struct err *err)
+static int copy_large(struct reading *reading, int fd, uint64_t start,
+		      uint64_t *size_out, struct err *err)
 {
 	CLEANUP(buf_free) struct buf buf = buf_init(BLOCK_MAX);
-	uint64_t left = reading->record.body_len, at = 0;
+	uint64_t left = reading->record.body_len, at = start;
 	uint64_t from = body_at(&reading->record);
 
 	mbox_header_visible(reading->block, &buf);
@@ -221,7 +226,7 @@ static int copy_large(struct reading *reading, int fd, uint64_t *size_out,
 		from += take;
 		left -= take;
 	}
-	*size_out = at;
+	*size_out = at - start;
 	return 0;
 }
 
@@ -231,22 +236,32 @@ static int give_large(struct mbox_box *own, struct driver_mail_file *out,
 	out->fd = fcntl(own->large_fd, F_DUPFD_CLOEXEC, 0);
 	if (out->fd < 0)
 		return err_sys(err, "dup()");
-	out->offset = 0;
+	out->offset = own->large_at;
 	out->len = own->large_size;
 	return 0;
 }
 
+/* Behind the one before, which somebody may still read, for a new file costs
+ * more than to copy the mail to it. */
 static int read_large(struct reading *reading, struct mbox_box *own,
 		      struct driver_mail_file *out, struct err *err)
 {
-	CLEANUP(fd_close)
-	int fd = mbox_temp_file(reading->box->location, err);
-
-	if (fd < 0 || copy_large(reading, fd, &own->large_size, err) < 0)
+	own->large_uid = 0;
+	own->large_at += own->large_size;
+	own->large_size = 0;
+	if (own->large_at > LARGE_KEPT)
+		fd_close(&own->large_fd);
+	if (own->large_fd < 0) {
+		own->large_fd = mbox_temp_file(reading->box->location, err);
+		own->large_at = 0;
+	}
+	if (own->large_fd < 0 ||
+	    copy_large(reading, own->large_fd, own->large_at, &own->large_size,
+		       err) < 0) {
+		fd_close(
+			&own->large_fd); /* with what it takes of a full disk */
 		return -1;
-	fd_close(&own->large_fd);
-	own->large_fd = fd;
-	fd = -1;
+	}
 	own->large_uid = reading->uid;
 	own->large_box = reading->box->id;
 	return give_large(own, out, err);

@@ -181,10 +181,10 @@ struct mbox_box {
 	bool names_due; /* of keywords that mails were saved with */
 	struct range_set expunging; /* of the batch that flush() ends */
 	uint64_t gap_at;            /* where the first of them was */
-	/* The last large mail, as clients see it. */
+	/* The last large mail, as clients see it, in a temporary file. */
 	uint32_t large_uid, large_box;
 	int large_fd;
-	uint64_t large_size;
+	uint64_t large_at, large_size;
 	struct mbox_spool *spool; /* of the next mail to be saved; or NULL */
 };
 

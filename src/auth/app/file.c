@@ -102,20 +102,42 @@ static char *prefix_of(const void *ctx, const struct request *request)
 			  str_tab_escape(ctx, str_of(request->user)));
 }
 
+/* The next of them; `rest` begins where a line does. It does not look at the
+ * others one by one: there may be many. */
+static bool next_line(struct str *rest, const char *prefix, struct str *out)
+{
+	char *needle = mem_printf(NULL, "\n%s", prefix);
+	ptrdiff_t at = str_starts(*rest, prefix)
+			       ? 0
+			       : str_find(*rest, str_of(needle)) + 1;
+	bool found = at > 0 || str_starts(*rest, prefix);
+
+	mem_free(needle);
+	*rest = str_from(*rest, (size_t)at);
+	return found && str_split(rest, '\n', out);
+}
+
+static unsigned line_number(const struct app_rows *rows, struct str line)
+{
+	unsigned n = 1;
+
+	for (const char *p = rows->text; p < line.data; p++)
+		n += *p == '\n';
+	return n;
+}
+
 static int find_rows(struct app_rows *rows, const char *prefix, struct err *err)
 {
 	struct str rest = str_n(rows->text, rows->text_len), line;
 
-	for (unsigned n = 1; str_split(&rest, '\n', &line); n++) {
-		if (!str_starts(line, prefix))
-			continue;
+	while (next_line(&rest, prefix, &line)) {
 		if (rows->count == APP_ROWS_MAX)
 			return err_set(err, ERR_LIMIT,
 				       "%s: the user has more than %d lines",
 				       rows->path, APP_ROWS_MAX);
 		if (!parse(rows, line))
 			return err_set(err, ERR_CORRUPT, "%s line %u is broken",
-				       rows->path, n);
+				       rows->path, line_number(rows, line));
 	}
 	return 0;
 }
@@ -173,10 +195,32 @@ static int open_file(struct app_rows *rows, bool locked, struct err *err)
 	return locked ? lock(rows->fd, rows->path, err) : 0;
 }
 
+/* At once and where it stays: for each login that is most of the work. */
+static int read_text(struct app_rows *rows, struct err *err)
+{
+	struct stat st;
+	ssize_t got = 1;
+
+	if (fstat(rows->fd, &st) < 0)
+		return err_sys(err, "fstat(%s)", rows->path);
+	if (st.st_size > APP_FILE_MAX)
+		return err_set(err, ERR_LIMIT, "%s is too large", rows->path);
+	rows->text = mem_resize(rows, NULL, char, (size_t)st.st_size + 1);
+	while (got > 0 && rows->text_len < (size_t)st.st_size) {
+		got = pread(rows->fd, rows->text + rows->text_len,
+			    (size_t)st.st_size - rows->text_len,
+			    (off_t)rows->text_len);
+		if (got < 0)
+			return err_sys(err, "read(%s)", rows->path);
+		rows->text_len += (size_t)got;
+	}
+	rows->text[rows->text_len] = '\0';
+	return 0;
+}
+
 static int file_load(const struct app_store *store, struct request *request,
 		     bool locked, struct app_rows **out, struct err *err)
 {
-	CLEANUP(buf_free) struct buf text = buf_init(APP_FILE_MAX);
 	struct app_rows *rows = mem_new(request, struct app_rows);
 	char *prefix = prefix_of(rows, request);
 	const char *path;
@@ -197,10 +241,8 @@ static int file_load(const struct app_store *store, struct request *request,
 		/* Nobody has any yet. */
 		return !locked && err->code == ERR_NOT_FOUND ? 0 : -1;
 	}
-	if (file_read_fd(rows->fd, path, &text, err) < 0)
+	if (read_text(rows, err) < 0)
 		return -1;
-	rows->text_len = text.len;
-	rows->text = buf_steal(rows, &text);
 	return find_rows(rows, prefix, err);
 }
 

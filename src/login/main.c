@@ -82,6 +82,25 @@ static void accept_client(struct service_env *env,
 	client_accept(login, from);
 }
 
+/* Who has not logged in for longest goes: nobody keeps others out by just
+ * being here. */
+static bool make_room(struct service_env *env)
+{
+	struct client *client;
+
+	(void)env;
+	for (client = login->clients; client != NULL; client = client->next) {
+		if (client->state == CLIENT_GREETING ||
+		    client->state == CLIENT_COMMANDS ||
+		    client->state == CLIENT_SASL) {
+			client_disconnect(client, "Connection queue full",
+					  "Connection queue full");
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Those that only talk to us are told; proxies go on. */
 static void stop(struct service_env *env, const char *reason)
 {
@@ -107,6 +126,7 @@ int login_main(const struct login_protocol *protocol, const char *name,
 		.preload = preload,
 		.init = init,
 		.accept = accept_client,
+		.make_room = make_room,
 		.stop = stop,
 		.retire = retire,
 	};

@@ -59,8 +59,9 @@ static void session_free(struct pool_worker *worker,
 {
 	struct manager *manager = worker->manager;
 
-	anvil_disconnect(manager->anvil, worker->pid, env_protocol(manager->env),
-			 session->user, &session->remote);
+	anvil_disconnect(manager->anvil, worker->pid,
+			 env_protocol(manager->env), session->user,
+			 &session->remote);
 	DL_DELETE(worker->sessions, session);
 	worker->sessions_count--;
 	mem_free(session);
@@ -366,6 +367,19 @@ static void session_add(struct pool_worker *worker, struct request *request)
 	set_id(&request->frame, session->id);
 }
 
+/* As Dovecot names it. */
+static void warn_full(struct service_env *env)
+{
+	if (env->process_limit > 1)
+		process_warn_limit(env, "process_limit", env->process_limit);
+	else
+		process_warn_limit(env,
+				   env->client_limit == 1
+					   ? "client_limit/service_count"
+					   : "client_limit",
+				   env->client_limit);
+}
+
 void pool_dispatch(struct request *request)
 {
 	struct manager *manager = request->manager;
@@ -373,8 +387,7 @@ void pool_dispatch(struct request *request)
 	struct err err;
 
 	if (!pool_can_take(request)) {
-		process_warn_limit(manager->env, "process_limit",
-				   manager->env->process_limit);
+		warn_full(manager->env);
 		wait_for_room(request);
 		return;
 	}

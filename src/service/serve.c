@@ -63,6 +63,13 @@ static bool used_up(const struct service_env *env)
 	       env->total >= env->set.service_count;
 }
 
+/* It is full, but who knocks may get the place of another. */
+static bool makes_room(const struct service_env *env)
+{
+	return env->service->make_room != NULL && !env->worker &&
+	       !env->retired && !env->stopping && !used_up(env);
+}
+
 /* Whether more connections may come, after one came or went. */
 static void update(struct service_env *env)
 {
@@ -72,7 +79,7 @@ static void update(struct service_env *env)
 	if (full == env->full)
 		return;
 	env->full = full;
-	serve_listen(env, !full);
+	serve_listen(env, !full || makes_room(env));
 	report(env, full ? WIRE_FULL : WIRE_FREE);
 	if (full && !env->worker && !env->retired)
 		process_warn_limit(env, "client_limit", env->client_limit);
@@ -110,8 +117,16 @@ static void listen_again(void *ctx)
 
 	timer_free(&env->idle);
 	idle_begin(env);
-	if (!env->full)
+	if (!env->full || makes_room(env))
 		serve_listen(env, true);
+}
+
+static void listen_later(struct service_env *env)
+{
+	serve_listen(env, false);
+	timer_free(&env->idle);
+	env->idle = timer_new(env->loop, (struct duration){ACCEPT_PAUSE_MS},
+			      listen_again, env);
 }
 
 static void client_new(struct service_env *env,
@@ -141,7 +156,14 @@ static void accept_ready(void *ctx, unsigned events)
 	struct service_env *env = one->env;
 
 	(void)events;
-	for (int i = 0; i < ACCEPT_BURST && env->listening; i++) {
+	if (env->full) {
+		env->service->make_room(env);
+		/* Its last words may take a moment. */
+		if (env->full)
+			listen_later(env);
+		return;
+	}
+	for (int i = 0; i < ACCEPT_BURST && env->listening && !env->full; i++) {
 		struct service_client client = {.listener = &one->listener};
 		struct err err;
 
@@ -152,11 +174,7 @@ static void accept_ready(void *ctx, unsigned events)
 			if (errno == EAGAIN || errno == ECONNABORTED)
 				return;
 			log_error("%s", err.text);
-			serve_listen(env, false);
-			timer_free(&env->idle);
-			env->idle = timer_new(
-				env->loop, (struct duration){ACCEPT_PAUSE_MS},
-				listen_again, env);
+			listen_later(env);
 			return;
 		}
 		client.real_local = client.local;
@@ -246,6 +264,11 @@ void serve_command(struct service_env *env, struct str frame, int fd)
 		break;
 	case WIRE_STOP:
 		serve_stop(env);
+		break;
+	case WIRE_ROOM:
+		if (env->service->make_room != NULL && env->full &&
+		    !env->service->make_room(env))
+			report(env, WIRE_FULL);
 		break;
 	case WIRE_CONFIG:
 		take_config(env, fd);

@@ -95,7 +95,10 @@ struct service {
 	 * in any case. `reason` is for clients: "Server shutting down.". NULL:
 	 * it just ends. */
 	void (*stop)(struct service_env *env, const char *reason);
-	/* The rest may be NULL. Reload: this process gets no new clients and
+	/* The rest may be NULL. All processes are full and somebody waits: end
+	 * a client who can be spared, if there is one. */
+	bool (*make_room)(struct service_env *env);
+	/* Reload: this process gets no new clients and
 	 * ends with its last one; close what only waits for more work (auth's
 	 * idle clients, login's connection to auth when all are logged in). */
 	void (*retire)(struct service_env *env);

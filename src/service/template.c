@@ -19,7 +19,11 @@
 #include "service/env.h"
 #include "service/wire.h"
 
-enum { KILL_WAIT_MS = STOP_WAIT_MS + 1000, IDLE_NEVER_MS = INT32_MAX };
+enum {
+	KILL_WAIT_MS = STOP_WAIT_MS + 1000,
+	IDLE_NEVER_MS = INT32_MAX,
+	ROOM_WAIT_MS = 1000,
+};
 
 struct worker {
 	struct template *template;
@@ -37,8 +41,9 @@ struct template
 	struct worker *workers;
 	unsigned count;
 	bool watching;
-	bool waiting; /* somebody is at the door */
-	bool dropped; /* ... and there is no room for him */
+	bool waiting;     /* somebody is at the door */
+	bool dropped;     /* ... and there is no room for him */
+	unsigned refused; /* workers that could make no room for him */
 	bool leaving, asked;
 	struct backoff backoff;
 	struct timer *retry, *idle, *kill;
@@ -67,6 +72,21 @@ static void watch_listeners(struct template *template, bool on)
 	}
 }
 
+static void delay(struct template *template, uint64_t ms);
+
+/* One worker after the other, until one makes room. */
+static void ask_room(struct template *template)
+{
+	struct worker *one = template->workers;
+
+	if (template->env->service->make_room == NULL || one == NULL)
+		return;
+	DL_DELETE(template->workers, one);
+	DL_APPEND(template->workers, one);
+	channel_send_type(&one->channel, WIRE_ROOM);
+	delay(template, ROOM_WAIT_MS);
+}
+
 static void knock(void *ctx, unsigned events)
 {
 	struct served *one = ctx;
@@ -77,6 +97,7 @@ static void knock(void *ctx, unsigned events)
 	if (template->count >= env->process_limit) {
 		process_warn_limit(env, "process_limit", env->process_limit);
 		template->dropped = true;
+		ask_room(template);
 	}
 	template->waiting = true;
 	ensure(template);
@@ -179,9 +200,13 @@ static void told(struct worker *worker, struct str frame)
 	worker->idle_since = unpack_u64(&in);
 	if (in.bad)
 		return;
-	if (type == WIRE_FULL || type == WIRE_FREE) {
+	if (type == WIRE_FULL && worker->full) { /* what we asked for */
+		if (template->dropped && ++template->refused < template->count)
+			ask_room(template);
+	} else if (type == WIRE_FULL || type == WIRE_FREE) {
 		worker->full = type == WIRE_FULL;
 		template->dropped = false;
+		template->refused = 0;
 		ensure(template);
 	} else if (type == WIRE_IDLE) {
 		told_idle(worker);
@@ -266,6 +291,8 @@ static void try_again(void *ctx)
 	struct template *template = ctx;
 
 	timer_free(&template->retry);
+	template->dropped = false;
+	template->refused = 0;
 	ensure(template);
 }
 

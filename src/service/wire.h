@@ -52,6 +52,9 @@ enum wire {
 	WIRE_FULL = 'F',
 	WIRE_FREE = 'A',
 	WIRE_IDLE = 'I',
+	/* template to worker: somebody waits, and all are full. Who can't help
+	 * it says once more that it is. */
+	WIRE_ROOM = 'R',
 
 	/* manager to zygote: fork a worker that owns the descriptor; the answer
 	 * is its pid, 0 if that failed. */

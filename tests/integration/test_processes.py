@@ -571,7 +571,7 @@ def test_nobody_waits_for_room_for_ever(make_server):
     server = make_server("service imap {\n  process_limit = 1\n}\n")
     client = login(server)
     waiting = [say_login(server, user) for user in ("alice", "bob", "carol")]
-    assert server.wait_log(r"process_limit \(1\) reached")
+    assert server.wait_log(r"client_limit/service_count \(1\) reached")
     # One goes away meanwhile, one stays until the end (Dovecot's: after 10 s).
     waiting[1].close()
     start = time.monotonic()
@@ -582,11 +582,59 @@ def test_nobody_waits_for_room_for_ever(make_server):
     wait_for(lambda: can_login(server))
 
 
+def service(name, **settings):
+    return f"service {name} {{\n" + "".join(f"  {key} = {value}\n" for key, value in settings.items()) + "}\n"
+
+
+@pytest.mark.parametrize("limits, room, as_dovecot", [
+    ({"service_count": 0, "client_limit": 2, "process_limit": 1}, 2, True),
+    ({"service_count": 1, "process_limit": 2}, 2, True),
+    # There each process drops one.
+    ({"service_count": 0, "client_limit": 2, "process_limit": 2}, 4, False)])
+def test_who_only_waits_keeps_nobody_out(make_server, make_dovecot, limits, room, as_dovecot):
+    """A full house of clients that say nothing: for each newcomer the oldest of them goes, and who logs in stays."""
+    for make in (make_server, make_dovecot)[:2 if as_dovecot else 1]:
+        server, socks, dropped = make(service("imap-login", **limits), "imap"), [], []
+        for number in range(room + 3):
+            sock = socket.create_connection(("127.0.0.1", server.port("imap")), 30)
+            assert sock.recv(4096).startswith(b"* OK")
+            socks.append(sock)
+            time.sleep(0.1)
+        for number, sock in enumerate(socks):
+            if select.select([sock], [], [], 0.2)[0]:
+                assert sock.recv(4096) == b"* BYE Connection queue full\r\n"
+                dropped.append(number)
+        assert len(dropped) == 3 and (room > 2 or dropped == [0, 1, 2])
+        socks[-1].sendall(b"a LOGIN alice secret\r\n")
+        assert b"a OK" in socks[-1].recv(4096)
+        for sock in socks:
+            sock.close()
+        log = server.log_text()
+        # The one that asked whether the server is there may have gone, too.
+        assert log.count("Disconnected: Connection queue full (no auth attempts") >= 3
+        name, limit = ("client_limit", 2) if limits["process_limit"] == 1 else ("process_limit", limits["process_limit"])
+        assert f"master: Warning: service(imap-login): {name} ({limit}) reached, client connections are being dropped" in log
+        server.forgive()
+
+
+def test_limits_of_sessions_are_named_as_by_dovecot(make_server, make_dovecot):
+    for limits in ({"process_limit": 1}, {"process_limit": 2}, {"process_limit": 1, "client_limit": 2, "service_count": 0}):
+        said = []
+        for make in (make_server, make_dovecot):
+            server = make(service("imap", **limits), "imap")
+            socks = [say_login(server, "alice") for _ in range(3)]
+            said.append(server.wait_log(r"master: Warning: service\(imap\): (.*)")[1])
+            for sock in socks:
+                sock.close()
+            server.forgive()
+        assert said[0] == said[1]
+
+
 def test_who_waits_for_room_hears_of_the_stop(make_server):
     server = make_server("service imap {\n  process_limit = 1\n}\n")
     client = login(server)
     waiting = say_login(server, "bob")
-    assert server.wait_log(r"process_limit \(1\) reached")
+    assert server.wait_log(r"client_limit/service_count \(1\) reached")
     assert server.stop()
     assert b"a NO [UNAVAILABLE]" in waiting.recv(4096)
     client.shutdown()

@@ -47,7 +47,7 @@ const struct setting tls_settings[] = {
 	S(ssl_require_crl, "yes",
 	  "A client's certificate counts only with a revocation list for each "
 	  "authority in its chain."),
-	S(verbose_ssl, "no", "Log what goes wrong in TLS."),
+	S(verbose_ssl, "no", "Log each step of TLS handshakes, and alerts."),
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(tls_settings, "");

@@ -394,15 +394,22 @@ static int hello_cb(SSL *ssl, int *alert, void *ctx)
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
+/* verbose_ssl asks for debug lines, whatever else is debugged. */
 static void verbose_cb(const SSL *ssl, int where, int ret)
 {
-	if ((where & SSL_CB_ALERT) != 0)
-		log_warning("SSL alert: where=0x%x, ret=%d: %s %s", where, ret,
-			    SSL_alert_type_string_long(ret),
-			    SSL_alert_desc_string_long(ret));
-	else if (ret <= 0)
-		log_debug("SSL failed: where=0x%x: %s", where,
+	bool others = log_debug_on();
+
+	log_debug_set(true);
+	if ((where & SSL_CB_ALERT) == 0)
+		log_debug("SSL: where=0x%x, ret=%d: %s", where, ret,
 			  SSL_state_string_long(ssl));
+	else if ((ret & 0xff) == SSL_AD_CLOSE_NOTIFY)
+		log_debug("SSL alert: close notify");
+	else
+		log_debug("SSL alert: where=0x%x, ret=%d: %s %s", where, ret,
+			  SSL_alert_type_string_long(ret),
+			  SSL_alert_desc_string_long(ret));
+	log_debug_set(others);
 }
 
 /* A session may be resumed only where the client's certificate would have been

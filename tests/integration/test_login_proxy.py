@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -287,6 +288,37 @@ def test_certificates_of_servers_are_held_against_their_names(make_server, tmp_p
         assert talk(server, 'pop3', 'pstart')[1] == '+OK welcome'
         assert start.log[:2] == ['STLS', start.log[1]] and start.log[1].startswith('XCLIENT')
         assert server.wait_log('certificate verify failed')
+
+
+class Asking(Backend):
+    """Wants certificates from its clients, and notes whose they are."""
+
+    def wrap(self, sock, base):
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ctx.load_cert_chain(f'{base}.crt', f'{base}.key')
+        ctx.load_verify_locations(self.ca)
+        ctx.verify_mode = ssl.CERT_REQUIRED
+        sock = ctx.wrap_socket(sock, server_side=True)
+        self.log.append(dict(part[0] for part in sock.getpeercert()['subject'])['commonName'])
+        return sock
+
+
+def test_a_proxy_shows_its_certificate(make_server, tmp_path, tls):
+    """ssl_client_cert and ssl_client_key: with TLS from the beginning, and after STARTTLS."""
+    own = self_signed(tmp_path / 'own', 'the.proxy')
+    there, start = Asking(tls=tls), Asking(starttls=tls)
+    there.ca = start.ca = f'{own}.crt'
+    users = {'there': f'proxy=y host=localhost hostip=127.0.0.1 port={there.port} ssl=yes',
+             'start': f'proxy=y host=localhost hostip=127.0.0.1 port={start.port} starttls=yes'}
+    for with_it in (True, False):
+        there.log.clear()
+        start.log.clear()
+        server = make_server(extra(tmp_path, users, f'ssl_client_ca_file = {tls}.crt\nlogin_proxy_max_reconnects = 0\n' + (
+            f'ssl_client_cert = <{own}.crt\nssl_client_key = <{own}.key\n' if with_it else '')), 'imap')
+        for user, backend in (('there', there), ('start', start)):
+            assert talk(server, 'imap', user)[0].startswith('a OK' if with_it else 'a NO')
+            assert ('the.proxy' in backend.log) == with_it
+        server.forgive('proxy|SSL')
 
 
 def test_what_a_server_says_before_its_tls_is_not_believed(make_server, tmp_path, tls):

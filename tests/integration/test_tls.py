@@ -434,3 +434,22 @@ def test_a_session_of_one_name_is_no_proof_for_another(make_server, tmp_path):
         assert b'OK' not in other.ask(b'AUTHENTICATE EXTERNAL =')
         for client in (first, again, other):
             client.close()
+
+
+def test_verbose_ssl_says_what_dovecot_says(make_server, make_dovecot):
+    """The steps of a handshake (but for those that had to wait), and the alert of a client that does not know who signed."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make('verbose_ssl = yes\n', 'imap')
+        for trusting in (True, False):
+            start = len(server.log_text())
+            offer = context()
+            if not trusting:
+                offer.verify_mode = ssl.CERT_REQUIRED
+            try:
+                Client(server, 'imaps', ctx=offer).close()
+            except ssl.SSLError:
+                assert not trusting
+            assert server.wait_log('SSL negotiation finished' if trusting else 'SSL alert: .*unknown CA', start=start)
+            seen.append(set(re.findall(r'imap-login: Debug: (SSL(?: alert)?: (?!close|.*ret=-1).*)', server.log_text()[start:])))
+    assert [a ^ b for a, b in zip(seen, seen[2:])] == [set(), set()] and len(seen[0]) > 10

@@ -12,6 +12,7 @@
 #include "delivery/dupes.h"
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
+#include "sieve/calendar.h"
 #include "storage/attribute.h"
 #include "storage/list.h"
 #include "storage/mailbox.h"
@@ -258,6 +259,8 @@ void carry_host(const void *ctx, struct carry *carry)
 		.default_mailbox = delivery->mailbox,
 		.log = {.line = lda_sieve_user_log, .ctx = carry->sieve},
 	};
-	if (carry_has_calendars(carry))
+	if (carry_has_calendars(carry)) {
+		carry->host.calendar = &calendar_code;
 		carry->host.calendar_object = carry_calendar_object;
+	}
 }

@@ -59,4 +59,19 @@ enum calendar_outcome calendar_process(const void *ctx, struct calendar *mail,
 				       struct str *text_out,
 				       const char **reason_out);
 
+/* All of it for struct sieve_host: only who has calendars loads libical, which
+ * takes a millisecond of each start. */
+struct calendar_code {
+	struct calendar *(*read)(const void *ctx, struct str text,
+				 const char **reason_out);
+	const char *(*uid)(const struct calendar *calendar);
+	bool (*has_method)(const struct calendar *calendar, struct str method);
+	enum calendar_outcome (*process)(const void *ctx, struct calendar *mail,
+					 struct calendar *stored,
+					 const struct calendar_options *options,
+					 struct str *text_out,
+					 const char **reason_out);
+};
+extern const struct calendar_code calendar_code;
+
 #endif

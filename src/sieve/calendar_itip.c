@@ -509,3 +509,10 @@ enum calendar_outcome calendar_process(const void *ctx, struct calendar *mail,
 	*reason_out = process.reason;
 	return outcome;
 }
+
+const struct calendar_code calendar_code = {
+	.read = calendar_read,
+	.uid = calendar_uid,
+	.has_method = calendar_has_method,
+	.process = calendar_process,
+};

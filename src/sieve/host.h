@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/str.h"
 
+struct calendar_code;
 struct err;
 
 /* Where errors of a compilation, and what scripts log, go. `where` is
@@ -68,7 +69,9 @@ struct sieve_host {
 			bool *has_out, struct err *err);
 	/* The calendar object with that UID (RFC 9671); data NULL: there is
 	 * none. *calendar_out: the calendar that it is in, or that a new one
-	 * goes into: `wanted` (may be NULL) if there is such a one. */
+	 * goes into: `wanted` (may be NULL) if there is such a one. With it
+	 * comes what understands such objects: &calendar_code. */
+	const struct calendar_code *calendar;
 	int (*calendar_object)(void *ctx, const void *mem, const char *uid,
 			       const char *wanted, struct str *text_out,
 			       const char **calendar_out, struct err *err);

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "sieve/calendar.h"
 #include "sievetools/suite.h"
 #include "sievetools/tool.h"
 
@@ -360,6 +361,7 @@ void suite_host_init(struct suite *suite)
 		.mailbox_by_id = mailbox_by_id,
 		.list_exists = list_exists,
 		.list_has = list_has,
+		.calendar = &calendar_code,
 		.calendar_object = calendar_object,
 		.environment = environment,
 		.program = program,

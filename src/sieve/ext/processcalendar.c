@@ -88,7 +88,8 @@ static const struct mime_part *find_part(struct sieve_message *message)
 }
 
 /* Whether the part's Content-Type tells of another METHOD. */
-static bool contradicts(const void *ctx, const struct mime_part *part,
+static bool contradicts(const struct calendar_code *code, const void *ctx,
+			const struct mime_part *part,
 			const struct calendar *calendar)
 {
 	struct header_field field;
@@ -99,14 +100,15 @@ static bool contradicts(const void *ctx, const struct mime_part *part,
 		return false;
 	for (size_t i = 0; i < value.count; i++) {
 		if (str_case_is(value.params[i].name, "method"))
-			return !calendar_has_method(calendar,
-						    value.params[i].value);
+			return !code->has_method(calendar,
+						 value.params[i].value);
 	}
 	return false;
 }
 
 static struct calendar *read_mail(struct process *process)
 {
+	const struct calendar_code *code = process->run->host->calendar;
 	struct sieve_message *message = process->run->message;
 	CLEANUP(buf_free) struct buf text = buf_init(CALENDAR_MAX_SIZE + 1);
 	const struct mime_part *part = find_part(message);
@@ -116,9 +118,10 @@ static struct calendar *read_mail(struct process *process)
 	if (part == NULL)
 		return NULL;
 	sieve_part_decode(message, part, &text);
-	calendar = calendar_read(process->ctx, str_n(text.data, text.len),
-				 &process->reason);
-	if (calendar == NULL || !contradicts(process->ctx, part, calendar))
+	calendar = code->read(process->ctx, str_n(text.data, text.len),
+			      &process->reason);
+	if (calendar == NULL ||
+	    !contradicts(code, process->ctx, part, calendar))
 		return calendar;
 	process->reason = "the calendar data is malformed";
 	return NULL;
@@ -174,23 +177,24 @@ static int merge(struct process *process, struct calendar *mail,
 		.invites_only = has(process, "invitesonly"),
 		.delete_cancelled = has(process, "deletecancelled"),
 	};
+	const struct calendar_code *code = process->run->host->calendar;
 	struct sieve_action action = {.kind = SIEVE_ACTION_CALENDAR};
 	struct sieve_calendar *object = &action.calendar;
 	struct calendar *stored = NULL;
 	enum calendar_outcome outcome;
 
-	object->uid = calendar_uid(mail);
+	object->uid = code->uid(mail);
 	if (find_stored(process, object, err) < 0)
 		return -1;
 	if (object->before.data != NULL)
-		stored = calendar_read(process->ctx, object->before,
-				       &process->reason);
+		stored = code->read(process->ctx, object->before,
+				    &process->reason);
 	if (object->before.data != NULL && stored == NULL) {
 		process->outcome = "error";
 		return 0;
 	}
-	outcome = calendar_process(process->ctx, mail, stored, &options,
-				   &object->after, &process->reason);
+	outcome = code->process(process->ctx, mail, stored, &options,
+				&object->after, &process->reason);
 	if (process->failed < 0)
 		return err_set(err, process->err.code, "%s", process->err.text);
 	if (outcome == CALENDAR_NO_ACTION)

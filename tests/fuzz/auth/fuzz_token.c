@@ -5,6 +5,7 @@
  * to a lookup and to an iteration.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -86,6 +87,7 @@ static struct {
 	int fd;
 	char path[64];
 	struct str answer;
+	sem_t served; /* it looks at the answer no more */
 } server;
 
 static void *serve(void *ctx)
@@ -100,6 +102,7 @@ static void *serve(void *ctx)
 		if (read(fd, request, sizeof(request)) > 0)
 			(void)!write(fd, server.answer.data, server.answer.len);
 		close(fd);
+		sem_post(&server.served);
 	}
 }
 
@@ -122,7 +125,7 @@ static void start_server(void)
 	unlink(server.path);
 	server.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(server.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(server.fd, 1) < 0 ||
+	    listen(server.fd, 1) < 0 || sem_init(&server.served, 0, 0) < 0 ||
 	    pthread_create(&thread, NULL, serve, NULL) != 0)
 		abort();
 	atexit(stop_server);
@@ -133,6 +136,8 @@ static void proxy(const void *ctx, struct str text, bool each)
 	start_server();
 	server.answer = text;
 	ask(ctx, mem_printf(ctx, "proxy:%s:x", server.path), each);
+	while (sem_wait(&server.served) < 0)
+		;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

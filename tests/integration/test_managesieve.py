@@ -522,3 +522,13 @@ def test_two_sessions_at_once(sieve_server, user):
         thread.join()
     assert not failures
     assert os.listdir(f'{sieve_server.home(user)}/sieve/tmp') == []
+
+
+def test_scripts_of_a_dictionary_are_only_run(make_server):
+    server = make_server(extra='plugin {\n  sieve = dict:file:/nonexistent/scripts\n}\n', protocols='sieve')
+    with Sieve(server.port('sieve'), 'alice') as session:
+        for command in ('LISTSCRIPTS', 'PUTSCRIPT "a" "keep;"', 'SETACTIVE "a"', 'GETSCRIPT "a"', 'DELETESCRIPT "a"'):
+            assert session.command(command).startswith(b'NO (TRYLATER)'), command
+        assert session.command('CHECKSCRIPT "keep;"').startswith(b'OK')
+    assert server.wait_log("scripts of dict: and ldap: can't be listed or changed")
+    server.forgive()

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "login/auth_link.h"
 #include "login/client.h"
 #include "login/login.h"
@@ -64,6 +65,17 @@ static void write_pair(struct buf *out, const char *name, const char *value)
 	buf_add(out, "\r\n");
 }
 
+static bool has_word(const char *list, struct str wanted)
+{
+	struct str rest = str_of(list), word;
+
+	while (str_word(&rest, &word)) {
+		if (str_equal(word, wanted))
+			return true;
+	}
+	return false;
+}
+
 static void write_mechs(struct client *client, struct buf *out)
 {
 	CLEANUP(buf_free) struct buf names = buf_init(REPLY_MAX);
@@ -84,6 +96,61 @@ static void write_mechs(struct client *client, struct buf *out)
 	write_pair(out, "SASL", names.data);
 }
 
+/* As the engine reads sieve_extensions: "+a -b" changes what there is, "a b"
+ * replaces it, but for what needs no require. */
+static bool is_enabled(const char *list, struct str name, bool preset)
+{
+	bool enabled = preset, cleared = false;
+	struct str rest = str_of(list), word;
+
+	while (str_word(&rest, &word)) {
+		bool sign = word.data[0] == '+' || word.data[0] == '-';
+
+		if (!sign && !cleared) {
+			enabled = str_is(name, "comparator-i;octet") ||
+				  str_is(name, "comparator-i;ascii-casemap");
+			cleared = true;
+		}
+		if (str_equal(str_from(word, sign), name))
+			enabled = word.data[0] != '-';
+	}
+	return enabled;
+}
+
+static void add_word(struct buf *out, struct str word)
+{
+	if (out->len > 0)
+		buf_putc(out, ' ');
+	buf_add_str(out, word);
+}
+
+/* Unless it is set, managesieve_sieve_capability follows sieve_extensions. */
+static void write_sieve(struct client *client, struct buf *out)
+{
+	const struct config *config = client->login->config;
+	const struct config_filter filter = {.protocol = "sieve"};
+	const char *known = client->set->managesieve_sieve_capability;
+	const char *list = config_plugin(config, &filter, "sieve_extensions");
+	CLEANUP(buf_free) struct buf names = buf_init(REPLY_MAX / 2);
+	struct str rest = str_of(known), word;
+
+	if (list == NULL ||
+	    config_written(config, &filter, "managesieve_sieve_capability")) {
+		write_pair(out, "SIEVE", known);
+		return;
+	}
+	while (str_word(&rest, &word)) {
+		if (is_enabled(list, word, true))
+			add_word(&names, word);
+	}
+	for (rest = str_of(list); str_word(&rest, &word);) {
+		word = str_from(word, word.data[0] == '+');
+		if (word.data[0] != '-' && !has_word(known, word))
+			add_word(&names, word);
+	}
+	write_pair(out, "SIEVE", names.data);
+}
+
 static void capability(struct client *client, const char *text)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
@@ -91,7 +158,7 @@ static void capability(struct client *client, const char *text)
 
 	write_pair(&out, "IMPLEMENTATION",
 		   set->managesieve_implementation_string);
-	write_pair(&out, "SIEVE", set->managesieve_sieve_capability);
+	write_sieve(client, &out);
 	if (set->managesieve_notify_capability[0] != '\0')
 		write_pair(&out, "NOTIFY", set->managesieve_notify_capability);
 	write_mechs(client, &out);

@@ -532,3 +532,13 @@ def test_scripts_of_a_dictionary_are_only_run(make_server):
         assert session.command('CHECKSCRIPT "keep;"').startswith(b'OK')
     assert server.wait_log("scripts of dict: and ldap: can't be listed or changed")
     server.forgive()
+
+
+@pytest.mark.parametrize('extensions', ['+editheader -vacation +nosuch', 'fileinto vnd.dovecot.report', '-regex'])
+def test_capabilities_follow_the_extensions(make_server, extensions):
+    server = make_server(f'plugin {{\n  sieve_extensions = {extensions}\n}}\n', 'sieve')
+    with Sieve(server.port('sieve')) as before:
+        found = set(capabilities(before.greeting)[b'SIEVE'].split())
+        before.ok(f'AUTHENTICATE "PLAIN" "{plain("alice")}"')
+        # Login doesn't know which there are.
+        assert set(capabilities(before.command('CAPABILITY'))[b'SIEVE'].split()) == found - {b'nosuch'}

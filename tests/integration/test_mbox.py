@@ -302,6 +302,17 @@ def test_where_no_dotlock_can_be_made(user, kind):
 
 # --- others ----------------------------------------------------------------------------------------
 
+def test_a_file_that_may_only_be_read_says_so(user):
+    one = user()
+    one.inbox.write_bytes(mail(1))
+    os.chmod(one.inbox, 0o444)
+    client = one.connect()
+    assert b'NO [NOPERM] Permission denied' in append_answer(client, 'INBOX')
+    assert b'[READ-ONLY]' in client.ok('SELECT INBOX')[-1]
+    assert b'Subject: 1' in client.ok('FETCH 1 BODY[HEADER]')[0]
+    client.logout()
+
+
 def test_a_small_mailbox_is_in_no_index_between_sessions(user):
     one = user(3, mbox_min_index_size='1M')
     client = one.connect('INBOX')

@@ -43,8 +43,12 @@ static int lock_fd(const struct mbox_lock *lock, bool flock_kind,
 	if (try_lock(lock->fd, flock_kind, kind) == 0)
 		return 0;
 	if (errno != EAGAIN && errno != EACCES && errno != EINTR &&
-	    errno != EWOULDBLOCK)
+	    errno != EWOULDBLOCK) {
+		/* It could be opened for reading only. */
+		if (errno == EBADF)
+			errno = EACCES;
 		return err_sys(err, "lock(%s)", lock->path);
+	}
 	return err_set(err, ERR_IN_USE, "Timeout while waiting for lock of %s",
 		       lock->path);
 }

@@ -323,9 +323,14 @@ int index_box_create(struct index_txn *txn, const char *name,
 
 	if (!name_ok(str_of(name)))
 		return err_set(err, ERR_LIMIT, "mailbox name is too long");
-	if (index_box_find(txn, name, &id, err) == 0)
-		return err_set(err, ERR_EXISTS, "mailbox %s is in the index",
-			       name);
+	if (index_box_find(txn, name, &id, err) == 0) {
+		if (txn_box_get(txn, id, &new_box, err) == 0)
+			return err_set(err, ERR_EXISTS,
+				       "mailbox %s is in the index", name);
+		return err->code == ERR_NOT_FOUND
+			       ? index_corrupt(txn, err, "name without mailbox")
+			       : -1;
+	}
 	if (err->code != ERR_NOT_FOUND || next_id(txn, &id, err) < 0 ||
 	    name_put(txn, str_of(name), id, err) < 0)
 		return -1;

@@ -297,6 +297,14 @@ static int move_aside(struct index *index, struct err *err)
 	return 0;
 }
 
+static int move_damaged(struct index *index, struct err *err)
+{
+	log_warning("index %s is damaged; it is moved to %s.damaged and made "
+		    "anew",
+		    index->dir, index->dir);
+	return move_aside(index, err);
+}
+
 /* Open, and if that finds damage, once more with a new one. */
 static int env_open_any(struct index *index, struct err *err)
 {
@@ -360,13 +368,15 @@ int index_renew(struct index *index, struct err *err)
 	if (!index->damaged)
 		return reopen(index, err);
 	env_close(index);
-	log_warning("index %s is damaged; it is moved to %s.damaged and made "
-		    "anew",
-		    index->dir, index->dir);
-	if (move_aside(index, err) < 0 || env_open_any(index, err) < 0)
+	if (move_damaged(index, err) < 0 || env_open_any(index, err) < 0)
 		return -1;
 	return err_set(err, ERR_CORRUPT, "index %s was damaged and is new",
 		       index->dir);
+}
+
+void index_distrust(struct index *index)
+{
+	index->damaged = true;
 }
 
 int index_replaced(struct index *index, struct err *err)
@@ -393,10 +403,18 @@ static void registry_remove(struct index *index)
 	}
 }
 
+/* Damage that was met in the middle of it may not be seen when it is opened
+ * again: who does that must find a new one. */
 static void handle_free(struct index *index)
 {
+	bool move = index->damaged && !index->memory && !index->look &&
+		    !index_gone(index);
+	struct err ignored;
+
 	registry_remove(index);
 	env_close(index);
+	if (move)
+		move_damaged(index, &ignored);
 	mem_free(index);
 }
 

@@ -79,6 +79,9 @@ void index_rollback(struct index_txn **txn); /* for CLEANUP too */
 /* After a walk: whether it ended because it met damage. 0, or -1 with
  * ERR_CORRUPT. */
 int index_check(struct index_txn *txn, struct err *err);
+/* What was read from it cannot be, whoever found that out: it is as damaged as
+ * one that LMDB can't read. */
+void index_distrust(struct index *index);
 /* Make room for `bytes` more in the next write transaction. index_begin() sees
  * to a few MB; this is for whoever is about to write more at once. */
 void index_reserve(struct index *index, uint64_t bytes);

@@ -253,6 +253,10 @@ struct driver_known {
 int driver_look(struct driver_box *box, struct driver_known *known,
 		struct index_box *out, struct err *err);
 
+/* store.c: a record's driver data are not to be read. The index is made anew;
+ * ERR_CORRUPT. */
+int driver_bad_record(const struct driver_box *box, uint32_t uid,
+		      struct err *err);
 /* uidvalidity.c: the next UIDVALIDITY of a location. */
 int uid_validity_next(const struct location *location, uint32_t *out,
 		      struct err *err);

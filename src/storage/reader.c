@@ -233,6 +233,20 @@ void mail_reader_end(struct mail_reader **reader)
 
 /* walking */
 
+/* The view has a mail that the index has not: expunged since, or lost. */
+static int check_gone(struct mail_reader *reader, uint32_t uid, struct err *err)
+{
+	struct storage *store = reader->box->store;
+
+	if (index_check(reader->txn, err) < 0)
+		return store_failed(store, err);
+	if (!reader->current || range_set_has(&reader->box->view.gone, uid))
+		return 0;
+	index_distrust(store->index);
+	err_set(err, ERR_CORRUPT, "the index lacks UID %u", uid);
+	return store_failed(store, err);
+}
+
 static int reader_begin(struct mail_reader *reader, struct err *err)
 {
 	struct index_box row;
@@ -243,6 +257,7 @@ static int reader_begin(struct mail_reader *reader, struct err *err)
 	    mailbox_begin(reader->box, INDEX_READ, &reader->txn, &row, err) < 0)
 		return -1;
 	reader->box_id = row.id;
+	reader->current = row.highest_modseq == reader->box->view.modseq;
 	cache_policy_load(reader->box, reader->txn, row.id);
 	return 0;
 }
@@ -335,8 +350,8 @@ int mail_reader_next(struct mail_reader *reader, const struct mail **out,
 		if (!index_record_next(reader->txn, reader->box_id, uid,
 				       &reader->record) ||
 		    reader->record.uid != uid) {
-			if (index_check(reader->txn, err) < 0)
-				return store_failed(reader->box->store, err);
+			if (check_gone(reader, uid, err) < 0)
+				return -1;
 			reader->gone++;
 			continue;
 		}

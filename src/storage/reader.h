@@ -63,6 +63,7 @@ struct mail_reader {
 	unsigned gone;
 	struct index_txn *txn;
 	uint32_t box_id;
+	bool current; /* the transaction sees what the view has */
 	/* The mail at hand. */
 	struct mail mail;
 	struct index_record record;

@@ -206,6 +206,14 @@ static void follow_store(struct driver_box *box, const struct storage *store,
 	*full = true;
 }
 
+static bool is_on_disk(const struct driver_box *box)
+{
+	struct err ignored;
+
+	return box->location->driver->exists(box->location, box->name,
+					     &ignored) == 0;
+}
+
 int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 	     bool full, struct err *err)
 {
@@ -226,6 +234,13 @@ int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 			if (make_missing(box, ns, store, err) < 0)
 				return -1;
 			made = true;
+		} else if (err->code == ERR_NOT_FOUND && is_on_disk(box)) {
+			/* It was made just now; or the index knows half of it.
+			 */
+			if (n > 0) {
+				index_distrust(store->index);
+				store->corrupt = true;
+			}
 		} else if (err->code == ERR_CORRUPT) {
 			/* Begin again with an empty index; the disk has all
 			 * that matters. */
@@ -236,6 +251,14 @@ int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 			return -1;
 		}
 	}
+}
+
+int driver_bad_record(const struct driver_box *box, uint32_t uid,
+		      struct err *err)
+{
+	index_distrust(box->index);
+	return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u", box->path,
+		       uid);
 }
 
 int box_get(struct driver_box *box, struct index_txn *txn,

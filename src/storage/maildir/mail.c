@@ -75,13 +75,6 @@ int maildir_find(const void *ctx, struct driver_box *box, struct str base,
 	return 0;
 }
 
-static int bad_record(const struct driver_box *box,
-		      const struct index_record *record, struct err *err)
-{
-	return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u", box->path,
-		       record->uid);
-}
-
 static int gone(const struct driver_box *box, const struct index_record *record,
 		struct err *err)
 {
@@ -149,7 +142,7 @@ int maildir_open_mail(struct driver_box *box, struct index_record *record,
 	struct record_name name;
 
 	if (!record_name_get(record->driver, &name))
-		return bad_record(box, record, err);
+		return driver_bad_record(box, record->uid, err);
 	if (open_file(box, name.dir, name.name, out, err) == 0)
 		return 0;
 	if (err->code != ERR_NOT_FOUND)
@@ -295,7 +288,7 @@ int maildir_write_flags(const void *ctx, struct index_txn *txn,
 	int ret;
 
 	if (!record_name_get(record->driver, &name))
-		return bad_record(box, record, err);
+		return driver_bad_record(box, record->uid, err);
 	if (keywords_ensure(box, txn, index_box, letters_of(record), err) < 0 ||
 	    batch_begin(box, index_box,
 			name.dir == 'n' ? PENDING_BOTH : PENDING_CUR, err) < 0)
@@ -339,7 +332,7 @@ int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,
 
 	(void)txn;
 	if (!record_name_get(record->driver, &name))
-		return bad_record(box, record, err);
+		return driver_bad_record(box, record->uid, err);
 	if (batch_begin(box, index_box,
 			name.dir == 'n' ? PENDING_NEW : PENDING_CUR, err) < 0)
 		return -1;

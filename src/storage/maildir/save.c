@@ -134,8 +134,7 @@ static int link_mail(struct maildir_save *save, struct driver_box *from,
 	char dir, *file;
 
 	if (!record_name_get(record->driver, &name))
-		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
-			       from->path, record->uid);
+		return driver_bad_record(from, record->uid, err);
 	dir = name.dir;
 	file = str_dup(save, name.name);
 	for (int i = 0; i < 2; i++) {

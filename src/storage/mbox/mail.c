@@ -307,8 +307,7 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 	int ret;
 
 	if (!mbox_record_get(record->driver, &reading.record))
-		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
-			       box->path, record->uid);
+		return driver_bad_record(box, record->uid, err);
 	own = mbox_box_get(box);
 	if (own->large_fd >= 0 && own->large_uid == record->uid &&
 	    own->large_box == box->id)

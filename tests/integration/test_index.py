@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The index of a mail location, seen from outside."""
+import re
+import shutil
 import smtplib
 import struct
+import subprocess
 import time
 from pathlib import Path
+
+import pytest
 
 from imap_lines import Lines
 
@@ -63,3 +68,42 @@ def test_index_of_layout_fs_moves_to_where_dovecot_lists_it_not(make_server):
     assert str(root / 'tmp' / '.dovetail.index') in server.doveadm('mailbox', 'path', '-u', 'alice', '-t', 'index',
                                                                    'INBOX').stdout
     assert f'INDEX: {root}/tmp/.dovetail.index' in server.doveadm('dump', root).stdout
+
+
+def look(server):
+    client = Lines(server.port('imap'), 'alice')
+    seen = []
+    for name in ('INBOX', 'box'):
+        seen += [re.sub(rb' \[UIDNEXT.*', b'', line) for line in client.command(f'SELECT {name}')[:-1]
+                 if b'EXISTS' in line or b'UIDVALIDITY' in line]
+        seen += [line.replace(rb' \Recent', b'') for line in client.command('FETCH 1:* (FLAGS BODY.PEEK[])')]
+    client.logout()
+    return [line for line in seen if b' OK Fetch completed' not in line]
+
+
+@pytest.mark.parametrize('location', ['maildir:~/mail', 'mbox:~/mail:INBOX=~/mail/inb'])
+def test_damage_anywhere_in_it_is_gone_after_a_session_and_loses_no_mail(make_server, location):
+    server = make_server(f'mail_location = {location}\n')
+    home = Path(server.home('alice'))
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('CREATE box')
+    for number in range(24):
+        mail = b'Subject: %d\r\n\r\n%d\r\n' % (number, number)
+        client.ok(f'APPEND INBOX (kw{number % 8} \\Seen) {{{len(mail)}+}}\r\n'.encode() + mail)
+    for command in ('SELECT INBOX', 'COPY 1:12 box', r'STORE 5 +FLAGS \Deleted', 'EXPUNGE'):
+        client.ok(command)
+    client.logout()
+    good = look(server)
+    assert server.stop()  # with locks gone
+    server.start()
+    subprocess.run(['cp', '-a', home, f'{home}.good'], check=True)
+    file = next(home.glob('**/data.mdb'))
+    for page in range(file.stat().st_size // 4096):
+        with open(file, 'r+b') as data:
+            data.seek(page * 4096 + 2048)
+            data.write(bytes(2048))
+        look(server)
+        assert look(server) == good, page
+        shutil.rmtree(home)
+        subprocess.run(['cp', '-a', f'{home}.good', home], check=True)
+    server.forgive()

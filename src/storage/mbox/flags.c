@@ -17,8 +17,7 @@ int mbox_write_flags(const void *ctx, struct index_txn *txn,
 
 	(void)txn;
 	if (!mbox_record_get(record->driver, &data))
-		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
-			       box->path, record->uid);
+		return driver_bad_record(box, record->uid, err);
 	if (!data.dirty) {
 		data.dirty = true;
 		record->driver = mbox_record_make(ctx, &data);
@@ -39,10 +38,12 @@ int mbox_remove_mail(struct index_txn *txn, struct driver_box *box,
 	(void)txn;
 	(void)index_box;
 	if (!mbox_record_get(record->driver, &data))
-		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
-			       box->path, record->uid);
+		return driver_bad_record(box, record->uid, err);
+	if (own->expunging.count == 0)
+		own->gap_len = 0;
 	if (own->expunging.count == 0 || data.offset < own->gap_at)
 		own->gap_at = data.offset;
+	own->gap_len += mbox_record_end(&data) - data.offset;
 	range_set_add(&own->expunging, record->uid, record->uid);
 	return 0;
 }
@@ -58,8 +59,10 @@ static int write_now(struct index_txn *txn, struct driver_box *box,
 	if (mbox_update_begin(ctx, box, txn, index_box, &own->expunging, &sync,
 			      &lock, err) < 0)
 		return -1;
-	if (own->expunging.count > 0)
+	if (own->expunging.count > 0) {
 		sync.gap_at = own->gap_at;
+		sync.gap_len = own->gap_len;
+	}
 	if (mbox_write(&sync, err) < 0)
 		return -1;
 	mbox_state_put(index_box, &sync.state);

@@ -181,6 +181,7 @@ struct mbox_box {
 	bool names_due; /* of keywords that mails were saved with */
 	struct range_set expunging; /* of the batch that flush() ends */
 	uint64_t gap_at;            /* where the first of them was */
+	uint64_t gap_len;           /* how long they are in all */
 	/* The last large mail, as clients see it, in a temporary file. */
 	uint32_t large_uid, large_box;
 	int large_fd;
@@ -254,6 +255,7 @@ struct mbox_sync {
 	 * in the file; may be NULL. */
 	const struct range_set *expunging;
 	uint64_t gap_at;    /* of the first of them; UINT64_MAX: not known */
+	uint64_t gap_len;   /* of all of them */
 	const char **names; /* keywords */
 	unsigned name_count;
 };

@@ -38,8 +38,11 @@ struct rewrite {
 	bool armed;                   /* there is no way back */
 	bool base;                    /* X-IMAPbase must be written anew */
 	bool at_gap;                  /* the walk begins where one may be */
+	bool lacking;                 /* records of mails that are there */
 	uint32_t last_uid;
 	uint64_t end; /* of the mails so far, in the old file */
+	uint64_t dropped; /* of it, between them */
+	uint32_t visited;
 	uint64_t base_at;
 	uint64_t pseudo_len; /* of a new pseudo mail */
 	struct moved *moved;
@@ -290,11 +293,12 @@ static int visit(struct rewrite *rewrite, const struct index_record *record,
 
 	if (!mbox_record_get(record->driver, &data) ||
 	    data.offset < rewrite->end || mbox_record_end(&data) > sync->size)
-		return err_set(err, ERR_CORRUPT, "%s: bad record of UID %u",
-			       sync->box->path, record->uid);
+		return driver_bad_record(sync->box, record->uid, err);
 	if (data.offset != rewrite->end && rewrite->journal == NULL &&
 	    begin_anew(rewrite, rewrite->end, data.offset, err) < 0)
 		return -1;
+	rewrite->dropped += data.offset - rewrite->end;
+	rewrite->visited++;
 	rewrite->end = mbox_record_end(&data);
 	if (wants_change(rewrite, record, &data, first))
 		return write_mail(rewrite, record, &data, first, err);
@@ -324,7 +328,9 @@ static uint32_t first_change(struct rewrite *rewrite)
 		from = state->old_below;
 	if (state->messages == sync->row->counts.messages)
 		return from;
-	if (sync->gap_at == UINT64_MAX || sync->gap_at < state->first)
+	/* A damaged row may count other mails than there are. */
+	if (sync->gap_at == UINT64_MAX || sync->gap_at < state->first ||
+	    sync->expunging == NULL || sync->expunging->count == 0)
 		return 1;
 	rewrite->at_gap = true;
 	rewrite->end = sync->gap_at;
@@ -343,6 +349,37 @@ static bool nothing_more(const struct rewrite *rewrite, uint32_t uid)
 	       (!marks_old(sync) || uid >= sync->row->first_recent_uid) &&
 	       (state->dirty_first > state->dirty_last ||
 		uid > state->dirty_last);
+}
+
+/* What has no record leaves the file: that must be what was expunged just now
+ * (others may have done so before), or what the last look at the whole file
+ * found between the mails. Else the index has lost some. */
+static int check_dropped(struct rewrite *rewrite, uint32_t from,
+			 struct err *err)
+{
+	const struct mbox_sync *sync = rewrite->sync;
+	uint64_t tail = sync->size - rewrite->end;
+
+	/* Nothing was to be changed. */
+	if (from > 1 && rewrite->visited == 0 && !rewrite->at_gap)
+		return 0;
+	/* What is no mail at the end of the file matters to nobody. */
+	if (sync->gap_len == 0 && tail > 0) {
+		int starts = mbox_mail_starts(sync->box, sync->fd, rewrite->end,
+					      sync->size, err);
+
+		if (starts < 0)
+			return -1;
+		if (starts == 0)
+			tail = 0;
+	}
+	rewrite->dropped += tail;
+	if ((from > 1 || rewrite->visited == sync->row->counts.messages) &&
+	    (sync->state.gaps || rewrite->dropped <= sync->gap_len))
+		return 0;
+	rewrite->lacking = true;
+	return err_set(err, ERR_CORRUPT, "%s: the index lacks some of its mails",
+		       sync->box->path);
 }
 
 static int walk(struct rewrite *rewrite, struct err *err)
@@ -368,9 +405,11 @@ static int walk(struct rewrite *rewrite, struct err *err)
 			break;
 		uid = record.uid + 1;
 		if (nothing_more(rewrite, uid))
-			break;
+			return index_check(sync->txn, err);
 	}
-	return index_check(sync->txn, err);
+	if (index_check(sync->txn, err) < 0)
+		return -1;
+	return check_dropped(rewrite, from, err);
 }
 
 /* ends */
@@ -441,7 +480,9 @@ static int write_all(struct rewrite *rewrite, struct err *err)
 			return -1;
 	} else if (empty && state->first == 0 &&
 		   (sync->size > 0 || sync->urgent)) {
-		return write_pseudo(rewrite, sync->size, err);
+		return check_dropped(rewrite, 1, err) < 0
+			       ? -1
+			       : write_pseudo(rewrite, sync->size, err);
 	}
 	return walk(rewrite, err);
 }
@@ -512,7 +553,8 @@ static int try_write(struct rewrite *rewrite, struct err *err)
 {
 	int ret;
 
-	rewrite->count = 0;
+	rewrite->count = rewrite->visited = 0;
+	rewrite->dropped = 0;
 	rewrite->base_at = rewrite->pseudo_len = 0;
 	ret = write_all(rewrite, err);
 	if (ret == 0)
@@ -524,26 +566,45 @@ static int try_write(struct rewrite *rewrite, struct err *err)
 	return ret;
 }
 
-int mbox_write(struct mbox_sync *sync, struct err *err)
+static int prepare(struct rewrite *rewrite, bool full, struct err *err)
 {
-	const struct mbox_state *state = &sync->state;
-	struct rewrite rewrite = {.sync = sync};
-	int ret;
+	struct mbox_sync *sync = rewrite->sync;
 
 	mem_free(sync->names);
 	if (index_keywords_get(sync->txn, sync->ctx, sync->row->id,
 			       &sync->names, &sync->name_count, err) < 0 ||
-	    (needs_full(sync) && mbox_apply(sync, true, err) < 0))
+	    ((full || needs_full(sync)) && mbox_apply(sync, true, err) < 0))
 		return -1;
-	rewrite.last_uid = sync->row->uid_next - 1;
-	rewrite.base =
-		state->base_at == 0 || state->base_names != mbox_named(sync);
+	rewrite->last_uid = sync->row->uid_next - 1;
+	rewrite->base = sync->state.base_at == 0 ||
+			sync->state.base_names != mbox_named(sync);
+	return 0;
+}
+
+int mbox_write(struct mbox_sync *sync, struct err *err)
+{
+	struct rewrite rewrite = {.sync = sync};
+	int ret;
+
+	if (prepare(&rewrite, false, err) < 0)
+		return -1;
 	ret = try_write(&rewrite, err);
+	if (ret < 0 && rewrite.lacking) {
+		rewrite.lacking = false;
+		if (prepare(&rewrite, true, err) < 0)
+			return -1;
+		ret = try_write(&rewrite, err);
+		if (rewrite.lacking)
+			index_distrust(sync->box->index);
+	}
 	if (ret < 0 && !rewrite.armed && has_gaps(sync) &&
 	    (err->code == ERR_NO_SPACE || err->code == ERR_QUOTA)) {
 		log_warning("%s: expunging in place: %s", sync->box->path,
 			    err->text);
+		/* There is no way back: the index must know all mails. */
 		rewrite.tight = true;
+		if (prepare(&rewrite, true, err) < 0)
+			return -1;
 		ret = try_write(&rewrite, err);
 	}
 	return ret;

@@ -20,6 +20,7 @@ from conftest import Server, finish
 from databases import Mariadb, Postgres, Sqlite
 from imap_lines import Lines
 from pop3_lines import NO_PENALTY, Pop
+from sieve_lines import Sieve
 from test_auth import Client, Master
 from test_mechs import scram
 
@@ -236,6 +237,18 @@ def test_read_only_sessions(app):
     run(app, 'app-password', 'revoke', '-u', 'recent', 'look')
     with pytest.raises(AssertionError, match='AUTHENTICATIONFAILED'):
         Lines(app.port('imap'), 'recent', look)
+
+
+def test_managesieve(make_server):
+    one = prepare(make_server('passdb {\n}\n', 'imap sieve', start=False), 'DIR/app/all').start()
+    mail, _ = add(one, 'sieve', 'mail')
+    rules, _ = add(one, 'sieve', 'rules', '-s', 'sieve')
+    assert Sieve(one.port('sieve'), 'sieve', rules).command('LISTSCRIPTS').endswith(b'OK "Listscripts completed."\r\n')
+    with pytest.raises(AssertionError, match='Authentication failed'):
+        Sieve(one.port('sieve'), 'sieve', mail)
+    with pytest.raises(AssertionError, match='AUTHENTICATIONFAILED'):
+        Lines(one.port('imap'), 'sieve', rules)
+    assert Lines(one.port('imap'), 'sieve', mail)
 
 
 def test_users_are_known(app):

@@ -31,6 +31,11 @@ static struct str cache_key(uint32_t box, uint32_t uid, unsigned field,
 	return str_n(room, apart ? KEY_MAX : KEY_MAX - 4);
 }
 
+static enum table table_of(enum index_field field)
+{
+	return field == INDEX_SORT ? TABLE_SORT : TABLE_CACHE;
+}
+
 /* Whether it is the one behind the last one that was asked for. */
 static bool sort_next(struct index_txn *txn, uint32_t box, uint32_t uid,
 		      struct str key, struct str *out)
@@ -42,7 +47,7 @@ static bool sort_next(struct index_txn *txn, uint32_t box, uint32_t uid,
 	txn->sort_box = box;
 	txn->sort_uid = uid;
 	return near &&
-	       lmdb_cursor(txn, TABLE_CACHE, MDB_NEXT, &next, out) == 0 &&
+	       lmdb_cursor(txn, TABLE_SORT, MDB_NEXT, &next, out) == 0 &&
 	       str_equal(next, key);
 }
 
@@ -56,7 +61,7 @@ bool index_cache_get(struct index_txn *txn, uint32_t box, uint32_t uid,
 
 	if (field == INDEX_SORT && sort_next(txn, box, uid, key, out))
 		return true;
-	code = lmdb_get(txn, TABLE_CACHE, key, out);
+	code = lmdb_get(txn, table_of(field), key, out);
 	if (code != 0 && code != MDB_NOTFOUND)
 		lmdb_err(txn, &err, code, "get cache");
 	return code == 0;
@@ -70,7 +75,7 @@ int index_cache_put(struct index_txn *txn, uint32_t box, uint32_t uid,
 
 	if (value.len > CACHE_MAX)
 		return err_set(err, ERR_LIMIT, "cache value is too long");
-	code = lmdb_put(txn, TABLE_CACHE, cache_key(box, uid, field, room),
+	code = lmdb_put(txn, table_of(field), cache_key(box, uid, field, room),
 			value);
 	return code == 0 ? 0 : lmdb_err(txn, err, code, "put cache");
 }

@@ -27,6 +27,9 @@ enum table {
 	TABLE_EXPUNGES,
 	TABLE_CACHE,
 	TABLES,
+	/* In that of the cache, with a cursor that stays among sort values. */
+	TABLE_SORT = TABLES,
+	CURSORS,
 };
 
 struct index {
@@ -39,7 +42,7 @@ struct index {
 	unsigned users;
 	uint64_t idle_since; /* when the last user went, for the LRU */
 	MDB_env *env;
-	MDB_dbi tables[TABLES];
+	MDB_dbi tables[CURSORS];
 	size_t map_size;
 	uint64_t reserve;         /* wanted in the next write transaction */
 	unsigned txns;            /* that are open in this process */
@@ -103,8 +106,8 @@ struct index_txn {
 	enum index_mode mode;
 	bool failed; /* must not be committed */
 	bool sync;   /* on disk, with all before it, when it is committed */
-	MDB_cursor *cursors[TABLES];
-	bool cursor_stale[TABLES]; /* of a reader renewed since */
+	MDB_cursor *cursors[CURSORS];
+	bool cursor_stale[CURSORS]; /* of a reader renewed since */
 	struct walk walk;
 	uint32_t sort_box, sort_uid; /* of the sort value asked for last */
 	struct txn_box *boxes;  /* writers' */

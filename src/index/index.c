@@ -110,6 +110,7 @@ static int tables_open(struct index_txn *txn, bool create, bool *missing,
 		if (code != 0)
 			return lmdb_err(txn, err, code, table_names[i]);
 	}
+	txn->index->tables[TABLE_SORT] = txn->index->tables[TABLE_CACHE];
 	return 0;
 }
 

@@ -269,7 +269,7 @@ int lmdb_renew(struct index_txn *txn)
 	volatile int code;
 
 	CALL(txn->index, code, mdb_txn_renew(txn->mdb));
-	for (int i = 0; i < TABLES; i++)
+	for (int i = 0; i < CURSORS; i++)
 		txn->cursor_stale[i] = true;
 	return code;
 }
@@ -284,7 +284,7 @@ void lmdb_reset(struct index_txn *txn)
 
 static void close_cursors(struct index_txn *txn)
 {
-	for (int i = 0; i < TABLES; i++) {
+	for (int i = 0; i < CURSORS; i++) {
 		if (txn->cursors[i] != NULL)
 			mdb_cursor_close(txn->cursors[i]);
 		txn->cursors[i] = NULL;

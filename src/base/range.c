@@ -215,20 +215,6 @@ uint64_t range_set_size(const struct range_set *set)
 	return size;
 }
 
-bool range_set_nth(const struct range_set *set, uint64_t n, uint32_t *out)
-{
-	for (size_t i = 0; i < set->count; i++) {
-		uint64_t size = range_size(set->ranges[i]);
-
-		if (n < size) {
-			*out = set->ranges[i].first + (uint32_t)n;
-			return true;
-		}
-		n -= size;
-	}
-	return false;
-}
-
 /* *at has the range's index in its upper half, the place in it below. */
 bool range_set_next(const struct range_set *set, uint64_t *at, uint32_t *out)
 {

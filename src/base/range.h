@@ -35,9 +35,6 @@ void range_set_subtract(struct range_set *set, const struct range_set *what);
 bool range_set_has(const struct range_set *set, uint32_t number);
 /* How many numbers are in it. */
 uint64_t range_set_size(const struct range_set *set);
-/* The n-th number, from 0; false behind the end. O(log ranges) is not needed
- * here: O(ranges). */
-bool range_set_nth(const struct range_set *set, uint64_t n, uint32_t *out);
 /* Walk all numbers: set *at = 0 to start; false at the end. */
 bool range_set_next(const struct range_set *set, uint64_t *at, uint32_t *out);
 /* "1:3,5,7:9", as IMAP writes it; "" for the empty set. */

@@ -121,9 +121,6 @@ config_section_next(const struct config *config,
 const struct config_section *
 config_child_next(const struct config_section *section, const char *kind,
 		  const struct config_section *at);
-/* Whether it is there only because Dovecot has such a service: no program of
- * ours runs it, unless the administrator names one. */
-bool config_section_foreign(const struct config_section *section);
 /* The value of one top-level setting as text, its preset if it is not set. */
 const char *config_value(const struct config *config,
 			 const struct config_filter *filter, const char *name);

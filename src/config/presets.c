@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "config/parse.h"
 #include "config/settings_list.h"
 

@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "base/duration.h"
 #include "base/err.h"
 #include "config/setting.h"
 #include "config/tree.h"
@@ -152,15 +151,6 @@ config_child_next(const struct config_section *section, const char *kind,
 		  const struct config_section *at)
 {
 	return next_of(at != NULL ? at->next : section->children, kind);
-}
-
-bool config_section_foreign(const struct config_section *section)
-{
-	const struct entry *executable =
-		entry_find(node_of(section), "executable");
-
-	return node_of(section)->foreign &&
-	       (executable == NULL || executable->value.file == NULL);
 }
 
 const char *config_value(const struct config *config,

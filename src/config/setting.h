@@ -151,7 +151,7 @@ struct setting_table {
 		__attribute__((used, section("config_presets"))) = text
 
 /* The same for services of Dovecot that have no program here (yet): their
- * names and settings are accepted, and config_section_foreign() tells. */
+ * names and settings are accepted. */
 #define CONFIG_FOREIGN(name, text)                                             \
 	static const char *const name##_preset                                 \
 		__attribute__((used, section("config_foreign"))) = text

@@ -18,15 +18,15 @@
 #include "doveadm/client.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
+#include "doveadm/mail.h"
 #include "doveadm/print.h"
 #include "proto/auth.h"
-#include "service/auth_master.h"
 
 /* A command with its options. */
 struct order {
 	struct doveadm *adm;
 	const char *what;
-	const char *user, *name, *scopes, *expiry, *issuer, *socket;
+	const char *user, *name, *scopes, *expiry, *issuer;
 	void (*show)(struct order *order, struct str row);
 	struct printer *printer;
 };
@@ -107,7 +107,8 @@ static void show_new(struct order *order, struct str row)
 static void put_escaped(const char *text)
 {
 	for (; *text != '\0'; text++) {
-		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy"
+			   "z"
 			   "0123456789-._~@",
 			   *text) != NULL)
 			putchar(*text);
@@ -191,15 +192,11 @@ static int take_answer(struct order *order, struct client *client,
 /* A slip of the pen should make no passwords. */
 static bool user_exists(struct order *order)
 {
-	const struct auth_request_info info = {.service = "doveadm"};
 	struct doveadm *adm = order->adm;
 	struct account *account;
 	struct err err;
 
-	if (auth_user_lookup(adm->ctx,
-			     doveadm_socket(adm, NULL,
-					    adm->settings.auth_socket_path),
-			     order->user, &info, &account, &err) == 0)
+	if (mail_account(adm->ctx, adm, order->user, &account, &err) == 0)
 		return true;
 	if (err.code == ERR_NOT_FOUND)
 		complain("User doesn't exist: %s", order->user);
@@ -228,7 +225,7 @@ static int ask(struct order *order, bool makes)
 		order->issuer = config_value(adm->config, NULL, "hostname");
 	if (order->issuer == NULL || *order->issuer == '\0')
 		order->issuer = "mail";
-	path = doveadm_socket(adm, order->socket, "auth-master");
+	path = doveadm_socket(adm, doveadm_value(adm, 'a'), "auth-master");
 	if (client_open(adm->ctx, path, &client, &err) == 0 &&
 	    send_order(order, client, &err) == 0 &&
 	    take_answer(order, client, &err) == 0) {
@@ -272,90 +269,60 @@ static const char *read_expiry(struct doveadm *adm, const char *text)
 	return mem_printf(adm->ctx, "%lld", (long long)when);
 }
 
-static bool take_option(struct order *order, int option)
-{
-	switch (option) {
-	case 'a':
-		order->socket = optarg;
-		break;
-	case 'e':
-		order->expiry = read_expiry(order->adm, optarg);
-		return order->expiry != NULL;
-	case 'i':
-		order->issuer = optarg;
-		break;
-	case 's':
-		order->scopes = optarg;
-		break;
-	case 'u':
-		order->user = optarg;
-		break;
-	}
-	return true;
-}
-
-static bool take_options(struct order *order, int argc, char **argv, bool name)
-{
-	int option;
-
-	while ((option = doveadm_option(order->adm, argc, argv)) != -1) {
-		if (!take_option(order, option))
-			return false;
-	}
-	if (name && optind + 1 != argc) {
-		usage_command(order->adm->command);
-		return false;
-	}
-	order->name = argv[optind];
-	return true;
-}
-
-static bool begin_table(struct order *order, const char *format,
-			const char *const *columns)
-{
-	order->printer = doveadm_printer(order->adm, format);
-	if (order->printer == NULL)
-		return false;
-	for (; *columns != NULL; columns++)
-		print_column(order->printer, *columns, *columns, 0);
-	return true;
-}
-
 /* the commands */
-
-static const char *const new_columns[] = {"id",      "name",     "scopes",
-					  "expires", "password", NULL};
-static const char *const list_columns[] = {
-	"id",      "name",      "scopes", "status", "created",
-	"expires", "last_used", NULL};
 
 static const struct {
 	const char *command, *what;
-	bool name, makes; /* takes a name; the user must exist */
+	bool makes; /* the user must exist */
 	void (*show)(struct order *order, struct str row);
-	const char *format, *const *columns; /* NULL: not in rows */
 } commands[] = {
-	{"add", "add", true, true, show_new, "pager", new_columns},
-	{"list", "list", false, false, show_row, "table", list_columns},
-	{"revoke", "revoke", true, false, NULL, NULL, NULL},
-	{"totp disable", "totp-disable", false, false, NULL, NULL, NULL},
-	{"totp enable", "totp-enable", false, true, show_uri, NULL, NULL},
+	{"add", "add", true, show_new},
+	{"list", "list", false, show_row},
+	{"revoke", "revoke", false, NULL},
+	{"totp disable", "totp-disable", false, NULL},
+	{"totp enable", "totp-enable", true, show_uri},
 };
+
+static bool begin_table(struct order *order)
+{
+	bool list = order->show == show_row;
+
+	if (!list && order->show != show_new)
+		return true;
+	order->printer = doveadm_printer(order->adm, list ? "table" : "pager");
+	if (order->printer == NULL)
+		return false;
+	print_columns(order->printer, 0, "id", "name", "scopes", NULL);
+	if (list)
+		print_columns(order->printer, 0, "status", "created", "expires",
+			      "last_used", NULL);
+	else
+		print_columns(order->printer, 0, "expires", "password", NULL);
+	return true;
+}
 
 int cmd_app_password(struct doveadm *adm, int argc, char **argv)
 {
 	const char *name = strchr(adm->command->name, ' ') + 1;
-	struct order order = {.adm = adm};
+	const char *expiry = doveadm_value(adm, 'e');
+	struct order order = {
+		.adm = adm,
+		.name = argc > 0 ? argv[0] : NULL,
+		.user = doveadm_value(adm, 'u'),
+		.scopes = doveadm_value(adm, 's'),
+		.issuer = doveadm_value(adm, 'i'),
+	};
 	size_t i = 0;
 
 	while (strcmp(commands[i].command, name) != 0)
 		i++;
 	order.what = commands[i].what;
 	order.show = commands[i].show;
-	if (!take_options(&order, argc, argv, commands[i].name))
-		return EX_USAGE;
-	if (commands[i].columns != NULL &&
-	    !begin_table(&order, commands[i].format, commands[i].columns))
-		return EX_TEMPFAIL;
-	return ask(&order, commands[i].makes);
+	if (expiry != NULL) {
+		order.expiry = read_expiry(adm, expiry);
+		if (order.expiry == NULL)
+			return EX_USAGE;
+	}
+	return begin_table(&order) ? ask(&order, commands[i].makes)
+				   : EX_TEMPFAIL;
 }

@@ -21,9 +21,8 @@ enum { PASSWORD_MAX = 1024, HANDSHAKE_LINES_MAX = 100 };
 
 struct attempt {
 	struct doveadm *adm;
-	const char *socket, *master_socket; /* -a, -m */
-	const char *user, *master_user;
-	struct auth_info info;
+	const char *user, *master_user; /* -M */
+	struct auth_request_info info;  /* -x */
 	char password[PASSWORD_MAX];
 	bool login;       /* go on to ask for the userdb's fields */
 	char cookie[128]; /* of the connection */
@@ -81,8 +80,8 @@ static int send_request(const struct attempt *attempt, struct client *client,
 	int result;
 
 	buf_add(&out, "AUTH\t1\tPLAIN");
-	for (unsigned i = 0; i < attempt->info.count; i++) {
-		struct str info = str_of(attempt->info.list[i]);
+	for (size_t i = 0; attempt->info.more[i] != NULL; i++) {
+		struct str info = str_of(attempt->info.more[i]);
 
 		buf_printf(&out, "\t%s", str_tab_escape(ctx, info));
 		service |= str_starts(info, "service=");
@@ -120,7 +119,8 @@ static int show_userdb(struct attempt *attempt, struct err *err)
 	struct client *client;
 
 	if (client_open(attempt->adm->ctx,
-			doveadm_socket(attempt->adm, attempt->master_socket,
+			doveadm_socket(attempt->adm,
+				       doveadm_value(attempt->adm, 'm'),
 				       "auth-master"),
 			&client, err) < 0)
 		return -1;
@@ -164,7 +164,7 @@ static int show_answer(const struct attempt *attempt, struct client *client,
 static int try_password(struct attempt *attempt, struct err *err)
 {
 	const char *path =
-		doveadm_socket(attempt->adm, attempt->socket,
+		doveadm_socket(attempt->adm, doveadm_value(attempt->adm, 'a'),
 			       attempt->login ? "auth-login" : "auth-client");
 	struct client *client;
 	int right;
@@ -177,24 +177,6 @@ static int try_password(struct attempt *attempt, struct err *err)
 	if (right == 1 && attempt->login && show_userdb(attempt, err) < 0)
 		return -1;
 	return right;
-}
-
-static bool attempt_option(struct attempt *attempt, int option, char *value)
-{
-	switch (option) {
-	case 'a':
-		attempt->socket = value;
-		break;
-	case 'm':
-		attempt->master_socket = value;
-		break;
-	case 'M':
-		attempt->master_user = value;
-		break;
-	case 'x':
-		return auth_info_add(&attempt->info, value);
-	}
-	return true;
 }
 
 static bool take_password(struct attempt *attempt, char *given)
@@ -212,26 +194,26 @@ static bool take_password(struct attempt *attempt, char *given)
 	return true;
 }
 
-static int try_user(struct doveadm *adm, int argc, char **argv, bool login)
+int cmd_auth_test(struct doveadm *adm, int argc, char **argv)
 {
-	struct attempt attempt = {.adm = adm, .login = login};
+	struct attempt attempt = {
+		.adm = adm,
+		.login = adm->command->mode,
+		.user = argv[0],
+		.master_user = doveadm_value(adm, 'M'),
+	};
 	struct err err;
-	int option, right;
+	int right;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (!attempt_option(&attempt, option, optarg))
-			return EX_TEMPFAIL;
-	}
-	if (optind >= argc)
-		return usage_command(adm->command);
-	if (argc - optind > 2) {
-		complain("Extraneous arguments found: %s", argv[optind + 2]);
+	if (argc > 2) {
+		complain("Extraneous arguments found: %s", argv[2]);
 		return EX_USAGE;
 	}
-	attempt.user = argv[optind];
+	if (!auth_info_take(adm, &attempt.info))
+		return EX_TEMPFAIL;
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	if (!take_password(&attempt, argv[optind + 1]))
+	if (!take_password(&attempt, argv[1]))
 		return give_up("No password");
 	right = try_password(&attempt, &err);
 	mem_wipe(attempt.password, sizeof(attempt.password));
@@ -240,16 +222,6 @@ static int try_user(struct doveadm *adm, int argc, char **argv, bool login)
 	if (right < 0)
 		complain("%s", err.text);
 	return EX_NOPERM;
-}
-
-int cmd_auth_test(struct doveadm *adm, int argc, char **argv)
-{
-	return try_user(adm, argc, argv, false);
-}
-
-int cmd_auth_login(struct doveadm *adm, int argc, char **argv)
-{
-	return try_user(adm, argc, argv, true);
 }
 
 /* passdb and cache */
@@ -275,30 +247,21 @@ static void show_passdb(const char *user, const char *field,
 
 int cmd_auth_lookup(struct doveadm *adm, int argc, char **argv)
 {
+	const char *field = doveadm_value(adm, 'f'), *path;
 	struct auth_request_info info = {.service = NULL};
-	struct auth_info more = {.count = 0};
-	const char *path = NULL, *field = NULL;
-	int option, status = EX_OK;
+	int status = EX_OK;
 	struct err err;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (option == 'a')
-			path = optarg;
-		else if (option == 'f')
-			field = optarg;
-		else if (!auth_info_add(&more, optarg))
-			return EX_TEMPFAIL;
-	}
-	auth_info_use(&more, &info);
-	if (optind >= argc)
-		return usage_command(adm->command);
+	if (!auth_info_take(adm, &info))
+		return EX_TEMPFAIL;
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	path = doveadm_socket(adm, path, adm->settings.auth_socket_path);
-	for (int i = optind; i < argc; i++) {
+	path = doveadm_socket(adm, doveadm_value(adm, 'a'),
+			      adm->settings.auth_socket_path);
+	for (int i = 0; i < argc; i++) {
 		const char *const *fields;
 
-		if (i > optind)
+		if (i > 0)
 			putchar('\n');
 		if (auth_pass_lookup(adm->ctx, path, argv[i], &info, &fields,
 				     &err) == 0) {
@@ -320,22 +283,19 @@ int cmd_auth_lookup(struct doveadm *adm, int argc, char **argv)
 
 int cmd_auth_cache_flush(struct doveadm *adm, int argc, char **argv)
 {
-	const char *path = NULL, **users = NULL;
+	const char *path, **users = NULL;
 	unsigned flushed = 0;
 	struct err err;
 
-	while (doveadm_option(adm, argc, argv) != -1)
-		path = optarg;
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	if (optind < argc) {
-		users = mem_array(adm->ctx, const char *,
-				  (size_t)(argc - optind + 1));
-		for (int i = optind; i < argc; i++)
-			users[i - optind] = argv[i];
+	path = doveadm_socket(adm, doveadm_value(adm, 'a'), "auth-master");
+	if (argc > 0) {
+		users = mem_array(adm->ctx, const char *, (size_t)argc + 1);
+		for (int i = 0; i < argc; i++)
+			users[i] = argv[i];
 	}
-	if (auth_cache_flush(doveadm_socket(adm, path, "auth-master"), users,
-			     &flushed, &err) < 0) {
+	if (auth_cache_flush(path, users, &flushed, &err) < 0) {
 		complain("%s", err.text);
 		return EX_TEMPFAIL;
 	}

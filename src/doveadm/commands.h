@@ -30,7 +30,6 @@ int cmd_log_test(struct doveadm *adm, int argc, char **argv);
 int cmd_app_password(struct doveadm *adm, int argc, char **argv);
 /* auth.c */
 int cmd_auth_cache_flush(struct doveadm *adm, int argc, char **argv);
-int cmd_auth_login(struct doveadm *adm, int argc, char **argv);
 int cmd_auth_lookup(struct doveadm *adm, int argc, char **argv);
 int cmd_auth_test(struct doveadm *adm, int argc, char **argv);
 /* user.c */
@@ -44,11 +43,8 @@ int cmd_help(struct doveadm *adm, int argc, char **argv);
 /* expunge.c, flags.c, copy.c, save.c, import.c */
 int cmd_expunge(struct doveadm *adm, int argc, char **argv);
 int cmd_deduplicate(struct doveadm *adm, int argc, char **argv);
-int cmd_flags_add(struct doveadm *adm, int argc, char **argv);
-int cmd_flags_remove(struct doveadm *adm, int argc, char **argv);
-int cmd_flags_replace(struct doveadm *adm, int argc, char **argv);
+int cmd_flags(struct doveadm *adm, int argc, char **argv);
 int cmd_copy(struct doveadm *adm, int argc, char **argv);
-int cmd_move(struct doveadm *adm, int argc, char **argv);
 int cmd_save(struct doveadm *adm, int argc, char **argv);
 int cmd_import(struct doveadm *adm, int argc, char **argv);
 /* resync.c */
@@ -83,15 +79,12 @@ int cmd_mailbox_delete(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_list(struct doveadm *adm, int argc, char **argv);
 /* mailbox_metadata.c */
 int cmd_mailbox_metadata_get(struct doveadm *adm, int argc, char **argv);
-int cmd_mailbox_metadata_list(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_metadata_set(struct doveadm *adm, int argc, char **argv);
-int cmd_mailbox_metadata_unset(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_mutf7(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_rename(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_status(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_subscribe(struct doveadm *adm, int argc, char **argv);
 int cmd_mailbox_update(struct doveadm *adm, int argc, char **argv);
-int cmd_mailbox_unsubscribe(struct doveadm *adm, int argc, char **argv);
 
 /* Long options, of a command with COMMAND_LONG. */
 extern const struct option mailbox_update_options[];

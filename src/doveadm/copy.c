@@ -3,7 +3,6 @@
  * doveadm/copy.c - `doveadm copy` and `move`: into a mailbox of the same or of
  * another user.
  */
-#include <string.h>
 #include <strings.h>
 
 #include "base/cleanup.h"
@@ -18,10 +17,9 @@
 
 struct copying {
 	struct doveadm *adm;
-	struct mail_targets targets;
 	struct query *query;
 	const char *to;
-	const struct account *from_account; /* NULL: the same user */
+	struct account *from_account; /* NULL: the same user */
 	struct user *to_user;
 	bool move;
 };
@@ -47,9 +45,6 @@ static int copy_from(struct copying *copying, struct user *from)
 {
 	const struct mail_walk walk = {
 		.query = copying->query,
-		.open_flags = MAILBOX_KEEP_RECENT,
-		.before = "Mailbox ",
-		.after = ": Mailbox sync failed: ",
 		.fn = copy_box,
 		.ctx = copying,
 	};
@@ -87,13 +82,13 @@ static int take_source(struct copying *copying, int *argc, char ***argv)
 
 	if (*argc < 2 || strcasecmp(**argv, "user") != 0)
 		return EX_OK;
-	if (copying->targets.user == NULL)
+	if (doveadm_value(copying->adm, 'u') == NULL)
 		return give_up("Use -u parameter to specify destination user");
 	if (!doveadm_need_config(copying->adm))
 		return EX_TEMPFAIL;
 	/* Asked for now: the rights to do so may be gone later. */
-	if (mail_account(copying->adm, (*argv)[1], &copying->from_account,
-			 &err) < 0) {
+	if (mail_account(copying->adm->ctx, copying->adm, (*argv)[1],
+			 &copying->from_account, &err) < 0) {
 		complain("Source user %s: %s", (*argv)[1], err.text);
 		return err.code == ERR_NOT_FOUND ? EX_NOUSER : EX_TEMPFAIL;
 	}
@@ -102,32 +97,23 @@ static int take_source(struct copying *copying, int *argc, char ***argv)
 	return EX_OK;
 }
 
-static int copy(struct doveadm *adm, int argc, char **argv, bool move)
+int cmd_copy(struct doveadm *adm, int argc, char **argv)
 {
-	struct copying copying = {.adm = adm, .move = move};
-	int status = mail_options(adm, &copying.targets, &argc, &argv);
+	struct copying copying = {
+		.adm = adm,
+		.to = argv[0],
+		.move = adm->command->mode,
+	};
+	int status;
 
-	if (status != EX_OK)
-		return status;
-	if (argc < 2)
-		return usage_command(adm->command);
-	copying.to = argv[0];
 	argc--;
 	argv++;
 	status = take_source(&copying, &argc, &argv);
+	if (status == EX_OK && argc == 0)
+		return usage_command(adm->command);
 	if (status == EX_OK)
 		status = mail_query(adm, argc, argv, &copying.query);
 	if (status != EX_OK)
 		return status;
-	return mail_run(adm, &copying.targets, NULL, copy_user, &copying);
-}
-
-int cmd_copy(struct doveadm *adm, int argc, char **argv)
-{
-	return copy(adm, argc, argv, false);
-}
-
-int cmd_move(struct doveadm *adm, int argc, char **argv)
-{
-	return copy(adm, argc, argv, true);
+	return mail_run(adm, NULL, copy_user, &copying);
 }

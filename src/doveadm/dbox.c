@@ -19,12 +19,9 @@ static int nothing_left(void *ctx, struct user *user)
 
 int cmd_purge(struct doveadm *adm, int argc, char **argv)
 {
-	struct mail_targets targets = {.all = false};
-	int status = mail_options(adm, &targets, &argc, &argv);
-
-	return status != EX_OK
-		       ? status
-		       : mail_run(adm, &targets, NULL, nothing_left, NULL);
+	(void)argc;
+	(void)argv;
+	return mail_run(adm, NULL, nothing_left, NULL);
 }
 
 static int no_alternative(void *ctx, struct user *user)
@@ -37,13 +34,9 @@ static int no_alternative(void *ctx, struct user *user)
 
 int cmd_altmove(struct doveadm *adm, int argc, char **argv)
 {
-	struct mail_targets targets = {.all = false};
 	struct query *query;
-	int status = mail_options(adm, &targets, &argc, &argv);
+	int status = mail_query(adm, argc, argv, &query);
 
-	if (status == EX_OK)
-		status = mail_query(adm, argc, argv, &query);
-	return status != EX_OK
-		       ? status
-		       : mail_run(adm, &targets, NULL, no_alternative, NULL);
+	return status != EX_OK ? status
+			       : mail_run(adm, NULL, no_alternative, NULL);
 }

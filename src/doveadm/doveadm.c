@@ -4,7 +4,6 @@
  */
 #include "doveadm/doveadm.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,10 +12,7 @@
 
 #include "base/err.h"
 #include "config/config.h"
-#include "doveadm/commands.h"
 #include "doveadm/print.h"
-
-enum { OPTIONS_MAX = 64 };
 
 static void tell(const char *what, const char *fmt, va_list args)
 	__attribute__((format(printf, 2, 0)));
@@ -75,20 +71,13 @@ int status_of(const struct err *err)
 	return EX_TEMPFAIL;
 }
 
-int doveadm_option(const struct doveadm *adm, int argc, char **argv)
+char *doveadm_value(const struct doveadm *adm, int option)
 {
-	bool mail = (adm->command->flags & COMMAND_MAIL) != 0;
-	static const struct option none[] = {{NULL, 0, NULL, 0}};
-	const struct option *more = none;
-	char options[OPTIONS_MAX];
-
-	if ((adm->command->flags & COMMAND_LONG) != 0)
-		more = mailbox_update_options;
-	if ((adm->command->flags & COMMAND_LONG_CACHE) != 0)
-		more = mailbox_cache_options;
-	snprintf(options, sizeof(options), "%s%s", mail ? "AF:S:u:" : "",
-		 adm->command->options);
-	return getopt_long(argc, argv, options, more, NULL);
+	for (unsigned i = adm->given_count; i-- > 0;) {
+		if (adm->given[i].option == option)
+			return adm->given[i].value;
+	}
+	return NULL;
 }
 
 int doveadm_config(struct doveadm *adm, struct err *err)

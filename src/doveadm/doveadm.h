@@ -22,6 +22,12 @@ struct printer;
 
 enum { STATUS_FATAL = 89 /* Dovecot's FATAL_DEFAULT */ };
 
+/* An option of the running command; the value is "" where it takes none. */
+struct given {
+	int option;
+	char *value;
+};
+
 /* One run of the program. */
 struct doveadm {
 	TALLOC_CTX *ctx;
@@ -32,6 +38,8 @@ struct doveadm {
 	const char *instance; /* -i; NULL is any */
 	bool debug;
 	const struct command *command;
+	struct given *given; /* in the order of the command line */
+	unsigned given_count;
 	struct config *config; /* NULL until doveadm_config() */
 	struct base_settings settings;
 };
@@ -40,17 +48,21 @@ enum {
 	COMMAND_MAIL = 1 << 0, /* takes -A, -F and -u too */
 	/* All arguments are another program's. */
 	COMMAND_RAW = 1 << 1,
-	COMMAND_NO_ARGUMENTS = 1 << 2,
-	COMMAND_LONG = 1 << 3, /* has mailbox_update_options */
-	COMMAND_LONG_CACHE = 1 << 4, /* has mailbox_cache_options */
+	COMMAND_LONG = 1 << 2,       /* has mailbox_update_options */
+	COMMAND_LONG_CACHE = 1 << 3, /* has mailbox_cache_options */
 };
 
 struct command {
 	const char *name; /* "log find" */
+	/* Called with the arguments behind name and options (all but the name
+	 * with COMMAND_RAW), no fewer or more than these; argv[argc] is NULL.
+	 */
 	int (*run)(struct doveadm *adm, int argc, char **argv);
 	const char *usage;   /* what follows the name */
 	const char *options; /* for getopt() */
 	unsigned flags;
+	int min, max; /* arguments */
+	int mode;     /* for functions that serve several commands */
 };
 
 /* Ends with a NULL name. */
@@ -65,10 +77,9 @@ int usage_all(void);
 int usage_family(const char *family);
 int usage_command(const struct command *command);
 
-/* The next option of the running command, -1 at the end; an unknown one is
- * complained about and given back as '?': the command returns EX_USAGE. Options
- * may stand behind arguments; optind is as getopt() leaves it. */
-int doveadm_option(const struct doveadm *adm, int argc, char **argv);
+/* What was given with an option of the running command, the last time; NULL if
+ * it was not given. */
+char *doveadm_value(const struct doveadm *adm, int option);
 
 /* Read the configuration if that has not been done. */
 int doveadm_config(struct doveadm *adm, struct err *err);

@@ -134,19 +134,16 @@ static int unknown_type(const char *type)
 
 int cmd_dump(struct doveadm *adm, int argc, char **argv)
 {
+	const char *type = doveadm_value(adm, 't'), *path = argv[0];
 	int kind = KINDS;
-	const char *path;
 
-	while (doveadm_option(adm, argc, argv) != -1) {
-		kind = kind_named(optarg);
+	if (type != NULL) {
+		kind = kind_named(type);
 		if (kind == KINDS)
-			return unknown_type(optarg);
+			return unknown_type(type);
 	}
-	if (optind >= argc)
-		return usage_command(adm->command);
-	path = argv[optind++];
-	argc -= optind;
-	argv += optind;
+	argc--;
+	argv++;
 	if (kind != KINDS)
 		return dump_one(kind, path_for(adm, kind, path), argc, argv);
 	kind = kind_of(adm, path);

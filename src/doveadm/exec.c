@@ -22,19 +22,18 @@ int cmd_exec(struct doveadm *adm, int argc, char **argv)
 {
 	const char *path;
 
-	if (argc < 2)
-		return usage_command(adm->command);
+	(void)argc;
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
 	path = mem_printf(adm->ctx, "%s/%s", adm->settings.libexec_dir,
-			  argv[1]);
-	return become(path, argv + 1);
+			  argv[0]);
+	return become(path, argv);
 }
 
 /* doveconf, told of the same file. */
 int cmd_config(struct doveadm *adm, int argc, char **argv)
 {
-	size_t room = (size_t)argc + 4;
+	size_t room = (size_t)argc + 5;
 	char **args = mem_array(adm->ctx, char *, room);
 	size_t n = 0;
 
@@ -43,7 +42,7 @@ int cmd_config(struct doveadm *adm, int argc, char **argv)
 		args[n++] = mem_strdup(args, "-c");
 		args[n++] = mem_strdup(args, adm->config_path);
 	}
-	for (int i = 1; i < argc; i++)
+	for (int i = 0; i < argc; i++)
 		args[n++] = argv[i];
 	return become(args[0], args);
 }
@@ -53,9 +52,9 @@ int cmd_help(struct doveadm *adm, int argc, char **argv)
 	char *man[] = {mem_strdup(adm->ctx, "man"), NULL, NULL};
 	const char *path;
 
-	if (argc < 2)
+	if (argc == 0)
 		return usage_all();
-	man[1] = mem_printf(adm->ctx, "doveadm-%s", argv[1]);
+	man[1] = mem_printf(adm->ctx, "doveadm-%s", argv[0]);
 	/* Our page first, wherever it is installed. */
 	path = getenv("MANPATH");
 	setenv("MANPATH",
@@ -65,13 +64,13 @@ int cmd_help(struct doveadm *adm, int argc, char **argv)
 	fflush(stdout);
 	execvp(man[0], man);
 	/* No man(1) here: the usage is better than nothing. */
-	if (command_family(argv[1])) {
+	if (command_family(argv[0])) {
 		int words;
 		const struct command *command =
-			command_find(argc - 1, argv + 1, &words);
+			command_find(argc, argv, &words);
 
 		return command != NULL ? usage_command(command)
-				       : usage_family(argv[1]);
+				       : usage_family(argv[0]);
 	}
 	return give_up("execvp(man) failed: %s", strerror(errno));
 }

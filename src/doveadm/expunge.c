@@ -20,7 +20,6 @@
 enum { HEADER_MAX = 1 << 20 };
 
 struct expunge {
-	struct mail_targets targets;
 	struct query *query;
 	struct user *user;
 	bool delete_empty;  /* -d */
@@ -34,24 +33,6 @@ static int failed(const struct mailbox *box, const struct err *err)
 	return status_of(err);
 }
 
-static int options(struct doveadm *adm, struct expunge *expunge, int *argc,
-		   char ***argv)
-{
-	int option;
-
-	while ((option = doveadm_option(adm, *argc, *argv)) != -1) {
-		if (mail_target_option(&expunge->targets, option, optarg))
-			continue;
-		if (option == 'd')
-			expunge->delete_empty = true;
-		else
-			expunge->by_message_id = true;
-	}
-	*argc -= optind;
-	*argv += optind;
-	return mail_targets_check(&expunge->targets);
-}
-
 static int walk_user(struct expunge *expunge, struct user *user,
 		     int (*fn)(void *ctx, struct mailbox *box,
 			       const struct range_set *seqs),
@@ -59,7 +40,6 @@ static int walk_user(struct expunge *expunge, struct user *user,
 {
 	const struct mail_walk walk = {
 		.query = expunge->query,
-		.open_flags = MAILBOX_KEEP_RECENT,
 		.before = before,
 		.after = after,
 		.fn = fn,
@@ -112,14 +92,13 @@ static int expunge_user(void *ctx, struct user *user)
 
 int cmd_expunge(struct doveadm *adm, int argc, char **argv)
 {
-	struct expunge expunge = {.user = NULL};
-	int status = options(adm, &expunge, &argc, &argv);
+	struct expunge expunge = {
+		.delete_empty = doveadm_value(adm, 'd') != NULL,
+	};
+	int status = mail_query_guarded(adm, argc, argv, &expunge.query);
 
-	if (status == EX_OK)
-		status = mail_query_guarded(adm, argc, argv, &expunge.query);
-	if (status != EX_OK)
-		return status;
-	return mail_run(adm, &expunge.targets, NULL, expunge_user, &expunge);
+	return status != EX_OK ? status
+			       : mail_run(adm, NULL, expunge_user, &expunge);
 }
 
 /* deduplicate */
@@ -208,19 +187,17 @@ static int deduplicate_box(void *ctx, struct mailbox *box,
 
 static int deduplicate_user(void *ctx, struct user *user)
 {
-	return walk_user(ctx, user, deduplicate_box, "Mailbox ",
-			 ": Mailbox sync failed: ");
+	return walk_user(ctx, user, deduplicate_box, NULL, NULL);
 }
 
 int cmd_deduplicate(struct doveadm *adm, int argc, char **argv)
 {
-	struct expunge expunge = {.user = NULL};
-	int status = options(adm, &expunge, &argc, &argv);
+	struct expunge expunge = {
+		.by_message_id = doveadm_value(adm, 'm') != NULL,
+	};
+	int status = mail_query(adm, argc, argv, &expunge.query);
 
-	if (status == EX_OK)
-		status = mail_query(adm, argc, argv, &expunge.query);
-	if (status != EX_OK)
-		return status;
-	return mail_run(adm, &expunge.targets, NULL, deduplicate_user,
-			&expunge);
+	return status != EX_OK
+		       ? status
+		       : mail_run(adm, NULL, deduplicate_user, &expunge);
 }

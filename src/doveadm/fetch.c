@@ -19,7 +19,6 @@
 enum { FIELDS_MAX = PRINT_COLUMNS_MAX - 1 };
 
 struct fetching {
-	struct mail_targets targets;
 	struct query *query;
 	struct fetch_field fields[FIELDS_MAX];
 	unsigned count;
@@ -107,7 +106,8 @@ static int fetch_user(void *ctx, struct user *user)
 	struct fetching *fetching = ctx;
 	const struct mail_walk walk = {
 		.query = fetching->query,
-		.open_flags = MAILBOX_READONLY | MAILBOX_KEEP_RECENT,
+		.readonly = true,
+		.missing_ok = true,
 		.fn = fetch_mails,
 		.ctx = ctx,
 	};
@@ -134,26 +134,17 @@ static int columns_set(struct fetching *fetching)
 int cmd_fetch(struct doveadm *adm, int argc, char **argv)
 {
 	struct fetching *fetching = mem_new(adm->ctx, struct fetching);
-	int status = mail_options(adm, &fetching->targets, &argc, &argv);
+	int status = fields_parse(adm, argv[0], fetching);
 
-	if (status != EX_OK)
-		return status;
-	if (argc < 2)
-		return usage_command(adm->command);
-	status = fields_parse(adm, argv[0], fetching);
 	if (status == EX_OK)
 		status = mail_query(adm, argc - 1, argv + 1, &fetching->query);
 	if (status != EX_OK)
 		return status;
-	fetching->fetch.printer =
-		mail_printer(adm, &fetching->targets, "pager");
+	fetching->fetch.printer = mail_printer(adm, "pager");
 	if (fetching->fetch.printer == NULL)
 		return EX_TEMPFAIL;
 	status = columns_set(fetching);
 	if (status != EX_OK)
 		return status;
-	status = mail_run(adm, &fetching->targets, fetching->fetch.printer,
-			  fetch_user, fetching);
-	print_end(&fetching->fetch.printer);
-	return status;
+	return mail_run(adm, fetching->fetch.printer, fetch_user, fetching);
 }

@@ -31,6 +31,7 @@ struct fetch_field {
 	int (*print)(const struct fetch *fetch, const struct fetch_field *field,
 		     struct err *err);
 	bool pieces; /* it may be long: comes in pieces */
+	int what;    /* for functions that print several */
 	/* hdr.NAME.FILTER */
 	const char *header, *filter;
 	/* body.SECTION, binary.SECTION */

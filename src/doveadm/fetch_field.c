@@ -19,57 +19,52 @@
 
 enum { FLAGS_MAX = 65536, PATH_MAX_LEN = 100, HEADER_MAX = 1 << 20 };
 
-static int user(const struct fetch *fetch, const struct fetch_field *field,
-		struct err *err)
-{
-	(void)field;
-	(void)err;
-	print_value(fetch->printer, user_name(fetch->user));
-	return 0;
-}
+/* What is at hand, or comes from one call of storage. */
+enum what {
+	USER,
+	MAILBOX,
+	MAILBOX_GUID,
+	SEQ,
+	UID,
+	MODSEQ,
+	REFCOUNT,
+	SIZE_PHYSICAL,
+	SIZE_VIRTUAL,
+	ENVELOPE,
+	PREVIEW,
+	BODY,
+	BODY_STRUCTURE,
+	POP3_UIDL,
+	POP3_ORDER,
+};
 
-static int mailbox(const struct fetch *fetch, const struct fetch_field *field,
-		   struct err *err)
+static int known(const struct fetch *fetch, const struct fetch_field *field,
+		 struct err *err)
 {
-	(void)field;
 	(void)err;
-	print_value(fetch->printer, mailbox_name(fetch->box));
-	return 0;
-}
-
-static int mailbox_guid(const struct fetch *fetch,
-			const struct fetch_field *field, struct err *err)
-{
-	(void)field;
-	(void)err;
-	print_value(fetch->printer, fetch->mailbox_guid);
-	return 0;
-}
-
-static int seq(const struct fetch *fetch, const struct fetch_field *field,
-	       struct err *err)
-{
-	(void)field;
-	(void)err;
-	print_number(fetch->printer, fetch->mail->seq);
-	return 0;
-}
-
-static int uid(const struct fetch *fetch, const struct fetch_field *field,
-	       struct err *err)
-{
-	(void)field;
-	(void)err;
-	print_number(fetch->printer, fetch->mail->uid);
-	return 0;
-}
-
-static int modseq(const struct fetch *fetch, const struct fetch_field *field,
-		  struct err *err)
-{
-	(void)field;
-	(void)err;
-	print_number(fetch->printer, fetch->mail->modseq);
+	switch (field->what) {
+	case USER:
+		print_value(fetch->printer, user_name(fetch->user));
+		break;
+	case MAILBOX:
+		print_value(fetch->printer, mailbox_name(fetch->box));
+		break;
+	case MAILBOX_GUID:
+		print_value(fetch->printer, fetch->mailbox_guid);
+		break;
+	case SEQ:
+		print_number(fetch->printer, fetch->mail->seq);
+		break;
+	case UID:
+		print_number(fetch->printer, fetch->mail->uid);
+		break;
+	case MODSEQ:
+		print_number(fetch->printer, fetch->mail->modseq);
+		break;
+	case REFCOUNT: /* each mail is stored for itself in our formats */
+		print_number(fetch->printer, 1);
+		break;
+	}
 	return 0;
 }
 
@@ -84,16 +79,6 @@ static int guid(const struct fetch *fetch, const struct fetch_field *field,
 	if (mail_guid(ctx, fetch->mail, &text, err) < 0)
 		return -1;
 	print_value(fetch->printer, text);
-	return 0;
-}
-
-/* Every mail is stored for itself in the formats there are. */
-static int refcount(const struct fetch *fetch, const struct fetch_field *field,
-		    struct err *err)
-{
-	(void)field;
-	(void)err;
-	print_number(fetch->printer, 1);
 	return 0;
 }
 
@@ -133,25 +118,14 @@ static int flags(const struct fetch *fetch, const struct fetch_field *field,
 
 /* sizes */
 
-static int size_physical(const struct fetch *fetch,
-			 const struct fetch_field *field, struct err *err)
+static int size(const struct fetch *fetch, const struct fetch_field *field,
+		struct err *err)
 {
 	uint64_t octets;
 
-	(void)field;
-	if (mail_size_physical(fetch->mail, &octets, err) < 0)
-		return -1;
-	print_number(fetch->printer, octets);
-	return 0;
-}
-
-static int size_virtual(const struct fetch *fetch,
-			const struct fetch_field *field, struct err *err)
-{
-	uint64_t octets;
-
-	(void)field;
-	if (mail_size(fetch->mail, &octets, err) < 0)
+	if ((field->what == SIZE_PHYSICAL
+		     ? mail_size_physical(fetch->mail, &octets, err)
+		     : mail_size(fetch->mail, &octets, err)) < 0)
 		return -1;
 	print_number(fetch->printer, octets);
 	return 0;
@@ -172,49 +146,30 @@ static void print_date(const struct fetch *fetch, int64_t when,
 	print_value(fetch->printer, whole);
 }
 
-/* received, saved: as text or as a number */
-static int print_time(const struct fetch *fetch, bool saved, bool number,
-		      struct err *err)
-{
-	int64_t received, saved_at, when;
+/* Which time it is, and in which form. */
+enum { SAVED = 1 << 0, UNIX = 1 << 1 };
 
-	if (mail_times(fetch->mail, &received, &saved_at, err) < 0)
-		return -1;
-	when = saved ? saved_at : received;
-	if (number)
+static void print_time(const struct fetch *fetch,
+		       const struct fetch_field *field, int64_t when,
+		       const char *zone)
+{
+	if ((field->what & UNIX) != 0)
 		print_number(fetch->printer,
 			     when > 0 ? (unsigned long long)when : 0);
 	else
-		print_date(fetch, when, "");
+		print_date(fetch, when, zone);
+}
+
+static int date(const struct fetch *fetch, const struct fetch_field *field,
+		struct err *err)
+{
+	int64_t received, saved;
+
+	if (mail_times(fetch->mail, &received, &saved, err) < 0)
+		return -1;
+	print_time(fetch, field, (field->what & SAVED) != 0 ? saved : received,
+		   "");
 	return 0;
-}
-
-static int date_received(const struct fetch *fetch,
-			 const struct fetch_field *field, struct err *err)
-{
-	(void)field;
-	return print_time(fetch, false, false, err);
-}
-
-static int date_saved(const struct fetch *fetch,
-		      const struct fetch_field *field, struct err *err)
-{
-	(void)field;
-	return print_time(fetch, true, false, err);
-}
-
-static int date_received_unix(const struct fetch *fetch,
-			      const struct fetch_field *field, struct err *err)
-{
-	(void)field;
-	return print_time(fetch, false, true, err);
-}
-
-static int date_saved_unix(const struct fetch *fetch,
-			   const struct fetch_field *field, struct err *err)
-{
-	(void)field;
-	return print_time(fetch, true, true, err);
 }
 
 /* Of the Date: field; 1970 if there is none that makes sense. */
@@ -243,100 +198,48 @@ static int date_sent(const struct fetch *fetch, const struct fetch_field *field,
 	time_t utc;
 	int zone;
 
-	(void)field;
 	if (get_sent(fetch, &utc, &zone, err) < 0)
 		return -1;
 	minutes = (unsigned)(zone < 0 ? -zone : zone) % (100 * 60);
 	snprintf(zone_text, sizeof(zone_text), " (%c%02u%02u)",
 		 zone < 0 ? '-' : '+', minutes / 60, minutes % 60);
-	print_date(fetch, utc, zone_text);
+	print_time(fetch, field, utc, zone_text);
 	return 0;
 }
 
-static int date_sent_unix(const struct fetch *fetch,
-			  const struct fetch_field *field, struct err *err)
-{
-	time_t utc;
-	int zone;
+/* IMAP's, without the parentheses around it */
 
-	(void)field;
-	if (get_sent(fetch, &utc, &zone, err) < 0)
+static int imap(const struct fetch *fetch, const struct fetch_field *field,
+		struct err *err)
+{
+	struct str text;
+	char *copy;
+	int ret;
+
+	if (field->what == ENVELOPE)
+		ret = mail_envelope(fetch->mail, &text, err);
+	else if (field->what == PREVIEW)
+		ret = mail_preview(fetch->mail, false, &text, err);
+	else
+		ret = mail_body_structure(
+			fetch->mail, field->what == BODY_STRUCTURE, &text, err);
+	if (ret < 0)
 		return -1;
-	print_number(fetch->printer, utc > 0 ? (unsigned long long)utc : 0);
-	return 0;
-}
-
-/* IMAP's */
-
-static void print_str(const struct fetch *fetch, struct str text)
-{
-	char *copy = str_dup(NULL, text);
-
+	if (field->what != PREVIEW && text.len >= 2)
+		text = str_n(text.data + 1, text.len - 2);
+	copy = str_dup(NULL, text);
 	print_value(fetch->printer, copy);
 	mem_free(copy);
-}
-
-/* Without the parentheses around it. */
-static void print_inside(const struct fetch *fetch, struct str text)
-{
-	if (text.len >= 2)
-		text = str_n(text.data + 1, text.len - 2);
-	print_str(fetch, text);
-}
-
-static int imap_envelope(const struct fetch *fetch,
-			 const struct fetch_field *field, struct err *err)
-{
-	struct str text;
-
-	(void)field;
-	if (mail_envelope(fetch->mail, &text, err) < 0)
-		return -1;
-	print_inside(fetch, text);
-	return 0;
-}
-
-static int body_preview(const struct fetch *fetch,
-			const struct fetch_field *field, struct err *err)
-{
-	struct str text;
-
-	(void)field;
-	if (mail_preview(fetch->mail, false, &text, err) < 0)
-		return -1;
-	print_str(fetch, text);
-	return 0;
-}
-
-static int imap_body(const struct fetch *fetch, const struct fetch_field *field,
-		     struct err *err)
-{
-	struct str text;
-
-	(void)field;
-	if (mail_body_structure(fetch->mail, false, &text, err) < 0)
-		return -1;
-	print_inside(fetch, text);
-	return 0;
-}
-
-static int imap_body_structure(const struct fetch *fetch,
-			       const struct fetch_field *field, struct err *err)
-{
-	struct str text;
-
-	(void)field;
-	if (mail_body_structure(fetch->mail, true, &text, err) < 0)
-		return -1;
-	print_inside(fetch, text);
 	return 0;
 }
 
 /* POP3's */
 
-static int pop3_special(const struct fetch *fetch, enum mail_special what,
-			struct err *err)
+static int pop3(const struct fetch *fetch, const struct fetch_field *field,
+		struct err *err)
 {
+	enum mail_special what =
+		field->what == POP3_UIDL ? MAIL_POP3_UIDL : MAIL_POP3_ORDER;
 	char *value = NULL;
 	int ret = mail_special(NULL, fetch->mail, what, &value, err);
 
@@ -346,51 +249,37 @@ static int pop3_special(const struct fetch *fetch, enum mail_special what,
 	return ret < 0 ? -1 : 0;
 }
 
-static int pop3_uidl(const struct fetch *fetch, const struct fetch_field *field,
-		     struct err *err)
-{
-	(void)field;
-	return pop3_special(fetch, MAIL_POP3_UIDL, err);
-}
-
-static int pop3_order(const struct fetch *fetch,
-		      const struct fetch_field *field, struct err *err)
-{
-	(void)field;
-	return pop3_special(fetch, MAIL_POP3_ORDER, err);
-}
-
 /* names */
 
 static const struct fetch_field fields[] = {
-	{.name = "user", .print = user},
-	{.name = "mailbox", .print = mailbox},
-	{.name = "mailbox-guid", .print = mailbox_guid},
-	{.name = "seq", .print = seq},
-	{.name = "uid", .print = uid},
+	{.name = "user", .print = known, .what = USER},
+	{.name = "mailbox", .print = known, .what = MAILBOX},
+	{.name = "mailbox-guid", .print = known, .what = MAILBOX_GUID},
+	{.name = "seq", .print = known, .what = SEQ},
+	{.name = "uid", .print = known, .what = UID},
 	{.name = "guid", .print = guid},
 	{.name = "flags", .print = flags},
-	{.name = "modseq", .print = modseq},
+	{.name = "modseq", .print = known, .what = MODSEQ},
 	{.name = "hdr", .print = fetch_hdr, .pieces = true},
 	{.name = "body", .print = fetch_body, .pieces = true},
-	{.name = "body.preview", .print = body_preview},
-	{.name = "body.snippet", .print = body_preview},
+	{.name = "body.preview", .print = imap, .what = PREVIEW},
+	{.name = "body.snippet", .print = imap, .what = PREVIEW},
 	{.name = "text", .print = fetch_text, .pieces = true},
 	{.name = "text.utf8", .print = fetch_utf8, .pieces = true},
-	{.name = "size.physical", .print = size_physical},
-	{.name = "size.virtual", .print = size_virtual},
-	{.name = "date.received", .print = date_received},
+	{.name = "size.physical", .print = size, .what = SIZE_PHYSICAL},
+	{.name = "size.virtual", .print = size, .what = SIZE_VIRTUAL},
+	{.name = "date.received", .print = date},
 	{.name = "date.sent", .print = date_sent},
-	{.name = "date.saved", .print = date_saved},
-	{.name = "date.received.unixtime", .print = date_received_unix},
-	{.name = "date.sent.unixtime", .print = date_sent_unix},
-	{.name = "date.saved.unixtime", .print = date_saved_unix},
-	{.name = "imap.envelope", .print = imap_envelope},
-	{.name = "imap.body", .print = imap_body},
-	{.name = "imap.bodystructure", .print = imap_body_structure},
-	{.name = "pop3.uidl", .print = pop3_uidl},
-	{.name = "pop3.order", .print = pop3_order},
-	{.name = "refcount", .print = refcount},
+	{.name = "date.saved", .print = date, .what = SAVED},
+	{.name = "date.received.unixtime", .print = date, .what = UNIX},
+	{.name = "date.sent.unixtime", .print = date_sent, .what = UNIX},
+	{.name = "date.saved.unixtime", .print = date, .what = SAVED | UNIX},
+	{.name = "imap.envelope", .print = imap, .what = ENVELOPE},
+	{.name = "imap.body", .print = imap, .what = BODY},
+	{.name = "imap.bodystructure", .print = imap, .what = BODY_STRUCTURE},
+	{.name = "pop3.uidl", .print = pop3, .what = POP3_UIDL},
+	{.name = "pop3.order", .print = pop3, .what = POP3_ORDER},
+	{.name = "refcount", .print = known, .what = REFCOUNT},
 	{.name = "storageid", .print = guid},
 };
 

@@ -3,8 +3,6 @@
  * doveadm/fetch_text.c - hdr, body, text as they are stored; body.SECTION and
  * binary.SECTION as IMAP gives them.
  */
-#include <string.h>
-
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -2,8 +2,6 @@
 /*
  * doveadm/flags.c - `doveadm flags add|remove|replace`.
  */
-#include <string.h>
-
 #include "base/err.h"
 #include "base/log.h"
 #include "doveadm/commands.h"
@@ -13,7 +11,6 @@
 #include "storage/storage.h"
 
 struct change {
-	struct mail_targets targets;
 	struct query *query;
 	struct store store;
 };
@@ -84,9 +81,6 @@ static int change_user(void *ctx, struct user *user)
 	const struct change *change = ctx;
 	const struct mail_walk walk = {
 		.query = change->query,
-		.open_flags = MAILBOX_KEEP_RECENT,
-		.before = "Mailbox ",
-		.after = ": Mailbox sync failed: ",
 		.fn = change_box,
 		.ctx = ctx,
 	};
@@ -94,35 +88,15 @@ static int change_user(void *ctx, struct user *user)
 	return mail_walk(user, &walk);
 }
 
-static int change_flags(struct doveadm *adm, int argc, char **argv,
-			enum store_mode mode)
+int cmd_flags(struct doveadm *adm, int argc, char **argv)
 {
-	struct change change = {.store.mode = mode};
-	int status = mail_options(adm, &change.targets, &argc, &argv);
+	struct change change = {
+		.store.mode = (enum store_mode)adm->command->mode,
+	};
+	int status = store_parse(adm->ctx, argv[0], &change.store);
 
-	if (status != EX_OK)
-		return status;
-	if (argc < 2)
-		return usage_command(adm->command);
-	status = store_parse(adm->ctx, argv[0], &change.store);
 	if (status == EX_OK)
 		status = mail_query(adm, argc - 1, argv + 1, &change.query);
-	if (status != EX_OK)
-		return status;
-	return mail_run(adm, &change.targets, NULL, change_user, &change);
-}
-
-int cmd_flags_add(struct doveadm *adm, int argc, char **argv)
-{
-	return change_flags(adm, argc, argv, STORE_ADD);
-}
-
-int cmd_flags_remove(struct doveadm *adm, int argc, char **argv)
-{
-	return change_flags(adm, argc, argv, STORE_REMOVE);
-}
-
-int cmd_flags_replace(struct doveadm *adm, int argc, char **argv)
-{
-	return change_flags(adm, argc, argv, STORE_REPLACE);
+	return status != EX_OK ? status
+			       : mail_run(adm, NULL, change_user, &change);
 }

@@ -20,7 +20,6 @@
 enum { TOGETHER = 1000 };
 
 struct import {
-	struct mail_targets targets;
 	struct query *query;
 	const char *location, *parent;
 	const char *as; /* -U; NULL: the user that the mails are for */
@@ -124,9 +123,6 @@ static int import_user(void *ctx, struct user *user)
 	struct import *import = ctx;
 	const struct mail_walk walk = {
 		.query = import->query,
-		.open_flags = MAILBOX_KEEP_RECENT,
-		.before = "Mailbox ",
-		.after = ": Mailbox sync failed: ",
 		.fn = import_box,
 		.ctx = ctx,
 	};
@@ -148,28 +144,14 @@ static int import_user(void *ctx, struct user *user)
 
 int cmd_import(struct doveadm *adm, int argc, char **argv)
 {
-	struct import import = {.as = NULL};
-	int option, status;
+	struct import import = {
+		.as = doveadm_value(adm, 'U'),
+		.subscribe = doveadm_value(adm, 's') != NULL,
+		.location = argv[0],
+		.parent = argv[1],
+	};
+	int status = mail_query(adm, argc - 2, argv + 2, &import.query);
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (mail_target_option(&import.targets, option, optarg))
-			continue;
-		if (option == 's')
-			import.subscribe = true;
-		else
-			import.as = optarg;
-	}
-	argc -= optind;
-	argv += optind;
-	status = mail_targets_check(&import.targets);
-	if (status != EX_OK)
-		return status;
-	if (argc < 3)
-		return usage_command(adm->command);
-	import.location = argv[0];
-	import.parent = argv[1];
-	status = mail_query(adm, argc - 2, argv + 2, &import.query);
-	if (status != EX_OK)
-		return status;
-	return mail_run(adm, &import.targets, NULL, import_user, &import);
+	return status != EX_OK ? status
+			       : mail_run(adm, NULL, import_user, &import);
 }

@@ -106,13 +106,9 @@ int cmd_log_find(struct doveadm *adm, int argc, char **argv)
 {
 	struct log_search *search = NULL;
 	struct log_settings settings;
-	const char *dir = "/var/log";
+	const char *dir = argc > 0 ? argv[0] : "/var/log";
 	unsigned long token = (unsigned long)time(NULL);
 
-	while (doveadm_option(adm, argc, argv) != -1)
-		;
-	if (optind < argc)
-		dir = argv[optind];
 	if (!settings_read(adm, &settings))
 		return EX_TEMPFAIL;
 	for (size_t i = 0; i < LEVELS && search == NULL; i++) {
@@ -195,24 +191,22 @@ static int show_errors(struct doveadm *adm, struct printer *printer,
 
 int cmd_log_errors(struct doveadm *adm, int argc, char **argv)
 {
+	const char *text = doveadm_value(adm, 's');
 	struct printer *printer;
 	uint64_t since = 0;
 	struct err err;
 
-	while (doveadm_option(adm, argc, argv) != -1) {
-		if (str_to_u64(str_of(optarg), &since))
-			continue;
-		complain("Not a timestamp: %s", optarg);
+	(void)argc;
+	(void)argv;
+	if (text != NULL && !str_to_u64(str_of(text), &since)) {
+		complain("Not a timestamp: %s", text);
 		return EX_USAGE;
 	}
 	printer = doveadm_printer(adm,
 				  "%{timestamp} %{type}: %{prefix}: %{text}\n");
 	if (printer == NULL || !doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	print_column(printer, "timestamp", "timestamp", 0);
-	print_column(printer, "prefix", "prefix", 0);
-	print_column(printer, "type", "type", 0);
-	print_column(printer, "text", "text", 0);
+	print_columns(printer, 0, "timestamp", "prefix", "type", "text", NULL);
 	if (show_errors(adm, printer, since, &err) < 0)
 		return give_up("%s", err.text);
 	print_end(&printer);

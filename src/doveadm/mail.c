@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -27,89 +26,55 @@ enum { USER_FILE_MAX = 64 * 1024 * 1024 };
 
 struct run {
 	struct doveadm *adm;
-	const struct mail_targets *targets;
 	struct printer *printer;
 	int (*fn)(void *ctx, struct user *user);
 	void *fn_ctx;
 	bool many; /* rights are taken for one user after the other */
 };
 
-bool mail_target_option(struct mail_targets *targets, int option,
-			const char *value)
+int mail_targets_check(const struct doveadm *adm)
 {
-	switch (option) {
-	case 'A':
-		targets->all = true;
-		return true;
-	case 'F':
-		targets->file = value;
-		return true;
-	case 'S':
-		targets->socket = value;
-		return true;
-	case 'u':
-		targets->user = value;
-		return true;
-	}
-	return false;
-}
+	const char *socket = doveadm_value(adm, 'S');
 
-int mail_targets_check(const struct mail_targets *targets)
-{
-	if (targets->socket != NULL)
+	if (socket != NULL)
 		return give_up("-S %s: There is no doveadm server that could "
 			       "be asked",
-			       targets->socket);
-	if (targets->all || targets->file != NULL || targets->user != NULL ||
-	    getenv("USER") != NULL)
+			       socket);
+	if (doveadm_value(adm, 'A') != NULL ||
+	    doveadm_value(adm, 'F') != NULL ||
+	    doveadm_value(adm, 'u') != NULL || getenv("USER") != NULL)
 		return EX_OK;
 	give_up("USER environment is missing and -u option not used");
 	return EX_USAGE;
 }
 
-int mail_options(struct doveadm *adm, struct mail_targets *targets, int *argc,
-		 char ***argv)
+static bool are_many(const struct doveadm *adm)
 {
-	int option;
+	const char *user = doveadm_value(adm, 'u');
 
-	while ((option = doveadm_option(adm, *argc, *argv)) != -1)
-		mail_target_option(targets, option, optarg);
-	*argc -= optind;
-	*argv += optind;
-	return mail_targets_check(targets);
+	return doveadm_value(adm, 'A') != NULL ||
+	       doveadm_value(adm, 'F') != NULL ||
+	       (user != NULL && user_is_mask(user));
 }
 
-static bool are_many(const struct mail_targets *targets)
-{
-	return targets->all || targets->file != NULL ||
-	       (targets->user != NULL && user_is_mask(targets->user));
-}
-
-struct printer *mail_printer(struct doveadm *adm,
-			     const struct mail_targets *targets,
-			     const char *format)
+struct printer *mail_printer(struct doveadm *adm, const char *format)
 {
 	struct printer *printer = doveadm_printer(adm, format);
 
-	if (printer != NULL && are_many(targets))
+	if (printer != NULL && are_many(adm))
 		print_column(printer, "username", "Username",
 			     PRINT_HIDE_TITLE | PRINT_STICKY);
 	return printer;
 }
 
-int mail_account(struct doveadm *adm, const char *name,
-		 const struct account **out, struct err *err)
+int mail_account(const void *ctx, struct doveadm *adm, const char *name,
+		 struct account **out, struct err *err)
 {
 	struct auth_request_info info = {.service = "doveadm"};
-	struct account *account;
 
-	if (auth_user_lookup(
-		    adm->ctx,
-		    doveadm_socket(adm, NULL, adm->settings.auth_socket_path),
-		    name, &info, &account, err) < 0)
-		return -1;
-	*out = account;
-	return 0;
+	return auth_user_lookup(
+		ctx, doveadm_socket(adm, NULL, adm->settings.auth_socket_path),
+		name, &info, out, err);
 }
 
 /* one user */
@@ -154,17 +119,12 @@ static int run_account(struct run *run, const void *ctx,
 static int run_name(struct run *run, const char *name)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(run->adm->ctx, "user");
-	struct auth_request_info info = {.service = "doveadm"};
-	struct doveadm *adm = run->adm;
 	struct account *account;
 	struct err err;
 	int status;
 
 	log_prefix_set(mem_printf(ctx, "doveadm(%s)", name));
-	if (auth_user_lookup(
-		    ctx,
-		    doveadm_socket(adm, NULL, adm->settings.auth_socket_path),
-		    name, &info, &account, &err) == 0) {
+	if (mail_account(ctx, run->adm, name, &account, &err) == 0) {
 		status = run_account(run, ctx, account);
 	} else if (err.code == ERR_NOT_FOUND) {
 		if (run->many)
@@ -267,20 +227,29 @@ static int run_file(struct run *run, const char *path)
 	return run_names(run, NULL, names, count);
 }
 
-int mail_run(struct doveadm *adm, const struct mail_targets *targets,
-	     struct printer *printer, int (*fn)(void *ctx, struct user *user),
-	     void *ctx)
+static int run_all(struct run *run)
 {
-	struct run run = {adm, targets, printer, fn, ctx, are_many(targets)};
+	const char *file = doveadm_value(run->adm, 'F');
+	const char *user = doveadm_value(run->adm, 'u');
+
+	if (doveadm_value(run->adm, 'A') != NULL)
+		return run_mask(run, NULL);
+	if (file != NULL)
+		return run_file(run, file);
+	if (user == NULL)
+		return run_caller(run);
+	return run->many ? run_mask(run, user) : run_name(run, user);
+}
+
+int mail_run(struct doveadm *adm, struct printer *printer,
+	     int (*fn)(void *ctx, struct user *user), void *ctx)
+{
+	struct run run = {adm, printer, fn, ctx, are_many(adm)};
+	int status;
 
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	if (targets->all)
-		return run_mask(&run, NULL);
-	if (targets->file != NULL)
-		return run_file(&run, targets->file);
-	if (targets->user == NULL)
-		return run_caller(&run);
-	return run.many ? run_mask(&run, targets->user)
-			: run_name(&run, targets->user);
+	status = run_all(&run);
+	print_end(&printer);
+	return status;
 }

@@ -17,8 +17,6 @@ int mail_query(struct doveadm *adm, int argc, char **argv, struct query **out)
 {
 	struct err err;
 
-	if (argc == 0)
-		return usage_command(adm->command);
 	if (query_parse(adm->ctx, argc, argv, time(NULL), out, &err) < 0)
 		return give_up("%s", err.text);
 	return EX_OK;
@@ -80,8 +78,11 @@ static int failed(const struct mail_walk *walk, const char *name,
 {
 	if (err->code != ERR_NOT_FOUND)
 		log_error("Syncing mailbox %s failed: %s", name, err->text);
-	else if (walk->before == NULL)
+	else if (walk->missing_ok)
 		return EX_OK;
+	else if (walk->before == NULL)
+		log_error("Mailbox %s: Mailbox sync failed: %s", name,
+			  err->text);
 	else
 		log_error("%s%s%s%s", walk->before, name, walk->after,
 			  err->text);
@@ -95,7 +96,10 @@ static int one_box(struct user *user, const struct mail_walk *walk,
 	struct err err;
 	int status;
 
-	if (mailbox_open(user, name, walk->open_flags, &box, &err) < 0)
+	if (mailbox_open(user, name,
+			 MAILBOX_KEEP_RECENT |
+				 (walk->readonly ? MAILBOX_READONLY : 0U),
+			 &box, &err) < 0)
 		return failed(walk, name, &err);
 	status = search_box(user, walk, box, &err);
 	if (status >= 0)

@@ -5,6 +5,7 @@
  */
 #ifndef DOVEADM_MAIL_WALK_H
 #define DOVEADM_MAIL_WALK_H
+#include <stdbool.h>
 
 struct doveadm;
 struct mailbox;
@@ -14,10 +15,11 @@ struct user;
 
 struct mail_walk {
 	const struct query *query;
-	unsigned open_flags; /* of mailbox_open() */
+	bool readonly;
 	/* What is told of a mailbox that is missing: both around its name, the
-	 * reason behind; NULL: it has no mails, then. */
+	 * reason behind; NULL: Dovecot's usual words. */
 	const char *before, *after;
+	bool missing_ok; /* it has no mails, then */
 	/* Called for each mailbox with mails that match, by their numbers;
 	 * returns an exit status. */
 	int (*fn)(void *ctx, struct mailbox *box, const struct range_set *seqs);

@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -21,46 +20,14 @@ enum { NAME_MAX_LEN = 64 * 1024 };
 
 struct change {
 	struct doveadm *adm;
-	struct mail_targets targets;
-	bool subscriptions; /* -s */
-	bool only_empty;    /* -e */
-	bool recursive;     /* -r */
-	bool subscribe;     /* subscribe rather than unsubscribe */
-	bool has_guid;      /* -g */
-	unsigned char guid[16];
+	unsigned char guid[16]; /* create -g */
 	char **names;
 	int count;
 };
 
-/* Options and names; a status that is not 0 is to be returned. */
-static int change_parse(struct change *change, int argc, char **argv)
+static bool has(const struct change *change, int option)
 {
-	int option, status;
-
-	while ((option = doveadm_option(change->adm, argc, argv)) != -1) {
-		if (mail_target_option(&change->targets, option, optarg))
-			continue;
-		if (option == 's')
-			change->subscriptions = true;
-		else if (option == 'e')
-			change->only_empty = true;
-		else if (option == 'r')
-			change->recursive = true;
-		else if (option == 'g')
-			change->has_guid = true;
-		if (option == 'g' && !mailbox_guid_parse(optarg, change->guid))
-			return usage_command(change->adm->command);
-		/* -Z allows deleting to leave things inconsistent for speed;
-		 * here there is nothing to gain by that. */
-	}
-	status = mail_targets_check(&change->targets);
-	if (status != EX_OK)
-		return status;
-	change->names = argv + optind;
-	change->count = argc - optind;
-	if (change->count == 0)
-		return usage_command(change->adm->command);
-	return EX_OK;
+	return doveadm_value(change->adm, option) != NULL;
 }
 
 /* Tell why not, and keep the first status. */
@@ -85,10 +52,10 @@ static int create(void *ctx, struct user *user)
 		const char *name = change->names[i];
 
 		if (mailbox_create(user, name, NULL, &err) < 0 ||
-		    (change->has_guid &&
+		    (has(change, 'g') &&
 		     mailbox_update(user, name, &update, &err) < 0))
 			failed(&status, "create", name, &err);
-		else if (change->subscriptions &&
+		else if (has(change, 's') &&
 			 mailbox_subscribe(user, name, true, &err) < 0)
 			failed(&status, "subscribe to", name, &err);
 	}
@@ -97,12 +64,12 @@ static int create(void *ctx, struct user *user)
 
 int cmd_mailbox_create(struct doveadm *adm, int argc, char **argv)
 {
-	struct change change = {.adm = adm};
-	int status = change_parse(&change, argc, argv);
+	struct change change = {.adm = adm, .names = argv, .count = argc};
+	const char *guid = doveadm_value(adm, 'g');
 
-	return status != EX_OK
-		       ? status
-		       : mail_run(adm, &change.targets, NULL, create, &change);
+	if (guid != NULL && !mailbox_guid_parse(guid, change.guid))
+		return usage_command(adm->command);
+	return mail_run(adm, NULL, create, &change);
 }
 
 /* delete */
@@ -124,7 +91,7 @@ static void delete_one(const struct change *change, struct user *user,
 {
 	struct err err;
 
-	if (change->only_empty && !is_empty(user, name, &err)) {
+	if (has(change, 'e') && !is_empty(user, name, &err)) {
 		failed(status, "delete", name, &err);
 		return;
 	}
@@ -135,8 +102,7 @@ static void delete_one(const struct change *change, struct user *user,
 		failed(status, "delete", name, &err);
 		return;
 	}
-	if (change->subscriptions &&
-	    mailbox_subscribe(user, name, false, &err) < 0)
+	if (has(change, 's') && mailbox_subscribe(user, name, false, &err) < 0)
 		failed(status, "unsubscribe", name, &err);
 }
 
@@ -174,23 +140,22 @@ static int delete (void *ctx, struct user *user)
 		const char *name = change->names[i];
 		struct err err;
 
-		if (change->recursive)
+		if (has(change, 'r'))
 			delete_children(change, user, name, &status);
 		/* A parent that was only a name may be gone with them. */
-		if (!change->recursive || mailbox_exists(user, name, &err) == 0)
+		if (!has(change, 'r') || mailbox_exists(user, name, &err) == 0)
 			delete_one(change, user, name, &status);
 	}
 	return status;
 }
 
+/* -Z allows to leave things inconsistent for speed; here there is nothing to
+ * gain by that. */
 int cmd_mailbox_delete(struct doveadm *adm, int argc, char **argv)
 {
-	struct change change = {.adm = adm};
-	int status = change_parse(&change, argc, argv);
+	struct change change = {.adm = adm, .names = argv, .count = argc};
 
-	return status != EX_OK
-		       ? status
-		       : mail_run(adm, &change.targets, NULL, delete, &change);
+	return mail_run(adm, NULL, delete, &change);
 }
 
 /* rename */
@@ -207,7 +172,7 @@ static int rename_one(void *ctx, struct user *user)
 			  err.text);
 		return status_of(&err);
 	}
-	if (!change->subscriptions)
+	if (!has(change, 's'))
 		return EX_OK;
 	if (mailbox_subscribe(user, to, true, &err) < 0)
 		failed(&status, "subscribe to", to, &err);
@@ -218,18 +183,9 @@ static int rename_one(void *ctx, struct user *user)
 
 int cmd_mailbox_rename(struct doveadm *adm, int argc, char **argv)
 {
-	struct change change = {.adm = adm};
-	int status = change_parse(&change, argc, argv);
+	struct change change = {.adm = adm, .names = argv, .count = argc};
 
-	if (status != EX_OK)
-		return status;
-	if (change.count < 2)
-		return usage_command(adm->command);
-	if (change.count > 2) {
-		complain("Extraneous arguments found: %s", change.names[2]);
-		return EX_USAGE;
-	}
-	return mail_run(adm, &change.targets, NULL, rename_one, &change);
+	return mail_run(adm, NULL, rename_one, &change);
 }
 
 /* subscriptions */
@@ -237,55 +193,36 @@ int cmd_mailbox_rename(struct doveadm *adm, int argc, char **argv)
 static int subscribe(void *ctx, struct user *user)
 {
 	const struct change *change = ctx;
+	bool on = change->adm->command->mode;
 	int status = EX_OK;
 	struct err err;
 
 	for (int i = 0; i < change->count; i++) {
-		if (mailbox_subscribe(user, change->names[i], change->subscribe,
-				      &err) < 0)
-			failed(&status,
-			       change->subscribe ? "subscribe to"
-						 : "unsubscribe",
+		if (mailbox_subscribe(user, change->names[i], on, &err) < 0)
+			failed(&status, on ? "subscribe to" : "unsubscribe",
 			       change->names[i], &err);
 	}
 	return status;
 }
 
-static int change_subscriptions(struct doveadm *adm, int argc, char **argv,
-				bool on)
-{
-	struct change change = {.adm = adm, .subscribe = on};
-	int status = change_parse(&change, argc, argv);
-
-	return status != EX_OK ? status
-			       : mail_run(adm, &change.targets, NULL, subscribe,
-					  &change);
-}
-
 int cmd_mailbox_subscribe(struct doveadm *adm, int argc, char **argv)
 {
-	return change_subscriptions(adm, argc, argv, true);
-}
+	struct change change = {.adm = adm, .names = argv, .count = argc};
 
-int cmd_mailbox_unsubscribe(struct doveadm *adm, int argc, char **argv)
-{
-	return change_subscriptions(adm, argc, argv, false);
+	return mail_run(adm, NULL, subscribe, &change);
 }
 
 /* mutf7 */
 
 int cmd_mailbox_mutf7(struct doveadm *adm, int argc, char **argv)
 {
-	bool decode = false;
-	int option, status = EX_OK;
+	bool decode = adm->given_count > 0 &&
+		      adm->given[adm->given_count - 1].option == '7';
+	int status = EX_OK;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1)
-		decode = option == '7';
-	if (optind >= argc)
-		return usage_command(adm->command);
-	for (; optind < argc; optind++) {
+	for (int i = 0; i < argc; i++) {
 		CLEANUP(buf_free) struct buf out = buf_init(NAME_MAX_LEN);
-		struct str name = str_of(argv[optind]);
+		struct str name = str_of(argv[i]);
 
 		if (decode ? utf7_decode(name, &out)
 			   : utf7_encode(name, &out)) {
@@ -293,7 +230,7 @@ int cmd_mailbox_mutf7(struct doveadm *adm, int argc, char **argv)
 			continue;
 		}
 		complain("Mailbox name not valid %s: %s",
-			 decode ? "mUTF-7" : "UTF-8", argv[optind]);
+			 decode ? "mUTF-7" : "UTF-8", argv[i]);
 		status = EX_DATAERR;
 	}
 	return status;

@@ -21,7 +21,6 @@
 /* cache remove */
 
 struct removal {
-	struct mail_targets targets;
 	struct query *query;
 	struct printer *printer;
 };
@@ -54,9 +53,6 @@ static int remove_user(void *ctx, struct user *user)
 	const struct removal *removal = ctx;
 	const struct mail_walk walk = {
 		.query = removal->query,
-		.open_flags = MAILBOX_KEEP_RECENT,
-		.before = "Mailbox ",
-		.after = ": Mailbox sync failed: ",
 		.fn = remove_box,
 		.ctx = ctx,
 	};
@@ -67,72 +63,68 @@ static int remove_user(void *ctx, struct user *user)
 int cmd_mailbox_cache_remove(struct doveadm *adm, int argc, char **argv)
 {
 	struct removal removal = {.printer = NULL};
-	int status = mail_options(adm, &removal.targets, &argc, &argv);
+	int status = mail_query(adm, argc, argv, &removal.query);
 
-	if (status == EX_OK)
-		status = mail_query(adm, argc, argv, &removal.query);
 	if (status != EX_OK)
 		return status;
-	removal.printer = mail_printer(adm, &removal.targets, "table");
+	removal.printer = mail_printer(adm, "table");
 	if (removal.printer == NULL)
 		return EX_TEMPFAIL;
-	print_column(removal.printer, "mailbox", "mailbox", 0);
-	print_column(removal.printer, "uid", "uid", 0);
-	print_column(removal.printer, "result", "result", 0);
-	status = mail_run(adm, &removal.targets, removal.printer, remove_user,
-			  &removal);
-	print_end(&removal.printer);
-	return status;
+	print_columns(removal.printer, 0, "mailbox", "uid", "result", NULL);
+	return mail_run(adm, removal.printer, remove_user, &removal);
 }
 
 /* cache purge */
 
+/* The mailboxes of the command line. */
 struct names {
-	struct mail_targets targets;
 	char **list;
 	int count;
-	enum mailbox_place place;
+	int (*fn)(void *ctx, struct mailbox *box);
+	void *ctx;
 };
 
-static int purge_one(struct user *user, const char *name)
-{
-	CLEANUP(mailbox_close) struct mailbox *box = NULL;
-	struct err err;
-
-	if (mailbox_open(user, name, MAILBOX_KEEP_RECENT, &box, &err) < 0) {
-		log_error("Cannot open mailbox %s: %s", name, err.text);
-		return status_of(&err);
-	}
-	if (mailbox_cache_purge(box, &err) == 0)
-		return EX_OK;
-	log_error("Cannot purge cache of mailbox %s: %s", name, err.text);
-	return status_of(&err);
-}
-
-static int purge_user(void *ctx, struct user *user)
+static int each_box(void *ctx, struct user *user)
 {
 	const struct names *names = ctx;
 	int status = EX_OK;
+	struct err err;
 
 	for (int i = 0; i < names->count; i++) {
-		int result = purge_one(user, names->list[i]);
+		CLEANUP(mailbox_close) struct mailbox *box = NULL;
+		const char *name = names->list[i];
+		int result;
 
+		if (mailbox_open(user, name, MAILBOX_KEEP_RECENT, &box, &err) <
+		    0) {
+			log_error("Cannot open mailbox %s: %s", name, err.text);
+			result = status_of(&err);
+		} else {
+			result = names->fn(names->ctx, box);
+		}
 		if (status == EX_OK)
 			status = result;
 	}
 	return status;
 }
 
+static int purge(void *ctx, struct mailbox *box)
+{
+	struct err err;
+
+	(void)ctx;
+	if (mailbox_cache_purge(box, &err) == 0)
+		return EX_OK;
+	log_error("Cannot purge cache of mailbox %s: %s", mailbox_name(box),
+		  err.text);
+	return status_of(&err);
+}
+
 int cmd_mailbox_cache_purge(struct doveadm *adm, int argc, char **argv)
 {
-	struct names names = {.list = NULL};
-	int status = mail_options(adm, &names.targets, &argc, &argv);
+	struct names names = {argv, argc, purge, NULL};
 
-	if (status != EX_OK)
-		return status;
-	names.list = argv;
-	names.count = argc;
-	return mail_run(adm, &names.targets, NULL, purge_user, &names);
+	return mail_run(adm, NULL, each_box, &names);
 }
 
 /* cache decision */
@@ -149,7 +141,6 @@ const struct option mailbox_cache_options[] = {
 
 struct deciding {
 	const void *ctx;
-	struct names names;
 	struct printer *printer;
 	bool all;
 	char *fields;
@@ -201,8 +192,9 @@ static int decide_one(const struct deciding *deciding, struct mailbox *box,
 	return EX_OK;
 }
 
-static int decide_box(const struct deciding *deciding, struct mailbox *box)
+static int decide_box(void *ctx, struct mailbox *box)
 {
+	const struct deciding *deciding = ctx;
 	const struct cache_use *uses;
 	struct str rest, field;
 	size_t count;
@@ -227,34 +219,9 @@ static int decide_box(const struct deciding *deciding, struct mailbox *box)
 			if (str_case_is(field, uses[i].field))
 				known = &uses[i];
 		}
-		status = decide_one(deciding, box,
-				    known == NULL ? field
-						  : str_of(known->field),
-				    known);
-	}
-	return status;
-}
-
-static int decide_user(void *ctx, struct user *user)
-{
-	const struct deciding *deciding = ctx;
-	int status = EX_OK;
-	struct err err;
-
-	for (int i = 0; i < deciding->names.count; i++) {
-		CLEANUP(mailbox_close) struct mailbox *box = NULL;
-		const char *name = deciding->names.list[i];
-		int result;
-
-		if (mailbox_open(user, name, MAILBOX_KEEP_RECENT, &box, &err) <
-		    0) {
-			log_error("Cannot open mailbox %s: %s", name, err.text);
-			result = status_of(&err);
-		} else {
-			result = decide_box(deciding, box);
-		}
-		if (status == EX_OK)
-			status = result;
+		status = decide_one(
+			deciding, box,
+			known == NULL ? field : str_of(known->field), known);
 	}
 	return status;
 }
@@ -291,7 +258,7 @@ static bool take_decision(struct deciding *deciding, int option,
 				 value);
 		return deciding->decision >= 0;
 	}
-	return mail_target_option(&deciding->names.targets, option, value);
+	return true;
 }
 
 int cmd_mailbox_cache_decision(struct doveadm *adm, int argc, char **argv)
@@ -301,45 +268,41 @@ int cmd_mailbox_cache_decision(struct doveadm *adm, int argc, char **argv)
 		.decision = -1,
 		.last_used = -1,
 	};
-	int option, status;
+	struct names names = {argv, argc, decide_box, &deciding};
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (!take_decision(&deciding, option, optarg))
+	for (unsigned i = 0; i < adm->given_count; i++) {
+		if (!take_decision(&deciding, adm->given[i].option,
+				   adm->given[i].value))
 			return EX_TEMPFAIL;
 	}
-	status = mail_targets_check(&deciding.names.targets);
-	if (status != EX_OK)
-		return status;
 	if (!deciding.all && deciding.fields == NULL)
 		return give_up("Missing fields parameter");
-	deciding.names.list = argv + optind;
-	deciding.names.count = argc - optind;
-	deciding.printer = mail_printer(adm, &deciding.names.targets, "table");
+	deciding.printer = mail_printer(adm, "table");
 	if (deciding.printer == NULL)
 		return EX_TEMPFAIL;
-	print_column(deciding.printer, "mailbox", "mailbox", 0);
-	print_column(deciding.printer, "field", "field", 0);
-	print_column(deciding.printer, "decision", "decision", 0);
-	print_column(deciding.printer, "last-used", "last-used", 0);
-	status = mail_run(adm, &deciding.names.targets, deciding.printer,
-			  decide_user, &deciding);
-	print_end(&deciding.printer);
-	return status;
+	print_columns(deciding.printer, 0, "mailbox", "field", "decision",
+		      "last-used", NULL);
+	return mail_run(adm, deciding.printer, each_box, &names);
 }
 
 /* path */
 
+struct path {
+	const char *name;
+	enum mailbox_place place;
+};
+
 static int show_path(void *ctx, struct user *user)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *memory = mem_ctx(NULL, "path");
-	const struct names *names = ctx;
+	const struct path *wanted = ctx;
 	char *path;
 	struct err err;
 
-	if (mailbox_path(memory, user, names->list[0], names->place, &path,
+	if (mailbox_path(memory, user, wanted->name, wanted->place, &path,
 			 &err) < 0) {
-		log_error("Failed to lookup mailbox %s path: %s",
-			  names->list[0], err.text);
+		log_error("Failed to lookup mailbox %s path: %s", wanted->name,
+			  err.text);
 		return status_of(&err);
 	}
 	if (path != NULL)
@@ -347,38 +310,24 @@ static int show_path(void *ctx, struct user *user)
 	return EX_OK;
 }
 
-static bool place_parse(const char *text, enum mailbox_place *out)
+int cmd_mailbox_path(struct doveadm *adm, int argc, char **argv)
 {
 	static const char *const places[] = {
 		[PLACE_MAILBOX] = "mailbox",
 		[PLACE_CONTROL] = "control",
 		[PLACE_INDEX] = "index",
 	};
+	const char *type = doveadm_value(adm, 't');
+	size_t place = PLACE_MAILBOX, count = sizeof(places) / sizeof(*places);
+	struct path path = {.name = argv[0]};
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (strcmp(text, places[i]) == 0) {
-			*out = (enum mailbox_place)i;
-			return true;
-		}
+	if (type != NULL) {
+		place = 0;
+		while (place < count && strcmp(type, places[place]) != 0)
+			place++;
 	}
-	return false;
-}
-
-int cmd_mailbox_path(struct doveadm *adm, int argc, char **argv)
-{
-	struct names names = {.place = PLACE_MAILBOX};
-	int option, status;
-
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (!mail_target_option(&names.targets, option, optarg) &&
-		    !place_parse(optarg, &names.place))
-			return usage_command(adm->command);
-	}
-	status = mail_targets_check(&names.targets);
-	if (status != EX_OK)
-		return status;
-	if (argc - optind != 1)
+	if (place == count || argc > 1)
 		return usage_command(adm->command);
-	names.list = argv + optind;
-	return mail_run(adm, &names.targets, NULL, show_path, &names);
+	path.place = (enum mailbox_place)place;
+	return mail_run(adm, NULL, show_path, &path);
 }

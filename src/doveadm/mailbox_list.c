@@ -2,7 +2,7 @@
 /*
  * doveadm/mailbox_list.c - `doveadm mailbox list`.
  */
-#include <unistd.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -18,7 +18,6 @@
 enum { NAME_MAX_LEN = 64 * 1024 };
 
 struct listing {
-	struct mail_targets targets;
 	struct printer *printer;
 	const char *const *patterns;
 	bool subscribed, utf7;
@@ -65,28 +64,18 @@ static const char *const *patterns_take(const void *ctx, int count,
 
 int cmd_mailbox_list(struct doveadm *adm, int argc, char **argv)
 {
-	struct listing listing = {.printer = NULL};
-	int option, status;
+	struct listing listing = {
+		.patterns = patterns_take(adm->ctx, argc, argv),
+		.subscribed = doveadm_value(adm, 's') != NULL,
+		.printer = mail_printer(adm, "flow"),
+	};
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (mail_target_option(&listing.targets, option, optarg))
-			continue;
-		if (option == 's')
-			listing.subscribed = true;
-		else
-			listing.utf7 = option == '7';
+	for (unsigned i = 0; i < adm->given_count; i++) {
+		if (strchr("78", adm->given[i].option) != NULL)
+			listing.utf7 = adm->given[i].option == '7';
 	}
-	status = mail_targets_check(&listing.targets);
-	if (status != EX_OK)
-		return status;
-	listing.patterns =
-		patterns_take(adm->ctx, argc - optind, argv + optind);
-	listing.printer = mail_printer(adm, &listing.targets, "flow");
 	if (listing.printer == NULL)
 		return EX_TEMPFAIL;
-	print_column(listing.printer, "mailbox", "mailbox", PRINT_HIDE_TITLE);
-	status = mail_run(adm, &listing.targets, listing.printer, list,
-			  &listing);
-	print_end(&listing.printer);
-	return status;
+	print_columns(listing.printer, PRINT_HIDE_TITLE, "mailbox", NULL);
+	return mail_run(adm, listing.printer, list, &listing);
 }

@@ -3,7 +3,6 @@
  * doveadm/mailbox_metadata.c - `doveadm mailbox metadata`.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -16,9 +15,8 @@
 #include "storage/storage.h"
 
 struct metadata {
-	struct mail_targets targets;
 	struct printer *printer;
-	bool prefix, server; /* -p, -s */
+	bool prefix; /* -p */
 	const char *mailbox;
 	struct attribute attribute;
 	const char *failed; /* "Failed to set attribute" */
@@ -83,34 +81,19 @@ static int list(void *ctx, struct user *user)
 }
 
 /* All arguments but the value. */
-static int parse(struct doveadm *adm, struct metadata *meta, int *argc,
-		 char ***argv, int least)
+static int parse(const struct doveadm *adm, struct metadata *meta, int argc,
+		 char **argv)
 {
-	int option, status;
 	struct err err;
 
-	while ((option = doveadm_option(adm, *argc, *argv)) != -1) {
-		if (option == 's')
-			meta->server = true;
-		else if (option == 'p')
-			meta->prefix = true;
-		else if (!mail_target_option(&meta->targets, option, optarg))
-			return usage_command(adm->command);
-	}
-	status = mail_targets_check(&meta->targets);
-	if (status != EX_OK)
-		return status;
-	*argc -= optind;
-	*argv += optind;
-	if (*argc < least)
-		return usage_command(adm->command);
-	meta->mailbox = (*argv)[0];
-	meta->attribute.entry = *argc < 2 ? "" : (*argv)[1];
-	if (meta->mailbox[0] == '\0' && !meta->server) {
+	meta->prefix = doveadm_value(adm, 'p') != NULL;
+	meta->mailbox = argv[0];
+	meta->attribute.entry = argc < 2 ? "" : argv[1];
+	if (meta->mailbox[0] == '\0' && doveadm_value(adm, 's') == NULL) {
 		complain("%s: mailbox name cannot be empty", meta->failed);
 		return EX_USAGE;
 	}
-	if (*argc > 1 && attribute_check(meta->attribute.entry, &err) < 0) {
+	if (argc > 1 && attribute_check(meta->attribute.entry, &err) < 0) {
 		complain("Invalid metadata key '%s': %s", meta->attribute.entry,
 			 err.text);
 		return EX_USAGE;
@@ -120,50 +103,32 @@ static int parse(struct doveadm *adm, struct metadata *meta, int *argc,
 
 int cmd_mailbox_metadata_set(struct doveadm *adm, int argc, char **argv)
 {
-	struct metadata meta = {.failed = "Failed to set attribute"};
-	int status = parse(adm, &meta, &argc, &argv, 3);
+	bool on = adm->command->mode;
+	struct metadata meta = {
+		.failed = on ? "Failed to set attribute"
+			     : "Failed to unset attribute",
+		.attribute.value = on ? argv[2] : NULL,
+	};
+	int status = parse(adm, &meta, argc, argv);
 
-	if (status != EX_OK)
-		return status;
-	meta.attribute.value = argv[2];
-	return mail_run(adm, &meta.targets, NULL, set, &meta);
-}
-
-int cmd_mailbox_metadata_unset(struct doveadm *adm, int argc, char **argv)
-{
-	struct metadata meta = {.failed = "Failed to unset attribute"};
-	int status = parse(adm, &meta, &argc, &argv, 2);
-
-	return status != EX_OK ? status
-			       : mail_run(adm, &meta.targets, NULL, set, &meta);
-}
-
-static int show(struct doveadm *adm, struct metadata *meta, const char *column,
-		int (*fn)(void *ctx, struct user *user))
-{
-	int status;
-
-	meta->printer = mail_printer(adm, &meta->targets, "flow");
-	if (meta->printer == NULL)
-		return EX_TEMPFAIL;
-	print_column(meta->printer, column, column, PRINT_HIDE_TITLE);
-	status = mail_run(adm, &meta->targets, meta->printer, fn, meta);
-	print_end(&meta->printer);
-	return status;
+	return status != EX_OK ? status : mail_run(adm, NULL, set, &meta);
 }
 
 int cmd_mailbox_metadata_get(struct doveadm *adm, int argc, char **argv)
 {
-	struct metadata meta = {.failed = "Failed to get attribute"};
-	int status = parse(adm, &meta, &argc, &argv, 2);
+	bool one = adm->command->mode;
+	struct metadata meta = {
+		.failed = one ? "Failed to get attribute"
+			      : "Failed to list attributes",
+	};
+	int status = parse(adm, &meta, argc, argv);
 
-	return status != EX_OK ? status : show(adm, &meta, "value", get);
-}
-
-int cmd_mailbox_metadata_list(struct doveadm *adm, int argc, char **argv)
-{
-	struct metadata meta = {.failed = "Failed to list attributes"};
-	int status = parse(adm, &meta, &argc, &argv, 1);
-
-	return status != EX_OK ? status : show(adm, &meta, "key", list);
+	if (status != EX_OK)
+		return status;
+	meta.printer = mail_printer(adm, "flow");
+	if (meta.printer == NULL)
+		return EX_TEMPFAIL;
+	print_columns(meta.printer, PRINT_HIDE_TITLE, one ? "value" : "key",
+		      NULL);
+	return mail_run(adm, meta.printer, one ? get : list, &meta);
 }

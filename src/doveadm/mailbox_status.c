@@ -3,7 +3,6 @@
  * doveadm/mailbox_status.c - `doveadm mailbox status`.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -50,7 +49,6 @@ static const struct {
 enum { FIELD_COUNT = sizeof(field_names) / sizeof(field_names[0]) };
 
 struct report {
-	struct mail_targets targets;
 	struct printer *printer;
 	unsigned fields;
 	bool total; /* -t */
@@ -261,28 +259,17 @@ static void columns(const struct report *report)
 
 int cmd_mailbox_status(struct doveadm *adm, int argc, char **argv)
 {
-	struct report report = {.printer = NULL};
-	int option, status;
+	struct report report = {
+		.total = doveadm_value(adm, 't') != NULL,
+		.names = argv + 1,
+		.count = argc - 1,
+	};
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (!mail_target_option(&report.targets, option, optarg))
-			report.total = true;
-	}
-	status = mail_targets_check(&report.targets);
-	if (status != EX_OK)
-		return status;
-	if (argc - optind < 2)
-		return usage_command(adm->command);
-	if (!fields_parse(argv[optind], report.total, &report.fields))
+	if (!fields_parse(argv[0], report.total, &report.fields))
 		return EX_USAGE;
-	report.names = argv + optind + 1;
-	report.count = argc - optind - 1;
-	report.printer = mail_printer(adm, &report.targets, "flow");
+	report.printer = mail_printer(adm, "flow");
 	if (report.printer == NULL)
 		return EX_TEMPFAIL;
 	columns(&report);
-	status = mail_run(adm, &report.targets, report.printer, report_user,
-			  &report);
-	print_end(&report.printer);
-	return status;
+	return mail_run(adm, report.printer, report_user, &report);
 }

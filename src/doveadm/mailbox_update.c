@@ -28,7 +28,6 @@ const struct option mailbox_update_options[] = {
 };
 
 struct updating {
-	struct mail_targets targets;
 	struct mailbox_update update;
 	unsigned char guid[16];
 	const char *name;
@@ -69,7 +68,7 @@ static bool take(struct updating *updating, int option, const char *value)
 		 * nothing that could be below it. */
 		return str_to_u64(text, &unused);
 	}
-	return mail_target_option(&updating->targets, option, value);
+	return true;
 }
 
 static int update_user(void *ctx, struct user *user)
@@ -85,18 +84,13 @@ static int update_user(void *ctx, struct user *user)
 
 int cmd_mailbox_update(struct doveadm *adm, int argc, char **argv)
 {
-	struct updating updating = {.name = NULL};
-	int option, status;
+	struct updating updating = {.name = argv[0]};
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (!take(&updating, option, optarg))
+	for (unsigned i = 0; i < adm->given_count; i++) {
+		if (!take(&updating, adm->given[i].option, adm->given[i].value))
 			return usage_command(adm->command);
 	}
-	status = mail_targets_check(&updating.targets);
-	if (status != EX_OK)
-		return status;
-	if (argc - optind != 1)
+	if (argc > 1)
 		return usage_command(adm->command);
-	updating.name = argv[optind];
-	return mail_run(adm, &updating.targets, NULL, update_user, &updating);
+	return mail_run(adm, NULL, update_user, &updating);
 }

@@ -10,10 +10,12 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
+#include "doveadm/mail.h"
 #include "storage/settle.h"
 
-enum { OVERRIDES_MAX = 100 };
+enum { OVERRIDES_MAX = 100, OPTIONS_MAX = 64 };
 
 static int add_override(struct doveadm *adm, const char *assignment)
 {
@@ -72,27 +74,58 @@ static bool asks_for_help(int argc, char **argv)
 	return argc > 1 && strcmp(argv[1], "--help") == 0;
 }
 
-/* getopt() once around, so that what is wrong is told before anything is
+/* Options may stand behind arguments. What is wrong is told before anything is
  * done. */
-static bool options_fit(const struct doveadm *adm, int argc, char **argv)
+static int take_options(struct doveadm *adm, int argc, char **argv)
 {
-	int option = 0;
+	static const struct option none[] = {{NULL, 0, NULL, 0}};
+	static char no_value[] = "";
+	const struct command *command = adm->command;
+	const struct option *more = none;
+	char options[OPTIONS_MAX];
+	int option;
 
-	if ((adm->command->flags & COMMAND_RAW) != 0)
-		return true;
-	optind = 0;
-	while (option != -1 && option != '?')
-		option = doveadm_option(adm, argc, argv);
-	return option == -1;
+	optind = (command->flags & COMMAND_RAW) != 0;
+	if (optind == 1)
+		return EX_OK;
+	if ((command->flags & COMMAND_LONG) != 0)
+		more = mailbox_update_options;
+	if ((command->flags & COMMAND_LONG_CACHE) != 0)
+		more = mailbox_cache_options;
+	snprintf(options, sizeof(options), "%s%s",
+		 (command->flags & COMMAND_MAIL) != 0 ? "AF:S:u:" : "",
+		 command->options);
+	while ((option = getopt_long(argc, argv, options, more, NULL)) != -1) {
+		if (option == '?')
+			return EX_USAGE;
+		adm->given = mem_resize(adm->ctx, adm->given, struct given,
+					adm->given_count + 1);
+		adm->given[adm->given_count++] = (struct given){
+			option, optarg != NULL ? optarg : no_value};
+	}
+	return EX_OK;
 }
 
-/* Too many words are told before anything is done. */
-static bool arguments_fit(const struct command *command, int argc, char **argv)
+static int run_command(struct doveadm *adm, int argc, char **argv)
 {
-	if ((command->flags & COMMAND_NO_ARGUMENTS) == 0 || optind >= argc)
-		return true;
-	complain("Extraneous arguments found: %s", argv[optind]);
-	return false;
+	const struct command *command = adm->command;
+	int status = take_options(adm, argc, argv);
+
+	if (status != EX_OK)
+		return status;
+	argc -= optind;
+	argv += optind;
+	if (argc > command->max) {
+		complain("Extraneous arguments found: %s", argv[command->max]);
+		return EX_USAGE;
+	}
+	if ((command->flags & COMMAND_MAIL) != 0)
+		status = mail_targets_check(adm);
+	if (status != EX_OK)
+		return status;
+	if (argc < command->min)
+		return usage_command(command);
+	return command->run(adm, argc, argv);
 }
 
 static int run(struct doveadm *adm, int argc, char **argv)
@@ -109,12 +142,7 @@ static int run(struct doveadm *adm, int argc, char **argv)
 	argv += words - 1;
 	if (asks_for_help(argc, argv))
 		return usage_command(adm->command);
-	if (!options_fit(adm, argc, argv))
-		return EX_USAGE;
-	if (!arguments_fit(adm->command, argc, argv))
-		return EX_USAGE;
-	optind = 0;
-	return adm->command->run(adm, argc, argv);
+	return run_command(adm, argc, argv);
 }
 
 int main(int argc, char **argv)

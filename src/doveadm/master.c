@@ -227,18 +227,14 @@ static int show_status(struct doveadm *adm, const char *request,
 
 int cmd_service_status(struct doveadm *adm, int argc, char **argv)
 {
-	while (doveadm_option(adm, argc, argv) != -1)
-		;
 	return show_status(adm, "SERVICE-STATUS", service_columns, "pager",
-			   argc - optind, argv + optind);
+			   argc, argv);
 }
 
 int cmd_process_status(struct doveadm *adm, int argc, char **argv)
 {
-	while (doveadm_option(adm, argc, argv) != -1)
-		;
 	return show_status(adm, "PROCESS-STATUS", process_columns, "table",
-			   argc - optind, argv + optind);
+			   argc, argv);
 }
 
 int cmd_service_stop(struct doveadm *adm, int argc, char **argv)
@@ -248,14 +244,12 @@ int cmd_service_stop(struct doveadm *adm, int argc, char **argv)
 	struct err err;
 	struct str line;
 
-	while (doveadm_option(adm, argc, argv) != -1)
-		;
-	if (optind >= argc)
+	if (argc == 0)
 		return give_up("service parameter missing");
 	client = connect_master(adm);
 	if (client == NULL)
 		return EX_TEMPFAIL;
-	for (int i = optind; i < argc; i++) {
+	for (int i = 0; i < argc; i++) {
 		char *name = str_tab_escape(adm->ctx, str_of(argv[i]));
 
 		if (client_send(client, "SERVICE-STOP\t%s\n", name) < 0)

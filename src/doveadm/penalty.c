@@ -71,18 +71,15 @@ static int show(struct doveadm *adm, struct printer *printer, const char *path,
 
 int cmd_penalty(struct doveadm *adm, int argc, char **argv)
 {
-	const char *path = NULL, *network = NULL;
+	const char *path = doveadm_value(adm, 'a'), *network = NULL;
 	struct printer *printer;
 	struct err err;
 
-	while (doveadm_option(adm, argc, argv) != -1)
-		path = optarg;
-	if (optind < argc) {
-		network = argv[optind];
-		if (!ip_network_valid(network) || optind + 1 < argc) {
-			complain(optind + 1 < argc
-					 ? "Extraneous arguments found: %s"
-					 : "Invalid netmask '%s' given",
+	if (argc > 0) {
+		network = argv[0];
+		if (!ip_network_valid(network) || argc > 1) {
+			complain(argc > 1 ? "Extraneous arguments found: %s"
+					  : "Invalid netmask '%s' given",
 				 argv[argc - 1]);
 			return EX_USAGE;
 		}
@@ -90,10 +87,8 @@ int cmd_penalty(struct doveadm *adm, int argc, char **argv)
 	printer = doveadm_printer(adm, "table");
 	if (printer == NULL || !doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	print_column(printer, "IP", "IP", 0);
-	print_column(printer, "penalty", "penalty", 0);
-	print_column(printer, "last_penalty", "last_penalty", 0);
-	print_column(printer, "last_update", "last_update", 0);
+	print_columns(printer, 0, "IP", "penalty", "last_penalty",
+		      "last_update", NULL);
 	path = doveadm_socket(adm, path, "anvil-auth-penalty");
 	if (show(adm, printer, path, network, &err) < 0)
 		return give_up("%s", err.text);

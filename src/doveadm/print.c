@@ -6,6 +6,7 @@
 #include "doveadm/print.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -183,6 +184,17 @@ void print_column(struct printer *printer, const char *key, const char *title,
 	column->title = title;
 	column->flags = flags;
 	printer->count++;
+}
+
+void print_columns(struct printer *printer, unsigned flags, ...)
+{
+	const char *name;
+	va_list names;
+
+	va_start(names, flags);
+	while ((name = va_arg(names, const char *)) != NULL)
+		print_column(printer, name, name, flags);
+	va_end(names);
 }
 
 void print_begin(struct printer *printer)

@@ -28,6 +28,9 @@ struct printer *print_new(const void *ctx, FILE *out, const char *format);
 /* json uses `key`, the others `title`. Before the first value. */
 void print_column(struct printer *printer, const char *key, const char *title,
 		  unsigned flags);
+/* Several, each with its key for a title: names up to a NULL. */
+void print_columns(struct printer *printer, unsigned flags, ...)
+	__attribute__((sentinel));
 /* Write what stands before all rows, where it does not depend on them. */
 void print_begin(struct printer *printer);
 void print_value(struct printer *printer, const char *value);

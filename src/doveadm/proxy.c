@@ -51,13 +51,13 @@ static void show(void *ctx, const char *const fields[FIELDS])
 
 int cmd_proxy_list(struct doveadm *adm, int argc, char **argv)
 {
-	const char *path = NULL;
+	const char *path = doveadm_value(adm, 'a');
 	struct printer *printer;
 	struct client *client;
 	struct err err;
 
-	while (doveadm_option(adm, argc, argv) != -1)
-		path = optarg;
+	(void)argc;
+	(void)argv;
 	printer = doveadm_printer(adm, "table");
 	if (printer == NULL || !doveadm_need_config(adm))
 		return EX_TEMPFAIL;
@@ -134,20 +134,17 @@ static int tell_kicked(struct doveadm *adm, unsigned kicked)
 
 int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
 {
-	struct kick kick = {.commands = buf_init(KICKS_MAX)};
-	const char *path = NULL;
+	struct kick kick = {
+		.words = argv,
+		.count = argc,
+		.hosts = doveadm_value(adm, 'h') != NULL,
+		.commands = buf_init(KICKS_MAX),
+	};
+	const char *path = doveadm_value(adm, 'a');
 	struct client *client;
 	struct err err;
-	int option, ret;
+	int ret;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (option == 'a')
-			path = optarg;
-		else
-			kick.hosts = true;
-	}
-	kick.words = argv + optind;
-	kick.count = argc - optind;
 	if (kick.count == 0)
 		return usage_command(adm->command);
 	if (!doveadm_need_config(adm))

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "auth/scheme/scheme.h"
 #include "base/err.h"
@@ -119,44 +118,28 @@ static int run(struct doveadm *adm, struct pw *pw)
 
 int cmd_pw(struct doveadm *adm, int argc, char **argv)
 {
-	struct pw pw = {.scheme = NULL};
-	bool list = false;
-	int option, status;
+	char *password = doveadm_value(adm, 'p');
+	const char *rounds = doveadm_value(adm, 'r');
+	const char *scheme = doveadm_value(adm, 's');
+	struct pw pw = {
+		.scheme = scheme == NULL ? DEFAULT_SCHEME
+					 : str_upper(adm->ctx, str_of(scheme)),
+		.hash = doveadm_value(adm, 't'),
+		.user = doveadm_value(adm, 'u'),
+		.verify = doveadm_value(adm, 'V') != NULL,
+	};
+	int status;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		switch (option) {
-		case 'l':
-			list = true;
-			break;
-		case 'p':
-			if (!set_password(&pw, optarg))
-				return give_up("The password is too long");
-			break;
-		case 'r':
-			if (!str_to_unsigned(str_of(optarg), &pw.rounds)) {
-				complain("Invalid number of rounds: %s",
-					 optarg);
-				return EX_USAGE;
-			}
-			break;
-		case 's':
-			pw.scheme = str_upper(adm->ctx, str_of(optarg));
-			break;
-		case 't':
-			pw.hash = optarg;
-			break;
-		case 'u':
-			pw.user = optarg;
-			break;
-		case 'V':
-			pw.verify = true;
-			break;
-		}
+	(void)argc;
+	(void)argv;
+	if (password != NULL && !set_password(&pw, password))
+		return give_up("The password is too long");
+	if (rounds != NULL && !str_to_unsigned(str_of(rounds), &pw.rounds)) {
+		complain("Invalid number of rounds: %s", rounds);
+		return EX_USAGE;
 	}
-	if (list)
+	if (doveadm_value(adm, 'l') != NULL)
 		return list_schemes();
-	if (pw.scheme == NULL)
-		pw.scheme = DEFAULT_SCHEME;
 	status = run(adm, &pw);
 	mem_wipe(pw.password, sizeof(pw.password));
 	return status;

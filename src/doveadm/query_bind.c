@@ -4,7 +4,6 @@
  * is about.
  */
 #include <string.h>
-#include <strings.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"

@@ -3,8 +3,6 @@
  * doveadm/resync.c - `doveadm force-resync` and `index`: mailboxes made whole,
  * and their caches filled.
  */
-#include <unistd.h>
-
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -15,7 +13,6 @@
 #include "storage/storage.h"
 
 struct work {
-	struct mail_targets targets;
 	const char *mask;
 	bool limited; /* -n */
 	unsigned max_recent;
@@ -71,22 +68,6 @@ static int all_boxes(void *ctx, struct user *user)
 	return status;
 }
 
-static int run(struct doveadm *adm, struct work *work, int argc, char **argv)
-{
-	int status = mail_targets_check(&work->targets);
-
-	if (status != EX_OK)
-		return status;
-	if (optind >= argc)
-		return usage_command(adm->command);
-	if (argc - optind > 1) {
-		complain("Extraneous arguments found: %s", argv[optind + 1]);
-		return EX_USAGE;
-	}
-	work->mask = argv[optind];
-	return mail_run(adm, &work->targets, NULL, all_boxes, work);
-}
-
 /* force-resync */
 
 static int resync(const struct work *work, struct mailbox *box, struct err *err)
@@ -102,16 +83,14 @@ static int resync(const struct work *work, struct mailbox *box, struct err *err)
 	return 0;
 }
 
+/* -f checks Dovecot's index files for what cannot be wrong with ours; the rest
+ * of what it does is done anyway. */
 int cmd_force_resync(struct doveadm *adm, int argc, char **argv)
 {
-	struct work work = {.fn = resync, .what = "Resyncing"};
-	int option;
+	struct work work = {.mask = argv[0], .fn = resync, .what = "Resyncing"};
 
-	/* -f checks Dovecot's index files for what cannot be wrong with ours;
-	 * the rest of what it does is done anyway. */
-	while ((option = doveadm_option(adm, argc, argv)) != -1)
-		mail_target_option(&work.targets, option, optarg);
-	return run(adm, &work, argc, argv);
+	(void)argc;
+	return mail_run(adm, NULL, all_boxes, &work);
 }
 
 /* index */
@@ -170,20 +149,21 @@ static int fill_cache(const struct work *work, struct mailbox *box,
 
 int cmd_index(struct doveadm *adm, int argc, char **argv)
 {
-	struct work work = {.fn = fill_cache, .what = "Indexing"};
-	int option;
+	const char *most = doveadm_value(adm, 'n');
+	struct work work = {
+		.mask = argv[0],
+		.limited = most != NULL,
+		.fn = fill_cache,
+		.what = "Indexing",
+	};
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (mail_target_option(&work.targets, option, optarg))
-			continue;
-		if (option == 'q')
-			return give_up("-q: There is no indexer process that "
-				       "could do it later");
-		work.limited = true;
-		if (str_to_unsigned(str_of(optarg), &work.max_recent))
-			continue;
-		give_up("Invalid -n parameter number: %s", optarg);
+	(void)argc;
+	if (doveadm_value(adm, 'q') != NULL)
+		return give_up("-q: There is no indexer process that could do "
+			       "it later");
+	if (most != NULL && !str_to_unsigned(str_of(most), &work.max_recent)) {
+		give_up("Invalid -n parameter number: %s", most);
 		return EX_USAGE;
 	}
-	return run(adm, &work, argc, argv);
+	return mail_run(adm, NULL, all_boxes, &work);
 }

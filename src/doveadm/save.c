@@ -3,7 +3,6 @@
  * doveadm/save.c - `doveadm save`: one mail from a file or from stdin.
  */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,7 +16,6 @@
 enum { PIECE = 65536 };
 
 struct saving {
-	struct mail_targets targets;
 	const char *mailbox; /* -m */
 	FILE *text;          /* read anew for each user */
 };
@@ -96,27 +94,17 @@ static FILE *text_open(const char *path, struct err *err)
 
 int cmd_save(struct doveadm *adm, int argc, char **argv)
 {
-	struct saving saving = {.mailbox = "INBOX"};
+	const char *mailbox = doveadm_value(adm, 'm');
+	struct saving saving = {.mailbox = mailbox != NULL ? mailbox : "INBOX"};
 	CLEANUP(file_close) FILE *text = NULL;
-	int option, status;
 	struct err err;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (!mail_target_option(&saving.targets, option, optarg))
-			saving.mailbox = optarg;
-	}
-	if (argc - optind > 1) {
-		complain("Extraneous arguments found: %s", argv[optind + 1]);
-		return EX_USAGE;
-	}
-	status = mail_targets_check(&saving.targets);
-	if (status != EX_OK)
-		return status;
-	text = text_open(argv[optind], &err);
+	(void)argc;
+	text = text_open(argv[0], &err);
 	if (text == NULL) {
 		complain("%s", err.text);
 		return EX_TEMPFAIL;
 	}
 	saving.text = text;
-	return mail_run(adm, &saving.targets, NULL, save_user, &saving);
+	return mail_run(adm, NULL, save_user, &saving);
 }

@@ -15,7 +15,6 @@
 #include "storage/storage.h"
 
 struct finder {
-	struct mail_targets targets;
 	struct printer *printer;
 	struct query *query;
 };
@@ -47,7 +46,7 @@ static int find(void *ctx, struct user *user)
 	const struct finder *finder = ctx;
 	const struct mail_walk walk = {
 		.query = finder->query,
-		.open_flags = MAILBOX_READONLY | MAILBOX_KEEP_RECENT,
+		.readonly = true,
 		.before = "Couldn't get mailbox '",
 		.after = "' GUID: ",
 		.fn = tell,
@@ -60,19 +59,14 @@ static int find(void *ctx, struct user *user)
 int cmd_search(struct doveadm *adm, int argc, char **argv)
 {
 	struct finder finder = {.printer = NULL};
-	int status = mail_options(adm, &finder.targets, &argc, &argv);
+	int status = mail_query(adm, argc, argv, &finder.query);
 
-	if (status == EX_OK)
-		status = mail_query(adm, argc, argv, &finder.query);
 	if (status != EX_OK)
 		return status;
-	finder.printer = mail_printer(adm, &finder.targets, "flow");
+	finder.printer = mail_printer(adm, "flow");
 	if (finder.printer == NULL)
 		return EX_TEMPFAIL;
-	print_column(finder.printer, "mailbox-guid", "mailbox-guid",
-		     PRINT_HIDE_TITLE);
-	print_column(finder.printer, "uid", "uid", PRINT_HIDE_TITLE);
-	status = mail_run(adm, &finder.targets, finder.printer, find, &finder);
-	print_end(&finder.printer);
-	return status;
+	print_columns(finder.printer, PRINT_HIDE_TITLE, "mailbox-guid", "uid",
+		      NULL);
+	return mail_run(adm, finder.printer, find, &finder);
 }

@@ -23,7 +23,6 @@ enum { INPUT_MAX = 64 << 20 };
 
 /* One command for all its users. */
 struct sieving {
-	struct mail_targets targets;
 	struct printer *printer;
 	const char *delimiter;
 	struct str *names;
@@ -210,128 +209,81 @@ static int run_user(void *ctx, struct user *user)
 
 /* the command line */
 
-struct counts {
-	int min, max, more;
-};
-
-/* min..max names, and `more` other arguments. A status that is not 0 is to be
- * returned. */
-static int take_names(struct doveadm *adm, struct sieving *sieving, int argc,
-		      char **argv, const struct counts *counts)
+static int run(struct doveadm *adm, struct sieving *sieving, int count,
+	       char **names)
 {
-	if (argc < counts->min)
-		return usage_command(adm->command);
-	if (argc > counts->max + counts->more) {
-		complain("Extraneous arguments found: %s",
-			 argv[counts->max + counts->more]);
-		return EX_USAGE;
-	}
-	if (argc > counts->max)
-		argc = counts->max;
-	sieving->names = mem_array(adm->ctx, struct str, (size_t)argc + 1);
-	for (int i = 0; i < argc; i++) {
-		sieving->names[sieving->count++] = str_of(argv[i]);
-		if (script_name_valid(str_of(argv[i])))
+	sieving->names = mem_array(adm->ctx, struct str, (size_t)count + 1);
+	for (int i = 0; i < count; i++) {
+		sieving->names[sieving->count++] = str_of(names[i]);
+		if (script_name_valid(str_of(names[i])))
 			continue;
 		fprintf(stderr, "Fatal: Sieve script name not valid: %s\n",
-			argv[i]);
+			names[i]);
 		return EX_DATAERR;
 	}
-	return EX_OK;
-}
-
-static int begin(struct doveadm *adm, struct sieving *sieving, int argc,
-		 char **argv, struct counts counts)
-{
-	int option, status;
-
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (option == '?')
-			return EX_USAGE;
-		if (!mail_target_option(&sieving->targets, option, optarg))
-			sieving->activate = true;
-	}
-	status =
-		take_names(adm, sieving, argc - optind, argv + optind, &counts);
-	if (status == EX_OK)
-		status = mail_targets_check(&sieving->targets);
-	if (status != EX_OK)
-		return status;
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
 	sieving->delimiter =
 		config_value(adm->config, NULL, "recipient_delimiter");
-	return EX_OK;
-}
-
-static int run(struct doveadm *adm, struct sieving *sieving)
-{
-	int status = mail_run(adm, &sieving->targets, sieving->printer,
-			      run_user, sieving);
-
-	if (sieving->printer != NULL)
-		print_end(&sieving->printer);
-	return status;
-}
-
-static int simple(struct doveadm *adm, int argc, char **argv,
-		  struct counts counts,
-		  int (*fn)(const struct sieving *, struct scripts *))
-{
-	struct sieving sieving = {.run = fn};
-	int status = begin(adm, &sieving, argc, argv, counts);
-
-	return status == EX_OK ? run(adm, &sieving) : status;
+	return mail_run(adm, sieving->printer, run_user, sieving);
 }
 
 int cmd_sieve_activate(struct doveadm *adm, int argc, char **argv)
 {
-	return simple(adm, argc, argv, (struct counts){1, 1, 0}, run_activate);
+	struct sieving sieving = {.run = run_activate};
+
+	return run(adm, &sieving, argc, argv);
 }
 
 int cmd_sieve_deactivate(struct doveadm *adm, int argc, char **argv)
 {
-	return simple(adm, argc, argv, (struct counts){0, 0, 0},
-		      run_deactivate);
+	struct sieving sieving = {.run = run_deactivate};
+
+	return run(adm, &sieving, argc, argv);
 }
 
 int cmd_sieve_delete(struct doveadm *adm, int argc, char **argv)
 {
-	return simple(adm, argc, argv, (struct counts){1, argc, 0}, run_delete);
+	struct sieving sieving = {
+		.run = run_delete,
+		.activate = doveadm_value(adm, 'a') != NULL,
+	};
+
+	return run(adm, &sieving, argc, argv);
 }
 
 int cmd_sieve_rename(struct doveadm *adm, int argc, char **argv)
 {
-	return simple(adm, argc, argv, (struct counts){2, 2, 0}, run_rename);
+	struct sieving sieving = {.run = run_rename};
+
+	return run(adm, &sieving, argc, argv);
 }
 
 int cmd_sieve_get(struct doveadm *adm, int argc, char **argv)
 {
-	struct sieving sieving = {.run = run_get};
-	int status = begin(adm, &sieving, argc, argv, (struct counts){1, 1, 0});
+	struct sieving sieving = {
+		.run = run_get,
+		.printer = mail_printer(adm, "pager"),
+	};
 
-	if (status != EX_OK)
-		return status;
-	sieving.printer = mail_printer(adm, &sieving.targets, "pager");
 	if (sieving.printer == NULL)
 		return EX_TEMPFAIL;
-	print_column(sieving.printer, "sieve script", "sieve script", 0);
-	return run(adm, &sieving);
+	print_columns(sieving.printer, 0, "sieve script", NULL);
+	return run(adm, &sieving, argc, argv);
 }
 
 int cmd_sieve_list(struct doveadm *adm, int argc, char **argv)
 {
-	struct sieving sieving = {.run = run_list};
-	int status = begin(adm, &sieving, argc, argv, (struct counts){0, 0, 0});
+	struct sieving sieving = {
+		.run = run_list,
+		.printer = mail_printer(adm, "flow"),
+	};
 
-	if (status != EX_OK)
-		return status;
-	sieving.printer = mail_printer(adm, &sieving.targets, "flow");
 	if (sieving.printer == NULL)
 		return EX_TEMPFAIL;
-	print_column(sieving.printer, "script", "script", PRINT_HIDE_TITLE);
-	print_column(sieving.printer, "active", "active", PRINT_HIDE_TITLE);
-	return run(adm, &sieving);
+	print_columns(sieving.printer, PRINT_HIDE_TITLE, "script", "active",
+		      NULL);
+	return run(adm, &sieving, argc, argv);
 }
 
 /* From a file if one is named behind the script, as Dovecot does it. */
@@ -346,14 +298,15 @@ static int read_input(const char *path, struct buf *out, struct err *err)
 int cmd_sieve_put(struct doveadm *adm, int argc, char **argv)
 {
 	CLEANUP(buf_free) struct buf text = buf_init(INPUT_MAX);
-	struct sieving sieving = {.run = run_put};
-	int status = begin(adm, &sieving, argc, argv, (struct counts){1, 1, 1});
+	struct sieving sieving = {
+		.run = run_put,
+		.activate = doveadm_value(adm, 'a') != NULL,
+	};
 	struct err err;
 
-	if (status != EX_OK)
-		return status;
-	if (read_input(argv[optind + 1], &text, &err) < 0)
+	(void)argc;
+	if (read_input(argv[1], &text, &err) < 0)
 		return give_up("%s", err.text);
 	sieving.text = str_n(text.data, text.len);
-	return run(adm, &sieving);
+	return run(adm, &sieving, 1, argv);
 }

@@ -19,8 +19,6 @@
 #include "storage/storage.h"
 
 struct undeletion {
-	struct doveadm *adm;
-	struct mail_targets targets;
 	struct query *query;
 	const char *to;   /* -m; NULL: where they were, as far as is known */
 	const char *lazy; /* the setting */
@@ -102,9 +100,6 @@ static int undelete_user(void *ctx, struct user *user)
 	struct query all = {.kind = QUERY_AND, .children = &boxes};
 	const struct mail_walk walk = {
 		.query = &all,
-		.open_flags = MAILBOX_KEEP_RECENT,
-		.before = "Mailbox ",
-		.after = ": Mailbox sync failed: ",
 		.fn = undelete_box,
 		.ctx = ctx,
 	};
@@ -120,17 +115,9 @@ static int undelete_user(void *ctx, struct user *user)
 
 int cmd_undelete(struct doveadm *adm, int argc, char **argv)
 {
-	struct undeletion undeletion = {.adm = adm};
-	int option, status;
+	struct undeletion undeletion = {.to = doveadm_value(adm, 'm')};
+	int status = mail_query(adm, argc, argv, &undeletion.query);
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (!mail_target_option(&undeletion.targets, option, optarg))
-			undeletion.to = optarg;
-	}
-	status = mail_targets_check(&undeletion.targets);
-	if (status == EX_OK)
-		status = mail_query(adm, argc - optind, argv + optind,
-				    &undeletion.query);
 	if (status != EX_OK)
 		return status;
 	if (!doveadm_need_config(adm))
@@ -139,6 +126,5 @@ int cmd_undelete(struct doveadm *adm, int argc, char **argv)
 	if (undeletion.lazy == NULL)
 		return give_up("The plugin setting lazy_expunge is not set: "
 			       "expunged mails are gone");
-	return mail_run(adm, &undeletion.targets, NULL, undelete_user,
-			&undeletion);
+	return mail_run(adm, NULL, undelete_user, &undeletion);
 }

@@ -21,17 +21,18 @@
 
 enum { VARS_USER = 3 };
 
+enum { AUTH_INFO_MAX = 32 };
+
 struct lookup {
 	struct doveadm *adm;
 	const char *socket;
 	struct auth_request_info info;
-	struct auth_info more;
 	const char *field, *expand;
 	bool userdb_only;
 	struct printer *printer; /* NULL: not in this form */
 };
 
-bool auth_info_add(struct auth_info *info, const char *assignment)
+static bool info_valid(const char *assignment)
 {
 	static const char *const names[] = {
 		"lip",   "rip",   "real_lip",   "real_rip",
@@ -54,22 +55,34 @@ bool auth_info_add(struct auth_info *info, const char *assignment)
 		give_up("%s: Invalid port number", names[n]);
 		return false;
 	}
-	if (info->count == AUTH_INFO_MAX) {
-		give_up("More than %d -x options", AUTH_INFO_MAX);
-		return false;
-	}
-	info->list[info->count++] = assignment;
 	return true;
 }
 
-void auth_info_use(const struct auth_info *info, struct auth_request_info *out)
+bool auth_info_take(const struct doveadm *adm, struct auth_request_info *info)
 {
-	out->more = info->list;
-	out->service = "doveadm";
-	for (unsigned i = 0; i < info->count; i++) {
-		if (str_starts(str_of(info->list[i]), "service="))
-			out->service = info->list[i] + 8;
+	const char **list =
+		mem_array(adm->ctx, const char *, adm->given_count + 1);
+	unsigned count = 0;
+
+	info->service = "doveadm";
+	for (unsigned i = 0; i < adm->given_count; i++) {
+		const char *value = adm->given[i].value;
+
+		if (adm->given[i].option != 'x')
+			continue;
+		if (!info_valid(value))
+			return false;
+		if (count == AUTH_INFO_MAX) {
+			give_up("More than %d -x options", AUTH_INFO_MAX);
+			return false;
+		}
+		list[count++] = value;
+		if (str_starts(str_of(value), "service="))
+			info->service = value + 8;
 	}
+	list[count] = NULL;
+	info->more = list;
+	return true;
 }
 
 bool user_is_mask(const char *name)
@@ -283,8 +296,7 @@ static int look_up_all(struct lookup *lookup, int count, char **names)
 		lookup->printer = doveadm_printer(lookup->adm, "tab");
 		if (lookup->printer == NULL)
 			return EX_TEMPFAIL;
-		print_column(lookup->printer, "field", "field", 0);
-		print_column(lookup->printer, "value", "value", 0);
+		print_columns(lookup->printer, 0, "field", "value", NULL);
 		print_begin(lookup->printer);
 	}
 	for (int i = 0; i < count; i++) {
@@ -332,45 +344,28 @@ static int list_matching(struct lookup *lookup, int count, char **masks)
 
 int cmd_user(struct doveadm *adm, int argc, char **argv)
 {
-	struct lookup lookup = {.adm = adm};
+	struct lookup lookup = {
+		.adm = adm,
+		.expand = doveadm_value(adm, 'e'),
+		.field = doveadm_value(adm, 'f'),
+		.userdb_only = doveadm_value(adm, 'u') != NULL,
+	};
 	bool masks = false;
-	int option;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		switch (option) {
-		case 'a':
-			lookup.socket = optarg;
-			break;
-		case 'e':
-			lookup.expand = optarg;
-			break;
-		case 'f':
-			lookup.field = optarg;
-			break;
-		case 'u':
-			lookup.userdb_only = true;
-			break;
-		case 'x':
-			if (!auth_info_add(&lookup.more, optarg))
-				return EX_TEMPFAIL;
-			break;
-		}
-	}
+	if (!auth_info_take(adm, &lookup.info))
+		return EX_TEMPFAIL;
 	if (lookup.expand != NULL &&
 	    (lookup.field != NULL || lookup.userdb_only)) {
 		complain("-e can't be used with %s",
 			 lookup.field != NULL ? "-f" : "-u");
 		return EX_USAGE;
 	}
-	if (optind >= argc)
-		return usage_command(adm->command);
-	auth_info_use(&lookup.more, &lookup.info);
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	lookup.socket = doveadm_socket(adm, lookup.socket,
+	lookup.socket = doveadm_socket(adm, doveadm_value(adm, 'a'),
 				       adm->settings.auth_socket_path);
-	for (int i = optind; i < argc; i++)
+	for (int i = 0; i < argc; i++)
 		masks |= user_is_mask(argv[i]);
-	return masks ? list_matching(&lookup, argc - optind, argv + optind)
-		     : look_up_all(&lookup, argc - optind, argv + optind);
+	return masks ? list_matching(&lookup, argc, argv)
+		     : look_up_all(&lookup, argc, argv);
 }

@@ -11,17 +11,10 @@
 struct doveadm;
 struct err;
 
-enum { AUTH_INFO_MAX = 32 };
-
-/* What -x said: all of it goes to auth as it is. */
-struct auth_info {
-	const char *list[AUTH_INFO_MAX + 1]; /* NULL at the end */
-	unsigned count;
-};
-/* False, with a complaint, if an address or port in it is none. */
-bool auth_info_add(struct auth_info *info, const char *assignment);
-/* For a lookup; `info` must outlive it. */
-void auth_info_use(const struct auth_info *info, struct auth_request_info *out);
+/* All that -x said goes to auth as it is. False, with a complaint, if an
+ * address or port in it is none. `*info` refers to what is a child of the run.
+ */
+bool auth_info_take(const struct doveadm *adm, struct auth_request_info *info);
 /* Whether a name has wildcards. */
 bool user_is_mask(const char *name);
 

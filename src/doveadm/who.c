@@ -78,15 +78,16 @@ static void sessions_add(const void *ctx, struct sessions *list,
 }
 
 /* All sessions, whatever the filter says. */
-static int sessions_get(struct doveadm *adm, const char *path,
-			struct sessions *out, struct err *err)
+static int sessions_get(struct doveadm *adm, struct sessions *out,
+			struct err *err)
 {
 	struct client *client;
 	struct session session;
 	struct str line;
 
-	if (client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
-			err) < 0)
+	if (client_open(adm->ctx,
+			doveadm_socket(adm, doveadm_value(adm, 'a'), "anvil"),
+			&client, err) < 0)
 		return -1;
 	if (client_send(client, "VERSION\tanvil\t1\t0\nCONNECT-DUMP\n") < 0)
 		return err_sys(err, "write(anvil)");
@@ -210,8 +211,7 @@ static void who_single(struct printer *printer, const struct sessions *list,
 {
 	print_column(printer, "username", "username", PRINT_EXPAND);
 	print_column(printer, "service", "proto", 0);
-	print_column(printer, "pid", "pid", 0);
-	print_column(printer, "ip", "ip", 0);
+	print_columns(printer, 0, "pid", "ip", NULL);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct session *session = &list->at[i];
 
@@ -231,26 +231,17 @@ int cmd_who(struct doveadm *adm, int argc, char **argv)
 	struct sessions all = {NULL, 0, 0};
 	struct filter filter = {NULL, NULL};
 	struct printer *printer;
-	const char *path = NULL;
-	bool single = false;
-	int option, status;
+	int status = filter_take(&filter, argc, argv);
 	struct err err;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (option == 'a')
-			path = optarg;
-		else
-			single = true;
-	}
-	status = filter_take(&filter, argc - optind, argv + optind);
 	if (status != EX_OK)
 		return status;
 	printer = doveadm_printer(adm, "table");
 	if (printer == NULL || !doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	if (sessions_get(adm, path, &all, &err) < 0)
+	if (sessions_get(adm, &all, &err) < 0)
 		return give_up("%s", err.text);
-	if (single)
+	if (doveadm_value(adm, '1') != NULL)
 		who_single(printer, &all, &filter);
 	else
 		who_grouped(printer, &all, &filter);
@@ -340,22 +331,14 @@ int cmd_kick(struct doveadm *adm, int argc, char **argv)
 	struct sessions all = {NULL, 0, 0};
 	struct filter filter = {NULL, NULL};
 	struct printer *printer = NULL;
-	const char *path = NULL;
-	bool force = false;
-	int option, status;
+	int status;
 	struct err err;
 
-	while ((option = doveadm_option(adm, argc, argv)) != -1) {
-		if (option == 'a')
-			path = optarg;
-		else
-			force = true;
-	}
-	if (optind == argc) {
+	if (argc == 0) {
 		complain("user and/or ip[/bits] must be specified.");
 		return EX_USAGE;
 	}
-	status = filter_take(&filter, argc - optind, argv + optind);
+	status = filter_take(&filter, argc, argv);
 	if (status != EX_OK)
 		return status;
 	if (adm->formatter != NULL) {
@@ -367,9 +350,10 @@ int cmd_kick(struct doveadm *adm, int argc, char **argv)
 	}
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	if (sessions_get(adm, path, &all, &err) < 0)
+	if (sessions_get(adm, &all, &err) < 0)
 		return give_up("%s", err.text);
-	status = kick_matching(printer, &all, &filter, force);
+	status = kick_matching(printer, &all, &filter,
+			       doveadm_value(adm, 'f') != NULL);
 	print_end(&printer);
 	return status;
 }

@@ -68,7 +68,6 @@ struct fetch {
 	size_t item;             /* the next of it */
 	struct mail_stream *stream;
 	uint64_t stream_left;
-	bool stream_header;
 	struct buf scratch;
 	bool gone;   /* others expunged some of them */
 	bool failed; /* something could not be read */

@@ -163,9 +163,8 @@ static void to_file(struct output *output, struct target *target,
 	char *line;
 
 	update_stamp(output);
-	line = mem_printf(ctx, "%.*s%.*s: %s: %.*s\n", (int)output->stamp_len,
-			  output->stamp, STR_FMT(entry->prefix),
-			  log_level_name(entry->level), STR_FMT(entry->text));
+	line = mem_printf(ctx, "%.*s%s\n", (int)output->stamp_len,
+			  output->stamp, output_format(ctx, entry));
 	if (file_write_all(target->fd, line, strlen(line), target->path,
 			   &err) == 0 ||
 	    target->failed)

@@ -8,8 +8,6 @@
  */
 #include "mime/parse.h"
 
-#include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/mem.h"
 #include "mime/body.h"
 #include "mime/header.h"

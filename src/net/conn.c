@@ -225,18 +225,3 @@ int conn_fd(struct conn *conn)
 {
 	return conn->fd;
 }
-
-int conn_release(const void *ctx, struct conn **conn, struct str *input_out)
-{
-	struct str input = conn_input(*conn);
-	int fd = (*conn)->fd;
-
-	input_out->len = input.len;
-	input_out->data = mem_strndup(ctx, input.data, input.len);
-	/* epoll must forget it now: another process keeps it open. */
-	event_del(&(*conn)->read);
-	event_del(&(*conn)->write);
-	(*conn)->fd = -1;
-	conn_free(conn);
-	return fd;
-}

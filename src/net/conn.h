@@ -79,10 +79,6 @@ int conn_fd(struct conn *conn);
 bool conn_closed(struct conn *conn);
 /* Since something was last read or written. */
 uint64_t conn_idle_ms(struct conn *conn);
-/* Give up the connection without closing: returns its descriptor; *input_out
- * (child of ctx) is what was read and not consumed. All output must have been
- * written. */
-int conn_release(const void *ctx, struct conn **conn, struct str *input_out);
 /* Record all traffic from now on in files of that directory (rawlog_dir), if
  * there is one. */
 void conn_rawlog(struct conn *conn, const char *dir);

@@ -65,7 +65,7 @@ struct conn {
 	struct join *join;
 	struct rawlog *rawlog; /* NULL: none */
 
-	bool paused, reading, writing, corked, has_timer;
+	bool paused, reading, writing, corked;
 	bool closing;     /* conn_close_later() */
 	bool closed;      /* the peer went away, or an error */
 	bool told_full;   /* the owner waits for drained() */

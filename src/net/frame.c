@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
 #include "net/sock.h"

@@ -105,7 +105,6 @@ bool imap_sequence_set(struct str text, uint32_t star, struct range_set *out);
 bool imap_date_time(struct str text, int64_t *utc_out, int *zone_minutes_out);
 /* "1-Feb-1994" to days: seconds since 1970 at its midnight UTC. */
 bool imap_date(struct str text, int64_t *out);
-void imap_write_date_time(int64_t utc, int zone_minutes, struct buf *out);
 
 /* writing */
 

@@ -5,10 +5,8 @@
 #include "proto/imap.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 
@@ -203,18 +201,4 @@ bool imap_date(struct str text, int64_t *out)
 		return false;
 	*out = timegm(&tm);
 	return true;
-}
-
-void imap_write_date_time(int64_t utc, int zone_minutes, struct buf *out)
-{
-	time_t local = utc + (int64_t)zone_minutes * 60;
-	int zone = abs(zone_minutes);
-	struct tm tm;
-
-	if (gmtime_r(&local, &tm) == NULL)
-		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
-	buf_printf(out, "%02d-%.3s-%04d %02d:%02d:%02d %c%02d%02d", tm.tm_mday,
-		   months + (ptrdiff_t)3 * tm.tm_mon, tm.tm_year + 1900,
-		   tm.tm_hour, tm.tm_min, tm.tm_sec,
-		   zone_minutes < 0 ? '-' : '+', zone / 60, zone % 60);
 }

@@ -74,7 +74,6 @@ struct service_env {
 	bool listening, full;
 	unsigned sandbox;         /* see service_may() */
 	struct session *sessions; /* post-login */
-	void *data;               /* the service's */
 	void *role;               /* struct template, zygote, manager, worker */
 	struct watch *signals[3];
 };

@@ -37,24 +37,9 @@ const struct config *service_config(struct service_env *env)
 	return env->config;
 }
 
-unsigned service_client_limit(struct service_env *env)
-{
-	return env->client_limit;
-}
-
 void service_may(struct service_env *env, unsigned sandbox)
 {
 	env->sandbox |= sandbox;
-}
-
-void service_set_data(struct service_env *env, void *data)
-{
-	env->data = data;
-}
-
-void *service_data(struct service_env *env)
-{
-	return env->data;
 }
 
 /* In a chroot, only what is below it can be reached, from its root. */

@@ -64,7 +64,7 @@ struct service_client {
 };
 
 /* A logged-in session, for post-login services. Valid until
- * service_session_end(). */
+ * service_session_end_of(). */
 struct service_session {
 	int fd; /* the service's now */
 	const struct account *account;
@@ -120,13 +120,9 @@ const struct config *service_config(struct service_env *env);
 /* base_dir + "/" + name, or `name` if it is absolute. Child of ctx. */
 char *service_socket_path(const void *ctx, struct service_env *env,
 			  const char *name);
-/* As configured: client_limit, process_limit, ... of this service. */
-unsigned service_client_limit(struct service_env *env);
-/* A connection given to accept() or start() has ended. */
+/* A connection given to accept() has ended. */
 void service_client_end(struct service_env *env);
-void service_session_end(struct service_env *env);
-/* The same where one process has several sessions (client_limit above 1): says
- * which; service_session_end() ends the oldest. */
+/* A session given to start() has ended; a process may have several. */
 void service_session_end_of(struct service_env *env,
 			    const struct service_session *session);
 /* Process title: "imap [alice 192.0.2.1 IDLE]" with verbose_proctitle. */
@@ -136,9 +132,6 @@ void service_title(struct service_env *env, const char *fmt, ...)
  * `sandbox` says, up to SANDBOX_NONE (it runs programs that know nothing of
  * sandboxes). */
 void service_may(struct service_env *env, unsigned sandbox);
-/* A pointer of the service's own, for its callbacks. */
-void service_set_data(struct service_env *env, void *data);
-void *service_data(struct service_env *env);
 /* A unique session id in Dovecot's form (base64 of time and random). */
 char *service_session_id(const void *ctx);
 

@@ -105,12 +105,6 @@ static void end(struct service_env *env, struct session *session)
 	check_end(env);
 }
 
-void service_session_end(struct service_env *env)
-{
-	if (env->sessions != NULL)
-		end(env, env->sessions);
-}
-
 void service_session_end_of(struct service_env *env,
 			    const struct service_session *public)
 {

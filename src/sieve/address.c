@@ -4,7 +4,6 @@
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/mem.h"
 #include "sieve/message.h"
 
 static bool is_atext(char c)

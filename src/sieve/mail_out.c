@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/encode.h"
 #include "base/mem.h"

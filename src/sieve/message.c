@@ -389,11 +389,6 @@ void sieve_message_remove(struct sieve_message *message,
 	relink(message);
 }
 
-bool sieve_message_edited(const struct sieve_message *message)
-{
-	return message->edited;
-}
-
 unsigned sieve_message_generation(const struct sieve_message *message)
 {
 	return message->generation;

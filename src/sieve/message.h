@@ -80,7 +80,6 @@ void sieve_message_add(struct sieve_message *message, struct str name,
 		       struct str value, bool last);
 void sieve_message_remove(struct sieve_message *message,
 			  struct sieve_field *field);
-bool sieve_message_edited(const struct sieve_message *message);
 /* Another number for each message, and for each that has come in its place:
  * pointers into one with another are void. */
 unsigned sieve_message_generation(const struct sieve_message *message);

@@ -65,9 +65,6 @@ int mailbox_rename(struct user *user, const char *from, const char *to,
 /* Subscribing to what does not exist is allowed (RFC 3501 section 6.3.6). */
 int mailbox_subscribe(struct user *user, const char *name, bool on,
 		      struct err *err);
-/* Whether a name may be a mailbox's here (bounds, UTF-8, no "..", no "/" where
- * it is not the separator). */
-int mailbox_name_check(struct user *user, const char *name, struct err *err);
 /* Exists and can be opened: 0; ERR_NOT_FOUND. */
 int mailbox_exists(struct user *user, const char *name, struct err *err);
 

@@ -229,15 +229,6 @@ const struct special *special_find(const struct ns *ns, const char *storage)
 	return NULL;
 }
 
-int mailbox_name_check(struct user *user, const char *name, struct err *err)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
-	struct ns *ns;
-	char *storage;
-
-	return name_resolve(ctx, user, name, &ns, &storage, err);
-}
-
 const struct namespace *namespace_find(const struct user *user,
 				       const char *mailbox)
 {

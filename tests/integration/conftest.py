@@ -110,6 +110,11 @@ def mail_owner():
     return nobody.pw_uid, nobody.pw_gid
 
 
+def as_mail_owner():
+    """Arguments of subprocess.run() for a program that whose mail it is runs."""
+    return dict(zip(("user", "group"), mail_owner()), extra_groups=[]) if ROOT else {}
+
+
 def fixed_ports():
     """Ports that no connection gets by itself, each once, in an endless round. Of the processes that run tests side by
     side (pytest-xdist) each has its own: a port is free until a server binds it."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PREFIX, ROOT, mail_owner, open_up
+from conftest import PREFIX, ROOT, as_mail_owner, mail_owner, open_up
 
 LINES = Path(__file__).with_name("doveadm_lines.txt").read_text(encoding="utf-8")
 DOVECOT = "/usr/bin/doveadm"
@@ -115,11 +115,9 @@ class Home:
 
     def run(self, *args, stdin=None, env=None):
         """Exit code, output and errors of one run, as the user."""
-        uid, gid = mail_owner()
-        become = {"user": uid, "group": gid, "extra_groups": []} if ROOT else {}
         done = subprocess.run(
             [self.program, "-c", str(self.path / "conf"), *map(str, args)], capture_output=True, check=False,
-            input=stdin, timeout=60, cwd="/", **become,
+            input=stdin, timeout=60, cwd="/", **as_mail_owner(),
             env={"PATH": "/usr/bin:/bin", "USER": "alice", "HOME": str(self.path), "TZ": "UTC", **(env or {}),
                  **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}})
         return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import PREFIX, ROOT, mail_owner
+from conftest import PREFIX, ROOT, as_mail_owner, mail_owner
 from test_lmtp import files, mails_in
 
 MAIL = b'From: a@example.org\nSubject: one\nMessage-ID: <lda@example.org>\n\nbody\n'
@@ -92,11 +92,9 @@ def test_exit_statuses(alone):
 def test_without_a_server_for_oneself(make_server):
     """No -d: the user who runs it; nobody is asked, so no server is needed."""
     server = make_server(start=False)
-    uid, gid = mail_owner()
     with open(server.log, 'a', encoding='utf-8'):
-        os.chown(server.log, uid, gid)
-    kwargs = {'user': uid, 'group': gid, 'extra_groups': []} if ROOT else {}
-    result = lda(server, env={'HOME': server.home('carol'), 'USER': 'carol'}, **kwargs)
+        os.chown(server.log, *mail_owner())
+    result = lda(server, env={'HOME': server.home('carol'), 'USER': 'carol'}, **as_mail_owner())
     assert result.returncode == 0, result.stderr
     assert [path.read_bytes() for path in files(server, 'carol')] == [MAIL]
     assert re.search(r'lda\(carol\)<\d+><\S{22}>: Info: msgid=<lda@example\.org>: saved mail to INBOX',

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, free_ports, mail_owner, open_up
+from conftest import ROOT, as_mail_owner, free_ports, mail_owner, open_up
 from imap_lines import Lines
 
 USER = 'reader'
@@ -93,11 +93,9 @@ def text_of(subject):
 
 def run(spool, *command, **options):
     """A program as the user whose mail it is."""
-    if ROOT:
-        uid, gid = mail_owner()
-        options.update(user=uid, group=gid, extra_groups=[])
     env = {'PATH': '/usr/bin:/bin', 'HOME': str(spool.server.home(USER)), 'TERM': 'xterm', 'LC_ALL': 'C'}
-    return subprocess.run(command, timeout=60, capture_output=True, env=env, check=False, cwd='/', **options)
+    return subprocess.run(command, timeout=60, capture_output=True, env=env, check=False, cwd='/',
+                          **as_mail_owner(), **options)
 
 
 # --- who brings mails ---------------------------------------------------------------------------

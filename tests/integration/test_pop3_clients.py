@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, mail_owner
+from conftest import as_mail_owner, mail_owner
 from pop3_lines import fill, names
 from terminal import run_in_terminal
 
@@ -84,8 +84,8 @@ class Wire:
 
 def surroundings(home):
     """As somebody who may get mail: some refuse to work for root."""
-    who = dict(zip(('user', 'group'), mail_owner()), extra_groups=[]) if ROOT else {}
-    return {'env': {**os.environ, 'HOME': str(home), 'FETCHMAILHOME': str(home), 'TERM': 'xterm'}, 'cwd': home, **who}
+    return {'env': {**os.environ, 'HOME': str(home), 'FETCHMAILHOME': str(home), 'TERM': 'xterm'}, 'cwd': home,
+            **as_mail_owner()}
 
 
 def run(home, *command):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PREFIX, mail_owner, open_up
+from conftest import PREFIX, as_mail_owner, mail_owner, open_up
 
 THEIRS = '/usr/bin/sieve-filter'
 CONFIG = """
@@ -55,9 +55,8 @@ class Place:
     def run(self, *args):
         """Status, both outputs and the mails, without what differs each time."""
         self.fill()
-        uid, gid = mail_owner()
         done = subprocess.run([self.program, '-c', self.base / 'dovecot.conf', *args], check=False, text=True,
-                              capture_output=True, cwd=self.base, user=uid, group=gid, extra_groups=[],
+                              capture_output=True, cwd=self.base, **as_mail_owner(),
                               env={'HOME': str(self.home), 'USER': 'u', 'ASAN_OPTIONS': 'detect_leaks=0'})
         out = re.sub(r'IMAP flags: (.*)', lambda m: 'IMAP flags: ' + ' '.join(sorted(m[1].lower().split())), done.stdout)
         # Ours are once in the log, theirs twice.

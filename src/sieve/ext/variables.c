@@ -2,7 +2,6 @@
 /*
  * sieve/ext/variables.c - set, string, "${name}" (RFC 5229).
  */
-#include "base/cleanup.h"
 #include "base/encode.h"
 #include "sieve/ext.h"
 

@@ -306,27 +306,6 @@ static void test_silence_is_told_once_per_time_out(void **state)
 	peer_free(peer);
 }
 
-static void test_a_released_connection_goes_with_its_input(void **state)
-{
-	struct peer *peer = peer_new(100);
-	struct str input;
-	char got[8] = "";
-	int fd;
-
-	(void)state;
-	peer->eat = 2;
-	say(peer, "abcdef");
-	loop_run(peer->loop);
-	fd = conn_release(peer, &peer->conn, &input);
-	assert_null(peer->conn);
-	assert_int_equal(input.len, 4);
-	assert_memory_equal(input.data, "cdef", 4);
-	assert_int_equal(write(fd, "ok", 2), 2);
-	assert_int_equal(read(peer->other, got, sizeof(got)), 2);
-	close(fd);
-	peer_free(peer);
-}
-
 struct joined {
 	struct loop *loop;
 	uint64_t to_a, to_b;
@@ -402,8 +381,6 @@ int main(void)
 		cmocka_unit_test(test_close_later_of_a_dead_connection_is_told),
 		cmocka_unit_test(test_corked_output_leaves_in_one_piece),
 		cmocka_unit_test(test_silence_is_told_once_per_time_out),
-		cmocka_unit_test(
-			test_a_released_connection_goes_with_its_input),
 		cmocka_unit_test(test_joined_connections_pass_all_both_ways),
 	};
 

@@ -55,7 +55,6 @@ static void test_malformed_sequence_sets(void **state)
 
 static void test_dates_with_time(void **state)
 {
-	CLEANUP(buf_free) struct buf out = buf_init(1000);
 	int64_t utc;
 	int zone;
 
@@ -64,8 +63,6 @@ static void test_dates_with_time(void **state)
 		imap_date_time(STR(" 7-Feb-1994 22:43:04 -0830"), &utc, &zone));
 	assert_int_equal(utc, 760691584);
 	assert_int_equal(zone, -510);
-	imap_write_date_time(utc, zone, &out);
-	assert_string_equal(out.data, "07-Feb-1994 22:43:04 -0830");
 	assert_true(
 		imap_date_time(STR("17-jul-2020 00:00:00 +0000"), &utc, &zone));
 	assert_int_equal(utc, 1594944000);

@@ -630,6 +630,25 @@ def test_limits_of_sessions_are_named_as_by_dovecot(make_server, make_dovecot):
         assert said[0] == said[1]
 
 
+def test_vsz_limits_are_those_of_dovecot(make_server, make_dovecot):
+    """Of each service; on what it allocates, for a mapped index may be larger."""
+    if os.environ.get("ASAN_OPTIONS"):
+        pytest.skip("sanitizers reserve memory of their own")
+    for extra in ("", "default_vsz_limit = 200 M\nservice imap {\n  vsz_limit = 300 M\n}\nservice auth {\n  vsz_limit = 0\n}\n"):
+        seen = []
+        for make in (make_server, make_dovecot):
+            server = make(extra, "imap")
+            sock = say_login(server, "alice")
+            assert b"a OK" in sock.recv(4096)
+            pids = {name: server.pids(name)[0] for name in ("auth", "anvil", "log")}
+            pids["imap"] = server.wait_log(r"mpid=(\d+)")[1]
+            seen.append({name: re.search(r"Max data size +(\S+)", Path(f"/proc/{pid}/limits").read_text())[1]
+                         for name, pid in pids.items()})
+            sock.close()
+            server.forgive()
+        assert seen[0] == seen[1]
+
+
 def test_who_waits_for_room_hears_of_the_stop(make_server):
     server = make_server("service imap {\n  process_limit = 1\n}\n")
     client = login(server)

@@ -172,8 +172,8 @@ int carry_calendar_object(void *carry, const void *mem, const char *uid,
 			  const char **calendar_out, struct err *err);
 int carry_calendar(const void *ctx, struct carry *carry,
 		   const struct sieve_calendar *object, struct err *err);
-/* Whether scripts may run programs of this system by themselves: then there can
- * be no sandbox. */
+/* Whether scripts may run programs of this system by themselves, or what
+ * sendmail_path names: then there can be no sandbox. */
 bool lda_sieve_runs_programs(const struct config *config,
 			     const struct config_filter *filter);
 /* For struct sieve_host. */

@@ -50,7 +50,7 @@ bool lda_sieve_runs_programs(const struct config *config,
 	static const char *const names[] = {"sieve_pipe_bin_dir",
 					    "sieve_filter_bin_dir",
 					    "sieve_execute_bin_dir"};
-	bool found = false;
+	bool found = config_value(config, filter, "submission_host")[0] == '\0';
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *dir = config_plugin(config, filter, names[i]);

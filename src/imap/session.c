@@ -327,8 +327,7 @@ int imap_sessions_init(struct service_env *env, struct err *err)
 		return -1;
 	mem_free(shared_capability);
 	shared_capability = make_capability(NULL, mail_sessions_settings());
-	if (imap_sieve_wanted(service_config(env)))
-		service_may(env, SANDBOX_NONE);
+	imap_sieve_sandbox(env);
 	return 0;
 }
 

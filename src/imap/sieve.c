@@ -59,13 +59,18 @@ static bool has_plugin(const char *plugins, const char *name)
 	return false;
 }
 
-bool imap_sieve_wanted(const struct config *config)
+void imap_sieve_sandbox(struct service_env *env)
 {
-	const struct config_filter filter = {.protocol = "imap"};
+	static const struct config_filter filter = {.protocol = "imap"};
+	const struct config *config = service_config(env);
 	const char *plugins = config_value(config, &filter, "mail_plugins");
 
-	return has_plugin(plugins, "imap_sieve") ||
-	       has_plugin(plugins, "imap_filter_sieve");
+	if (!has_plugin(plugins, "imap_sieve") &&
+	    !has_plugin(plugins, "imap_filter_sieve"))
+		return;
+	service_may(env, lda_sieve_runs_programs(config, &filter)
+				 ? SANDBOX_NONE
+				 : SANDBOX_INET);
 }
 
 static const char *rule_value(struct imap_sieve *sieve, unsigned number,

@@ -11,17 +11,17 @@
 #include <stdbool.h>
 
 struct cmd;
-struct config;
 struct err;
 struct filter;
 struct imap_sieve;
 struct range_set;
+struct service_env;
 struct session;
 struct store;
 
-/* Whether sessions of this configuration run scripts: then they have no
- * sandbox, for what scripts do is unknown to it. */
-bool imap_sieve_wanted(const struct config *config);
+/* For init(): scripts send mails to submission_host, or run programs; with the
+ * latter there is no sandbox. */
+void imap_sieve_sandbox(struct service_env *env);
 /* At the begin of a session; NULL if its user has no such plugin. */
 struct imap_sieve *imap_sieve_new(struct session *session);
 /* " FILTER=SIEVE" and the like, or "". */

@@ -62,8 +62,7 @@ static int lmtp_init(struct service_env *env, struct err *err)
 		return -1;
 	/* A sandbox is for life, and the programs' too. */
 	if (strstr(process->mail.mail_plugins, "sieve") != NULL &&
-	    (process->lda.submission_host[0] == '\0' ||
-	     lda_sieve_runs_programs(config, &filter)))
+	    lda_sieve_runs_programs(config, &filter))
 		service_may(env, SANDBOX_NONE);
 	if (process->set.lmtp_proxy &&
 	    lmtp_proxy_new(process, config, &filter, &process->proxy, err) < 0)

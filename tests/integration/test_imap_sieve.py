@@ -9,7 +9,7 @@ import pytest
 from conftest import open_up
 from imap_lines import Lines
 from sieve_lines import Sieve
-from test_delivery_sieve import PIGEONHOLE, mail, script
+from test_delivery_sieve import PIGEONHOLE, mail, script, sink  # noqa: F401
 
 EXTRA = """
 protocol imap {{
@@ -346,3 +346,34 @@ def test_filter_puts_a_changed_mail_in_place(make_server):
     client.command(b'EXAMINE INBOX')
     assert b'NO' in client.command(scripted(b'discard;'))[-1]
     client.close()
+
+
+def sandboxes(server):
+    """Seccomp of the processes behind a session: "2" in a sandbox."""
+    client = Lines(server.port('imap'), 'alice')
+    append(client, b'INBOX', 'one')
+    pids = re.findall(r'^imap +(\d+)', server.doveadm('process', 'status', 'imap').stdout, re.M)
+    found = {re.search(r'^Seccomp:\s+(\d)', Path(f'/proc/{pid}/status').read_text(), re.M)[1] for pid in pids}
+    client.close()
+    return found
+
+
+def test_the_sandbox_stays_without_programs(make_server, sink):
+    """Mails that scripts send go out of it."""
+    plain = make_server()
+    if sandboxes(plain) == {'0'}:
+        pytest.skip('built without a sandbox')
+    server = make_server(start=False)
+    base = place(server, EVENTS)
+    assert '0' in sandboxes(server)
+    server.extra = server.extra.replace(f'  sieve_pipe_bin_dir = {base}/bin\n', '') + \
+        f'submission_host = 127.0.0.1:{sink.port}\n'
+    server.write_config()
+    server.doveadm('reload')
+    (base / 'sieve' / 'drop.sieve').write_text('redirect "x@y.example";')
+    client = Lines(server.port('imap'), 'alice')
+    client.command(b'CREATE drop')
+    append(client, b'drop', 'sent')
+    client.close()
+    assert len(sink.mails) == 1
+    assert sandboxes(server) == {'2'}

@@ -300,14 +300,21 @@ def test_mail_reads_and_saves(spool):
     by_imap_first(spool)
     client = spool.connect()
     before = spool.subjects(client)
+    life = re.search(rb'X-IMAPbase: *(\d+)', spool.inbox.read_bytes())[1]
     saved = Path(spool.server.home(USER), 'saved')
     done = run(spool, 'mail', '-f', str(spool.inbox), input=f'type 1\nsave 2 {saved}\ndelete 3\nquit\n'.encode())
     assert done.returncode == 0 and b'first-0' in done.stdout, done
     spool.removed.add('first-2')
     if b'first-1' not in spool.inbox.read_bytes():
         spool.removed.add('first-1')
+    if life != re.search(rb'X-IMAPbase: *(\d+)', spool.inbox.read_bytes())[1]:
+        # mailutils makes the mailbox another one, with the second of now as UIDVALIDITY: sessions end.
+        with pytest.raises(EOFError):
+            client.ok('NOOP')
+        spool.uids.clear()
+        client = spool.connect()
     client.ok('NOOP')
     after = spool.subjects(client)
-    assert after == {uid: subject for uid, subject in before.items() if subject not in spool.removed}
+    assert list(after.values()) == [subject for subject in before.values() if subject not in spool.removed]
     assert b'Subject: first-1\n' in saved.read_bytes()
     spool.check()

@@ -103,6 +103,9 @@ bool channel_send_type(struct channel *channel, unsigned char type);
 /* init(), and then the loop. */
 int serve_run(struct service_env *env);
 void serve_listen(struct service_env *env, bool on);
+/* Of any process that takes no more: who comes is for others, and a process
+ * that outlives the master leaves the addresses to the next one. */
+void serve_close(struct service_env *env);
 /* Told by the master or the template. */
 void serve_command(struct service_env *env, struct str frame, int fd);
 void serve_retire(struct service_env *env);

@@ -360,18 +360,15 @@ static void link_accept(void *ctx, unsigned events)
 	DL_APPEND(manager->links, link);
 }
 
-static void manager_listen(struct manager *manager, bool on)
+static void manager_listen(struct manager *manager)
 {
 	struct service_env *env = manager->env;
 
 	for (unsigned i = 0; i < env->listener_count; i++) {
 		struct served *one = &env->listeners[i];
 
-		if (on)
-			one->watch = watch_new(env->loop, one->fd, WATCH_READ,
-					       link_accept, one);
-		else
-			watch_free(&one->watch);
+		one->watch = watch_new(env->loop, one->fd, WATCH_READ,
+				       link_accept, one);
 	}
 }
 
@@ -393,8 +390,7 @@ void manager_check_end(struct manager *manager)
 
 static void leave(struct manager *manager, bool stop)
 {
-	if (!manager->leaving)
-		manager_listen(manager, false);
+	serve_close(manager->env);
 	manager->leaving = true;
 	timer_free(&manager->idle);
 	if (stop && !manager->stopping) {
@@ -548,7 +544,7 @@ int manager_run(struct service_env *env, int zygote, int master)
 		return EXIT_FAILED;
 	}
 	pool_ensure_spare(manager);
-	manager_listen(manager, true);
+	manager_listen(manager);
 	frame_send(master, &up, 1, -1, &err);
 	loop_run(env->loop);
 	return EXIT_SUCCESS;

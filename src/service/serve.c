@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,6 +43,16 @@ void serve_listen(struct service_env *env, bool on)
 		else
 			watch_free(&one->watch);
 	}
+}
+
+void serve_close(struct service_env *env)
+{
+	for (unsigned i = 0; i < env->listener_count; i++) {
+		watch_free(&env->listeners[i].watch);
+		fd_close(&env->listeners[i].fd);
+	}
+	env->listener_count = 0;
+	env->listening = false;
 }
 
 static void report(struct service_env *env, enum wire what)
@@ -215,7 +226,7 @@ void serve_retire(struct service_env *env)
 		return;
 	env->retired = true;
 	update(env);
-	serve_listen(env, false);
+	serve_close(env);
 	if (env->service->retire != NULL)
 		env->service->retire(env);
 	if (env->clients == 0)
@@ -227,7 +238,7 @@ void serve_stop(struct service_env *env)
 	if (env->stopping)
 		return;
 	env->stopping = true;
-	serve_listen(env, false);
+	serve_close(env);
 	if (env->service->stop != NULL && env->clients > 0)
 		env->service->stop(env, "Server shutting down.");
 	if (env->service->stop == NULL || env->clients == 0)

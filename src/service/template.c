@@ -379,7 +379,7 @@ static void leave(struct template *template, enum wire how)
 	struct worker *one;
 
 	template->leaving = true;
-	watch_listeners(template, false);
+	serve_close(template->env);
 	timer_free(&template->retry);
 	DL_FOREACH (template->workers, one)
 		channel_send_type(&one->channel, (unsigned char)how);

@@ -66,9 +66,7 @@ static void fork_worker(struct zygote *zygote, int fd)
 
 	if (pid == 0) {
 		forget_all(zygote);
-		for (unsigned i = 0; i < env->listener_count; i++)
-			close(env->listeners[i].fd);
-		env->listener_count = 0;
+		serve_close(env);
 		exit(worker_run(env, fd));
 	}
 	close(fd);
@@ -237,9 +235,7 @@ int zygote_run(struct service_env *env)
 	if (start_manager(zygote) < 0)
 		return EXIT_FAILED;
 	/* Nothing but the manager answers here. */
-	for (unsigned i = 0; i < env->listener_count; i++)
-		close(env->listeners[i].fd);
-	env->listener_count = 0;
+	serve_close(env);
 	loop_run(env->loop);
 	reap(zygote);
 	return zygote->failed ? EXIT_FAILED : EXIT_SUCCESS;

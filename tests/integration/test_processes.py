@@ -6,6 +6,7 @@ import pwd
 import re
 import select
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -60,6 +61,12 @@ def gone(pid):
         return status(pid, "State").startswith("Z")
     except OSError:
         return True
+
+
+def part_of(server, name, part):
+    """The process of a service that forks the others."""
+    found, = [pid for pid in server.pids(name) if part.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return found
 
 
 # --- a service under test ------------------------------------------------------------
@@ -677,7 +684,7 @@ def test_a_killed_session_is_logged_with_its_user_and_gone_from_who(make_server)
 def test_kill_9_of_what_forks_sessions_is_mended(make_server, part):
     server = make_server()
     client = login(server)
-    victim, = [pid for pid in server.pids("imap") if part.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    victim = part_of(server, "imap", part)
     os.kill(victim, signal.SIGKILL)
     assert server.wait_log(rf"service\(imap\): child {victim} killed with signal 9")
 
@@ -760,6 +767,43 @@ def test_children_end_when_the_master_is_killed(make_server):
     # And a new one takes over what is left.
     server.start()
     login(server).logout()
+
+
+def test_who_lost_template_and_master_finishes_beside_the_next_one(make_server):
+    server = make_server()
+    old = login(server)
+    idle, busy = (smtplib.LMTP("127.0.0.1", server.port("lmtp"), timeout=20) for _ in range(2))
+    idle.ehlo()
+    busy.ehlo()
+    busy.mail("a@x.example")
+    busy.rcpt("alice")
+    assert busy.docmd("DATA")[0] == 354
+    busy.send("Subject: late\r\n\r\nhalf of it,\r\n")
+    forkers = [part_of(server, "lmtp", "template"), part_of(server, "imap", "zygote")]
+    workers = set(server.pids("lmtp") + server.pids("imap")) - set(forkers)
+    for pid in forkers:
+        os.kill(pid, signal.SIGKILL)
+        assert server.wait_log(rf"child {pid} killed with signal 9")
+    rest = set(server.pids()) - workers
+    server.proc.kill()
+    server.proc.wait()
+    wait_for(lambda: all(gone(pid) for pid in rest))
+    server.proc = None
+    server.start()
+    # The new one's clients come to its own processes.
+    with smtplib.LMTP("127.0.0.1", server.port("lmtp"), timeout=20) as lmtp:
+        lmtp.sendmail("a@x.example", ["bob"], "Subject: new\r\n\r\n")
+    login(server, "bob").logout()
+    busy.send("and the other.\r\n.\r\n")
+    assert busy.getreply()[0] == 250
+    assert idle.noop()[0] == 250
+    old.select()
+    assert old.fetch("1", "BODY[TEXT]")[1][0][1] == b"half of it,\r\nand the other.\r\n"
+    assert not all(gone(pid) for pid in workers)
+    for client in (old.logout, idle.quit, busy.quit):
+        client()
+    wait_for(lambda: all(gone(pid) for pid in workers))
+    server.forgive(r"killed with signal 9|Connection|closed")
 
 
 def test_half_open_handshakes_hurt_nobody(server):

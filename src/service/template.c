@@ -299,10 +299,10 @@ static void try_again(void *ctx)
 static void delay(struct template *template, uint64_t ms)
 {
 	watch_listeners(template, false);
-	if (template->retry == NULL)
-		template->retry =
-			timer_new(template->env->loop, (struct duration){ms},
-				  try_again, template);
+	/* What was asked a second ago is no measure for who was asked now. */
+	timer_free(&template->retry);
+	template->retry = timer_new(template->env->loop, (struct duration){ms},
+				    try_again, template);
 }
 
 /* As many workers as should be there; none more than may. */

@@ -611,7 +611,9 @@ def test_who_only_waits_keeps_nobody_out(make_server, make_dovecot, limits, room
             if select.select([sock], [], [], 0.2)[0]:
                 assert sock.recv(4096) == b"* BYE Connection queue full\r\n"
                 dropped.append(number)
-        assert len(dropped) == 3 and (room > 2 or dropped == [0, 1, 2])
+        # Dovecot tells each of its processes, and the second one may hear of it before the first has made room.
+        assert len(dropped) == 3 or (make is make_dovecot and len(dropped) == 4)
+        assert room > 2 or dropped == list(range(len(dropped)))
         socks[-1].sendall(b"a LOGIN alice secret\r\n")
         assert b"a OK" in socks[-1].recv(4096)
         for sock in socks:
@@ -622,6 +624,34 @@ def test_who_only_waits_keeps_nobody_out(make_server, make_dovecot, limits, room
         name, limit = ("client_limit", 2) if limits["process_limit"] == 1 else ("process_limit", limits["process_limit"])
         assert f"master: Warning: service(imap-login): {name} ({limit}) reached, client connections are being dropped" in log
         server.forgive()
+
+
+def test_who_is_slow_to_make_room_costs_nobody_else_his_place(make_server):
+    """A process has a second for it, whoever was asked before it."""
+    server = make_server(service("imap-login", service_count=1, process_limit=2))
+
+    def connect():
+        sock = socket.create_connection(("127.0.0.1", server.port("imap")), 30)
+        assert sock.recv(4096).startswith(b"* OK")
+        return sock
+
+    wait_for(lambda: len(server.pids("imap-login")) < 2)  # who asked whether the server is there is gone
+    socks = [connect() for _ in range(3)]  # the first one makes room
+    start = time.monotonic()
+    time.sleep(0.6)
+    workers = set(server.pids("imap-login")) - {part_of(server, "imap-login", "template")}
+    slow = min(workers)  # the second one's
+    os.kill(slow, signal.SIGSTOP)
+    last = socket.create_connection(("127.0.0.1", server.port("imap")), 30)
+    time.sleep(0.6)
+    os.kill(slow, signal.SIGCONT)
+    if time.monotonic() - start > 1.5:
+        pytest.skip("this machine is too busy")
+    assert last.recv(4096).startswith(b"* OK")
+    assert [sock for sock in socks if select.select([sock], [], [], 0.2)[0]] == socks[:2]
+    for sock in [*socks, last]:
+        sock.close()
+    server.forgive()
 
 
 def test_limits_of_sessions_are_named_as_by_dovecot(make_server, make_dovecot):

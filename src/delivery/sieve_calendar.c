@@ -132,8 +132,13 @@ int carry_calendar_object(void *ctx, const void *mem, const char *uid,
 			  const char *wanted, struct str *text_out,
 			  const char **calendar_out, struct err *err)
 {
-	const char *base = base_of(mem, ctx);
+	const struct carry *carry = ctx;
+	const char *base = base_of(mem, carry);
 
+	/* RFC 9671 section 7.2, RFC 6785 section 3.11 */
+	if (carry->stored != NULL)
+		return err_set(err, ERR_INVALID,
+			       "processcalendar is for mail that is delivered");
 	*calendar_out = default_calendar;
 	if (wanted != NULL && is_calendar_name(wanted) &&
 	    is_dir(mem_printf(mem, "%s/%s", base, wanted)))
@@ -221,6 +226,8 @@ int carry_calendar(const void *ctx, struct carry *carry,
 	const char *base = base_of(ctx, carry);
 	CLEANUP(fd_close) int fd = -1;
 
+	if (object->uid == NULL)
+		return 0;
 	if (lock(base, &fd, err) == 0 &&
 	    change(ctx, carry, object, base, err) == 0) {
 		carry_log(carry, LOG_LEVEL_INFO,

@@ -81,7 +81,8 @@ struct sieve_mark {
 };
 
 /* A calendar object (RFC 9671): what it was when the script ran, and what is
- * to be stored; data NULL: it was not there, it is to be removed. */
+ * to be stored; data NULL: it was not there, it is to be removed. uid NULL:
+ * there is nothing to do. */
 struct sieve_calendar {
 	const char *calendar, *uid;
 	struct str before, after;

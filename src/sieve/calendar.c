@@ -4,10 +4,15 @@
  */
 #include "sieve/calendar_file.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/mem.h"
+
+enum { COMPARE_MAX = 4 * CALENDAR_MAX_SIZE };
 
 /* reading */
 
@@ -240,6 +245,65 @@ bool calendar_has_method(const struct calendar *calendar, struct str method)
 	return name != NULL && str_case_is(method, name);
 }
 
+/* comparing */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* In an order of its own, at most *room octets; CALENDAR_MAX_DEPTH bounds the
+ * recursion. NULL: it is too long, which values with long parameters can be. */
+static const char *sorted(const void *ctx, icalcomponent *component,
+			  size_t *room)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(COMPARE_MAX);
+	int max = icalcomponent_count_properties(component, ICAL_ANY_PROPERTY) +
+		  icalcomponent_count_components(component, ICAL_ANY_COMPONENT);
+	const char **texts = mem_array(ctx, const char *, (size_t)max + 1);
+	size_t count = 0;
+
+	for (icalproperty *at = icalcomponent_get_first_property(
+		     component, ICAL_ANY_PROPERTY);
+	     at != NULL; at = icalcomponent_get_next_property(
+				 component, ICAL_ANY_PROPERTY)) {
+		char *text = icalproperty_as_ical_string_r(at);
+		size_t len = text == NULL ? *room : strlen(text);
+
+		if (len < *room)
+			texts[count++] = mem_strdup(texts, text);
+		icalmemory_free_buffer(text);
+		if (len >= *room)
+			return NULL;
+		*room -= len;
+	}
+	for (icalcomponent *at = icalcomponent_get_first_component(
+		     component, ICAL_ANY_COMPONENT);
+	     at != NULL; at = icalcomponent_get_next_component(
+				 component, ICAL_ANY_COMPONENT)) {
+		texts[count] = sorted(texts, at, room);
+		if (texts[count++] == NULL)
+			return NULL;
+	}
+	qsort(texts, count, sizeof(*texts), by_text);
+	buf_printf(&out, "BEGIN:%s\n",
+		   icalcomponent_kind_to_string(icalcomponent_isa(component)));
+	for (size_t i = 0; i < count; i++)
+		buf_add(&out, texts[i]);
+	buf_add(&out, "END\n");
+	return out.overflow ? NULL : buf_steal(ctx, &out);
+}
+
+bool calendar_equal(const struct calendar *a, const struct calendar *b)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "calendars");
+	size_t room_a = COMPARE_MAX, room_b = COMPARE_MAX;
+	const char *text_a = sorted(ctx, a->root, &room_a);
+	const char *text_b = sorted(ctx, b->root, &room_b);
+
+	return text_a != NULL && text_b != NULL && strcmp(text_a, text_b) == 0;
+}
+
 /* what is in it */
 
 struct str calendar_address(icalproperty *prop)
@@ -249,6 +313,8 @@ struct str calendar_address(icalproperty *prop)
 		value == NULL ? NULL : icalvalue_get_caladdress(value);
 
 	if (text == NULL)
+		return (struct str){NULL, 0};
+	if (strchr(text, ':') == NULL)
 		return (struct str){NULL, 0};
 	if (strncasecmp(text, "mailto:", 7) == 0)
 		text += 7;

@@ -38,7 +38,7 @@ struct calendar_options {
 	bool (*is_own)(void *ctx, struct str address);
 	bool (*is_welcome)(void *ctx, struct str address);
 	void *ctx;
-	bool allow_public, updates_only, invites_only, delete_cancelled;
+	bool allow_public, updates_only, delete_cancelled;
 };
 
 struct calendar;
@@ -50,6 +50,8 @@ struct calendar *calendar_read(const void *ctx, struct str text,
 const char *calendar_uid(const struct calendar *calendar);
 /* Whether METHOD is what the mail says of it (RFC 6047 section 2.4). */
 bool calendar_has_method(const struct calendar *calendar, struct str method);
+/* Whether both say the same, in whatever order. */
+bool calendar_equal(const struct calendar *a, const struct calendar *b);
 /* What `mail` makes of the stored object of the same UID (NULL: there is none).
  * Unless the outcome is CALENDAR_NO_ACTION, *text_out is the new one, a child
  * of ctx; data NULL: it is to be removed. Both calendars are used up. */
@@ -66,6 +68,7 @@ struct calendar_code {
 				 const char **reason_out);
 	const char *(*uid)(const struct calendar *calendar);
 	bool (*has_method)(const struct calendar *calendar, struct str method);
+	bool (*equal)(const struct calendar *a, const struct calendar *b);
 	enum calendar_outcome (*process)(const void *ctx, struct calendar *mail,
 					 struct calendar *stored,
 					 const struct calendar_options *options,

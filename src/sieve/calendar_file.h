@@ -24,7 +24,7 @@ struct calendar {
 	     at != NULL; at = icalcomponent_get_next_component(                \
 				 (calendar)->root, (calendar)->kind))
 
-/* "a@b" of "mailto:a@b"; data NULL if there is no such property. */
+/* "a@b" of "mailto:a@b", or another URI; data NULL if there is none. */
 struct str calendar_address(icalproperty *prop);
 /* The instance of that RECURRENCE-ID (NULL: the whole), or NULL. */
 icalcomponent *calendar_find(const struct calendar *calendar,

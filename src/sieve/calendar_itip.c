@@ -56,6 +56,27 @@ static bool is_own(const struct process *process, struct str address)
 	       options->is_own(options->ctx, address);
 }
 
+static icalproperty *find_attendee(icalcomponent *component, struct str address)
+{
+	for (icalproperty *at = first(component, ICAL_ATTENDEE_PROPERTY);
+	     at != NULL; at = icalcomponent_get_next_property(
+				 component, ICAL_ATTENDEE_PROPERTY)) {
+		if (str_case_equal(calendar_address(at), address))
+			return at;
+	}
+	return NULL;
+}
+
+static void copy_status(icalproperty *from, icalproperty *to)
+{
+	icalparameter *status =
+		icalproperty_get_first_parameter(from, ICAL_PARTSTAT_PARAMETER);
+
+	icalproperty_remove_parameter_by_kind(to, ICAL_PARTSTAT_PARAMETER);
+	if (status != NULL)
+		icalproperty_add_parameter(to, icalparameter_new_clone(status));
+}
+
 /* Whether any attendee is the user; *any_out: whether there are attendees. */
 static bool is_attendee(const struct process *process, bool *any_out)
 {
@@ -73,20 +94,42 @@ static bool is_attendee(const struct process *process, bool *any_out)
 	return false;
 }
 
+/* RFC 9671 section 4.6. */
+static bool is_welcome(const struct process *process)
+{
+	const struct calendar_options *options = process->options;
+	struct str organizer = organizer_of(process->mail);
+
+	return options->is_welcome == NULL ||
+	       (organizer.data != NULL &&
+		options->is_welcome(options->ctx, organizer));
+}
+
+/* RFC 9671 section 4.1. */
+static bool is_target(const struct process *process)
+{
+	icalproperty_method method = process->mail->method;
+	bool any, attends = is_attendee(process, &any);
+
+	if (process->options->allow_public)
+		return attends || !any;
+	return attends && method != ICAL_METHOD_PUBLISH &&
+	       method != ICAL_METHOD_NONE;
+}
+
 /* NULL: it is for this user, by somebody who may send it. */
 static const char *check_people(const struct process *process)
 {
 	const struct calendar_options *options = process->options;
 	struct str organizer = organizer_of(process->mail), owner;
-	bool any, attends = is_attendee(process, &any);
 
-	if (!attends && (any || !options->allow_public))
+	if (!is_target(process))
 		return "it is not addressed to the user";
+	if (!options->allow_public && organizer.data == NULL)
+		return "it has no organizer";
 	if (is_own(process, organizer))
 		return "the user is its organizer";
-	if (options->is_welcome != NULL &&
-	    (organizer.data == NULL ||
-	     !options->is_welcome(options->ctx, organizer)))
+	if (!is_welcome(process))
 		return "its organizer is not in the list";
 	if (process->stored == NULL)
 		return NULL;
@@ -148,6 +191,32 @@ static void keep_alarms(icalcomponent *mail, icalcomponent *stored)
 		icalcomponent_add_component(mail, icalcomponent_new_clone(at));
 }
 
+/* RFC 9671 section 4: nobody else answers for the user. */
+static void keep_status(const struct process *process, icalcomponent *mail,
+			icalcomponent *stored)
+{
+	for (icalproperty *at = first(mail, ICAL_ATTENDEE_PROPERTY); at != NULL;
+	     at = icalcomponent_get_next_property(mail,
+						  ICAL_ATTENDEE_PROPERTY)) {
+		struct str address = calendar_address(at);
+		icalproperty *old = stored != NULL && is_own(process, address)
+					    ? find_attendee(stored, address)
+					    : NULL;
+
+		if (old != NULL)
+			copy_status(old, at);
+	}
+}
+
+/* What is the user's own in an instance: `whole` has it for new ones. */
+static void keep_own(const struct process *process, icalcomponent *mail,
+		     icalcomponent *old)
+{
+	keep_alarms(mail, old);
+	keep_status(process, mail,
+		    old != NULL ? old : calendar_find(process->stored, NULL));
+}
+
 static bool has_zone(const struct calendar *calendar, const char *tzid)
 {
 	for (icalcomponent *at = icalcomponent_get_first_component(
@@ -198,7 +267,7 @@ static enum calendar_outcome update(struct process *process)
 		return refuse(process, "it is out of date");
 	if (whole != NULL) {
 		CALENDAR_FOREACH(mail, at)
-		keep_alarms(at, calendar_find(stored, recurrence_id(at)));
+		keep_own(process, at, calendar_find(stored, recurrence_id(at)));
 		process->result = mail;
 		return CALENDAR_UPDATED;
 	}
@@ -208,7 +277,7 @@ static enum calendar_outcome update(struct process *process)
 
 		if (is_older(at, old))
 			continue;
-		keep_alarms(at, old);
+		keep_own(process, at, old);
 		replace(stored, old, icalcomponent_new_clone(at));
 		newer = true;
 	}
@@ -219,8 +288,6 @@ static enum calendar_outcome update(struct process *process)
 
 static enum calendar_outcome invite(struct process *process)
 {
-	const struct calendar_options *options = process->options;
-
 	CALENDAR_FOREACH(process->mail, at)
 	{
 		if (process->mail->kind == ICAL_VEVENT_COMPONENT &&
@@ -229,10 +296,8 @@ static enum calendar_outcome invite(struct process *process)
 				      "the calendar data is malformed");
 	}
 	if (process->stored != NULL)
-		return options->invites_only
-			       ? refuse(process, "it is no new invitation")
-			       : update(process);
-	if (options->updates_only)
+		return update(process);
+	if (process->options->updates_only)
 		return refuse(process, "it is no update of a stored object");
 	CALENDAR_FOREACH(process->mail, at)
 	keep_alarms(at, NULL);
@@ -273,7 +338,7 @@ static enum calendar_outcome add(struct process *process)
 		copy_zone(start, date);
 		icalcomponent_add_property(whole, date);
 	}
-	keep_alarms(at, old);
+	keep_own(process, at, old);
 	set_version(whole, at);
 	replace(stored, old, icalcomponent_new_clone(at));
 	add_zones(process->mail, stored);
@@ -358,26 +423,16 @@ static enum calendar_outcome cancel(struct process *process)
 
 /* answers */
 
-static icalproperty *find_attendee(icalcomponent *component, struct str address)
-{
-	for (icalproperty *at = first(component, ICAL_ATTENDEE_PROPERTY);
-	     at != NULL; at = icalcomponent_get_next_property(
-				 component, ICAL_ATTENDEE_PROPERTY)) {
-		if (str_case_equal(calendar_address(at), address))
-			return at;
-	}
-	return NULL;
-}
-
 /* Section 3.2.3. NULL: done. */
 static const char *answer(struct process *process, icalcomponent *at)
 {
 	icalproperty *id = recurrence_id(at);
 	icalproperty *from = first(at, ICAL_ATTENDEE_PROPERTY), *to;
 	struct str address = calendar_address(from);
-	icalparameter *status;
 	icalcomponent *old;
 
+	if (is_own(process, address))
+		return "nobody else answers for the user";
 	old = id == NULL ? calendar_find(process->stored, NULL)
 			 : calendar_instance(process->stored, id);
 	if (old == NULL)
@@ -387,12 +442,8 @@ static const char *answer(struct process *process, icalcomponent *at)
 		return "who answers is not invited";
 	if (icalcomponent_get_sequence(at) < icalcomponent_get_sequence(old))
 		return "it is out of date";
-	status =
-		icalproperty_get_first_parameter(from, ICAL_PARTSTAT_PARAMETER);
-	icalproperty_remove_parameter_by_kind(to, ICAL_PARTSTAT_PARAMETER);
 	icalproperty_remove_parameter_by_kind(to, ICAL_RSVP_PARAMETER);
-	if (status != NULL)
-		icalproperty_add_parameter(to, icalparameter_new_clone(status));
+	copy_status(from, to);
 	return NULL;
 }
 
@@ -438,14 +489,17 @@ static enum calendar_outcome by_organizer(struct process *process)
 
 static enum calendar_outcome by_attendee(struct process *process)
 {
-	if (!is_own(process, organizer_of(process->stored)))
+	if (!is_own(process, organizer_of(process->mail)) ||
+	    !is_own(process, organizer_of(process->stored)))
 		return refuse(process, "the user is not its organizer");
+	if (!is_welcome(process))
+		return refuse(process, "its organizer is not in the list");
 	return reply(process);
 }
 
 static enum calendar_outcome run(struct process *process)
 {
-	bool invites_only = process->options->invites_only;
+	const struct calendar_options *options = process->options;
 
 	if (process->stored != NULL &&
 	    process->stored->kind != process->mail->kind)
@@ -459,13 +513,13 @@ static enum calendar_outcome run(struct process *process)
 	case ICAL_METHOD_REPLY:
 		if (process->stored == NULL)
 			return refuse(process, "there is no such object");
-		if (invites_only)
-			return refuse(process, "it is no new invitation");
 		return process->mail->method == ICAL_METHOD_REPLY
 			       ? by_attendee(process)
 			       : by_organizer(process);
 	case ICAL_METHOD_NONE:
-		return refuse(process, "it has no method");
+		return options->allow_public && options->is_welcome == NULL
+			       ? by_organizer(process)
+			       : refuse(process, "it has no method");
 	default:
 		return refuse(process, "its method asks for a person");
 	}
@@ -514,5 +568,6 @@ const struct calendar_code calendar_code = {
 	.read = calendar_read,
 	.uid = calendar_uid,
 	.has_method = calendar_has_method,
+	.equal = calendar_equal,
 	.process = calendar_process,
 };

@@ -221,8 +221,15 @@ static void merge(struct sieve_result *result, struct sieve_action *old,
 
 /* conflicts */
 
-/* RFC 5429 section 2.2: not with what delivers; RFC 5230 section 4.7: one
- * answer. What was carried out in an earlier round is no conflict. */
+/* RFC 5230 section 4.7, RFC 9671 section 4.9: one, and not beside a reject. */
+static bool is_single(const struct sieve_action *action)
+{
+	return action->kind == SIEVE_ACTION_VACATION ||
+	       action->kind == SIEVE_ACTION_CALENDAR;
+}
+
+/* RFC 5429 section 2.2: not with what delivers. What was carried out in an
+ * earlier round is no conflict. */
 static bool conflicts(const struct sieve_action *old,
 		      const struct sieve_action *new)
 {
@@ -233,11 +240,10 @@ static bool conflicts(const struct sieve_action *old,
 		return false;
 	if (new->kind == SIEVE_ACTION_REJECT)
 		return delivers || old->kind == SIEVE_ACTION_REJECT ||
-		       old->kind == SIEVE_ACTION_VACATION;
+		       is_single(old);
 	if (old->kind == SIEVE_ACTION_REJECT)
-		return delivered || new->kind == SIEVE_ACTION_VACATION;
-	return old->kind == SIEVE_ACTION_VACATION &&
-	       new->kind == SIEVE_ACTION_VACATION;
+		return delivered || is_single(new);
+	return is_single(new) && old->kind == new->kind;
 }
 
 static int conflict(const struct sieve_action *old,

@@ -88,6 +88,8 @@ static void print_action(FILE *out, const struct sieve_action *action)
 		print_list(out, "    => arguments:", action->pipe.args);
 		break;
 	case SIEVE_ACTION_CALENDAR:
+		if (action->calendar.uid == NULL)
+			break;
 		fprintf(out, " * %s calendar object: %s\n",
 			action->calendar.after.data == NULL ? "remove"
 							    : "store",

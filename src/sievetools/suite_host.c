@@ -140,6 +140,8 @@ static int calendar_object(void *ctx, const void *mem, const char *uid,
 
 void suite_calendar(struct suite *suite, const struct sieve_calendar *object)
 {
+	if (object->uid == NULL)
+		return;
 	suite_put(
 		suite, &suite->objects,
 		mem_printf(suite->ctx, "%s %s", object->calendar, object->uid),

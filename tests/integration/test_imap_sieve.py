@@ -9,7 +9,7 @@ import pytest
 from conftest import open_up
 from imap_lines import Lines
 from sieve_lines import Sieve
-from test_delivery_sieve import PIGEONHOLE, mail, script, sink  # noqa: F401
+from test_delivery_sieve import PIGEONHOLE, invitation, mail, script, sink  # noqa: F401
 
 EXTRA = """
 protocol imap {{
@@ -251,6 +251,62 @@ def test_discarded_may_be_expunged(make_server):
     for subject in ('away', 'other'):
         append(client, b'drop', subject)
     assert state(client) == {b'drop': [([b'other'], [])]}
+    client.close()
+
+
+@pytest.mark.parametrize('require', ['"processcalendar"', '["imapsieve", "processcalendar"]'])
+def test_no_calendars_at_events(make_server, require):
+    """RFC 9671 section 7.2, RFC 6785 section 3.11: an error, which ends the script."""
+    server = make_server(start=False)
+    base = place(server, EVENTS + '  sieve_extensions = +processcalendar\n'
+                                  '  sieve_processcalendar_dir = {dir}/calendars\n'
+                                  '  sieve_user_email = alice@mail.example\n')
+    (base / 'sieve' / 'drop.sieve').write_text(f'require {require};\nprocesscalendar;\ndiscard;\n')
+    client = Lines(server.port('imap'), 'alice')
+    client.command(b'CREATE drop')
+    text = invitation('REQUEST', 'DTSTART:20260601T120000Z')
+    client.command(b'APPEND drop {%d+}\r\n%s' % (len(text), text))
+    assert state(client) == {b'drop': [([b'lunch'], [])]}
+    assert server.wait_log("can't be used together" if 'imapsieve' in require else 'for mail that is delivered')
+    assert not (base / 'calendars').exists()
+    client.close()
+    server.forgive()
+
+
+def test_examples_of_rfc6785(make_server, sink):
+    """Section 5: a copy of what comes into a mailbox, word of what gets a flag, and the capability."""
+    server = make_server(start=False)
+    base = place(server, '  imapsieve_url = sieve://sieve.example\n'
+                         '  imapsieve_mailbox1_name = *\n'
+                         '  imapsieve_mailbox1_before = file:{dir}/sieve/copy.sieve\n'
+                         '  imapsieve_mailbox2_name = *\n'
+                         '  imapsieve_mailbox2_before = file:{dir}/sieve/tell.sieve\n')
+    server.extra += f'submission_host = 127.0.0.1:{sink.port}\n'
+    server.write_config()
+    (base / 'sieve' / 'copy.sieve').write_text(
+        'require ["copy", "environment", "imapsieve"];\n'
+        'if anyof (environment :is "imap.cause" "APPEND", environment :is "imap.cause" "COPY") {\n'
+        '  if environment :is "imap.mailbox" "Tasks" { redirect :copy "tasks@team.example"; }\n}\n')
+    (base / 'sieve' / 'tell.sieve').write_text(
+        'require ["enotify", "imap4flags", "variables", "environment", "imapsieve"];\n'
+        'if environment :matches "imap.mailbox" "*" { set "where" "${1}"; }\n'
+        'if allof (hasflag "\\\\Flagged", environment :contains "imap.changedflags" "\\\\Flagged") {\n'
+        '  notify :message "See ${where}" "mailto:ada@team.example";\n}\n')
+    for path in (base / 'sieve').iterdir():
+        os.chmod(path, 0o755)
+    server.doveadm('reload')
+    client = Lines(server.port('imap'), 'alice')
+    assert b' IMAPSIEVE=sieve://sieve.example' in b''.join(client.command(b'CAPABILITY'))
+    client.command(b'CREATE Tasks')
+    append(client, b'Tasks', 'one')
+    append(client, b'INBOX', 'two')
+    client.command(b'SELECT INBOX')
+    for change in (b'+FLAGS (\\Seen)', b'+FLAGS (\\Flagged)', b'-FLAGS (\\Seen)', b'-FLAGS (\\Flagged)'):
+        client.command(b'STORE 1 ' + change)
+    client.command(b'COPY 1 Tasks')
+    told_to = [re.search('<(.*?)>', line)[1] for line in sink.log if line.startswith('RCPT')]
+    assert told_to == ['tasks@team.example', 'ada@team.example', 'tasks@team.example']
+    assert [re.search(rb'Subject: (.*)\r', text)[1] for text in sink.mails] == [b'one', b'See INBOX', b'two']
     client.close()
 
 

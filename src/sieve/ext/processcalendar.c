@@ -4,8 +4,8 @@
  * in the message makes of the user's calendar.
  *
  * The outcome is known at once, from what is stored now; storing is an action,
- * which is carried out with the others. A second one in the same script sees
- * what the first is going to store.
+ * which is carried out with the others. If there is nothing to store it stands
+ * there all the same: a script has one, and not beside reject (section 4.9).
  */
 #include "base/cleanup.h"
 #include "mime/header.h"
@@ -14,6 +14,8 @@
 #include "sieve/calendar.h"
 #include "sieve/ext.h"
 #include "sieve/part.h"
+
+enum { PARTS_MAX = 4 };
 
 struct process {
 	struct sieve_run *run;
@@ -76,14 +78,16 @@ static bool is_welcome(void *ctx, struct str address)
 
 /* what comes, what is stored */
 
-/* The first part that is calendar data; NULL: there is none. */
-static const struct mime_part *find_part(struct sieve_message *message)
+/* The next part that is calendar data; NULL: there is none. */
+static const struct mime_part *next_part(struct sieve_message *message,
+					 const struct mime_part *part)
 {
 	const struct mime_part *root = sieve_message_mime(message)->root;
-	const struct mime_part *part = sieve_part_next(root, NULL);
 
-	while (part != NULL && !sieve_part_is(part, STR("text/calendar")))
+	do {
 		part = sieve_part_next(root, part);
+	} while (part != NULL && !sieve_part_is(part, STR("text/calendar")) &&
+		 !sieve_part_is(part, STR("application/ics")));
 	return part;
 }
 
@@ -106,18 +110,14 @@ static bool contradicts(const struct calendar_code *code, const void *ctx,
 	return false;
 }
 
-static struct calendar *read_mail(struct process *process)
+static struct calendar *read_part(struct process *process,
+				  const struct mime_part *part)
 {
 	const struct calendar_code *code = process->run->host->calendar;
-	struct sieve_message *message = process->run->message;
 	CLEANUP(buf_free) struct buf text = buf_init(CALENDAR_MAX_SIZE + 1);
-	const struct mime_part *part = find_part(message);
 	struct calendar *calendar;
 
-	process->reason = "there is no calendar data";
-	if (part == NULL)
-		return NULL;
-	sieve_part_decode(message, part, &text);
+	sieve_part_decode(process->run->message, part, &text);
 	calendar = code->read(process->ctx, str_n(text.data, text.len),
 			      &process->reason);
 	if (calendar == NULL ||
@@ -127,36 +127,38 @@ static struct calendar *read_mail(struct process *process)
 	return NULL;
 }
 
-/* What an earlier command has made of it. */
-static const struct sieve_calendar *pending(const struct sieve_run *run,
-					    const char *uid)
+/* Section 4: what is in several parts has to be the same. */
+static struct calendar *read_mail(struct process *process)
 {
-	const struct sieve_calendar *found = NULL;
+	struct sieve_message *message = process->run->message;
+	const struct mime_part *part = next_part(message, NULL);
+	struct calendar *first = NULL, *calendar;
 
-	for (const struct sieve_action *at = run->result->actions; at != NULL;
-	     at = at->next) {
-		if (at->kind == SIEVE_ACTION_CALENDAR && !at->done &&
-		    strcmp(at->calendar.uid, uid) == 0)
-			found = &at->calendar;
+	process->reason = "there is no calendar data";
+	for (unsigned i = 0; part != NULL; i++) {
+		calendar = i < PARTS_MAX ? read_part(process, part) : NULL;
+		if (i == PARTS_MAX)
+			process->reason = "there are too many parts";
+		if (calendar == NULL)
+			return NULL;
+		process->reason = "its parts differ";
+		if (first != NULL &&
+		    !process->run->host->calendar->equal(first, calendar))
+			return NULL;
+		first = calendar;
+		part = next_part(message, part);
 	}
-	return found;
+	return first;
 }
 
 static int find_stored(struct process *process, struct sieve_calendar *object,
 		       struct err *err)
 {
-	struct sieve_run *run = process->run;
-	const struct sieve_host *host = run->host;
-	const struct sieve_calendar *earlier = pending(run, object->uid);
+	const struct sieve_host *host = process->run->host;
 
-	if (earlier != NULL) {
-		object->calendar = earlier->calendar;
-		object->before = earlier->after;
-		return 0;
-	}
 	return host->calendar_object(
 		host->ctx, process->ctx, object->uid,
-		sieve_run_tag(run, process->args, "calendarid"),
+		sieve_run_tag(process->run, process->args, "calendarid"),
 		&object->before, &object->calendar, err);
 }
 
@@ -166,7 +168,7 @@ static bool has(const struct process *process, const char *tag)
 }
 
 static int merge(struct process *process, struct calendar *mail,
-		 struct err *err)
+		 struct sieve_calendar *object_out, struct err *err)
 {
 	const struct calendar_options options = {
 		.is_own = is_own,
@@ -174,33 +176,31 @@ static int merge(struct process *process, struct calendar *mail,
 		.ctx = process,
 		.allow_public = has(process, "allowpublic"),
 		.updates_only = has(process, "updatesonly"),
-		.invites_only = has(process, "invitesonly"),
 		.delete_cancelled = has(process, "deletecancelled"),
 	};
 	const struct calendar_code *code = process->run->host->calendar;
-	struct sieve_action action = {.kind = SIEVE_ACTION_CALENDAR};
-	struct sieve_calendar *object = &action.calendar;
+	struct sieve_calendar object = {.uid = code->uid(mail)};
 	struct calendar *stored = NULL;
 	enum calendar_outcome outcome;
 
-	object->uid = code->uid(mail);
-	if (find_stored(process, object, err) < 0)
+	if (find_stored(process, &object, err) < 0)
 		return -1;
-	if (object->before.data != NULL)
-		stored = code->read(process->ctx, object->before,
+	if (object.before.data != NULL)
+		stored = code->read(process->ctx, object.before,
 				    &process->reason);
-	if (object->before.data != NULL && stored == NULL) {
+	if (object.before.data != NULL && stored == NULL) {
 		process->outcome = "error";
 		return 0;
 	}
 	outcome = code->process(process->ctx, mail, stored, &options,
-				&object->after, &process->reason);
+				&object.after, &process->reason);
 	if (process->failed < 0)
 		return err_set(err, process->err.code, "%s", process->err.text);
 	if (outcome == CALENDAR_NO_ACTION)
 		return 0;
 	process->outcome = outcome == CALENDAR_ADDED ? "added" : "updated";
-	return sieve_run_action(process->run, process->args, &action, err);
+	*object_out = object;
+	return 0;
 }
 
 /* the command */
@@ -222,6 +222,7 @@ static int processcalendar_run(struct sieve_run *run,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "calendar");
 	struct process process = {
 		.run = run, .args = args, .ctx = ctx, .outcome = "no_action"};
+	struct sieve_action action = {.kind = SIEVE_ACTION_CALENDAR};
 	struct calendar *mail = NULL;
 
 	(void)result_out;
@@ -231,7 +232,9 @@ static int processcalendar_run(struct sieve_run *run,
 		process.reason = "the user has no calendar";
 	else
 		mail = read_mail(&process);
-	if (mail != NULL && merge(&process, mail, err) < 0)
+	if ((mail != NULL &&
+	     merge(&process, mail, &action.calendar, err) < 0) ||
+	    sieve_run_action(run, args, &action, err) < 0)
 		return -1;
 	sieve_trace(run, SIEVE_TRACE_COMMANDS, "outcome: %s: %s",
 		    process.outcome, process.reason);
@@ -254,9 +257,10 @@ static const struct sieve_tag tags[] = {
 	{.name = "allowpublic"},
 	{.name = "addresses",
 	 .param = {"list of addresses", SIEVE_STRINGS, 0, sieve_check_address}},
-	{.name = "updatesonly", .group = "updates or invites"},
-	{.name = "invitesonly", .group = "updates or invites"},
-	{.name = "calendarid", .param = {"calendar id", SIEVE_STRING, 0, NULL}},
+	{.name = "updatesonly", .group = "new objects"},
+	{.name = "calendarid",
+	 .group = "new objects",
+	 .param = {"calendar id", SIEVE_STRING, 0, NULL}},
 	{.name = "deletecancelled"},
 	{.name = "organizers",
 	 .param = {"list name", SIEVE_STRING, 0, NULL},
@@ -275,4 +279,5 @@ static const struct sieve_command commands[] = {
 
 const struct sieve_extension ext_processcalendar = {.name = "processcalendar",
 						    .flags = SIEVE_EXT_OFF,
+						    .excludes = "imapsieve",
 						    .commands = commands};

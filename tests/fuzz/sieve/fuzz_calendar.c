@@ -33,6 +33,10 @@ static void process(struct str mail, struct str stored, unsigned how)
 	if (a == NULL || (stored.len > 0 && b == NULL))
 		return;
 	calendar_has_method(a, STR("REQUEST"));
+	if (!calendar_equal(a, a) && mail.len < CALENDAR_MAX_SIZE / 1000)
+		abort();
+	if (b != NULL)
+		calendar_equal(a, b);
 	if (calendar_process(ctx, a, b, &options, &text, &reason) !=
 		    CALENDAR_NO_ACTION &&
 	    text.data != NULL)

@@ -1,1 +1,1 @@
-require "processcalendar"; processcalendar :updatesonly :invitesonly;
+require "processcalendar"; processcalendar :updatesonly :calendarid "work";

@@ -1,0 +1,1 @@
+require ["processcalendar", "ereject"]; ereject "no"; processcalendar;

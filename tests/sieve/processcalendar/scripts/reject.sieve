@@ -1,0 +1,1 @@
+require ["processcalendar", "reject"]; processcalendar; reject "no";

@@ -1,0 +1,1 @@
+require "processcalendar"; processcalendar; processcalendar :updatesonly;

@@ -533,8 +533,8 @@ int master_run(struct master *master)
 	master->loop = loop_new();
 	if (catch_signals(master, &err) < 0 ||
 	    config_seal(master->config, &master->config_fd, &err) < 0 ||
-	    basedir_claim(master, &err) < 0 ||
-	    clients_listen(master, &err) < 0) {
+	    clients_listen(master, &err) < 0 ||
+	    basedir_claim(master, &err) < 0) {
 		log_error("%s", err.text);
 		return EXIT_FAILED;
 	}

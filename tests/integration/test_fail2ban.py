@@ -70,9 +70,12 @@ def test_failures_are_seen_and_nothing_else(make_server, tmp_path):
     server.write_config()
     server.doveadm('reload')
     for port, lines in plaintext:
-        number += 1
+        for _ in range(30):  # a login process of before the reload may take it, and let him in
+            number += 1
+            session(server, f'127.0.1.{number}', port, lines, '127.0.0.2')
+            if server.wait_log(rf'Disconnected: (?!Logged out).*rip=127.0.1.{number},', timeout=1):
+                break
         failures[f'127.0.1.{number}'] = port, 'plaintext'
-        session(server, f'127.0.1.{number}', port, lines, '127.0.0.2')
     for address in failures:
         assert server.wait_log(rf'Disconnected.*rip={address},'), failures[address]
     log = tmp_path / 'f2b.log'

@@ -311,6 +311,18 @@ static int write_seen(struct session *session, struct err *err)
 	return mailbox_store(ctx, session->box, &seqs, &store, NULL, err);
 }
 
+/* Once: at QUIT, before it is answered, or when the session ends without. */
+static void keep_seen(struct session *session)
+{
+	struct err err;
+
+	if (session->box == NULL || session->seen_kept)
+		return;
+	session->seen_kept = true;
+	if (write_seen(session, &err) < 0)
+		log_error("Couldn't update flags: %s", err.text);
+}
+
 static int remove_deleted(struct session *session, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delete");
@@ -349,6 +361,7 @@ void cmd_quit(struct session *session, struct str args)
 	(void)args;
 	session->quit = true;
 	forget_deleted(session);
+	keep_seen(session);
 	if (remove_deleted(session, &err) < 0)
 		reply_error(session, &err);
 	else if (session->deleted > 0)
@@ -362,8 +375,7 @@ void maildrop_close(struct session *session)
 {
 	struct err err;
 
-	if (session->box != NULL && write_seen(session, &err) < 0)
-		log_error("Couldn't update flags: %s", err.text);
+	keep_seen(session);
 	if (session->box != NULL && uidls_save(session, &err) < 0)
 		log_error("Couldn't save UIDLs: %s", err.text);
 	mailbox_close(&session->box);

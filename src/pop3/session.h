@@ -60,6 +60,7 @@ struct session {
 	uint32_t at; /* of LIST and UIDL */
 	unsigned bad_commands;
 	bool quit;
+	bool seen_kept; /* \Seen of what was fetched is in the mailbox */
 	struct session_stats stats;
 	struct buf line; /* of answers, on their way to conn */
 };

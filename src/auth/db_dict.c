@@ -188,17 +188,6 @@ static int add_variables(struct request *request, const struct dict_key *key,
 	return json_to_fields(str_of(value), prefix, &request->more_vars, err);
 }
 
-static bool has_word(const char *list, const char *name)
-{
-	struct str rest = str_of(list), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_is(word, name))
-			return true;
-	}
-	return false;
-}
-
 static bool is_used(const struct fields *templates, const char *name)
 {
 	char *variable = mem_printf(NULL, "dict:%s", name);
@@ -218,7 +207,7 @@ static int ask(struct source *source, struct request *request,
 {
 	for (size_t i = 0; i < source->key_count; i++) {
 		const struct dict_key *key = &source->keys[i];
-		bool is_object = has_word(objects, key->name);
+		bool is_object = str_has_word(objects, str_of(key->name));
 		const char *value;
 		int found;
 

@@ -55,25 +55,15 @@ static void finish(struct verify *verify, enum pass_result result)
 
 /* which passdbs count */
 
-static bool word_matches(const char *list, const char *what)
-{
-	struct str rest = str_of(list), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_case_is(word, what))
-			return true;
-	}
-	return false;
-}
-
 static bool mech_wanted(const struct passdb *db, const struct request *request)
 {
 	const char *list = db->set->mechanisms;
 
 	if (*list == '\0')
 		return true;
-	return word_matches(list,
-			    *request->mech == '\0' ? "none" : request->mech);
+	return str_case_has_word(list, *request->mech == '\0'
+					       ? STR("none")
+					       : str_of(request->mech));
 }
 
 /* "*@example.com !root": no pattern with "!" matches, and if there are others,

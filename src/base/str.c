@@ -144,6 +144,28 @@ bool str_word(struct str *rest, struct str *word_out)
 	return true;
 }
 
+static bool has_word(const char *words, struct str word,
+		     bool (*equal)(struct str, struct str))
+{
+	struct str rest = str_n(words, words == NULL ? 0 : strlen(words)), one;
+
+	while (str_word(&rest, &one)) {
+		if (equal(one, word))
+			return true;
+	}
+	return false;
+}
+
+bool str_has_word(const char *words, struct str word)
+{
+	return has_word(words, word, str_equal);
+}
+
+bool str_case_has_word(const char *words, struct str word)
+{
+	return has_word(words, word, str_case_equal);
+}
+
 static bool parse_decimal(struct str s, uint64_t max, uint64_t *out)
 {
 	uint64_t value = 0;

@@ -68,6 +68,9 @@ struct str str_trim(struct str s);
 bool str_split(struct str *rest, char sep, struct str *part_out);
 /* The next word between blanks and tabs; false when there is none. */
 bool str_word(struct str *rest, struct str *word_out);
+/* Whether `word` is one of them; NULL has none. */
+bool str_has_word(const char *words, struct str word);
+bool str_case_has_word(const char *words, struct str word);
 /* A decimal number and nothing else; false for sign, blank, overflow. */
 bool str_to_u32(struct str s, uint32_t *out);
 bool str_to_u64(struct str s, uint64_t *out);

@@ -244,17 +244,6 @@ static bool set_workarounds(struct parser *parser, struct node *node,
 
 /* protocols */
 
-static bool has_word(const char *list, const char *wanted)
-{
-	struct str rest = str_of(list), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_is(word, wanted))
-			return true;
-	}
-	return false;
-}
-
 static void add_word(struct buf *out, const char *word, size_t len)
 {
 	if (out->len > 0)
@@ -269,9 +258,9 @@ static void drop_ssl_protocol(struct parser *parser, const char *list,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "obsolete");
 	const char *ssl = mem_printf(ctx, "%ss", plain);
 
-	if (!has_word(list, ssl))
+	if (!str_has_word(list, str_of(ssl)))
 		return;
-	if (has_word(list, plain)) {
+	if (str_has_word(list, str_of(plain))) {
 		parse_obsolete(parser,
 			       "'%s' protocol is no longer necessary, remove "
 			       "it",
@@ -296,10 +285,11 @@ static bool needs_rewrite(const char *list)
 {
 	size_t len = strlen(list);
 
-	return has_word(list, "imaps") || has_word(list, "pop3s") ||
-	       has_word(list, "managesieve") || strstr(list, "  ") != NULL ||
-	       strchr(list, '\t') != NULL || list[0] == ' ' ||
-	       (len > 0 && list[len - 1] == ' ');
+	return str_has_word(list, STR("imaps")) ||
+	       str_has_word(list, STR("pop3s")) ||
+	       str_has_word(list, STR("managesieve")) ||
+	       strstr(list, "  ") != NULL || strchr(list, '\t') != NULL ||
+	       list[0] == ' ' || (len > 0 && list[len - 1] == ' ');
 }
 
 /* As in 1.x, "pop3s" is an own protocol even beside "imap". */

@@ -60,19 +60,6 @@ static int metadata(void *ctx, const void *mem, const char *mailbox,
 	return 0;
 }
 
-static bool has_use(const struct list_entry *entry, const char *use)
-{
-	struct str rest, word;
-
-	if (entry->special_use == NULL)
-		return false;
-	for (rest = str_of(entry->special_use); str_word(&rest, &word);) {
-		if (str_case_is(word, use))
-			return true;
-	}
-	return false;
-}
-
 static int special_use(void *ctx, const char *mailbox, const char *use,
 		       bool *has_out, struct err *err)
 {
@@ -87,7 +74,8 @@ static int special_use(void *ctx, const char *mailbox, const char *use,
 			 LIST_RETURN_SPECIAL_USE, &entries, &count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		*has_out |= has_use(&entries[i], use);
+		*has_out |=
+			str_case_has_word(entries[i].special_use, str_of(use));
 	return 0;
 }
 
@@ -149,7 +137,8 @@ const char *carry_mailbox(const void *ctx, struct carry *carry,
 			 &entries, &count, &err) < 0)
 		return wanted->mailbox;
 	for (size_t i = 0; i < count; i++) {
-		if (has_use(&entries[i], wanted->special_use))
+		if (str_case_has_word(entries[i].special_use,
+				      str_of(wanted->special_use)))
 			return entries[i].name;
 	}
 	return wanted->mailbox;

@@ -470,11 +470,5 @@ int lda_sieve_new(const void *ctx, struct user *user,
 
 bool lda_sieve_wanted(const struct user *user)
 {
-	struct str rest = str_of(user_settings(user)->mail_plugins), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_is(word, "sieve"))
-			return true;
-	}
-	return false;
+	return str_has_word(user_settings(user)->mail_plugins, STR("sieve"));
 }

@@ -48,25 +48,14 @@ struct imap_sieve {
 
 /* at the begin */
 
-static bool has_plugin(const char *plugins, const char *name)
-{
-	struct str rest = str_of(plugins), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_is(word, name))
-			return true;
-	}
-	return false;
-}
-
 void imap_sieve_sandbox(struct service_env *env)
 {
 	static const struct config_filter filter = {.protocol = "imap"};
 	const struct config *config = service_config(env);
 	const char *plugins = config_value(config, &filter, "mail_plugins");
 
-	if (!has_plugin(plugins, "imap_sieve") &&
-	    !has_plugin(plugins, "imap_filter_sieve"))
+	if (!str_has_word(plugins, STR("imap_sieve")) &&
+	    !str_has_word(plugins, STR("imap_filter_sieve")))
 		return;
 	service_may(env, lda_sieve_runs_programs(config, &filter)
 				 ? SANDBOX_NONE
@@ -176,8 +165,8 @@ static const char *read_url(struct imap_sieve *sieve)
 struct imap_sieve *imap_sieve_new(struct session *session)
 {
 	const char *plugins = user_settings(session->user)->mail_plugins;
-	bool events = has_plugin(plugins, "imap_sieve");
-	bool filter = has_plugin(plugins, "imap_filter_sieve");
+	bool events = str_has_word(plugins, STR("imap_sieve"));
+	bool filter = str_has_word(plugins, STR("imap_filter_sieve"));
 	struct imap_sieve *sieve;
 	const char *discarded;
 

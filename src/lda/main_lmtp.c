@@ -61,7 +61,7 @@ static int lmtp_init(struct service_env *env, struct err *err)
 		       &process->sender, err) < 0)
 		return -1;
 	/* A sandbox is for life, and the programs' too. */
-	if (strstr(process->mail.mail_plugins, "sieve") != NULL &&
+	if (str_has_word(process->mail.mail_plugins, STR("sieve")) &&
 	    lda_sieve_runs_programs(config, &filter))
 		service_may(env, SANDBOX_NONE);
 	if (process->set.lmtp_proxy &&

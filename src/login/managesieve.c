@@ -65,17 +65,6 @@ static void write_pair(struct buf *out, const char *name, const char *value)
 	buf_add(out, "\r\n");
 }
 
-static bool has_word(const char *list, struct str wanted)
-{
-	struct str rest = str_of(list), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_equal(word, wanted))
-			return true;
-	}
-	return false;
-}
-
 static void write_mechs(struct client *client, struct buf *out)
 {
 	CLEANUP(buf_free) struct buf names = buf_init(REPLY_MAX);
@@ -98,9 +87,9 @@ static void write_mechs(struct client *client, struct buf *out)
 
 /* As the engine reads sieve_extensions: "+a -b" changes what there is, "a b"
  * replaces it, but for what needs no require. */
-static bool is_enabled(const char *list, struct str name, bool preset)
+static bool is_enabled(const char *list, struct str name)
 {
-	bool enabled = preset, cleared = false;
+	bool enabled = true, cleared = false;
 	struct str rest = str_of(list), word;
 
 	while (str_word(&rest, &word)) {
@@ -140,12 +129,12 @@ static void write_sieve(struct client *client, struct buf *out)
 		return;
 	}
 	while (str_word(&rest, &word)) {
-		if (is_enabled(list, word, true))
+		if (is_enabled(list, word))
 			add_word(&names, word);
 	}
 	for (rest = str_of(list); str_word(&rest, &word);) {
 		word = str_from(word, word.data[0] == '+');
-		if (word.data[0] != '-' && !has_word(known, word))
+		if (word.data[0] != '-' && !str_has_word(known, word))
 			add_word(&names, word);
 	}
 	write_pair(out, "SIEVE", names.data);

@@ -23,17 +23,6 @@ struct reading {
 	struct err *err;
 };
 
-static bool list_has(const char *list, const char *word)
-{
-	struct str rest = str_of(list), one;
-
-	while (str_word(&rest, &one)) {
-		if (str_is(one, word))
-			return true;
-	}
-	return false;
-}
-
 struct unit *unit_find(struct unit *units, const char *name)
 {
 	struct unit *one;
@@ -207,7 +196,8 @@ static int read_listeners(struct reading *reading, struct unit *unit,
 static bool wanted(const struct reading *reading, const struct unit *unit)
 {
 	return unit->set.protocol[0] == '\0' ||
-	       list_has(reading->base->protocols, unit->set.protocol);
+	       str_has_word(reading->base->protocols,
+			    str_of(unit->set.protocol));
 }
 
 /* The program's name and arguments; false when there is no such program, which

@@ -49,17 +49,6 @@ void imap_id_reply(const char *send, struct buf *out)
 	buf_add(out, any ? ")\r\n" : "NIL\r\n");
 }
 
-static bool is_wanted(const char *list, struct str key)
-{
-	struct str rest = str_of(list), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_is(word, "*") || str_case_equal(word, key))
-			return true;
-	}
-	return false;
-}
-
 void imap_id_log_text(const struct imap_arg *list, const char *wanted,
 		      struct buf *out)
 {
@@ -70,7 +59,8 @@ void imap_id_log_text(const struct imap_arg *list, const char *wanted,
 	for (int i = 0; i < ID_PAIRS_MAX && imap_arg_astring(&arg[0], &key) &&
 			arg[1].kind != IMAP_ARG_END;
 	     i++, arg += 2) {
-		if (!is_wanted(wanted, key))
+		if (!str_has_word(wanted, STR("*")) &&
+		    !str_case_has_word(wanted, key))
 			continue;
 		if (!imap_arg_astring(&arg[1], &value))
 			value = STR("NIL");

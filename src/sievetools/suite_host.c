@@ -57,15 +57,11 @@ struct suite_mailbox *suite_special_use(struct suite *suite,
 		struct suite_pair *pair = suite_find(
 			suite->metadata,
 			mem_printf(ctx, "%s /private/specialuse", box->name));
-		struct str rest = {NULL, 0}, word;
 
 		if (pair != NULL &&
-		    (mailbox == NULL || suite_mailbox(suite, mailbox) == box))
-			rest = pair->value;
-		while (rest.data != NULL && str_word(&rest, &word)) {
-			if (str_case_is(word, use))
-				return box;
-		}
+		    (mailbox == NULL || suite_mailbox(suite, mailbox) == box) &&
+		    str_case_has_word(pair->value.data, str_of(use)))
+			return box;
 	}
 	return NULL;
 }
@@ -96,18 +92,6 @@ static int mailbox_by_id(void *ctx, const void *mem, const char *id,
 
 /* calendars: "default", and those in the setting sieve_calendars */
 
-static bool has_calendar(struct suite *suite, const char *name)
-{
-	const char *names = suite_setting(suite, "sieve_calendars");
-	struct str rest = str_of(names == NULL ? "" : names), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_is(word, name))
-			return true;
-	}
-	return false;
-}
-
 static struct suite_pair *find_object(struct suite *suite, const char *uid)
 {
 	struct suite_pair *pair = suite->objects;
@@ -125,12 +109,15 @@ static int calendar_object(void *ctx, const void *mem, const char *uid,
 			   const char *wanted, struct str *text_out,
 			   const char **calendar_out, struct err *err)
 {
+	const char *calendars = suite_setting(ctx, "sieve_calendars");
 	struct suite_pair *pair = find_object(ctx, uid);
 
 	(void)err;
 	*text_out = (struct str){NULL, 0};
-	*calendar_out = wanted != NULL && has_calendar(ctx, wanted) ? wanted
-								    : "default";
+	*calendar_out =
+		wanted != NULL && str_has_word(calendars, str_of(wanted))
+			? wanted
+			: "default";
 	if (pair == NULL)
 		return 0;
 	*text_out = pair->value;

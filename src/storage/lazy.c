@@ -27,17 +27,6 @@ struct lazy {
 	const char *exclude[EXCLUDES_MAX]; /* NULL at the end */
 };
 
-static bool has_word(const char *text, const char *word)
-{
-	struct str rest = str_of(text), at;
-
-	while (str_word(&rest, &at)) {
-		if (str_is(at, word))
-			return true;
-	}
-	return false;
-}
-
 static void read_excludes(const struct user *user, struct lazy *lazy)
 {
 	const char *value = config_plugin(user->config, &user->filter,
@@ -62,7 +51,7 @@ void lazy_setup(struct user *user)
 	struct lazy *lazy;
 
 	if (value == NULL ||
-	    !has_word(user->settings.mail_plugins, "lazy_expunge"))
+	    !str_has_word(user->settings.mail_plugins, STR("lazy_expunge")))
 		return;
 	rest = str_of(value);
 	if (!str_word(&rest, &word))
@@ -90,7 +79,8 @@ static bool is_excluded(const struct mailbox *box)
 
 	for (; *at != NULL; at++) {
 		if ((*at)[0] == '\\' && special != NULL &&
-		    special->use != NULL && has_word(special->use, *at))
+		    special->use != NULL &&
+		    str_has_word(special->use, str_of(*at)))
 			return true;
 		if (wildcard_match(*at, box->name))
 			return true;

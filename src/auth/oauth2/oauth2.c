@@ -291,17 +291,6 @@ static int find_out(struct source *source, struct request *request,
 
 /* what was found out */
 
-static bool has_word(const char *list, struct str wanted)
-{
-	struct str rest = str_of(list == NULL ? "" : list), word;
-
-	while (str_word(&rest, &word)) {
-		if (str_equal(word, wanted))
-			return true;
-	}
-	return false;
-}
-
 static int check_user(const struct source *source, struct request *request,
 		      struct err *err)
 {
@@ -332,6 +321,8 @@ static int check_answer(const struct source *source, struct request *request,
 {
 	const struct settings *set = &source->set;
 	const struct fields *got = &request->more_vars;
+	const char *scope = fields_get(got, "oauth2:scope");
+	const char *aud = fields_get(got, "oauth2:aud");
 	struct str rest = str_of(set->scope), word;
 	const char *active = fields_get(
 		got, mem_printf(request, "oauth2:%s", set->active_attribute));
@@ -343,8 +334,7 @@ static int check_answer(const struct source *source, struct request *request,
 				strcmp(active, set->active_value) != 0)))
 		return err_set(err, ERR_DENIED, "User account is not active");
 	while (str_word(&rest, &word)) {
-		if (!has_word(fields_get(got, "oauth2:scope"), word) &&
-		    !has_word(fields_get(got, "oauth2:aud"), word))
+		if (!str_has_word(scope, word) && !str_has_word(aud, word))
 			return err_set(err, ERR_DENIED,
 				       "Token is not valid for scope '%s'",
 				       set->scope);

@@ -64,6 +64,13 @@ static void test_words(void **state)
 	assert_true(str_word(&rest, &word) && str_is(word, "one"));
 	assert_true(str_word(&rest, &word) && str_is(word, "two"));
 	assert_false(str_word(&rest, &word));
+	assert_true(str_has_word("one\ttwo", STR("two")));
+	assert_false(str_has_word("one two", STR("Two")));
+	assert_false(str_has_word("one two", STR("tw")));
+	assert_false(str_has_word("one two", STR("one two")));
+	assert_false(str_has_word(NULL, STR("one")));
+	assert_true(str_case_has_word(" one Two", STR("tWO")));
+	assert_false(str_case_has_word("one", STR("on")));
 	assert_true(str_is(str_trim(STR(" \r\n a b\t")), "a b"));
 	assert_int_equal(str_trim(STR(" \t")).len, 0);
 }

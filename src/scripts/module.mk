@@ -12,6 +12,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/scripts/test_scripts tests/crash/test_scripts
 tests_crash_test_scripts_SOURCES = tests/crash/test_scripts.c \
 	tests/crash/calls.c tests/crash/calls.h \
+	tests/crash/fault.c tests/crash/fault.h \
 	tests/crash/disk.c tests/crash/disk.h \
 	tests/unit/storage/fixture.c tests/unit/storage/fixture.h
 tests_crash_test_scripts_LDADD = $(CMOCKA_LIBS) $(LIB_SETTINGS) \

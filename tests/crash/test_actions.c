@@ -29,10 +29,11 @@
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
 #include "delivery/spool.h"
+#include "fault.h"
 #include "index/index.h"
 #include "mime/parse.h"
 
-enum { FAULTS = 2, BOXES_MAX = 4, KILLED = 9, EXTRA_MAX = 3 };
+enum { FAULTS = 2, BOXES_MAX = 4, EXTRA_MAX = 3 };
 
 static const char text[] =
 	"From: Joe <joe@b.example>\nTo: alice@a.example\n"
@@ -92,31 +93,7 @@ static const struct delivery_case {
 	 false},
 };
 
-struct fault {
-	unsigned *calls; /* shared with the child */
-	unsigned at;     /* which one; 0: none */
-	int error;       /* 0: the process ends there */
-	bool stays;
-};
-
 static char programs[] = "/tmp/actionsXXXXXX";
-
-static int before(void *ctx, const char *call, const char *path)
-{
-	struct fault *fault = ctx;
-	unsigned number = ++*fault->calls;
-
-	(void)path;
-	if (fault->at == 0 || number < fault->at ||
-	    (number > fault->at && !fault->stays))
-		return 0;
-	if (fault->error == 0)
-		_exit(KILLED);
-	/* A full disk lets files go. */
-	return strcmp(call, "unlink") == 0 ? 0 : fault->error;
-}
-
-static const struct calls calls = {.before = before};
 
 /* one try, in a process of its own */
 
@@ -173,7 +150,7 @@ static int try(struct fixture *f, struct fault *fault)
 		index_after_fork();
 		f->user = fixture_user(f);
 		*fault->calls = 0;
-		calls_watch(&calls, fault);
+		fault_begin(fault);
 		_exit(deliver_once(f));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -267,7 +244,7 @@ static void remove_sent(void)
 /* Returns how many calls the first try made. */
 static unsigned run_once(const struct delivery_case *it, struct fault fault)
 {
-	char where[200], more[500];
+	char what[100], where[200], more[500];
 	unsigned made;
 	struct fixture *f;
 	void *state;
@@ -280,9 +257,8 @@ static unsigned run_once(const struct delivery_case *it, struct fault fault)
 		 "sieve_pipe_bin_dir = %s\n"
 		 "  sieve_filter_bin_dir = %s\n}\n",
 		 programs, programs);
-	snprintf(where, sizeof(where), "%s, call %u, %s%s", it->name, fault.at,
-		 fault.error == 0 ? "killed" : strerror(fault.error),
-		 fault.stays ? " from then on" : "");
+	fault_describe(&fault, what, sizeof(what));
+	snprintf(where, sizeof(where), "%s, %s", it->name, what);
 	remove_sent();
 	fixture_open(&state, more);
 	f = state;

@@ -19,10 +19,11 @@
 #include "base/log.h"
 #include "calls.h"
 #include "disk.h"
+#include "fault.h"
 #include "scripts/scripts.h"
 #include "sieve/host.h"
 
-enum { NAMES = 4, TEXT_SIZE = 3000, KILLED = 9, REFUSED = 8, CUTS = 200 };
+enum { NAMES = 4, TEXT_SIZE = 3000, REFUSED = 8, CUTS = 200 };
 
 static const char *const names[NAMES] = {"a", "b", "c", "d"};
 
@@ -191,44 +192,21 @@ static void check(const struct scripts *scripts, unsigned done,
 
 /* calls that fail */
 
-struct fault {
-	unsigned *calls, *done; /* shared with the child */
-	unsigned at;
-	int error; /* 0: the process ends there */
-	bool stays;
-};
-
-static int before_call(void *ctx, const char *call, const char *path)
-{
-	struct fault *fault = ctx;
-	unsigned number = ++*fault->calls;
-
-	(void)path;
-	if (fault->at == 0 || number < fault->at ||
-	    (number > fault->at && !fault->stays))
-		return 0;
-	if (fault->error == 0)
-		_exit(KILLED);
-	/* A full disk lets files go. */
-	return fault->stays && strcmp(call, "unlink") == 0 ? 0 : fault->error;
-}
-
-static const struct calls calls = {.before = before_call};
-
-static int child(const struct scripts *scripts, struct fault *fault)
+static int child(const struct scripts *scripts, struct fault *fault,
+		 unsigned *done)
 {
 	struct err err;
 
-	calls_watch(&calls, fault);
-	for (*fault->done = 0; *fault->done < STEPS; ++*fault->done) {
-		if (run_step(scripts, *fault->done, &err) < 0)
+	fault_begin(fault);
+	for (*done = 0; *done < STEPS; ++*done) {
+		if (run_step(scripts, *done, &err) < 0)
 			return REFUSED;
 	}
 	return 0;
 }
 
 /* Returns how many calls there were. */
-static unsigned run_once(struct fault fault)
+static unsigned run_once(struct fault fault, unsigned *done)
 {
 	static const struct sieve_log nothing = {0};
 	const struct scripts *scripts;
@@ -239,24 +217,22 @@ static unsigned run_once(struct fault fault)
 	int status;
 	pid_t pid;
 
-	snprintf(where, sizeof(where), "call %u, %s%s", fault.at,
-		 fault.error == 0 ? "killed" : strerror(fault.error),
-		 fault.stays ? " from then on" : "");
+	fault_describe(&fault, where, sizeof(where));
 	fixture_open(&state, "");
 	f = state;
 	scripts = scripts_of(f->user);
-	*fault.calls = *fault.done = 0;
+	*fault.calls = *done = 0;
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(child(scripts, &fault));
+		_exit(child(scripts, &fault, done));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	/* Some failures are no reason to refuse: of what only tidies up. */
 	if (fault.at == 0 || fault.error == 0)
 		assert_int_equal(WEXITSTATUS(status),
-				 fault.at == 0 ? 0 : KILLED);
-	check(scripts, *fault.done, where);
+				 fault.at == 0 ? 0 : FAULT_KILLED);
+	check(scripts, *done, where);
 	if (scripts_put(scripts, STR("e"), STR("keep;"), true, &nothing, &err) <
 	    0)
 		fail_msg("%s: and nothing goes any more: %s", where, err.text);
@@ -269,16 +245,16 @@ static void run_all(int error, bool stays)
 	unsigned *shared =
 		mmap(NULL, 2 * sizeof(*shared), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct fault fault = {.calls = shared, .done = shared + 1};
-	unsigned made;
+	struct fault fault = {.calls = shared};
+	unsigned *done = shared + 1, made;
 
 	assert_true(shared != MAP_FAILED);
-	made = run_once(fault);
+	made = run_once(fault, done);
 	assert_true(made > 3 * STEPS);
 	fault.error = error;
 	fault.stays = stays;
 	for (fault.at = 1; fault.at <= made; fault.at++)
-		run_once(fault);
+		run_once(fault, done);
 	munmap(shared, 2 * sizeof(*shared));
 }
 

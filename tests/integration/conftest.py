@@ -32,6 +32,22 @@ TROUBLE = re.compile(r"Panic:|Fatal:|AddressSanitizer|LeakSanitizer|runtime erro
 # doveadm log test writes one of each kind.
 HARMLESS = re.compile(r"This is Dovecot's \w+ log")
 
+# Configuration that tests of logins add: a socket for anyone who speaks auth's protocol, and all clients come from one
+# address.
+AUTH_CLIENT = """\
+service auth {
+  unix_listener auth-client {
+    mode = 0666
+  }
+}
+"""
+NO_PENALTY = """\
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
 CONFIG = """\
 protocols = {protocols}
 listen = 127.0.0.1

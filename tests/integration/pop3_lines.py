@@ -7,10 +7,10 @@ import socket
 import ssl
 import time
 
-from conftest import mail_owner
+from conftest import NO_PENALTY, mail_owner
 
 END = b'THE-END'
-NO_PENALTY = 'auth_failure_delay = 0\nservice anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n'
+NO_DELAY = 'auth_failure_delay = 0\n' + NO_PENALTY
 
 
 class Pop:

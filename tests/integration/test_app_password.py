@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Server, finish
+from conftest import AUTH_CLIENT, Server, finish
 from databases import Mariadb, Postgres, Sqlite
 from imap_lines import Lines
-from pop3_lines import NO_PENALTY, Pop
+from pop3_lines import NO_DELAY, Pop
 from sieve_lines import Sieve
 from test_auth import Client, Master
 from test_mechs import scram
@@ -40,12 +40,7 @@ userdb {
   driver = passwd-file
   args = username_format=%u DIR/users
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-""" + NO_PENALTY
+""" + AUTH_CLIENT + NO_DELAY
 TABLE = """\
 CREATE TABLE app_passwords (username varchar(255) NOT NULL, id varchar(16) NOT NULL, name varchar(100) NOT NULL, hash varchar(255) NOT NULL,
   scopes varchar(100) NOT NULL, created bigint NOT NULL, expires bigint NOT NULL, last_used bigint NOT NULL, PRIMARY KEY (username, id));

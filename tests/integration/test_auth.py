@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Dovecot, Server, finish, have_user
+from conftest import AUTH_CLIENT, NO_PENALTY, ROOT, Dovecot, Server, finish, have_user
 
 EXTRA = """\
 auth_mechanisms = plain login
@@ -31,17 +31,7 @@ userdb {
   driver = passwd-file
   args = username_format=%u DIR/accounts
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 # What doveadm pw made of "secret".
 SLOW = '{BLF-CRYPT}$2y$05$t5LwPgzdo66Vj5muWp3ZKequyPpExXW7/LrD6GG1ZqXccYTVcLuAq'
 ACCOUNTS = f"""\
@@ -586,17 +576,7 @@ userdb {
   args = blocking=yes
   override_fields = home=/tmp/%u
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Dovecot, Server, finish, have_user
+from conftest import AUTH_CLIENT, NO_PENALTY, ROOT, Dovecot, Server, finish, have_user
 from test_auth import Client, Master, without
 
 CHAINS = int(os.environ.get('DOVETAIL_CHAINS', 4))
@@ -19,17 +19,7 @@ BASE = """\
 auth_mechanisms = plain login
 auth_failure_delay = 0
 auth_master_user_separator = *
-%ssservice auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+%ss""" + AUTH_CLIENT + NO_PENALTY
 RULES = 'return-ok return return-fail continue continue-ok continue-fail'.split()
 # Who has which password in which file: "-" is not there.
 FILES = {'a': 'both:one only1:one bad:{FOO}x u@x.example:one root:one deny:one fields:one',

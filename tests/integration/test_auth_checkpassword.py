@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Dovecot, Server, finish, have_user
+from conftest import AUTH_CLIENT, NO_PENALTY, ROOT, Dovecot, Server, finish, have_user
 from test_auth import Client, Master, without
 
 PROGRAM = """\
@@ -46,17 +46,7 @@ userdb {
   driver = checkpassword
   args = DIR/check argument
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 
 
 def prepare(one):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Dovecot
+from conftest import AUTH_CLIENT, NO_PENALTY, Dovecot
 from test_auth import Client, Master, without
 
 EXTRA = """\
@@ -29,17 +29,7 @@ service dict {
     mode = 0666
   }
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 SETTINGS = """\
 uri = URI
 default_pass_scheme = PLAIN

@@ -8,7 +8,7 @@ from pathlib import Path
 import gssapi
 import pytest
 
-from conftest import Server, finish
+from conftest import AUTH_CLIENT, NO_PENALTY, Server, finish
 from databases import Kdc
 from test_auth import Client, Master, without
 
@@ -27,17 +27,7 @@ userdb {
   driver = static
   args = uid=7001 gid=7002 home=/h/%n
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 ACCOUNTS = 'bob:x::::::k5principals=carol@TEST.EXAMPLE,alice@TEST.EXAMPLE tag=b\nshared:x::::::k5principals=nobody@TEST.EXAMPLE\nalice:x\n'
 SPNEGO = gssapi.OID.from_int_seq('1.3.6.1.5.5.2')
 

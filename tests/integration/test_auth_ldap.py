@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Server, finish
+from conftest import AUTH_CLIENT, NO_PENALTY, Server, finish
 from databases import Slapd
 from test_auth import Client, Master
 from test_mechs import scram
@@ -61,17 +61,7 @@ userdb {
   driver = ldap
   args = DIR/ldap.conf.ext
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 BIND = 'auth_bind = yes\n'
 TEMPLATE = 'auth_bind = yes\nauth_bind_userdn = uid=%n,ou=users,dc=x\n'
 STARTTLS = BIND + 'tls = yes\ntls_require_cert = hard\ntls_ca_cert_file = TLS/server.crt\nuris = ldap://127.0.0.1:PORT\n'

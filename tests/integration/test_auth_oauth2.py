@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from conftest import certificate
+from conftest import AUTH_CLIENT, NO_PENALTY, certificate
 from http_double import Double
 from test_auth import Client, Master
 
@@ -31,17 +31,7 @@ userdb {
   driver = static
   args = uid=7001 gid=7002 home=/h/%u
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 TOKENS = {'good': {'email': 'alice', 'scope': 'mail openid', 'active': True, 'team': 'red'}, 'other': {'email': 'bob', 'scope': 'mail', 'active': True},
           'asleep': {'email': 'alice', 'scope': 'mail', 'active': False}, 'narrow': {'email': 'alice', 'scope': 'web', 'active': True},
           'nobody': {'scope': 'mail', 'active': True}, 'aud': {'email': 'alice', 'aud': ['x', 'mail'], 'active': True},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import AUTH_CLIENT, NO_PENALTY
 from http_double import Double
 from test_auth import Client, without
 from test_mechs import scram
@@ -33,17 +34,7 @@ userdb {
   driver = static
   args = uid=7001 gid=7002 home=/h/%u
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 REPLIES = {'refused': {'status': -1, 'msg': 'Go away'}, 'slow': {'status': 2, 'msg': ''}, 'late': {'status': 0}}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import AUTH_CLIENT, NO_PENALTY, ROOT
 from test_auth import Client
 
 EXTRA = """\
@@ -24,17 +24,7 @@ userdb {
   driver = static
   args = uid=7001 gid=7001 home=/h/%u
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 DICT = """\
 uri = proxy:DIR/dict:users
 key passdb {

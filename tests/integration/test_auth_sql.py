@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Server, finish
+from conftest import AUTH_CLIENT, NO_PENALTY, Server, finish
 from databases import Mariadb, Postgres, Sqlite
 from test_auth import Client, Master
 from test_mechs import scram
@@ -44,17 +44,7 @@ userdb {
   driver = sql
   args = DIR/sql.conf.ext
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 KINDS = {'sqlite': Sqlite, 'pgsql': Postgres, 'mysql': Mariadb}
 
 

@@ -2,7 +2,6 @@
 """doveadm auth, user and pw: each option and output as Dovecot's."""
 import os
 import re
-from pathlib import Path
 
 import pytest
 

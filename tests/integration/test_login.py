@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import ROOT, Dovecot, Server, finish, have_user
+from conftest import NO_PENALTY, ROOT, Dovecot, Server, finish, have_user
 
 EXTRA = """\
 listen = 127.0.0.1, 127.0.0.2
@@ -20,12 +20,7 @@ auth_verbose = yes
 login_trusted_networks = 127.0.0.9
 imap_id_log = *
 # All come from one address: no penalties.
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + NO_PENALTY
 CAPS = b'IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+'
 FAILED = b'NO [AUTHENTICATIONFAILED] Authentication failed.'
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import Server, finish, mail_owner, open_up
+from conftest import NO_PENALTY, Server, finish, mail_owner, open_up
 from proxied import Backend
 from sieve_lines import Sieve, literal, plain, quoted
 
@@ -19,11 +19,6 @@ QUOTAS = """
 auth_mechanisms = plain login cram-md5 scram-sha-256
 login_trusted_networks = 127.0.0.9
 auth_failure_delay = 0
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
 protocol lmtp {
   mail_plugins = sieve
 }
@@ -37,7 +32,7 @@ plugin {
   sieve_quota_max_scripts = 20
   sieve_quota_max_storage = 300 k
 }
-"""
+""" + NO_PENALTY
 
 
 @pytest.fixture(scope='module')

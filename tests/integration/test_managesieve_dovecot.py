@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from conftest import Dovecot, Server, finish, mail_owner, need_dovecot
+from conftest import NO_PENALTY, Dovecot, Server, finish, mail_owner, need_dovecot
 from sieve_lines import Sieve, literal, plain, quoted
 
 SESSIONS = int(os.environ.get('DOVETAIL_SESSIONS', 8))
@@ -15,11 +15,6 @@ CONFIG = """
 auth_mechanisms = plain login cram-md5
 login_greeting = Ready.
 auth_failure_delay = 0
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
 protocol sieve {
   managesieve_implementation_string = Test
   managesieve_sieve_capability = fileinto
@@ -32,7 +27,7 @@ plugin {
   sieve_quota_max_scripts = 5
   sieve_quota_max_storage = 500
 }
-"""
+""" + NO_PENALTY
 END = r'managesieve\(.*: Info: Disconnected: Logged out (.*)\n'
 USERS = ['sieve', 'alice', 'bob', 'carol']
 NAMES = ['a', 'b', 'c', 'd e', 'f', '\xe9', '..', 'a.sieve', 'q"u\\o']

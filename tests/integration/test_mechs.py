@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Dovecot, Server, finish, have_user
+from conftest import AUTH_CLIENT, NO_PENALTY, ROOT, Dovecot, Server, finish, have_user
 from test_auth import Client, without
 
 EXTRA = """\
@@ -33,17 +33,7 @@ passdb {
   driver = passwd-file
   args = scheme=PLAIN username_format=%u DIR/accounts
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 PLUS = 'scram-sha-1-plus scram-sha-256-plus '
 USERS = """\
 alice:secret
@@ -343,11 +333,6 @@ auth_ssl_username_from_cert = yes
 ssl_ca = <DIR/ca.crt
 ssl_verify_client_cert = yes
 ssl_require_crl = no
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
 passdb {
   driver = static
   args = password=secret
@@ -362,7 +347,7 @@ userdb {
   driver = passwd-file
   args = DIR/users
 }
-"""
+""" + NO_PENALTY
 
 
 def openssl(*args):

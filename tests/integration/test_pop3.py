@@ -13,7 +13,7 @@ import pytest
 
 from conftest import mail_owner
 from imap_lines import Lines
-from pop3_lines import NO_PENALTY, Ends, Pop, fill, names
+from pop3_lines import NO_DELAY, Ends, Pop, fill, names
 
 USER = 'popper'
 MAILS = [(f'new/{number}.M{number}.host', b'Subject: m%d\nX-UIDL: x%d\n\nbody %d\n.dot\n' % (number, number, number))
@@ -98,7 +98,7 @@ def test_what_was_sent_behind_the_login_is_not_lost(filled):
 
 
 def test_failures(make_server):
-    server = make_server(NO_PENALTY)
+    server = make_server(NO_DELAY)
     client = Pop(server.port('pop3'))
     assert client.command('PASS secret') == b'-ERR No username given.\r\n'
     for user, password in (('popper', 'wrong'), ('nosuch', 'secret'), ('', ''), ('a\tb', 'x\x01')):
@@ -141,7 +141,7 @@ def test_long_lines_end_the_connection(filled):
 
 
 def test_xclient_of_trusted_proxies(make_server):
-    server = make_server('login_trusted_networks = 127.0.0.0/8\n' + NO_PENALTY)
+    server = make_server('login_trusted_networks = 127.0.0.0/8\n' + NO_DELAY)
     client = Pop(server.port('pop3'))
     assert client.greeting == b'+OK [XCLIENT] Dovecot ready.\r\n'
     for bad in ('ADDR=x', 'PORT=x', 'PORT=65536', 'TTL=x'):
@@ -162,7 +162,7 @@ def test_apop_is_offered_only_with_its_mechanism(make_server):
 
 
 def test_apop(make_server):
-    server = make_server('auth_mechanisms = plain apop\n' + NO_PENALTY)
+    server = make_server('auth_mechanisms = plain apop\n' + NO_DELAY)
     fill(server, USER, MAILS)
     client = Pop(server.port('pop3'))
     challenge = re.search(rb' (<[^>]+>)\r\n$', client.greeting)[1]

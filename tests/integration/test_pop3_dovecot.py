@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from pop3_lines import NO_PENALTY, Ends, Pop, fill, names, pipelined
+from pop3_lines import NO_DELAY, Ends, Pop, fill, names, pipelined
 
 SESSIONS = int(os.environ.get('DOVETAIL_SESSIONS', 12))
 USER = 'poptwin'
@@ -122,7 +122,7 @@ def change_uidlist(rng, server):
 
 @pytest.fixture(params=CONFIGURATIONS)
 def both(request, make_server, make_dovecot):
-    extra = NO_PENALTY + CONFIGURATIONS[request.param]
+    extra = NO_DELAY + CONFIGURATIONS[request.param]
     return request.param, make_dovecot(extra, 'imap pop3'), make_server(extra, 'imap pop3')
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Dovecot, Server, finish, have_user
+from conftest import AUTH_CLIENT, NO_PENALTY, ROOT, Dovecot, Server, finish, have_user
 from test_auth import Client
 
 CASES = int(os.environ.get('DOVETAIL_CASES', 300))
@@ -22,17 +22,7 @@ passdb {
   driver = passwd-file
   args = scheme=CRYPT username_format=%u DIR/hashes
 }
-service auth {
-  unix_listener auth-client {
-    mode = 0666
-  }
-}
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-"""
+""" + AUTH_CLIENT + NO_PENALTY
 ROUNDS = {'BLF-CRYPT': '4', 'CRYPT': '4', 'SHA256-CRYPT': '1000', 'SHA512-CRYPT': '1000', 'PBKDF2': '100', 'SCRAM-SHA-1': '4096',
           'SCRAM-SHA-256': '4096', 'ARGON2I': '3', 'ARGON2ID': '1'}
 SLOW = ('ARGON2I', 'ARGON2ID', 'SCRAM-SHA-1', 'SCRAM-SHA-256', 'OTP', 'BLF-CRYPT')

@@ -14,16 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import open_up
+from conftest import NO_PENALTY, open_up
 
 LONG = os.environ.get('DOVETAIL_LONG') == '1'
-NO_PENALTY = '''
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-'''
 
 
 def s_client(server, port, *args, data=b'', starttls=None):

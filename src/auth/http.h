@@ -14,7 +14,11 @@ struct buf;
 struct err;
 struct str;
 
-enum { HTTP_BODY_MAX = 64 * 1024, HTTP_HEADERS_MAX = 8, HTTP_IDLE_MS = 60 * 1000 };
+enum {
+	HTTP_BODY_MAX = 64 * 1024,
+	HTTP_HEADERS_MAX = 8,
+	HTTP_IDLE_MS = 60 * 1000,
+};
 
 struct http_request {
 	const char *url;

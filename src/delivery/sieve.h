@@ -90,8 +90,7 @@ void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
 int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 		      struct lda_script **out, struct err *err);
 /* Fill in its program, NULL if it is missing, or can't be compiled, which the
- * log tells; -1
- * for what may be better later. */
+ * log tells; -1 for what may be better later. */
 int lda_script_open(struct lda_sieve *sieve, struct lda_script *script,
 		    struct err *err);
 /* A line for the user's log. `where` may be "". */

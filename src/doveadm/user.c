@@ -19,9 +19,7 @@
 #include "doveadm/print.h"
 #include "service/privs.h"
 
-enum { VARS_USER = 3 };
-
-enum { AUTH_INFO_MAX = 32 };
+enum { VARS_USER = 3, AUTH_INFO_MAX = 32 };
 
 struct lookup {
 	struct doveadm *adm;

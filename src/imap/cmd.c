@@ -16,7 +16,6 @@
 #include "net/conn.h"
 #include "storage/user.h"
 
-
 /* Sorted by what is asked most. */
 static const struct command commands[] = {
 	{"FETCH", CMD_SELECTED | CMD_UID, cmd_fetch},
@@ -33,7 +32,8 @@ static const struct command commands[] = {
 	{"COPY", CMD_SELECTED | CMD_WRITES | CMD_UID, cmd_copy},
 	{"MOVE", CMD_SELECTED | CMD_WRITES | CMD_UID, cmd_move},
 	{"EXPUNGE", CMD_SELECTED | CMD_WRITES, cmd_expunge},
-	{"EXPUNGE", CMD_SELECTED | CMD_WRITES | CMD_UID | CMD_UID_ONLY, cmd_uid_expunge},
+	{"EXPUNGE", CMD_SELECTED | CMD_WRITES | CMD_UID | CMD_UID_ONLY,
+	 cmd_uid_expunge},
 	{"LIST", 0, cmd_list},
 	{"LSUB", 0, cmd_lsub},
 	{"EXAMINE", 0, cmd_examine},

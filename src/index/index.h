@@ -52,9 +52,9 @@ void index_keep_open(unsigned max);
  * machine went down. Waits for the disk. */
 int index_sync(struct index *index, struct err *err);
 /* index_sync() for all that this process has open and nobody changed for a
- * minute (`now`: all that it wrote to). For the time between commands, and before the end of
- * a process. Returns when to call it again; 0: not before something was done
- * with an index. Problems are logged. */
+ * minute (`now`: all that it wrote to). For the time between commands, and
+ * before the end of a process. Returns when to call it again; 0: not before
+ * something was done with an index. Problems are logged. */
 struct duration index_settle(bool now);
 /* Likewise whenever one is closed, and none stays open: for a process that does
  * one thing and ends. */

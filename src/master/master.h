@@ -55,11 +55,11 @@ struct process {
 	struct process *prev, *next;
 };
 
-/* A service of the configuration. */
 /* Connections to an auth's predecessors that it gets when it starts: so many
  * reloads that nobody logs in between. */
 enum { PREDECESSORS_MAX = 8 };
 
+/* A service of the configuration. */
 struct unit {
 	struct master *master;
 	char *name;

@@ -123,10 +123,10 @@ void crlf_append(struct str in, bool *last_cr, struct buf *out)
 		if (to == NULL)
 			return;
 		memcpy(to, at, len);
-		if (eol > 0)
+		if (eol > 0) {
 			to[len] = '\r';
-		if (eol > 0)
 			to[len + eol - 1] = '\n';
+		}
 		buf_grew(out, len + eol);
 		at = newline == NULL ? end : newline + 1;
 	}

@@ -232,7 +232,6 @@ void cmd_dele(struct session *session, struct str args)
 {
 	struct msg *msg = take_msg(session, &args, true);
 
-
 	if (msg == NULL)
 		return;
 	if (mailbox_readonly(session->box)) {

@@ -98,9 +98,9 @@ struct service {
 	/* The rest may be NULL. All processes are full and somebody waits: end
 	 * a client who can be spared, if there is one. */
 	bool (*make_room)(struct service_env *env);
-	/* Reload: this process gets no new clients and
-	 * ends with its last one; close what only waits for more work (auth's
-	 * idle clients, login's connection to auth when all are logged in). */
+	/* Reload: this process gets no new clients and ends with its last one;
+	 * close what only waits for more work (auth's idle clients, login's
+	 * connection to auth when all are logged in). */
 	void (*retire)(struct service_env *env);
 	/* For what lives through reloads (types log and anvil): the new
 	 * configuration is in service_config(). */

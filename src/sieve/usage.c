@@ -13,9 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/file.h"
+#include "base/pack.h"
 #include "sieve/program.h"
 
 enum { SIGNIFICANT_MS = 1500, MAGIC_SIZE = 8 };
@@ -27,36 +29,28 @@ static uint64_t now_ms(void)
 	return clock_real_us() / 1000;
 }
 
-static uint64_t get_le(const char *in)
-{
-	uint64_t value = 0;
-
-	for (int i = 7; i >= 0; i--)
-		value = value << 8 | (unsigned char)in[i];
-	return value;
-}
-
-static void put_le(char *out, uint64_t value)
-{
-	for (int i = 0; i < 8; i++)
-		out[i] = (char)(value >> 8 * i);
-}
-
 static bool parse(const char in[SIEVE_USAGE_SIZE], struct sieve_usage *out)
 {
+	struct unpack unpack = {
+		.in = str_n(in + MAGIC_SIZE, SIEVE_USAGE_SIZE - MAGIC_SIZE),
+	};
+
 	if (memcmp(in, magic, MAGIC_SIZE) != 0)
 		return false;
-	out->cpu_ms = get_le(in + MAGIC_SIZE);
-	out->last_ms = get_le(in + MAGIC_SIZE + 8);
+	out->cpu_ms = unpack_u64(&unpack);
+	out->last_ms = unpack_u64(&unpack);
 	return true;
 }
 
 void sieve_usage_write(const struct sieve_usage *usage,
 		       char out[SIEVE_USAGE_SIZE])
 {
-	memcpy(out, magic, MAGIC_SIZE);
-	put_le(out + MAGIC_SIZE, usage->cpu_ms);
-	put_le(out + MAGIC_SIZE + 8, usage->last_ms);
+	CLEANUP(buf_free) struct buf bytes = buf_init(SIEVE_USAGE_SIZE);
+
+	buf_add(&bytes, magic);
+	pack_u64(&bytes, usage->cpu_ms);
+	pack_u64(&bytes, usage->last_ms);
+	memcpy(out, bytes.data, SIEVE_USAGE_SIZE);
 }
 
 struct str sieve_usage_cut(struct str bytes, struct sieve_usage *out)

@@ -4,9 +4,9 @@
  * forms.
  *
  * Version 2 begins with "V<tab>2" and an empty line; then a name a line, levels
- * with tabs between them; the root of the namespace is an empty one. Version 1 has the names only, levels divided by the
- * layout's separator. A file keeps its form; names are in modified UTF-7 unless
- * the location says UTF-8.
+ * with tabs between them; the root of the namespace is an empty one. Version 1
+ * has the names only, levels divided by the layout's separator. A file keeps
+ * its form; names are in modified UTF-7 unless the location says UTF-8.
  */
 #include <string.h>
 
@@ -140,9 +140,8 @@ static int parse(struct subs *subs, struct str text, struct err *err)
 		header = true;
 	}
 	while (str_split(&rest, '\n', &line)) {
-		char *name;
-
 		bool last = rest.data == NULL;
+		char *name;
 
 		if (line.len == 0 && (header || subs->v1 || last)) {
 			header = false;

@@ -63,7 +63,7 @@ static int rows_destroy(struct app_rows *rows)
 	return 0;
 }
 
-static bool number(struct str text, int64_t *out)
+bool app_number(struct str text, int64_t *out)
 {
 	bool negative = str_starts(text, "-");
 	uint64_t value;
@@ -91,8 +91,9 @@ static bool parse(struct app_rows *rows, struct str line)
 	row->hash = str_tab_unescape(rows, column[6]);
 	row->name = str_tab_unescape(rows, column[7]);
 	row->used_at = column[4].data - rows->text;
-	return number(column[2], &row->created) &&
-	       number(column[3], &row->expires) && number(column[4], &row->used);
+	return app_number(column[2], &row->created) &&
+	       app_number(column[3], &row->expires) &&
+	       app_number(column[4], &row->used);
 }
 
 /* "user TAB" in front of the lines that are meant. */
@@ -316,7 +317,7 @@ static int use_once(const struct app_rows *rows, const struct app_row *row,
 	if (!is_current(rows->fd, rows->path))
 		return err_set(err, ERR_IN_USE, "%s was changed", rows->path);
 	if (pread(rows->fd, digits, USED_DIGITS, row->used_at) != USED_DIGITS ||
-	    !number(str_n(digits, USED_DIGITS), &before))
+	    !app_number(str_n(digits, USED_DIGITS), &before))
 		return err_set(err, ERR_CORRUPT, "%s is broken", rows->path);
 	*raised_out = used > before;
 	if (!*raised_out)

@@ -9,19 +9,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-static bool number(const char *text, int64_t *out)
-{
-	bool negative = text != NULL && *text == '-';
-	uint64_t value = 0;
-
-	if (text != NULL && !str_to_u64(str_of(text + negative), &value))
-		return false;
-	if (value > INT64_MAX)
-		return false;
-	*out = negative ? -(int64_t)value : (int64_t)value;
-	return true;
-}
-
 struct loading {
 	struct app_rows *rows;
 	bool broken, many;
@@ -55,12 +42,13 @@ static void take_row(void *ctx, const struct sql_row *from)
 		const char *value = from->values[i];
 
 		for (size_t n = 0; n < sizeof(all) / sizeof(all[0]); n++) {
-			if (strcmp(from->names[i], all[n].column) != 0)
+			if (value == NULL ||
+			    strcmp(from->names[i], all[n].column) != 0)
 				continue;
 			if (all[n].number != NULL)
-				loading->broken |=
-					!number(value, all[n].number);
-			else if (value != NULL)
+				loading->broken |= !app_number(str_of(value),
+							       all[n].number);
+			else
 				*all[n].text = mem_strdup(rows, value);
 		}
 	}

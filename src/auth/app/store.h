@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/str.h"
+
 struct err;
 struct passdb;
 struct request;
@@ -75,5 +77,7 @@ ptrdiff_t app_find(const struct app_rows *rows, const char *what, int64_t now);
 /* Revoked or expired. */
 bool app_is_gone(const struct app_row *row, int64_t now);
 struct app_row *app_row_add(struct app_rows *rows);
+/* A time; a negative one was revoked. */
+bool app_number(struct str text, int64_t *out);
 
 #endif

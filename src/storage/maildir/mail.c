@@ -315,9 +315,10 @@ static int unlink_file(struct driver_box *box, char dir, const char *file,
 			witness_own(&maildir_box_get(box)->witness, 1);
 		return 1;
 	}
-	return errno == ENOENT ? 0
-			       : err_sys(err, "unlink(%s/%s/%s)", box->path,
-				 dir == 'n' ? "new" : "cur", file);
+	if (errno == ENOENT)
+		return 0;
+	return err_sys(err, "unlink(%s/%s/%s)", box->path,
+		       dir == 'n' ? "new" : "cur", file);
 }
 
 int maildir_remove_mail(struct index_txn *txn, struct driver_box *box,

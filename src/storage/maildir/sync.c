@@ -107,14 +107,20 @@ void maildir_dirs_forget(struct driver_box *box)
 	own_fds_close(maildir_box_get(box));
 }
 
+/* It is another mailbox than the one of `id`: so are its directories. */
+static void forget_others(struct driver_box *box, uint32_t id)
+{
+	if (id != 0 && box->id != id)
+		maildir_dirs_forget(box);
+}
+
 static int row_get(struct driver_box *box, struct index_txn *txn,
 		   struct index_box *out, struct err *err)
 {
 	uint32_t id = box->id;
 	int ret = driver_row(box, txn, out, err);
 
-	if (id != 0 && box->id != id)
-		maildir_dirs_forget(box);
+	forget_others(box, id);
 	return ret;
 }
 
@@ -125,8 +131,7 @@ static int look(struct driver_box *box, struct maildir_box *own,
 	struct index_box row;
 	int ret = driver_look(box, &own->known, &row, err);
 
-	if (id != 0 && box->id != id)
-		maildir_dirs_forget(box);
+	forget_others(box, id);
 	if (ret == 0)
 		return 0;
 	witness_drain(&own->witness);

@@ -258,8 +258,8 @@ static int read_large(struct reading *reading, struct mbox_box *own,
 	if (own->large_fd < 0 ||
 	    copy_large(reading, own->large_fd, own->large_at, &own->large_size,
 		       err) < 0) {
-		fd_close(
-			&own->large_fd); /* with what it takes of a full disk */
+		/* With what it takes of a full disk. */
+		fd_close(&own->large_fd);
 		return -1;
 	}
 	own->large_uid = reading->uid;

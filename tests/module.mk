@@ -6,8 +6,8 @@ AM_TESTS_ENVIRONMENT = \
 	CC='$(CC)'; export CC; \
 	srcdir='$(srcdir)'; export srcdir; \
 	CPPFLAGS='$(TALLOC_CFLAGS) $(LIBEVENT_CFLAGS)'; export CPPFLAGS;
-dist_noinst_SCRIPTS += script/lint script/packages script/server script/test \
-	script/bench script/count script/deliver script/fuzz
+dist_noinst_SCRIPTS += script/exim script/lint script/packages script/server \
+	script/test script/bench script/count script/deliver script/fuzz
 # Folders, so that a new test or sample need not be listed.
 EXTRA_DIST += .ci/run tests/integration tests/samples
 

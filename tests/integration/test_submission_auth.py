@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Postfix and Exim let users send mail who log in through our auth socket, with Debian's programs unchanged.
 
-Debian's Exim with that authenticator (exim4-daemon-heavy) can't be installed beside Postfix: $DOVETAIL_EXIM may name its
+Debian's Exim with that authenticator can't be installed beside Postfix: script/exim unpacks it, $DOVETAIL_EXIM names its
 program."""
 import os
 import shutil

@@ -5,250 +5,133 @@
  */
 #include "config/setting.h"
 
-CONFIG_FOREIGN(aggregator, "service aggregator {\n"
-			   "  chroot = .\n"
-			   "  executable = aggregator\n"
-			   "  fifo_listener replication-notify-fifo {\n"
-			   "    mode = 0600\n"
-			   "  }\n"
-			   "  unix_listener replication-notify {\n"
-			   "    mode = 0600\n"
-			   "  }\n"
-			   "  user = $default_internal_user\n"
-			   "}\n");
+#define SERVICE(name, executable, settings)                                    \
+	"service " name " {\nexecutable = " executable "\n" settings "}\n"
+#define FIFO(name, mode) "fifo_listener " name " {\nmode = " mode "\n}\n"
+#define INTERNAL_USER "user = $default_internal_user\n"
+#define INTERNAL_GROUPS "extra_groups = $default_internal_group\n"
+#define FOR_EVER "idle_kill = 4294967295 secs\n"
+#define ONE_PROCESS "process_limit = 1\n"
+#define ONE_CLIENT "client_limit = 1\n"
+#define ONE_SESSION ONE_CLIENT "service_count = 1\n"
+#define PER_SESSION ONE_SESSION "process_limit = 1024\n"
 
-CONFIG_FOREIGN(config, "service config {\n"
-		       "  executable = config\n"
-		       "  idle_kill = 4294967295 secs\n"
-		       "  type = config\n"
-		       "  unix_listener config {\n"
-		       "    mode = 0600\n"
-		       "  }\n"
-		       "}\n");
-
-CONFIG_FOREIGN(dict_async, "service dict-async {\n"
-			   "  executable = dict\n"
-			   "  unix_listener dict-async {\n"
-			   "    group = $default_internal_group\n"
-			   "    mode = 0660\n"
-			   "  }\n"
-			   "  user = $default_internal_user\n"
-			   "}\n");
-
-CONFIG_FOREIGN(dict, "service dict {\n"
-		     "  client_limit = 1\n"
-		     "  executable = dict\n"
-		     "  unix_listener dict {\n"
-		     "    group = $default_internal_group\n"
-		     "    mode = 0660\n"
-		     "  }\n"
-		     "  user = $default_internal_user\n"
-		     "}\n");
-
-CONFIG_FOREIGN(director, "service director {\n"
-			 "  chroot = .\n"
-			 "  executable = director\n"
-			 "  fifo_listener login/proxy-notify {\n"
-			 "    mode = 00\n"
-			 "  }\n"
-			 "  idle_kill = 4294967295 secs\n"
-			 "  process_limit = 1\n"
-			 "  unix_listener director-admin {\n"
-			 "    mode = 0600\n"
-			 "  }\n"
-			 "  unix_listener login/director {\n"
-			 "    mode = 00\n"
-			 "  }\n"
-			 "  user = $default_internal_user\n"
-			 "}\n");
-
-CONFIG_FOREIGN(dns_client, "service dns-client {\n"
-			   "  client_limit = 1\n"
-			   "  executable = dns-client\n"
-			   "  unix_listener dns-client {\n"
-			   "    mode = 0666\n"
-			   "  }\n"
-			   "  unix_listener login/dns-client {\n"
-			   "    mode = 0666\n"
-			   "  }\n"
-			   "  user = $default_internal_user\n"
-			   "}\n");
-
-CONFIG_FOREIGN(health_check, "service health-check {\n"
-			     "  client_limit = 1\n"
-			     "  drop_priv_before_exec = yes\n"
-			     "  executable = script -p health-check.sh\n"
-			     "  user = $default_internal_user\n"
-			     "}\n");
-
-CONFIG_FOREIGN(imap_hibernate, "service imap-hibernate {\n"
-			       "  executable = imap-hibernate\n"
-			       "  protocol = imap\n"
-			       "  unix_listener imap-hibernate {\n"
-			       "    group = $default_internal_group\n"
-			       "    mode = 0660\n"
-			       "  }\n"
-			       "  user = $default_internal_user\n"
-			       "}\n");
-
-CONFIG_FOREIGN(imap_urlauth_login, "service imap-urlauth-login {\n"
-				   "  chroot = token-login\n"
-				   "  executable = imap-urlauth-login\n"
-				   "  protocol = imap\n"
-				   "  service_count = 1\n"
-				   "  type = login\n"
-				   "  unix_listener imap-urlauth {\n"
-				   "    mode = 0666\n"
-				   "  }\n"
-				   "  user = $default_login_user\n"
-				   "}\n");
-
-CONFIG_FOREIGN(imap_urlauth_worker, "service imap-urlauth-worker {\n"
-				    "  client_limit = 1\n"
-				    "  executable = imap-urlauth-worker\n"
-				    "  extra_groups = $default_internal_group\n"
-				    "  process_limit = 1024\n"
-				    "  protocol = imap\n"
-				    "  service_count = 1\n"
-				    "  unix_listener imap-urlauth-worker {\n"
-				    "    mode = 0600\n"
-				    "    user = $default_internal_user\n"
-				    "  }\n"
-				    "}\n");
-
-CONFIG_FOREIGN(imap_urlauth, "service imap-urlauth {\n"
-			     "  client_limit = 1\n"
-			     "  executable = imap-urlauth\n"
-			     "  process_limit = 1024\n"
-			     "  protocol = imap\n"
-			     "  service_count = 1\n"
-			     "  unix_listener token-login/imap-urlauth {\n"
-			     "    mode = 0666\n"
-			     "  }\n"
-			     "  user = $default_internal_user\n"
-			     "}\n");
-
-CONFIG_FOREIGN(indexer_worker, "service indexer-worker {\n"
-			       "  client_limit = 1\n"
-			       "  executable = indexer-worker\n"
-			       "  extra_groups = $default_internal_group\n"
-			       "  process_limit = 10\n"
-			       "  type = worker\n"
-			       "  unix_listener indexer-worker {\n"
-			       "    mode = 0600\n"
-			       "    user = $default_internal_user\n"
-			       "  }\n"
-			       "}\n");
-
-CONFIG_FOREIGN(indexer, "service indexer {\n"
-			"  executable = indexer\n"
-			"  process_limit = 1\n"
-			"  unix_listener indexer {\n"
-			"    mode = 0666\n"
-			"  }\n"
-			"  user = $default_internal_user\n"
-			"}\n");
-
-CONFIG_FOREIGN(ipc, "service ipc {\n"
-		    "  chroot = empty\n"
-		    "  executable = ipc\n"
-		    "  process_limit = 1\n"
-		    "  unix_listener ipc {\n"
-		    "    mode = 0600\n"
-		    "    user = $default_internal_user\n"
-		    "  }\n"
-		    "  unix_listener login/ipc-proxy {\n"
-		    "    mode = 0600\n"
-		    "    user = $default_login_user\n"
-		    "  }\n"
-		    "  user = $default_internal_user\n"
-		    "}\n");
-
-CONFIG_FOREIGN(old_stats, "service old-stats {\n"
-			  "  chroot = empty\n"
-			  "  executable = old-stats\n"
-			  "  fifo_listener old-stats-mail {\n"
-			  "    mode = 0600\n"
-			  "  }\n"
-			  "  fifo_listener old-stats-user {\n"
-			  "    mode = 0600\n"
-			  "  }\n"
-			  "  idle_kill = 4294967295 secs\n"
-			  "  process_limit = 1\n"
-			  "  unix_listener old-stats {\n"
-			  "    mode = 0600\n"
-			  "  }\n"
-			  "  user = $default_internal_user\n"
-			  "}\n");
-
-CONFIG_FOREIGN(replicator, "service replicator {\n"
-			   "  executable = replicator\n"
-			   "  idle_kill = 4294967295 secs\n"
-			   "  process_limit = 1\n"
-			   "  unix_listener replicator-doveadm {\n"
-			   "    mode = 00\n"
-			   "    user = $default_internal_user\n"
-			   "  }\n"
-			   "  unix_listener replicator {\n"
-			   "    mode = 0600\n"
-			   "    user = $default_internal_user\n"
-			   "  }\n"
-			   "}\n");
-
-CONFIG_FOREIGN(stats, "service stats {\n"
-		      "  executable = stats\n"
-		      "  idle_kill = 4294967295 secs\n"
-		      "  process_limit = 1\n"
-		      "  unix_listener login/stats-writer {\n"
-		      "    mode = 0600\n"
-		      "    user = $default_login_user\n"
-		      "  }\n"
-		      "  unix_listener stats-reader {\n"
-		      "    mode = 0600\n"
-		      "  }\n"
-		      "  unix_listener stats-writer {\n"
-		      "    group = $default_internal_group\n"
-		      "    mode = 0660\n"
-		      "  }\n"
-		      "  user = $default_internal_user\n"
-		      "}\n");
-
-CONFIG_FOREIGN(submission_login, "service submission-login {\n"
-				 "  chroot = login\n"
-				 "  executable = submission-login\n"
-				 "  inet_listener submission {\n"
-				 "    port = 587\n"
-				 "  }\n"
-				 "  protocol = submission\n"
-				 "  service_count = 1\n"
-				 "  type = login\n"
-				 "  user = $default_login_user\n"
-				 "}\n");
-
-CONFIG_FOREIGN(submission, "service submission {\n"
-			   "  client_limit = 1\n"
-			   "  executable = submission\n"
-			   "  extra_groups = $default_internal_group\n"
-			   "  process_limit = 1024\n"
-			   "  protocol = submission\n"
-			   "  service_count = 1\n"
-			   "  unix_listener login/submission {\n"
-			   "    mode = 0666\n"
-			   "  }\n"
-			   "}\n");
-
-CONFIG_FOREIGN(tcpwrap, "service tcpwrap {\n"
-			"  client_limit = 1\n"
-			"  executable = tcpwrap\n"
-			"  user = $default_internal_user\n"
-			"}\n");
-
-CONFIG_FOREIGN(doveadm, "service doveadm {\n"
-			"  client_limit = 1\n"
-			"  executable = doveadm-server\n"
-			"  extra_groups = $default_internal_group\n"
-			"  service_count = 1\n"
-			"  unix_listener doveadm-server {\n"
-			"    mode = 0600\n"
-			"  }\n"
-			"}\n");
+CONFIG_FOREIGN(
+	foreign_services,
+	SERVICE("aggregator", "aggregator",
+		"chroot = .\n" INTERNAL_USER FIFO("replication-notify-fifo",
+						  "0600")
+			PRESET_UNIX(
+				"replication-notify",
+				"0600")) SERVICE("config", "config",
+						 FOR_EVER
+						 "type = config\n" PRESET_UNIX(
+							 "config", "0600"))
+		SERVICE("dict-async", "dict",
+			INTERNAL_USER PRESET_UNIX_GROUP(
+				"dict-async")) SERVICE("dict", "dict",
+						       ONE_CLIENT INTERNAL_USER
+							       PRESET_UNIX_GROUP(
+								       "dict"))
+			SERVICE("director", "director",
+				"chroot = .\n" FOR_EVER ONE_PROCESS
+					INTERNAL_USER FIFO(
+						"login/proxy-notify",
+						"00") PRESET_UNIX("director-"
+								  "admin",
+								  "0600")
+						PRESET_UNIX("login/director",
+							    "00")) SERVICE("dns"
+									   "-cl"
+									   "ien"
+									   "t",
+									   "dns"
+									   "-cl"
+									   "ien"
+									   "t",
+									   ONE_CLIENT
+										   INTERNAL_USER
+											   PRESET_UNIX("dns-client", "0666") PRESET_UNIX("login/dns-client", "0666")) SERVICE("health-check", "script -p health-check.sh", ONE_CLIENT "drop_priv_before_exec = yes\n" INTERNAL_USER) SERVICE("imap-hibernate", "imap-hibernate", "protocol = imap\n" INTERNAL_USER PRESET_UNIX_GROUP("imap-hibernate")) SERVICE("imap-urlauth-login",
+																																																		"imap-urlauth-login",
+																																																		"chroot = token-login\nprotocol = imap\nservice_count = 1\n"
+																																																		"type = login\nuser = $default_login_user\n" PRESET_UNIX("imap-urlauth",
+																																																									 "0666")) SERVICE("imap-urlauth-worker",
+																																																											  "imap-urlauth-worker", PER_SESSION "protocol = imap\n" INTERNAL_GROUPS PRESET_UNIX_INTERNAL("imap-urlauth-worker", "0600")) SERVICE("imap-urlauth",
+																																																																											      "imap-urlauth",
+																																																																											      PER_SESSION
+																																																																											      "protocol = imap\n" INTERNAL_USER
+																																																																												      PRESET_UNIX(
+																																																																													      "token-login/imap-urlauth", "0666")) SERVICE("indexer-worker",
+																																																																																			   "indexer-worker",
+																																																																																			   ONE_CLIENT
+																																																																																			   "process_limit = 10\ntype = worker\n" INTERNAL_GROUPS PRESET_UNIX_INTERNAL("indexer-worker", "0600")) SERVICE("indexer",
+																																																																																																	 "indexer", ONE_PROCESS INTERNAL_USER PRESET_UNIX("indexer", "0666"))
+				SERVICE("ipc", "ipc", "chroot = empty\n" ONE_PROCESS INTERNAL_USER PRESET_UNIX_INTERNAL("ipc", "0600") PRESET_UNIX_LOGIN("login/ipc-proxy")) SERVICE(
+					"old-stats", "old-stats",
+					"chroot = empty\n" FOR_EVER ONE_PROCESS INTERNAL_USER
+						FIFO("old-stats-mail",
+						     "0600") FIFO("old-stats-"
+								  "user",
+								  "0600")
+							PRESET_UNIX(
+								"old-stats",
+								"0600"))
+					SERVICE("replicator", "replicator",
+						FOR_EVER ONE_PROCESS PRESET_UNIX_INTERNAL(
+							"replicator-doveadm",
+							"00")
+							PRESET_UNIX_INTERNAL(
+								"replicator",
+								"0600"))
+						SERVICE("stats", "stats",
+							FOR_EVER ONE_PROCESS INTERNAL_USER PRESET_UNIX_LOGIN(
+								"login/"
+								"stats-writer")
+								PRESET_UNIX("st"
+									    "at"
+									    "s-"
+									    "re"
+									    "ad"
+									    "e"
+									    "r",
+									    "06"
+									    "0"
+									    "0") PRESET_UNIX_GROUP("stats-writer"))
+							SERVICE("submission-"
+								"login",
+								"submission-"
+								"login",
+								"chroot = "
+								"login\nprotoco"
+								"l = "
+								"submission\nse"
+								"rvice_count = "
+								"1\n"
+								"type = "
+								"login\nuser = "
+								"$default_"
+								"login_user\n"
+								"inet_listener "
+								"submission "
+								"{\nport = "
+								"587\n}\n")
+								SERVICE("submis"
+									"sion",
+									"submis"
+									"sion",
+									PER_SESSION
+									"protoc"
+									"ol = "
+									"submis"
+									"sion"
+									"\n" INTERNAL_GROUPS PRESET_UNIX(
+										"login/submission",
+										"0666")) SERVICE("tcpwrap",
+												 "tcpwrap",
+												 ONE_CLIENT
+													 INTERNAL_USER)
+									SERVICE("doveadm",
+										"doveadm-server",
+										ONE_SESSION INTERNAL_GROUPS PRESET_UNIX(
+											"doveadm-server",
+											"0600")));

@@ -28,8 +28,6 @@ libconfig_a_SOURCES = \
 
 libsettings_a_SOURCES += \
 	src/config/foreign.c \
-	src/config/foreign_cluster.c \
-	src/config/foreign_protocols.c \
 	src/config/foreign_services.c
 
 bin_PROGRAMS += doveconf

@@ -150,6 +150,17 @@ struct setting_table {
 	static const char *const name##_preset                                 \
 		__attribute__((used, section("config_presets"))) = text
 
+/* Sockets in them: root's, the internal user's or group's, the login user's. */
+#define PRESET_UNIX(name, mode) "unix_listener " name " {\nmode = " mode "\n}\n"
+#define PRESET_UNIX_OWNED(name, mode, owner)                                   \
+	"unix_listener " name " {\nmode = " mode "\n" owner "\n}\n"
+#define PRESET_UNIX_INTERNAL(name, mode)                                       \
+	PRESET_UNIX_OWNED(name, mode, "user = $default_internal_user")
+#define PRESET_UNIX_GROUP(name)                                                \
+	PRESET_UNIX_OWNED(name, "0660", "group = $default_internal_group")
+#define PRESET_UNIX_LOGIN(name)                                                \
+	PRESET_UNIX_OWNED(name, "0600", "user = $default_login_user")
+
 /* The same for services of Dovecot that have no program here (yet): their
  * names and settings are accepted. */
 #define CONFIG_FOREIGN(name, text)                                             \

@@ -10,7 +10,6 @@
 
 #include "base/str.h"
 
-struct buf;
 
 /* sessions.c: `owner` is the connection that reported it */
 

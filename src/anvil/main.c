@@ -39,9 +39,8 @@ static bool next_number(struct str *rest, uint32_t *out)
 
 /* commands: false when the arguments are wrong */
 
-static bool cmd_version(struct client *client, struct str args)
+static bool cmd_version(struct client *, struct str args)
 {
-	(void)client;
 	return str_starts(args, "anvil\t1\t");
 }
 
@@ -74,19 +73,17 @@ static void put_session(void *ctx, const char *ident, pid_t pid, unsigned count)
 	conn_printf(ctx, "%s\t%d\t%u\n", ident, (int)pid, count);
 }
 
-static bool cmd_connect_dump(struct client *client, struct str args)
+static bool cmd_connect_dump(struct client *client, struct str)
 {
-	(void)args;
 	sessions_each(state.sessions, put_session, client->conn);
 	conn_write(client->conn, "\n", 1);
 	return true;
 }
 
-static bool cmd_kill(struct client *client, struct str args)
+static bool cmd_kill(struct client *, struct str args)
 {
 	uint32_t pid;
 
-	(void)client;
 	if (!next_number(&args, &pid))
 		return false;
 	sessions_remove_pid(state.sessions, (pid_t)pid);
@@ -128,9 +125,8 @@ static void put_proxy(void *ctx, uint64_t serial, const char *line)
 	conn_printf(ctx, "%llu\t%s\n", (unsigned long long)serial, line);
 }
 
-static bool cmd_proxy_dump(struct client *client, struct str args)
+static bool cmd_proxy_dump(struct client *client, struct str)
 {
-	(void)args;
 	proxies_each(state.proxies, put_proxy, client->conn);
 	conn_write(client->conn, "\n", 1);
 	return true;
@@ -167,13 +163,12 @@ static bool cmd_penalty_get(struct client *client, struct str args)
 	return true;
 }
 
-static bool cmd_penalty_inc(struct client *client, struct str args)
+static bool cmd_penalty_inc(struct client *, struct str args)
 {
 	uint32_t checksum = 0, value = 0;
 	struct str ident;
 	bool has_value;
 
-	(void)client;
 	if (!next(&args, &ident) || ident.len == 0)
 		return false;
 	if (args.data != NULL && !next_number(&args, &checksum))
@@ -186,11 +181,10 @@ static bool cmd_penalty_inc(struct client *client, struct str args)
 	return true;
 }
 
-static bool cmd_penalty_expire(struct client *client, struct str args)
+static bool cmd_penalty_expire(struct client *, struct str args)
 {
 	uint32_t secs;
 
-	(void)client;
 	if (!next_number(&args, &secs))
 		return false;
 	penalties_expire_after(state.penalties, secs);
@@ -205,9 +199,8 @@ static void put_penalty(void *ctx, const char *ident, unsigned penalty,
 		    (unsigned long long)last_update);
 }
 
-static bool cmd_penalty_dump(struct client *client, struct str args)
+static bool cmd_penalty_dump(struct client *client, struct str)
 {
-	(void)args;
 	penalties_each(state.penalties, (uint64_t)time(NULL), put_penalty,
 		       client->conn);
 	conn_write(client->conn, "\n", 1);
@@ -293,9 +286,8 @@ static void input(void *ctx)
 	}
 }
 
-static void closed(void *ctx, const char *why)
+static void closed(void *ctx, const char *)
 {
-	(void)why;
 	client_end(ctx);
 }
 
@@ -316,10 +308,8 @@ static void take_client(struct service_env *env,
 				ANVIL_LINE_MAX, &events, client);
 }
 
-static int start(struct service_env *env, struct err *err)
+static int start(struct service_env *, struct err *)
 {
-	(void)env;
-	(void)err;
 	state.ctx = mem_ctx(NULL, "anvil");
 	state.sessions = sessions_new(state.ctx);
 	state.penalties = penalties_new(state.ctx);

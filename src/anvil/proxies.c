@@ -2,7 +2,6 @@
 /*
  * anvil/proxies.c - users whom login processes pass on to other servers.
  */
-#include <string.h>
 #include <uthash.h>
 
 #include "anvil/anvil.h"

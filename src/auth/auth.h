@@ -5,7 +5,6 @@
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "auth/settings.h"
 

@@ -312,9 +312,8 @@ static void on_input(void *ctx)
 	}
 }
 
-static void on_closed(void *ctx, const char *why)
+static void on_closed(void *ctx, const char *)
 {
-	(void)why;
 	client_free(ctx);
 }
 

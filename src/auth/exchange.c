@@ -55,12 +55,11 @@ static void end(struct exchange *exchange)
 
 /* time */
 
-static void on_sweep(void *ctx)
+static void on_sweep(void *)
 {
 	uint64_t now = clock_monotonic_ms();
 	struct exchange *exchange, *next;
 
-	(void)ctx;
 	DL_FOREACH_SAFE(all, exchange, next)
 	{
 		if (now - exchange->since_ms < AUTH_TIMEOUT_MS)
@@ -101,12 +100,10 @@ static void set_due_timer(void)
 		log_fatal(EXIT_FAILURE, "timerfd_settime() failed: %m");
 }
 
-static void on_due(void *ctx, unsigned events)
+static void on_due(void *, unsigned)
 {
 	uint64_t expired;
 
-	(void)ctx;
-	(void)events;
 	if (read(due_fd, &expired, sizeof(expired)) < 0)
 		return; /* it was set anew */
 	while (delayed != NULL && delayed->due_us <= clock_monotonic_us()) {

@@ -5,7 +5,6 @@
  */
 #ifndef AUTH_FIELDS_H
 #define AUTH_FIELDS_H
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"

@@ -12,9 +12,8 @@
 #include "base/str.h"
 #include "net/rawlog.h"
 
-void http_escape(void *ctx, struct str text, struct buf *out)
+void http_escape(void *, struct str text, struct buf *out)
 {
-	(void)ctx;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.data[i];
 
@@ -67,10 +66,9 @@ static void set_tls(CURL *curl, const struct http_request *request)
 			 request->any_certificate ? 0L : 2L);
 }
 
-static int record(CURL *curl, curl_infotype type, char *data, size_t size,
+static int record(CURL *, curl_infotype type, char *data, size_t size,
 		  void *ctx)
 {
-	(void)curl;
 	if (type == CURLINFO_HEADER_IN || type == CURLINFO_DATA_IN)
 		rawlog_add(ctx, RAWLOG_IN, str_n(data, size));
 	else if (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT)

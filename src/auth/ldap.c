@@ -295,9 +295,8 @@ static int ensure(struct ldap_source *source, struct err *err)
 /* what is asked */
 
 /* RFC 4515 section 3. */
-static void escape_filter(void *ctx, struct str value, struct buf *out)
+static void escape_filter(void *, struct str value, struct buf *out)
 {
-	(void)ctx;
 	for (size_t i = 0; i < value.len; i++) {
 		unsigned char c = (unsigned char)value.data[i];
 
@@ -309,9 +308,8 @@ static void escape_filter(void *ctx, struct str value, struct buf *out)
 }
 
 /* RFC 4514 section 2.4; hex is right for all. */
-static void escape_dn(void *ctx, struct str value, struct buf *out)
+static void escape_dn(void *, struct str value, struct buf *out)
 {
-	(void)ctx;
 	for (size_t i = 0; i < value.len; i++) {
 		unsigned char c = (unsigned char)value.data[i];
 

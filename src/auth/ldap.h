@@ -6,7 +6,6 @@
 #ifndef AUTH_LDAP_H
 #define AUTH_LDAP_H
 #include "auth/fields.h"
-#include "base/str.h"
 
 struct err;
 struct request;

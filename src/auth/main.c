@@ -14,7 +14,6 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "service/anvil.h"
 #include "service/service.h"
 #include "service/wire.h"
@@ -73,11 +72,10 @@ static void auth_accept(struct service_env *env,
 	}
 }
 
-static void auth_control(struct service_env *env, struct str frame, int fd)
+static void auth_control(struct service_env *, struct str frame, int fd)
 {
 	char what = frame.len > 0 ? frame.data[0] : '\0';
 
-	(void)env;
 	if (fd >= 0 && what == WIRE_SUCCESSOR)
 		auth_master_successor(auth, fd);
 	else if (fd >= 0 && what == WIRE_PREDECESSOR)

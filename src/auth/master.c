@@ -293,9 +293,8 @@ static struct question *read_user(struct master *master,
 	return question;
 }
 
-static void on_user(void *ctx, struct request *request, enum user_result result)
+static void on_user(void *ctx, struct request *, enum user_result result)
 {
-	(void)request;
 	user_found(ctx, result, false);
 }
 
@@ -641,9 +640,8 @@ static void on_input(void *ctx)
 	}
 }
 
-static void on_closed(void *ctx, const char *why)
+static void on_closed(void *ctx, const char *)
 {
-	(void)why;
 	master_free(ctx);
 }
 

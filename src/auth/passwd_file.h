@@ -11,8 +11,6 @@
 #define AUTH_PASSWD_FILE_H
 #include <stdbool.h>
 
-#include "base/str.h"
-
 struct err;
 struct request;
 

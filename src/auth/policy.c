@@ -220,9 +220,8 @@ void policy_ask(struct auth *auth, const void *owner, struct request *request,
 		       policy);
 }
 
-static void on_reported(void *ctx, const struct pass_answer *answer)
+static void on_reported(void *ctx, const struct pass_answer *)
 {
-	(void)answer;
 	mem_free(ctx);
 }
 
@@ -279,13 +278,9 @@ int policy_send(const struct auth_settings *set, const char *command,
 	return json_to_fields(str_n(answer.data, answer.len), "", out, err);
 }
 #else
-int policy_send(const struct auth_settings *set, const char *command,
-		const char *body, struct fields *out, struct err *err)
+int policy_send(const struct auth_settings *, const char *, const char *,
+		struct fields *, struct err *err)
 {
-	(void)set;
-	(void)command;
-	(void)body;
-	(void)out;
 	return err_set(err, ERR_UNSUPPORTED, "this build has no libcurl");
 }
 #endif

@@ -14,7 +14,6 @@
 #include "auth/request.h"
 
 struct auth;
-struct buf;
 struct err;
 struct fields;
 

@@ -56,11 +56,10 @@ struct request *request_new(const void *ctx, const struct auth_settings *set)
 
 /* arguments of the protocol */
 
-static void set_ip(struct request *request, struct ip *ip, const char *text)
+static void set_ip(struct request *, struct ip *ip, const char *text)
 {
 	uint16_t port = ip->port;
 
-	(void)request;
 	if (ip_parse(text, ip))
 		ip->port = port;
 }

@@ -8,7 +8,6 @@
  */
 #ifndef AUTH_REQUEST_H
 #define AUTH_REQUEST_H
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,7 +21,6 @@ struct auth_settings;
 struct buf;
 struct cache_key;
 struct err;
-struct var;
 struct vars_escape;
 
 enum pass_result {

@@ -294,9 +294,8 @@ static void worker_end(struct worker *worker)
 	service_client_end(auth->env);
 }
 
-static void on_closed(void *ctx, const char *why)
+static void on_closed(void *ctx, const char *)
 {
-	(void)why;
 	worker_end(ctx);
 }
 
@@ -340,14 +339,13 @@ static const struct conn_events events = {
 	.closed = on_closed,
 };
 
-static void worker_accept(struct service_env *env,
+static void worker_accept(struct service_env *,
 			  const struct service_client *client)
 {
 	struct worker *worker = mem_new(NULL, struct worker);
 	struct err err;
 	gid_t gid;
 
-	(void)env;
 	if (sock_peer(client->fd, &worker->uid, &gid, &worker->pid, &err) < 0)
 		log_error("auth-worker: %s", err.text);
 	worker->conn = conn_new(worker, auth->loop, client->fd, WORKER_LINE_MAX,

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum err_code err_code_of_errno(int error)
+static enum err_code code_of_errno(int error)
 {
 	switch (error) {
 	case ENOENT:
@@ -76,7 +76,7 @@ int err_sys(struct err *err, const char *fmt, ...)
 	va_start(args, fmt);
 	err_text(err, fmt, args);
 	va_end(args);
-	err->code = err_code_of_errno(error);
+	err->code = code_of_errno(error);
 	err->system = true;
 	len = strlen(err->text);
 	snprintf(err->text + len, sizeof(err->text) - len, ": %s",

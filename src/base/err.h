@@ -43,7 +43,5 @@ int err_sys(struct err *err, const char *fmt, ...)
 /* Put "fmt: " in front of the text; the code stays. */
 int err_wrap(struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The code that err_sys() takes for an errno. */
-enum err_code err_code_of_errno(int error);
 
 #endif

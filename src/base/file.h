@@ -6,7 +6,6 @@
 #define BASE_FILE_H
 #include <dirent.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 

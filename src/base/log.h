@@ -11,7 +11,6 @@
 #define BASE_LOG_H
 #include <stdbool.h>
 
-struct err;
 
 enum log_level {
 	LOG_LEVEL_DEBUG,

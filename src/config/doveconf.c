@@ -137,16 +137,13 @@ static void each_line(const struct buf *text,
 		fn(line, rest.data == NULL, ctx);
 }
 
-static void show_warning(struct str line, bool last, void *ctx)
+static void show_warning(struct str line, bool, void *)
 {
-	(void)last;
-	(void)ctx;
 	log_warning("%.*s", STR_FMT(line));
 }
 
-static void show_error(struct str line, bool last, void *ctx)
+static void show_error(struct str line, bool last, void *)
 {
-	(void)ctx;
 	if (last)
 		log_fatal(EXIT_FAILED, "Error in configuration file %.*s",
 			  STR_FMT(line));

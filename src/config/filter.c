@@ -207,6 +207,15 @@ static void merge_values(struct node *into, const struct node *from)
 	}
 }
 
+static void merge_sections(struct node *into, const struct node *from)
+{
+	for (const struct config_section *at = from->section.children;
+	     at != NULL; at = at->next) {
+		if (!kind_is_filter(at->kind))
+			node_merge_section(into, at);
+	}
+}
+
 void node_merge_section(struct node *into, const struct config_section *from)
 {
 	struct node *child = node_find(into, from->kind, from->name);
@@ -220,22 +229,13 @@ void node_merge_section(struct node *into, const struct config_section *from)
 		child->section.line = from->line;
 	}
 	merge_values(child, node_of(from));
-	node_merge_sections(child, node_of(from));
-}
-
-void node_merge_sections(struct node *into, const struct node *from)
-{
-	for (const struct config_section *at = from->section.children;
-	     at != NULL; at = at->next) {
-		if (!kind_is_filter(at->kind))
-			node_merge_section(into, at);
-	}
+	merge_sections(child, node_of(from));
 }
 
 void node_merge(struct node *into, const struct node *from)
 {
 	merge_values(into, from);
-	node_merge_sections(into, from);
+	merge_sections(into, from);
 }
 
 static bool has_sections(const struct node *block)
@@ -256,10 +256,10 @@ static struct view *view_new(struct config *config, const struct node **blocks,
 	view->blocks = mem_memdup(view, blocks, count * sizeof(blocks[0]));
 	view->count = count;
 	view->root = node_new(view, NULL, "", "");
-	node_merge_sections(view->root, config->presets);
-	node_merge_sections(view->root, config->root);
+	merge_sections(view->root, config->presets);
+	merge_sections(view->root, config->root);
 	for (size_t i = 0; i < count; i++)
-		node_merge_sections(view->root, blocks[i]);
+		merge_sections(view->root, blocks[i]);
 	view->next = config->views;
 	config->views = view;
 	return view;

@@ -39,7 +39,8 @@ void parse_error(struct parser *parser, const char *fmt, ...)
 	buf_putc(parser->errors, '\n');
 }
 
-void parse_warning(struct parser *parser, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3)))
+parse_warning(struct parser *parser, const char *fmt, ...)
 {
 	va_list args;
 

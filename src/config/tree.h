@@ -83,7 +83,6 @@ struct node *node_scope(struct node *node);
 /* Put the values and sections (filters left out) of `from` over those of
  * `into`. Texts are shared. */
 void node_merge(struct node *into, const struct node *from);
-void node_merge_sections(struct node *into, const struct node *from);
 void node_merge_section(struct node *into, const struct config_section *from);
 
 /* presets */

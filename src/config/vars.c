@@ -286,7 +286,8 @@ const struct var *vars_find(const struct var *vars, char key, struct str name)
 	return whole;
 }
 
-bool vars_global(struct str name, struct buf *out)
+/* Long names that every process knows. False for others. */
+static bool global_value(struct str name, struct buf *out)
 {
 	if (str_is(name, "pid")) {
 		buf_printf(out, "%d", (int)getpid());
@@ -324,7 +325,7 @@ static int long_value(struct buf *value, struct str name,
 	}
 	if (str_starts(name, "if;"))
 		return vars_if(value, str_from(name, 3), vars, depth, err);
-	if (vars_global(name, value))
+	if (global_value(name, value))
 		return 0;
 	switch (vars_hash(value, name, vars)) {
 	case HASH_OK:
@@ -342,12 +343,11 @@ static int long_value(struct buf *value, struct str name,
 }
 
 static int short_value(struct buf *value, struct str name,
-		       const struct var *vars, struct err *err)
+		       const struct var *vars, struct err *)
 {
 	char key = name.len > 0 ? name.data[0] : '\0';
 	const struct var *var;
 
-	(void)err;
 	if (key == '%') {
 		buf_putc(value, '%');
 		return 0;
@@ -356,9 +356,9 @@ static int short_value(struct buf *value, struct str name,
 	if (var != NULL) {
 		buf_add(value, var->value != NULL ? var->value : "");
 	} else if (key == 'p') {
-		vars_global(STR("pid"), value);
+		global_value(STR("pid"), value);
 	} else if (key == 'i') {
-		vars_global(STR("uid"), value);
+		global_value(STR("uid"), value);
 	} else {
 		buf_printf(value, "UNSUPPORTED_VARIABLE_%.*s", STR_FMT(name));
 	}

@@ -8,7 +8,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "config/vars_internal.h"
 
 enum { FIELDS = 5 };

@@ -15,9 +15,6 @@ enum { VARS_MAX = 1 << 20, VARS_DEPTH_MAX = 8 };
 /* Append the expansion of `format`; `depth` counts nested conditions. */
 int vars_append(struct buf *out, struct str format, const struct var *vars,
 		unsigned depth, struct err *err);
-/* The value of a long name that every process knows: pid, uid, hostname,
- * env:NAME. False for others. */
-bool vars_global(struct str name, struct buf *out);
 /* "%{if;value;operator;value;then;else}", without its braces. */
 int vars_if(struct buf *out, struct str text, const struct var *vars,
 	    unsigned depth, struct err *err);

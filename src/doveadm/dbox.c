@@ -10,24 +10,18 @@
 #include "doveadm/mail_walk.h"
 
 /* An expunged mail's file is gone at once in all formats that there are. */
-static int nothing_left(void *ctx, struct user *user)
+static int nothing_left(void *, struct user *)
 {
-	(void)ctx;
-	(void)user;
 	return EX_OK;
 }
 
-int cmd_purge(struct doveadm *adm, int argc, char **argv)
+int cmd_purge(struct doveadm *adm, int, char **)
 {
-	(void)argc;
-	(void)argv;
 	return mail_run(adm, NULL, nothing_left, NULL);
 }
 
-static int no_alternative(void *ctx, struct user *user)
+static int no_alternative(void *, struct user *)
 {
-	(void)ctx;
-	(void)user;
 	log_error("altmove: This mailbox format has no alternative storage");
 	return EX_DATAERR;
 }

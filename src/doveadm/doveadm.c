@@ -80,7 +80,7 @@ char *doveadm_value(const struct doveadm *adm, int option)
 	return NULL;
 }
 
-int doveadm_config(struct doveadm *adm, struct err *err)
+static int read_config(struct doveadm *adm, struct err *err)
 {
 	if (adm->config != NULL)
 		return 0;
@@ -104,7 +104,7 @@ bool doveadm_need_config(struct doveadm *adm)
 {
 	struct err err;
 
-	if (doveadm_config(adm, &err) == 0)
+	if (read_config(adm, &err) == 0)
 		return true;
 	if (err.code == ERR_NOT_FOUND && adm->config != NULL)
 		give_up("%s", err.text);

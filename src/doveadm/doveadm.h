@@ -40,7 +40,7 @@ struct doveadm {
 	const struct command *command;
 	struct given *given; /* in the order of the command line */
 	unsigned given_count;
-	struct config *config; /* NULL until doveadm_config() */
+	struct config *config; /* NULL until doveadm_need_config() */
 	struct base_settings settings;
 };
 
@@ -81,9 +81,8 @@ int usage_command(const struct command *command);
  * it was not given. */
 char *doveadm_value(const struct doveadm *adm, int option);
 
-/* Read the configuration if that has not been done. */
-int doveadm_config(struct doveadm *adm, struct err *err);
-/* The same; false after an error that was told the user. */
+/* Read the configuration if that has not been done; false after an error that
+ * was told the user. */
 bool doveadm_need_config(struct doveadm *adm);
 /* base_dir + "/" + name, or `path` if that is not NULL. Child of adm->ctx. */
 const char *doveadm_socket(struct doveadm *adm, const char *path,

@@ -18,11 +18,10 @@ static int become(const char *path, char **argv)
 	return give_up("execv(%s) failed: %s", path, strerror(errno));
 }
 
-int cmd_exec(struct doveadm *adm, int argc, char **argv)
+int cmd_exec(struct doveadm *adm, int, char **argv)
 {
 	const char *path;
 
-	(void)argc;
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
 	path = mem_printf(adm->ctx, "%s/%s", adm->settings.libexec_dir,

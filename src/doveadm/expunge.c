@@ -3,7 +3,6 @@
  * doveadm/expunge.c - `doveadm expunge` and `deduplicate`: mails that go,
  * whatever their flags.
  */
-#include <unistd.h>
 #include <uthash.h>
 
 #include "base/buf.h"

@@ -42,8 +42,6 @@ struct fetch_field {
 /* One word of the list of fields; text is copied below ctx. ERR_INVALID. */
 int fetch_field_parse(const void *ctx, const char *word,
 		      struct fetch_field *out, struct err *err);
-/* All of their names, on one line to stderr. */
-void fetch_fields_show(void);
 
 /* fetch_header.c: hdr.NAME */
 int fetch_header(const struct fetch *fetch, const struct fetch_field *field,

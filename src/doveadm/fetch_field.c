@@ -39,9 +39,8 @@ enum what {
 };
 
 static int known(const struct fetch *fetch, const struct fetch_field *field,
-		 struct err *err)
+		 struct err *)
 {
-	(void)err;
 	switch (field->what) {
 	case USER:
 		print_value(fetch->printer, user_name(fetch->user));
@@ -69,21 +68,20 @@ static int known(const struct fetch *fetch, const struct fetch_field *field,
 }
 
 /* The GUID; where it lies is told by the same name. */
-static int guid(const struct fetch *fetch, const struct fetch_field *field,
+static int guid(const struct fetch *fetch, const struct fetch_field *,
 		struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "guid");
 	char *text;
 
-	(void)field;
 	if (mail_guid(ctx, fetch->mail, &text, err) < 0)
 		return -1;
 	print_value(fetch->printer, text);
 	return 0;
 }
 
-static int flags(const struct fetch *fetch, const struct fetch_field *field,
-		 struct err *err)
+static int flags(const struct fetch *fetch, const struct fetch_field *,
+		 struct err *)
 {
 	static const struct {
 		uint8_t bit;
@@ -98,8 +96,6 @@ static int flags(const struct fetch *fetch, const struct fetch_field *field,
 	const char *const *keywords;
 	unsigned count;
 
-	(void)field;
-	(void)err;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if ((mail->flags & names[i].bit) != 0)
 			buf_add(&text, names[i].name);
@@ -285,7 +281,8 @@ static const struct fetch_field fields[] = {
 
 enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };
 
-void fetch_fields_show(void)
+/* All of their names, on one line to stderr. */
+static void show_all(void)
 {
 	fputs("Available fetch fields: hdr.<name> body.<section> "
 	      "binary.<section>",
@@ -364,7 +361,7 @@ int fetch_field_parse(const void *ctx, const char *word,
 	else if (strncmp(word, "binary.", 7) == 0)
 		section = word + 7;
 	if (section == NULL) {
-		fetch_fields_show();
+		show_all();
 		return err_set(err, ERR_INVALID, "Unknown fetch field: %s",
 			       word);
 	}
@@ -373,6 +370,6 @@ int fetch_field_parse(const void *ctx, const char *word,
 	out->binary = word[1] == 'i';
 	if (parse_section(ctx, section, &out->section))
 		return 0;
-	fetch_fields_show();
+	show_all();
 	return err_set(err, ERR_INVALID, "Unknown fetch section: %s", section);
 }

@@ -27,33 +27,30 @@ static int print_from(const struct fetch *fetch, uint64_t offset,
 	return (int)len;
 }
 
-int fetch_hdr(const struct fetch *fetch, const struct fetch_field *field,
+int fetch_hdr(const struct fetch *fetch, const struct fetch_field *,
 	      struct err *err)
 {
 	struct str header;
 
-	(void)field;
 	if (mail_header(fetch->mail, &header, err) < 0)
 		return -1;
 	print_piece(fetch->printer, header.data, header.len);
 	return 0;
 }
 
-int fetch_body(const struct fetch *fetch, const struct fetch_field *field,
+int fetch_body(const struct fetch *fetch, const struct fetch_field *,
 	       struct err *err)
 {
 	struct str header;
 
-	(void)field;
 	if (mail_header(fetch->mail, &header, err) < 0)
 		return -1;
 	return print_from(fetch, header.len, err);
 }
 
-int fetch_text(const struct fetch *fetch, const struct fetch_field *field,
+int fetch_text(const struct fetch *fetch, const struct fetch_field *,
 	       struct err *err)
 {
-	(void)field;
 	return print_from(fetch, 0, err);
 }
 

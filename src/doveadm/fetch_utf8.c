@@ -116,13 +116,12 @@ static int print_part(const struct fetch *fetch, const struct mime_part *part,
 	return 0;
 }
 
-int fetch_utf8(const struct fetch *fetch, const struct fetch_field *field,
+int fetch_utf8(const struct fetch *fetch, const struct fetch_field *,
 	       struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "text.utf8");
 	struct mime_parser *parser = mime_parser_new(ctx, &mime_limits_default);
 
-	(void)field;
 	if (parse(fetch, parser, err) < 0)
 		return -1;
 	return print_part(fetch, mime_parser_end(parser)->root, err);

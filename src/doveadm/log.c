@@ -88,12 +88,10 @@ static void write_test(struct doveadm *adm, const struct log_settings *settings,
 	log_debug_set(adm->debug);
 }
 
-int cmd_log_test(struct doveadm *adm, int argc, char **argv)
+int cmd_log_test(struct doveadm *adm, int, char **)
 {
 	struct log_settings settings;
 
-	(void)argc;
-	(void)argv;
 	if (!settings_read(adm, &settings))
 		return EX_TEMPFAIL;
 	write_test(adm, &settings, (unsigned long)time(NULL), false);
@@ -137,12 +135,10 @@ int cmd_log_find(struct doveadm *adm, int argc, char **argv)
 
 /* reopen, errors */
 
-int cmd_log_reopen(struct doveadm *adm, int argc, char **argv)
+int cmd_log_reopen(struct doveadm *adm, int, char **)
 {
 	pid_t pid;
 
-	(void)argc;
-	(void)argv;
 	return master_signal(adm, SIGUSR1, &pid);
 }
 
@@ -189,15 +185,13 @@ static int show_errors(struct doveadm *adm, struct printer *printer,
 	return err->code == ERR_CLOSED ? 0 : -1;
 }
 
-int cmd_log_errors(struct doveadm *adm, int argc, char **argv)
+int cmd_log_errors(struct doveadm *adm, int, char **)
 {
 	const char *text = doveadm_value(adm, 's');
 	struct printer *printer;
 	uint64_t since = 0;
 	struct err err;
 
-	(void)argc;
-	(void)argv;
 	if (text != NULL && !str_to_u64(str_of(text), &since)) {
 		complain("Not a timestamp: %s", text);
 		return EX_USAGE;

@@ -108,11 +108,10 @@ static int each_box(void *ctx, struct user *user)
 	return status;
 }
 
-static int purge(void *ctx, struct mailbox *box)
+static int purge(void *, struct mailbox *box)
 {
 	struct err err;
 
-	(void)ctx;
 	if (mailbox_cache_purge(box, &err) == 0)
 		return EX_OK;
 	log_error("Cannot purge cache of mailbox %s: %s", mailbox_name(box),

@@ -82,14 +82,12 @@ static bool is_gone(struct doveadm *adm, pid_t pid)
 }
 
 /* Returns when the master is gone, so that a start may follow at once. */
-int cmd_stop(struct doveadm *adm, int argc, char **argv)
+int cmd_stop(struct doveadm *adm, int, char **)
 {
 	const struct timespec step = {.tv_nsec = STOP_STEP_MS * 1000000L};
 	pid_t pid;
 	int status;
 
-	(void)argc;
-	(void)argv;
 	status = master_signal(adm, SIGTERM, &pid);
 	if (status != EX_OK)
 		return status;
@@ -126,14 +124,12 @@ static struct client *connect_master(struct doveadm *adm)
 }
 
 /* The master says whether it took the new configuration. */
-int cmd_reload(struct doveadm *adm, int argc, char **argv)
+int cmd_reload(struct doveadm *adm, int, char **)
 {
 	struct client *client;
 	struct str line;
 	struct err err;
 
-	(void)argc;
-	(void)argv;
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
 	if (master_pid(adm) == 0)

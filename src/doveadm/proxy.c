@@ -49,15 +49,13 @@ static void show(void *ctx, const char *const fields[FIELDS])
 		print_value(ctx, fields[i]);
 }
 
-int cmd_proxy_list(struct doveadm *adm, int argc, char **argv)
+int cmd_proxy_list(struct doveadm *adm, int, char **)
 {
 	const char *path = doveadm_value(adm, 'a');
 	struct printer *printer;
 	struct client *client;
 	struct err err;
 
-	(void)argc;
-	(void)argv;
 	printer = doveadm_printer(adm, "table");
 	if (printer == NULL || !doveadm_need_config(adm))
 		return EX_TEMPFAIL;

@@ -116,7 +116,7 @@ static int run(struct doveadm *adm, struct pw *pw)
 	return pw->hash != NULL ? verify(pw, pw->hash) : make(adm, pw);
 }
 
-int cmd_pw(struct doveadm *adm, int argc, char **argv)
+int cmd_pw(struct doveadm *adm, int, char **)
 {
 	char *password = doveadm_value(adm, 'p');
 	const char *rounds = doveadm_value(adm, 'r');
@@ -130,8 +130,6 @@ int cmd_pw(struct doveadm *adm, int argc, char **argv)
 	};
 	int status;
 
-	(void)argc;
-	(void)argv;
 	if (password != NULL && !set_password(&pw, password))
 		return give_up("The password is too long");
 	if (rounds != NULL && !str_to_unsigned(str_of(rounds), &pw.rounds)) {

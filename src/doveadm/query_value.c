@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "doveadm/query_value.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"

@@ -70,11 +70,10 @@ static int all_boxes(void *ctx, struct user *user)
 
 /* force-resync */
 
-static int resync(const struct work *work, struct mailbox *box, struct err *err)
+static int resync(const struct work *, struct mailbox *box, struct err *err)
 {
 	bool mended;
 
-	(void)work;
 	if (mailbox_resync(box, &mended, err) < 0)
 		return -1;
 	if (mended)
@@ -85,11 +84,10 @@ static int resync(const struct work *work, struct mailbox *box, struct err *err)
 
 /* -f checks Dovecot's index files for what cannot be wrong with ours; the rest
  * of what it does is done anyway. */
-int cmd_force_resync(struct doveadm *adm, int argc, char **argv)
+int cmd_force_resync(struct doveadm *adm, int, char **argv)
 {
 	struct work work = {.mask = argv[0], .fn = resync, .what = "Resyncing"};
 
-	(void)argc;
 	return mail_run(adm, NULL, all_boxes, &work);
 }
 
@@ -147,7 +145,7 @@ static int fill_cache(const struct work *work, struct mailbox *box,
 	return learn_all(box, err);
 }
 
-int cmd_index(struct doveadm *adm, int argc, char **argv)
+int cmd_index(struct doveadm *adm, int, char **argv)
 {
 	const char *most = doveadm_value(adm, 'n');
 	struct work work = {
@@ -157,7 +155,6 @@ int cmd_index(struct doveadm *adm, int argc, char **argv)
 		.what = "Indexing",
 	};
 
-	(void)argc;
 	if (doveadm_value(adm, 'q') != NULL)
 		return give_up("-q: There is no indexer process that could do "
 			       "it later");

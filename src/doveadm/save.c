@@ -3,7 +3,6 @@
  * doveadm/save.c - `doveadm save`: one mail from a file or from stdin.
  */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -92,14 +91,13 @@ static FILE *text_open(const char *path, struct err *err)
 	return file;
 }
 
-int cmd_save(struct doveadm *adm, int argc, char **argv)
+int cmd_save(struct doveadm *adm, int, char **argv)
 {
 	const char *mailbox = doveadm_value(adm, 'm');
 	struct saving saving = {.mailbox = mailbox != NULL ? mailbox : "INBOX"};
 	CLEANUP(file_close) FILE *text = NULL;
 	struct err err;
 
-	(void)argc;
 	text = text_open(argv[0], &err);
 	if (text == NULL) {
 		complain("%s", err.text);

@@ -34,10 +34,9 @@ struct sieving {
 
 /* what is told */
 
-static void log_compiler(void *ctx, enum log_level level, const char *where,
+static void log_compiler(void *, enum log_level level, const char *where,
 			 const char *text)
 {
-	(void)ctx;
 	log_line(level, "sieve: %s: %s", where, text);
 }
 
@@ -83,10 +82,8 @@ static int run_activate(const struct sieving *sieving, struct scripts *scripts)
 	return activate(scripts, sieving->names[0]);
 }
 
-static int run_deactivate(const struct sieving *sieving,
-			  struct scripts *scripts)
+static int run_deactivate(const struct sieving *, struct scripts *scripts)
 {
-	(void)sieving;
 	return activate(scripts, STR(""));
 }
 
@@ -295,7 +292,7 @@ static int read_input(const char *path, struct buf *out, struct err *err)
 	return ret < 0 ? err_wrap(err, "read(script input) failed") : 0;
 }
 
-int cmd_sieve_put(struct doveadm *adm, int argc, char **argv)
+int cmd_sieve_put(struct doveadm *adm, int, char **argv)
 {
 	CLEANUP(buf_free) struct buf text = buf_init(INPUT_MAX);
 	struct sieving sieving = {
@@ -304,7 +301,6 @@ int cmd_sieve_put(struct doveadm *adm, int argc, char **argv)
 	};
 	struct err err;
 
-	(void)argc;
 	if (read_input(argv[1], &text, &err) < 0)
 		return give_up("%s", err.text);
 	sieving.text = str_n(text.data, text.len);

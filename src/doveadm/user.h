@@ -9,7 +9,6 @@
 #include "service/auth_master.h"
 
 struct doveadm;
-struct err;
 
 /* All that -x said goes to auth as it is. False, with a complaint, if an
  * address or port in it is none. `*info` refers to what is a child of the run.

@@ -5,7 +5,6 @@
  */
 #ifndef IMAP_CONTEXT_H
 #define IMAP_CONTEXT_H
-#include <stdbool.h>
 
 struct cmd;
 struct err;

@@ -6,7 +6,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "imap/cmd.h"
 #include "imap/session.h"
 #include "imap/sieve.h"

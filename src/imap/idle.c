@@ -48,9 +48,8 @@ static void changed(void *ctx)
 
 /* A session that idles for hours should cost what it needs and no more: what
  * the index has mapped and the heap does not use goes back. */
-static void rest(void *ctx)
+static void rest(void *)
 {
-	(void)ctx;
 	index_rest();
 	mem_trim();
 }

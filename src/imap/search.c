@@ -6,7 +6,6 @@
 #include "imap/search.h"
 
 #include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"

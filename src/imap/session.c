@@ -8,7 +8,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "config/vars.h"
 #include "imap/cmd.h"
@@ -337,8 +336,7 @@ void imap_session_start(struct service_env *env,
 	mail_session_start(&protocol, env, login);
 }
 
-void imap_sessions_stop(struct service_env *env, const char *reason)
+void imap_sessions_stop(struct service_env *, const char *reason)
 {
-	(void)env;
 	mail_sessions_stop(reason);
 }

@@ -21,7 +21,6 @@
 #include "session/mail_session.h"
 
 struct cmd;
-struct command;
 struct conn;
 struct err;
 struct imap_parser;

@@ -92,8 +92,8 @@ static void read_rules(struct imap_sieve *sieve)
 }
 
 /* RFC 6785 section 4, and Pigeonhole's. */
-static int environment(void *ctx, const void *mem, const char *name,
-		       struct str *value_out, struct err *err)
+static int environment(void *ctx, const void *, const char *name,
+		       struct str *value_out, struct err *)
 {
 	const struct imap_sieve *sieve = ctx;
 	const struct event *event = sieve->event;
@@ -109,8 +109,6 @@ static int environment(void *ctx, const void *mem, const char *name,
 		{"vnd.dovecot.mailbox-to", event->mailbox},
 	};
 
-	(void)mem;
-	(void)err;
 	*value_out = (struct str){0};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (str_case_is(str_of(name), all[i].name) &&

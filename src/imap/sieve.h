@@ -11,7 +11,6 @@
 #include <stdbool.h>
 
 struct cmd;
-struct err;
 struct filter;
 struct imap_sieve;
 struct range_set;

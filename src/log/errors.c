@@ -61,9 +61,8 @@ static void sent(void *ctx)
 	done(ctx);
 }
 
-static void closed(void *ctx, const char *why)
+static void closed(void *ctx, const char *)
 {
-	(void)why;
 	done(ctx);
 }
 

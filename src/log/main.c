@@ -60,13 +60,12 @@ static void speaker_note(const struct entry *entry)
 	HASH_ADD_INT(state.speakers, pid, speaker);
 }
 
-static void on_entry(void *ctx, const struct entry *entry)
+static void on_entry(void *, const struct entry *entry)
 {
 	struct entry copy = *entry;
 	struct speaker *speaker = NULL;
 	pid_t dead = line_child(entry);
 
-	(void)ctx;
 	if (dead != 0)
 		HASH_FIND_INT(state.speakers, &dead, speaker);
 	if (speaker != NULL)
@@ -116,12 +115,11 @@ static void reload(struct service_env *env)
 	state.output = output;
 }
 
-static void control(struct service_env *env, struct str frame, int fd)
+static void control(struct service_env *, struct str frame, int fd)
 {
 	struct unpack in = {.in = frame};
 	struct str service;
 
-	(void)env;
 	switch (unpack_u8(&in)) {
 	case WIRE_PIPE:
 		service = unpack_str(&in);
@@ -137,9 +135,8 @@ static void control(struct service_env *env, struct str frame, int fd)
 	fd_close(&fd);
 }
 
-static void retire(struct service_env *env)
+static void retire(struct service_env *)
 {
-	(void)env;
 	state.retired = true;
 }
 

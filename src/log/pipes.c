@@ -100,12 +100,11 @@ static void source_free(struct source *source)
 	mem_free(source);
 }
 
-static void readable(void *ctx, unsigned events)
+static void readable(void *ctx, unsigned)
 {
 	struct source *source = ctx;
 	bool more = true;
 
-	(void)events;
 	for (int i = 0; i < BURST && more; i++) {
 		if (!read_some(source, &more)) {
 			source_free(source);

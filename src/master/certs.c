@@ -53,13 +53,11 @@ static void add_dir(struct certs *certs, const char *path)
 		certs->dirs, path, slash > path ? (size_t)(slash - path) : 1);
 }
 
-static void add_file(void *ctx, const struct config_value *value,
-		     const char *path)
+static void add_file(void *ctx, const struct config_value *, const char *path)
 {
 	struct certs *certs = ctx;
 	char *real = realpath(path, NULL);
 
-	(void)value;
 	add_dir(certs, path);
 	if (real != NULL && strcmp(real, path) != 0)
 		add_dir(certs, real);
@@ -106,13 +104,12 @@ static bool is_cert(const char *name)
 	return len > 5 && strcmp(name + len - 5, "_cert") == 0;
 }
 
-static void check_date(void *ctx, const struct config_value *value,
+static void check_date(void *, const struct config_value *value,
 		       const char *path)
 {
 	uint64_t now = (uint64_t)time(NULL), end;
 	struct err err;
 
-	(void)ctx;
 	if (!is_cert(value->name) || tls_cert_end(value->value, &end, &err) < 0)
 		return;
 	if (end <= now)

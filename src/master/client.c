@@ -11,7 +11,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/pack.h"
 #include "master/master.h"
@@ -262,15 +261,13 @@ static void input(void *ctx)
 	}
 }
 
-static void closed(void *ctx, const char *why)
+static void closed(void *ctx, const char *)
 {
-	(void)why;
 	client_free(ctx);
 }
 
-static void drained(void *ctx)
+static void drained(void *)
 {
-	(void)ctx;
 }
 
 static const struct conn_events events = {
@@ -279,7 +276,7 @@ static const struct conn_events events = {
 	.closed = closed,
 };
 
-static void accepted(void *ctx, unsigned what)
+static void accepted(void *ctx, unsigned)
 {
 	struct master *master = ctx;
 	struct master_client *client;
@@ -287,7 +284,6 @@ static void accepted(void *ctx, unsigned what)
 	struct err err;
 	int count, fd = sock_accept(master->control->fd, &local, &remote, &err);
 
-	(void)what;
 	if (fd < 0)
 		return;
 	DL_COUNT(master->clients, client, count);

@@ -13,7 +13,6 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "master/master.h"
 #include "net/loop.h"
 #include "net/sock.h"
@@ -190,11 +189,10 @@ void listeners_close(struct unit *units)
 	}
 }
 
-static void knock(void *ctx, unsigned events)
+static void knock(void *ctx, unsigned)
 {
 	struct listener *listener = ctx;
 
-	(void)events;
 	unit_start(listener->unit);
 }
 

@@ -234,14 +234,13 @@ static void told(struct process *process, struct str frame)
 	}
 }
 
-static void readable(void *ctx, unsigned events)
+static void readable(void *ctx, unsigned)
 {
 	struct process *process = ctx;
 	struct master *master = process->master;
 	struct str frame;
 	int fd, ret;
 
-	(void)events;
 	while ((ret = channel_next(&process->channel, &frame, &fd)) > 0) {
 		fd_close(&fd);
 		told(process, frame);

@@ -444,12 +444,11 @@ static const char *code_name(int code)
 	}
 }
 
-static void signalled(void *ctx, unsigned events)
+static void signalled(void *ctx, unsigned)
 {
 	struct master *master = ctx;
 	struct signalfd_siginfo info;
 
-	(void)events;
 	if (read(master->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	switch (info.ssi_signo) {

@@ -4,7 +4,6 @@
  */
 #ifndef MIME_ADDRESS_H
 #define MIME_ADDRESS_H
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"

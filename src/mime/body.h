@@ -10,7 +10,6 @@
 #include "base/str.h"
 
 struct buf;
-struct mime_part;
 
 enum transfer_encoding {
 	ENCODING_NONE, /* 7bit, 8bit, binary */

@@ -8,7 +8,6 @@
  */
 #ifndef NET_CONN_H
 #define NET_CONN_H
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +17,6 @@
 #include "base/str.h"
 
 struct conn;
-struct err;
 struct loop;
 struct tls;
 

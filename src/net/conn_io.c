@@ -314,19 +314,15 @@ static void turn(struct conn *conn, bool readable)
 	turn_input(conn, readable);
 }
 
-static void on_read(evutil_socket_t fd, short what, void *ctx)
+static void on_read(evutil_socket_t, short, void *ctx)
 {
-	(void)fd;
-	(void)what;
 	turn(ctx, true);
 }
 
-static void on_write(evutil_socket_t fd, short what, void *ctx)
+static void on_write(evutil_socket_t, short, void *ctx)
 {
 	struct conn *conn = ctx;
 
-	(void)fd;
-	(void)what;
 	if (conn->tls_state != TLS_HANDSHAKE &&
 	    (conn->corked || conn_out_len(conn) == 0))
 		conn_want_write(conn, false);
@@ -335,10 +331,8 @@ static void on_write(evutil_socket_t fd, short what, void *ctx)
 	turn(conn, false);
 }
 
-static void on_later(evutil_socket_t fd, short what, void *ctx)
+static void on_later(evutil_socket_t, short, void *ctx)
 {
-	(void)fd;
-	(void)what;
 	turn(ctx, false);
 }
 
@@ -370,13 +364,11 @@ void conn_arm_timer(struct conn *conn)
 	event_add(&conn->timer, &span);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *ctx)
+static void on_timer(evutil_socket_t, short, void *ctx)
 {
 	struct conn *conn = ctx;
 	uint64_t end = deadline(conn);
 
-	(void)fd;
-	(void)what;
 	if (end == 0 || conn->closed)
 		return;
 	/* Activity only notes the time; the timer follows when it fires. */

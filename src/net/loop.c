@@ -106,12 +106,11 @@ static int watch_destroy(struct watch *watch)
 	return 0;
 }
 
-static void ready(evutil_socket_t fd, short what, void *ctx)
+static void ready(evutil_socket_t, short what, void *ctx)
 {
 	struct watch *watch = ctx;
 	unsigned events = 0;
 
-	(void)fd;
 	if ((what & EV_READ) != 0)
 		events |= WATCH_READ;
 	if ((what & EV_WRITE) != 0)
@@ -143,11 +142,10 @@ void watch_free(struct watch **watch)
 	*watch = NULL;
 }
 
-static void signalled(evutil_socket_t signal, short what, void *ctx)
+static void signalled(evutil_socket_t signal, short, void *ctx)
 {
 	struct watch *watch = ctx;
 
-	(void)what;
 	watch->on_signal(watch->ctx, (unsigned)signal);
 }
 
@@ -181,12 +179,10 @@ static int timer_destroy(struct timer *timer)
 	return 0;
 }
 
-static void expired(evutil_socket_t fd, short what, void *ctx)
+static void expired(evutil_socket_t, short, void *ctx)
 {
 	struct timer *timer = ctx;
 
-	(void)fd;
-	(void)what;
 	timer->fn(timer->ctx);
 }
 

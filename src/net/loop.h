@@ -7,8 +7,6 @@
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "base/duration.h"
 

@@ -85,13 +85,12 @@ again:
 	}
 }
 
-static void inotify_read(void *ctx, unsigned events)
+static void inotify_read(void *ctx, unsigned)
 {
 	struct inotify *inotify = ctx;
 	_Alignas(struct inotify_event) char data[4096];
 	ssize_t got;
 
-	(void)events;
 	while ((got = read(inotify->fd, data, sizeof(data))) > 0) {
 		for (ssize_t at = 0; at < got;) {
 			const struct inotify_event *event =

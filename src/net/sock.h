@@ -6,7 +6,6 @@
 #ifndef NET_SOCK_H
 #define NET_SOCK_H
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/ip.h"

@@ -54,12 +54,11 @@ static int fail(struct err *err, const char *what)
 
 /* certificates and keys */
 
-static int password_cb(char *out, int size, int writing, void *ctx)
+static int password_cb(char *out, int size, int, void *ctx)
 {
 	const char *password = ctx;
 	size_t len = password != NULL ? strlen(password) : 0;
 
-	(void)writing;
 	if (size < 0 || len > (size_t)size)
 		return 0;
 	if (len > 0)
@@ -157,10 +156,8 @@ static int use_pairs(SSL_CTX *ssl, const struct tls_settings *set,
 /* the clients' certificates */
 
 /* Who comes without a right one goes on without: auth decides. */
-static int verify_cb(int ok, X509_STORE_CTX *store)
+static int verify_cb(int, X509_STORE_CTX *)
 {
-	(void)store;
-	(void)ok;
 	return 1;
 }
 
@@ -312,13 +309,12 @@ static int use_ciphers(SSL_CTX *ssl, const struct tls_settings *set,
 /* what a handshake asks */
 
 /* ALPACA: a client that wants another protocol is at the wrong port. */
-static int alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+static int alpn_cb(SSL *, const unsigned char **out, unsigned char *out_len,
 		   const unsigned char *in, unsigned in_len, void *ctx)
 {
 	struct tls *tls = ctx;
 	unsigned char *found;
 
-	(void)ssl;
 	if (tls->alpn_len == 0)
 		return SSL_TLSEXT_ERR_NOACK;
 	if (SSL_select_next_proto(&found, out_len, tls->alpn, tls->alpn_len, in,
@@ -329,10 +325,8 @@ static int alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 }
 
 /* So that a resumed session remembers its name. */
-static int name_cb(SSL *ssl, int *alert, void *ctx)
+static int name_cb(SSL *ssl, int *, void *)
 {
-	(void)alert;
-	(void)ctx;
 	return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) == NULL
 		       ? SSL_TLSEXT_ERR_NOACK
 		       : SSL_TLSEXT_ERR_OK;
@@ -378,12 +372,11 @@ static void follow(SSL *ssl, const struct tls *tls)
 }
 
 /* Before anything is decided, the version included. */
-static int hello_cb(SSL *ssl, int *alert, void *ctx)
+static int hello_cb(SSL *ssl, int *, void *ctx)
 {
 	struct tls *tls = ctx, *other;
 	char name[SERVER_NAME_MAX + 1];
 
-	(void)alert;
 	if (tls->choose == NULL || !hello_name(ssl, name))
 		return SSL_CLIENT_HELLO_SUCCESS;
 	other = tls->choose(SSL_get_app_data(ssl), name);

@@ -17,7 +17,6 @@
 #include "base/str.h"
 
 struct buf;
-struct err;
 
 struct imap_limits {
 	/* imap_max_line_length; a command without literals, with CRLF */

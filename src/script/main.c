@@ -28,7 +28,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
-#include "net/sock.h"
 #include "service/program.h"
 #include "service/service.h"
 

@@ -14,8 +14,6 @@
 #define SCRIPTS_LOCATION_H
 #include <stdbool.h>
 
-#include "base/str.h"
-
 struct err;
 struct scripts;
 struct sieve_log;

@@ -140,13 +140,12 @@ struct listing {
 	const char *default_name;
 };
 
-static bool list_one(void *ctx, struct str name, uint64_t size)
+static bool list_one(void *ctx, struct str name, uint64_t)
 {
 	struct listing *listing = ctx;
 	bool active = listing->active.kind == ACTIVE_SCRIPT &&
 		      str_equal(name, listing->active.name);
 
-	(void)size;
 	listing->entries = mem_resize(listing->ctx, listing->entries,
 				      struct script_entry, listing->count + 1);
 	listing->entries[listing->count++] =

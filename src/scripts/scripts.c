@@ -90,8 +90,10 @@ static int remote_source(const void *ctx, const struct scripts *scripts,
 	return found < 0 ? -1 : script_remote_read(ctx, &remote, out, err);
 }
 
-int scripts_source(const void *ctx, const struct scripts *scripts, bool global,
-		   struct str name, struct sieve_source *out, struct err *err)
+/* Its texts are children of ctx. */
+static int source_of(const void *ctx, const struct scripts *scripts,
+		     bool global, struct str name, struct sieve_source *out,
+		     struct err *err)
 {
 	const struct script_location *remote =
 		global ? scripts->remote_global : scripts->remote;
@@ -110,7 +112,7 @@ static int include(void *ctx, const void *mem, const char *location,
 	struct scripts *scripts = ctx;
 	bool global = strcmp(location, "global") == 0;
 
-	if (scripts_source(mem, scripts, global, name, out, err) < 0)
+	if (source_of(mem, scripts, global, name, out, err) < 0)
 		return -1;
 	out->global = global;
 	return 0;

@@ -64,10 +64,6 @@ int scripts_new(const void *ctx, struct user *user,
 /* For those who let users store scripts: what sessions may run at IMAP events
  * (imapsieve_url) compiles, too. NULL: nothing more. */
 const struct scripts_options *scripts_upload_options(struct user *user);
-/* A script of that name, of the user or of the administrator, as a source: its
- * texts are children of ctx. */
-int scripts_source(const void *ctx, const struct scripts *scripts, bool global,
-		   struct str name, struct sieve_source *out, struct err *err);
 /* The path of the script of that name, of the user or of the administrator;
  * whether it is there or not. ERR_INVALID; ERR_NOT_FOUND: there is no place for
  * such scripts. Child of ctx. */

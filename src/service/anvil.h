@@ -8,14 +8,12 @@
  */
 #ifndef SERVICE_ANVIL_H
 #define SERVICE_ANVIL_H
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/ip.h"
 
 struct anvil;
-struct err;
 struct loop;
 
 /* Child of ctx. */

@@ -13,7 +13,6 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "net/conn.h"
 #include "net/loop.h"

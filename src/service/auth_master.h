@@ -6,7 +6,6 @@
  */
 #ifndef SERVICE_AUTH_MASTER_H
 #define SERVICE_AUTH_MASTER_H
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/ip.h"

@@ -87,7 +87,8 @@ static void write_port(struct buf *out, const char *key, const struct ip *ip)
 		buf_printf(out, "\t%s=%u", key, ip->port);
 }
 
-void master_write_info(struct buf *out, const struct auth_request_info *info)
+/* Its fields, each with a tab in front. */
+static void write_info(struct buf *out, const struct auth_request_info *info)
 {
 	auth_write_value(out, "service",
 			 info == NULL || info->service == NULL ? "doveadm"
@@ -115,6 +116,6 @@ void master_write_user(struct buf *out, const char *user,
 	char *escaped = str_tab_escape(NULL, str_of(user));
 
 	buf_add(out, escaped);
-	master_write_info(out, info);
+	write_info(out, info);
 	mem_free(escaped);
 }

@@ -34,7 +34,5 @@ int master_reply_error(const struct master_reply *reply, struct err *err);
 /* "user\tservice=imap\tsession=...", what stands behind the number. */
 void master_write_user(struct buf *out, const char *user,
 		       const struct auth_request_info *info);
-/* The fields of `info` alone, each with a tab in front. */
-void master_write_info(struct buf *out, const struct auth_request_info *info);
 
 #endif

@@ -34,9 +34,8 @@ struct dict_kind {
 		    void *ctx, struct err *err);
 };
 
-void dict_escape(void *ctx, struct str part, struct buf *out)
+void dict_escape(void *, struct str part, struct buf *out)
 {
-	(void)ctx;
 	for (size_t i = 0; i < part.len; i++) {
 		if (part.data[i] == '/')
 			buf_add(out, "\\|");
@@ -342,12 +341,11 @@ struct names {
 	void *ctx;
 };
 
-static int give_name(void *ctx, struct str key, struct str value)
+static int give_name(void *ctx, struct str key, struct str)
 {
 	struct names *names = ctx;
 	char *name = str_tab_unescape(NULL, key);
 
-	(void)value;
 	if (strlen(name) > names->prefix_len)
 		names->fn(names->ctx, name + names->prefix_len);
 	mem_free(name);

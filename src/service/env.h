@@ -102,7 +102,6 @@ bool channel_send_type(struct channel *channel, unsigned char type);
 
 /* init(), and then the loop. */
 int serve_run(struct service_env *env);
-void serve_listen(struct service_env *env, bool on);
 /* Of any process that takes no more: who comes is for others, and a process
  * that outlives the master leaves the addresses to the next one. */
 void serve_close(struct service_env *env);

@@ -253,7 +253,7 @@ static void finish(struct waiting *waiting, const char *why)
 
 /* Takes the header and nothing behind it from the socket: what is there of one
  * that is not whole is all its own. */
-static void readable(void *ctx, unsigned events)
+static void readable(void *ctx, unsigned)
 {
 	struct waiting *waiting = ctx;
 	const char *why = NULL;
@@ -262,7 +262,6 @@ static void readable(void *ctx, unsigned events)
 	size_t take;
 	int len;
 
-	(void)events;
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {

@@ -319,13 +319,12 @@ static bool handover_read(struct link *link, struct str frame, int fd)
 	return true;
 }
 
-static void link_readable(void *ctx, unsigned events)
+static void link_readable(void *ctx, unsigned)
 {
 	struct link *link = ctx;
 	struct str frame;
 	int fd, ret;
 
-	(void)events;
 	ret = channel_next(&link->channel, &frame, &fd);
 	if (ret == 0)
 		return;
@@ -338,7 +337,7 @@ static void link_readable(void *ctx, unsigned events)
 	link_free(link);
 }
 
-static void link_accept(void *ctx, unsigned events)
+static void link_accept(void *ctx, unsigned)
 {
 	struct served *one = ctx;
 	struct manager *manager = one->env->role;
@@ -347,7 +346,6 @@ static void link_accept(void *ctx, unsigned events)
 	struct err err;
 	int fd = sock_accept(one->fd, &local, &remote, &err);
 
-	(void)events;
 	if (fd < 0) {
 		if (errno != EAGAIN)
 			log_error("%s", err.text);
@@ -495,13 +493,12 @@ static void drop_links(void *ctx)
 		timer_free(&manager->drop);
 }
 
-static void zygote_readable(void *ctx, unsigned events)
+static void zygote_readable(void *ctx, unsigned)
 {
 	struct manager *manager = ctx;
 	struct str frame;
 	int fd, ret;
 
-	(void)events;
 	while ((ret = channel_next(&manager->zygote, &frame, &fd)) > 0) {
 		fd_close(&fd);
 		zygote_says(manager, frame);

@@ -170,14 +170,13 @@ static void session_ended(struct pool_worker *worker, uint32_t id)
 		let_go(worker);
 }
 
-static void worker_readable(void *ctx, unsigned events)
+static void worker_readable(void *ctx, unsigned)
 {
 	struct pool_worker *worker = ctx;
 	struct manager *manager = worker->manager;
 	struct str frame;
 	int fd, ret = channel_next(&worker->channel, &frame, &fd);
 
-	(void)events;
 	fd_close(&fd);
 	if (ret > 0) {
 		struct unpack in = {.in = frame};

@@ -189,13 +189,12 @@ static void told(struct service_env *env, unsigned char what)
 	command(env, str_n(&what, 1), -1);
 }
 
-static void up_readable(void *ctx, unsigned events)
+static void up_readable(void *ctx, unsigned)
 {
 	struct service_env *env = ctx;
 	struct str frame;
 	int fd, ret = channel_next(&env->up, &frame, &fd);
 
-	(void)events;
 	if (ret > 0) {
 		command(env, frame, fd);
 		channel_done(&env->up, frame);
@@ -209,11 +208,10 @@ static void up_readable(void *ctx, unsigned events)
 	}
 }
 
-static void on_signal(void *ctx, unsigned signal)
+static void on_signal(void *ctx, unsigned)
 {
 	struct service_env *env = ctx;
 
-	(void)signal;
 	if (!env->worker)
 		told(env, WIRE_STOP);
 	else if (post_login(env) && env->role == NULL)

@@ -5,14 +5,12 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/pack.h"
 #include "config/config.h"
 #include "net/loop.h"
@@ -29,7 +27,7 @@ enum {
 
 static void accept_ready(void *ctx, unsigned events);
 
-void serve_listen(struct service_env *env, bool on)
+static void listen_for(struct service_env *env, bool on)
 {
 	if (env->listening == on)
 		return;
@@ -90,7 +88,7 @@ static void update(struct service_env *env)
 	if (full == env->full)
 		return;
 	env->full = full;
-	serve_listen(env, !full || makes_room(env));
+	listen_for(env, !full || makes_room(env));
 	report(env, full ? WIRE_FULL : WIRE_FREE);
 	if (full && !env->worker && !env->retired)
 		process_warn_limit(env, "client_limit", env->client_limit);
@@ -129,12 +127,12 @@ static void listen_again(void *ctx)
 	timer_free(&env->idle);
 	idle_begin(env);
 	if (!env->full || makes_room(env))
-		serve_listen(env, true);
+		listen_for(env, true);
 }
 
 static void listen_later(struct service_env *env)
 {
-	serve_listen(env, false);
+	listen_for(env, false);
 	timer_free(&env->idle);
 	env->idle = timer_new(env->loop, (struct duration){ACCEPT_PAUSE_MS},
 			      listen_again, env);
@@ -161,12 +159,11 @@ static void haproxy_done(void *ctx, const struct service_client *client)
 		env->service->accept(env, client);
 }
 
-static void accept_ready(void *ctx, unsigned events)
+static void accept_ready(void *ctx, unsigned)
 {
 	struct served *one = ctx;
 	struct service_env *env = one->env;
 
-	(void)events;
 	if (env->full) {
 		env->service->make_room(env);
 		/* Its last words may take a moment. */
@@ -317,7 +314,7 @@ int serve_run(struct service_env *env)
 	if (!env->worker)
 		channel_send_type(&env->up, WIRE_UP);
 	idle_begin(env);
-	serve_listen(env, true);
+	listen_for(env, true);
 	loop_run(env->loop);
 	return EXIT_SUCCESS;
 }

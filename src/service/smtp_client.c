@@ -664,9 +664,8 @@ static void quit_done(void *ctx)
 	mem_free(ctx);
 }
 
-static void quit_closed(void *ctx, const char *why)
+static void quit_closed(void *ctx, const char *)
 {
-	(void)why;
 	mem_free(ctx);
 }
 

@@ -87,13 +87,12 @@ static void ask_room(struct template *template)
 	delay(template, ROOM_WAIT_MS);
 }
 
-static void knock(void *ctx, unsigned events)
+static void knock(void *ctx, unsigned)
 {
 	struct served *one = ctx;
 	struct service_env *env = one->env;
 	struct template *template = env->role;
 
-	(void)events;
 	if (template->count >= env->process_limit) {
 		process_warn_limit(env, "process_limit", env->process_limit);
 		template->dropped = true;
@@ -216,13 +215,12 @@ static void told(struct worker *worker, struct str frame)
 	}
 }
 
-static void worker_readable(void *ctx, unsigned events)
+static void worker_readable(void *ctx, unsigned)
 {
 	struct worker *worker = ctx;
 	struct str frame;
 	int fd, ret;
 
-	(void)events;
 	while ((ret = channel_next(&worker->channel, &frame, &fd)) > 0) {
 		if (fd >= 0)
 			close(fd);
@@ -341,20 +339,18 @@ static void ensure(struct template *template)
 	loop_outside(template->env->loop, ensure_outside, template);
 }
 
-static void child_ended(void *ctx, pid_t pid, bool failed)
+static void child_ended(void *ctx, pid_t, bool failed)
 {
 	struct template *template = ctx;
 
-	(void)pid;
 	if (failed && !template->leaving)
 		backoff_died(&template->backoff);
 }
 
-static void on_child(void *ctx, unsigned signal)
+static void on_child(void *ctx, unsigned)
 {
 	struct template *template = ctx;
 
-	(void)signal;
 	process_reap(template->env, child_ended, template);
 	ensure(template);
 }

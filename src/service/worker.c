@@ -158,13 +158,12 @@ static void told(struct service_env *env, struct str frame, int fd)
 	fd_close(&fd);
 }
 
-static void manager_readable(void *ctx, unsigned events)
+static void manager_readable(void *ctx, unsigned)
 {
 	struct service_env *env = ctx;
 	struct str frame;
 	int fd, ret = channel_next(&env->up, &frame, &fd);
 
-	(void)events;
 	if (ret > 0) {
 		told(env, frame, fd);
 		channel_done(&env->up, frame);

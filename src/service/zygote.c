@@ -97,11 +97,10 @@ static void take_frames(void *ctx)
 }
 
 /* Forking is not for callbacks (loop_outside()). */
-static void manager_readable(void *ctx, unsigned events)
+static void manager_readable(void *ctx, unsigned)
 {
 	struct zygote *zygote = ctx;
 
-	(void)events;
 	loop_outside(zygote->env->loop, take_frames, zygote);
 }
 
@@ -155,9 +154,8 @@ static void reap(struct zygote *zygote)
 	}
 }
 
-static void on_child(void *ctx, unsigned signal)
+static void on_child(void *ctx, unsigned)
 {
-	(void)signal;
 	reap(ctx);
 }
 

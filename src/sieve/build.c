@@ -85,8 +85,9 @@ static bool fail(struct sieve_check *check, const char *phase)
 	return false;
 }
 
-bool sieve_build_script(struct sieve_build *build,
-			const struct sieve_source *source, unsigned unit)
+/* One script from its text to its unit. False after errors. */
+static bool build_script(struct sieve_build *build,
+			 const struct sieve_source *source, unsigned unit)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "compile");
 	struct sieve_check check = {
@@ -149,7 +150,7 @@ static int compile_include(struct sieve_emit *emit,
 	bool good;
 
 	build->depth++;
-	good = sieve_build_script(build, source, unit);
+	good = build_script(build, source, unit);
 	build->depth--;
 	if (!good)
 		return include_error(emit, node, name,
@@ -298,8 +299,7 @@ int sieve_compile(const void *ctx, struct sieve_engine *engine,
 
 	build_init(&build, engine, log);
 	bytes.max = (size_t)build.set->sieve_max_binary_size;
-	if (!sieve_build_script(&build, source,
-				add_unit(&build, "", source->name)))
+	if (!build_script(&build, source, add_unit(&build, "", source->name)))
 		return err_set(err, ERR_INVALID,
 			       "failed to compile sieve script '%s'",
 			       source->name);

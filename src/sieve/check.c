@@ -163,17 +163,6 @@ void sieve_check_note(struct sieve_check *check, char kind, struct str name)
 
 /* extensions */
 
-bool sieve_words_have(const char *words, const char *word)
-{
-	struct str rest = str_of(words == NULL ? "" : words), part;
-
-	while (str_word(&rest, &part)) {
-		if (str_case_is(part, word))
-			return true;
-	}
-	return false;
-}
-
 static void add_string(struct sieve_check *check,
 		       const struct sieve_extension *ext, int place)
 {
@@ -186,9 +175,8 @@ static void add_string(struct sieve_check *check,
 	check->strings[i] = ext;
 }
 
-void sieve_check_activate(struct sieve_check *check,
-			  const struct sieve_extension *ext,
-			  struct sieve_place at)
+static void activate(struct sieve_check *check,
+		     const struct sieve_extension *ext, struct sieve_place at)
 {
 	int place = sieve_engine_place(check->build->engine, ext);
 	struct str rest = str_of(ext->implies == NULL ? "" : ext->implies);
@@ -204,7 +192,7 @@ void sieve_check_activate(struct sieve_check *check,
 			check->build->engine, part, check->source->global);
 
 		if (other != NULL)
-			sieve_check_activate(check, other, at);
+			activate(check, other, at);
 	}
 	add_words(check, ext);
 	if (ext->required != NULL)
@@ -249,8 +237,8 @@ static bool excluded(struct sieve_check *check, struct sieve_place at,
 	     (other = sieve_engine_extension(check->build->engine, i)) != NULL;
 	     i++) {
 		if (!check->active[i] ||
-		    (!sieve_words_have(ext->excludes, other->name) &&
-		     !sieve_words_have(other->excludes, ext->name)))
+		    (!str_case_has_word(ext->excludes, str_of(other->name)) &&
+		     !str_case_has_word(other->excludes, str_of(ext->name))))
 			continue;
 		sieve_error(check, at,
 			    "extensions '%s' and '%s' can't be used together",
@@ -269,7 +257,7 @@ bool sieve_check_require(struct sieve_check *check, struct sieve_place at,
 	if (ext == NULL)
 		return false;
 	if (!excluded(check, at, ext))
-		sieve_check_activate(check, ext, at);
+		activate(check, ext, at);
 	return true;
 }
 
@@ -477,8 +465,7 @@ void sieve_check_begin(struct sieve_check *check)
 	for (unsigned i = 0; (ext = sieve_engine_extension(engine, i)) != NULL;
 	     i++) {
 		if ((ext->flags & SIEVE_EXT_BASE) != 0)
-			sieve_check_activate(check, ext,
-					     (struct sieve_place){0, 0});
+			activate(check, ext, (struct sieve_place){0, 0});
 	}
 	while (str_word(&rest, &part))
 		(void)sieve_check_require(check, (struct sieve_place){0, 0},

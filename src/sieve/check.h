@@ -13,7 +13,6 @@ struct sieve_check;
 struct sieve_engine;
 struct sieve_extension;
 struct sieve_namespace;
-struct sieve_tag;
 
 /* Report what is wrong with the script, in one line; compiling goes on to find
  * more, and fails at the end. */

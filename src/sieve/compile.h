@@ -101,9 +101,6 @@ struct sieve_emit {
 void sieve_check_begin(struct sieve_check *check);
 void sieve_check_script(struct sieve_check *check, struct sieve_node *nodes);
 void sieve_check_end(struct sieve_check *check);
-void sieve_check_activate(struct sieve_check *check,
-			  const struct sieve_extension *ext,
-			  struct sieve_place at);
 const struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
 					  struct str name);
 /* Remember that a word has been seen. */
@@ -111,13 +108,10 @@ void sieve_check_note(struct sieve_check *check, char kind, struct str name);
 /* check_args.c: arguments of one command or test. */
 void sieve_check_args(struct sieve_check *check, struct sieve_node *node);
 const char *sieve_node_kind(const struct sieve_node *node);
-bool sieve_words_have(const char *words, const char *word);
 /* emit.c: code for the script, in its unit. */
 void sieve_emit_script(struct sieve_check *check,
 		       const struct sieve_node *nodes, bool *failed_out);
-/* build.c: one script from its text to its unit. False after errors. */
-bool sieve_build_script(struct sieve_build *build,
-			const struct sieve_source *source, unsigned unit);
+/* build.c */
 /* The number of what is in a table, put there if it is new. */
 unsigned sieve_table_put(struct sieve_table *table, struct str key,
 			 bool *new_out);

@@ -126,10 +126,8 @@ static void add(struct sieve_engine *engine,
 	}
 }
 
-static const char *no_setting(void *ctx, const char *name)
+static const char *no_setting(void *, const char *)
 {
-	(void)ctx;
-	(void)name;
 	return NULL;
 }
 

@@ -39,11 +39,5 @@ int sieve_operand_get(struct sieve_run *run, struct sieve_code *code,
 		      const struct sieve_param *param, struct sieve_value *out,
 		      struct err *err);
 int sieve_corrupt(struct err *err, const char *what);
-/* A piece of a program's code, as the tree has it; false if malformed. */
-bool sieve_piece_get(const struct sieve_program *program,
-		     struct sieve_code *code, struct sieve_piece *out);
-/* vars.c */
-void sieve_variable_set(struct sieve_run *run, struct sieve_variable *variable,
-			struct str value);
 
 #endif

@@ -5,7 +5,6 @@
  */
 #ifndef SIEVE_MAIL_OUT_H
 #define SIEVE_MAIL_OUT_H
-#include <stdbool.h>
 
 #include "base/str.h"
 
@@ -14,7 +13,6 @@ struct err;
 struct sieve_action;
 struct sieve_engine;
 struct sieve_envelope;
-struct sieve_field;
 struct sieve_host;
 struct sieve_mail;
 struct sieve_message;

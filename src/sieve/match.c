@@ -11,22 +11,20 @@ enum {
 /* one value and one key */
 
 static int is_match(struct sieve_match *match, struct str value, struct str key,
-		    bool *found_out, struct err *err)
+		    bool *found_out, struct err *)
 {
-	(void)err;
 	*found_out = match->comparator->compare(value, key) == 0;
 	return 0;
 }
 
 static int contains_match(struct sieve_match *match, struct str value,
-			  struct str key, bool *found_out, struct err *err)
+			  struct str key, bool *found_out, struct err *)
 {
-	(void)err;
 	*found_out = key.len == 0 || match->comparator->find(value, key) >= 0;
 	return 0;
 }
 
-bool sieve_match_wants_captures(const struct sieve_match *match)
+static bool wants_captures(const struct sieve_match *match)
 {
 	return !match->keeps_matches && sieve_run_wants_matches(match->run);
 }
@@ -34,7 +32,7 @@ bool sieve_match_wants_captures(const struct sieve_match *match)
 void sieve_match_captures(struct sieve_match *match, const struct str *captures,
 			  unsigned count)
 {
-	if (sieve_match_wants_captures(match))
+	if (wants_captures(match))
 		sieve_run_matches(match->run, captures, count);
 }
 
@@ -42,7 +40,7 @@ static int matches_match(struct sieve_match *match, struct str value,
 			 struct str key, bool *found_out, struct err *err)
 {
 	struct str captures[SIEVE_MAX_MATCHES];
-	bool wanted = sieve_match_wants_captures(match);
+	bool wanted = wants_captures(match);
 	/* More than is allowed. */
 	uint64_t steps = (sieve_engine_settings(match->run->engine)
 				  ->sieve_max_operations +

@@ -18,7 +18,6 @@
 
 #include "base/str.h"
 
-struct buf;
 struct err;
 struct sieve_args;
 struct sieve_engine;
@@ -78,7 +77,6 @@ int sieve_match_value(struct sieve_match *match, struct str value,
 		      struct err *err);
 /* For match types: what was found (RFC 5229 section 3.2), copied, if anybody
  * asks for it. */
-bool sieve_match_wants_captures(const struct sieve_match *match);
 void sieve_match_captures(struct sieve_match *match, const struct str *captures,
 			  unsigned count);
 int sieve_match_end(struct sieve_match *match, bool *result_out,

@@ -13,7 +13,6 @@
 
 #include "base/str.h"
 
-struct buf;
 struct mime_message;
 struct sieve_message;
 

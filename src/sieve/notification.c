@@ -215,14 +215,13 @@ static void put_feedback(struct sieve_out *out, struct buf *text)
 		   STR_FMT(envelope->to.all));
 }
 
-int sieve_out_report(struct sieve_out *out, struct err *err)
+int sieve_out_report(struct sieve_out *out, struct err *)
 {
 	const struct sieve_report *report = &out->action->report;
 	struct str raw = sieve_message_raw(out->message);
 	CLEANUP(buf_free) struct buf text = buf_init(raw.len + TEXT_MAX);
 	CLEANUP(buf_free) struct buf boundary = buf_init(100);
 
-	(void)err;
 	/* Never to the account itself (section 3 of the specification). */
 	if (str_case_equal(str_of(report->address), out->envelope->to.all))
 		return 0;
@@ -263,7 +262,7 @@ void sieve_mdn_write(const struct sieve_mdn *mdn, struct buf *out)
 	put_message(mdn->header, true, mdn->boundary, out);
 }
 
-int sieve_out_reject(struct sieve_out *out, struct err *err)
+int sieve_out_reject(struct sieve_out *out, struct err *)
 {
 	const struct sieve_envelope *envelope = out->envelope;
 	struct str raw = sieve_message_raw(out->message);
@@ -271,7 +270,6 @@ int sieve_out_reject(struct sieve_out *out, struct err *err)
 	CLEANUP(buf_free) struct buf words = buf_init(TEXT_MAX);
 	CLEANUP(buf_free) struct buf boundary = buf_init(100);
 
-	(void)err;
 	if (envelope->null_sender || envelope->from.all.len == 0)
 		return 0; /* nobody to tell */
 	put_boundary(raw, &boundary);

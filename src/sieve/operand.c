@@ -11,8 +11,9 @@ int sieve_corrupt(struct err *err, const char *what)
 		       what);
 }
 
-bool sieve_piece_get(const struct sieve_program *program,
-		     struct sieve_code *code, struct sieve_piece *out)
+/* A piece of a program's code, as the tree has it; false if malformed. */
+static bool get_piece(const struct sieve_program *program,
+		      struct sieve_code *code, struct sieve_piece *out)
 {
 	const struct sieve_namespace *space = NULL;
 	uint64_t kind = sieve_code_number(code);
@@ -53,7 +54,7 @@ static int get_pieces(struct sieve_run *run, struct sieve_code *code,
 		struct sieve_piece piece;
 		struct str part;
 
-		if (!sieve_piece_get(run->program, code, &piece))
+		if (!get_piece(run->program, code, &piece))
 			return sieve_corrupt(err, "piece of a string");
 		if (sieve_run_get(run, &piece, &part, err) < 0)
 			return -1;
@@ -94,7 +95,7 @@ static int get_string(struct sieve_run *run, struct sieve_code *code,
 static int get_variable(struct sieve_run *run, struct sieve_code *code,
 			struct sieve_piece *out, struct err *err)
 {
-	if (!sieve_piece_get(run->program, code, out) ||
+	if (!get_piece(run->program, code, out) ||
 	    (out->kind != SIEVE_PIECE_VARIABLE &&
 	     (out->kind != SIEVE_PIECE_NAMESPACE || out->space->set == NULL)))
 		return sieve_corrupt(err, "variable");

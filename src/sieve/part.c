@@ -90,12 +90,10 @@ static void add_text(struct str utf8, void *ctx)
 }
 
 /* So that words on both sides do not run together. */
-static void add_blank(const char *name, bool closing, void *ctx)
+static void add_blank(const char *, bool, void *ctx)
 {
 	struct buf *out = ctx;
 
-	(void)name;
-	(void)closing;
 	if (out->len > 0 && !ends_in_blank(out))
 		buf_putc(out, ' ');
 }

@@ -6,7 +6,6 @@
  *
  * Runs that took less than SIGNIFICANT_MS do not count.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,7 +15,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
-#include "base/file.h"
 #include "base/pack.h"
 #include "sieve/program.h"
 

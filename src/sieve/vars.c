@@ -18,8 +18,8 @@ struct str sieve_run_cut(struct sieve_run *run, struct str value)
 	return str_n(value.data, max);
 }
 
-void sieve_variable_set(struct sieve_run *run, struct sieve_variable *variable,
-			struct str value)
+static void set(struct sieve_run *run, struct sieve_variable *variable,
+		struct str value)
 {
 	struct sieve_machine *machine = run->machine;
 
@@ -51,7 +51,7 @@ int sieve_run_set(struct sieve_run *run, const struct sieve_piece *variable,
 	if (variable->kind != SIEVE_PIECE_VARIABLE ||
 	    variable->number >= frame->unit->variables)
 		return sieve_corrupt(err, "variable");
-	sieve_variable_set(run, &frame->variables[variable->number], value);
+	set(run, &frame->variables[variable->number], value);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ void sieve_run_matches(struct sieve_run *run, const struct str *captures,
 	/* Captures may be parts of older ones: what is matched is a copy in
 	 * the scratch arena, if it came from a variable. */
 	for (unsigned i = 0; i < count; i++)
-		sieve_variable_set(run, &machine->matches[i], captures[i]);
+		set(run, &machine->matches[i], captures[i]);
 	machine->match_count = count;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sievetools/execute.h"
 
-#include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
 #include "base/log.h"

@@ -4,7 +4,6 @@
  * recipes, blocks, actions. Conditions are import_regex.c's.
  */
 #include "sievetools/import_procmail.h"
-#include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/mem.h"
 #include "sievetools/import.h"

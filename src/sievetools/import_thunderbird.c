@@ -3,7 +3,6 @@
  * sievetools/import_thunderbird.c - msgFilterRules.dat: lines KEY="VALUE", a
  * filter from its `name` to the next.
  */
-#include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/mem.h"
 #include "sievetools/import.h"

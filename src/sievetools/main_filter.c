@@ -163,7 +163,7 @@ static int open_user(struct job *job, struct err *err)
 
 /* mails that scripts send: into a mailbox (-q) */
 
-static int store_outgoing(struct job *job, struct save *save,
+static int store_outgoing(struct job *, struct save *save,
 			  const struct smtp_source *source, struct err *err)
 {
 	const struct save_options options = {0};
@@ -171,7 +171,6 @@ static int store_outgoing(struct job *job, struct save *save,
 	uint64_t at = source->at;
 	ssize_t got;
 
-	(void)job;
 	if (save_mail_begin(save, &options, err) < 0)
 		return -1;
 	while ((got = source->read(source->ctx, at, piece, sizeof(piece))) >
@@ -185,7 +184,7 @@ static int store_outgoing(struct job *job, struct save *save,
 	return save_mail_finish(save, err);
 }
 
-static int send_outgoing(void *ctx, const char *from, const char *to,
+static int send_outgoing(void *ctx, const char *, const char *,
 			 const struct smtp_source *source, struct err *err)
 {
 	struct job *job = ctx;
@@ -193,8 +192,6 @@ static int send_outgoing(void *ctx, const char *from, const char *to,
 	CLEANUP(save_rollback) struct save *save = NULL;
 	uint32_t uid_validity;
 
-	(void)from;
-	(void)to;
 	if (mailbox_open(job->user, job->outgoing, MAILBOX_SAVE_ONLY, &box,
 			 err) < 0)
 		return -1;
@@ -259,9 +256,8 @@ static int show(const void *ctx, struct job *job, uint32_t seq,
 	return mail_size(mail, &out->size, err);
 }
 
-static void print_result(void *ctx, const struct sieve_result *result)
+static void print_result(void *, const struct sieve_result *result)
 {
-	(void)ctx;
 	tool_print(stdout, result);
 }
 

@@ -49,17 +49,15 @@ static void test_emit(struct sieve_emit *emit, const struct sieve_node *node)
 }
 
 static int tst_get(struct sieve_run *run, struct str name, struct str *out,
-		   struct err *err)
+		   struct err *)
 {
-	(void)err;
 	*out = str_is(name, "path") ? str_of(suite_of(run)->dir) : STR("");
 	return 0;
 }
 
 static void tst_check(struct sieve_check *check, struct sieve_place at,
-		      struct str name, bool set)
+		      struct str name, bool)
 {
-	(void)set;
 	if (str_find_char(name, '.') >= 0)
 		sieve_error(check, at, "invalid variable name 'tst.%.*s'",
 			    STR_FMT(name));

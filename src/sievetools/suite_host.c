@@ -27,21 +27,19 @@ const char *suite_setting(void *ctx, const char *name)
 }
 
 static int mailbox_exists(void *ctx, const char *mailbox, bool *exists_out,
-			  struct err *err)
+			  struct err *)
 {
-	(void)err;
 	*exists_out = suite_mailbox(ctx, mailbox) != NULL;
 	return 0;
 }
 
 static int metadata(void *ctx, const void *mem, const char *mailbox,
-		    const char *entry, struct str *value_out, struct err *err)
+		    const char *entry, struct str *value_out, struct err *)
 {
 	struct suite *suite = ctx;
 	char *name = mem_printf(mem, "%s %s", mailbox ? mailbox : "", entry);
 	struct suite_pair *pair = suite_find(suite->metadata, name);
 
-	(void)err;
 	*value_out = pair == NULL ? (struct str){NULL, 0} : pair->value;
 	return 0;
 }
@@ -67,9 +65,8 @@ struct suite_mailbox *suite_special_use(struct suite *suite,
 }
 
 static int special_use(void *ctx, const char *mailbox, const char *use,
-		       bool *has_out, struct err *err)
+		       bool *has_out, struct err *)
 {
-	(void)err;
 	*has_out = suite_special_use(ctx, mailbox, use) != NULL;
 	return 0;
 }
@@ -81,11 +78,10 @@ struct suite_mailbox *suite_mailbox_by_id(struct suite *suite, const char *id)
 }
 
 static int mailbox_by_id(void *ctx, const void *mem, const char *id,
-			 const char **name_out, struct err *err)
+			 const char **name_out, struct err *)
 {
 	struct suite_mailbox *box = suite_mailbox_by_id(ctx, id);
 
-	(void)err;
 	*name_out = box == NULL ? NULL : mem_strdup(mem, box->name);
 	return 0;
 }
@@ -107,12 +103,11 @@ static struct suite_pair *find_object(struct suite *suite, const char *uid)
 
 static int calendar_object(void *ctx, const void *mem, const char *uid,
 			   const char *wanted, struct str *text_out,
-			   const char **calendar_out, struct err *err)
+			   const char **calendar_out, struct err *)
 {
 	const char *calendars = suite_setting(ctx, "sieve_calendars");
 	struct suite_pair *pair = find_object(ctx, uid);
 
-	(void)err;
 	*text_out = (struct str){NULL, 0};
 	*calendar_out =
 		wanted != NULL && str_has_word(calendars, str_of(wanted))
@@ -160,13 +155,12 @@ static struct str stored_object(struct suite *suite, const void *mem,
 
 /* Texts for vnd.dovecot.config.NAME. */
 static int environment(void *ctx, const void *mem, const char *name,
-		       struct str *value_out, struct err *err)
+		       struct str *value_out, struct err *)
 {
 	static const char prefix[] = "vnd.dovecot.config.";
 	static const char object[] = "vnd.dovecot.calendar.";
 	const char *value = NULL;
 
-	(void)err;
 	if (strncmp(name, object, sizeof(object) - 1) == 0) {
 		*value_out = stored_object(ctx, mem, name + sizeof(object) - 1);
 		return 0;

@@ -57,7 +57,7 @@ const char *tool_override(const struct tool *tool, const char *name)
 	return NULL;
 }
 
-const char *tool_setting(void *ctx, const char *name)
+static const char *setting_of(void *ctx, const char *name)
 {
 	struct tool *tool = ctx;
 	const char *value = tool_override(tool, name);
@@ -69,13 +69,12 @@ const char *tool_setting(void *ctx, const char *name)
 	return value;
 }
 
-static void print_line(void *ctx, enum log_level level, const char *where,
+static void print_line(void *, enum log_level level, const char *where,
 		       const char *text)
 {
 	static const char *const names[] = {"debug", "info",  "warning",
 					    "error", "error", "error"};
 
-	(void)ctx;
 	fprintf(stderr, "%s%s%s: %s.\n", where, where[0] == '\0' ? "" : ": ",
 		names[level], text);
 }
@@ -141,7 +140,7 @@ static int find_script(void *ctx, const void *mem, const char *location,
 	char *path;
 
 	for (; folder == NULL && *names != NULL; names++)
-		folder = tool_setting(tool, *names);
+		folder = setting_of(tool, *names);
 	if (folder == NULL)
 		return err_set(err, ERR_NOT_FOUND, "%s is not set", names[-1]);
 	path = mem_printf(mem, "%s/%.*s.sieve", folder_of(mem, folder),
@@ -155,7 +154,7 @@ static int find_script(void *ctx, const void *mem, const char *location,
 void tool_open(struct tool *tool, const char *name)
 {
 	struct sieve_engine_options options = {
-		.setting = tool_setting,
+		.setting = setting_of,
 		.script = find_script,
 		.ctx = tool,
 		.extra = sieve_imap_extensions,

@@ -10,9 +10,7 @@
 
 #include "sieve/sieve.h"
 
-struct buf;
 struct config;
-struct err;
 
 enum {
 	EXIT_USAGE = 64,  /* as Dovecot's tools */
@@ -41,8 +39,6 @@ void tool_log(struct tool *tool);
 void tool_open(struct tool *tool, const char *name);
 /* What -o and -x say of a setting; NULL if nothing. */
 const char *tool_override(const struct tool *tool, const char *name);
-/* A setting of plugin {} by name; NULL if it is not set. */
-const char *tool_setting(void *tool, const char *name);
 /* The script, from its binary if that is current and `compile` does not forbid
  * it; ends the process on errors. */
 struct sieve_program *tool_script(struct tool *tool, const char *path,

@@ -55,9 +55,8 @@ static void tell(struct order *order, const struct app_row *row,
 	mem_wipe(out.data, out.len);
 }
 
-static int list(struct order *order, struct err *err)
+static int list(struct order *order, struct err *)
 {
-	(void)err;
 	for (size_t i = 0; i < order->rows->count; i++)
 		tell(order, &order->rows->list[i], NULL);
 	return 0;

@@ -264,7 +264,7 @@ static void write_row(struct buf *out, const char *prefix,
 	mem_free(ctx);
 }
 
-static int file_save(const struct app_store *store, struct request *request,
+static int file_save(const struct app_store *, struct request *request,
 		     struct app_rows *rows, struct err *err)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(APP_FILE_MAX);
@@ -272,7 +272,6 @@ static int file_save(const struct app_store *store, struct request *request,
 	const char *prefix = prefix_of(rows, request);
 	int ret;
 
-	(void)store;
 	while (str_split(&rest, '\n', &line)) {
 		if (line.len == 0 || str_starts(line, prefix))
 			continue;
@@ -329,12 +328,10 @@ static int use_once(const struct app_rows *rows, const struct app_row *row,
 	return 0;
 }
 
-static int file_use(const struct app_store *store, struct request *request,
+static int file_use(const struct app_store *, struct request *,
 		    struct app_rows *rows, size_t n, int64_t used,
 		    bool *raised_out, struct err *err)
 {
-	(void)store;
-	(void)request;
 	if (raised_out == NULL)
 		return write_used(rows, &rows->list[n], used, err);
 	return use_once(rows, &rows->list[n], used, raised_out, err);

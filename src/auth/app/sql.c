@@ -56,14 +56,13 @@ static void take_row(void *ctx, const struct sql_row *from)
 		row->id == NULL || row->hash == NULL || row->scopes == NULL;
 }
 
-static int load(const struct app_store *store, struct request *request,
-		bool lock, struct app_rows **out, struct err *err)
+static int load(const struct app_store *store, struct request *request, bool,
+		struct app_rows **out, struct err *err)
 {
 	struct loading loading = {mem_new(request, struct app_rows), false,
 				  false};
 	struct sql *sql;
 
-	(void)lock;
 	*out = loading.rows;
 	loading.rows->fd = -1;
 	if (sql_open(store->path, &sql, err) < 0 ||
@@ -80,10 +79,8 @@ static int load(const struct app_store *store, struct request *request,
 	return 0;
 }
 
-static void no_row(void *ctx, const struct sql_row *row)
+static void no_row(void *, const struct sql_row *)
 {
-	(void)ctx;
-	(void)row;
 }
 
 static void set_number(struct request *request, const char *name, int64_t value)

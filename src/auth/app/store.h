@@ -22,7 +22,6 @@
 #include "base/str.h"
 
 struct err;
-struct passdb;
 struct request;
 
 enum {

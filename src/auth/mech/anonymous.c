@@ -8,14 +8,10 @@
 #include "auth/request.h"
 #include "auth/settings.h"
 
-static enum mech_step anonymous_step(void *state, struct request *request,
-				     struct str response, bool initial,
-				     struct buf *out, struct err *err)
+static enum mech_step anonymous_step(void *, struct request *request,
+				     struct str response, bool, struct buf *,
+				     struct err *)
 {
-	(void)state;
-	(void)initial;
-	(void)out;
-	(void)err;
 	request->user = str_dup(request, response);
 	request_log(request, LOG_LEVEL_INFO, "login");
 	request->user = request->set->auth_anonymous_username;

@@ -14,7 +14,6 @@
 #include "auth/scheme/scheme.h"
 #include "base/digest.h"
 #include "base/err.h"
-#include "base/mem.h"
 
 enum { MD5_LEN = 16, APOP_MAX_AGE = 10 * 60 };
 
@@ -46,14 +45,12 @@ static bool is_ours(const struct request *request, const char *challenge)
 }
 
 static enum mech_step apop_step(void *state, struct request *request,
-				struct str response, bool initial,
-				struct buf *out, struct err *err)
+				struct str response, bool, struct buf *,
+				struct err *err)
 {
 	struct apop *apop = state;
 	struct str rest = response, challenge, user;
 
-	(void)initial;
-	(void)out;
 	if (!str_split(&rest, '\0', &challenge) ||
 	    !str_split(&rest, '\0', &user) || rest.data == NULL ||
 	    rest.len != MD5_LEN) {
@@ -73,16 +70,14 @@ static enum mech_step apop_step(void *state, struct request *request,
 }
 
 static enum mech_step apop_check(void *state, struct request *request,
-				 const char *credentials, struct buf *out,
-				 struct err *err)
+				 const char *credentials, struct buf *,
+				 struct err *)
 {
 	struct apop *apop = state;
 	struct digest *digest = digest_new(request, "md5");
 	unsigned char made[DIGEST_MAX];
 	struct str name, password;
 
-	(void)out;
-	(void)err;
 	if (credentials == NULL || digest == NULL)
 		return MECH_MISMATCH;
 	scheme_split(credentials, "PLAIN", &name, &password);

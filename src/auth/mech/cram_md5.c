@@ -37,13 +37,12 @@ static enum mech_step ask(struct cram *cram, struct buf *out)
 }
 
 static enum mech_step cram_step(void *state, struct request *request,
-				struct str response, bool initial,
-				struct buf *out, struct err *err)
+				struct str response, bool, struct buf *out,
+				struct err *err)
 {
 	struct cram *cram = state;
 	size_t hex = sizeof(cram->given);
 
-	(void)initial;
 	if (!cram->asked)
 		return ask(cram, out);
 	if (response.len < hex + 1 ||
@@ -61,7 +60,7 @@ static enum mech_step cram_step(void *state, struct request *request,
 }
 
 static enum mech_step cram_check(void *state, struct request *request,
-				 const char *credentials, struct buf *out,
+				 const char *credentials, struct buf *,
 				 struct err *err)
 {
 	struct cram *cram = state;
@@ -69,7 +68,6 @@ static enum mech_step cram_check(void *state, struct request *request,
 	CLEANUP(buf_free) struct buf hex = buf_init(2 * CRAM_MD5_DIGEST);
 	unsigned char digest[CRAM_MD5_DIGEST];
 
-	(void)out;
 	if (credentials == NULL)
 		return MECH_MISMATCH;
 	if (scheme_octets(credentials, "CRAM-MD5", "", &octets, err) < 0 ||

@@ -128,13 +128,12 @@ static const char *wrong_with(const struct digest_md5 *md5)
 }
 
 static enum mech_step digest_step(void *state, struct request *request,
-				  struct str response, bool initial,
-				  struct buf *out, struct err *err)
+				  struct str response, bool, struct buf *out,
+				  struct err *err)
 {
 	struct digest_md5 *md5 = state;
 	const char *user, *wrong;
 
-	(void)initial;
 	if (*md5->nonce == '\0')
 		return ask(md5, request, out);
 	if (memchr(response.data, '\0', response.len) != NULL ||
@@ -240,14 +239,13 @@ static void respond(const struct digest_md5 *md5, const void *ctx,
 
 static enum mech_step digest_check(void *state, struct request *request,
 				   const char *credentials, struct buf *out,
-				   struct err *err)
+				   struct err *)
 {
 	struct digest_md5 *md5 = state;
 	unsigned char secret[DIGEST_MAX];
 	char a1[2 * MD5_LEN + 1], want[2 * MD5_LEN + 1];
 	const char *authzid = md5->authzid == NULL ? "" : md5->authzid;
 
-	(void)err;
 	if (credentials == NULL ||
 	    !secret_of(md5, request, credentials, secret))
 		return MECH_MISMATCH;

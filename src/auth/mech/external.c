@@ -9,13 +9,10 @@
 #include "auth/settings.h"
 #include "base/err.h"
 
-static enum mech_step external_step(void *state, struct request *request,
-				    struct str response, bool initial,
-				    struct buf *out, struct err *err)
+static enum mech_step external_step(void *, struct request *request,
+				    struct str response, bool, struct buf *,
+				    struct err *err)
 {
-	(void)state;
-	(void)initial;
-	(void)out;
 	if (!request->set->auth_ssl_username_from_cert ||
 	    !request->valid_cert || request->cert_user == NULL ||
 	    *request->cert_user == '\0') {

@@ -253,18 +253,16 @@ static enum mech_step step(struct state *state, struct request *request,
 }
 
 static enum mech_step gssapi_step(void *state, struct request *request,
-				  struct str response, bool initial,
-				  struct buf *out, struct err *err)
+				  struct str response, bool, struct buf *out,
+				  struct err *err)
 {
-	(void)initial;
 	return step(state, request, &krb5, response, out, err);
 }
 
 static enum mech_step spnego_step(void *state, struct request *request,
-				  struct str response, bool initial,
-				  struct buf *out, struct err *err)
+				  struct str response, bool, struct buf *out,
+				  struct err *err)
 {
-	(void)initial;
 	return step(state, request, &spnego, response, out, err);
 }
 
@@ -284,17 +282,13 @@ static bool is_named(const char *list, const char *principal)
 }
 
 static enum mech_step gssapi_check(void *ctx, struct request *request,
-				   const char *credentials, struct buf *out,
-				   struct err *err)
+				   const char *, struct buf *, struct err *)
 {
 	const struct state *state = ctx;
 	bool named = state->is_own ||
 		     is_named(fields_get(&request->pass_fields, "k5principals"),
 			      state->gss->principal);
 
-	(void)credentials;
-	(void)out;
-	(void)err;
 	fields_remove(&request->pass_fields, "k5principals");
 	if (request->refused)
 		return MECH_MISMATCH;

@@ -51,28 +51,22 @@ static enum mech_step take(struct request *request, struct str fields,
 	return MECH_VERIFY;
 }
 
-static enum mech_step xoauth2_step(void *state, struct request *request,
-				   struct str response, bool initial,
-				   struct buf *out, struct err *err)
+static enum mech_step xoauth2_step(void *, struct request *request,
+				   struct str response, bool, struct buf *,
+				   struct err *err)
 {
-	(void)state;
-	(void)initial;
-	(void)out;
 	return take(request, response, STR(""), err);
 }
 
 /* "n,a=user,\1" in front (RFC 5801): the binding flag counts for nothing, as
  * the token proves nothing of a channel. */
-static enum mech_step bearer_step(void *state, struct request *request,
-				  struct str response, bool initial,
-				  struct buf *out, struct err *err)
+static enum mech_step bearer_step(void *, struct request *request,
+				  struct str response, bool, struct buf *,
+				  struct err *err)
 {
 	struct str rest = response, header, flag, authz;
 	char *user;
 
-	(void)state;
-	(void)initial;
-	(void)out;
 	if (!str_split(&rest, '\1', &header) || rest.data == NULL ||
 	    !str_split(&header, ',', &flag) ||
 	    !str_split(&header, ',', &authz) || !str_starts(authz, "a=") ||

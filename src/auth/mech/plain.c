@@ -20,17 +20,14 @@ static enum mech_step take(struct request *request, char *authz, char *user,
 	return MECH_VERIFY;
 }
 
-static enum mech_step plain_step(void *state, struct request *request,
-				 struct str response, bool initial,
-				 struct buf *out, struct err *err)
+static enum mech_step plain_step(void *, struct request *request,
+				 struct str response, bool, struct buf *,
+				 struct err *err)
 {
 	struct str rest = response, authz, user, password;
 	enum mech_step step;
 	char *text;
 
-	(void)state;
-	(void)initial;
-	(void)out;
 	if (!str_split(&rest, '\0', &authz) || !str_split(&rest, '\0', &user) ||
 	    !str_split(&rest, '\0', &password) || rest.data != NULL) {
 		err_set(err, ERR_INVALID, "invalid input");

@@ -7,7 +7,6 @@
  * end, as for a wrong password.
  */
 #include "auth/mech.h"
-#include "auth/mech/mechs.h"
 #include "auth/request.h"
 #include "auth/scheme/scheme.h"
 #include "base/buf.h"

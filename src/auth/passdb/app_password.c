@@ -201,7 +201,7 @@ static ptrdiff_t find_hash(const struct app_rows *rows, const char *hash)
 }
 
 static enum pass_result app_ask(struct passdb *db, struct request *request,
-				struct fields *fields, const char **stored_out,
+				struct fields *fields, const char **,
 				bool *verified_out)
 {
 	struct app_source *source = db->data;
@@ -210,7 +210,6 @@ static enum pass_result app_ask(struct passdb *db, struct request *request,
 	struct err err;
 	ptrdiff_t n;
 
-	(void)stored_out;
 	*verified_out = true;
 	source->used_rows = NULL;
 	/* Of lookups without password, of tokens and certificates it knows

@@ -13,7 +13,6 @@
 #include "auth/passdb/drivers.h"
 #include "auth/worker.h"
 #include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 

@@ -10,22 +10,19 @@
 #include "auth/passdb/drivers.h"
 #include "base/mem.h"
 
-static int passwd_open(struct passdb *db, struct err *err)
+static int passwd_open(struct passdb *db, struct err *)
 {
-	(void)err;
 	db->cache_key = "";
 	db->default_scheme = "CRYPT";
 	return 0;
 }
 
-static enum pass_result passwd_lookup(struct passdb *db,
-				      struct request *request,
+static enum pass_result passwd_lookup(struct passdb *, struct request *request,
 				      struct fields *fields,
 				      const char **stored_out)
 {
 	struct passwd *pw;
 
-	(void)db;
 	errno = 0;
 	pw = getpwnam(request->user);
 	if (pw == NULL && errno != 0 && errno != ENOENT) {

@@ -12,23 +12,20 @@
 
 enum { DAY = 24 * 60 * 60 };
 
-static int shadow_open(struct passdb *db, struct err *err)
+static int shadow_open(struct passdb *db, struct err *)
 {
-	(void)err;
 	db->cache_key = "";
 	db->default_scheme = "CRYPT";
 	return 0;
 }
 
-static enum pass_result shadow_lookup(struct passdb *db,
-				      struct request *request,
+static enum pass_result shadow_lookup(struct passdb *, struct request *request,
 				      struct fields *fields,
 				      const char **stored_out)
 {
 	struct spwd *sp = getspnam(request->user);
 	long today = (long)(time(NULL) / DAY);
 
-	(void)db;
 	if (sp == NULL) {
 		request_log(request, LOG_LEVEL_INFO, "unknown user");
 		return PASS_UNKNOWN_USER;

@@ -5,7 +5,6 @@
  */
 #include "auth/db.h"
 #include "auth/passdb/drivers.h"
-#include "base/mem.h"
 
 static enum pass_result static_lookup(struct passdb *db,
 				      struct request *request,

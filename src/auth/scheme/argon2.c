@@ -22,31 +22,28 @@ static int make(const char *password, int algorithm, unsigned rounds,
 	return 0;
 }
 
-int argon2i_make(const char *password, const char *user, unsigned rounds,
+int argon2i_make(const char *password, const char *, unsigned rounds,
 		 struct buf *out, struct err *err)
 {
-	(void)user;
 	return make(password, crypto_pwhash_ALG_ARGON2I13,
 		    rounds == 0 ? crypto_pwhash_argon2i_OPSLIMIT_INTERACTIVE
 				: rounds,
 		    crypto_pwhash_argon2i_MEMLIMIT_INTERACTIVE, out, err);
 }
 
-int argon2id_make(const char *password, const char *user, unsigned rounds,
+int argon2id_make(const char *password, const char *, unsigned rounds,
 		  struct buf *out, struct err *err)
 {
-	(void)user;
 	return make(password, crypto_pwhash_ALG_ARGON2ID13,
 		    rounds == 0 ? 3 : rounds,
 		    crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE, out, err);
 }
 
-int argon2id_compare(const char *password, const char *user, struct str hash,
+int argon2id_compare(const char *password, const char *, struct str hash,
 		     struct err *err)
 {
 	char text[crypto_pwhash_STRBYTES] = "";
 
-	(void)user;
 	if (hash.len >= sizeof(text))
 		return err_set(err, ERR_INVALID, "hash has a wrong length");
 	memcpy(text, hash.data, hash.len);

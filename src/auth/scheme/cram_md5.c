@@ -149,25 +149,21 @@ static void cram_state(const char *password, unsigned char out[2 * STATE])
 	mem_wipe(block, sizeof(block));
 }
 
-int cram_md5_make(const char *password, const char *user, unsigned rounds,
-		  struct buf *out, struct err *err)
+int cram_md5_make(const char *password, const char *, unsigned, struct buf *out,
+		  struct err *)
 {
 	unsigned char state[2 * STATE];
 
-	(void)user;
-	(void)rounds;
-	(void)err;
 	cram_state(password, state);
 	buf_append(out, state, sizeof(state));
 	return 0;
 }
 
-int cram_md5_compare(const char *password, const char *user, struct str hash,
+int cram_md5_compare(const char *password, const char *, struct str hash,
 		     struct err *err)
 {
 	unsigned char state[2 * STATE];
 
-	(void)user;
 	if (hash.len != sizeof(state))
 		return err_set(err, ERR_INVALID, "hash has a wrong length");
 	cram_state(password, state);

@@ -60,13 +60,12 @@ static int hash_with(const char *password, const char *setting, struct buf *out,
 	return 0;
 }
 
-int crypt_any_compare(const char *password, const char *user, struct str hash,
+int crypt_any_compare(const char *password, const char *, struct str hash,
 		      struct err *err)
 {
 	CLEANUP(buf_free) struct buf made = buf_init(SCHEME_HASH_MAX);
 	char setting[512];
 
-	(void)user;
 	if (hash.len == 0 || hash.len >= sizeof(setting))
 		return err_set(err, ERR_INVALID, "hash has a wrong length");
 	/* An account that is switched off, as in shadow(5). */
@@ -79,13 +78,11 @@ int crypt_any_compare(const char *password, const char *user, struct str hash,
 	return str_equal_secret(str_n(made.data, made.len), hash);
 }
 
-int crypt_des_make(const char *password, const char *user, unsigned rounds,
+int crypt_des_make(const char *password, const char *, unsigned,
 		   struct buf *out, struct err *err)
 {
 	char salt[3] = {0};
 
-	(void)user;
-	(void)rounds;
 	scheme_salt_text(salt, 2);
 	return hash_with(password, salt, out, err);
 }
@@ -105,25 +102,21 @@ static int make_sha(const char *password, char id, unsigned rounds,
 	return hash_with(password, setting, out, err);
 }
 
-int crypt_md5_make(const char *password, const char *user, unsigned rounds,
+int crypt_md5_make(const char *password, const char *, unsigned,
 		   struct buf *out, struct err *err)
 {
-	(void)user;
-	(void)rounds;
 	return make_sha(password, '1', 0, 8, out, err);
 }
 
-int crypt_sha256_make(const char *password, const char *user, unsigned rounds,
+int crypt_sha256_make(const char *password, const char *, unsigned rounds,
 		      struct buf *out, struct err *err)
 {
-	(void)user;
 	return make_sha(password, '5', rounds, 16, out, err);
 }
 
-int crypt_sha512_make(const char *password, const char *user, unsigned rounds,
+int crypt_sha512_make(const char *password, const char *, unsigned rounds,
 		      struct buf *out, struct err *err)
 {
-	(void)user;
 	return make_sha(password, '6', rounds, 16, out, err);
 }
 
@@ -138,20 +131,18 @@ static int make_gensalt(const char *password, const char *prefix,
 	return hash_with(password, setting, out, err);
 }
 
-int crypt_bcrypt_make(const char *password, const char *user, unsigned rounds,
+int crypt_bcrypt_make(const char *password, const char *, unsigned rounds,
 		      struct buf *out, struct err *err)
 {
-	(void)user;
 	if (rounds == 0)
 		rounds = BCRYPT_ROUNDS;
 	rounds = clamp(rounds, BCRYPT_ROUNDS_MIN, BCRYPT_ROUNDS_MAX);
 	return make_gensalt(password, "$2y$", rounds, out, err);
 }
 
-int crypt_yescrypt_make(const char *password, const char *user, unsigned rounds,
+int crypt_yescrypt_make(const char *password, const char *, unsigned rounds,
 			struct buf *out, struct err *err)
 {
-	(void)user;
 	return make_gensalt(password, "$y$", rounds, out, err);
 }
 

@@ -107,13 +107,12 @@ static size_t digest_a1(const char *password, const char *user,
 	return len;
 }
 
-int digest_md5_make(const char *password, const char *user, unsigned rounds,
+int digest_md5_make(const char *password, const char *user, unsigned,
 		    struct buf *out, struct err *err)
 {
 	unsigned char digest[DIGEST_MAX];
 	size_t len;
 
-	(void)rounds;
 	if (user == NULL || *user == '\0')
 		return err_set(err, ERR_INVALID,
 			       "the scheme needs a user name (-u)");

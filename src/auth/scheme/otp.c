@@ -56,21 +56,19 @@ static int otp_write(const char *algorithm, const char *password,
 	return 0;
 }
 
-int otp_make(const char *password, const char *user, unsigned rounds,
-	     struct buf *out, struct err *err)
+int otp_make(const char *password, const char *, unsigned, struct buf *out,
+	     struct err *err)
 {
 	CLEANUP(buf_free) struct buf seed = buf_init(SEED_MAX);
 	unsigned char octets[SEED_MAX / 2];
 
-	(void)user;
-	(void)rounds;
 	random_fill(octets, sizeof(octets));
 	hex_encode(str_n(octets, sizeof(octets)), &seed);
 	return otp_write("sha1", password, str_n(seed.data, seed.len), SEQUENCE,
 			 out, err);
 }
 
-int otp_compare(const char *password, const char *user, struct str hash,
+int otp_compare(const char *password, const char *, struct str hash,
 		struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "otp");
@@ -79,7 +77,6 @@ int otp_compare(const char *password, const char *user, struct str hash,
 	struct str rest = str_of(lower), algorithm, number, seed;
 	uint32_t sequence;
 
-	(void)user;
 	if (!str_split(&rest, ' ', &algorithm) ||
 	    (!str_is(algorithm, "md4") && !str_is(algorithm, "md5") &&
 	     !str_is(algorithm, "sha1")) ||

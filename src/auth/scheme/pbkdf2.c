@@ -36,12 +36,11 @@ static int pbkdf2_write(const char *password, struct str salt, unsigned rounds,
 	return 0;
 }
 
-int pbkdf2_make(const char *password, const char *user, unsigned rounds,
+int pbkdf2_make(const char *password, const char *, unsigned rounds,
 		struct buf *out, struct err *err)
 {
 	char salt[PBKDF2_SALT_LEN];
 
-	(void)user;
 	if (rounds > ROUNDS_MAX)
 		return err_set(err, ERR_INVALID, "too many rounds");
 	scheme_salt_text(salt, sizeof(salt));
@@ -49,14 +48,13 @@ int pbkdf2_make(const char *password, const char *user, unsigned rounds,
 			    rounds == 0 ? PBKDF2_ROUNDS : rounds, out, err);
 }
 
-int pbkdf2_compare(const char *password, const char *user, struct str hash,
+int pbkdf2_compare(const char *password, const char *, struct str hash,
 		   struct err *err)
 {
 	CLEANUP(buf_free) struct buf made = buf_init(SCHEME_HASH_MAX);
 	struct str rest = hash, empty, version, salt, number;
 	uint32_t rounds;
 
-	(void)user;
 	if (!str_split(&rest, '$', &empty) || empty.len != 0 ||
 	    !str_split(&rest, '$', &version) || !str_is(version, "1") ||
 	    !str_split(&rest, '$', &salt) || salt.len > SALT_MAX ||
@@ -125,30 +123,26 @@ static int scram_compare(const char *digest, const char *password,
 	return str_equal_secret(str_n(made.data, made.len), hash);
 }
 
-int scram_sha1_make(const char *password, const char *user, unsigned rounds,
+int scram_sha1_make(const char *password, const char *, unsigned rounds,
 		    struct buf *out, struct err *err)
 {
-	(void)user;
 	return scram_make("sha1", password, rounds, out, err);
 }
 
-int scram_sha1_compare(const char *password, const char *user, struct str hash,
+int scram_sha1_compare(const char *password, const char *, struct str hash,
 		       struct err *err)
 {
-	(void)user;
 	return scram_compare("sha1", password, hash, err);
 }
 
-int scram_sha256_make(const char *password, const char *user, unsigned rounds,
+int scram_sha256_make(const char *password, const char *, unsigned rounds,
 		      struct buf *out, struct err *err)
 {
-	(void)user;
 	return scram_make("sha256", password, rounds, out, err);
 }
 
-int scram_sha256_compare(const char *password, const char *user,
-			 struct str hash, struct err *err)
+int scram_sha256_compare(const char *password, const char *, struct str hash,
+			 struct err *err)
 {
-	(void)user;
 	return scram_compare("sha256", password, hash, err);
 }

@@ -6,21 +6,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-int plain_make(const char *password, const char *user, unsigned rounds,
-	       struct buf *out, struct err *err)
+int plain_make(const char *password, const char *, unsigned, struct buf *out,
+	       struct err *)
 {
-	(void)user;
-	(void)rounds;
-	(void)err;
 	buf_add(out, password);
 	return 0;
 }
 
-int plain_compare(const char *password, const char *user, struct str hash,
-		  struct err *err)
+int plain_compare(const char *password, const char *, struct str hash,
+		  struct err *)
 {
-	(void)user;
-	(void)err;
 	return str_equal_secret(str_of(password), hash);
 }
 
@@ -33,14 +28,13 @@ int plain_trunc_make(const char *password, const char *user, unsigned rounds,
 	return plain_make(password, user, rounds, out, err);
 }
 
-int plain_trunc_compare(const char *password, const char *user, struct str hash,
+int plain_trunc_compare(const char *password, const char *, struct str hash,
 			struct err *err)
 {
 	struct str given = str_of(password);
 	struct str rest = hash, number;
 	uint32_t len = 0;
 
-	(void)user;
 	if (!str_split(&rest, '-', &number) || rest.data == NULL ||
 	    (number.len > 0 && !str_to_u32(number, &len)))
 		return err_set(err, ERR_INVALID, "missing length: prefix");

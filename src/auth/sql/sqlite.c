@@ -74,9 +74,8 @@ static int lite_query(void *data, const char *query, sql_row_fn *fn, void *ctx,
 		       sqlite3_errmsg(conn->db));
 }
 
-static void lite_escape(void *conn, struct str value, struct buf *out)
+static void lite_escape(void *, struct str value, struct buf *out)
 {
-	(void)conn;
 	for (size_t i = 0; i < value.len; i++) {
 		if (value.data[i] == '\'')
 			buf_putc(out, '\'');

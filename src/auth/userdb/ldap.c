@@ -43,11 +43,10 @@ static struct ldap_source *source_of(struct userdb *db, struct err *err)
 	return source;
 }
 
-static void take_entry(void *ctx, const char *dn, struct fields *fields)
+static void take_entry(void *ctx, const char *, struct fields *fields)
 {
 	struct found *found = ctx;
 
-	(void)dn;
 	if (found->entries++ > 0)
 		return;
 	for (size_t i = 0; i < fields->count; i++) {
@@ -84,12 +83,11 @@ static enum user_result ldap_lookup(struct userdb *db, struct request *request,
 	return found.failed ? USER_FAILURE : USER_OK;
 }
 
-static void list_entry(void *ctx, const char *dn, struct fields *fields)
+static void list_entry(void *ctx, const char *, struct fields *fields)
 {
 	struct listing *listing = ctx;
 	const char *user = fields_get(fields, "user");
 
-	(void)dn;
 	if (user != NULL)
 		listing->fn(listing->ctx, user);
 }

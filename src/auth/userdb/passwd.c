@@ -12,11 +12,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-static int passwd_open(struct userdb *db, struct err *err)
+static int passwd_open(struct userdb *db, struct err *)
 {
 	struct str rest = str_of(db->args), word;
 
-	(void)err;
 	while (str_word(&rest, &word)) {
 		if (str_is(word, "blocking=no"))
 			db->blocking = false;
@@ -68,12 +67,11 @@ static bool is_mail_user(const struct request *request, uid_t uid)
 		uid <= request->set->last_valid_uid);
 }
 
-static int passwd_list(struct userdb *db, struct request *request,
+static int passwd_list(struct userdb *, struct request *request,
 		       userdb_list_fn *fn, void *ctx, struct err *err)
 {
 	struct passwd *pw;
 
-	(void)db;
 	setpwent();
 	errno = 0;
 	while ((pw = getpwent()) != NULL) {

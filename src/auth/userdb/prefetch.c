@@ -6,11 +6,9 @@
 #include "auth/db.h"
 #include "auth/userdb/drivers.h"
 
-static enum user_result prefetch_lookup(struct userdb *db,
-					struct request *request,
-					struct fields *fields)
+static enum user_result
+prefetch_lookup(struct userdb *db, struct request *request, struct fields *)
 {
-	(void)fields;
 	bool given = request->success && request->user_fields.count > 0;
 
 	if (!given && db->index == 0 && db->next == NULL) {

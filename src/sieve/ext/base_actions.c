@@ -6,26 +6,24 @@
 #include "sieve/ext.h"
 
 static int keep_run(struct sieve_run *run, const struct sieve_args *args,
-		    bool *result_out, struct err *err)
+		    bool *, struct err *err)
 {
 	struct sieve_action action = {.kind = SIEVE_ACTION_KEEP};
 
-	(void)result_out;
 	return sieve_run_action(run, args, &action, err);
 }
 
 static int discard_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *result_out, struct err *err)
+		       bool *, struct err *err)
 {
 	struct sieve_action action = {.kind = SIEVE_ACTION_DISCARD};
 
-	(void)result_out;
 	return sieve_run_action(run, args, &action, err);
 }
 
 /* The domain in lower case, so that two spellings are one address. */
 static int redirect_run(struct sieve_run *run, const struct sieve_args *args,
-			bool *result_out, struct err *err)
+			bool *, struct err *err)
 {
 	struct sieve_action action = {.kind = SIEVE_ACTION_REDIRECT};
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
@@ -33,7 +31,6 @@ static int redirect_run(struct sieve_run *run, const struct sieve_args *args,
 	struct str text = args->params[0].text;
 	char *out;
 
-	(void)result_out;
 	if (sieve_args_tag(args, "list") != NULL) { /* RFC 6134 */
 		action.redirect.list = sieve_run_text(run, text);
 		return sieve_run_action(run, args, &action, err);

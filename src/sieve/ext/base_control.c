@@ -29,10 +29,8 @@ static void require_check(struct sieve_check *check, struct sieve_node *node)
 	}
 }
 
-static void emit_nothing(struct sieve_emit *emit, const struct sieve_node *node)
+static void emit_nothing(struct sieve_emit *, const struct sieve_node *)
 {
-	(void)emit;
-	(void)node;
 }
 
 /* if, elsif, else: node->constant is ALWAYS when no later branch is reached. */
@@ -132,24 +130,21 @@ static void if_emit(struct sieve_emit *emit, const struct sieve_node *node)
 		sieve_emit_land(emit, jumps[i]);
 }
 
-static void stop_emit(struct sieve_emit *emit, const struct sieve_node *node)
+static void stop_emit(struct sieve_emit *emit, const struct sieve_node *)
 {
-	(void)node;
 	sieve_emit_op(emit, SIEVE_OP_STOP);
 }
 
 /* tests */
 
-static void true_check(struct sieve_check *check, struct sieve_node *node)
+static void true_check(struct sieve_check *, struct sieve_node *node)
 {
-	(void)check;
 	node->constant =
 		str_case_is(node->name, "true") ? SIEVE_ALWAYS : SIEVE_NEVER;
 }
 
-static void not_check(struct sieve_check *check, struct sieve_node *node)
+static void not_check(struct sieve_check *, struct sieve_node *node)
 {
-	(void)check;
 	if (node->tests->constant != SIEVE_VARIES)
 		node->constant = node->tests->constant == SIEVE_ALWAYS
 					 ? SIEVE_NEVER
@@ -163,13 +158,12 @@ static void not_emit(struct sieve_emit *emit, const struct sieve_node *node)
 }
 
 /* The validator has cut the list behind what decides it. */
-static void list_check(struct sieve_check *check, struct sieve_node *node)
+static void list_check(struct sieve_check *, struct sieve_node *node)
 {
 	bool all = str_case_is(node->name, "allof");
 	enum sieve_constant decides = all ? SIEVE_NEVER : SIEVE_ALWAYS;
 	bool varies = false;
 
-	(void)check;
 	for (const struct sieve_node *t = node->tests; t; t = t->next) {
 		if (t->constant == decides && (!varies || t->next == NULL)) {
 			if (!varies)

@@ -117,11 +117,10 @@ static void address_field_check(struct sieve_check *check,
 /* exists, size */
 
 static int exists_run(struct sieve_run *run, const struct sieve_args *args,
-		      bool *result_out, struct err *err)
+		      bool *result_out, struct err *)
 {
 	const struct sieve_value *names = &args->params[0];
 
-	(void)err;
 	*result_out = true;
 	for (unsigned i = 0; i < names->count && *result_out; i++) {
 		struct sieve_fields fields;
@@ -133,12 +132,11 @@ static int exists_run(struct sieve_run *run, const struct sieve_args *args,
 }
 
 static int size_run(struct sieve_run *run, const struct sieve_args *args,
-		    bool *result_out, struct err *err)
+		    bool *result_out, struct err *)
 {
 	uint64_t size = sieve_message_size(run->message);
 	uint64_t limit = args->params[0].number;
 
-	(void)err;
 	*result_out = sieve_args_tag(args, "over") != NULL ? size > limit
 							   : size < limit;
 	return 0;
@@ -155,26 +153,23 @@ static void size_check(struct sieve_check *check, struct sieve_node *node)
 
 /* parts of addresses */
 
-static bool part_all(struct sieve_run *run, const struct sieve_address *address,
+static bool part_all(struct sieve_run *, const struct sieve_address *address,
 		     struct str *out)
 {
-	(void)run;
 	*out = address->all;
 	return true;
 }
 
-static bool part_local(struct sieve_run *run,
-		       const struct sieve_address *address, struct str *out)
+static bool part_local(struct sieve_run *, const struct sieve_address *address,
+		       struct str *out)
 {
-	(void)run;
 	*out = address->local;
 	return out->data != NULL;
 }
 
-static bool part_domain(struct sieve_run *run,
-			const struct sieve_address *address, struct str *out)
+static bool part_domain(struct sieve_run *, const struct sieve_address *address,
+			struct str *out)
 {
-	(void)run;
 	*out = address->domain;
 	return out->data != NULL;
 }

@@ -4,12 +4,9 @@
  */
 #include "sieve/ext.h"
 
-static int copy_apply(struct sieve_run *run, const struct sieve_value *value,
-		      struct sieve_action *action, struct err *err)
+static int copy_apply(struct sieve_run *, const struct sieve_value *,
+		      struct sieve_action *action, struct err *)
 {
-	(void)run;
-	(void)value;
-	(void)err;
 	action->copy = true;
 	return 0;
 }

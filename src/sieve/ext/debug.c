@@ -5,10 +5,8 @@
 #include "sieve/ext.h"
 
 static int debug_log_run(struct sieve_run *run, const struct sieve_args *args,
-			 bool *result_out, struct err *err)
+			 bool *, struct err *)
 {
-	(void)result_out;
-	(void)err;
 	sieve_run_log(run, LOG_LEVEL_INFO, "DEBUG: %s",
 		      sieve_run_text(run, args->params[0].text));
 	return 0;

@@ -25,13 +25,12 @@ static const struct setting settings[] = {
 
 extern const struct sieve_extension ext_duplicate;
 
-static void seconds_check(struct sieve_check *check, struct sieve_node *node,
+static void seconds_check(struct sieve_check *check, struct sieve_node *,
 			  const struct sieve_arg *tag)
 {
 	const struct duplicate_settings *set =
 		sieve_engine_set(sieve_check_engine(check), &ext_duplicate);
 
-	(void)node;
 	if (tag->value->number * 1000 > set->sieve_duplicate_max_period.ms)
 		sieve_warning(check, tag->value->at,
 			      "specified :seconds value '%llu' is over the "

@@ -125,12 +125,11 @@ static void value_check(struct sieve_check *check, const struct sieve_arg *arg)
 }
 
 static int addheader_run(struct sieve_run *run, const struct sieve_args *args,
-			 bool *result_out, struct err *err)
+			 bool *, struct err *err)
 {
 	const struct editheader_settings *set = get_settings(run);
 	struct str name = args->params[0].text, value = args->params[1].text;
 
-	(void)result_out;
 	if (!sieve_field_name_valid(name))
 		return err_set(err, ERR_INVALID,
 			       "specified field name '%.200s' is invalid",
@@ -168,7 +167,7 @@ static int is_hit(struct sieve_run *run, const struct sieve_args *args,
 }
 
 static int deleteheader_run(struct sieve_run *run,
-			    const struct sieve_args *args, bool *result_out,
+			    const struct sieve_args *args, bool *,
 			    struct err *err)
 {
 	struct str name = args->params[0].text;
@@ -176,7 +175,6 @@ static int deleteheader_run(struct sieve_run *run,
 	struct sieve_field *field;
 	bool hit;
 
-	(void)result_out;
 	if (!sieve_field_name_valid(name))
 		return err_set(err, ERR_INVALID,
 			       "specified field name '%.200s' is invalid",
@@ -202,10 +200,9 @@ static void index_check(struct sieve_check *check, struct sieve_node *node,
 			    "be specified without the :index tag");
 }
 
-static void number_check(struct sieve_check *check, struct sieve_node *node,
+static void number_check(struct sieve_check *check, struct sieve_node *,
 			 const struct sieve_arg *tag)
 {
-	(void)node;
 	if (tag->value->number == 0)
 		sieve_error(check, tag->value->at,
 			    "the :index tag for the deleteheader command "

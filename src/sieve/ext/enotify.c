@@ -86,7 +86,7 @@ static void option_check(struct sieve_check *check, const struct sieve_arg *arg)
 }
 
 static int notify_run(struct sieve_run *run, const struct sieve_args *args,
-		      bool *result_out, struct err *err)
+		      bool *, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "notify");
 	const struct sieve_value *options = sieve_args_tag(args, "options");
@@ -100,7 +100,6 @@ static int notify_run(struct sieve_run *run, const struct sieve_args *args,
 		}};
 	struct sieve_mailto mailto;
 
-	(void)result_out;
 	if (check_uri(args->params[0].text, &mailto, ctx, err) < 0)
 		return err_wrap(err, "notify command");
 	if (action.notify.importance == NULL)
@@ -121,14 +120,12 @@ static bool is_valid(struct str uri)
 	return check_uri(uri, &mailto, ctx, &err) == 0;
 }
 
-static int valid_notify_method_run(struct sieve_run *run,
+static int valid_notify_method_run(struct sieve_run *,
 				   const struct sieve_args *args,
-				   bool *result_out, struct err *err)
+				   bool *result_out, struct err *)
 {
 	const struct sieve_value *uris = &args->params[0];
 
-	(void)run;
-	(void)err;
 	*result_out = true;
 	for (unsigned i = 0; *result_out && i < uris->count; i++)
 		*result_out = is_valid(uris->list[i]);
@@ -151,11 +148,9 @@ static int notify_method_capability_run(struct sieve_run *run,
 }
 
 /* RFC 3986 section 2.3 */
-static int encodeurl_modify(struct sieve_run *run, struct str in,
-			    struct buf *out, struct err *err)
+static int encodeurl_modify(struct sieve_run *, struct str in, struct buf *out,
+			    struct err *)
 {
-	(void)run;
-	(void)err;
 	for (size_t i = 0; i < in.len; i++) {
 		char c = in.data[i], lower = ascii_lower(c);
 

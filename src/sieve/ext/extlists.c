@@ -50,12 +50,11 @@ static const struct sieve_match_type match_list = {.name = "list",
 
 static int valid_ext_list_run(struct sieve_run *run,
 			      const struct sieve_args *args, bool *result_out,
-			      struct err *err)
+			      struct err *)
 {
 	const struct sieve_host *host = run->host;
 	const struct sieve_value *names = &args->params[0];
 
-	(void)err;
 	*result_out = host->list_exists != NULL;
 	for (unsigned i = 0; *result_out && i < names->count; i++)
 		*result_out =
@@ -66,12 +65,11 @@ static int valid_ext_list_run(struct sieve_run *run,
 }
 
 static int redirect_list_apply(struct sieve_run *run,
-			       const struct sieve_value *value,
+			       const struct sieve_value *,
 			       struct sieve_action *action, struct err *err)
 {
 	const char *name = action->redirect.list;
 
-	(void)value;
 	if (!is_uri(str_of(name)) || run->host->list_exists == NULL ||
 	    !run->host->list_exists(run->host->ctx, name))
 		return err_set(err, ERR_INVALID, "unknown list '%.200s'", name);

@@ -72,7 +72,7 @@ static int hold_args(const struct sieve_value *args, struct err *err)
 /* pipe */
 
 static int pipe_run(struct sieve_run *run, const struct sieve_args *args,
-		    bool *result_out, struct err *err)
+		    bool *, struct err *err)
 {
 	struct sieve_action action = {
 		.kind = SIEVE_ACTION_PIPE,
@@ -82,7 +82,6 @@ static int pipe_run(struct sieve_run *run, const struct sieve_args *args,
 			.try = sieve_args_tag(args, "try") != NULL,
 		}};
 
-	(void)result_out;
 	if (hold_args(&args->params[1], err) < 0)
 		return -1;
 	return sieve_run_action(run, args, &action, err);

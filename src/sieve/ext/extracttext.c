@@ -24,7 +24,7 @@ static struct str cut(struct str text, uint64_t characters)
 }
 
 static int extracttext_run(struct sieve_run *run, const struct sieve_args *args,
-			   bool *result_out, struct err *err)
+			   bool *, struct err *err)
 {
 	const struct sieve_value *first = sieve_args_tag(args, "first");
 	const struct mime_part *part = sieve_loop_part(run);
@@ -32,7 +32,6 @@ static int extracttext_run(struct sieve_run *run, const struct sieve_args *args,
 	CLEANUP(buf_free) struct buf text = buf_init(max);
 	struct str value;
 
-	(void)result_out;
 	if (part != NULL && part->kind == MIME_TEXT &&
 	    sieve_part_is(part, STR("text")))
 		sieve_part_text(run->message, part, &text);

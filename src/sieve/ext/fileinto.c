@@ -5,12 +5,11 @@
 #include "sieve/ext.h"
 
 static int fileinto_run(struct sieve_run *run, const struct sieve_args *args,
-			bool *result_out, struct err *err)
+			bool *, struct err *err)
 {
 	struct sieve_action action = {.kind = SIEVE_ACTION_FILEINTO};
 	struct str name = args->params[0].text;
 
-	(void)result_out;
 	if (!sieve_mailbox_valid(name))
 		return err_set(err, ERR_INVALID,
 			       "fileinto: mailbox name is no UTF-8: '%.*s'",

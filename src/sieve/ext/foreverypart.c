@@ -240,14 +240,13 @@ const struct mime_part *sieve_loop_part(struct sieve_run *run)
 
 /* A loop in a loop goes over what is in the part, without itself. */
 static int begin_run(struct sieve_run *run, const struct sieve_args *args,
-		     bool *result_out, struct err *err)
+		     bool *, struct err *err)
 {
 	struct state *state = get_state(run);
 	const struct mime_part *root = sieve_message_mime(run->message)->root;
 	uint64_t level = args->params[0].number;
 	struct loop *around = NULL, *loop;
 
-	(void)result_out;
 	if (level > 0)
 		around = find_loop(run, level - 1);
 	drop_from(run, level);

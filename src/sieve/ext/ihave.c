@@ -32,9 +32,8 @@ static void ihave_check(struct sieve_check *check, struct sieve_node *node)
 }
 
 static int error_run(struct sieve_run *run, const struct sieve_args *args,
-		     bool *result_out, struct err *err)
+		     bool *, struct err *err)
 {
-	(void)result_out;
 	return err_set(err, ERR_INVALID, "%s",
 		       sieve_run_text(run, args->params[0].text));
 }

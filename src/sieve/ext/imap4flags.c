@@ -128,22 +128,20 @@ static int set_variable(struct sieve_run *run,
 }
 
 static int setflag_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *result_out, struct err *err)
+		       bool *, struct err *err)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 
-	(void)result_out;
 	add_list(&set, &args->params[1]);
 	return set_variable(run, args->params[0].variable,
 			    str_n(set.data, set.len), err);
 }
 
 static int addflag_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *result_out, struct err *err)
+		       bool *, struct err *err)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 
-	(void)result_out;
 	if (get_variable(run, args->params[0].variable, &set, err) < 0)
 		return -1;
 	add_list(&set, &args->params[1]);
@@ -152,14 +150,13 @@ static int addflag_run(struct sieve_run *run, const struct sieve_args *args,
 }
 
 static int removeflag_run(struct sieve_run *run, const struct sieve_args *args,
-			  bool *result_out, struct err *err)
+			  bool *, struct err *err)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 	CLEANUP(buf_free) struct buf gone = buf_init(MAX_FLAGS_SIZE);
 	CLEANUP(buf_free) struct buf left = buf_init(MAX_FLAGS_SIZE);
 	struct str rest, flag;
 
-	(void)result_out;
 	if (get_variable(run, args->params[0].variable, &set, err) < 0)
 		return -1;
 	add_list(&gone, &args->params[1]);
@@ -244,11 +241,10 @@ static int hasflag_run(struct sieve_run *run, const struct sieve_args *args,
 }
 
 static int flags_apply(struct sieve_run *run, const struct sieve_value *value,
-		       struct sieve_action *action, struct err *err)
+		       struct sieve_action *action, struct err *)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 
-	(void)err;
 	add_list(&set, value);
 	sieve_run_store(run, action)->flags = to_array(run, str_n(set.data, set.len));
 	return 0;

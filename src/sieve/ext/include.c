@@ -88,13 +88,12 @@ static void include_emit(struct sieve_emit *emit, const struct sieve_node *node)
 }
 
 static int include_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *result_out, struct err *err)
+		       bool *, struct err *err)
 {
 	struct include_run *state = sieve_run_state(run, &ext_include);
 	unsigned units = sieve_run_units(run);
 	uint64_t unit = args->params[1].number;
 
-	(void)result_out;
 	if (unit >= units)
 		return err_set(err, ERR_CORRUPT, "include: no such unit");
 	if (state->included == NULL)
@@ -108,9 +107,8 @@ static int include_run(struct sieve_run *run, const struct sieve_args *args,
 }
 
 /* Ends the unit, not the run. */
-static void return_emit(struct sieve_emit *emit, const struct sieve_node *node)
+static void return_emit(struct sieve_emit *emit, const struct sieve_node *)
 {
-	(void)node;
 	sieve_emit_op(emit, SIEVE_OP_END);
 }
 
@@ -153,16 +151,13 @@ static void global_check(struct sieve_check *check, struct sieve_node *node)
 	}
 }
 
-static void emit_nothing(struct sieve_emit *emit, const struct sieve_node *node)
+static void emit_nothing(struct sieve_emit *, const struct sieve_node *)
 {
-	(void)emit;
-	(void)node;
 }
 
 static void space_check(struct sieve_check *check, struct sieve_place at,
-			struct str name, bool set)
+			struct str name, bool)
 {
-	(void)set;
 	if (!is_name(name))
 		sieve_error(check, at, "invalid variable name 'global.%.*s'",
 			    STR_FMT(name));
@@ -178,12 +173,11 @@ static struct global *find(struct include_run *state, struct str name)
 }
 
 static int global_get(struct sieve_run *run, struct str name, struct str *out,
-		      struct err *err)
+		      struct err *)
 {
 	struct include_run *state = sieve_run_state(run, &ext_include);
 	struct global *global = find(state, name);
 
-	(void)err;
 	*out = global == NULL ? STR("") : global->value;
 	return 0;
 }

@@ -23,11 +23,9 @@ static int mailboxexists_run(struct sieve_run *run,
 	return 0;
 }
 
-static int create_apply(struct sieve_run *run, const struct sieve_value *value,
-			struct sieve_action *action, struct err *err)
+static int create_apply(struct sieve_run *run, const struct sieve_value *,
+			struct sieve_action *action, struct err *)
 {
-	(void)value;
-	(void)err;
 	sieve_run_store(run, action)->create = true;
 	return 0;
 }

@@ -49,9 +49,8 @@ static int mailboxidexists_run(struct sieve_run *run,
 
 static int mailboxid_apply(struct sieve_run *run,
 			   const struct sieve_value *value,
-			   struct sieve_action *action, struct err *err)
+			   struct sieve_action *action, struct err *)
 {
-	(void)err;
 	if (is_id(value->text))
 		sieve_run_store(run, action)->mailbox_id =
 			sieve_run_text(run, value->text);

@@ -216,7 +216,7 @@ static int set(struct process *process, const char *tag, const char *value,
 }
 
 static int processcalendar_run(struct sieve_run *run,
-			       const struct sieve_args *args, bool *result_out,
+			       const struct sieve_args *args, bool *,
 			       struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "calendar");
@@ -225,7 +225,6 @@ static int processcalendar_run(struct sieve_run *run,
 	struct sieve_action action = {.kind = SIEVE_ACTION_CALENDAR};
 	struct calendar *mail = NULL;
 
-	(void)result_out;
 	if (sieve_run_work(run, 1000, err) < 0)
 		return -1;
 	if (run->host->calendar_object == NULL)
@@ -243,10 +242,9 @@ static int processcalendar_run(struct sieve_run *run,
 	return set(&process, "reason", process.reason, err);
 }
 
-static void organizers_check(struct sieve_check *check, struct sieve_node *node,
+static void organizers_check(struct sieve_check *check, struct sieve_node *,
 			     const struct sieve_arg *tag)
 {
-	(void)node;
 	if (!sieve_check_active(check, "extlists"))
 		sieve_error(check, tag->at,
 			    "the :organizers argument needs the extlists "

@@ -41,11 +41,10 @@ static void pattern_check(struct sieve_check *check,
 
 /* The keys are the last of the arguments. */
 static void regex_check(struct sieve_check *check, struct sieve_node *node,
-			const struct sieve_arg *tag)
+			const struct sieve_arg *)
 {
 	const struct sieve_arg *keys = NULL;
 
-	(void)tag;
 	for (unsigned i = 0; i < SIEVE_MAX_PARAMS; i++)
 		keys = node->params[i] != NULL ? node->params[i] : keys;
 	if (keys == NULL)
@@ -114,11 +113,9 @@ static const struct sieve_match_type type_regex = {
 	.needs = SIEVE_COMPARE_SUBSTRING,
 	.match = regex_match};
 
-static int modify_quote_regex(struct sieve_run *run, struct str in,
-			      struct buf *out, struct err *err)
+static int modify_quote_regex(struct sieve_run *, struct str in,
+			      struct buf *out, struct err *)
 {
-	(void)run;
-	(void)err;
 	for (size_t i = 0; i < in.len; i++) {
 		if (in.data[i] != '\0' &&
 		    strchr("^$.*+?()[]{}|\\", in.data[i]) != NULL)

@@ -18,16 +18,14 @@ static int add(struct sieve_run *run, const struct sieve_args *args,
 }
 
 static int reject_run(struct sieve_run *run, const struct sieve_args *args,
-		      bool *result_out, struct err *err)
+		      bool *, struct err *err)
 {
-	(void)result_out;
 	return add(run, args, false, err);
 }
 
 static int ereject_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *result_out, struct err *err)
+		       bool *, struct err *err)
 {
-	(void)result_out;
 	return add(run, args, true, err);
 }
 

@@ -92,14 +92,13 @@ static int add_tag_field(const struct sieve_args *args, const char *tag,
 /* Section 5: of a message, the fields that are not of MIME stay; a part gives
  * place whole. */
 static int replace_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *result_out, struct err *err)
+		       bool *, struct err *err)
 {
 	const struct mime_part *part = sieve_loop_part(run);
 	bool mime = sieve_args_tag(args, "mime") != NULL;
 	CLEANUP(buf_free) struct buf out = buf_init(SIZE_MAX);
 	const char *eol = eol_of(run);
 
-	(void)result_out;
 	if (part == NULL || part == sieve_message_mime(run->message)->root) {
 		add_own_header(run, args, &out);
 		if (add_tag_field(args, "from", "From", eol, &out, err) < 0 ||
@@ -170,14 +169,13 @@ static int add_given_header(const struct sieve_args *args, const char *eol,
 
 /* The message as a part of another one, whose first part is the text. */
 static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *result_out, struct err *err)
+		       bool *, struct err *err)
 {
 	bool subject = sieve_args_tag(args, "subject") != NULL;
 	CLEANUP(buf_free) struct buf boundary = buf_init(100);
 	CLEANUP(buf_free) struct buf out = buf_init(SIZE_MAX);
 	const char *eol = eol_of(run);
 
-	(void)result_out;
 	put_boundary(sieve_message_raw(run->message), &boundary);
 	add_trace_header(run, subject, &out);
 	if (add_tag_field(args, "subject", "Subject", eol, &out, err) < 0 ||

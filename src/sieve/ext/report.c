@@ -24,7 +24,7 @@ static void type_check(struct sieve_check *check, const struct sieve_arg *arg)
 }
 
 static int report_run(struct sieve_run *run, const struct sieve_args *args,
-		      bool *result_out, struct err *err)
+		      bool *, struct err *err)
 {
 	struct sieve_action action = {
 		.kind = SIEVE_ACTION_REPORT,
@@ -36,7 +36,6 @@ static int report_run(struct sieve_run *run, const struct sieve_args *args,
 				sieve_args_tag(args, "headers_only") != NULL,
 		}};
 
-	(void)result_out;
 	if (!is_type(args->params[0].text))
 		return err_set(err, ERR_INVALID,
 			       "specified feedback type '%.200s' is invalid",

@@ -66,17 +66,15 @@ static uint64_t days(uint64_t number)
 	return number > UINT32_MAX ? (uint64_t)UINT32_MAX * DAY : number * DAY;
 }
 
-static void days_check(struct sieve_check *check, struct sieve_node *node,
+static void days_check(struct sieve_check *check, struct sieve_node *,
 		       const struct sieve_arg *tag)
 {
-	(void)node;
 	check_period(check, tag, days(tag->value->number));
 }
 
-static void seconds_check(struct sieve_check *check, struct sieve_node *node,
+static void seconds_check(struct sieve_check *check, struct sieve_node *,
 			  const struct sieve_arg *tag)
 {
-	(void)node;
 	check_period(check, tag, tag->value->number);
 }
 
@@ -95,7 +93,7 @@ static uint64_t period(struct sieve_run *run, const struct sieve_args *args)
 }
 
 static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
-			bool *result_out, struct err *err)
+			bool *, struct err *err)
 {
 	const struct sieve_value *addresses = sieve_args_tag(args, "addresses");
 	struct sieve_action action = {
@@ -109,7 +107,6 @@ static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
 			.mime = sieve_args_tag(args, "mime") != NULL,
 		}};
 
-	(void)result_out;
 	if (addresses != NULL)
 		action.vacation.addresses = sieve_run_texts(run, addresses);
 	return sieve_run_action(run, args, &action, err);

@@ -95,12 +95,11 @@ static void substitute(struct sieve_check *check, struct sieve_arg *arg)
 
 /* set */
 
-static int set_run(struct sieve_run *run, const struct sieve_args *args,
-		   bool *result_out, struct err *err)
+static int set_run(struct sieve_run *run, const struct sieve_args *args, bool *,
+		   struct err *err)
 {
 	struct str value = args->params[1].text;
 
-	(void)result_out;
 	if (sieve_run_modify(run, args, &value, err) < 0)
 		return -1;
 	return sieve_run_set(run, args->params[0].variable, value, err);
@@ -138,43 +137,33 @@ static int first(struct str in, struct buf *out, char (*change)(char))
 	return 0;
 }
 
-static int modify_lower(struct sieve_run *run, struct str in, struct buf *out,
-			struct err *err)
+static int modify_lower(struct sieve_run *, struct str in, struct buf *out,
+			struct err *)
 {
-	(void)run;
-	(void)err;
 	return all(in, out, ascii_lower);
 }
 
-static int modify_upper(struct sieve_run *run, struct str in, struct buf *out,
-			struct err *err)
+static int modify_upper(struct sieve_run *, struct str in, struct buf *out,
+			struct err *)
 {
-	(void)run;
-	(void)err;
 	return all(in, out, ascii_upper);
 }
 
-static int modify_lower_first(struct sieve_run *run, struct str in,
-			      struct buf *out, struct err *err)
+static int modify_lower_first(struct sieve_run *, struct str in,
+			      struct buf *out, struct err *)
 {
-	(void)run;
-	(void)err;
 	return first(in, out, ascii_lower);
 }
 
-static int modify_upper_first(struct sieve_run *run, struct str in,
-			      struct buf *out, struct err *err)
+static int modify_upper_first(struct sieve_run *, struct str in,
+			      struct buf *out, struct err *)
 {
-	(void)run;
-	(void)err;
 	return first(in, out, ascii_upper);
 }
 
-static int modify_quote_wildcard(struct sieve_run *run, struct str in,
-				 struct buf *out, struct err *err)
+static int modify_quote_wildcard(struct sieve_run *, struct str in,
+				 struct buf *out, struct err *)
 {
-	(void)run;
-	(void)err;
 	for (size_t i = 0; i < in.len; i++) {
 		if (in.data[i] != '\0' && strchr("*?\\", in.data[i]) != NULL)
 			buf_putc(out, '\\');
@@ -184,14 +173,12 @@ static int modify_quote_wildcard(struct sieve_run *run, struct str in,
 }
 
 /* In characters, not octets (section 4.1.4). */
-static int modify_length(struct sieve_run *run, struct str in, struct buf *out,
-			 struct err *err)
+static int modify_length(struct sieve_run *, struct str in, struct buf *out,
+			 struct err *)
 {
 	size_t count = 0;
 	uint32_t code;
 
-	(void)run;
-	(void)err;
 	while (in.len > 0) {
 		size_t len = utf8_get(in, &code);
 

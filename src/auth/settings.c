@@ -183,30 +183,30 @@ const struct setting userdb_settings[] = {
 SETTINGS_REGISTER(userdb_settings, "userdb");
 #undef SETTINGS_STRUCT
 
-CONFIG_PRESET(
-	auth_service,
+/* clang-format off */
+CONFIG_PRESET(auth_service,
 	"service auth {\n"
 	"  executable = auth\n"
 	"  user = $default_internal_user\n"
-	"  process_limit = 1\n" PRESET_UNIX_INTERNAL("auth-client", "0600")
-		PRESET_UNIX_INTERNAL("auth-login",
-				     "0600") PRESET_UNIX("auth-master", "0600")
-			PRESET_UNIX_INTERNAL("auth-userdb",
-					     "0666") PRESET_UNIX("login/login",
-								 "0666")
-				PRESET_UNIX("token-login/tokenlogin",
-					    "0666") "}\n"
-						    "service auth-worker {\n"
-						    "  executable = auth -w\n"
-						    "  type = worker\n"
-						    "  client_limit = "
-						    "1\n" PRESET_UNIX_INTERNAL(
-							    "auth-worker",
-							    "0600") "}\n");
+	"  process_limit = 1\n"
+	PRESET_UNIX_INTERNAL("auth-client", "0600")
+	PRESET_UNIX_INTERNAL("auth-login", "0600")
+	PRESET_UNIX("auth-master", "0600")
+	PRESET_UNIX_INTERNAL("auth-userdb", "0666")
+	PRESET_UNIX("login/login", "0666")
+	PRESET_UNIX("token-login/tokenlogin", "0666")
+	"}\n"
+	"service auth-worker {\n"
+	"  executable = auth -w\n"
+	"  type = worker\n"
+	"  client_limit = 1\n"
+	PRESET_UNIX_INTERNAL("auth-worker", "0600")
+	"}\n");
 
 /* Scripts of deliveries in LDAP. Who asks is a mail process of any user. */
 CONFIG_PRESET(sieve_ldap_service,
-	      "service sieve-ldap {\n"
-	      "  executable = script " PKG_LIBEXECDIR "/sieve-ldap\n"
-	      "  user = $default_internal_user\n" PRESET_UNIX("sieve-ldap",
-							      "0666") "}\n");
+	"service sieve-ldap {\n"
+	"  executable = script " PKG_LIBEXECDIR "/sieve-ldap\n"
+	"  user = $default_internal_user\n"
+	PRESET_UNIX("sieve-ldap", "0666")
+	"}\n");

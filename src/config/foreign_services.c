@@ -16,122 +16,72 @@
 #define ONE_SESSION ONE_CLIENT "service_count = 1\n"
 #define PER_SESSION ONE_SESSION "process_limit = 1024\n"
 
-CONFIG_FOREIGN(
-	foreign_services,
+/* clang-format off */
+CONFIG_FOREIGN(foreign_services,
 	SERVICE("aggregator", "aggregator",
-		"chroot = .\n" INTERNAL_USER FIFO("replication-notify-fifo",
-						  "0600")
-			PRESET_UNIX(
-				"replication-notify",
-				"0600")) SERVICE("config", "config",
-						 FOR_EVER
-						 "type = config\n" PRESET_UNIX(
-							 "config", "0600"))
-		SERVICE("dict-async", "dict",
-			INTERNAL_USER PRESET_UNIX_GROUP(
-				"dict-async")) SERVICE("dict", "dict",
-						       ONE_CLIENT INTERNAL_USER
-							       PRESET_UNIX_GROUP(
-								       "dict"))
-			SERVICE("director", "director",
-				"chroot = .\n" FOR_EVER ONE_PROCESS
-					INTERNAL_USER FIFO(
-						"login/proxy-notify",
-						"00") PRESET_UNIX("director-"
-								  "admin",
-								  "0600")
-						PRESET_UNIX("login/director",
-							    "00")) SERVICE("dns"
-									   "-cl"
-									   "ien"
-									   "t",
-									   "dns"
-									   "-cl"
-									   "ien"
-									   "t",
-									   ONE_CLIENT
-										   INTERNAL_USER
-											   PRESET_UNIX("dns-client", "0666") PRESET_UNIX("login/dns-client", "0666")) SERVICE("health-check", "script -p health-check.sh", ONE_CLIENT "drop_priv_before_exec = yes\n" INTERNAL_USER) SERVICE("imap-hibernate", "imap-hibernate", "protocol = imap\n" INTERNAL_USER PRESET_UNIX_GROUP("imap-hibernate")) SERVICE("imap-urlauth-login",
-																																																		"imap-urlauth-login",
-																																																		"chroot = token-login\nprotocol = imap\nservice_count = 1\n"
-																																																		"type = login\nuser = $default_login_user\n" PRESET_UNIX("imap-urlauth",
-																																																									 "0666")) SERVICE("imap-urlauth-worker",
-																																																											  "imap-urlauth-worker", PER_SESSION "protocol = imap\n" INTERNAL_GROUPS PRESET_UNIX_INTERNAL("imap-urlauth-worker", "0600")) SERVICE("imap-urlauth",
-																																																																											      "imap-urlauth",
-																																																																											      PER_SESSION
-																																																																											      "protocol = imap\n" INTERNAL_USER
-																																																																												      PRESET_UNIX(
-																																																																													      "token-login/imap-urlauth", "0666")) SERVICE("indexer-worker",
-																																																																																			   "indexer-worker",
-																																																																																			   ONE_CLIENT
-																																																																																			   "process_limit = 10\ntype = worker\n" INTERNAL_GROUPS PRESET_UNIX_INTERNAL("indexer-worker", "0600")) SERVICE("indexer",
-																																																																																																	 "indexer", ONE_PROCESS INTERNAL_USER PRESET_UNIX("indexer", "0666"))
-				SERVICE("ipc", "ipc", "chroot = empty\n" ONE_PROCESS INTERNAL_USER PRESET_UNIX_INTERNAL("ipc", "0600") PRESET_UNIX_LOGIN("login/ipc-proxy")) SERVICE(
-					"old-stats", "old-stats",
-					"chroot = empty\n" FOR_EVER ONE_PROCESS INTERNAL_USER
-						FIFO("old-stats-mail",
-						     "0600") FIFO("old-stats-"
-								  "user",
-								  "0600")
-							PRESET_UNIX(
-								"old-stats",
-								"0600"))
-					SERVICE("replicator", "replicator",
-						FOR_EVER ONE_PROCESS PRESET_UNIX_INTERNAL(
-							"replicator-doveadm",
-							"00")
-							PRESET_UNIX_INTERNAL(
-								"replicator",
-								"0600"))
-						SERVICE("stats", "stats",
-							FOR_EVER ONE_PROCESS INTERNAL_USER PRESET_UNIX_LOGIN(
-								"login/"
-								"stats-writer")
-								PRESET_UNIX("st"
-									    "at"
-									    "s-"
-									    "re"
-									    "ad"
-									    "e"
-									    "r",
-									    "06"
-									    "0"
-									    "0") PRESET_UNIX_GROUP("stats-writer"))
-							SERVICE("submission-"
-								"login",
-								"submission-"
-								"login",
-								"chroot = "
-								"login\nprotoco"
-								"l = "
-								"submission\nse"
-								"rvice_count = "
-								"1\n"
-								"type = "
-								"login\nuser = "
-								"$default_"
-								"login_user\n"
-								"inet_listener "
-								"submission "
-								"{\nport = "
-								"587\n}\n")
-								SERVICE("submis"
-									"sion",
-									"submis"
-									"sion",
-									PER_SESSION
-									"protoc"
-									"ol = "
-									"submis"
-									"sion"
-									"\n" INTERNAL_GROUPS PRESET_UNIX(
-										"login/submission",
-										"0666")) SERVICE("tcpwrap",
-												 "tcpwrap",
-												 ONE_CLIENT
-													 INTERNAL_USER)
-									SERVICE("doveadm",
-										"doveadm-server",
-										ONE_SESSION INTERNAL_GROUPS PRESET_UNIX(
-											"doveadm-server",
-											"0600")));
+		"chroot = .\n" INTERNAL_USER
+		FIFO("replication-notify-fifo", "0600")
+		PRESET_UNIX("replication-notify", "0600"))
+	SERVICE("config", "config",
+		FOR_EVER "type = config\n" PRESET_UNIX("config", "0600"))
+	SERVICE("dict-async", "dict",
+		INTERNAL_USER PRESET_UNIX_GROUP("dict-async"))
+	SERVICE("dict", "dict",
+		ONE_CLIENT INTERNAL_USER PRESET_UNIX_GROUP("dict"))
+	SERVICE("director", "director",
+		"chroot = .\n" FOR_EVER ONE_PROCESS INTERNAL_USER
+		FIFO("login/proxy-notify", "00")
+		PRESET_UNIX("director-admin", "0600")
+		PRESET_UNIX("login/director", "00"))
+	SERVICE("dns-client", "dns-client",
+		ONE_CLIENT INTERNAL_USER
+		PRESET_UNIX("dns-client", "0666")
+		PRESET_UNIX("login/dns-client", "0666"))
+	SERVICE("health-check", "script -p health-check.sh",
+		ONE_CLIENT "drop_priv_before_exec = yes\n" INTERNAL_USER)
+	SERVICE("imap-hibernate", "imap-hibernate",
+		"protocol = imap\n" INTERNAL_USER
+		PRESET_UNIX_GROUP("imap-hibernate"))
+	SERVICE("imap-urlauth-login", "imap-urlauth-login",
+		"chroot = token-login\nprotocol = imap\nservice_count = 1\n"
+		"type = login\nuser = $default_login_user\n"
+		PRESET_UNIX("imap-urlauth", "0666"))
+	SERVICE("imap-urlauth-worker", "imap-urlauth-worker",
+		PER_SESSION "protocol = imap\n" INTERNAL_GROUPS
+		PRESET_UNIX_INTERNAL("imap-urlauth-worker", "0600"))
+	SERVICE("imap-urlauth", "imap-urlauth",
+		PER_SESSION "protocol = imap\n" INTERNAL_USER
+		PRESET_UNIX("token-login/imap-urlauth", "0666"))
+	SERVICE("indexer-worker", "indexer-worker",
+		ONE_CLIENT "process_limit = 10\ntype = worker\n" INTERNAL_GROUPS
+		PRESET_UNIX_INTERNAL("indexer-worker", "0600"))
+	SERVICE("indexer", "indexer",
+		ONE_PROCESS INTERNAL_USER PRESET_UNIX("indexer", "0666"))
+	SERVICE("ipc", "ipc",
+		"chroot = empty\n" ONE_PROCESS INTERNAL_USER
+		PRESET_UNIX_INTERNAL("ipc", "0600")
+		PRESET_UNIX_LOGIN("login/ipc-proxy"))
+	SERVICE("old-stats", "old-stats",
+		"chroot = empty\n" FOR_EVER ONE_PROCESS INTERNAL_USER
+		FIFO("old-stats-mail", "0600") FIFO("old-stats-user", "0600")
+		PRESET_UNIX("old-stats", "0600"))
+	SERVICE("replicator", "replicator",
+		FOR_EVER ONE_PROCESS
+		PRESET_UNIX_INTERNAL("replicator-doveadm", "00")
+		PRESET_UNIX_INTERNAL("replicator", "0600"))
+	SERVICE("stats", "stats",
+		FOR_EVER ONE_PROCESS INTERNAL_USER
+		PRESET_UNIX_LOGIN("login/stats-writer")
+		PRESET_UNIX("stats-reader", "0600")
+		PRESET_UNIX_GROUP("stats-writer"))
+	SERVICE("submission-login", "submission-login",
+		"chroot = login\nprotocol = submission\nservice_count = 1\n"
+		"type = login\nuser = $default_login_user\n"
+		"inet_listener submission {\nport = 587\n}\n")
+	SERVICE("submission", "submission",
+		PER_SESSION "protocol = submission\n" INTERNAL_GROUPS
+		PRESET_UNIX("login/submission", "0666"))
+	SERVICE("tcpwrap", "tcpwrap", ONE_CLIENT INTERNAL_USER)
+	SERVICE("doveadm", "doveadm-server",
+		ONE_SESSION INTERNAL_GROUPS
+		PRESET_UNIX("doveadm-server", "0600")));

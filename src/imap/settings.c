@@ -74,13 +74,17 @@ const struct setting imap_settings[] = {
 SETTINGS_REGISTER(imap_settings, "");
 #undef SETTINGS_STRUCT
 
-CONFIG_PRESET(imap_service,
-	      "service imap {\n"
-	      "  executable = imap\n"
-	      "  protocol = imap\n"
-	      "  client_limit = 1\n"
-	      "  process_limit = 1024\n"
-	      "  service_count = 0\n"
-	      "  extra_groups = $default_internal_group\n" PRESET_UNIX(
-		      "imap-master", "0600")
-		      PRESET_UNIX("login/imap", "0666") "}\n");
+CONFIG_PRESET(imap_service, "service imap {\n"
+			    "  executable = imap\n"
+			    "  protocol = imap\n"
+			    "  client_limit = 1\n"
+			    "  process_limit = 1024\n"
+			    "  service_count = 0\n"
+			    "  extra_groups = $default_internal_group\n"
+			    "  unix_listener imap-master {\n"
+			    "    mode = 0600\n"
+			    "  }\n"
+			    "  unix_listener login/imap {\n"
+			    "    mode = 0666\n"
+			    "  }\n"
+			    "}\n");

@@ -128,6 +128,26 @@ int client_line(struct client *client, struct str *line_out, struct err *err)
 	}
 }
 
+int client_ask_anvil(struct client *client, const char *command,
+		     int (*fn)(void *ctx, struct str line, struct err *err),
+		     void *ctx, struct err *err)
+{
+	struct str line;
+
+	if (client_send(client, "VERSION\tanvil\t1\t0\n%s\n", command) < 0)
+		return err_sys(err, "write(anvil)");
+	for (;;) {
+		int ret = client_line(client, &line, err);
+
+		if (ret == 0 && line.len == 0)
+			return 0;
+		if (ret == 0)
+			ret = fn(ctx, line, err);
+		if (ret != 0)
+			return ret;
+	}
+}
+
 char *line_word(const void *ctx, struct str line, unsigned n)
 {
 	struct str rest = line, word;

@@ -18,6 +18,10 @@ int client_send(struct client *client, const char *fmt, ...)
 /* The next line without its LF, valid up to the next call. ERR_CLOSED at the
  * end, ERR_TIMEOUT after a minute, ERR_LIMIT when it is too long. */
 int client_line(struct client *client, struct str *line_out, struct err *err);
+/* Ask anvil, and call `fn` for each line of its answer; not 0 ends that. */
+int client_ask_anvil(struct client *client, const char *command,
+		     int (*fn)(void *ctx, struct str line, struct err *err),
+		     void *ctx, struct err *err);
 /* The n-th of the words between tabs, unescaped; "" if there are fewer. Child
  * of ctx. */
 char *line_word(const void *ctx, struct str line, unsigned n);

@@ -56,13 +56,7 @@ int cmd_purge(struct doveadm *adm, int argc, char **argv);
 /* undelete.c */
 int cmd_undelete(struct doveadm *adm, int argc, char **argv);
 /* sieve.c */
-int cmd_sieve_activate(struct doveadm *adm, int argc, char **argv);
-int cmd_sieve_deactivate(struct doveadm *adm, int argc, char **argv);
-int cmd_sieve_delete(struct doveadm *adm, int argc, char **argv);
-int cmd_sieve_get(struct doveadm *adm, int argc, char **argv);
-int cmd_sieve_list(struct doveadm *adm, int argc, char **argv);
-int cmd_sieve_put(struct doveadm *adm, int argc, char **argv);
-int cmd_sieve_rename(struct doveadm *adm, int argc, char **argv);
+int cmd_sieve(struct doveadm *adm, int argc, char **argv);
 /* dump.c */
 int cmd_dump(struct doveadm *adm, int argc, char **argv);
 /* search.c, fetch.c */

@@ -7,7 +7,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
@@ -35,21 +34,9 @@ static int copy_box(void *ctx, struct mailbox *box,
 	if (mailbox_copy_to(memory, box, seqs, copying->to_user, copying->to,
 			    copying->move, &result, &err) == 0)
 		return EX_OK;
-	log_error("%s messages from mailbox '%s' to '%s' failed: %s",
-		  copying->move ? "Moving" : "Copying", mailbox_name(box),
-		  copying->to, err.text);
-	return status_of(&err);
-}
-
-static int copy_from(struct copying *copying, struct user *from)
-{
-	const struct mail_walk walk = {
-		.query = copying->query,
-		.fn = copy_box,
-		.ctx = copying,
-	};
-
-	return mail_walk(from, &walk);
+	return log_failure(&err, "%s messages from mailbox '%s' to '%s' failed",
+			   copying->move ? "Moving" : "Copying",
+			   mailbox_name(box), copying->to);
 }
 
 static int copy_user(void *ctx, struct user *user)
@@ -61,18 +48,15 @@ static int copy_user(void *ctx, struct user *user)
 	struct err err;
 
 	copying->to_user = user;
-	if (mailbox_exists(user, copying->to, &err) < 0) {
-		log_error("Can't open mailbox '%s': %s", copying->to, err.text);
-		return status_of(&err);
-	}
+	if (mailbox_exists(user, copying->to, &err) < 0)
+		return log_failure(&err, "Can't open mailbox '%s'",
+				   copying->to);
 	if (copying->from_account != NULL &&
 	    user_open(memory, copying->adm->config, copying->from_account,
-		      &context, &from, &err) < 0) {
-		log_error("Source user %s: %s", copying->from_account->name,
-			  err.text);
-		return status_of(&err);
-	}
-	return copy_from(copying, from);
+		      &context, &from, &err) < 0)
+		return log_failure(&err, "Source user %s",
+				   copying->from_account->name);
+	return mail_walk_query(from, copying->query, copy_box, copying);
 }
 
 /* "user NAME" in front of the query. */

@@ -10,9 +10,14 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "config/config.h"
 #include "doveadm/print.h"
+
+enum { FAILURE_MAX = 65536 };
 
 static void tell(const char *what, const char *fmt, va_list args)
 	__attribute__((format(printf, 2, 0)));
@@ -69,6 +74,18 @@ int status_of(const struct err *err)
 		break;
 	}
 	return EX_TEMPFAIL;
+}
+
+int log_failure(const struct err *err, const char *fmt, ...)
+{
+	CLEANUP(buf_free) struct buf what = buf_init(FAILURE_MAX);
+	va_list args;
+
+	va_start(args, fmt);
+	buf_vprintf(&what, fmt, args);
+	va_end(args);
+	log_error("%s: %s", what.data, err->text);
+	return status_of(err);
 }
 
 char *doveadm_value(const struct doveadm *adm, int option)

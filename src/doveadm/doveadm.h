@@ -96,6 +96,9 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int give_up(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The exit status for what storage or auth said. */
 int status_of(const struct err *err);
+/* Log "...: " and what it said, and return the exit status for it. */
+int log_failure(const struct err *err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Ask for a password without echo; false at end of input. Wipe it. */
 bool ask_password(const char *prompt, char *out, size_t size);
 

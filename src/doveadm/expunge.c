@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
@@ -27,9 +26,8 @@ struct expunge {
 
 static int failed(const struct mailbox *box, const struct err *err)
 {
-	log_error("Syncing mailbox '%s' failed: %s", mailbox_name(box),
-		  err->text);
-	return status_of(err);
+	return log_failure(err, "Syncing mailbox '%s' failed",
+			   mailbox_name(box));
 }
 
 static int walk_user(struct expunge *expunge, struct user *user,
@@ -65,8 +63,7 @@ static int delete_if_empty(const struct expunge *expunge,
 	if (status.messages > 0 ||
 	    mailbox_delete(expunge->user, mailbox_name(box), &err) == 0)
 		return EX_OK;
-	log_error("Can't delete mailbox %s: %s", mailbox_name(box), err.text);
-	return status_of(&err);
+	return log_failure(&err, "Can't delete mailbox %s", mailbox_name(box));
 }
 
 static int expunge_box(void *ctx, struct mailbox *box,

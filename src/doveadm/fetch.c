@@ -80,10 +80,8 @@ static int fetch_mails(void *ctx, struct mailbox *box,
 	int status = EX_OK, found;
 	struct err err;
 
-	if (mailbox_get_status(box, &about, &err) < 0) {
-		log_error("Mailbox %s: %s", mailbox_name(box), err.text);
-		return status_of(&err);
-	}
+	if (mailbox_get_status(box, &about, &err) < 0)
+		return log_failure(&err, "Mailbox %s", mailbox_name(box));
 	hex_encode(str_n(about.guid, sizeof(about.guid)), &guid);
 	fetching->fetch.box = box;
 	fetching->fetch.mailbox_guid = guid.data;
@@ -97,8 +95,7 @@ static int fetch_mails(void *ctx, struct mailbox *box,
 	}
 	if (found == 0)
 		return status;
-	log_error("Mailbox %s: %s", mailbox_name(box), err.text);
-	return status_of(&err);
+	return log_failure(&err, "Mailbox %s", mailbox_name(box));
 }
 
 static int fetch_user(void *ctx, struct user *user)

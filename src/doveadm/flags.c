@@ -72,20 +72,14 @@ static int change_box(void *ctx, struct mailbox *box,
 		log_error("Invalid keywords: %s", err.text);
 		return EX_DATAERR;
 	}
-	log_error("Mailbox %s: %s", mailbox_name(box), err.text);
-	return status_of(&err);
+	return log_failure(&err, "Mailbox %s", mailbox_name(box));
 }
 
 static int change_user(void *ctx, struct user *user)
 {
 	const struct change *change = ctx;
-	const struct mail_walk walk = {
-		.query = change->query,
-		.fn = change_box,
-		.ctx = ctx,
-	};
 
-	return mail_walk(user, &walk);
+	return mail_walk_query(user, change->query, change_box, ctx);
 }
 
 int cmd_flags(struct doveadm *adm, int argc, char **argv)

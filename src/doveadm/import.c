@@ -28,19 +28,12 @@ struct import {
 	struct progress progress;
 };
 
-static char separator_of(struct user *user, const char *name)
-{
-	const struct namespace *space = namespace_find(user, name);
-
-	return space != NULL ? space->separator : '/';
-}
-
 /* Levels stay levels; a separator of ours inside one becomes "_". */
 static char *name_here(const void *ctx, const struct import *import,
 		       const char *name)
 {
-	char from = separator_of(import->from, name);
-	char to = separator_of(import->to, import->parent);
+	char from = mail_separator(import->from, name);
+	char to = mail_separator(import->to, import->parent);
 	char *copy = mem_strdup(ctx, name);
 
 	for (char *p = copy; *p != '\0' && from != to; p++) {
@@ -112,20 +105,14 @@ static int import_box(void *ctx, struct mailbox *box,
 	if (make(import, to, &err) == 0 &&
 	    copy_all(import, box, seqs, to, &err) == 0)
 		return EX_OK;
-	log_error("Importing mailbox '%s' to '%s' failed: %s",
-		  mailbox_name(box), to, err.text);
-	return status_of(&err);
+	return log_failure(&err, "Importing mailbox '%s' to '%s' failed",
+			   mailbox_name(box), to);
 }
 
 static int import_user(void *ctx, struct user *user)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *memory = mem_ctx(NULL, "source");
 	struct import *import = ctx;
-	const struct mail_walk walk = {
-		.query = import->query,
-		.fn = import_box,
-		.ctx = ctx,
-	};
 	struct err err;
 	int status;
 
@@ -137,7 +124,7 @@ static int import_user(void *ctx, struct user *user)
 		return EX_TEMPFAIL;
 	}
 	progress_begin(&import->progress, "Importing", 0);
-	status = mail_walk(import->from, &walk);
+	status = mail_walk_query(import->from, import->query, import_box, ctx);
 	progress_end(&import->progress);
 	return status;
 }

@@ -36,7 +36,7 @@ int mail_query_guarded(struct doveadm *adm, int argc, char **argv,
 	return EX_USAGE;
 }
 
-static char separator_of(struct user *user, const char *name)
+char mail_separator(struct user *user, const char *name)
 {
 	const struct namespace *space = namespace_find(user, name);
 
@@ -55,7 +55,7 @@ static int search_box(struct user *user, const struct mail_walk *walk,
 
 	if (mailbox_get_status(box, &status, err) < 0)
 		return -1;
-	about.separator = separator_of(user, about.name);
+	about.separator = mail_separator(user, about.name);
 	memcpy(about.guid, status.guid, sizeof(about.guid));
 	about.messages = status.messages;
 	about.last_uid = mailbox_uid_of(box, status.messages);
@@ -89,10 +89,10 @@ static int failed(const struct mail_walk *walk, const char *name,
 	return status_of(err);
 }
 
-static int one_box(struct user *user, const struct mail_walk *walk,
-		   const char *name)
+static int one_box(void *ctx, struct user *user, const char *name)
 {
 	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	const struct mail_walk *walk = ctx;
 	struct err err;
 	int status;
 
@@ -104,35 +104,51 @@ static int one_box(struct user *user, const struct mail_walk *walk,
 	status = search_box(user, walk, box, &err);
 	if (status >= 0)
 		return status;
-	log_error("Searching mailbox %s failed: %s", name, err.text);
-	return status_of(&err);
+	return log_failure(&err, "Searching mailbox %s failed", name);
 }
 
-int mail_walk(struct user *user, const struct mail_walk *walk)
+int mail_each_box(struct user *user, const char *const *patterns,
+		  int (*fn)(void *ctx, struct user *user, const char *name),
+		  void *fn_ctx)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "walk");
-	const char *only = query_mailbox(walk->query);
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mailboxes");
 	struct list_entry *entries;
 	int status = EX_OK;
 	size_t count;
 	struct err err;
 
-	if (only != NULL)
-		return one_box(user, walk, only);
-	if (mailbox_list(ctx, user, query_patterns(ctx, walk->query), 0,
-			 &entries, &count, &err) < 0) {
-		log_error("Listing mailboxes failed: %s", err.text);
-		return status_of(&err);
-	}
+	if (mailbox_list(ctx, user, patterns, 0, &entries, &count, &err) < 0)
+		return log_failure(&err, "Listing mailboxes failed");
 	for (size_t i = 0; i < count; i++) {
 		int result;
 
 		if ((entries[i].flags & (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) !=
 		    0)
 			continue;
-		result = one_box(user, walk, entries[i].name);
+		result = fn(fn_ctx, user, entries[i].name);
 		if (status == EX_OK)
 			status = result;
 	}
 	return status;
+}
+
+int mail_walk(struct user *user, const struct mail_walk *walk)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "walk");
+	const char *only = query_mailbox(walk->query);
+
+	if (only != NULL)
+		return one_box((void *)walk, user, only);
+	return mail_each_box(user, query_patterns(ctx, walk->query), one_box,
+			     (void *)walk);
+}
+
+int mail_walk_query(struct user *user, const struct query *query,
+		    int (*fn)(void *ctx, struct mailbox *box,
+			      const struct range_set *seqs),
+		    void *ctx)
+{
+	const struct mail_walk walk = {.query = query, .fn = fn, .ctx = ctx};
+
+	return mail_walk(user, &walk);
 }

@@ -33,8 +33,19 @@ int mail_query(struct doveadm *adm, int argc, char **argv, struct query **out);
 int mail_query_guarded(struct doveadm *adm, int argc, char **argv,
 		       struct query **out);
 
-/* Returns the first status that is not 0; the other mailboxes are done all the
+/* Return the first status that is not 0; the other mailboxes are done all the
  * same. */
 int mail_walk(struct user *user, const struct mail_walk *walk);
+int mail_walk_query(struct user *user, const struct query *query,
+		    int (*fn)(void *ctx, struct mailbox *box,
+			      const struct range_set *seqs),
+		    void *ctx);
+/* Call `fn` for each mailbox that matches one of the patterns (NULL at the
+ * end) and can be opened. */
+int mail_each_box(struct user *user, const char *const *patterns,
+		  int (*fn)(void *ctx, struct user *user, const char *name),
+		  void *fn_ctx);
+/* '/' for what is in no namespace. */
+char mail_separator(struct user *user, const char *name);
 
 #endif

@@ -167,11 +167,9 @@ static int rename_one(void *ctx, struct user *user)
 	struct err err;
 	int status = EX_OK;
 
-	if (mailbox_rename(user, from, to, &err) < 0) {
-		log_error("Can't rename mailbox %s to %s: %s", from, to,
-			  err.text);
-		return status_of(&err);
-	}
+	if (mailbox_rename(user, from, to, &err) < 0)
+		return log_failure(&err, "Can't rename mailbox %s to %s", from,
+				   to);
 	if (!has(change, 's'))
 		return EX_OK;
 	if (mailbox_subscribe(user, to, true, &err) < 0)

@@ -10,7 +10,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
@@ -36,10 +35,8 @@ static int remove_box(void *ctx, struct mailbox *box,
 	struct err err;
 
 	mailbox_uids_of(box, seqs, &uids);
-	if (mailbox_cache_remove(box, &uids, &err) < 0) {
-		log_error("Mailbox %s: %s", mailbox_name(box), err.text);
-		return status_of(&err);
-	}
+	if (mailbox_cache_remove(box, &uids, &err) < 0)
+		return log_failure(&err, "Mailbox %s", mailbox_name(box));
 	while (range_set_next(&uids, &at, &uid)) {
 		print_value(removal->printer, mailbox_name(box));
 		print_number(removal->printer, uid);
@@ -51,13 +48,8 @@ static int remove_box(void *ctx, struct mailbox *box,
 static int remove_user(void *ctx, struct user *user)
 {
 	const struct removal *removal = ctx;
-	const struct mail_walk walk = {
-		.query = removal->query,
-		.fn = remove_box,
-		.ctx = ctx,
-	};
 
-	return mail_walk(user, &walk);
+	return mail_walk_query(user, removal->query, remove_box, ctx);
 }
 
 int cmd_mailbox_cache_remove(struct doveadm *adm, int argc, char **argv)
@@ -97,8 +89,8 @@ static int each_box(void *ctx, struct user *user)
 
 		if (mailbox_open(user, name, MAILBOX_KEEP_RECENT, &box, &err) <
 		    0) {
-			log_error("Cannot open mailbox %s: %s", name, err.text);
-			result = status_of(&err);
+			result = log_failure(&err, "Cannot open mailbox %s",
+					     name);
 		} else {
 			result = names->fn(names->ctx, box);
 		}
@@ -114,9 +106,8 @@ static int purge(void *, struct mailbox *box)
 
 	if (mailbox_cache_purge(box, &err) == 0)
 		return EX_OK;
-	log_error("Cannot purge cache of mailbox %s: %s", mailbox_name(box),
-		  err.text);
-	return status_of(&err);
+	return log_failure(&err, "Cannot purge cache of mailbox %s",
+			   mailbox_name(box));
 }
 
 int cmd_mailbox_cache_purge(struct doveadm *adm, int argc, char **argv)
@@ -183,10 +174,8 @@ static int decide_one(const struct deciding *deciding, struct mailbox *box,
 		use.decision = (enum cache_decision)deciding->decision;
 	if (deciding->last_used >= 0)
 		use.last_used = deciding->last_used;
-	if (mailbox_cache_decide(box, &use, &err) < 0) {
-		log_error("Mailbox %s: %s", mailbox_name(box), err.text);
-		return status_of(&err);
-	}
+	if (mailbox_cache_decide(box, &use, &err) < 0)
+		return log_failure(&err, "Mailbox %s", mailbox_name(box));
 	show_use(deciding, mailbox_name(box), name, &use);
 	return EX_OK;
 }
@@ -200,10 +189,8 @@ static int decide_box(void *ctx, struct mailbox *box)
 	int status = EX_OK;
 	struct err err;
 
-	if (mailbox_cache_uses(box, &uses, &count, &err) < 0) {
-		log_error("Mailbox %s: %s", mailbox_name(box), err.text);
-		return status_of(&err);
-	}
+	if (mailbox_cache_uses(box, &uses, &count, &err) < 0)
+		return log_failure(&err, "Mailbox %s", mailbox_name(box));
 	if (deciding->all) {
 		for (size_t i = 0; i < count && status == EX_OK; i++)
 			status = decide_one(deciding, box,
@@ -299,11 +286,9 @@ static int show_path(void *ctx, struct user *user)
 	struct err err;
 
 	if (mailbox_path(memory, user, wanted->name, wanted->place, &path,
-			 &err) < 0) {
-		log_error("Failed to lookup mailbox %s path: %s", wanted->name,
-			  err.text);
-		return status_of(&err);
-	}
+			 &err) < 0)
+		return log_failure(&err, "Failed to lookup mailbox %s path",
+				   wanted->name);
 	if (path != NULL)
 		puts(path);
 	return EX_OK;

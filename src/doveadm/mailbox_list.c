@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
@@ -42,10 +41,8 @@ static int list(void *ctx, struct user *user)
 
 	if (mailbox_list(memory, user, listing->patterns,
 			 listing->subscribed ? LIST_SELECT_SUBSCRIBED : 0,
-			 &entries, &count, &err) < 0) {
-		log_error("Listing mailboxes failed: %s", err.text);
-		return status_of(&err);
-	}
+			 &entries, &count, &err) < 0)
+		return log_failure(&err, "Listing mailboxes failed");
 	for (size_t i = 0; i < count; i++)
 		print_name(listing, entries[i].name);
 	return EX_OK;

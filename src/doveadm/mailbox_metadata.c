@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
@@ -23,8 +22,7 @@ struct metadata {
 
 static int complain_about(const struct metadata *meta, const struct err *err)
 {
-	log_error("%s: %s", meta->failed, err->text);
-	return status_of(err);
+	return log_failure(err, "%s", meta->failed);
 }
 
 static int set(void *ctx, struct user *user)

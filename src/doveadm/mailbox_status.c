@@ -8,10 +8,10 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
+#include "doveadm/mail_walk.h"
 #include "doveadm/print.h"
 #include "storage/storage.h"
 
@@ -52,6 +52,7 @@ struct report {
 	struct printer *printer;
 	unsigned fields;
 	bool total; /* -t */
+	struct mailbox_status sum;
 	char **names;
 	int count;
 };
@@ -174,22 +175,21 @@ static void add_up(struct mailbox_status *total,
 }
 
 /* One mailbox: a row, or its part of the sum. */
-static int report_one(const struct report *report, struct user *user,
-		      const char *name, struct mailbox_status *total)
+static int report_one(void *ctx, struct user *user, const char *name)
 {
+	struct report *report = ctx;
 	struct mailbox_status status;
 	int64_t saved = 0;
 	struct err err;
 
 	if (mailbox_status(user, name, &status, &err) < 0 ||
 	    ((report->fields & FIELD_FIRSTSAVED) != 0 &&
-	     first_saved(user, name, &saved, &err) < 0)) {
-		log_error("Mailbox %s: Failed to lookup mailbox status: %s",
-			  name, err.text);
-		return status_of(&err);
-	}
+	     first_saved(user, name, &saved, &err) < 0))
+		return log_failure(
+			&err, "Mailbox %s: Failed to lookup mailbox status",
+			name);
 	if (report->total) {
-		add_up(total, &status);
+		add_up(&report->sum, &status);
 		return EX_OK;
 	}
 	print_value(report->printer, name);
@@ -197,50 +197,25 @@ static int report_one(const struct report *report, struct user *user,
 	return EX_OK;
 }
 
-static int report_mask(const struct report *report, struct user *user,
-		       const char *mask, struct mailbox_status *total)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mask");
-	const char *patterns[] = {mask, NULL};
-	struct list_entry *entries;
-	int status = EX_OK;
-	size_t count;
-	struct err err;
-
-	if (mailbox_list(ctx, user, patterns, 0, &entries, &count, &err) < 0) {
-		log_error("Listing mailboxes failed: %s", err.text);
-		return status_of(&err);
-	}
-	for (size_t i = 0; i < count; i++) {
-		int result;
-
-		if ((entries[i].flags & (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) !=
-		    0)
-			continue;
-		result = report_one(report, user, entries[i].name, total);
-		if (status == EX_OK)
-			status = result;
-	}
-	return status;
-}
-
 static int report_user(void *ctx, struct user *user)
 {
-	const struct report *report = ctx;
-	struct mailbox_status total = {0};
+	struct report *report = ctx;
 	int status = EX_OK;
 
+	report->sum = (struct mailbox_status){0};
 	for (int i = 0; i < report->count; i++) {
 		const char *name = report->names[i];
+		const char *const patterns[] = {name, NULL};
 		int result = strpbrk(name, "*%") != NULL
-				     ? report_mask(report, user, name, &total)
-				     : report_one(report, user, name, &total);
+				     ? mail_each_box(user, patterns, report_one,
+						     report)
+				     : report_one(report, user, name);
 
 		if (status == EX_OK)
 			status = result;
 	}
 	if (report->total)
-		print_fields(report, &total, 0);
+		print_fields(report, &report->sum, 0);
 	return status;
 }
 

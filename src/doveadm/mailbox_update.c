@@ -9,7 +9,6 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
@@ -78,8 +77,7 @@ static int update_user(void *ctx, struct user *user)
 
 	if (mailbox_update(user, updating->name, &updating->update, &err) == 0)
 		return EX_OK;
-	log_error("Cannot update %s: %s", updating->name, err.text);
-	return status_of(&err);
+	return log_failure(&err, "Cannot update %s", updating->name);
 }
 
 int cmd_mailbox_update(struct doveadm *adm, int argc, char **argv)

@@ -33,65 +33,52 @@ static void print_time(struct printer *printer, const char *word, bool date)
 	print_value(printer, text);
 }
 
+struct listing {
+	struct printer *printer;
+	const char *network; /* NULL is all */
+};
+
 /* "ip <tab> penalty <tab> last penalty <tab> last update" */
-static void print_line(struct printer *printer, struct str line,
-		       const char *network)
+static int print_line(void *ctx, struct str line, struct err *)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
-	const char *address = line_word(ctx, line, 0);
+	CLEANUP(ctx_free) TALLOC_CTX *memory = mem_ctx(NULL, "line");
+	const struct listing *listing = ctx;
+	const char *address = line_word(memory, line, 0);
 	struct ip ip;
 
-	if (network != NULL &&
-	    (!ip_parse(address, &ip) || !ip_in_network(&ip, network)))
-		return;
-	print_value(printer, address);
-	print_value(printer, line_word(ctx, line, 1));
-	print_time(printer, line_word(ctx, line, 2), true);
-	print_time(printer, line_word(ctx, line, 3), false);
-}
-
-static int show(struct doveadm *adm, struct printer *printer, const char *path,
-		const char *network, struct err *err)
-{
-	struct client *client;
-	struct str line;
-
-	if (client_open(adm->ctx, path, &client, err) < 0)
-		return -1;
-	if (client_send(client, "VERSION\tanvil\t1\t0\nPENALTY-DUMP\n") < 0)
-		return err_sys(err, "write(anvil)");
-	for (;;) {
-		if (client_line(client, &line, err) < 0)
-			return -1;
-		if (line.len == 0)
-			return 0;
-		print_line(printer, line, network);
-	}
+	if (listing->network != NULL &&
+	    (!ip_parse(address, &ip) || !ip_in_network(&ip, listing->network)))
+		return 0;
+	print_value(listing->printer, address);
+	print_value(listing->printer, line_word(memory, line, 1));
+	print_time(listing->printer, line_word(memory, line, 2), true);
+	print_time(listing->printer, line_word(memory, line, 3), false);
+	return 0;
 }
 
 int cmd_penalty(struct doveadm *adm, int argc, char **argv)
 {
-	const char *path = doveadm_value(adm, 'a'), *network = NULL;
-	struct printer *printer;
+	const char *path = doveadm_value(adm, 'a');
+	struct listing listing = {.network = argv[0]};
+	struct client *client;
 	struct err err;
 
-	if (argc > 0) {
-		network = argv[0];
-		if (!ip_network_valid(network) || argc > 1) {
-			complain(argc > 1 ? "Extraneous arguments found: %s"
-					  : "Invalid netmask '%s' given",
-				 argv[argc - 1]);
-			return EX_USAGE;
-		}
+	if (argc > 0 && (!ip_network_valid(argv[0]) || argc > 1)) {
+		complain(argc > 1 ? "Extraneous arguments found: %s"
+				  : "Invalid netmask '%s' given",
+			 argv[argc - 1]);
+		return EX_USAGE;
 	}
-	printer = doveadm_printer(adm, "table");
-	if (printer == NULL || !doveadm_need_config(adm))
+	listing.printer = doveadm_printer(adm, "table");
+	if (listing.printer == NULL || !doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	print_columns(printer, 0, "IP", "penalty", "last_penalty",
+	print_columns(listing.printer, 0, "IP", "penalty", "last_penalty",
 		      "last_update", NULL);
 	path = doveadm_socket(adm, path, "anvil-auth-penalty");
-	if (show(adm, printer, path, network, &err) < 0)
+	if (client_open(adm->ctx, path, &client, &err) < 0 ||
+	    client_ask_anvil(client, "PENALTY-DUMP", print_line, &listing,
+			     &err) < 0)
 		return give_up("%s", err.text);
-	print_end(&printer);
+	print_end(&listing.printer);
 	return EX_OK;
 }

@@ -20,33 +20,13 @@
 enum { SERIAL, USER, SERVICE, SOURCE, DEST, PORT, FIELDS };
 enum { KICKS_MAX = 16 << 20 };
 
-/* Ask anvil, and call `fn` for each proxied user. */
-static int each(struct client *client,
-		void (*fn)(void *ctx, const char *const fields[FIELDS]),
-		void *ctx, struct err *err)
+static int show(void *printer, struct str line, struct err *)
 {
-	const char *fields[FIELDS];
-	struct str line;
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "line");
 
-	if (client_send(client, "VERSION\tanvil\t1\t0\nPROXY-DUMP\n") < 0)
-		return err_sys(err, "write(anvil)");
-	for (;;) {
-		CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "line");
-
-		if (client_line(client, &line, err) < 0)
-			return -1;
-		if (line.len == 0)
-			return 0;
-		for (unsigned i = 0; i < FIELDS; i++)
-			fields[i] = line_word(tmp, line, i);
-		fn(ctx, fields);
-	}
-}
-
-static void show(void *ctx, const char *const fields[FIELDS])
-{
 	for (unsigned i = USER; i < FIELDS; i++)
-		print_value(ctx, fields[i]);
+		print_value(printer, line_word(tmp, line, i));
+	return 0;
 }
 
 int cmd_proxy_list(struct doveadm *adm, int, char **)
@@ -66,7 +46,7 @@ int cmd_proxy_list(struct doveadm *adm, int, char **)
 	print_column(printer, "dest-port", "port", 0);
 	if (client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
 			&err) < 0 ||
-	    each(client, show, printer, &err) < 0)
+	    client_ask_anvil(client, "PROXY-DUMP", show, printer, &err) < 0)
 		return give_up("%s", err.text);
 	print_end(&printer);
 	return EX_OK;
@@ -82,19 +62,23 @@ struct kick {
 	struct buf commands;
 };
 
-static void choose(void *ctx, const char *const fields[FIELDS])
+static int choose(void *ctx, struct str line, struct err *)
 {
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "line");
 	struct kick *kick = ctx;
+	const char *user = line_word(tmp, line, USER);
+	const char *host = line_word(tmp, line, DEST);
 
 	for (int i = 0; i < kick->count; i++) {
-		if (kick->hosts ? strcmp(kick->words[i], fields[DEST]) == 0
-				: mask_match(kick->words[i], fields[USER])) {
-			buf_printf(&kick->commands, "PROXY-KICK\t%s\n",
-				   fields[SERIAL]);
-			kick->kicked++;
-			return;
-		}
+		if (kick->hosts ? strcmp(kick->words[i], host) != 0
+				: !mask_match(kick->words[i], user))
+			continue;
+		buf_printf(&kick->commands, "PROXY-KICK\t%s\n",
+			   line_word(tmp, line, SERIAL));
+		kick->kicked++;
+		break;
 	}
+	return 0;
 }
 
 static int send_kicks(struct client *client, const struct kick *kick,
@@ -150,7 +134,8 @@ int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
 	ret = client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
 			  &err);
 	if (ret == 0)
-		ret = each(client, choose, &kick, &err);
+		ret = client_ask_anvil(client, "PROXY-DUMP", choose, &kick,
+				       &err);
 	if (ret == 0 && kick.kicked > 0)
 		ret = send_kicks(client, &kick, &err);
 	buf_free(&kick.commands);

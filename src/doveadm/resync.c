@@ -29,8 +29,7 @@ static int one_box(const struct work *work, struct user *user, const char *name)
 	if (mailbox_open(user, name, MAILBOX_KEEP_RECENT, &box, &err) == 0 &&
 	    work->fn(work, box, &err) == 0)
 		return EX_OK;
-	log_error("%s mailbox %s failed: %s", work->what, name, err.text);
-	return status_of(&err);
+	return log_failure(&err, "%s mailbox %s failed", work->what, name);
 }
 
 static int all_boxes(void *ctx, struct user *user)
@@ -44,11 +43,8 @@ static int all_boxes(void *ctx, struct user *user)
 	size_t count;
 	struct err err;
 
-	if (mailbox_list(memory, user, patterns, 0, &entries, &count, &err) <
-	    0) {
-		log_error("Listing mailboxes failed: %s", err.text);
-		return status_of(&err);
-	}
+	if (mailbox_list(memory, user, patterns, 0, &entries, &count, &err) < 0)
+		return log_failure(&err, "Listing mailboxes failed");
 	/* One mailbox shows its own. */
 	if (count > 1)
 		progress_begin(&progress, work->what, count);

@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
@@ -46,17 +45,14 @@ static int save_user(void *ctx, struct user *user)
 	struct err err;
 
 	if (mailbox_open(user, saving->mailbox, MAILBOX_SAVE_ONLY, &box, &err) <
-	    0) {
-		log_error("Failed to open mailbox %s: %s", saving->mailbox,
-			  err.text);
-		return status_of(&err);
-	}
+	    0)
+		return log_failure(&err, "Failed to open mailbox %s",
+				   saving->mailbox);
 	save = save_begin(NULL, box);
 	if (save_text(save, saving->text, &err) == 0 &&
 	    save_commit(&save, &uid_validity, NULL, &err) == 0)
 		return EX_OK;
-	log_error("Mailbox %s: Saving mail: %s", saving->mailbox, err.text);
-	return status_of(&err);
+	return log_failure(&err, "Mailbox %s: Saving mail", saving->mailbox);
 }
 
 /* stdin cannot be read a second time, and who reads it is root still. */

@@ -6,7 +6,6 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/mail.h"
@@ -28,11 +27,9 @@ static int tell(void *ctx, struct mailbox *box, const struct range_set *seqs)
 	uint32_t seq;
 	struct err err;
 
-	if (mailbox_get_status(box, &status, &err) < 0) {
-		log_error("Couldn't get mailbox '%s' GUID: %s",
-			  mailbox_name(box), err.text);
-		return status_of(&err);
-	}
+	if (mailbox_get_status(box, &status, &err) < 0)
+		return log_failure(&err, "Couldn't get mailbox '%s' GUID",
+				   mailbox_name(box));
 	hex_encode(str_n(status.guid, sizeof(status.guid)), &guid);
 	while (range_set_next(seqs, &at, &seq)) {
 		print_value(finder->printer, guid.data);

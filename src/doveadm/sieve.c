@@ -225,64 +225,6 @@ static int run(struct doveadm *adm, struct sieving *sieving, int count,
 	return mail_run(adm, sieving->printer, run_user, sieving);
 }
 
-int cmd_sieve_activate(struct doveadm *adm, int argc, char **argv)
-{
-	struct sieving sieving = {.run = run_activate};
-
-	return run(adm, &sieving, argc, argv);
-}
-
-int cmd_sieve_deactivate(struct doveadm *adm, int argc, char **argv)
-{
-	struct sieving sieving = {.run = run_deactivate};
-
-	return run(adm, &sieving, argc, argv);
-}
-
-int cmd_sieve_delete(struct doveadm *adm, int argc, char **argv)
-{
-	struct sieving sieving = {
-		.run = run_delete,
-		.activate = doveadm_value(adm, 'a') != NULL,
-	};
-
-	return run(adm, &sieving, argc, argv);
-}
-
-int cmd_sieve_rename(struct doveadm *adm, int argc, char **argv)
-{
-	struct sieving sieving = {.run = run_rename};
-
-	return run(adm, &sieving, argc, argv);
-}
-
-int cmd_sieve_get(struct doveadm *adm, int argc, char **argv)
-{
-	struct sieving sieving = {
-		.run = run_get,
-		.printer = mail_printer(adm, "pager"),
-	};
-
-	if (sieving.printer == NULL)
-		return EX_TEMPFAIL;
-	print_columns(sieving.printer, 0, "sieve script", NULL);
-	return run(adm, &sieving, argc, argv);
-}
-
-int cmd_sieve_list(struct doveadm *adm, int argc, char **argv)
-{
-	struct sieving sieving = {
-		.run = run_list,
-		.printer = mail_printer(adm, "flow"),
-	};
-
-	if (sieving.printer == NULL)
-		return EX_TEMPFAIL;
-	print_columns(sieving.printer, PRINT_HIDE_TITLE, "script", "active",
-		      NULL);
-	return run(adm, &sieving, argc, argv);
-}
-
 /* From a file if one is named behind the script, as Dovecot does it. */
 static int read_input(const char *path, struct buf *out, struct err *err)
 {
@@ -292,17 +234,53 @@ static int read_input(const char *path, struct buf *out, struct err *err)
 	return ret < 0 ? err_wrap(err, "read(script input) failed") : 0;
 }
 
-int cmd_sieve_put(struct doveadm *adm, int, char **argv)
+static const struct {
+	const char *command;
+	int (*run)(const struct sieving *sieving, struct scripts *scripts);
+	const char *format; /* of what it shows; NULL: nothing */
+} commands[] = {
+	{"activate", run_activate, NULL}, {"deactivate", run_deactivate, NULL},
+	{"delete", run_delete, NULL},     {"get", run_get, "pager"},
+	{"list", run_list, "flow"},       {"put", run_put, NULL},
+	{"rename", run_rename, NULL},
+};
+
+static bool begin_table(struct doveadm *adm, struct sieving *sieving,
+			const char *format)
+{
+	if (format == NULL)
+		return true;
+	sieving->printer = mail_printer(adm, format);
+	if (sieving->printer == NULL)
+		return false;
+	if (sieving->run == run_get)
+		print_columns(sieving->printer, 0, "sieve script", NULL);
+	else
+		print_columns(sieving->printer, PRINT_HIDE_TITLE, "script",
+			      "active", NULL);
+	return true;
+}
+
+int cmd_sieve(struct doveadm *adm, int argc, char **argv)
 {
 	CLEANUP(buf_free) struct buf text = buf_init(INPUT_MAX);
+	const char *name = strchr(adm->command->name, ' ') + 1;
 	struct sieving sieving = {
-		.run = run_put,
 		.activate = doveadm_value(adm, 'a') != NULL,
 	};
 	struct err err;
+	size_t i = 0;
 
-	if (read_input(argv[1], &text, &err) < 0)
-		return give_up("%s", err.text);
-	sieving.text = str_n(text.data, text.len);
-	return run(adm, &sieving, 1, argv);
+	while (strcmp(commands[i].command, name) != 0)
+		i++;
+	sieving.run = commands[i].run;
+	if (sieving.run == run_put) {
+		if (read_input(argv[1], &text, &err) < 0)
+			return give_up("%s", err.text);
+		sieving.text = str_n(text.data, text.len);
+		argc = 1;
+	}
+	return begin_table(adm, &sieving, commands[i].format)
+		       ? run(adm, &sieving, argc, argv)
+		       : EX_TEMPFAIL;
 }

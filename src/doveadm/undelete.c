@@ -9,7 +9,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "config/config.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
@@ -74,9 +73,9 @@ static int undelete_box(void *ctx, struct mailbox *box,
 	if (make(undeletion->user, to, &err) == 0 &&
 	    mailbox_copy(memory, box, seqs, to, true, &result, &err) == 0)
 		return EX_OK;
-	log_error("Moving messages from mailbox '%s' to '%s' failed: %s",
-		  mailbox_name(box), to, err.text);
-	return status_of(&err);
+	return log_failure(&err,
+			   "Moving messages from mailbox '%s' to '%s' failed",
+			   mailbox_name(box), to);
 }
 
 static const struct namespace *space_of(const struct user *user,

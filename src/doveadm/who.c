@@ -28,6 +28,7 @@ struct session {
 };
 
 struct sessions {
+	const void *ctx;
 	struct session *at;
 	size_t count, room;
 };
@@ -66,41 +67,40 @@ static bool filter_matches(const struct filter *filter,
 					   ip_in_network(&ip, filter->network));
 }
 
-static void sessions_add(const void *ctx, struct sessions *list,
-			 struct session session)
+static int sessions_add(void *ctx, struct str line, struct err *err)
 {
+	struct sessions *list = ctx;
+	struct session session;
+
+	if (list->count == SESSIONS_MAX)
+		return err_set(err, ERR_LIMIT, "Too many sessions");
+	if (!session_parse(list->ctx, line, &session))
+		return 0;
 	if (list->count == list->room) {
 		list->room = list->room == 0 ? 64 : 2 * list->room;
-		list->at =
-			mem_resize(ctx, list->at, struct session, list->room);
+		list->at = mem_resize(list->ctx, list->at, struct session,
+				      list->room);
 	}
 	list->at[list->count++] = session;
+	return 0;
 }
 
-/* All sessions, whatever the filter says. */
-static int sessions_get(struct doveadm *adm, struct sessions *out,
-			struct err *err)
+/* All sessions, whatever the filter says; returns the exit status. */
+static int sessions_get(struct doveadm *adm, struct sessions *out)
 {
 	struct client *client;
-	struct session session;
-	struct str line;
+	struct err err;
 
+	if (!doveadm_need_config(adm))
+		return EX_TEMPFAIL;
+	out->ctx = adm->ctx;
 	if (client_open(adm->ctx,
 			doveadm_socket(adm, doveadm_value(adm, 'a'), "anvil"),
-			&client, err) < 0)
-		return -1;
-	if (client_send(client, "VERSION\tanvil\t1\t0\nCONNECT-DUMP\n") < 0)
-		return err_sys(err, "write(anvil)");
-	for (;;) {
-		if (client_line(client, &line, err) < 0)
-			return -1;
-		if (line.len == 0)
-			return 0;
-		if (out->count == SESSIONS_MAX)
-			return err_set(err, ERR_LIMIT, "Too many sessions");
-		if (session_parse(adm->ctx, line, &session))
-			sessions_add(adm->ctx, out, session);
-	}
+			&client, &err) < 0 ||
+	    client_ask_anvil(client, "CONNECT-DUMP", sessions_add, out, &err) <
+		    0)
+		return give_up("%s", err.text);
+	return EX_OK;
 }
 
 /* Words of the command line; returns the exit status. */
@@ -228,19 +228,17 @@ static void who_single(struct printer *printer, const struct sessions *list,
 
 int cmd_who(struct doveadm *adm, int argc, char **argv)
 {
-	struct sessions all = {NULL, 0, 0};
+	struct sessions all = {.count = 0};
 	struct filter filter = {NULL, NULL};
 	struct printer *printer;
 	int status = filter_take(&filter, argc, argv);
-	struct err err;
 
 	if (status != EX_OK)
 		return status;
 	printer = doveadm_printer(adm, "table");
-	if (printer == NULL || !doveadm_need_config(adm))
-		return EX_TEMPFAIL;
-	if (sessions_get(adm, &all, &err) < 0)
-		return give_up("%s", err.text);
+	status = printer != NULL ? sessions_get(adm, &all) : EX_TEMPFAIL;
+	if (status != EX_OK)
+		return status;
 	if (doveadm_value(adm, '1') != NULL)
 		who_single(printer, &all, &filter);
 	else
@@ -328,11 +326,10 @@ static int kick_matching(struct printer *printer, struct sessions *all,
 
 int cmd_kick(struct doveadm *adm, int argc, char **argv)
 {
-	struct sessions all = {NULL, 0, 0};
+	struct sessions all = {.count = 0};
 	struct filter filter = {NULL, NULL};
 	struct printer *printer = NULL;
 	int status;
-	struct err err;
 
 	if (argc == 0) {
 		complain("user and/or ip[/bits] must be specified.");
@@ -348,10 +345,9 @@ int cmd_kick(struct doveadm *adm, int argc, char **argv)
 		print_column(printer, "result", "result", 0);
 		print_begin(printer);
 	}
-	if (!doveadm_need_config(adm))
-		return EX_TEMPFAIL;
-	if (sessions_get(adm, &all, &err) < 0)
-		return give_up("%s", err.text);
+	status = sessions_get(adm, &all);
+	if (status != EX_OK)
+		return status;
 	status = kick_matching(printer, &all, &filter,
 			       doveadm_value(adm, 'f') != NULL);
 	print_end(&printer);

@@ -121,17 +121,14 @@ static bool take_args(struct request *request, const struct auth_line *line,
 		      struct str *response_out)
 {
 	for (size_t i = 1; i < line->count; i++) {
-		struct str arg = line->args[i];
-		ptrdiff_t at = str_find_char(arg, '=');
-		struct str key = at < 0 ? arg : str_n(arg.data, (size_t)at);
-		struct str value =
-			at < 0 ? STR("") : str_from(arg, (size_t)at + 1);
+		struct str value = line->args[i], key;
 
+		str_split(&value, '=', &key);
 		if (!str_is(key, "resp")) {
 			request_set_arg(request, key, value);
 			continue;
 		}
-		*response_out = value;
+		*response_out = value.data == NULL ? STR("") : value;
 		return i + 1 == line->count;
 	}
 	return true;

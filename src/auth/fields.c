@@ -49,17 +49,13 @@ void fields_set(struct fields *fields, const char *key, const char *value)
 
 void fields_set_text(struct fields *fields, struct str text)
 {
-	ptrdiff_t at = str_find_char(text, '=');
-	char *key = str_dup(NULL, at < 0 ? text : str_n(text.data, (size_t)at));
+	struct str rest = text, key;
+	char *name;
 
-	if (at < 0) {
-		fields_set(fields, key, "");
-	} else {
-		char *value = str_dup(key, str_from(text, (size_t)at + 1));
-
-		fields_set(fields, key, value);
-	}
-	mem_free(key);
+	str_split(&rest, '=', &key);
+	name = str_dup(NULL, key);
+	fields_set(fields, name, str_dup(name, rest));
+	mem_free(name);
 }
 
 void fields_remove(struct fields *fields, const char *key)

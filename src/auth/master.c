@@ -10,7 +10,7 @@
 #include "auth/cache.h"
 #include "auth/client.h"
 #include "auth/db.h"
-#include "auth/passdb/drivers.h"
+#include "auth/drivers.h"
 #include "auth/proxy_host.h"
 #include "auth/relay.h"
 #include "auth/request.h"
@@ -243,17 +243,14 @@ static bool take_args(struct request *request, const struct auth_line *line,
 		      size_t first)
 {
 	for (size_t i = first; i < line->count; i++) {
-		struct str arg = line->args[i];
-		ptrdiff_t at = str_find_char(arg, '=');
-		struct str key = at < 0 ? arg : str_n(arg.data, (size_t)at);
+		struct str value = line->args[i], key;
 
+		str_split(&value, '=', &key);
 		if (str_is(key, "user") || str_is(key, "master_user") ||
 		    str_is(key, "auth_user") || str_is(key, "login_user") ||
 		    str_is(key, "in_master") || str_is(key, "mech"))
 			continue;
-		request_set_arg(request, key,
-				at < 0 ? STR("")
-				       : str_from(arg, (size_t)at + 1));
+		request_set_arg(request, key, value);
 	}
 	return *request->service != '\0';
 }

@@ -56,102 +56,97 @@ struct request *request_new(const void *ctx, const struct auth_settings *set)
 
 /* arguments of the protocol */
 
-static void set_ip(struct request *, struct ip *ip, const char *text)
+#define FIELD(name) offsetof(struct request, name)
+#define AT(type, request, offset)                                              \
+	((type *)(void *)((char *)(request) + (offset)))
+
+static const struct {
+	const char *ip, *port;
+	size_t offset;
+} addresses[] = {
+	{"rip", "rport", FIELD(remote)},
+	{"lip", "lport", FIELD(local)},
+	{"real_rip", "real_rport", FIELD(real_remote)},
+	{"real_lip", "real_lport", FIELD(real_local)},
+};
+
+/* Those that are `sent` workers need to know. */
+static const struct {
+	const char *key;
+	size_t offset;
+	bool sent;
+} texts[] =
+	{
+		{"service", FIELD(service), true},
+		{"session", FIELD(session_id), true},
+		{"local_name", FIELD(local_name), true},
+		{"client_id", FIELD(client_id), true},
+		{"mech", FIELD(mech), true},
+		{"user", FIELD(user), true},
+		{"original_user", FIELD(original_user), true},
+		{"login_user", FIELD(login_user), true},
+		{"master_user", FIELD(master_user), true},
+		{"auth_user", FIELD(auth_user), true},
+		{"cert_username", FIELD(cert_user), false},
+		{"cb-tls-exporter", FIELD(tls_exporter), false},
+		{"cb-tls-server-end-point", FIELD(tls_server_end_point), false},
+},
+  flags[] = {
+	  {"secured", FIELD(secured), true},
+	  {"in_master", FIELD(in_master), true},
+	  {"debug", FIELD(debug), true},
+	  {"no-penalty", FIELD(no_penalty), false},
+	  {"final-resp-ok", FIELD(final_resp_ok), false},
+	  {"valid-client-cert", FIELD(valid_cert), false},
+};
+
+enum {
+	ADDRESSES = sizeof(addresses) / sizeof(addresses[0]),
+	TEXTS = sizeof(texts) / sizeof(texts[0]),
+	FLAGS = sizeof(flags) / sizeof(flags[0]),
+};
+
+static void set_ip(struct ip *ip, struct str value)
 {
+	char *text = str_tab_unescape(NULL, value);
 	uint16_t port = ip->port;
 
 	if (ip_parse(text, ip))
 		ip->port = port;
+	mem_free(text);
 }
 
-static void set_port(struct ip *ip, struct str text)
+static void set_port(struct ip *ip, struct str value)
 {
 	uint32_t port;
 
-	if (str_to_u32(text, &port) && port <= UINT16_MAX)
+	if (str_to_u32(value, &port) && port <= UINT16_MAX)
 		ip->port = (uint16_t)port;
-}
-
-static bool set_address(struct request *request, struct str key,
-			struct str value, const char *text)
-{
-	if (str_is(key, "rip"))
-		set_ip(request, &request->remote, text);
-	else if (str_is(key, "lip"))
-		set_ip(request, &request->local, text);
-	else if (str_is(key, "rport"))
-		set_port(&request->remote, value);
-	else if (str_is(key, "lport"))
-		set_port(&request->local, value);
-	else if (str_is(key, "real_rip"))
-		set_ip(request, &request->real_remote, text);
-	else if (str_is(key, "real_lip"))
-		set_ip(request, &request->real_local, text);
-	else if (str_is(key, "real_rport"))
-		set_port(&request->real_remote, value);
-	else if (str_is(key, "real_lport"))
-		set_port(&request->real_local, value);
-	else
-		return false;
-	return true;
 }
 
 void request_set_arg(struct request *request, struct str key, struct str value)
 {
-	char *text = str_tab_unescape(request, value);
+	for (size_t i = 0; i < ADDRESSES; i++) {
+		struct ip *ip = AT(struct ip, request, addresses[i].offset);
 
-	request->is_tls = request->is_tls ||
-			  (str_is(key, "secured") && str_is(value, "tls"));
-	if (set_address(request, key, value, text)) {
-		mem_free(text);
-		return;
+		if (str_is(key, addresses[i].ip))
+			set_ip(ip, value);
+		else if (str_is(key, addresses[i].port))
+			set_port(ip, value);
 	}
-	if (str_is(key, "service"))
-		request->service = text;
-	else if (str_is(key, "session"))
-		request->session_id = text;
-	else if (str_is(key, "local_name"))
-		request->local_name = text;
-	else if (str_is(key, "client_id"))
-		request->client_id = text;
-	else if (str_is(key, "secured"))
-		request->secured = true;
-	else if (str_is(key, "no-penalty"))
-		request->no_penalty = true;
-	else if (str_is(key, "final-resp-ok"))
-		request->final_resp_ok = true;
-	else if (str_is(key, "valid-client-cert"))
-		request->valid_cert = true;
-	else if (str_is(key, "cert_username"))
-		request->cert_user = text;
-	else if (str_is(key, "cb-tls-exporter"))
-		request->tls_exporter = text;
-	else if (str_is(key, "cb-tls-server-end-point"))
-		request->tls_server_end_point = text;
-	else if (str_is(key, "debug"))
-		request->debug = request->verbose = true;
-	else if (str_is(key, "mech"))
-		request->mech = text;
-	else if (str_is(key, "user"))
-		request->user = text;
-	else if (str_is(key, "original_user"))
-		request->original_user = text;
-	else if (str_is(key, "login_user"))
-		request->login_user = text;
-	else if (str_is(key, "master_user"))
-		request->master_user = text;
-	else if (str_is(key, "auth_user"))
-		request->auth_user = text;
-	else if (str_is(key, "in_master"))
-		request->in_master = true;
-	else
-		mem_free(text);
-}
-
-static void write_text(struct buf *out, const char *key, const char *value)
-{
-	if (value != NULL && *value != '\0')
-		auth_write_value(out, key, value);
+	for (size_t i = 0; i < FLAGS; i++) {
+		if (str_is(key, flags[i].key))
+			*AT(bool, request, flags[i].offset) = true;
+	}
+	for (size_t i = 0; i < TEXTS; i++) {
+		if (str_is(key, texts[i].key))
+			*AT(const char *, request, texts[i].offset) =
+				str_tab_unescape(request, value);
+	}
+	if (str_is(key, "secured") && str_is(value, "tls"))
+		request->is_tls = true;
+	if (str_is(key, "debug"))
+		request->verbose = true;
 }
 
 static void write_address(struct buf *out, const char *ip_key,
@@ -168,26 +163,19 @@ static void write_address(struct buf *out, const char *ip_key,
 
 void request_write(const struct request *request, struct buf *out)
 {
-	write_text(out, "service", request->service);
-	write_text(out, "session", request->session_id);
-	write_text(out, "local_name", request->local_name);
-	write_text(out, "client_id", request->client_id);
-	write_text(out, "mech", request->mech);
-	write_text(out, "user", request->user);
-	write_text(out, "original_user", request->original_user);
-	write_text(out, "login_user", request->login_user);
-	write_text(out, "master_user", request->master_user);
-	write_text(out, "auth_user", request->auth_user);
-	write_address(out, "rip", "rport", &request->remote);
-	write_address(out, "lip", "lport", &request->local);
-	write_address(out, "real_rip", "real_rport", &request->real_remote);
-	write_address(out, "real_lip", "real_lport", &request->real_local);
-	if (request->secured)
-		buf_add(out, "\tsecured");
-	if (request->in_master)
-		buf_add(out, "\tin_master");
-	if (request->debug)
-		buf_add(out, "\tdebug");
+	for (size_t i = 0; i < TEXTS; i++) {
+		const char *text = *AT(const char *, request, texts[i].offset);
+
+		if (texts[i].sent && text != NULL && *text != '\0')
+			auth_write_value(out, texts[i].key, text);
+	}
+	for (size_t i = 0; i < ADDRESSES; i++)
+		write_address(out, addresses[i].ip, addresses[i].port,
+			      AT(struct ip, request, addresses[i].offset));
+	for (size_t i = 0; i < FLAGS; i++) {
+		if (flags[i].sent && *AT(bool, request, flags[i].offset))
+			buf_printf(out, "\t%s", flags[i].key);
+	}
 }
 
 /* names */
@@ -496,14 +484,12 @@ void request_set_templates(struct request *request, const char *fields,
 
 	while (str_word(&rest, &word)) {
 		CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "field");
-		ptrdiff_t at = str_find_char(word, '=');
-		const char *key = str_dup(
-			tmp, at < 0 ? word : str_n(word.data, (size_t)at));
-		const char *value =
-			at < 0 ? ""
-			       : str_dup(tmp, str_from(word, (size_t)at + 1));
+		struct str rest_of_word = word, name;
+		const char *key, *value;
 
-		value = request_expand(request, value);
+		str_split(&rest_of_word, '=', &name);
+		key = str_dup(tmp, name);
+		value = request_expand(request, str_dup(tmp, rest_of_word));
 		if (value == NULL)
 			request->passdb_failed = true;
 		else if (userdb)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "auth/worker.h"
 
 #include <unistd.h>
 
 #include "auth/app/app.h"
 #include "auth/auth.h"
 #include "auth/db.h"
-#include "auth/passdb/drivers.h"
+#include "auth/drivers.h"
 #include "auth/policy.h"
 #include "auth/workers.h"
 #include "base/buf.h"
@@ -71,16 +70,11 @@ static void write_answer(struct worker *worker, enum pass_result result,
 
 static void take_args(struct request *request, struct str rest)
 {
-	struct str word;
+	struct str key, value;
 
-	while (str_split(&rest, '\t', &word)) {
-		ptrdiff_t at = str_find_char(word, '=');
-
-		if (at < 0)
-			request_set_arg(request, word, STR(""));
-		else
-			request_set_arg(request, str_n(word.data, (size_t)at),
-					str_from(word, (size_t)at + 1));
+	while (str_split(&rest, '\t', &value)) {
+		str_split(&value, '=', &key);
+		request_set_arg(request, key, value);
 	}
 }
 

@@ -22,7 +22,6 @@ doveadm_SOURCES = \
 	src/doveadm/flags.c \
 	src/doveadm/import.c \
 	src/doveadm/log.c \
-	src/doveadm/log_search.c src/doveadm/log_search.h \
 	src/doveadm/mail.c src/doveadm/mail.h \
 	src/doveadm/mail_walk.c src/doveadm/mail_walk.h \
 	src/doveadm/mailbox.c \
@@ -32,8 +31,8 @@ doveadm_SOURCES = \
 	src/doveadm/mailbox_status.c \
 	src/doveadm/mailbox_update.c \
 	src/doveadm/main.c \
-	src/doveadm/mask.c src/doveadm/mask.h \
-	src/doveadm/master.c src/doveadm/master.h \
+	src/doveadm/mask.c \
+	src/doveadm/master.c \
 	src/doveadm/penalty.c \
 	src/doveadm/proxy.c \
 	src/doveadm/print.c src/doveadm/print.h \
@@ -44,7 +43,6 @@ doveadm_SOURCES = \
 	src/doveadm/pw.c \
 	src/doveadm/query.c src/doveadm/query.h \
 	src/doveadm/query_bind.c \
-	src/doveadm/query_value.c src/doveadm/query_value.h \
 	src/doveadm/resync.c \
 	src/doveadm/save.c \
 	src/doveadm/search.c \
@@ -56,8 +54,7 @@ doveadm_CPPFLAGS = $(AM_CPPFLAGS) -DPKG_MANDIR='"$(mandir)"'
 doveadm_LDADD = $(LIB_SETTINGS) libscheme.a $(LIB_SCRIPT) $(LIB_SERVICE) \
 	$(CRYPT_LIBS) $(SODIUM_LIBS)
 
-QUERY_SOURCES = src/doveadm/query.c src/doveadm/query_bind.c \
-	src/doveadm/query_value.c
+QUERY_SOURCES = src/doveadm/query.c src/doveadm/query_bind.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += \

@@ -13,7 +13,6 @@
 #include "doveadm/client.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
-#include "doveadm/mask.h"
 #include "doveadm/print.h"
 
 /* Of anvil's lines, "serial user service ip ip port". */

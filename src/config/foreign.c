@@ -10,19 +10,11 @@
 #define SIZE(name, preset, doc) S_FOREIGN(name, SETTING_SIZE, preset, doc)
 #define TIME(name, preset, doc) S_FOREIGN(name, SETTING_DURATION, preset, doc)
 #define CHOICE(name, preset, choices, doc)                                     \
-	{                                                                      \
-		name, SETTING_ENUM, 0, preset, doc, choices, SETTING_FOREIGN   \
-	}
+	S_FOREIGN_ROW(name, SETTING_ENUM, preset, choices, 0, doc)
 #define SECRET(name, doc)                                                      \
-	{                                                                      \
-		name, SETTING_TEXT, 0, "", doc, NULL,                          \
-			SETTING_FOREIGN | SETTING_SECRET                       \
-	}
+	S_FOREIGN_ROW(name, SETTING_TEXT, "", NULL, SETTING_SECRET, doc)
 #define HIDDEN(name, kind, preset, doc)                                        \
-	{                                                                      \
-		name, kind, 0, preset, doc, NULL,                              \
-			SETTING_FOREIGN | SETTING_HIDDEN                       \
-	}
+	S_FOREIGN_ROW(name, kind, preset, NULL, SETTING_HIDDEN, doc)
 
 static const struct setting foreign_settings[] = {
 	SIZE("config_cache_size", "1 M",

@@ -83,48 +83,37 @@ struct setting {
 		struct setting_mode: SETTING_MODE, \
 		const char *: SETTING_TEXT)
 
+#define S_ROW(field, kind, preset, choices, flags, doc)                        \
+	{                                                                      \
+#field, kind, offsetof(SETTINGS_STRUCT, field), preset, doc,   \
+			choices, flags                                         \
+	}
 #define S(field, preset, doc) S_FLAGS(field, preset, 0, doc)
 #define S_FLAGS(field, preset, flags, doc)                                     \
-	{                                                                      \
-#field, SETTING_KIND(field), offsetof(SETTINGS_STRUCT, field), \
-			preset, doc, NULL, flags                               \
-	}
+	S_ROW(field, SETTING_KIND(field), preset, NULL, flags, doc)
 /* Text with one of a few values. */
 #define S_ENUM(field, preset, choices, doc)                                    \
-	{                                                                      \
-#field, SETTING_ENUM, offsetof(SETTINGS_STRUCT, field),        \
-			preset, doc, choices, 0                                \
-	}
+	S_ROW(field, SETTING_ENUM, preset, choices, 0, doc)
 /* Text, a list for ip_in_networks(). */
 #define S_NETWORKS(field, preset, doc)                                         \
-	{                                                                      \
-#field, SETTING_NETWORKS, offsetof(SETTINGS_STRUCT, field),    \
-			preset, doc, NULL, 0                                   \
-	}
+	S_ROW(field, SETTING_NETWORKS, preset, NULL, 0, doc)
 /* Words, with which a server runs only if all are among `choices` (lower
  * case); doveconf shows others, too: Dovecot may have them. */
 #define S_SERVED(field, preset, choices, doc)                                  \
-	{                                                                      \
-#field, SETTING_TEXT, offsetof(SETTINGS_STRUCT, field),        \
-			preset, doc, choices, 0                                \
-	}
+	S_ROW(field, SETTING_TEXT, preset, choices, 0, doc)
 /* Text, where "<path" stands for the content of a file (ssl_cert). */
 #define S_FILE(field, preset, flags, doc)                                      \
-	{                                                                      \
-#field, SETTING_FILE, offsetof(SETTINGS_STRUCT, field),        \
-			preset, doc, NULL, flags                               \
-	}
-/* A setting of Dovecot's that this server does not use. */
-#define S_FOREIGN(name, kind, preset, doc)                                     \
-	{                                                                      \
-		name, kind, 0, preset, doc, NULL, SETTING_FOREIGN              \
-	}
+	S_ROW(field, SETTING_FILE, preset, NULL, flags, doc)
 /* A field for a setting that another table declares: it is only filled. */
 #define S_SHARED(field)                                                        \
+	S_ROW(field, SETTING_KIND(field), NULL, NULL, SETTING_SHARED, NULL)
+/* Settings of Dovecot's that this server does not use. */
+#define S_FOREIGN_ROW(name, kind, preset, choices, flags, doc)                 \
 	{                                                                      \
-#field, SETTING_KIND(field), offsetof(SETTINGS_STRUCT, field), \
-			NULL, NULL, NULL, SETTING_SHARED                       \
+		name, kind, 0, preset, doc, choices, SETTING_FOREIGN | (flags) \
 	}
+#define S_FOREIGN(name, kind, preset, doc)                                     \
+	S_FOREIGN_ROW(name, kind, preset, NULL, 0, doc)
 #define SETTINGS_END                                                           \
 	{                                                                      \
 		0                                                              \

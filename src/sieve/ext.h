@@ -173,6 +173,17 @@ struct sieve_extension {
 	void (*string)(struct sieve_check *check, struct sieve_arg *arg);
 };
 
+/* Rows of `tags` for match types and for parts of addresses. */
+#define SIEVE_MATCH_TAG(tag, type, ...)                                        \
+	{                                                                      \
+		.name = tag, .of = "@match", .group = "MATCH-TYPE",            \
+		.match_type = &(type), __VA_ARGS__                             \
+	}
+#define SIEVE_PART_TAG(tag, fn)                                                \
+	{                                                                      \
+		.name = tag, .of = "@address-part", .group = "ADDRESS-PART",   \
+		.part = fn                                                     \
+	}
 #define SIEVE_END                                                              \
 	{                                                                      \
 		.name = NULL                                                   \

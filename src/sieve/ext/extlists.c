@@ -85,10 +85,7 @@ static const struct sieve_command commands[] = {
 };
 
 static const struct sieve_tag tags[] = {
-	{.name = "list",
-	 .of = "@match",
-	 .group = "MATCH-TYPE",
-	 .match_type = &match_list},
+	SIEVE_MATCH_TAG("list", match_list),
 	{.name = "list", .of = "redirect", .apply = redirect_list_apply},
 	SIEVE_END,
 };

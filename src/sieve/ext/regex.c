@@ -126,11 +126,7 @@ static int modify_quote_regex(struct sieve_run *, struct str in,
 }
 
 static const struct sieve_tag tags[] = {
-	{.name = "regex",
-	 .of = "@match",
-	 .group = "MATCH-TYPE",
-	 .check = regex_check,
-	 .match_type = &type_regex},
+	SIEVE_MATCH_TAG("regex", type_regex, .check = regex_check),
 	{.name = "quoteregex",
 	 .of = "set",
 	 .precedence = 20,

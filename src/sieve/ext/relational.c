@@ -65,16 +65,12 @@ static const struct sieve_match_type type_count = {.name = "count",
 						   .count = count_match};
 
 static const struct sieve_tag tags[] = {
-	{.name = "value",
-	 .of = "@match",
-	 .group = "MATCH-TYPE",
-	 .param = {"relation", SIEVE_STRING, SIEVE_LITERAL, relation_check},
-	 .match_type = &type_value},
-	{.name = "count",
-	 .of = "@match",
-	 .group = "MATCH-TYPE",
-	 .param = {"relation", SIEVE_STRING, SIEVE_LITERAL, relation_check},
-	 .match_type = &type_count},
+	SIEVE_MATCH_TAG("value", type_value,
+			.param = {"relation", SIEVE_STRING, SIEVE_LITERAL,
+				  relation_check}),
+	SIEVE_MATCH_TAG("count", type_count,
+			.param = {"relation", SIEVE_STRING, SIEVE_LITERAL,
+				  relation_check}),
 	SIEVE_END,
 };
 

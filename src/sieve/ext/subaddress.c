@@ -44,14 +44,8 @@ static bool part_detail(struct sieve_run *run,
 }
 
 static const struct sieve_tag tags[] = {
-	{.name = "user",
-	 .of = "@address-part",
-	 .group = "ADDRESS-PART",
-	 .part = part_user},
-	{.name = "detail",
-	 .of = "@address-part",
-	 .group = "ADDRESS-PART",
-	 .part = part_detail},
+	SIEVE_PART_TAG("user", part_user),
+	SIEVE_PART_TAG("detail", part_detail),
 	SIEVE_END,
 };
 

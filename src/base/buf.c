@@ -163,3 +163,27 @@ char *buf_steal(const void *ctx, struct buf *buf)
 	buf_free(buf);
 	return copy;
 }
+
+struct kept {
+	char *data;
+};
+
+static int free_kept(struct kept *kept)
+{
+	free(kept->data);
+	return 0;
+}
+
+char *buf_keep(const void *ctx, struct buf *buf)
+{
+	char *data = buf->data;
+
+	if (buf->cap > 0) {
+		struct kept *kept = mem_new(ctx, struct kept);
+
+		kept->data = data;
+		talloc_set_destructor(kept, free_kept);
+	}
+	*buf = buf_init(buf->max);
+	return data;
+}

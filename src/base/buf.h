@@ -55,5 +55,7 @@ void buf_shift(struct buf *buf, size_t len);
 void buf_truncate(struct buf *buf, size_t len);
 /* What was appended, NUL at its end, as a child of ctx. */
 char *buf_steal(const void *ctx, struct buf *buf);
+/* The same, not copied: it goes with ctx, and is not for mem_free(). */
+char *buf_keep(const void *ctx, struct buf *buf);
 
 #endif

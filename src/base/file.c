@@ -48,8 +48,21 @@ static int expect_end(int fd, const char *path, struct err *err)
 	return 0;
 }
 
+/* How much to read at once: all of a file, and its end. */
+static size_t read_step(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size < READ_STEP)
+		return READ_STEP;
+	return (size_t)st.st_size + 1;
+}
+
 int file_read_fd(int fd, const char *path, struct buf *out, struct err *err)
 {
+	size_t step = read_step(fd);
+
 	for (;;) {
 		size_t room = out->max - out->len;
 		ssize_t got;
@@ -57,8 +70,8 @@ int file_read_fd(int fd, const char *path, struct buf *out, struct err *err)
 
 		if (room == 0)
 			return expect_end(fd, path, err);
-		if (room > READ_STEP)
-			room = READ_STEP;
+		if (room > step)
+			room = step;
 		space = buf_space(out, room);
 		if (space == NULL)
 			return err_set(err, ERR_LIMIT, "%s is too large", path);
@@ -70,6 +83,7 @@ int file_read_fd(int fd, const char *path, struct buf *out, struct err *err)
 		buf_grew(out, (size_t)got);
 		if (got == 0)
 			return 0;
+		step = READ_STEP;
 	}
 }
 

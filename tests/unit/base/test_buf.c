@@ -102,6 +102,25 @@ static void test_steal_moves_the_text_to_a_context(void **state)
 	mem_free(text);
 }
 
+static void test_kept_text_goes_with_its_context(void **state)
+{
+	TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct buf buf = buf_init(100);
+	const char *data, *text;
+
+	(void)state;
+	buf_append(&buf, "a\0b", 3);
+	data = buf.data;
+	text = buf_keep(ctx, &buf);
+	assert_ptr_equal(text, data);
+	assert_int_equal(buf.len, 0);
+	buf_add(&buf, "cd");
+	assert_memory_equal(text, "a\0b", 4);
+	buf_free(&buf);
+	assert_string_equal(buf_keep(ctx, &buf), "");
+	mem_free(ctx);
+}
+
 static void test_space_is_written_to_in_place(void **state)
 {
 	CLEANUP(buf_free) struct buf buf = buf_init(100);
@@ -124,6 +143,7 @@ int main(void)
 		cmocka_unit_test(test_it_grows_over_many_appends),
 		cmocka_unit_test(test_shift_and_truncate),
 		cmocka_unit_test(test_steal_moves_the_text_to_a_context),
+		cmocka_unit_test(test_kept_text_goes_with_its_context),
 		cmocka_unit_test(test_space_is_written_to_in_place),
 	};
 

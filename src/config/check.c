@@ -298,7 +298,8 @@ void check_all(struct parser *parser)
 {
 	CLEANUP(buf_free) struct buf foreign = buf_init(16384);
 
-	check_protocols(parser);
+	if (!parser->outside)
+		check_protocols(parser);
 	check_range(parser, "first_valid_uid", "last_valid_uid");
 	check_range(parser, "first_valid_gid", "last_valid_gid");
 	check_verbose_passwords(parser);

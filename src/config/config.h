@@ -79,7 +79,8 @@ int config_unseal(const void *ctx, int fd, struct config **out,
 		  struct err *err);
 /* What every program does at start: the snapshot that the master left in
  * $DOVETAIL_CONFIG_FD, else the file of `path` (NULL: the compiled-in
- * default, dovecot.conf below PKG_SYSCONFDIR). */
+ * default, dovecot.conf below PKG_SYSCONFDIR). Of that, services have no
+ * defaults: they are the master's, and take a third of the time. */
 int config_open(const void *ctx, const char *path, struct config **out,
 		struct err *err);
 

@@ -18,7 +18,7 @@ static int load(const void *ctx, struct parser *parser, const char *path,
 
 	parser->config = config;
 	parser->file = config->path;
-	presets_load(config);
+	presets_load(config, !parser->outside);
 	if (parse_file(parser, path, err) < 0) {
 		mem_free(config);
 		return -1;
@@ -53,7 +53,7 @@ static int open_files(const void *ctx, const char *path, struct config **out,
 {
 	enum { ERRORS_TEXT_MAX = 4096 };
 	CLEANUP(buf_free) struct buf errors = buf_init(ERRORS_TEXT_MAX);
-	struct parser parser = {.errors = &errors, .keep_unreadable = true};
+	struct parser parser = {.errors = &errors, .outside = true};
 
 	*out = NULL;
 	if (load(ctx, &parser, path, out, err) == 0)

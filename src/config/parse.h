@@ -31,7 +31,9 @@ struct parser {
 	const char *including[INCLUDE_DEPTH_MAX];
 	unsigned include_depth;
 	bool warned_obsolete;
-	bool keep_unreadable; /* "<path" that can't be read stays as it is */
+	/* Of the master: services are not looked at, and "<path" that can't be
+	 * read stays as it is. */
+	bool outside;
 };
 
 /* "FILE line N: ..." for the statement at hand. */

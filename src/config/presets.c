@@ -39,7 +39,7 @@ static bool parse_preset(const char *text, bool foreign, void *ctx)
 	return true;
 }
 
-void presets_load(struct config *config)
+void presets_load(struct config *config, bool services)
 {
 	struct node *root = config->root;
 	struct parser parser = {.config = config,
@@ -50,7 +50,8 @@ void presets_load(struct config *config)
 
 	/* The parser writes into the root. */
 	config->root = config->presets;
-	settings_each_preset(parse_preset, &parser);
+	if (services)
+		settings_each_preset(parse_preset, &parser);
 	config->root = root;
 	for (size_t i = 0; i < count; i++) {
 		if (entry_find(config->presets, rows[i].row->name) == NULL)

@@ -48,7 +48,8 @@ void settings_each_preset(bool (*fn)(const char *text, bool foreign, void *ctx),
 static int row_compare(const void *a, const void *b)
 {
 	const struct settings_row *x = a, *y = b;
-	int diff = strcmp(x->section, y->section);
+	int diff = x->section == y->section ? 0
+					    : strcmp(x->section, y->section);
 
 	if (diff == 0)
 		diff = strcmp(x->row->name, y->row->name);

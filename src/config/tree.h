@@ -87,8 +87,8 @@ void node_merge_section(struct node *into, const struct config_section *from);
 
 /* presets */
 
-/* Fill config->presets from the tables and CONFIG_PRESETs. */
-void presets_load(struct config *config);
+/* Fill config->presets from the tables and, for `services`, CONFIG_PRESETs. */
+void presets_load(struct config *config, bool services);
 /* Put the final values into presets such as "$default_internal_user". */
 void presets_expand(struct config *config);
 

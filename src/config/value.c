@@ -104,7 +104,7 @@ const char *value_file(struct parser *parser, const char *key, const char *path)
 
 	path = parse_path(parser, ctx, path);
 	if (file_read(path, &text, &err) < 0) {
-		if (parser->keep_unreadable)
+		if (parser->outside)
 			return mem_printf(parser->config, "<%s", path);
 		parse_error(parser, "%s: Can't open file %s: %s", key, path,
 			    strerror(errno));

@@ -8,6 +8,7 @@
 #include "sieve/code.h"
 #include "sieve/compile.h"
 #include "sieve/parse.h"
+#include "sieve/program.h"
 #include "sieve/script.h"
 
 enum { ARENA_CHUNK = 64 << 10 };
@@ -44,33 +45,117 @@ static void add_source(struct sieve_build *build,
 	sieve_put_number(out, source->mtime_us);
 }
 
-static struct sieve_node *parse(struct sieve_check *check)
+/* A script at work. A command is checked, and its code written, when the next
+ * one begins: the branches of an `if` go together. So there are two trees at a
+ * time, which need little memory, however long the script is. */
+struct script {
+	struct sieve_parser parser; /* the first */
+	struct sieve_check check;
+	struct sieve_emit emit;
+	struct buf code;
+	struct sieve_arena *other; /* the parser's last one */
+	/* Without code yet, and those of them that have not been checked. */
+	struct sieve_node *first, *unchecked, *last;
+};
+
+static bool failed(const struct script *script)
 {
-	const struct sieve_settings *set = check->build->set;
-	const struct sieve_source *source = check->source;
-	struct sieve_parser parser = {
+	return script->check.errors > 0 || script->emit.failed;
+}
+
+static void write_code(struct script *script)
+{
+	if (!failed(script))
+		sieve_emit_block(&script->emit, script->first);
+	script->first = script->last = NULL;
+}
+
+static void finish_commands(struct script *script)
+{
+	struct sieve_check *check = &script->check;
+
+	if (check->unparsed) {
+		script->first = script->last = script->unchecked = NULL;
+		return;
+	}
+	check->holding = true;
+	check->previous = NULL;
+	check->tree = check->includes ? check->arena : script->other;
+	sieve_check_nodes(check, script->unchecked);
+	script->unchecked = NULL;
+	if (!check->includes)
+		write_code(script);
+	check->holding = false;
+}
+
+static void add_command(struct sieve_parser *parser, struct sieve_node *node)
+{
+	struct script *script = (struct script *)parser;
+	struct sieve_arena *arena = parser->arena;
+
+	if (!str_case_is(node->name, "elsif") &&
+	    !str_case_is(node->name, "else")) {
+		finish_commands(script);
+		if (script->first == NULL) {
+			parser->arena = script->other;
+			script->other = arena;
+			sieve_arena_reset(parser->arena);
+		}
+	}
+	if (script->last != NULL)
+		script->last->next = node;
+	if (script->first == NULL)
+		script->first = node;
+	if (script->unchecked == NULL)
+		script->unchecked = node;
+	script->last = node;
+}
+
+static void parse(struct script *script)
+{
+	const struct sieve_settings *set = script->check.build->set;
+	struct sieve_check *check = &script->check;
+	struct str text = check->source->text;
+
+	script->parser = (struct sieve_parser){
 		.check = check,
-		.arena = check->arena,
+		.arena = sieve_arena_new(check->arena, ARENA_CHUNK),
+		.command = add_command,
 		.max_depth = set->sieve_max_nesting,
 		.max_items = set->sieve_max_list_items,
 		.max_string = (size_t)set->sieve_max_string_size,
 	};
-
+	script->other = sieve_arena_new(check->arena, ARENA_CHUNK);
+	check->parsing = true;
 	if (set->sieve_max_script_size > 0 &&
-	    source->text.len > set->sieve_max_script_size) {
+	    text.len > set->sieve_max_script_size)
 		sieve_error(check, (struct sieve_place){0, 0},
 			    "sieve script is too large (maximum %llu octets)",
 			    (unsigned long long)set->sieve_max_script_size);
-		return NULL;
-	}
-	sieve_parse(&parser, source->text);
-	return parser.commands;
+	else
+		sieve_parse(&script->parser, check->source);
+	finish_commands(script);
+	check->parsing = false;
 }
 
-static bool fail(struct sieve_check *check, const char *phase)
+/* False, and its last words, if there was an error. */
+static bool finish(struct script *script)
 {
+	struct sieve_check *check = &script->check;
 	unsigned max = check->build->set->sieve_max_compile_errors;
+	const char *phase = check->unparsed ? "parse" : "validation";
 
+	sieve_check_tell(check);
+	if (!failed(script)) {
+		phase = "code generation";
+		write_code(script);
+		sieve_emit_end(&script->emit);
+	}
+	/* Units may have moved while others were included. */
+	check->build->units[check->unit].code = script->code;
+	check->build->units[check->unit].ready = !failed(script);
+	if (!failed(script))
+		return true;
 	if (max > 0 && check->errors > max)
 		sieve_warning(check, (struct sieve_place){0, 0},
 			      "%u more errors are not shown",
@@ -81,7 +166,6 @@ static bool fail(struct sieve_check *check, const char *phase)
 		sieve_error(check, (struct sieve_place){0, 0}, "%s failed",
 			    phase);
 	}
-	sieve_check_end(check);
 	return false;
 }
 
@@ -90,29 +174,25 @@ static bool build_script(struct sieve_build *build,
 			 const struct sieve_source *source, unsigned unit)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "compile");
-	struct sieve_check check = {
-		.build = build,
-		.arena = sieve_arena_new(ctx, ARENA_CHUNK),
-		.source = source,
-		.unit = unit,
+	struct script script = {
+		.check = {.build = build,
+			  .arena = sieve_arena_new(ctx, ARENA_CHUNK),
+			  .source = source,
+			  .unit = unit},
+		.emit = {.check = &script.check, .code = &script.code},
+		.code = buf_init((size_t)build->set->sieve_max_binary_size),
 	};
-	struct sieve_node *nodes;
-	bool failed;
+	bool good;
 
+	script.check.held_end = &script.check.held;
 	add_source(build, source);
-	nodes = parse(&check);
-	if (check.errors > 0)
-		return fail(&check, "parse");
-	sieve_check_begin(&check);
-	sieve_check_script(&check, nodes);
-	if (check.errors > 0)
-		return fail(&check, "validation");
-	sieve_emit_script(&check, nodes, &failed);
-	if (failed)
-		return fail(&check, "code generation");
-	build->units[unit].ready = true;
-	sieve_check_end(&check);
-	return true;
+	script.check.holding = true;
+	sieve_check_begin(&script.check);
+	script.check.holding = false;
+	parse(&script);
+	good = finish(&script);
+	sieve_check_end(&script.check);
+	return good;
 }
 
 static unsigned add_unit(struct sieve_build *build, const char *location,
@@ -222,11 +302,25 @@ static void put_le(char *out, uint64_t value, unsigned bytes)
 		out[i] = (char)(value >> 8 * i);
 }
 
+/* About as much as it will be. */
+static size_t size_of(const struct sieve_build *build)
+{
+	size_t size = build->extensions.bytes.len + build->commands.bytes.len +
+		      build->tags.bytes.len + build->texts.bytes.len +
+		      build->sources.bytes.len + 200;
+
+	for (unsigned i = 0; i < build->unit_count; i++)
+		size += build->units[i].code.len + 200;
+	return size;
+}
+
 static void put_program(const struct sieve_build *build, bool global,
 			struct buf *out)
 {
 	static const char head[SIEVE_HEAD_SIZE] = SIEVE_MAGIC;
 
+	if (size_of(build) < out->max)
+		(void)buf_space(out, size_of(build)); /* at once */
 	buf_append(out, head, sizeof(head));
 	sieve_put_number(out, global);
 	put_table(out, &build->extensions);
@@ -246,12 +340,6 @@ static void put_program(const struct sieve_build *build, bool global,
 	       8);
 }
 
-static void table_free(struct sieve_table *table)
-{
-	HASH_CLEAR(hh, table->entries);
-	buf_free(&table->bytes);
-}
-
 static void build_free(struct sieve_build *build)
 {
 	struct sieve_table *tables[] = {&build->extensions, &build->commands,
@@ -259,13 +347,12 @@ static void build_free(struct sieve_build *build)
 					&build->sources};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-		table_free(tables[i]);
+		sieve_table_free(tables[i]);
 	for (unsigned i = 0; i < build->unit_count; i++) {
 		buf_free(&build->units[i].code);
 		buf_free(&build->units[i].variable_names);
 	}
 	mem_free(build->units);
-	mem_free(build->arena);
 }
 
 static void build_init(struct sieve_build *build, struct sieve_engine *engine,
@@ -279,14 +366,10 @@ static void build_init(struct sieve_build *build, struct sieve_engine *engine,
 		.engine = engine,
 		.set = sieve_engine_settings(engine),
 		.log = log,
-		.arena = sieve_arena_new(NULL, ARENA_CHUNK),
 	};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-		*tables[i] = (struct sieve_table){
-			.bytes = buf_init(
-				(size_t)build->set->sieve_max_binary_size),
-			.arena = build->arena,
-		};
+		sieve_table_init(tables[i],
+				 (size_t)build->set->sieve_max_binary_size);
 }
 
 int sieve_compile(const void *ctx, struct sieve_engine *engine,
@@ -307,6 +390,5 @@ int sieve_compile(const void *ctx, struct sieve_engine *engine,
 	if (bytes.overflow)
 		return err_set(err, ERR_LIMIT, "program of '%s' is too large",
 			       source->name);
-	return sieve_program_load(ctx, engine, str_n(bytes.data, bytes.len),
-				  out, err);
+	return sieve_program_take(ctx, engine, &bytes, false, out, err);
 }

@@ -9,23 +9,66 @@
 #include "base/cleanup.h"
 #include "sieve/compile.h"
 
+static void tell(struct sieve_check *check, enum log_level level,
+		 struct sieve_place at, const char *text)
+{
+	const struct sieve_log *log = check->build->log;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "report");
+	char where[300] = "", place[60] = "";
+
+	if (at.line > 0)
+		snprintf(place, sizeof(place), ": line %u, column %u", at.line,
+			 at.column);
+	snprintf(where, sizeof(where), "%.200s%s", check->source->name, place);
+	log->line(log->ctx, level, str_sanitize(ctx, str_of(where), 300),
+		  str_sanitize(ctx, str_of(text), 1000));
+}
+
+static void hold(struct sieve_check *check, enum log_level level,
+		 struct sieve_place at, const char *text)
+{
+	struct sieve_held *held =
+		sieve_arena_new_of(check->arena, struct sieve_held);
+
+	held->level = level;
+	held->at = at;
+	held->text = sieve_arena_str(check->arena, str_of(text)).data;
+	*check->held_end = held;
+	check->held_end = &held->next;
+}
+
 __attribute__((format(printf, 4, 0))) static void
 report(struct sieve_check *check, enum log_level level, struct sieve_place at,
        const char *fmt, va_list args)
 {
 	const struct sieve_log *log = check->build->log;
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "report");
-	char where[300] = "", place[60] = "", text[1000];
+	char text[1000];
 
 	if (log == NULL || log->line == NULL)
 		return;
-	if (at.line > 0)
-		snprintf(place, sizeof(place), ": line %u, column %u", at.line,
-			 at.column);
-	snprintf(where, sizeof(where), "%.200s%s", check->source->name, place);
 	vsnprintf(text, sizeof(text), fmt, args); /* may be cut */
-	log->line(log->ctx, level, str_sanitize(ctx, str_of(where), 300),
-		  str_sanitize(ctx, str_of(text), 1000));
+	if (check->holding)
+		hold(check, level, at, text);
+	else
+		tell(check, level, at, text);
+}
+
+void sieve_check_tell(struct sieve_check *check)
+{
+	for (const struct sieve_held *held = check->held; held != NULL;
+	     held = held->next)
+		tell(check, held->level, held->at, held->text);
+	check->held = NULL;
+	check->held_end = &check->held;
+}
+
+/* What can't be parsed is told alone. */
+static void parse_error(struct sieve_check *check)
+{
+	check->unparsed = true;
+	check->errors = 0;
+	check->held = NULL;
+	check->held_end = &check->held;
 }
 
 void sieve_error(struct sieve_check *check, struct sieve_place at,
@@ -34,8 +77,9 @@ void sieve_error(struct sieve_check *check, struct sieve_place at,
 	unsigned max = check->build->set->sieve_max_compile_errors;
 	va_list args;
 
+	if (check->parsing && !check->holding && !check->unparsed)
+		parse_error(check);
 	check->errors++;
-	check->build->errors++;
 	if (max > 0 && check->errors > max)
 		return;
 	va_start(args, fmt);
@@ -65,7 +109,7 @@ bool sieve_check_upload(const struct sieve_check *check)
 
 struct sieve_arena *sieve_check_arena(struct sieve_check *check)
 {
-	return check->arena;
+	return check->tree;
 }
 
 bool sieve_check_requires_over(struct sieve_check *check)
@@ -93,15 +137,25 @@ const struct sieve_node *sieve_check_previous(struct sieve_check *check)
 static struct sieve_word *find_word(struct sieve_check *check, char kind,
 				    struct str name)
 {
-	struct sieve_word *word;
+	struct sieve_word **recent, *word;
 	char key[64];
 
-	if (name.len + 1 > sizeof(key))
+	if (name.len == 0 || name.len + 1 > sizeof(key))
 		return NULL;
+	recent = &check->recent[(name.len * 7 +
+				 (unsigned char)name.data[0] * 3 +
+				 (unsigned char)name.data[name.len / 2]) %
+				64];
+	if (*recent != NULL && (*recent)->hh.keylen == name.len + 1 &&
+	    (*recent)->name[0] == kind &&
+	    memcmp((*recent)->name + 1, name.data, name.len) == 0)
+		return *recent;
 	key[0] = kind;
 	for (size_t i = 0; i < name.len; i++)
 		key[i + 1] = ascii_lower(name.data[i]);
 	HASH_FIND(hh, check->words, key, name.len + 1, word);
+	if (word != NULL)
+		*recent = word;
 	return word;
 }
 
@@ -185,6 +239,7 @@ static void activate(struct sieve_check *check,
 	if (place < 0 || check->active[place])
 		return;
 	check->active[place] = true;
+	check->includes |= (ext->flags & SIEVE_EXT_INCLUDES) != 0;
 	if (ext->string != NULL)
 		add_string(check, ext, place);
 	while (str_word(&rest, &part)) {
@@ -315,7 +370,6 @@ static void unknown(struct sieve_check *check, const struct sieve_node *node)
 
 static void check_shape(struct sieve_check *check, struct sieve_node *node);
 static void check_children(struct sieve_check *check, struct sieve_node *node);
-static void check_nodes(struct sieve_check *check, struct sieve_node *nodes);
 
 static void check_place(struct sieve_check *check,
 			const struct sieve_node *node)
@@ -441,12 +495,12 @@ static void check_children(struct sieve_check *check, struct sieve_node *node)
 	}
 	check->level = &level;
 	check->previous = NULL;
-	check_nodes(check, node->block);
+	sieve_check_nodes(check, node->block);
 	check->level = level.up;
 	check->previous = previous;
 }
 
-static void check_nodes(struct sieve_check *check, struct sieve_node *nodes)
+void sieve_check_nodes(struct sieve_check *check, struct sieve_node *nodes)
 {
 	for (struct sieve_node *node = nodes; node; node = node->next) {
 		check_node(check, node);
@@ -470,11 +524,6 @@ void sieve_check_begin(struct sieve_check *check)
 	while (str_word(&rest, &part))
 		(void)sieve_check_require(check, (struct sieve_place){0, 0},
 					  part);
-}
-
-void sieve_check_script(struct sieve_check *check, struct sieve_node *nodes)
-{
-	check_nodes(check, nodes);
 }
 
 void sieve_check_end(struct sieve_check *check)

@@ -23,6 +23,8 @@ void sieve_warning(struct sieve_check *check, struct sieve_place at,
 struct sieve_engine *sieve_check_engine(struct sieve_check *check);
 /* Whether what the script includes need not be there yet. */
 bool sieve_check_upload(const struct sieve_check *check);
+/* What is allocated from it lives as long as the command in work, with all in
+ * its block, and all branches of an `if`. */
 struct sieve_arena *sieve_check_arena(struct sieve_check *check);
 /* Whether an extension has been required. */
 bool sieve_check_active(struct sieve_check *check, const char *name);

@@ -61,7 +61,7 @@ static void check_string(struct sieve_check *check, struct sieve_arg *arg,
 
 	if ((param->flags & SIEVE_VARIABLE) != 0) {
 		arg->pieces =
-			sieve_arena_new_of(check->arena, struct sieve_piece);
+			sieve_arena_new_of(check->tree, struct sieve_piece);
 		(void)sieve_check_reference(check, arg->at, arg->text, true,
 					    arg->pieces);
 		return;
@@ -318,7 +318,7 @@ void sieve_check_args(struct sieve_check *check, struct sieve_node *node)
 struct sieve_arg *sieve_check_number(struct sieve_check *check, uint64_t number)
 {
 	struct sieve_arg *arg =
-		sieve_arena_new_of(check->arena, struct sieve_arg);
+		sieve_arena_new_of(check->tree, struct sieve_arg);
 
 	arg->type = SIEVE_NUMBER;
 	arg->number = number;

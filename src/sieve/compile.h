@@ -29,18 +29,18 @@ struct sieve_symbol {
 	UT_hash_handle hh;
 };
 
-/* Something that stands in a table of the program, once. */
+/* Something that stands in a table of the program, once: where its key is. */
 struct sieve_entry {
-	struct str key;
-	unsigned number;
-	UT_hash_handle hh;
+	uint32_t hash, at, len;
 };
 
 struct sieve_table {
-	struct sieve_entry *entries;
+	struct sieve_entry *entries; /* by number */
 	unsigned count;
+	unsigned *slots; /* by hash: number + 1, or 0 */
+	unsigned slot_count;
+	struct buf keys;
 	struct buf bytes; /* of the table, as it is saved */
-	struct sieve_arena *arena;
 };
 
 struct sieve_unit_build {
@@ -57,12 +57,10 @@ struct sieve_build {
 	struct sieve_engine *engine;
 	const struct sieve_settings *set;
 	const struct sieve_log *log;
-	struct sieve_arena *arena;
 	struct sieve_table extensions, commands, tags, texts, sources;
 	struct sieve_unit_build *units;
 	unsigned unit_count;
 	unsigned depth; /* of includes */
-	unsigned errors;
 };
 
 /* Where a block stands. */
@@ -71,10 +69,20 @@ struct sieve_level {
 	const struct sieve_level *up;
 };
 
-/* One script in work. */
+/* What the validator has to say, until it is known that all could be parsed. */
+struct sieve_held {
+	enum log_level level;
+	struct sieve_place at;
+	const char *text;
+	struct sieve_held *next;
+};
+
+/* One script in work. Commands are checked, and code is written for them, while
+ * the next ones are parsed. */
 struct sieve_check {
 	struct sieve_build *build;
-	struct sieve_arena *arena;
+	struct sieve_arena *arena; /* lives as long as this */
+	struct sieve_arena *tree;  /* as the commands in work */
 	const struct sieve_source *source;
 	unsigned unit;
 	bool active[SIEVE_MAX_EXTENSIONS];
@@ -83,12 +91,18 @@ struct sieve_check {
 	unsigned string_count;
 	void *states[SIEVE_MAX_EXTENSIONS];
 	struct sieve_word *words;
+	struct sieve_word *recent[64]; /* words that were found */
 	struct sieve_symbol *symbols;
 	unsigned variables;
 	const struct sieve_level *level;
 	const struct sieve_node *previous;
 	unsigned errors;
 	bool requires_over; /* a command that is no require came */
+	bool includes;      /* code is written when all has been checked */
+	bool parsing;       /* it has not ended */
+	bool unparsed;      /* it had an error */
+	bool holding;       /* what is reported */
+	struct sieve_held *held, **held_end;
 };
 
 struct sieve_emit {
@@ -97,9 +111,11 @@ struct sieve_emit {
 	bool failed;
 };
 
-/* check.c: complete the tree; -1 after errors. */
+/* check.c: complete the tree, some commands at a time. */
 void sieve_check_begin(struct sieve_check *check);
-void sieve_check_script(struct sieve_check *check, struct sieve_node *nodes);
+void sieve_check_nodes(struct sieve_check *check, struct sieve_node *nodes);
+/* Report what was held back. */
+void sieve_check_tell(struct sieve_check *check);
 void sieve_check_end(struct sieve_check *check);
 const struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
 					  struct str name);
@@ -108,12 +124,17 @@ void sieve_check_note(struct sieve_check *check, char kind, struct str name);
 /* check_args.c: arguments of one command or test. */
 void sieve_check_args(struct sieve_check *check, struct sieve_node *node);
 const char *sieve_node_kind(const struct sieve_node *node);
-/* emit.c: code for the script, in its unit. */
-void sieve_emit_script(struct sieve_check *check,
-		       const struct sieve_node *nodes, bool *failed_out);
-/* build.c */
+/* emit.c: the end of a script's code, behind sieve_emit_block() of all its
+ * commands; the unit gets it. */
+void sieve_emit_end(struct sieve_emit *emit);
+/* build.c: one script from its text to its unit. False after errors. */
+bool sieve_build_script(struct sieve_build *build,
+			const struct sieve_source *source, unsigned unit);
 /* The number of what is in a table, put there if it is new. */
 unsigned sieve_table_put(struct sieve_table *table, struct str key,
 			 bool *new_out);
+/* What is in it is bounded to `max` octets. */
+void sieve_table_init(struct sieve_table *table, size_t max);
+void sieve_table_free(struct sieve_table *table);
 
 #endif

@@ -22,21 +22,83 @@ void sieve_put_str(struct buf *out, struct str text)
 	buf_add_str(out, text);
 }
 
+void sieve_table_init(struct sieve_table *table, size_t max)
+{
+	if (max > INT32_MAX)
+		max = INT32_MAX;
+	*table = (struct sieve_table){.keys = buf_init(max),
+				      .bytes = buf_init(max)};
+}
+
+void sieve_table_free(struct sieve_table *table)
+{
+	mem_free(table->entries);
+	mem_free(table->slots);
+	buf_free(&table->keys);
+	buf_free(&table->bytes);
+}
+
+static unsigned *find_slot(struct sieve_table *table, struct str key,
+			   uint32_t hash)
+{
+	unsigned mask = table->slot_count - 1;
+
+	for (unsigned at = hash & mask;; at = (at + 1) & mask) {
+		const struct sieve_entry *entry;
+
+		if (table->slots[at] == 0)
+			return &table->slots[at];
+		entry = &table->entries[table->slots[at] - 1];
+		if (entry->hash == hash &&
+		    str_equal(key,
+			      str_n(table->keys.data + entry->at, entry->len)))
+			return &table->slots[at];
+	}
+}
+
+/* Room for one more, with half of the slots free. */
+static void grow(struct sieve_table *table)
+{
+	unsigned mask, old = table->slot_count;
+
+	if (table->count < old / 2)
+		return;
+	table->slot_count = old == 0 ? 32 : old * 4;
+	mask = table->slot_count - 1;
+	mem_free(table->slots);
+	table->slots = mem_array(NULL, unsigned, table->slot_count);
+	table->entries = mem_resize(NULL, table->entries, struct sieve_entry,
+				    table->slot_count / 2);
+	for (unsigned i = 0; i < table->count; i++) {
+		unsigned at = table->entries[i].hash & mask;
+
+		while (table->slots[at] != 0)
+			at = (at + 1) & mask;
+		table->slots[at] = i + 1;
+	}
+}
+
 unsigned sieve_table_put(struct sieve_table *table, struct str key,
 			 bool *new_out)
 {
-	struct sieve_entry *entry;
+	uint64_t sum = sieve_checksum(key);
+	uint32_t hash = (uint32_t)(sum ^ sum >> 32);
+	unsigned *slot;
 
-	HASH_FIND(hh, table->entries, key.data, key.len, entry);
-	*new_out = entry == NULL;
-	if (entry != NULL)
-		return entry->number;
-	entry = sieve_arena_new_of(table->arena, struct sieve_entry);
-	entry->key = sieve_arena_str(table->arena, key);
-	entry->number = table->count++;
-	HASH_ADD_KEYPTR(hh, table->entries, entry->key.data, entry->key.len,
-			entry);
-	return entry->number;
+	grow(table);
+	slot = find_slot(table, key, hash);
+	*new_out = *slot == 0;
+	if (*slot != 0)
+		return *slot - 1;
+	table->entries[table->count] = (struct sieve_entry){
+		hash, (uint32_t)table->keys.len, (uint32_t)key.len};
+	buf_add_str(&table->keys, key);
+	if (table->keys.overflow) {
+		table->bytes.overflow = true; /* that ends it */
+		return 0;
+	}
+	*slot = ++table->count;
+	return *slot - 1;
 }
 
 static unsigned put_text(struct sieve_emit *emit, struct str text)
@@ -289,12 +351,9 @@ void sieve_emit_block(struct sieve_emit *emit, const struct sieve_node *block)
 		emit_node(emit, block);
 }
 
-void sieve_emit_script(struct sieve_check *check,
-		       const struct sieve_node *nodes, bool *failed_out)
+void sieve_emit_end(struct sieve_emit *emit)
 {
-	struct buf code =
-		buf_init((size_t)check->build->set->sieve_max_binary_size);
-	struct sieve_emit emit = {.check = check, .code = &code};
+	struct sieve_check *check = emit->check;
 	const struct sieve_extension *ext;
 
 	/* What was required is needed again, even if nothing calls it. */
@@ -302,16 +361,12 @@ void sieve_emit_script(struct sieve_check *check,
 	     (ext = sieve_engine_extension(check->build->engine, i)) != NULL;
 	     i++) {
 		if (check->active[i])
-			(void)put_extension(&emit, ext);
+			(void)put_extension(emit, ext);
 	}
-	sieve_emit_block(&emit, nodes);
-	sieve_emit_op(&emit, SIEVE_OP_END);
-	if (code.overflow && !emit.failed) {
+	sieve_emit_op(emit, SIEVE_OP_END);
+	if (emit->code->overflow && !emit->failed) {
 		sieve_error(check, (struct sieve_place){0, 0},
 			    "program is too large");
-		emit.failed = true;
+		emit->failed = true;
 	}
-	/* Units may have moved while others were included. */
-	check->build->units[check->unit].code = code;
-	*failed_out = emit.failed;
 }

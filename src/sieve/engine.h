@@ -54,6 +54,8 @@ struct sieve_source {
 	uint64_t mtime_us; /* of the file */
 	bool global;       /* may have the extensions of global scripts */
 	bool upload;       /* what it includes need not be there yet */
+	/* Two NULs stand behind the text, and the parser may write to all. */
+	bool writable;
 };
 
 struct sieve_engine_options {

@@ -147,6 +147,8 @@ enum {
 	SIEVE_EXT_BASE = 1 << 1,
 	/* For global scripts only, unless sieve_extensions names it. */
 	SIEVE_EXT_GLOBAL = 1 << 2,
+	/* Other scripts are compiled while code is written. */
+	SIEVE_EXT_INCLUDES = 1 << 3,
 };
 
 struct sieve_extension {

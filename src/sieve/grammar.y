@@ -5,10 +5,8 @@
  */
 %define api.pure full
 %define api.prefix {sieve_yy}
-%define api.location.type {struct sieve_place}
 %define parse.error custom
 %define parse.lac full
-%locations
 %parse-param {struct sieve_parser *parser} {void *scanner}
 %lex-param {void *scanner}
 
@@ -22,79 +20,70 @@
 #include "sieve/parse.h"
 }
 %code provides {
-int sieve_yylex(SIEVE_YYSTYPE *value, struct sieve_place *place,
-		void *scanner);
+int sieve_yylex(SIEVE_YYSTYPE *value, void *scanner);
 }
 %code {
 #include "base/buf.h"
-#include "sieve/arena.h"
 #include "sieve/check.h"
 
-/* A token is a point: where a rule starts is where its first token does. */
-#define YYLLOC_DEFAULT(out, rhs, n)                                            \
-	((out) = (n) > 0 ? YYRHSLOC(rhs, 1) : YYRHSLOC(rhs, 0))
 /* 32 nested blocks and 32 nested tests need less. */
 #define YYMAXDEPTH 4000
 
-static struct sieve_arg *new_arg(struct sieve_parser *parser,
-				 enum sieve_type type, struct sieve_place at);
-static void add_arg(struct sieve_args_list *list, struct sieve_arg *arg);
-static struct sieve_node *new_node(struct sieve_parser *parser, bool test,
-				   struct str name, struct sieve_place at,
-				   struct sieve_tail tail);
-static void add_node(struct sieve_nodes_list *list, struct sieve_node *node);
+static struct sieve_node *add_node(struct sieve_node *last,
+				   struct sieve_node *node);
+static void add_test(struct sieve_node *node, struct sieve_node *last,
+		     struct sieve_node *test);
+static struct sieve_arg *add_arg(struct sieve_node *node,
+				 struct sieve_arg *last, struct sieve_arg *arg);
+static void add_string(struct sieve_arg *list, struct sieve_arg *last,
+		       struct sieve_arg *string);
+static void end_block(struct sieve_parser *parser, struct sieve_node *node,
+		      struct sieve_node *last);
+static void end_list(struct sieve_parser *parser, const struct sieve_arg *list);
 static void hold_depth(struct sieve_parser *parser, struct sieve_node *node,
 		       const char *what);
-static struct sieve_arg *list_arg(struct sieve_parser *parser,
-				  struct sieve_args_list list,
-				  struct sieve_place at);
-static void yyerror(struct sieve_place *at, struct sieve_parser *parser,
-		    void *scanner, const char *text);
+static void yyerror(struct sieve_parser *parser, void *scanner,
+		    const char *text);
 }
 
+/* No more than a pointer: the lexer has made the commands, tests and arguments
+ * (`[` is one), the rules link them. */
 %union {
-	struct str text;
-	uint64_t number;
 	struct sieve_arg *arg;
-	struct sieve_args_list args;
 	struct sieve_node *node;
-	struct sieve_nodes_list nodes;
-	struct sieve_tail tail;
 }
 
-%token <text> IDENTIFIER "a name" STRING "a string" TAG "a tag"
-%token <number> NUMBER "a number"
+%token <node> IDENTIFIER "a name"
+%token <arg> STRING "a string" TAG "a tag" NUMBER "a number"
 %token INVALID "an invalid character"
 %token YYEOF 0 "the end of the script"
-%token '(' "'('" ')' "')'" '{' "'{'" '}' "'}'" '[' "'['" ']' "']'" ',' "','"
+%token '(' "'('" ')' "')'" '{' "'{'" '}' "'}'" ']' "']'" ',' "','"
+%token <arg> '[' "'['"
 %token SEMICOLON 59 "';'"
 
-%type <nodes> commands block tests
+/* Of lists, the last; its `next` is the first, for commands. */
+%type <node> commands block tests
 %type <node> command test
-%type <tail> tail
-%type <args> arguments strings
-%type <arg> argument
+%type <arg> arguments strings
 
 %%
 
 script:
-  commands			{ parser->commands = $1.first; }
+  %empty
+| script command		{
+		if ($2 != NULL)
+			parser->command(parser, $2);
+	}
 ;
 
 commands:
-  %empty			{ $$ = (struct sieve_nodes_list){0}; }
-| commands command		{ $$ = $1; add_node(&$$, $2); }
+  %empty			{ $$ = NULL; }
+| commands command		{ $$ = add_node($1, $2); }
 ;
 
 command:
-  IDENTIFIER tail SEMICOLON	{ $$ = new_node(parser, false, $1, @1, $2); }
-| IDENTIFIER tail block		{
-		$$ = new_node(parser, false, $1, @1, $2);
-		$$->has_block = true;
-		$$->block = $3.first;
-		$$->depth = $3.depth + 1;
-		hold_depth(parser, $$, "blocks");
-	}
+  IDENTIFIER tail SEMICOLON	{ $$ = $1; $$->depth = 0; }
+| IDENTIFIER tail block		{ $$ = $1; end_block(parser, $$, $3); }
 | error SEMICOLON		{ $$ = NULL; yyerrok; }
 | error block			{ $$ = NULL; yyerrok; }
 ;
@@ -104,137 +93,111 @@ block:
 | '{' commands error '}'	{ $$ = $2; yyerrok; }
 ;
 
+/* A tail stands behind an IDENTIFIER, which gets what is in it: that is $0, and
+ * before a parenthesis $-2. */
 tail:
-  arguments			{ $$ = (struct sieve_tail){.args = $1.first}; }
-| arguments test		{
-		$$ = (struct sieve_tail){.args = $1.first, .tests = $2,
-					 .depth = $2->depth + 1};
-	}
-| arguments '(' tests ')'	{
-		$$ = (struct sieve_tail){.args = $1.first, .tests = $3.first,
-					 .has_list = true,
-					 .depth = $3.depth + 1};
-	}
+  arguments			{ }
+| arguments test		{ add_test($<node>0, NULL, $2); }
+| arguments '(' tests ')'	{ $<node>0->has_list = true; }
 ;
 
 test:
   IDENTIFIER tail		{
-		$$ = new_node(parser, true, $1, @1, $2);
-		$$->depth = $2.depth;
+		$$ = $1;
+		$$->is_test = true;
 		hold_depth(parser, $$, "tests");
 	}
 ;
 
 tests:
-  test				{
-		$$ = (struct sieve_nodes_list){0};
-		add_node(&$$, $1);
-	}
-| tests ',' test		{ $$ = $1; add_node(&$$, $3); }
+  test				{ $$ = $1; add_test($<node>-2, NULL, $1); }
+| tests ',' test		{ $$ = $3; add_test($<node>-2, $1, $3); }
 ;
 
 arguments:
-  %empty			{ $$ = (struct sieve_args_list){0}; }
-| arguments argument		{ $$ = $1; add_arg(&$$, $2); }
+  %empty			{ $$ = NULL; }
+| arguments STRING		{ $$ = add_arg($<node>0, $1, $2); }
+| arguments NUMBER		{ $$ = add_arg($<node>0, $1, $2); }
+| arguments TAG			{ $$ = add_arg($<node>0, $1, $2); }
+| arguments '[' strings ']'	{
+		$$ = add_arg($<node>0, $1, $2);
+		end_list(parser, $2);
+	}
 ;
 
-argument:
-  STRING			{
-		$$ = new_arg(parser, SIEVE_STRING, @1);
-		$$->text = $1;
-	}
-| NUMBER			{
-		$$ = new_arg(parser, SIEVE_NUMBER, @1);
-		$$->number = $1;
-	}
-| TAG				{
-		$$ = new_arg(parser, SIEVE_TAG, @1);
-		$$->text = $1;
-	}
-| '[' strings ']'		{ $$ = list_arg(parser, $2, @1); }
-;
-
+/* Behind '[', which is $0. */
 strings:
-  STRING			{
-		struct sieve_arg *arg = new_arg(parser, SIEVE_STRING, @1);
-
-		$$ = (struct sieve_args_list){0};
-		arg->text = $1;
-		add_arg(&$$, arg);
-	}
-| strings ',' STRING		{
-		struct sieve_arg *arg = new_arg(parser, SIEVE_STRING, @3);
-
-		$$ = $1;
-		arg->text = $3;
-		add_arg(&$$, arg);
-	}
+  STRING			{ $$ = $1; add_string($<arg>0, NULL, $1); }
+| strings ',' STRING		{ $$ = $3; add_string($<arg>0, $1, $3); }
 ;
 
 %%
 
-static struct sieve_arg *new_arg(struct sieve_parser *parser,
-				 enum sieve_type type, struct sieve_place at)
+static struct sieve_node *add_node(struct sieve_node *last,
+				   struct sieve_node *node)
 {
-	struct sieve_arg *arg =
-		sieve_arena_new_of(parser->arena, struct sieve_arg);
-
-	arg->type = type;
-	arg->at = at;
-	return arg;
-}
-
-static void add_arg(struct sieve_args_list *list, struct sieve_arg *arg)
-{
-	if (list->first == NULL)
-		list->first = arg;
-	else
-		list->last->next = arg;
-	list->last = arg;
-	list->count++;
-}
-
-static struct sieve_arg *list_arg(struct sieve_parser *parser,
-				  struct sieve_args_list list,
-				  struct sieve_place at)
-{
-	struct sieve_arg *arg = new_arg(parser, SIEVE_STRINGS, at);
-
-	arg->items = list.first;
-	arg->count = list.count;
-	if (list.count > parser->max_items)
-		sieve_error(parser->check, at, "string list has %u items "
-			    "(maximum %u)", list.count, parser->max_items);
-	return arg;
-}
-
-static struct sieve_node *new_node(struct sieve_parser *parser, bool test,
-				   struct str name, struct sieve_place at,
-				   struct sieve_tail tail)
-{
-	struct sieve_node *node =
-		sieve_arena_new_of(parser->arena, struct sieve_node);
-
-	node->is_test = test;
-	node->name = name;
-	node->at = at;
-	node->args = tail.args;
-	node->tests = tail.tests;
-	node->has_list = tail.has_list;
+	if (node == NULL) /* there was an error */
+		return last;
+	node->next = node;
+	if (last != NULL) {
+		node->next = last->next;
+		last->next = node;
+	}
 	return node;
 }
 
-static void add_node(struct sieve_nodes_list *list, struct sieve_node *node)
+static void add_test(struct sieve_node *node, struct sieve_node *last,
+		     struct sieve_node *test)
 {
-	if (node == NULL) /* there was an error */
-		return;
-	if (list->first == NULL)
-		list->first = node;
+	if (last == NULL)
+		node->tests = test;
 	else
-		list->last->next = node;
-	list->last = node;
-	if (node->depth > list->depth)
-		list->depth = node->depth;
+		last->next = test;
+	if (node->depth <= test->depth)
+		node->depth = test->depth + 1;
+}
+
+static struct sieve_arg *add_arg(struct sieve_node *node,
+				 struct sieve_arg *last, struct sieve_arg *arg)
+{
+	if (last == NULL)
+		node->args = arg;
+	else
+		last->next = arg;
+	return arg;
+}
+
+static void add_string(struct sieve_arg *list, struct sieve_arg *last,
+		       struct sieve_arg *string)
+{
+	if (last == NULL)
+		list->items = string;
+	else
+		last->next = string;
+	list->count++;
+}
+
+static void end_list(struct sieve_parser *parser, const struct sieve_arg *list)
+{
+	if (list->count > parser->max_items)
+		sieve_error(parser->check, list->at, "string list has %u items "
+			    "(maximum %u)", list->count, parser->max_items);
+}
+
+static void end_block(struct sieve_parser *parser, struct sieve_node *node,
+		      struct sieve_node *last)
+{
+	node->has_block = true;
+	node->depth = 1;
+	if (last != NULL) {
+		node->block = last->next;
+		last->next = NULL;
+	}
+	for (struct sieve_node *at = node->block; at != NULL; at = at->next) {
+		if (node->depth <= at->depth)
+			node->depth = at->depth + 1;
+	}
+	hold_depth(parser, node, "blocks");
 }
 
 /* One error for all that is too deep. */
@@ -249,12 +212,12 @@ static void hold_depth(struct sieve_parser *parser, struct sieve_node *node,
 }
 
 /* Only for what is not a syntax error: the stack is full. */
-static void yyerror(struct sieve_place *at, struct sieve_parser *parser,
-		    void *scanner, const char *text)
+static void yyerror(struct sieve_parser *parser, void *scanner,
+		    const char *text)
 {
 	(void)scanner;
 	(void)text;
-	sieve_error(parser->check, *at, "blocks or tests are nested too deeply "
+	sieve_error(parser->check, parser->token, "blocks or tests are nested too deeply "
 		    "(maximum %u levels)", parser->max_depth);
 }
 
@@ -300,7 +263,7 @@ static int yyreport_syntax_error(const yypcontext_t *context,
 			   i == 0 ? "" : i == count - 1 ? " or " : ", ",
 			   token_name(expected[i]));
 	}
-	sieve_error(parser->check, *yypcontext_location(context),
+	sieve_error(parser->check, parser->token,
 		    "expected %s, but found %s",
 		    count > 0 ? text.data : "something else",
 		    token_name(found));

@@ -9,12 +9,15 @@
 
 struct sieve_arena;
 struct sieve_check;
+struct sieve_source;
 
 struct sieve_parser {
 	struct sieve_check *check; /* gets the errors */
-	struct sieve_arena *arena;
-	struct sieve_place at;       /* of the lexer, behind the last token */
-	struct sieve_node *commands; /* the result */
+	struct sieve_arena *arena;   /* for what is parsed from here on */
+	struct sieve_place token;    /* the last one */
+	struct sieve_place at;       /* behind it */
+	/* A command that stands in no block, with all that belongs to it. */
+	void (*command)(struct sieve_parser *parser, struct sieve_node *node);
 	unsigned max_depth, max_items;
 	size_t max_string;
 	bool too_deep;
@@ -23,27 +26,8 @@ struct sieve_parser {
 	struct sieve_place started; /* that token */
 };
 
-/* A list in work, of arguments or of nodes. */
-struct sieve_args_list {
-	struct sieve_arg *first, *last;
-	unsigned count;
-};
-
-struct sieve_nodes_list {
-	struct sieve_node *first, *last;
-	unsigned depth;
-};
-
-/* What stands behind a name. */
-struct sieve_tail {
-	struct sieve_arg *args;
-	struct sieve_node *tests;
-	bool has_list;
-	unsigned depth;
-};
-
-/* Parse all of `text`; commands are in parser->commands. Errors have been
- * reported by sieve_error(). */
-void sieve_parse(struct sieve_parser *parser, struct str text);
+/* Parse all of a script. Errors have been reported by sieve_error(). */
+void sieve_parse(struct sieve_parser *parser,
+		 const struct sieve_source *source);
 
 #endif

@@ -210,23 +210,48 @@ static int load(struct sieve_program *p, struct err *err)
 	return 0;
 }
 
-int sieve_program_load(const void *ctx, struct sieve_engine *engine,
-		       struct str bytes, struct sieve_program **out,
-		       struct err *err)
+/* A program without its bytes, yet. */
+static struct sieve_program *new_program(const void *ctx,
+					 struct sieve_engine *engine)
 {
-	struct sieve_program *p;
+	struct sieve_program *p = mem_new(ctx, struct sieve_program);
 
-	if (check_head(bytes, err) < 0)
-		return -1;
-	p = mem_new(ctx, struct sieve_program);
 	p->engine = engine;
-	p->bytes = str_n(mem_memdup(p, bytes.data, bytes.len), bytes.len);
-	if (load(p, err) < 0) {
+	return p;
+}
+
+static int load_all(struct sieve_program *p, struct sieve_program **out,
+		    struct err *err)
+{
+	if (check_head(p->bytes, err) < 0 || load(p, err) < 0) {
 		mem_free(p);
 		return -1;
 	}
 	*out = p;
 	return 0;
+}
+
+int sieve_program_load(const void *ctx, struct sieve_engine *engine,
+		       struct str bytes, struct sieve_program **out,
+		       struct err *err)
+{
+	struct sieve_program *p = new_program(ctx, engine);
+
+	p->bytes = str_n(mem_memdup(p, bytes.data, bytes.len), bytes.len);
+	return load_all(p, out, err);
+}
+
+int sieve_program_take(const void *ctx, struct sieve_engine *engine,
+		       struct buf *bytes, bool usage,
+		       struct sieve_program **out, struct err *err)
+{
+	struct sieve_program *p = new_program(ctx, engine);
+	size_t len = bytes->len;
+
+	p->bytes = str_n(buf_keep(p, bytes), len);
+	if (usage)
+		p->bytes = sieve_usage_cut(p->bytes, &p->usage);
+	return load_all(p, out, err);
 }
 
 /* files */
@@ -347,20 +372,15 @@ int sieve_program_open(const void *ctx, struct sieve_engine *engine,
 	struct buf bytes = buf_init((size_t)set->sieve_max_binary_size);
 	CLEANUP(fd_close)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct sieve_usage usage;
 
 	if (fd < 0)
 		return err_sys(err, "open(%s)", path);
 	if (check_owner(fd, path, err) < 0 ||
 	    file_read_fd(fd, path, &bytes, err) < 0)
 		return -1;
-	if (sieve_program_load(
-		    ctx, engine,
-		    sieve_usage_cut(str_n(bytes.data, bytes.len), &usage), out,
-		    err) < 0)
+	if (sieve_program_take(ctx, engine, &bytes, true, out, err) < 0)
 		return err_wrap(err, "%s", path);
 	(*out)->binary = mem_strdup(*out, path);
-	(*out)->usage = usage;
 	return 0;
 }
 
@@ -401,8 +421,11 @@ int sieve_source_read(const void *ctx, struct sieve_engine *engine,
 		.path = path_expand(ctx, path, here),
 		.mtime_us = mtime_us(&st),
 	};
-	out->text.len = text.len;
-	out->text.data = buf_steal(ctx, &text);
+	text.max = INT32_MAX; /* flex wants two NULs behind it */
+	buf_append(&text, "", 1);
+	out->text.len = text.len - 1;
+	out->text.data = buf_keep(ctx, &text);
+	out->writable = true;
 	return 0;
 }
 

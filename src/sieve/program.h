@@ -42,6 +42,10 @@ struct sieve_program {
 	struct sieve_usage usage;
 };
 
+/* sieve_program_load(), not copied; with `usage`, that may stand behind it. */
+int sieve_program_take(const void *ctx, struct sieve_engine *engine,
+		       struct buf *bytes, bool usage,
+		       struct sieve_program **out, struct err *err);
 /* A file's bytes without it. */
 struct str sieve_usage_cut(struct str bytes, struct sieve_usage *out);
 void sieve_usage_write(const struct sieve_usage *usage,

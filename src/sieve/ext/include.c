@@ -262,6 +262,7 @@ static const struct sieve_command commands[] = {
 };
 
 const struct sieve_extension ext_include = {.name = "include",
+					    .flags = SIEVE_EXT_INCLUDES,
 					    .commands = commands,
 					    .namespaces = namespaces,
 					    .run_size =

@@ -6,12 +6,10 @@
 #include "mime/charset.h"
 
 #include <stdio.h>
-#include <unicode/ucnv.h>
-#include <unicode/unorm2.h>
-#include <unicode/ustring.h>
 
 #include "base/buf.h"
 #include "base/encode.h"
+#include "mime/icu.h"
 
 enum {
 	CACHE = 16,    /* converters kept open by a process */
@@ -58,19 +56,19 @@ static UConverter *get_converter(struct str name)
 	for (struct cached *at = cache; at < cache + CACHE; at++) {
 		if (at->converter != NULL && str_case_is(name, at->name)) {
 			at->used = ++clock;
-			ucnv_reset(at->converter);
+			icu()->ucnv_reset(at->converter);
 			return at->converter;
 		}
 		if (at->used < oldest->used)
 			oldest = at;
 	}
 	snprintf(text, sizeof(text), "%.*s", STR_FMT(name));
-	UConverter *converter = ucnv_open(text, &error);
+	UConverter *converter = icu()->ucnv_open(text, &error);
 
 	if (U_FAILURE(error))
 		return NULL;
 	if (oldest->converter != NULL)
-		ucnv_close(oldest->converter);
+		icu()->ucnv_close(oldest->converter);
 	memcpy(oldest->name, text, sizeof(text));
 	oldest->converter = converter;
 	oldest->used = ++clock;
@@ -190,7 +188,7 @@ static void append_converted(UConverter *converter, struct str in,
 		UChar *to = units;
 
 		error = U_ZERO_ERROR;
-		ucnv_toUnicode(converter, &to, units + UNITS, &at, end, NULL,
+		icu()->ucnv_toUnicode(converter, &to, units + UNITS, &at, end, NULL,
 			       true, &error);
 		append_units(units, to - units, &high, out);
 	} while (error == U_BUFFER_OVERFLOW_ERROR);
@@ -257,15 +255,15 @@ static void fold_ascii(struct str in, struct buf *out)
 static void fold_units(struct str in, struct buf *out)
 {
 	UErrorCode error = U_ZERO_ERROR;
-	const UNormalizer2 *nfkd = unorm2_getNFKDInstance(&error);
+	const UNormalizer2 *nfkd = icu()->unorm2_getNFKDInstance(&error);
 	UChar text[UNITS], plain[UNITS * 4], folded[UNITS * 12];
 	int32_t len = 0;
 	UChar high = 0;
 
-	u_strFromUTF8WithSub(text, UNITS, &len, in.data, (int32_t)in.len,
+	icu()->u_strFromUTF8WithSub(text, UNITS, &len, in.data, (int32_t)in.len,
 			     0xfffd, NULL, &error);
-	len = unorm2_normalize(nfkd, text, len, plain, UNITS * 4, &error);
-	len = u_strFoldCase(folded, UNITS * 12, plain, len, U_FOLD_CASE_DEFAULT,
+	len = icu()->unorm2_normalize(nfkd, text, len, plain, UNITS * 4, &error);
+	len = icu()->u_strFoldCase(folded, UNITS * 12, plain, len, U_FOLD_CASE_DEFAULT,
 			    &error);
 	if (U_FAILURE(error))
 		buf_add_str(out, in);
@@ -295,8 +293,8 @@ static const struct folded *fold_one(struct str in, uint32_t code)
 	buf = buf_init(sizeof(entry->text));
 	fold_units(in, &buf);
 	entry->code = code;
-	entry->boundary = unorm2_hasBoundaryBefore(
-		unorm2_getNFKDInstance(&error), (UChar32)code);
+	entry->boundary = icu()->unorm2_hasBoundaryBefore(
+		icu()->unorm2_getNFKDInstance(&error), (UChar32)code);
 	entry->len = buf.overflow ? 0 : (unsigned char)buf.len;
 	memcpy(entry->text, buf.data, entry->len);
 	buf_free(&buf);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "mime/collate.h"
 
-#include <unicode/uchar.h>
-#include <unicode/unorm2.h>
-
 #include "base/buf.h"
 #include "base/encode.h"
+#include "mime/icu.h"
 
 enum {
 	COLLATED = 1024, /* characters kept by a process */
@@ -32,9 +30,9 @@ static void put_units(const UChar *units, int32_t count, struct buf *out)
 static void map_one(uint32_t code, struct buf *out)
 {
 	UErrorCode error = U_ZERO_ERROR;
-	UChar32 title = u_totitle((UChar32)code);
+	UChar32 title = icu()->u_totitle((UChar32)code);
 	UChar units[UNITS];
-	int32_t count = unorm2_getDecomposition(unorm2_getNFKDInstance(&error),
+	int32_t count = icu()->unorm2_getDecomposition(icu()->unorm2_getNFKDInstance(&error),
 						title, units, UNITS, &error);
 
 	if (U_FAILURE(error) || count < 0)

@@ -11,6 +11,7 @@ libmime_a_SOURCES = \
 	src/mime/header.c src/mime/header.h \
 	src/mime/header_decode.c \
 	src/mime/html.c src/mime/html.h src/mime/html_entities.c \
+	src/mime/icu.c src/mime/icu.h \
 	src/mime/imap.h \
 	src/mime/imap_body.c \
 	src/mime/imap_envelope.c \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sievetools/execute.h"
+#include "sievetools/test.h"
 
 #include "base/duration.h"
 #include "base/err.h"
@@ -57,6 +57,19 @@ static void drop_stores(struct sieve_result *result)
 	result->keep_cancelled = true;
 }
 
+static struct lda_script *scripts_of(struct tool *tool,
+				     const struct execution *execution)
+{
+	struct lda_script *scripts = NULL, **end = &scripts, *script;
+
+	for (unsigned i = 0; execution->paths[i] != NULL; i++)
+		lda_script_add(tool->ctx, &end, execution->paths[i], false);
+	script = scripts;
+	for (unsigned i = 0; script != NULL; script = script->next)
+		script->program = execution->programs[i++];
+	return scripts;
+}
+
 static int run(struct tool *tool, const struct execution *execution,
 	       struct lda_sieve *sieve, const struct delivery *delivery,
 	       bool *good_out, struct err *err)
@@ -68,7 +81,8 @@ static int run(struct tool *tool, const struct execution *execution,
 		return -1;
 	carry.envelope = *execution->envelope;
 	carry.host.trace = *execution->trace;
-	if (sieve_run_scripts(&carry, execution->scripts, &last, err) < 0)
+	if (sieve_run_scripts(&carry, scripts_of(tool, execution), &last,
+			      err) < 0)
 		return -1;
 	if (execution->location == NULL) {
 		drop_stores(carry.result);
@@ -109,7 +123,7 @@ static int begin(struct tool *tool, const struct execution *execution,
 		       : 0;
 }
 
-bool tool_execute(struct tool *tool, const struct execution *execution)
+static bool execute(struct tool *tool, const struct execution *execution)
 {
 	const struct scripts_options options = {.setting = setting,
 						.ctx = tool};
@@ -143,4 +157,9 @@ bool tool_execute(struct tool *tool, const struct execution *execution)
 		return good;
 	log_error("%s", err.text);
 	return false;
+}
+
+int main(int argc, char **argv)
+{
+	return sieve_test(argc, argv, execute);
 }

@@ -83,7 +83,7 @@ static bool compile_directory(struct tool *tool, const char *path)
 
 int main(int argc, char **argv)
 {
-	struct tool tool = {0};
+	static struct tool tool; /* left to the end of the process */
 	bool dump = false, good = true;
 	struct stat st;
 	struct err err;
@@ -106,6 +106,5 @@ int main(int argc, char **argv)
 		   0) {
 		log_fatal(EXIT_FAILED, "%s", err.text);
 	}
-	mem_free(tool.ctx);
 	return good ? 0 : EXIT_FAILED;
 }

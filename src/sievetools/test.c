@@ -3,6 +3,7 @@
  * sieve-test: runs scripts on a message and tells what would be done
  * (doc/man/sieve-test.1).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,9 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "delivery/sieve.h"
-#include "sievetools/execute.h"
-#include "sievetools/tool.h"
+#include "sievetools/test.h"
 
 enum { MAX_SCRIPTS = 100 };
 
@@ -23,6 +22,7 @@ struct options {
 	const char *scripts[MAX_SCRIPTS + 1];
 	unsigned script_count;
 	bool compile, execute;
+	tool_execute *execution;
 	struct sieve_trace how;
 };
 
@@ -203,25 +203,22 @@ static int decide(struct tool *tool, const struct options *options,
 static int execute(struct tool *tool, const struct options *options,
 		   const struct sieve_envelope *envelope, struct str mail)
 {
-	struct lda_script *scripts = NULL, **end = &scripts, *script;
-	struct execution execution = {
+	struct sieve_program *programs[MAX_SCRIPTS + 1] = {NULL};
+	const struct execution execution = {
 		.mail = mail,
 		.envelope = envelope,
 		.trace = &options->how,
 		.location = options->location,
 		.mailbox = options->mailbox,
+		.paths = options->scripts,
+		.programs = programs,
 	};
 
 	for (unsigned i = 0; i < options->script_count; i++)
-		lda_script_add(tool->ctx, &end, options->scripts[i], false);
-	for (script = scripts; script != NULL; script = script->next) {
-		script->program =
-			tool_script(tool, script->path, options->compile);
-		if (script->next == NULL)
-			dump(options, script->program);
-	}
-	execution.scripts = scripts;
-	return tool_execute(tool, &execution) ? 0 : 1;
+		programs[i] = tool_script(tool, options->scripts[i],
+					  options->compile);
+	dump(options, programs[options->script_count - 1]);
+	return options->execution(tool, &execution) ? 0 : 1;
 }
 
 static int run_all(struct tool *tool, struct options *options, struct str mail)
@@ -250,10 +247,19 @@ static int run_all(struct tool *tool, struct options *options, struct str mail)
 	return status;
 }
 
-int main(int argc, char **argv)
+static _Noreturn void start_other(char **argv)
 {
-	struct tool tool = {0};
-	struct options options = {.mailbox = "INBOX"};
+	static const char path[] = PKG_LIBEXECDIR "/sieve-test-execute";
+
+	execv(path, argv);
+	fprintf(stderr, "sieve-test: %s: %s\n", path, strerror(errno));
+	exit(EXIT_FAILED);
+}
+
+int sieve_test(int argc, char **argv, tool_execute *execution)
+{
+	static struct tool tool; /* left to the end of the process */
+	struct options options = {.mailbox = "INBOX", .execution = execution};
 	int option, status;
 
 	while ((option = getopt(argc, argv, "a:c:Cd:Def:l:m:o:r:s:t:T:u:x:")) !=
@@ -261,6 +267,8 @@ int main(int argc, char **argv)
 		parse_option(&tool, &options, option, optarg);
 	if (argc - optind != 2)
 		usage();
+	if (options.execute && execution == NULL)
+		start_other(argv);
 	options.scripts[options.script_count++] = argv[optind];
 	tool_open(&tool, "sieve-test");
 	status = run_all(&tool, &options, tool_read(&tool, argv[optind + 1]));
@@ -270,6 +278,5 @@ int main(int argc, char **argv)
 		log_info("final result: failed; resolved with successful "
 			 "implicit keep");
 	}
-	mem_free(tool.ctx);
 	return status;
 }

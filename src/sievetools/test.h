@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sievetools/execute.h - sieve-test -e: what scripts decide is done. Mails that
- * they send are printed.
+ * sievetools/test.h - sieve-test, and sieve-test-execute, which is what runs
+ * with -e: what scripts decide is done. Mails that they send are printed.
  */
-#ifndef SIEVETOOLS_EXECUTE_H
-#define SIEVETOOLS_EXECUTE_H
+#ifndef SIEVETOOLS_TEST_H
+#define SIEVETOOLS_TEST_H
 #include "sievetools/tool.h"
-
-struct lda_script;
 
 struct execution {
 	struct str mail;
@@ -15,10 +13,13 @@ struct execution {
 	const struct sieve_trace *trace;
 	const char *location; /* of -l; NULL: nothing is stored */
 	const char *mailbox;
-	struct lda_script *scripts;
+	const char *const *paths; /* of the scripts, up to NULL */
+	struct sieve_program *const *programs;
 };
 
 /* Returns whether all went well; ends the process if it can't begin. */
-bool tool_execute(struct tool *tool, const struct execution *execution);
+typedef bool tool_execute(struct tool *tool, const struct execution *execution);
+/* The whole program. Without `execute`, -e makes it the other one. */
+int sieve_test(int argc, char **argv, tool_execute *execute);
 
 #endif

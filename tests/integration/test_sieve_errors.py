@@ -145,3 +145,14 @@ def test_dovecot_has_the_same(place):
         if [n for n, _ in errors] != lines:
             wrong.append(f"{case.name}: {lines} wanted\n{text}{errors}")
     assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize("program", ["sievec", "sieve-test"])
+def test_what_is_seldom_needed_is_not_loaded(program):
+    """Its start is most of what a short script takes."""
+    done = subprocess.run([os.path.join(PREFIX, "bin", program)],
+                          env={"LD_TRACE_LOADED_OBJECTS": "1"},
+                          capture_output=True, text=True, timeout=60)
+    assert "libtalloc" in done.stdout
+    for name in "libicu", "libical", "libcrypto", "libssl", "liblmdb":
+        assert name not in done.stdout

@@ -316,13 +316,6 @@ static void challenge(struct exchange *exchange, const struct buf *data)
 	reply(exchange, out.data, out.len);
 }
 
-static void wipe_free(struct buf *buf)
-{
-	if (buf->len > 0)
-		mem_wipe(buf->data, buf->len);
-	buf_free(buf);
-}
-
 static void on_verified(void *ctx, struct request *request,
 			enum pass_result result)
 {
@@ -441,7 +434,7 @@ static void follow(struct exchange *exchange, enum mech_step step,
 static void on_credentials(void *ctx, struct request *request,
 			   enum pass_result result)
 {
-	CLEANUP(wipe_free) struct buf out = buf_init(RESPONSE_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(RESPONSE_MAX);
 	struct exchange *exchange = ctx;
 	const char *found = NULL;
 	struct err err;
@@ -464,8 +457,8 @@ static void on_credentials(void *ctx, struct request *request,
 static void step(struct exchange *exchange, struct str response, bool initial,
 		 bool has_response)
 {
-	CLEANUP(wipe_free) struct buf decoded = buf_init(RESPONSE_MAX);
-	CLEANUP(wipe_free) struct buf out = buf_init(RESPONSE_MAX);
+	CLEANUP(buf_wipe_free) struct buf decoded = buf_init(RESPONSE_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(RESPONSE_MAX);
 	struct err err;
 
 	exchange->step_us = clock_monotonic_us();

@@ -28,6 +28,13 @@ void buf_free(struct buf *buf)
 	*buf = buf_init(buf->max);
 }
 
+void buf_wipe_free(struct buf *buf)
+{
+	if (buf->cap > 0)
+		mem_wipe(buf->data, buf->cap);
+	buf_free(buf);
+}
+
 void buf_reset(struct buf *buf)
 {
 	buf_truncate(buf, 0);

@@ -25,6 +25,8 @@ struct buf {
  * buf_free(), usually by CLEANUP. `data` is "" until the first append. */
 struct buf buf_init(size_t max);
 void buf_free(struct buf *buf);
+/* The same for secrets: overwrites them. */
+void buf_wipe_free(struct buf *buf);
 /* Empty it, keep the memory, forget the overflow. */
 void buf_reset(struct buf *buf);
 void buf_append(struct buf *buf, const void *src, size_t len);

@@ -18,13 +18,6 @@ enum { CAN_ID = 1, CAN_SASL_IR = 2 };
 enum { STEP_GREETING, STEP_CAPABILITY, STEP_STARTTLS, STEP_LOGIN };
 enum { COMMAND_MAX = 32 * 1024 };
 
-static void wipe_free(struct buf *buf)
-{
-	if (buf->len > 0)
-		mem_wipe(buf->data, buf->len);
-	buf_free(buf);
-}
-
 /* "... [CAPABILITY a b c] ..." or "* CAPABILITY a b c". */
 static bool take_capabilities(struct login_proxy *proxy, struct str line)
 {
@@ -109,7 +102,7 @@ static void say(struct login_proxy *proxy, struct buf *out)
 
 static void log_in(struct login_proxy *proxy)
 {
-	CLEANUP(wipe_free) struct buf out = buf_init(COMMAND_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
 
 	proxy->step = STEP_LOGIN;
 	if ((proxy->capabilities & CAN_ID) != 0 && !proxy->not_trusted)
@@ -136,7 +129,7 @@ static void log_in(struct login_proxy *proxy)
  * answered by nothing. */
 static void challenged(struct login_proxy *proxy)
 {
-	CLEANUP(wipe_free) struct buf out = buf_init(COMMAND_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
 
 	if (proxy->step != STEP_LOGIN) {
 		login_proxy_failed(proxy, "Unexpected continuation");

@@ -13,18 +13,11 @@ enum { CAN_XCLIENT = 1 };
 enum { STEP_GREETING, STEP_STARTTLS, STEP_SECURED, STEP_XCLIENT, STEP_LOGIN };
 enum { COMMAND_MAX = 32 * 1024 };
 
-static void wipe_free(struct buf *buf)
-{
-	if (buf->len > 0)
-		mem_wipe(buf->data, buf->len);
-	buf_free(buf);
-}
-
 /* All mechanisms have an initial response; as a literal, of any length. */
 static void log_in(struct login_proxy *proxy)
 {
-	CLEANUP(wipe_free) struct buf response = buf_init(COMMAND_MAX);
-	CLEANUP(wipe_free) struct buf out = buf_init(COMMAND_MAX + 100);
+	CLEANUP(buf_wipe_free) struct buf response = buf_init(COMMAND_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX + 100);
 
 	proxy->step = STEP_LOGIN;
 	login_proxy_response(proxy, &response);

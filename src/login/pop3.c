@@ -357,18 +357,11 @@ static void run(struct client *client, const struct pop3_line *line)
 
 /* input */
 
-static void wipe_free(struct buf *buf)
-{
-	if (buf->len > 0)
-		mem_wipe(buf->data, buf->len);
-	buf_free(buf);
-}
-
 /* The command is taken off the input, which may go to another process, before
  * it runs; nothing of it stays behind. */
 static bool step(struct client *client)
 {
-	CLEANUP(wipe_free) struct buf copy = buf_init(CLIENT_INPUT_MAX);
+	CLEANUP(buf_wipe_free) struct buf copy = buf_init(CLIENT_INPUT_MAX);
 	size_t max = client_max_input(client), used;
 	struct str in = conn_input(client->conn);
 	struct pop3_line line;

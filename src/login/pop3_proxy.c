@@ -16,13 +16,6 @@ enum { CAN_XCLIENT = 1 };
 enum { STEP_GREETING, STEP_STLS, STEP_XCLIENT, STEP_USER, STEP_PASS };
 enum { COMMAND_MAX = 32 * 1024, FORWARD_MAX = 4096 };
 
-static void wipe_free(struct buf *buf)
-{
-	if (buf->len > 0)
-		mem_wipe(buf->data, buf->len);
-	buf_free(buf);
-}
-
 static void say(struct login_proxy *proxy, struct buf *out)
 {
 	buf_add(out, "\r\n");
@@ -39,7 +32,7 @@ static bool one_line(const char *text)
 
 static void log_in(struct login_proxy *proxy)
 {
-	CLEANUP(wipe_free) struct buf out = buf_init(COMMAND_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
 
 	if (proxy->mech == NULL && proxy->master == NULL &&
 	    one_line(proxy->user) && one_line(proxy->password)) {
@@ -56,7 +49,7 @@ static void log_in(struct login_proxy *proxy)
 
 static void send_password(struct login_proxy *proxy)
 {
-	CLEANUP(wipe_free) struct buf out = buf_init(COMMAND_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
 
 	proxy->step = STEP_PASS;
 	buf_printf(&out, "PASS %s", proxy->password);
@@ -82,7 +75,7 @@ static void add_forward(const struct login_proxy *proxy, struct buf *out)
 /* For whom we speak, if the other server said that it wants to know. */
 static void introduce(struct login_proxy *proxy)
 {
-	CLEANUP(wipe_free) struct buf out = buf_init(COMMAND_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
 	const struct client *client = proxy->client;
 	char ip[IP_TEXT_MAX];
 

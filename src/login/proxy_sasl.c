@@ -10,16 +10,9 @@
 #include "base/mem.h"
 #include "login/proxy.h"
 
-static void wipe_free(struct buf *buf)
-{
-	if (buf->len > 0)
-		mem_wipe(buf->data, buf->len);
-	buf_free(buf);
-}
-
 void login_proxy_response(const struct login_proxy *proxy, struct buf *out)
 {
-	CLEANUP(wipe_free) struct buf text = buf_init(SASL_LINE_MAX);
+	CLEANUP(buf_wipe_free) struct buf text = buf_init(SASL_LINE_MAX);
 	const char *mech = proxy->mech == NULL ? "PLAIN" : proxy->mech;
 
 	if (strcmp(mech, "EXTERNAL") == 0) {

@@ -22,13 +22,6 @@
 
 enum { NAME_MAX_KEPT = 256 };
 
-static void wipe_free(struct buf *buf)
-{
-	if (buf->len > 0)
-		mem_wipe(buf->data, buf->len);
-	buf_free(buf);
-}
-
 static void set_text(struct client *client, char **field, struct str value)
 {
 	mem_free(*field);
@@ -137,8 +130,8 @@ void client_start_mech(struct client *client, const char *mech,
 
 void client_login(struct client *client, struct str user, struct str password)
 {
-	CLEANUP(wipe_free) struct buf plain = buf_init(SASL_LINE_MAX);
-	CLEANUP(wipe_free) struct buf response = buf_init(2 * SASL_LINE_MAX);
+	CLEANUP(buf_wipe_free) struct buf plain = buf_init(SASL_LINE_MAX);
+	CLEANUP(buf_wipe_free) struct buf response = buf_init(2 * SASL_LINE_MAX);
 
 	mem_free(client->mech);
 	client->mech = NULL;
@@ -170,7 +163,7 @@ void client_login(struct client *client, struct str user, struct str password)
 
 static bool is_base64(struct str line)
 {
-	CLEANUP(wipe_free) struct buf decoded = buf_init(SASL_LINE_MAX);
+	CLEANUP(buf_wipe_free) struct buf decoded = buf_init(SASL_LINE_MAX);
 
 	return base64_decode(line, &decoded);
 }

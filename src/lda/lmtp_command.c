@@ -33,42 +33,12 @@ void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
 
 /* MAIL */
 
-static bool has_workaround(struct lmtp_session *session, const char *name)
+static struct str tolerate(struct lmtp_session *session, struct str args,
+			   const char *keyword)
 {
-	struct str rest = str_of(session->process->set.lmtp_client_workarounds);
-	struct str word;
-
-	while (str_word(&rest, &word)) {
-		if (str_is(word, name))
-			return true;
-	}
-	return false;
-}
-
-/* What old clients leave out or put in, made right if the settings say so. */
-static struct str tolerate(struct lmtp_session *session, const void *ctx,
-			   struct str args, const char *keyword)
-{
-	size_t len = strlen(keyword) + 1;
-	struct str rest, word;
-
-	if (args.len < len || args.data[len - 1] != ':')
-		return args;
-	rest = str_from(args, len);
-	if (rest.len > 0 && rest.data[0] == ' ' &&
-	    has_workaround(session, "whitespace-before-path"))
-		rest = str_trim(rest);
-	if (rest.len > 0 && rest.data[0] != '<' && rest.data[0] != ' ' &&
-	    has_workaround(session, "mailbox-for-path") &&
-	    str_word(&rest, &word)) {
-		char *path = mem_printf(ctx, "%s:<%.*s> %.*s", keyword,
-					STR_FMT(word), STR_FMT(rest));
-
-		return str_trim(str_of(path));
-	}
-	if (rest.data == args.data + len)
-		return args;
-	return str_of(mem_printf(ctx, "%s:%.*s", keyword, STR_FMT(rest)));
+	return smtp_path_tolerate(
+		session->ctx, args, keyword,
+		session->process->set.lmtp_client_workarounds);
 }
 
 /* NULL, or what to answer. */
@@ -124,7 +94,7 @@ static void cmd_mail(struct lmtp_session *session, struct str args)
 		lmtp_reply(session, "503 5.5.0 MAIL already given");
 		return;
 	}
-	args = tolerate(session, session->ctx, args, "FROM");
+	args = tolerate(session, args, "FROM");
 	if (!smtp_path_parse(session->ctx, args, "FROM", &path, &problem)) {
 		lmtp_bad(session, "501 5.5.4 %s", problem);
 		return;
@@ -154,7 +124,7 @@ static void cmd_rcpt(struct lmtp_session *session, struct str args)
 		lmtp_reply(session, "503 5.5.0 Not allowed after BDAT");
 		return;
 	}
-	lmtp_rcpt(session, tolerate(session, session->ctx, args, "TO"));
+	lmtp_rcpt(session, tolerate(session, args, "TO"));
 }
 
 /* the others */

@@ -326,13 +326,9 @@ static void end_chunk(struct lmtp_session *session)
 void lmtp_bdat(struct lmtp_session *session, struct str args)
 {
 	const char *refusal = chunk_refusal(session);
-	struct str size, last = STR("LAST"), more;
 	uint64_t octets;
 
-	session->chunk_last = false;
-	if (!str_word(&args, &size) || !str_to_u64(size, &octets) ||
-	    ((session->chunk_last = str_word(&args, &last)) &&
-	     (!str_case_is(last, "LAST") || str_word(&args, &more)))) {
+	if (!smtp_bdat_parse(args, &octets, &session->chunk_last)) {
 		lmtp_bad(session, "501 5.5.4 Invalid parameters");
 		return;
 	}

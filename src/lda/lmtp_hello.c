@@ -8,19 +8,7 @@
 #include "lda/lmtp.h"
 #include "net/conn.h"
 
-enum { LHLO_MAX_LINES = 9, HELO_MAX = 255, SESSION_MAX = 255, LOGIN_MAX = 255 };
-
-/* The name goes into Received: what no host name has becomes '?'. */
-static char *clean_helo(const void *ctx, struct str name)
-{
-	char *clean = str_sanitize(ctx, name, HELO_MAX);
-
-	for (char *at = clean; *at != '\0'; at++) {
-		if (strchr("()<>@,;\\\"", *at) != NULL || *at == ' ' || *at < 0)
-			*at = '?';
-	}
-	return clean;
-}
+enum { LHLO_MAX_LINES = 9, SESSION_MAX = 255, LOGIN_MAX = 255 };
 
 static bool offers_tls(const struct lmtp_session *session)
 {
@@ -40,7 +28,7 @@ void lmtp_lhlo(struct lmtp_session *session, struct str args)
 	}
 	lmtp_reset(session);
 	mem_free(session->helo);
-	session->helo = clean_helo(session, name);
+	session->helo = smtp_helo_clean(session, name);
 	lines[count++] = process->hostname;
 	lines[count++] = "8BITMIME";
 	lines[count++] = "CHUNKING";
@@ -101,7 +89,7 @@ static bool take_proto(struct lmtp_session *session, const char *value)
 
 static bool take_helo(struct lmtp_session *session, const char *value)
 {
-	session->proxied.helo = clean_helo(session, str_of(value));
+	session->proxied.helo = smtp_helo_clean(session, str_of(value));
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #define PROTO_SMTP_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
@@ -29,7 +30,7 @@ struct smtp_parser;
 struct smtp_parser *smtp_parser_new(const void *ctx, size_t max_line);
 enum smtp_parse smtp_parser_feed(struct smtp_parser *parser, struct str in,
 				 size_t *used_out, struct smtp_line *out);
-/* Forget what was fed of a line (after STARTTLS). */
+/* Forget what was fed of a line (after STARTTLS), and overwrite it. */
 void smtp_parser_reset(struct smtp_parser *parser);
 
 struct smtp_param {
@@ -47,6 +48,15 @@ struct smtp_path {
  * On false *problem_out is what to tell the client. Children of ctx. */
 bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		     struct smtp_path *out, const char **problem_out);
+/* What old clients leave out or put in, made right as far as `workarounds`
+ * (words: whitespace-before-path, mailbox-for-path) say so. Child of ctx, or
+ * `args` itself. */
+struct str smtp_path_tolerate(const void *ctx, struct str args,
+			      const char *keyword, const char *workarounds);
+/* A name of HELO for Received: what no host name has becomes '?'. */
+char *smtp_helo_clean(const void *ctx, struct str name);
+/* "1000 LAST" of BDAT (RFC 3030 section 2). */
+bool smtp_bdat_parse(struct str args, uint64_t *octets_out, bool *last_out);
 
 /* parameters */
 

@@ -19,7 +19,7 @@ struct smtp_parser {
 
 static int parser_free(struct smtp_parser *parser)
 {
-	buf_free(&parser->line);
+	buf_wipe_free(&parser->line);
 	return 0;
 }
 
@@ -35,6 +35,8 @@ struct smtp_parser *smtp_parser_new(const void *ctx, size_t max_line)
 
 void smtp_parser_reset(struct smtp_parser *parser)
 {
+	if (parser->line.cap > 0)
+		mem_wipe(parser->line.data, parser->line.cap);
 	buf_reset(&parser->line);
 	parser->taken = parser->too_long = false;
 }

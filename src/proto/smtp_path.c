@@ -9,7 +9,7 @@
 #include "proto/smtp.h"
 
 /* Lengths of RFC 5321 section 4.5.3.1 are exceeded in practice. */
-enum { MAX_PATH = 1000 };
+enum { MAX_PATH = 1000, HELO_MAX = 255 };
 
 /* Octets of UTF-8 are let through: SMTPUTF8 is for those above to ask. */
 static bool is_atom_char(unsigned char c)
@@ -192,4 +192,51 @@ bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		ctx, "Invalid %s parameter: %s",
 		strcmp(keyword, "FROM") == 0 ? "MAIL" : "RCPT", problem);
 	return false;
+}
+
+struct str smtp_path_tolerate(const void *ctx, struct str args,
+			      const char *keyword, const char *workarounds)
+{
+	size_t len = strlen(keyword) + 1;
+	struct str rest, word;
+
+	if (args.len < len || args.data[len - 1] != ':')
+		return args;
+	rest = str_from(args, len);
+	if (rest.len > 0 && rest.data[0] == ' ' &&
+	    str_has_word(workarounds, STR("whitespace-before-path")))
+		rest = str_trim(rest);
+	if (rest.len > 0 && rest.data[0] != '<' && rest.data[0] != ' ' &&
+	    str_has_word(workarounds, STR("mailbox-for-path")) &&
+	    str_word(&rest, &word)) {
+		char *path = mem_printf(ctx, "%s:<%.*s> %.*s", keyword,
+					STR_FMT(word), STR_FMT(rest));
+
+		return str_trim(str_of(path));
+	}
+	if (rest.data == args.data + len)
+		return args;
+	return str_of(mem_printf(ctx, "%s:%.*s", keyword, STR_FMT(rest)));
+}
+
+char *smtp_helo_clean(const void *ctx, struct str name)
+{
+	char *clean = str_sanitize(ctx, name, HELO_MAX);
+
+	for (char *at = clean; *at != '\0'; at++) {
+		if (strchr("()<>@,;\\\"", *at) != NULL || *at == ' ' || *at < 0)
+			*at = '?';
+	}
+	return clean;
+}
+
+bool smtp_bdat_parse(struct str args, uint64_t *octets_out, bool *last_out)
+{
+	struct str size, last;
+
+	if (!str_word(&args, &size) || !str_to_u64(size, octets_out))
+		return false;
+	*last_out = str_word(&args, &last);
+	return !*last_out ||
+	       (str_case_is(last, "LAST") && str_trim(args).len == 0);
 }

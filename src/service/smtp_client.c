@@ -25,14 +25,22 @@ enum client_state {
 	CLIENT_HELLO,
 	CLIENT_STARTTLS,
 	CLIENT_XCLIENT,
+	CLIENT_AUTH,
 	CLIENT_READY,
 	CLIENT_GONE,
 };
 
-enum command_kind { COMMAND_MAIL, COMMAND_RCPT, COMMAND_DATA };
+enum command_kind {
+	COMMAND_HELLO, /* none; answered when the server is ready */
+	COMMAND_MAIL,
+	COMMAND_RCPT,
+	COMMAND_DATA,
+	COMMAND_OTHER,
+};
 
 struct command {
 	enum command_kind kind;
+	const char *line; /* as it is; or by: */
 	const char *address, *body, *original, *forward;
 	smtp_client_fn *fn;
 	void *fn_ctx;
@@ -51,7 +59,8 @@ struct smtp_client {
 	struct timer *later;
 	struct smtp_replies *replies;
 	enum client_state state;
-	bool xclient_done;
+	size_t ips_tried; /* of options.more */
+	bool xclient_done, auth_done;
 	const char *capabilities; /* lines of the last hello */
 	struct command *commands; /* list; the first waits for its answer */
 	unsigned accepted;        /* recipients of this mail */
@@ -74,27 +83,32 @@ static char *peer(const struct smtp_client *client)
 			  client->options.ip.port);
 }
 
-/* The line of a capability: false if the server lacks it. */
-static bool capability(const struct smtp_client *client, const char *name,
-		       struct str *line_out)
+bool smtp_client_gone(const struct smtp_client *client)
+{
+	return client->state == CLIENT_GONE;
+}
+
+bool smtp_client_can(const struct smtp_client *client, const char *name,
+		     struct str *args_out)
 {
 	struct str rest = str_of(
 		client->capabilities == NULL ? "" : client->capabilities);
 	struct str line, word;
 
 	while (str_split(&rest, '\n', &line)) {
-		*line_out = line;
-		if (str_word(&line, &word) && str_case_is(word, name))
+		if (str_word(&line, &word) && str_case_is(word, name)) {
+			*args_out = str_trim(line);
 			return true;
+		}
 	}
 	return false;
 }
 
 static bool can(const struct smtp_client *client, const char *name)
 {
-	struct str line;
+	struct str args;
 
-	return capability(client, name, &line);
+	return smtp_client_can(client, name, &args);
 }
 
 /* answers */
@@ -159,11 +173,20 @@ static void tell_later(struct smtp_client *client)
 					  tell_gone, client);
 }
 
+static void open_conn(struct smtp_client *client);
+
 static void gone(struct smtp_client *client, const char *phrase,
 		 const char *why)
 {
 	if (client->state == CLIENT_GONE)
 		return;
+	if (client->state == CLIENT_GREETING &&
+	    client->ips_tried < client->options.more_count) {
+		conn_free(&client->conn);
+		client->options.ip = client->options.more[client->ips_tried++];
+		open_conn(client);
+		return;
+	}
 	client->state = CLIENT_GONE;
 	client->phrase = phrase;
 	client->error = mem_strdup(client, why);
@@ -216,52 +239,84 @@ static void write_rcpt(struct smtp_client *client,
 		add_forward(command->forward, out);
 }
 
+static void write_mail(struct smtp_client *client,
+		       const struct command *command, struct buf *out)
+{
+	buf_printf(out, "MAIL FROM:<%s>", command->address);
+	if (command->body != NULL && can(client, "8BITMIME"))
+		buf_printf(out, " BODY=%s", command->body);
+	if (client->ret != NULL && can(client, "DSN"))
+		buf_printf(out, " RET=%s", client->ret);
+}
+
+static void write_data(struct smtp_client *client, struct command *command,
+		       struct buf *out)
+{
+	command->replies = client->accepted;
+	command->sending = command->source.chunk > 0;
+	if (command->sending)
+		buf_printf(out, "BDAT %llu LAST",
+			   (unsigned long long)command->source.chunk);
+	else
+		buf_add(out, "DATA");
+}
+
+static void send_text(struct smtp_client *client);
+
 static void send_command(struct smtp_client *client, struct command *command)
 {
 	CLEANUP(buf_free) struct buf line = buf_init(CLIENT_LINE_MAX);
 
-	switch (command->kind) {
-	case COMMAND_MAIL:
+	if (command->kind == COMMAND_MAIL)
 		client->accepted = 0;
-		buf_printf(&line, "MAIL FROM:<%s>", command->address);
-		if (command->body != NULL && can(client, "8BITMIME"))
-			buf_printf(&line, " BODY=%s", command->body);
-		if (client->ret != NULL && can(client, "DSN"))
-			buf_printf(&line, " RET=%s", client->ret);
-		break;
-	case COMMAND_RCPT:
+	if (command->line != NULL)
+		buf_add(&line, command->line);
+	else if (command->kind == COMMAND_MAIL)
+		write_mail(client, command, &line);
+	else if (command->kind == COMMAND_RCPT)
 		write_rcpt(client, command, &line);
-		break;
-	case COMMAND_DATA:
-		command->replies = client->accepted;
-		buf_add(&line, "DATA");
-		break;
-	}
+	else
+		write_data(client, command, &line);
 	buf_add(&line, "\r\n");
 	command->sent = true;
 	conn_write(client->conn, line.data, line.len);
 	conn_set_timeout(client->conn, client->options.timeout);
+	if (command->sending)
+		send_text(client);
 }
 
 /* What needs no server. False when the client was freed. */
 static bool skip_first(struct smtp_client *client, bool *skipped_out)
 {
 	static const struct smtp_reply bad = {553, "5.1.3 Bad address syntax"};
+	const struct smtp_reply hello = {250, client->capabilities};
 	struct command *command = client->commands;
 
 	*skipped_out = false;
 	if (command == NULL || command->sent)
 		return true;
+	if (command->kind == COMMAND_HELLO) {
+		*skipped_out = true;
+		return answer_all(client, &hello);
+	}
 	if (command->kind == COMMAND_DATA && client->accepted == 0) {
 		DL_DELETE(client->commands, command);
 		mem_free(command);
 		*skipped_out = true;
 		return true;
 	}
-	if (command->kind == COMMAND_DATA || is_clean(command->address))
+	if (command->address == NULL || is_clean(command->address))
 		return true;
 	*skipped_out = true;
 	return answer_all(client, &bad);
+}
+
+/* What others need not be answered for (RFC 2920). */
+static bool may_follow(const struct command *command)
+{
+	if (command->kind != COMMAND_MAIL && command->kind != COMMAND_RCPT)
+		return false;
+	return command->address == NULL || is_clean(command->address);
 }
 
 static void send_ready(struct smtp_client *client)
@@ -274,8 +329,7 @@ static void send_ready(struct smtp_client *client)
 
 		if (command->sent)
 			continue;
-		if (!first && (!pipelining || command->kind == COMMAND_DATA ||
-			       !is_clean(command->address)))
+		if (!first && (!pipelining || !may_follow(command)))
 			break;
 		send_command(client, command);
 		if (command->kind == COMMAND_DATA)
@@ -328,6 +382,24 @@ static const char *copy(const void *ctx, const char *text)
 	return text == NULL ? NULL : mem_strdup(ctx, text);
 }
 
+void smtp_client_hello(struct smtp_client *client, smtp_client_fn *fn,
+		       void *fn_ctx)
+{
+	add(client, COMMAND_HELLO, fn, fn_ctx);
+}
+
+void smtp_client_command(struct smtp_client *client, const char *line,
+			 smtp_client_fn *fn, void *fn_ctx)
+{
+	enum command_kind kind =
+		str_case_starts(str_of(line), "MAIL ")   ? COMMAND_MAIL
+		: str_case_starts(str_of(line), "RCPT ") ? COMMAND_RCPT
+							 : COMMAND_OTHER;
+	struct command *command = add(client, kind, fn, fn_ctx);
+
+	command->line = mem_strdup(command, line);
+}
+
 void smtp_client_mail(struct smtp_client *client, const char *from,
 		      const char *body, smtp_client_fn *fn, void *fn_ctx)
 {
@@ -372,19 +444,24 @@ static void send_text(struct smtp_client *client)
 	char *space = buf_space(&in, CLIENT_PIECE);
 
 	while (!command->ended && !conn_output_full(client->conn)) {
-		ssize_t got = command->source.read(command->source.ctx,
-						   command->source.at, space,
-						   CLIENT_PIECE);
+		uint64_t left = command->source.chunk - command->source.at;
+		bool raw = command->source.chunk > 0;
+		ssize_t got = command->source.read(
+			command->source.ctx, command->source.at, space,
+			raw && left < CLIENT_PIECE ? (size_t)left
+						   : CLIENT_PIECE);
 
 		buf_reset(&out);
-		if (got < 0) {
+		if (got < 0 || (raw && got == 0 && left > 0)) {
 			/* A dot now would make half a mail a whole one. */
 			gone(client, "connection lost",
 			     "the mail can't be read any more");
 			return;
 		}
 		command->ended = got == 0;
-		if (command->ended)
+		if (raw)
+			buf_append(&out, space, (size_t)got);
+		else if (command->ended)
 			dot_end(&client->dot, &out);
 		else
 			dot_write(&client->dot, space, (size_t)got, &out);
@@ -419,7 +496,7 @@ static bool send_xclient(struct smtp_client *client)
 	struct str known, rest, word;
 
 	if (param == NULL || client->xclient_done ||
-	    !capability(client, "XCLIENT", &known))
+	    !smtp_client_can(client, "XCLIENT", &known))
 		return false;
 	client->xclient_done = true;
 	buf_add(&line, "XCLIENT");
@@ -438,6 +515,42 @@ static bool send_xclient(struct smtp_client *client)
 	return true;
 }
 
+/* False if there is no login, or it was done. */
+static bool send_auth(struct smtp_client *client)
+{
+	const struct smtp_client_options *set = &client->options;
+	CLEANUP(buf_wipe_free) struct buf plain = buf_init(CLIENT_LINE_MAX);
+	CLEANUP(buf_wipe_free) struct buf line = buf_init(CLIENT_LINE_MAX);
+	struct str mechs;
+
+	if (set->user == NULL || client->auth_done)
+		return false;
+	client->auth_done = true;
+	if (!smtp_client_can(client, "AUTH", &mechs) ||
+	    !str_case_has_word(str_dup(client, mechs), STR("PLAIN"))) {
+		gone(client, "connect",
+		     "Authentication support not advertised (TLS required?)");
+		return true;
+	}
+	/* RFC 4616: for whom, who, password. */
+	if (set->master_user != NULL)
+		buf_add(&plain, set->user);
+	buf_putc(&plain, '\0');
+	buf_add(&plain,
+		set->master_user == NULL ? set->user : set->master_user);
+	buf_putc(&plain, '\0');
+	buf_add(&plain, set->password == NULL ? "" : set->password);
+	buf_add(&line, "AUTH PLAIN ");
+	base64_encode(str_n(plain.data, plain.len), &line);
+	buf_add(&line, "\r\n");
+	client->state = CLIENT_AUTH;
+	if (plain.overflow || line.overflow)
+		gone(client, "connect", "Credentials are too long");
+	else
+		conn_write(client->conn, line.data, line.len);
+	return true;
+}
+
 static void greeted(struct smtp_client *client, const struct smtp_reply *hello)
 {
 	client->capabilities = mem_strdup(client, hello->text);
@@ -451,7 +564,7 @@ static void greeted(struct smtp_client *client, const struct smtp_reply *hello)
 		}
 		client->state = CLIENT_STARTTLS;
 		conn_printf(client->conn, "STARTTLS\r\n");
-	} else if (!send_xclient(client)) {
+	} else if (!send_xclient(client) && !send_auth(client)) {
 		client->state = CLIENT_READY;
 		advance(client);
 	}
@@ -479,6 +592,14 @@ static void take_data_reply(struct smtp_client *client,
 			send_text(client);
 		else if (answer_all(client, reply))
 			advance(client);
+		return;
+	}
+	/* A server that does not wait for the end: what comes next would be
+	 * text of the mail to it. */
+	if (!command->ended) {
+		if (answer_all(client, reply))
+			gone(client, "connection lost",
+			     "the server answered within the mail");
 		return;
 	}
 	/* SMTP: one answer for all. */
@@ -526,6 +647,14 @@ static void take_reply(struct smtp_client *client,
 			say_hello(client);
 		else
 			refused(client, reply);
+		return;
+	case CLIENT_AUTH: /* what it can do may be more now */
+		if (reply->code == 235)
+			say_hello(client);
+		else
+			gone(client, "connect",
+			     mem_printf(client, "Authentication failed: %u %s",
+					reply->code, reply->text));
 		return;
 	case CLIENT_READY:
 		break;
@@ -575,8 +704,12 @@ static void on_input(void *ctx)
 			gone(client, "connection lost",
 			     "the server's reply makes no sense");
 	}
-	if (!freed)
-		client->freed = NULL;
+	if (freed)
+		return;
+	client->freed = NULL;
+	if (client->conn != NULL && client->commands == NULL &&
+	    client->state == CLIENT_READY && client->options.max_idle.ms > 0)
+		conn_set_timeout(client->conn, client->options.max_idle);
 }
 
 static void on_drained(void *ctx)
@@ -602,6 +735,14 @@ static void on_closed(void *ctx, const char *why)
 			: mem_printf(tmp, "%s: %s", peer(client), why));
 }
 
+static struct duration timeout_of(const struct smtp_client *client)
+{
+	return client->state < CLIENT_READY &&
+			       client->options.connect_timeout.ms > 0
+		       ? client->options.connect_timeout
+		       : client->options.timeout;
+}
+
 static void on_timeout(void *ctx)
 {
 	struct smtp_client *client = ctx;
@@ -609,7 +750,7 @@ static void on_timeout(void *ctx)
 
 	gone(client, client->state == CLIENT_GREETING ? "connect" : "timed out",
 	     mem_printf(tmp, "%s did not answer for %llu seconds", peer(client),
-			(unsigned long long)client->options.timeout.ms / 1000));
+			(unsigned long long)timeout_of(client).ms / 1000));
 }
 
 static const struct conn_events client_events = {
@@ -628,32 +769,41 @@ static int client_destroy(struct smtp_client *client)
 	return 0;
 }
 
-struct smtp_client *smtp_client_new(const void *ctx, struct loop *loop,
-				    const struct smtp_client_options *options)
+static void open_conn(struct smtp_client *client)
 {
-	struct smtp_client *client = mem_new(ctx, struct smtp_client);
+	const struct smtp_client_options *options = &client->options;
 	struct err err;
-	int fd;
+	int fd = sock_connect_ip(&options->ip, options->source, &err);
 
-	client->options = *options;
-	client->options.host = mem_strdup(client, options->host);
-	client->options.hello = mem_strdup(client, options->hello);
-	client->loop = loop;
-	client->replies = smtp_replies_new(client);
-	talloc_set_destructor(client, client_destroy);
-	fd = sock_connect_ip(&options->ip, options->source, &err);
 	if (fd < 0) {
 		gone(client, "connect", err.text);
-		return client;
+		return;
 	}
-	client->conn = conn_new(client, loop, fd, CLIENT_INPUT_MAX,
+	client->conn = conn_new(client, client->loop, fd, CLIENT_INPUT_MAX,
 				&client_events, client);
-	conn_set_timeout(client->conn, options->timeout);
+	conn_set_timeout(client->conn, timeout_of(client));
 	if (options->rawlog_dir != NULL)
 		conn_rawlog(client->conn, options->rawlog_dir);
 	if (options->tls_mode == SMTP_TLS_AT_ONCE)
 		conn_start_tls_to(client->conn, options->tls, options->host,
 				  secured);
+}
+
+struct smtp_client *smtp_client_new(const void *ctx, struct loop *loop,
+				    const struct smtp_client_options *options)
+{
+	struct smtp_client *client = mem_new(ctx, struct smtp_client);
+
+	client->options = *options;
+	client->options.host = mem_strdup(client, options->host);
+	client->options.hello = mem_strdup(client, options->hello);
+	client->options.more =
+		mem_memdup(client, options->more,
+			   options->more_count * sizeof(*options->more));
+	client->loop = loop;
+	client->replies = smtp_replies_new(client);
+	talloc_set_destructor(client, client_destroy);
+	open_conn(client);
 	return client;
 }
 

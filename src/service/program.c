@@ -345,7 +345,7 @@ static void put_request(const struct program *program, struct buf *out)
 	buf_add(out, "VERSION\tscript\t4\t0\n");
 	for (at = program->environment; at != NULL && *at != NULL; at++)
 		buf_printf(out, "env_%s\n", *at);
-	buf_add(out, "-\n");
+	buf_add(out, program->no_reply ? "noreply\n" : "-\n");
 	for (at = program->args; at != NULL && *at != NULL; at++) {
 		CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "arg");
 
@@ -371,6 +371,17 @@ static int take_status(struct buf *output, const char *path, int *status_out,
 	return 0;
 }
 
+static int send_only(struct exchange *x, struct err *err)
+{
+	ssize_t put = send(x->in, x->input.data, x->input.len, MSG_NOSIGNAL);
+	int ret = put == (ssize_t)x->input.len
+			  ? 0
+			  : err_sys(err, "program unix:%s", x->name);
+
+	fd_close(&x->in);
+	return ret;
+}
+
 int program_script(const struct program *program, struct buf *output,
 		   int *status_out, struct err *err)
 {
@@ -382,9 +393,13 @@ int program_script(const struct program *program, struct buf *output,
 	x.in = sock_connect_unix(program->path, err);
 	if (x.in < 0)
 		return err_wrap(err, "program unix:%s", program->path);
-	x.out = fcntl(x.in, F_DUPFD_CLOEXEC, 3);
 	put_request(program, &request);
 	x.input = str_n(request.data, request.len);
+	if (program->no_reply) {
+		*status_out = 0;
+		return send_only(&x, err);
+	}
+	x.out = fcntl(x.in, F_DUPFD_CLOEXEC, 3);
 	if (exchange(&x, program->timeout, err) < 0)
 		return err_wrap(err, "program unix:%s", program->path);
 	return take_status(x.output, program->path, status_out, err);

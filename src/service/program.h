@@ -9,6 +9,8 @@
  */
 #ifndef SERVICE_PROGRAM_H
 #define SERVICE_PROGRAM_H
+#include <stdbool.h>
+
 #include "base/duration.h"
 #include "base/str.h"
 
@@ -25,6 +27,7 @@ struct program {
 	 * a buffer; 0: none. */
 	int input_fd, output_fd;
 	struct duration timeout; /* 0: none */
+	bool no_reply; /* of a script: the outcome is not waited for */
 };
 
 /* Returns 0 with its exit status. ERR_TEMPORARY: a signal ended it. Standard

@@ -215,10 +215,12 @@ enum index_field {
 	INDEX_PARTS,          /* mime_pack()'s */
 	INDEX_HEADERS, /* the fields that clients ask for, as they stand */
 	INDEX_PREVIEW,
-	INDEX_SORT,    /* sort and thread keys */
-	INDEX_UNSEEN,  /* of uid 0, the mailbox: where unseen mails begin */
-	INDEX_RENAMED, /* of uid 0: when the mailbox got another name */
-	INDEX_POLICY,  /* of uid 0: which fields are asked for */
+	INDEX_SORT,     /* sort and thread keys */
+	INDEX_UNSEEN,   /* of uid 0, the mailbox: where unseen mails begin */
+	INDEX_RENAMED,  /* of uid 0: when the mailbox got another name */
+	INDEX_POLICY,   /* of uid 0: which fields are asked for */
+	INDEX_COMPLETE, /* of uid 0 of no mailbox (0): all mailboxes were in
+			   the index once */
 };
 
 /* Points into the transaction, up to its next write; false if it is not

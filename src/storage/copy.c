@@ -132,19 +132,19 @@ static int remove_originals(struct copy *copy, struct err *err)
 	if (box_lock(copy->from->disk, false, &locked, err) < 0 ||
 	    mailbox_begin(copy->from, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
-	if (expunge_uids(copy->from, txn, &row, &copy->uids, err) < 0 ||
-	    index_commit(&txn, err) < 0)
-		return store_failed(copy->from->store, err);
-	return 0;
+	return expunge_and_commit(copy->from, &txn, &row, &copy->uids, err);
 }
 
-static int run(const void *ctx, struct copy *copy, bool move,
+/* `leaves`: the originals go, too, by `move` or by who calls. */
+static int run(const void *ctx, struct copy *copy, bool move, bool leaves,
 	       struct copy_result *out, struct err *err)
 {
 	bool together = copy->from->store == copy->to->store;
 
 	copy->save = save_begin(ctx, copy->to);
-	if (add_mails(copy, err) < 0) {
+	if (save_copies(copy->save, (unsigned)range_set_size(&copy->uids),
+			leaves ? copy->from : NULL, err) < 0 ||
+	    add_mails(copy, err) < 0) {
 		save_rollback(&copy->save);
 		return -1;
 	}
@@ -203,7 +203,7 @@ int mailbox_copy_to(const void *ctx, struct mailbox *box,
 		return 0;
 	}
 	lazily = move && moves_lazily(&copy);
-	if (run(ctx, &copy, move && !lazily, &result, err) < 0 ||
+	if (run(ctx, &copy, move && !lazily, move, &result, err) < 0 ||
 	    (lazily && expunge_chosen(box, &copy.uids, err) < 0))
 		return -1;
 	range_set_merge(&result.from_uids, &copy.uids);
@@ -225,5 +225,5 @@ int move_uids(struct mailbox *box, const struct range_set *uids,
 	copy.to = to;
 	copy.uids = range_set_init(ctx);
 	range_set_merge(&copy.uids, uids);
-	return run(ctx, &copy, true, &result, err);
+	return run(ctx, &copy, true, true, &result, err);
 }

@@ -24,6 +24,7 @@ struct mail_reader;
 struct mail_stream;
 struct mailbox;
 struct mailbox_status;
+struct quota;
 struct save;
 struct text;
 struct var;
@@ -108,6 +109,7 @@ struct user {
 	struct storage *stores;
 	struct mailbox *boxes;   /* that are open */
 	const struct lazy *lazy; /* lazy_expunge; NULL: mails just go */
+	struct quota *quota;     /* NULL: none */
 };
 
 /* The namespaces of the configuration, or the default one. */
@@ -278,6 +280,11 @@ int mailbox_claim_recent(struct mailbox *box, const struct index_box *row,
 int expunge_uids(struct mailbox *box, struct index_txn *txn,
 		 struct index_box *row, const struct range_set *uids,
 		 struct err *err);
+
+/* The same, the transaction's last act; quotas learn of it. */
+int expunge_and_commit(struct mailbox *box, struct index_txn **txn,
+		       struct index_box *row, const struct range_set *uids,
+		       struct err *err);
 
 /* The same, in a transaction of its own; by way of lazy_expunge. */
 int expunge_chosen(struct mailbox *box, const struct range_set *uids,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
+#include "storage/quota_core.h"
 
 static bool is_deleted(struct index_txn *txn, uint32_t box, uint32_t uid,
 		       struct index_record *out)
@@ -94,6 +95,22 @@ int expunge_uids(struct mailbox *box, struct index_txn *txn,
 	return ret;
 }
 
+int expunge_and_commit(struct mailbox *box, struct index_txn **txn,
+		       struct index_box *row, const struct range_set *uids,
+		       struct err *err)
+{
+	const struct index_counts before = row->counts;
+	struct quota_change change = {.from = box};
+
+	quota_hold(box);
+	if (expunge_uids(box, *txn, row, uids, err) < 0 ||
+	    index_commit(txn, err) < 0)
+		return store_failed(box->store, err);
+	change.removed = quota_difference(&before, &row->counts);
+	quota_changed(&change);
+	return 0;
+}
+
 static int remove_now(struct mailbox *box, const struct range_set *uids,
 		      struct err *err)
 {
@@ -103,13 +120,11 @@ static int remove_now(struct mailbox *box, const struct range_set *uids,
 
 	if (uids->count == 0)
 		return 0;
+	quota_ready(box);
 	if (box_lock(box->disk, false, &locked, err) < 0 ||
 	    mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
-	if (expunge_uids(box, txn, &row, uids, err) < 0 ||
-	    index_commit(&txn, err) < 0)
-		return store_failed(box->store, err);
-	return 0;
+	return expunge_and_commit(box, &txn, &row, uids, err);
 }
 
 int expunge_chosen(struct mailbox *box, const struct range_set *uids,
@@ -153,6 +168,7 @@ static int expunge_directly(struct mailbox *box, const struct range_set *uids,
 	struct range_set found = range_set_init(ctx);
 	struct index_box row;
 
+	quota_ready(box);
 	if (box_lock(box->disk, false, &locked, err) < 0 ||
 	    mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
@@ -160,10 +176,7 @@ static int expunge_directly(struct mailbox *box, const struct range_set *uids,
 		return store_failed(box->store, err);
 	if (found.count == 0)
 		return 0;
-	if (expunge_uids(box, txn, &row, &found, err) < 0 ||
-	    index_commit(&txn, err) < 0)
-		return store_failed(box->store, err);
-	return 0;
+	return expunge_and_commit(box, &txn, &row, &found, err);
 }
 
 static int expunge_lazily(struct mailbox *box, const struct range_set *uids,

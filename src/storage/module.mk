@@ -33,6 +33,10 @@ libstorage_a_SOURCES = \
 	src/storage/order.c src/storage/order.h \
 	src/storage/place.c src/storage/place.h \
 	src/storage/pop3.c \
+	src/storage/quota.c src/storage/quota.h src/storage/quota_core.h \
+	src/storage/quota_rule.c src/storage/quota_rule.h \
+	src/storage/quota_settings.c \
+	src/storage/quota_usage.c \
 	src/storage/reader.c src/storage/reader.h \
 	src/storage/resync.c \
 	src/storage/row.c \
@@ -58,6 +62,7 @@ libstorage_a_SOURCES = \
 	src/storage/update.c \
 	src/storage/user.c src/storage/user.h \
 	src/storage/view.c
+man_MANS += doc/man/dovetail-quota.7
 libsettings_a_SOURCES += src/storage/settings.c
 
 if HAVE_CMOCKA
@@ -81,6 +86,8 @@ check_PROGRAMS += \
 	tests/unit/storage/test_location \
 	tests/unit/storage/test_namespace \
 	tests/unit/storage/test_place \
+	tests/unit/storage/test_quota \
+	tests/unit/storage/test_quota_rule \
 	tests/unit/storage/test_rebuild \
 	tests/unit/storage/test_save \
 	tests/unit/storage/test_search \
@@ -154,6 +161,12 @@ tests_unit_storage_test_namespace_SOURCES = \
 tests_unit_storage_test_namespace_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_place_SOURCES = tests/unit/storage/test_place.c
 tests_unit_storage_test_place_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_quota_SOURCES = tests/unit/storage/test_quota.c \
+	$(STORAGE_FIXTURE)
+tests_unit_storage_test_quota_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_test_quota_rule_SOURCES = \
+	tests/unit/storage/test_quota_rule.c
+tests_unit_storage_test_quota_rule_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_test_rebuild_SOURCES = tests/unit/storage/test_rebuild.c \
 	$(STORAGE_FIXTURE)
 tests_unit_storage_test_rebuild_LDADD = $(STORAGE_TEST_LIBS)

@@ -16,6 +16,7 @@
 #include "mime/preview.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
+#include "storage/quota_core.h"
 #include "storage/save_core.h"
 
 /* Text is written in pieces of this size, and parsed on the way. */
@@ -44,7 +45,11 @@ struct save {
 	struct buf buf;
 	uint64_t written;
 	bool last_cr, last_lf;
+	/* For quotas: of all mails, and of the largest. */
+	uint64_t bytes, largest;
+	bool copies; /* with a transaction open meanwhile */
 	/* MOVE */
+	struct mailbox *moves_from; /* whether or not in this transaction: */
 	struct mailbox *expunge_from;
 	const struct range_set *expunge_uids;
 };
@@ -250,15 +255,40 @@ int save_mail_write(struct save *save, const void *data, size_t len,
 	return 0;
 }
 
-static int finish_file(struct save *save, struct err *err)
+/* With `mails` more, of so many octets. `txn` as for quota_check(). */
+static int may_hold(const struct save *save, unsigned mails, uint64_t octets,
+		    struct index_txn *txn, struct err *err)
 {
-	struct driver_save *file = save->current.file;
+	const struct quota_demand demand = {
+		.box = save->box,
+		.from = save->moves_from,
+		.largest = octets > save->largest ? octets : save->largest,
+		.bytes = save->bytes + octets,
+		.messages = (uint32_t)save->count + mails,
+	};
+
+	return quota_check(&demand, txn, err);
+}
+
+/* The tree of the mail, all of whose text is there. */
+static int end_text(struct save *save, const struct mime_message **message_out,
+		    struct err *err)
+{
+	const struct mime_message *message = save->parsed;
 
 	if (save->last_cr)
 		buf_putc(&save->buf, '\r');
 	if (flush(save, err) < 0)
 		return -1;
-	return file->box->location->driver->save_complete(file, err);
+	if (message == NULL)
+		message = mime_parser_end(save->parser);
+	if (message->size.physical != save->written)
+		return err_set(err, ERR_TEMPORARY,
+			       "the parsed mail has %ju octets, not %ju",
+			       (uintmax_t)message->size.physical,
+			       (uintmax_t)save->written);
+	*message_out = message;
+	return 0;
 }
 
 static struct save_mail *add_mail(struct save *save,
@@ -270,25 +300,26 @@ static struct save_mail *add_mail(struct save *save,
 					 save->cap);
 	}
 	save->mails[save->count] = *mail;
+	save->bytes += mail->file->size_virtual;
+	if (mail->file->size_virtual > save->largest)
+		save->largest = mail->file->size_virtual;
 	return &save->mails[save->count++];
 }
 
 int save_mail_finish(struct save *save, struct err *err)
 {
 	struct driver_save *file = save->current.file;
-	const struct mime_message *message = save->parsed;
+	const struct mime_message *message = NULL;
 
 	if (!save->in_mail)
 		return err_set(err, ERR_CLOSED, "no mail is being saved");
-	if (finish_file(save, err) < 0)
+	/* Before it is durable, and before a script's delivery tells anybody.
+	 */
+	if (end_text(save, &message, err) < 0 ||
+	    (!save->copies &&
+	     may_hold(save, 1, message->size.virtual, NULL, err) < 0) ||
+	    file->box->location->driver->save_complete(file, err) < 0)
 		return -1;
-	if (message == NULL)
-		message = mime_parser_end(save->parser);
-	if (message->size.physical != save->written)
-		return err_set(err, ERR_TEMPORARY,
-			       "the parsed mail has %ju octets, not %ju",
-			       (uintmax_t)message->size.physical,
-			       (uintmax_t)save->written);
 	file->size_physical = message->size.physical;
 	file->size_virtual = message->size.virtual;
 	cached_make(save, message, &save->current.cached);
@@ -340,6 +371,14 @@ int save_add_link(struct save *save, struct mailbox *from,
 	return 0;
 }
 
+int save_copies(struct save *save, unsigned mails, struct mailbox *moves_from,
+		struct err *err)
+{
+	save->copies = true;
+	save->moves_from = moves_from;
+	return may_hold(save, mails, 0, NULL, err);
+}
+
 void save_expunge_from(struct save *save, struct mailbox *from,
 		       const struct range_set *uids)
 {
@@ -353,6 +392,7 @@ struct commit {
 	struct save *save;
 	struct index_txn *txn;
 	struct index_box row;
+	struct quota_change change;
 	struct driver_save **files;
 	struct str *driver_data;
 	bool new_keywords;
@@ -418,6 +458,7 @@ static int append_all(struct commit *commit, struct err *err)
 static int expunge_originals(struct commit *commit, struct err *err)
 {
 	struct mailbox *from = commit->save->expunge_from;
+	struct index_counts before;
 	struct index_box row;
 
 	if (from == NULL)
@@ -431,8 +472,13 @@ static int expunge_originals(struct commit *commit, struct err *err)
 				    commit->save->expunge_uids, err);
 	if (box_get(from->disk, commit->txn, &row, err) < 0)
 		return -1;
-	return expunge_uids(from, commit->txn, &row, commit->save->expunge_uids,
-			    err);
+	before = row.counts;
+	if (expunge_uids(from, commit->txn, &row, commit->save->expunge_uids,
+			 err) < 0)
+		return -1;
+	commit->change.from = from;
+	commit->change.removed = quota_difference(&before, &row.counts);
+	return 0;
 }
 
 static int put_in(struct commit *commit, struct err *err)
@@ -440,16 +486,24 @@ static int put_in(struct commit *commit, struct err *err)
 	struct save *save = commit->save;
 	struct driver_box *disk = save->box->disk;
 	const struct driver *driver = disk->location->driver;
+	const struct index_counts before = commit->row.counts;
 
-	if (prepare(commit, err) < 0 ||
+	quota_hold(save->box);
+	if (may_hold(save, 0, 0, commit->txn, err) < 0 ||
+	    prepare(commit, err) < 0 ||
 	    driver->save_publish(save, commit->txn, &commit->row, commit->files,
 				 save->count, commit->driver_data, err) < 0 ||
 	    append_all(commit, err) < 0 ||
 	    driver->flush(commit->txn, disk, &commit->row, commit->new_keywords,
 			  err) < 0 ||
-	    expunge_originals(commit, err) < 0)
+	    expunge_originals(commit, err) < 0 ||
+	    index_commit(&commit->txn, err) < 0)
 		return -1;
-	return index_commit(&commit->txn, err);
+	commit->change.to = save->box;
+	commit->change.added = quota_difference(&before, &commit->row.counts);
+	commit->change.unknown = commit->row.counts.size_unknown > 0;
+	quota_changed(&commit->change);
+	return 0;
 }
 
 /* The driver takes back what it published when the index fails: the sender is
@@ -514,6 +568,8 @@ static int commit_all(struct save *save, uint32_t *uid_validity_out,
 	commit.files = mem_array(save, struct driver_save *, save->count + 1);
 	commit.driver_data = mem_array(save, struct str, save->count + 1);
 	if (box_sync(box->disk, box->ns, box->store, false, err) < 0)
+		return -1;
+	if (may_hold(save, 0, 0, NULL, err) < 0)
 		return -1;
 	index_reserve(box->store->index, index_cost(save));
 	if (lock_both(save, locked, err) < 0 ||

@@ -23,6 +23,10 @@ struct save_options;
 int save_add_link(struct save *save, struct mailbox *from,
 		  struct index_txn *txn, const struct index_record *record,
 		  const struct save_options *options, struct err *err);
+/* So many copies will be added, with a transaction open meanwhile; if they leave
+ * `moves_from`, now or later, nothing more counts for quotas. ERR_QUOTA. */
+int save_copies(struct save *save, unsigned mails, struct mailbox *moves_from,
+		struct err *err);
 /* Remove those mails of `from`, which has the same index, in the transaction
  * that adds the copies. */
 void save_expunge_from(struct save *save, struct mailbox *from,

@@ -11,6 +11,7 @@
 #include "storage/list.h"
 #include "storage/mail.h"
 #include "storage/mailbox.h"
+#include "storage/quota.h"
 #include "storage/save.h"
 #include "storage/search.h"
 #include "storage/settle.h"

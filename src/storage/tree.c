@@ -18,6 +18,7 @@
 #include "storage/layout.h"
 #include "storage/list.h"
 #include "storage/mailbox.h"
+#include "storage/quota_core.h"
 
 enum { BOXES_MAX = 1000000 };
 
@@ -93,6 +94,8 @@ int mailbox_create(struct user *user, const char *name, const char *special_use,
 		return -1;
 	if (makes_level(user, location, name))
 		return create_level(location, storage, err);
+	if (quota_check_create(user, err) < 0)
+		return -1;
 	return store_create(ns->store, storage, err);
 }
 

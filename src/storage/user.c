@@ -14,6 +14,8 @@
 #include "service/account.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
+#include "storage/quota.h"
+#include "storage/quota_core.h"
 
 static const struct setting *find_row(const struct setting *rows,
 				      const char *key)
@@ -214,10 +216,11 @@ int user_open(const void *ctx, const struct config *config,
 	user->config = config;
 	user->account = account;
 	if (user_setup(user, context, err) < 0 ||
-	    namespaces_open(user, err) < 0) {
+	    namespaces_open(user, err) < 0 || quota_setup(user, err) < 0) {
 		mem_free(user);
 		return err_wrap(err, "user %s", account->name);
 	}
+	quota_check_flag(user);
 	*out = user;
 	return 0;
 }

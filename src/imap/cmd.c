@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "imap/session.h"
 #include "net/conn.h"
+#include "storage/quota.h"
 #include "storage/user.h"
 
 /* Sorted by what is asked most. */
@@ -53,6 +54,9 @@ static const struct command commands[] = {
 	{"UNSUBSCRIBE", CMD_WRITES, cmd_unsubscribe},
 	{"GETMETADATA", 0, cmd_getmetadata},
 	{"SETMETADATA", CMD_WRITES, cmd_setmetadata},
+	{"GETQUOTA", 0, cmd_getquota},
+	{"GETQUOTAROOT", 0, cmd_getquotaroot},
+	{"SETQUOTA", 0, cmd_setquota},
 };
 
 const struct command *command_find(struct str name, bool uid)
@@ -286,8 +290,9 @@ void error_text(const struct err *err, const char *mailbox, struct buf *out)
 		buf_printf(out, "[LIMIT] %s", told(err));
 		return;
 	case ERR_QUOTA:
-		buf_add(out, "[OVERQUOTA] Quota exceeded (mailbox for user is "
-			     "full)");
+		if (err->system)
+			log_error("%s", err->text);
+		buf_printf(out, "[OVERQUOTA] %s", quota_told(err));
 		return;
 	case ERR_NO_SPACE:
 		log_error("%s", err->text);

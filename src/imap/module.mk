@@ -14,6 +14,7 @@ libimap_a_SOURCES = \
 	src/imap/mailbox.c \
 	src/imap/metadata.c \
 	src/imap/modseq.c src/imap/modseq.h \
+	src/imap/quota.c \
 	src/imap/search.c src/imap/search.h src/imap/search_args.c \
 	src/imap/search_return.c src/imap/search_return.h \
 	src/imap/select.c \

@@ -299,6 +299,8 @@ static void begin(struct mail_session *base)
 	conn_write_str(session->conn, str_of(session_capability(session)));
 	conn_write_str(session->conn,
 		       str_of(imap_sieve_capability(session->sieve)));
+	if (imap_quota_on(session))
+		conn_write_str(session->conn, STR(" QUOTA"));
 	conn_write_str(session->conn, STR("] Logged in\r\n"));
 }
 

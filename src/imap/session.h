@@ -92,5 +92,7 @@ enum imap_parse session_parse(struct session *session);
 void session_deselect(struct session *session);
 /* The capabilities of a logged-in client. */
 const char *session_capability(const struct session *session);
+/* quota.c: whether there is QUOTA (RFC 9208). */
+bool imap_quota_on(const struct session *session);
 
 #endif

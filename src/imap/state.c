@@ -20,6 +20,8 @@ enum cmd_result cmd_capability(struct cmd *cmd)
 	buf_add(line, "* CAPABILITY ");
 	buf_add(line, session_capability(cmd->session));
 	buf_add(line, imap_sieve_capability(cmd->session->sieve));
+	if (imap_quota_on(cmd->session))
+		buf_add(line, " QUOTA");
 	buf_add(line, "\r\n");
 	return cmd_reply(cmd, "OK Capability completed");
 }

@@ -168,6 +168,7 @@ static enum log_level level_of(const struct err *err, const char *name)
 {
 	switch (err->code) {
 	case ERR_QUOTA:
+	case ERR_LIMIT:
 		return LOG_LEVEL_INFO;
 	case ERR_NOT_FOUND:
 	case ERR_DENIED:

@@ -26,8 +26,9 @@ const struct setting lda_settings[] = {
 	S(quota_full_tempfail, "no",
 	  "Ask the MTA to try again when the user's quota is full, instead of "
 	  "returning the mail."),
-	S_FOREIGN("lmtp_rcpt_check_quota", SETTING_BOOL, "no",
-		  "Whether quota is looked at when a recipient is named."),
+	S(lmtp_rcpt_check_quota, "no",
+	  "Refuse a recipient whose quota is full at RCPT, before the mail "
+	  "comes (mail_plugins must have quota)."),
 	S_FLAGS(rejection_reason,
 		"Your message to <%t> was automatically rejected:%n%r",
 		SETTING_VARS,

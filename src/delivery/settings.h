@@ -20,7 +20,7 @@ struct lda_settings {
 	struct duration submission_timeout;
 	const char *mail_temp_dir;
 	bool lda_mailbox_autocreate, lda_mailbox_autosubscribe;
-	bool quota_full_tempfail;
+	bool quota_full_tempfail, lmtp_rcpt_check_quota;
 };
 extern const struct setting lda_settings[];
 

@@ -132,6 +132,7 @@ struct carry {
 	bool acted;          /* it was stored or sent */
 	bool kept_elsewhere; /* by (implicit) keep in another mailbox */
 	bool failed; /* an action could not be done, and never will be */
+	bool full;   /* one that stores, for a quota */
 	struct carry_store *stores;  /* list */
 	struct carry_stored *stored; /* NULL in deliveries */
 };

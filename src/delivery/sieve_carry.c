@@ -23,6 +23,7 @@
 #include "delivery/spool.h"
 #include "mime/parse.h"
 #include "storage/mailbox.h"
+#include "storage/quota.h"
 #include "storage/save.h"
 
 enum { STORED_SECONDS = 7 * 24 * 60 * 60, MAX_KEYWORDS = 100 };
@@ -162,6 +163,7 @@ static bool is_temporary(const struct err *err)
 	case ERR_EXISTS:
 	case ERR_UNSUPPORTED:
 	case ERR_LIMIT:
+	case ERR_QUOTA:
 		return false;
 	default:
 		return true;
@@ -212,6 +214,25 @@ static bool stays(struct carry *carry, const struct sieve_action *action,
 	return true;
 }
 
+static void log_failure(const void *ctx, const struct carry *carry,
+			const struct carry_store *store, const struct err *err)
+{
+	const char *what = store->keep ? "" : "fileinto action: ";
+	char *text = mem_printf(ctx, "%sfailed to store into mailbox '%s': %s",
+				what, store->mailbox,
+				err->code == ERR_QUOTA ? quota_told(err)
+						       : err->text);
+
+	/* A full quota is the user's matter, a keep that fails ours. */
+	if (store->keep || err->code == ERR_QUOTA || is_temporary(err))
+		carry_log(carry,
+			  err->code == ERR_QUOTA ? LOG_LEVEL_INFO
+						 : LOG_LEVEL_ERROR,
+			  "%s", text);
+	if (err->code == ERR_QUOTA || (!store->keep && !is_temporary(err)))
+		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "", text);
+}
+
 /* `action` is NULL for the implicit keep. */
 static int prepare(const void *ctx, struct carry *carry,
 		   const struct sieve_action *action, struct err *err)
@@ -253,18 +274,11 @@ static int prepare(const void *ctx, struct carry *carry,
 		carry->delivered |= action == NULL || !action->copy;
 		return 0;
 	}
-	if (is_temporary(err) || keep) {
-		carry_log(carry, LOG_LEVEL_ERROR,
-			  "failed to store into mailbox '%s': %s",
-			  store->mailbox, err->text);
+	log_failure(ctx, carry, store, err);
+	if (is_temporary(err) || keep)
 		return -1;
-	}
-	lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "",
-			   mem_printf(ctx,
-				      "fileinto action: failed to store into "
-				      "mailbox '%s': %s",
-				      store->mailbox, err->text));
 	carry->failed = true;
+	carry->full |= err->code == ERR_QUOTA;
 	return 0;
 }
 
@@ -287,9 +301,7 @@ static int commit_all(const void *ctx, struct carry *carry, struct err *err)
 
 	LL_FOREACH (carry->stores, store) {
 		if (save_commit(&store->save, &uid_validity, NULL, err) < 0) {
-			carry_log(carry, LOG_LEVEL_ERROR,
-				  "failed to store into mailbox '%s': %s",
-				  store->mailbox, err->text);
+			log_failure(ctx, carry, store, err);
 			break;
 		}
 		carry_log(
@@ -465,6 +477,24 @@ static int send_all(const void *ctx, struct carry *carry, struct err *err)
 	return commit_all(ctx, carry, err);
 }
 
+/* One of several mailboxes has no room: nothing is stored but in INBOX, by the
+ * implicit keep, if there is room. */
+static void abort_stores(struct carry *carry)
+{
+	struct carry_store *store, *next;
+
+	LL_FOREACH_SAFE(carry->stores, store, next)
+	{
+		carry_log(
+			carry, LOG_LEVEL_INFO,
+			"%sstore into mailbox '%s' aborted",
+			store->keep ? "" : "fileinto action: ", store->mailbox);
+		mem_free(store);
+	}
+	carry->stores = NULL;
+	carry->delivered = carry->acted = carry->kept_elsewhere = false;
+}
+
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 {
 	const struct sieve_action *at;
@@ -476,7 +506,9 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 		    prepare(ctx, carry, at, err) < 0)
 			return -1;
 	}
-	if (implicit && prepare(ctx, carry, NULL, err) < 0)
+	if (carry->full)
+		abort_stores(carry);
+	if ((implicit || carry->full) && prepare(ctx, carry, NULL, err) < 0)
 		return -1;
 	if (send_all(ctx, carry, err) < 0) {
 		remember_pipes(ctx, carry);

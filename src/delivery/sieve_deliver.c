@@ -105,6 +105,11 @@ int sieve_run_scripts(struct carry *carry, struct lda_script *script,
 static int temporary(struct carry *carry, const struct lda_script *last,
 		     struct err *err)
 {
+	if (last != NULL && err->code == ERR_QUOTA)
+		log_info("sieve: Execution of script %s failed with "
+			 "unsuccessful implicit keep (user logfile %s may "
+			 "reveal additional details)",
+			 last->path, log_name(carry->sieve));
 	if (last != NULL && err->code == ERR_TEMPORARY)
 		log_error("sieve: Execution of script %s was aborted due to "
 			  "temporary failure (user logfile %s may reveal "

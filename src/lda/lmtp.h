@@ -170,8 +170,15 @@ void lmtp_rcpt_accept(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 		      const char *reply);
 void lmtp_rcpt_refuse(struct lmtp_session *session, const char *reply);
 
+/* The reply to a mail, or RCPT, for who has no room; child of rcpt. */
+char *lmtp_over_quota(const struct lmtp_session *session,
+		      const struct lmtp_rcpt *rcpt, const struct err *err);
+
 /* lmtp_data.c */
 
+/* Where its mails go, but for scripts. */
+const char *lmtp_mailbox_of(const struct lmtp_session *session,
+			    const struct lmtp_rcpt *rcpt);
 void lmtp_data_begin(struct lmtp_session *session);
 /* Returns the octets used; at the end of the data it delivers and replies. */
 size_t lmtp_data_feed(struct lmtp_session *session, struct str in);

@@ -77,8 +77,8 @@ void lmtp_data_begin(struct lmtp_session *session)
 
 /* one recipient */
 
-static const char *mailbox_of(const struct lmtp_session *session,
-			      const struct lmtp_rcpt *rcpt)
+const char *lmtp_mailbox_of(const struct lmtp_session *session,
+			    const struct lmtp_rcpt *rcpt)
 {
 	if (session->process->set.lmtp_save_to_detail_mailbox &&
 	    rcpt->detail != NULL && rcpt->detail[0] != '\0')
@@ -99,7 +99,7 @@ static int deliver_as_user(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 		.sender = process->sender,
 		.refusal = &rcpt->refusal,
 		.refusal_ctx = rcpt,
-		.mailbox = mailbox_of(session, rcpt),
+		.mailbox = lmtp_mailbox_of(session, rcpt),
 		.spool = session->spool,
 		.session_started_ms = session->started_ms,
 		.started_ms = clock_monotonic_ms(),
@@ -143,13 +143,7 @@ static char *failure(const struct lmtp_session *session,
 
 	switch (err->code) {
 	case ERR_QUOTA:
-		return mem_printf(rcpt,
-				  "%s <%s> Quota exceeded (mailbox for user "
-				  "is full)",
-				  session->process->lda.quota_full_tempfail
-					  ? "452 4.2.2"
-					  : "552 5.2.2",
-				  rcpt->address);
+		return lmtp_over_quota(session, rcpt, err);
 	case ERR_NO_SPACE:
 		return mem_printf(rcpt, "452 4.3.1 <%s> Not enough disk space",
 				  rcpt->address);

@@ -14,7 +14,9 @@
 #include "service/account.h"
 #include "service/anvil.h"
 #include "service/auth_master.h"
+#include "service/privs.h"
 #include "service/service.h"
+#include "storage/quota.h"
 
 enum { FORWARD_MAX = 4096, ORIGINAL_MAX = 1000 };
 
@@ -112,6 +114,38 @@ static void refuse(struct lmtp_session *session, const struct lmtp_rcpt *rcpt,
 	       mem_printf(rcpt, "451 4.3.0 <%s> %s", rcpt->address, text));
 }
 
+/* lmtp_rcpt_check_quota */
+
+char *lmtp_over_quota(const struct lmtp_session *session,
+		      const struct lmtp_rcpt *rcpt, const struct err *err)
+{
+	return mem_printf(rcpt, "%s <%s> %s",
+			  session->process->lda.quota_full_tempfail
+				  ? "452 4.2.2"
+				  : "552 5.2.2",
+			  rcpt->address,
+			  str_sanitize(rcpt, str_of(quota_told(err)), 400));
+}
+
+/* Any mail at all. What else goes wrong does so again with the mail. */
+static bool has_room(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+		     struct err *err)
+{
+	const struct config *config = service_config(session->process->env);
+	struct user *user;
+	bool room = true;
+
+	if (!session->process->lda.lmtp_rcpt_check_quota ||
+	    privs_become(rcpt->account, config, err) < 0)
+		return true;
+	if (lmtp_user_get(session->process, rcpt->account, &user, err) == 0)
+		room = quota_test(user, lmtp_mailbox_of(session, rcpt), 0,
+				  err) == 0 ||
+		       err->code != ERR_QUOTA;
+	privs_restore();
+	return room;
+}
+
 /* lmtp_user_concurrency_limit */
 
 static const struct ip nowhere;
@@ -165,6 +199,7 @@ static void looked_up(void *ctx, const struct account *account,
 {
 	struct lmtp_rcpt *rcpt;
 	struct lmtp_session *session = lookup_end(ctx, &rcpt);
+	struct err over;
 
 	if (session == NULL)
 		return;
@@ -173,6 +208,10 @@ static void looked_up(void *ctx, const struct account *account,
 		return;
 	}
 	rcpt->account = account_copy(rcpt, account);
+	if (!session->ended && !has_room(session, rcpt, &over)) {
+		answer(session, lmtp_over_quota(session, rcpt, &over));
+		return;
+	}
 	if (session->process->anvil != NULL && !session->ended)
 		anvil_count(session->process->anvil, "lmtp",
 			    rcpt->account->name, &nowhere, counted_others,

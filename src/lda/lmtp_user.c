@@ -13,6 +13,7 @@
 #include "lda/lmtp.h"
 #include "service/account.h"
 #include "service/service.h"
+#include "storage/quota.h"
 
 enum { ACCOUNT_MAX = 64 * 1024 };
 
@@ -79,6 +80,7 @@ int lmtp_user_get(struct lmtp_process *process, const struct account *account,
 	if (known != NULL) {
 		mem_free(user);
 		*out = known->user;
+		quota_check_flag(known->user);
 		return 0;
 	}
 	user->account = account_copy(user, account);

@@ -27,6 +27,7 @@
 #include "service/auth_master.h"
 #include "service/privs.h"
 #include "service/service.h"
+#include "storage/quota.h"
 #include "storage/settle.h"
 
 static const char usage[] =
@@ -230,7 +231,9 @@ static int exit_status(struct lda *lda, const struct delivery *delivery,
 {
 	if (err->code == ERR_LIMIT ||
 	    (err->code == ERR_QUOTA && !lda->set.quota_full_tempfail))
-		return reject(lda, delivery, err->text);
+		return reject(lda, delivery,
+			      err->code == ERR_QUOTA ? quota_told(err)
+						     : err->text);
 	return EX_TEMPFAIL;
 }
 

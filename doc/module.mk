@@ -25,6 +25,7 @@ man_MANS += \
 	doc/man/doveadm-process.1 \
 	doc/man/doveadm-purge.1 \
 	doc/man/doveadm-pw.1 \
+	doc/man/doveadm-quota.1 \
 	doc/man/doveadm-reload.1 \
 	doc/man/doveadm-save.1 \
 	doc/man/doveadm-search-query.7 \

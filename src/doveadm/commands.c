@@ -136,6 +136,8 @@ const struct command doveadm_commands[] = {
 	{"pw", cmd_pw,
 	 "[-l] [-p plaintext] [-r rounds] [-s scheme] [-t hash] [-u user] [-V]",
 	 "lp:r:s:t:u:V", 0, 0, 0, 0},
+	{"quota get", cmd_quota_get, "", "", COMMAND_MAIL, 0, 0, 0},
+	{"quota recalc", cmd_quota_recalc, "", "", COMMAND_MAIL, 0, 0, 0},
 	{"reload", cmd_reload, "", "", 0, 0, 0, 0},
 	{"save", cmd_save, "[-m mailbox]", "m:", COMMAND_MAIL, 0, 1, 0},
 	{"search", cmd_search, "<search query>", "", COMMAND_MAIL, 1, ANY, 0},

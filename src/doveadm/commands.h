@@ -52,6 +52,8 @@ int cmd_force_resync(struct doveadm *adm, int argc, char **argv);
 int cmd_index(struct doveadm *adm, int argc, char **argv);
 /* dbox.c */
 int cmd_altmove(struct doveadm *adm, int argc, char **argv);
+int cmd_quota_get(struct doveadm *adm, int argc, char **argv);
+int cmd_quota_recalc(struct doveadm *adm, int argc, char **argv);
 int cmd_purge(struct doveadm *adm, int argc, char **argv);
 /* undelete.c */
 int cmd_undelete(struct doveadm *adm, int argc, char **argv);

@@ -43,6 +43,7 @@ doveadm_SOURCES = \
 	src/doveadm/pw.c \
 	src/doveadm/query.c src/doveadm/query.h \
 	src/doveadm/query_bind.c \
+	src/doveadm/quota.c \
 	src/doveadm/resync.c \
 	src/doveadm/save.c \
 	src/doveadm/search.c \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-pkglibexec_PROGRAMS += dovetail-lda lmtp
+pkglibexec_PROGRAMS += dovetail-lda lmtp quota-status
 lmtp_SOURCES = \
 	src/lda/lmtp.c src/lda/lmtp.h \
 	src/lda/lmtp_command.c \
@@ -10,6 +10,8 @@ lmtp_SOURCES = \
 	src/lda/lmtp_user.c \
 	src/lda/main_lmtp.c
 lmtp_LDADD = $(LIB_DELIVERY)
+quota_status_SOURCES = src/lda/main_quota_status.c
+quota_status_LDADD = $(LIB_DELIVERY)
 dovetail_lda_SOURCES = \
 	src/lda/lda.h \
 	src/lda/lda_mail.c \

@@ -183,6 +183,55 @@ static void check_service(struct parser *parser,
 	parse_error(parser, "Service is missing name");
 }
 
+/* quota, quota2... of plugin {}: what counts otherwise than it says. */
+static void check_quota(struct parser *parser, const struct config_value *root)
+{
+	static const char *const counted[] = {"maildir", "dict", "dirsize"};
+	struct str rest = str_of(root->value), kind, name, of = {0};
+
+	str_split(&rest, ':', &kind);
+	if (str_is(kind, "dict") && str_split(&rest, ':', &name))
+		str_split(&rest, ':', &of);
+	if (of.len > 0)
+		parse_warning(parser,
+			      "%s: dict of `%.*s': what it counts is each "
+			      "user's own here",
+			      root->name, STR_FMT(of));
+	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
+		if (str_is(kind, counted[i]))
+			parse_warning(parser,
+				      "%s: %s is read as count: usage comes "
+				      "from the index, limits from quota_rule",
+				      root->name, counted[i]);
+	}
+	if (str_is(kind, "fs") || str_is(kind, "imapc"))
+		parse_warning(parser,
+			      "%s: %.*s is not supported: this root is left "
+			      "out, and nobody is told of such limits",
+			      root->name, STR_FMT(kind));
+}
+
+static void check_plugin(struct parser *parser,
+			 const struct config_section *plugin)
+{
+	for (const struct config_value *at = plugin->values; at != NULL;
+	     at = at->next) {
+		size_t len = str_starts(str_of(at->name), "quota") ? 5 : 0;
+
+		if (len == 0)
+			continue;
+		parser->file = at->file;
+		parser->line = at->line;
+		len += strspn(at->name + len, "0123456789");
+		if (at->name[len] == '\0')
+			check_quota(parser, at);
+		else if (strcmp(at->name, "quota_set") == 0 ||
+			 strcmp(at->name, "quota_clone_dict") == 0)
+			parse_warning(parser, "%s is ignored: not supported",
+				      at->name);
+	}
+}
+
 static void check_sections(struct parser *parser,
 			   const struct config_section *parent)
 {
@@ -195,6 +244,8 @@ static void check_sections(struct parser *parser,
 			check_driver(parser, at);
 		else if (strcmp(at->kind, "service") == 0)
 			check_service(parser, at);
+		else if (strcmp(at->kind, "plugin") == 0)
+			check_plugin(parser, at);
 		else if (strcmp(at->kind, "mailbox") == 0)
 			check_mailbox(parser, at);
 		else if (strcmp(at->kind, "namespace") == 0)

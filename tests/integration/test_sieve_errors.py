@@ -154,5 +154,7 @@ def test_what_is_seldom_needed_is_not_loaded(program):
                           env={"LD_TRACE_LOADED_OBJECTS": "1"},
                           capture_output=True, text=True, timeout=60)
     assert "libtalloc" in done.stdout
+    if "libasan" in done.stdout:
+        pytest.skip("with sanitizers, all is loaded")
     for name in "libicu", "libical", "libcrypto", "libssl", "liblmdb":
         assert name not in done.stdout

@@ -21,7 +21,7 @@
 #include "storage/save.h"
 #include "storage/user.h"
 
-enum { LOG_FIELD_MAX = 200 };
+enum { LOG_FIELD_MAX = 200, LINE_POOL = 4096 };
 
 /* A GUID in base64, without its padding. */
 char *delivery_id(const void *ctx)
@@ -99,7 +99,7 @@ void delivery_log(const struct delivery *delivery,
 		  const struct lda_settings *set, enum log_level level,
 		  const char *prefix, const char *status)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "deliver line");
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_pool(NULL, LINE_POOL);
 
 	log_line(level, "%s%s", prefix, log_text(ctx, delivery, set, status));
 }
@@ -204,7 +204,7 @@ static int save_and_log(const void *ctx, const struct delivery *delivery,
 int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	    struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delivery");
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_pool(NULL, DELIVERY_POOL);
 	const char *name = delivery->mailbox;
 	int ret;
 

@@ -24,6 +24,8 @@ struct sender;
 struct spool;
 struct user;
 
+enum { DELIVERY_POOL = 32 * 1024 }; /* octets of memory, at first */
+
 struct delivery {
 	struct user *user;
 	const char *service; /* "lmtp", "lda": for the log */

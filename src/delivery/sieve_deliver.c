@@ -143,7 +143,7 @@ int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
 int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 		  struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sieve");
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_pool(NULL, DELIVERY_POOL);
 	struct lda_script *scripts, *last;
 	struct carry carry;
 

@@ -17,7 +17,11 @@
 #include "net/loop.h"
 #include "service/service.h"
 
-enum { LMTP_INPUT_MAX = 128 * 1024, LMTP_CHUNK_MAX = LMTP_INPUT_MAX + 16 };
+enum {
+	LMTP_INPUT_MAX = 128 * 1024,
+	LMTP_CHUNK_MAX = LMTP_INPUT_MAX + 16,
+	POOL_SIZE = 8192, /* of a transaction, usually */
+};
 
 /* Servers that a mail may pass; Dovecot's. */
 enum { LMTP_PROXY_TTL = 6 };
@@ -54,7 +58,7 @@ void lmtp_reset(struct lmtp_session *session)
 {
 	lmtp_proxy_end(session);
 	mem_free(session->ctx);
-	session->ctx = mem_ctx(session, "transaction");
+	session->ctx = mem_pool(session, POOL_SIZE);
 	session->session_id = session->from = NULL;
 	session->body = NULL;
 	session->rcpts = session->last_rcpt = NULL;

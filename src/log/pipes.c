@@ -80,7 +80,7 @@ static bool read_some(struct source *source, bool *more)
 	size_t room = source->in.max - source->in.len;
 	ssize_t got = read(source->fd, buf_space(&source->in, room), room);
 
-	*more = got > 0;
+	*more = got > 0 && (size_t)got == room;
 	if (got > 0) {
 		buf_grew(&source->in, (size_t)got);
 		take_lines(source);

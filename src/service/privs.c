@@ -355,6 +355,22 @@ int privs_drop(const struct account *account, const struct config *config,
 
 /* for a while */
 
+/* Those of the last user stay: they add nothing to root's rights, and many
+ * systems have one user for all mail. */
+static int take_groups(const struct groups *groups)
+{
+	static struct groups taken;
+
+	if (taken.count == groups->count &&
+	    memcmp(taken.list, groups->list,
+		   (size_t)taken.count * sizeof(taken.list[0])) == 0)
+		return 0;
+	if (setgroups((size_t)groups->count, groups->list) < 0)
+		return -1;
+	taken = *groups;
+	return 0;
+}
+
 int privs_become(const struct account *account, const struct config *config,
 		 struct err *err)
 {
@@ -375,8 +391,7 @@ int privs_become(const struct account *account, const struct config *config,
 	if (collect(&groups, account, gid, &set, err) < 0 ||
 	    privileged_read(&set, gid, err) < 0)
 		return -1;
-	if (setgroups((size_t)groups.count, groups.list) < 0 ||
-	    setegid(gid) < 0 || seteuid(uid) < 0) {
+	if (take_groups(&groups) < 0 || setegid(gid) < 0 || seteuid(uid) < 0) {
 		err_sys(err, "seteuid(%u)", uid);
 		privs_restore();
 		return -1;
@@ -390,8 +405,7 @@ void privs_restore(void)
 	if (getuid() != 0 && geteuid() == getuid())
 		return;
 	/* To go on as somebody else would mix up users. */
-	if (seteuid(getuid()) < 0 || setegid(getgid()) < 0 ||
-	    (geteuid() == 0 && setgroups(0, NULL) < 0))
+	if (seteuid(getuid()) < 0 || setegid(getgid()) < 0)
 		log_fatal(EXIT_FAILURE, "Can't take back privileges: %s",
 			  strerror(errno));
 }

@@ -30,6 +30,7 @@ enum {
 	TEXT_MAX = RAW_MAX * 64,
 	TAIL = 32, /* of a text that is cut: digest in hex */
 	MESSAGE_ID_MAX = 2048,
+	KEPT_MAX = 2048, /* of memory, of each buffer */
 };
 
 enum item {
@@ -63,7 +64,7 @@ struct maker {
 	int64_t date;
 	int zone;
 	uint32_t references;
-	struct buf ids, texts, scratch, text, folded;
+	struct buf ids, texts, scratch, text, folded, from, to;
 };
 
 static void find_fields(struct maker *maker, struct str header)
@@ -241,15 +242,12 @@ static void make_address(struct maker *maker, enum item item,
 
 static void make_addresses(struct maker *maker)
 {
-	CLEANUP(buf_free) struct buf from = buf_init(TEXT_MAX);
-	CLEANUP(buf_free) struct buf to = buf_init(TEXT_MAX);
-
 	buf_reset(&maker->text);
-	make_address(maker, ITEM_FROM, &from);
-	make_address(maker, ITEM_TO, &to);
+	make_address(maker, ITEM_FROM, &maker->from);
+	make_address(maker, ITEM_TO, &maker->to);
 	make_address(maker, ITEM_CC, &maker->text);
-	put_collated(maker, str_n(from.data, from.len));
-	put_collated(maker, str_n(to.data, to.len));
+	put_collated(maker, str_n(maker->from.data, maker->from.len));
+	put_collated(maker, str_n(maker->to.data, maker->to.len));
 }
 
 static void write_out(const struct maker *maker, struct buf *out)
@@ -275,15 +273,18 @@ static struct digest *sha256(void)
 
 void sort_value_make(struct str header, struct buf *out)
 {
-	struct maker maker = {
-		.sha256 = sha256(),
-		.ids = buf_init(SORT_VALUE_MAX),
-		.texts = buf_init(SORT_VALUE_MAX),
-		.scratch = buf_init(MESSAGE_ID_MAX),
-		.text = buf_init(TEXT_MAX),
-		.folded = buf_init(TEXT_MAX),
-	};
+	/* What is usually enough is kept for the next one. */
+	static struct buf kept[7];
+	struct maker maker = {.sha256 = sha256()};
+	struct buf *const bufs[] = {&maker.ids,    &maker.texts, &maker.scratch,
+				    &maker.text,   &maker.folded, &maker.from,
+				    &maker.to};
 
+	for (size_t i = 0; i < 7; i++) {
+		*bufs[i] = kept[i].cap > 0 ? kept[i] : buf_init(TEXT_MAX);
+		bufs[i]->max = i < 2 ? SORT_VALUE_MAX : TEXT_MAX;
+	}
+	maker.scratch.max = MESSAGE_ID_MAX;
 	find_fields(&maker, header);
 	make_date(&maker);
 	make_ids(&maker);
@@ -291,11 +292,12 @@ void sort_value_make(struct str header, struct buf *out)
 	make_subject(&maker);
 	make_addresses(&maker);
 	write_out(&maker, out);
-	buf_free(&maker.ids);
-	buf_free(&maker.texts);
-	buf_free(&maker.scratch);
-	buf_free(&maker.text);
-	buf_free(&maker.folded);
+	for (size_t i = 0; i < 7; i++) {
+		if (bufs[i]->cap > KEPT_MAX)
+			buf_free(bufs[i]);
+		buf_reset(bufs[i]);
+		kept[i] = *bufs[i];
+	}
 }
 
 /* reading: this is done for each mail of a mailbox, so not by base/pack.h */

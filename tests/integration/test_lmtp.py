@@ -426,6 +426,33 @@ def test_full_disk(make_server):
         subprocess.run(['umount', home], check=False)
 
 
+@pytest.mark.skipif(not ROOT, reason='users with groups of their own')
+def test_no_user_has_the_groups_of_the_last_one(make_server):
+    """A process that delivers to one after the other; alice's and carol's group may write to both homes."""
+    server = make_server(start=False)
+    uid, gid = mail_owner()
+    ids = {'alice': (uid, 4001), 'bob': (uid - 1, gid), 'carol': (uid - 1, 4001)}
+    lines = Path(server.dir, 'users').read_text().splitlines()
+    for i, line in enumerate(lines):
+        fields = line.split(':')
+        fields[2:4] = map(str, ids.get(fields[0], (uid, gid)))
+        lines[i] = ':'.join(fields)
+    Path(server.dir, 'users').write_text('\n'.join(lines) + '\n')
+    for user in ids:
+        os.chown(server.home(user), 0, 4001)
+        os.chmod(server.home(user), 0o770)
+    server.start()
+    client = Lmtp(server.port('lmtp'))
+    for _ in range(3):
+        assert client.deliver(MAIL, 'alice')[0].startswith('250')
+        assert client.deliver(MAIL, 'bob')[0].startswith('451 4.2.0')
+        assert client.deliver(MAIL, 'carol')[0].startswith('250')
+    alice, bob, carol = client.deliver(MAIL, 'alice', 'bob', 'carol')
+    assert (alice[:3], bob[:3], carol[:3]) == ('250', '451', '250')
+    client.close()
+    server.wait_log(r'lmtp\(bob\).*Error: .*Permission denied')
+
+
 def test_client_workarounds(make_server):
     server = make_server('lmtp_client_workarounds = whitespace-before-path mailbox-for-path\n')
     client = Lmtp(server.port('lmtp'))

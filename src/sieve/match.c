@@ -170,12 +170,14 @@ struct glob {
 	uint64_t steps; /* left */
 };
 
-static size_t char_len(struct str text)
+/* The comparator says what a character is: for i;octet and i;ascii-casemap an
+ * octet (RFC 5228 section 2.7.1). */
+static size_t char_len(const struct glob *glob, struct str text)
 {
-	unsigned char c = (unsigned char)text.data[0];
-	size_t len = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	size_t len, same_len;
 
-	return len < text.len ? len : text.len;
+	(void)glob->comparator->same(text, text, &len, &same_len);
+	return len;
 }
 
 static void capture(struct glob *glob, unsigned place, const char *from,
@@ -196,7 +198,7 @@ static bool step(const struct glob *glob, struct str value, struct str pattern,
 		return false;
 	if (pattern.data[0] == '?') {
 		*p_len = 1;
-		*v_len = char_len(value);
+		*v_len = char_len(glob, value);
 		return true;
 	}
 	if (pattern.data[0] == '\\' && pattern.len > 1) {
@@ -248,7 +250,8 @@ static bool run_glob(struct glob *glob)
 		}
 		if (star_from == NULL || star_value.len == 0)
 			return false;
-		star_value = str_from(star_value, char_len(star_value));
+		star_value =
+			str_from(star_value, char_len(glob, star_value));
 		value = star_value;
 		pattern = star_pattern;
 		place = star_place + 1;

@@ -128,15 +128,31 @@ static void end_shift(struct bits *bits, struct buf *out)
 	buf_putc(out, '-');
 }
 
+/* Octets that stand for themselves: all of most names. */
+static size_t direct_run(struct str text)
+{
+	size_t len = 0;
+
+	while (len < text.len && text.data[len] != '&' &&
+	       is_direct((unsigned char)text.data[len]))
+		len++;
+	return len;
+}
+
 bool utf7_encode(struct str utf8, struct buf *out)
 {
 	struct bits bits = {0, 0};
 	bool shifted = false;
 
 	while (utf8.len > 0) {
+		size_t len = shifted ? 0 : direct_run(utf8);
 		uint32_t code;
-		size_t len = utf8_get(utf8, &code);
 
+		buf_append(out, utf8.data, len);
+		utf8 = str_from(utf8, len);
+		if (utf8.len == 0)
+			break;
+		len = utf8_get(utf8, &code);
 		if (len == 0)
 			return false;
 		utf8 = str_from(utf8, len);

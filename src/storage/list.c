@@ -30,6 +30,8 @@ enum { LSUB_ABOVE = 1 << 16 };
  * patterns. */
 enum { LEVELS_MAX = 128 };
 
+enum { POOL_SIZE = 32768 }; /* some hundreds of names */
+
 struct name {
 	const struct ns *ns;
 	struct list_name name;
@@ -375,7 +377,7 @@ static void answer(const void *ctx, const struct names *names, unsigned flags,
 		if (!selected(name, flags))
 			continue;
 		entries[count++] = (struct list_entry){
-			.name = mem_strdup(entries, name->name.text),
+			.name = name->name.text,
 			.separator = name->name.separator,
 			.flags = entry_flags(name, flags),
 			.special_use = name->special_use,
@@ -414,7 +416,7 @@ int mailbox_list(const void *ctx, struct user *user,
 		WITH_SUBSCRIBED = LIST_SELECT_SUBSCRIBED | LIST_LSUB |
 				  LIST_RETURN_SUBSCRIBED
 	};
-	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "list");
+	CLEANUP(ctx_free) TALLOC_CTX *work = mem_pool(NULL, POOL_SIZE);
 	struct names names = {
 		.ctx = work,
 		.user = user,
@@ -437,5 +439,7 @@ int mailbox_list(const void *ctx, struct user *user,
 	if (names.steps == 0)
 		return err_set(err, ERR_LIMIT, "Pattern takes too long");
 	answer(ctx, &names, flags, out, count_out);
+	mem_steal(*out, work); /* the names are in it */
+	work = NULL;
 	return 0;
 }

@@ -198,9 +198,11 @@ int name_resolve(const void *ctx, struct user *user, const char *name,
 
 char *name_below(const void *ctx, const struct ns *ns, const char *levels)
 {
-	size_t prefix = strlen(ns->pub.prefix);
-	char *name = mem_printf(ctx, "%s%s", ns->pub.prefix, levels);
+	size_t prefix = strlen(ns->pub.prefix), len = strlen(levels);
+	char *name = mem_array(ctx, char, prefix + len + 1);
 
+	memcpy(name, ns->pub.prefix, prefix);
+	memcpy(name + prefix, levels, len);
 	for (char *p = name + prefix; *p != '\0'; p++) {
 		if (*p == '/')
 			*p = ns->pub.separator;

@@ -14,11 +14,14 @@
 #include "storage/core.h"
 #include "storage/mailbox.h"
 
+enum { OF_NAME_SIZE = 1024 };
+
 struct mailbox_statuses {
 	struct user *user;
 	struct storage *store; /* that these are of: */
 	struct index_txn *txn;
 	int root;
+	TALLOC_CTX *of_name; /* what one mailbox's name takes */
 };
 
 static void let_go(struct mailbox_statuses *statuses)
@@ -42,6 +45,7 @@ struct mailbox_statuses *mailbox_statuses_begin(const void *ctx,
 
 	statuses->user = user;
 	statuses->root = -1;
+	statuses->of_name = mem_pool(statuses, OF_NAME_SIZE);
 	talloc_set_destructor(statuses, statuses_destroy);
 	return statuses;
 }
@@ -94,11 +98,12 @@ static bool from_index(struct mailbox_statuses *statuses, struct ns *ns,
 int mailbox_statuses_get(struct mailbox_statuses *statuses, const char *name,
 			 struct mailbox_status *out, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "status");
 	char *storage;
 	struct ns *ns;
 
-	if (name_resolve(ctx, statuses->user, name, &ns, &storage, err) < 0)
+	talloc_free_children(statuses->of_name);
+	if (name_resolve(statuses->of_name, statuses->user, name, &ns, &storage,
+			 err) < 0)
 		return -1;
 	if (from_index(statuses, ns, storage, out))
 		return 0;

@@ -38,7 +38,8 @@ void conn_consume(struct conn *conn, size_t len)
 	conn->in_at += len < conn_in_len(conn) ? len : conn_in_len(conn);
 	if (conn_in_len(conn) == 0) {
 		conn->in_at = 0;
-		if (conn->in.cap > CONN_KEEP_BUFFER)
+		/* A large mail: the next piece goes there without a copy. */
+		if (conn->in.cap > CONN_KEEP_BUFFER && !conn->flood)
 			buf_free(&conn->in);
 		else
 			buf_reset(&conn->in);

@@ -72,6 +72,7 @@ struct conn {
 	bool told_end;    /* nothing is left to tell him */
 	bool again;       /* input() is due without anything new */
 	bool more;        /* the TLS layer may hold more */
+	bool flood;       /* as much came as there was room for */
 	bool write_first; /* TLS reads only after it has written */
 };
 

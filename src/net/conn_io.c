@@ -174,6 +174,7 @@ static bool read_input(struct conn *conn)
 		conn->more = false;
 		return false;
 	}
+	conn->flood = got == room && got >= LOOP_SCRATCH;
 	if (direct) {
 		buf_grew(&conn->in, got);
 	} else {

@@ -78,7 +78,7 @@ static const struct conn_events events = {
 	.timeout = on_timeout,
 };
 
-static struct peer *peer_new(size_t max_input)
+static struct peer *peer_with(size_t max_input, const struct conn_events *told)
 {
 	struct peer *peer = mem_new(NULL, struct peer);
 	struct err err;
@@ -87,9 +87,13 @@ static struct peer *peer_new(size_t max_input)
 	assert_int_equal(sock_pair(fds, &err), 0);
 	peer->loop = loop_new();
 	peer->other = fds[1];
-	peer->conn =
-		conn_new(peer, peer->loop, fds[0], max_input, &events, peer);
+	peer->conn = conn_new(peer, peer->loop, fds[0], max_input, told, peer);
 	return peer;
+}
+
+static struct peer *peer_new(size_t max_input)
+{
+	return peer_with(max_input, &events);
 }
 
 static void peer_free(struct peer *peer)
@@ -152,6 +156,49 @@ static void test_a_full_input_buffer_waits_for_the_owner(void **state)
 	assert_int_equal(peer->len, 16);
 	assert_string_equal(peer->text, "0123456789abcdef");
 	assert_int_equal(conn_bytes_in(peer->conn), 16);
+	peer_free(peer);
+}
+
+static char octet_at(size_t at)
+{
+	return (char)(at % 251);
+}
+
+/* Counts in `eat` what is not as it was sent. */
+static void on_piece(void *ctx)
+{
+	struct peer *peer = ctx;
+	struct str input = conn_input(peer->conn);
+
+	for (size_t i = 0; i < input.len; i++, peer->len++)
+		peer->eat += input.data[i] != octet_at(peer->len);
+	conn_consume(peer->conn, input.len);
+}
+
+static void test_a_large_mail_arrives_whole(void **state)
+{
+	enum { SIZE = 3 << 20, PIECE = 100000 };
+	const struct conn_events pieces = {.input = on_piece,
+					   .closed = on_closed};
+	struct peer *peer = peer_with(256 << 10, &pieces);
+	size_t sent = 0;
+	char piece[PIECE];
+
+	(void)state;
+	fcntl(peer->other, F_SETFL, O_NONBLOCK);
+	while (peer->len < SIZE) {
+		size_t len = SIZE - sent < PIECE ? SIZE - sent : PIECE;
+		ssize_t done;
+
+		for (size_t i = 0; i < len; i++)
+			piece[i] = octet_at(sent + i);
+		done = len == 0 ? 0 : write(peer->other, piece, len);
+		sent += done > 0 ? (size_t)done : 0;
+		run_for(peer->loop, 1);
+	}
+	assert_int_equal(peer->len, SIZE);
+	assert_int_equal(peer->eat, 0);
+	assert_int_equal(conn_bytes_in(peer->conn), SIZE);
 	peer_free(peer);
 }
 
@@ -372,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_written_arrives_without_a_flush),
 		cmocka_unit_test(test_a_full_input_buffer_waits_for_the_owner),
+		cmocka_unit_test(test_a_large_mail_arrives_whole),
 		cmocka_unit_test(test_a_paused_connection_keeps_its_input),
 		cmocka_unit_test(test_added_input_comes_first),
 		cmocka_unit_test(test_a_slow_reader_drains_in_the_end),

@@ -27,6 +27,7 @@ struct maildir_save {
 	char dir;
 	char *name; /* where it went */
 	bool published;
+	int64_t begun; /* seconds: no write to the file was before */
 };
 
 static struct maildir_save *save_of(struct driver_save *save)
@@ -63,6 +64,7 @@ static int temp_open(struct maildir_save *save, struct err *err)
 
 	if (dir < 0)
 		return -1;
+	save->begun = (int64_t)time(NULL);
 	fd = openat(dir, save->base,
 		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 		    location->file_mode);
@@ -97,6 +99,15 @@ int maildir_save_begin(const void *ctx, struct driver_box *box,
 	return 0;
 }
 
+/* A mail that came just now has that time, unless a second ended meanwhile. */
+static bool has_time(const struct maildir_save *save)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return save->pub.received == save->begun && save->begun == now.tv_sec;
+}
+
 int maildir_save_complete(struct driver_save *save, struct err *err)
 {
 	int fd = save->fd, ret = 0;
@@ -105,9 +116,11 @@ int maildir_save_complete(struct driver_save *save, struct err *err)
 					  {.tv_sec = save->received}};
 
 	save->fd = -1;
-	if (save->received != 0 && futimens(fd, times) < 0)
+	if (save->received != 0 && !has_time(save_of(save)) &&
+	    futimens(fd, times) < 0)
 		ret = err_sys(err, "futimens(%s)", save->temp);
-	if (ret == 0 && !maildir_fsync_never(save->box->location) && fdatasync(fd) < 0)
+	if (ret == 0 && !maildir_fsync_never(save->box->location) &&
+	    fdatasync(fd) < 0)
 		ret = err_sys(err, "fdatasync(%s)", save->temp);
 	if (close(fd) < 0 && ret == 0)
 		ret = err_sys(err, "close(%s)", save->temp);

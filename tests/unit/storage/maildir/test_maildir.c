@@ -372,6 +372,29 @@ static void test_stray_and_double_files_do_no_harm(void **state)
 	assert_int_equal(fixture_count(f, "new") + fixture_count(f, "cur"), 5);
 }
 
+/* That of a mail that came now needs no setting, unless a second ends. */
+static void test_a_file_has_the_time_of_its_mail(void **state)
+{
+	struct fixture *f = *state;
+	const int ahead[] = {0, -1, 1, -1000000, 0};
+
+	for (size_t i = 0; i < sizeof(ahead) / sizeof(ahead[0]); i++) {
+		struct driver_save *save;
+		struct stat st;
+		struct err err;
+
+		OK(maildir_driver.save_begin(f->box, f->box, &save, &err));
+		save->received = time(NULL) + ahead[i];
+		while (i == 4 && time(NULL) <= save->received)
+			usleep(20000);
+		OK(file_write_all(save->fd, "a", 1, save->temp, &err));
+		OK(maildir_driver.save_complete(save, &err));
+		assert_int_equal(stat(save->temp, &st), 0);
+		assert_int_equal(st.st_mtim.tv_sec, save->received);
+		maildir_driver.save_end(save);
+	}
+}
+
 /* Sizes in a name are taken as they are until somebody looks at the file. */
 static void test_wrong_size_in_the_name_goes_at_the_first_look(void **state)
 {
@@ -808,6 +831,7 @@ int main(void)
 		T(test_extension_fields_are_kept),
 		T(test_keywords_go_through_their_file),
 		T(test_stray_and_double_files_do_no_harm),
+		T(test_a_file_has_the_time_of_its_mail),
 		T(test_wrong_size_in_the_name_goes_at_the_first_look),
 		T(test_sizes_of_the_uidlist_are_used),
 		T(test_mail_is_found_after_a_rename),

@@ -20,7 +20,11 @@
 #include "storage/save_core.h"
 
 /* Text is written in pieces of this size, and parsed on the way. */
-enum { WRITE_BUFFER = 65536, SAVE_MAILS_MAX = 1000000 };
+enum {
+	WRITE_BUFFER = 65536,
+	SAVE_MAILS_MAX = 1000000,
+	PARSER_SIZE = 24576, /* with the headers of most mails */
+};
 
 struct save_mail {
 	struct driver_save *file;
@@ -42,6 +46,7 @@ struct save {
 	bool in_mail;
 	const struct mime_message *parsed;
 	struct mime_parser *parser;
+	TALLOC_CTX *of_parser; /* one after another */
 	struct buf buf;
 	uint64_t written;
 	bool last_cr, last_lf;
@@ -139,7 +144,9 @@ static struct mime_parser *new_parser(struct save *save)
 	struct mime_limits limits;
 
 	mail_mime_limits(&save->box->user->settings, &limits);
-	parser = mime_parser_new(save, &limits);
+	if (save->of_parser == NULL)
+		save->of_parser = mem_pool(save, PARSER_SIZE);
+	parser = mime_parser_new(save->of_parser, &limits);
 	preview_new(parser, limits.max_preview);
 	return parser;
 }

@@ -188,11 +188,36 @@ static bool name_ok(struct str name)
 	return name.len > 0 && name.len <= NAME_MAX_LEN;
 }
 
+/* That the name leads to a row, and the row to the name. */
+static int name_check(struct index_txn *txn, const char *name, uint32_t id,
+		      struct err *err)
+{
+	struct txn_box *box;
+	struct box_row row;
+
+	if (txn->mode == INDEX_WRITE) {
+		if (txn_box_get(txn, id, &box, err) == 0)
+			row.name = box->row.name;
+		else if (err->code == ERR_NOT_FOUND)
+			return index_corrupt(txn, err, "name without mailbox");
+		else
+			return -1;
+	} else if (box_row_get(txn, id, &row, err) < 0) {
+		return err->code == ERR_NOT_FOUND
+			       ? index_corrupt(txn, err, "name without mailbox")
+			       : -1;
+	}
+	return str_is(row.name, name)
+		       ? 0
+		       : index_corrupt(txn, err, "name of another mailbox");
+}
+
 int index_box_find(struct index_txn *txn, const char *name, uint32_t *id_out,
 		   struct err *err)
 {
 	char room[NAME_KEY_PLAIN + 1];
 	struct str value;
+	uint32_t id;
 	int code;
 
 	if (!name_ok(str_of(name)))
@@ -205,7 +230,10 @@ int index_box_find(struct index_txn *txn, const char *name, uint32_t *id_out,
 		return lmdb_err(txn, err, code, "find mailbox");
 	if (value.len != 4)
 		return index_corrupt(txn, err, "mailbox name");
-	*id_out = le32_get((const unsigned char *)value.data);
+	id = le32_get((const unsigned char *)value.data);
+	if (name_check(txn, name, id, err) < 0)
+		return -1;
+	*id_out = id;
 	return 0;
 }
 
@@ -323,14 +351,9 @@ int index_box_create(struct index_txn *txn, const char *name,
 
 	if (!name_ok(str_of(name)))
 		return err_set(err, ERR_LIMIT, "mailbox name is too long");
-	if (index_box_find(txn, name, &id, err) == 0) {
-		if (txn_box_get(txn, id, &new_box, err) == 0)
-			return err_set(err, ERR_EXISTS,
-				       "mailbox %s is in the index", name);
-		return err->code == ERR_NOT_FOUND
-			       ? index_corrupt(txn, err, "name without mailbox")
-			       : -1;
-	}
+	if (index_box_find(txn, name, &id, err) == 0)
+		return err_set(err, ERR_EXISTS, "mailbox %s is in the index",
+			       name);
 	if (err->code != ERR_NOT_FOUND || next_id(txn, &id, err) < 0 ||
 	    name_put(txn, str_of(name), id, err) < 0)
 		return -1;

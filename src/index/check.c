@@ -5,7 +5,9 @@
  */
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "index/bytes.h"
 #include "index/env.h"
 
@@ -43,6 +45,30 @@ int index_box_recount(struct index_txn *txn, uint32_t id, bool *changed_out,
 	box->row.box.counts = counted.counts;
 	box->dirty = true;
 	return 0;
+}
+
+int index_box_whole(struct index_txn *txn, uint32_t id, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "whole");
+	struct range_set uids = range_set_init(ctx);
+	struct index_record record;
+	uint64_t count = 0, missing;
+	uint32_t uid = 0;
+
+	index_record_uids(txn, id, &uids);
+	missing = range_set_size(&uids);
+	while (index_record_next(txn, id, uid, &record)) {
+		count++;
+		missing -= range_set_has(&uids, record.uid);
+		if (record.uid == UINT32_MAX)
+			break;
+		uid = record.uid + 1;
+	}
+	if (index_check(txn, err) < 0)
+		return -1;
+	return missing == 0 && count == range_set_size(&uids)
+		       ? 0
+		       : index_corrupt(txn, err, "records are missing");
 }
 
 int index_box_raise_modseq(struct index_txn *txn, uint32_t id, uint64_t modseq,

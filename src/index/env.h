@@ -35,7 +35,8 @@ enum table {
 struct index {
 	struct index *next; /* in the registry */
 	char *dir;
-	char *data_path, *damaged_path; /* for a signal handler */
+	/* For a signal handler. */
+	char *data_path, *damaged_path, *suspect_path, *damaged_note;
 	mode_t mode;
 	dev_t dev; /* of data.mdb */
 	ino_t ino;
@@ -52,8 +53,11 @@ struct index {
 	/* What clean_settle() saw last, and when. */
 	uint64_t settle_txn, settle_since;
 	bool written;          /* by this process, since it last settled it */
+	/* An LMDB transaction that writes is open; is being committed. */
+	volatile bool writing, committing;
 	volatile bool damaged; /* by what a call has seen */
 	bool failed; /* a commit has: LMDB may want to be opened again */
+	bool suspect; /* something went wrong as damage might make it */
 	bool memory;
 	bool look; /* index_open_look(): read, make and mend nothing */
 	/* Nothing is opened: whoever settles it may be somebody else than its
@@ -166,6 +170,9 @@ int lmdb_cursor_rows(struct index_txn *txn, enum table table, MDB_cursor_op op,
 /* Delete where the table's cursor stands; MDB_NEXT is right behind. */
 int lmdb_cursor_del(struct index_txn *txn, enum table table);
 
+/* pages_wrong() of what was committed last, while nobody writes. */
+const char *lmdb_pages_wrong(struct index *index);
+
 /* Turn an LMDB code into an err, and mark transaction and environment. */
 int lmdb_err(struct index_txn *txn, struct err *err, int code,
 	     const char *what);
@@ -173,6 +180,10 @@ int lmdb_env_err(struct index *index, struct err *err, int code,
 		 const char *what);
 /* A value that cannot be: marks both and says ERR_CORRUPT. */
 int index_corrupt(struct index_txn *txn, struct err *err, const char *what);
+
+/* pages.c: what is wrong with the tree that transaction `txn` left in the file,
+ * or with its list of free pages; NULL: nothing. */
+const char *pages_wrong(int fd, uint64_t txn);
 
 /* clean.c: what a power cut leaves */
 
@@ -195,6 +206,12 @@ int index_grow(struct index *index, struct err *err);
 /* ERR_CORRUPT if it is damaged (moved aside, and opened anew if nobody is in
  * it). */
 int index_renew(struct index *index, struct err *err);
+/* For a signal handler: whoever opens one of those that this process has open
+ * shall have a look at its pages first. */
+void index_suspect_all(void);
+/* At the end of a transaction: let nobody else meet what is damaged, whenever
+ * this process comes to make it anew. */
+void index_put_aside(struct index *index);
 /* Whether somebody put another one in its place, or removed it. */
 bool index_gone(struct index *index);
 /* What LMDB said when there was no map to be had: damage, if that is the

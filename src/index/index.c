@@ -32,6 +32,8 @@
 enum {
 	MIB = 1 << 20,
 	MAP_STEP_SMALL = 4 * MIB,
+	OPEN_NOTED = 16,
+	PATH_NOTED = 1024,
 };
 
 #define MAP_STEP_USUAL (8ULL << 30)
@@ -138,6 +140,56 @@ static int tables_setup(struct index *index, enum index_mode mode,
 	return code == 0 ? 0 : lmdb_env_err(index, err, code, "commit");
 }
 
+/* Look at its pages when there is reason to. */
+static int suspect_check(struct index *index, struct err *err)
+{
+	const char *wrong;
+
+	if (!index->suspect)
+		return 0;
+	wrong = lmdb_pages_wrong(index);
+	if (wrong != NULL) {
+		index->damaged = true;
+		return err_set(err, ERR_CORRUPT, "index %s is damaged: %s",
+			       index->dir, wrong);
+	}
+	index->suspect = false;
+	if (unlink(index->suspect_path) == 0)
+		log_warning("index %s: a process that had it open has crashed; "
+			    "it is sound",
+			    index->dir);
+	return 0;
+}
+
+/* Their marks' paths, where a ruined heap is not. */
+static char suspects[OPEN_NOTED][PATH_NOTED];
+
+static void suspect_note(const struct index *index, bool open)
+{
+	for (unsigned i = 0; i < OPEN_NOTED; i++) {
+		if (open ? suspects[i][0] == '\0'
+			 : strcmp(suspects[i], index->suspect_path) == 0) {
+			snprintf(suspects[i], PATH_NOTED, "%s",
+				 open ? index->suspect_path : "");
+			return;
+		}
+	}
+}
+
+void index_suspect_all(void)
+{
+	for (unsigned i = 0; i < OPEN_NOTED; i++) {
+		int fd = suspects[i][0] == '\0'
+				 ? -1
+				 : open(suspects[i],
+					O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+					0600);
+
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
 static int env_check(struct index *index, struct err *err)
 {
 	enum trust trust;
@@ -147,7 +199,8 @@ static int env_check(struct index *index, struct err *err)
 		return err_set(err, ERR_CORRUPT, "index %s was cut short",
 			       index->dir);
 	}
-	if (tables_setup(index, INDEX_READ, &trust, err) < 0)
+	if (suspect_check(index, err) < 0 ||
+	    tables_setup(index, INDEX_READ, &trust, err) < 0)
 		return -1;
 	if (trust == TRUST_YES)
 		return 0;
@@ -217,6 +270,9 @@ static int env_open(struct index *index, struct err *err)
 		return err_sys(err, "stat(%s/data.mdb)", index->dir);
 	index->dev = st.st_dev;
 	index->ino = st.st_ino;
+	if (!index->memory)
+		suspect_note(index, true);
+	index->suspect = access(index->suspect_path, F_OK) == 0;
 	return env_check(index, err);
 }
 
@@ -236,6 +292,8 @@ static void env_close(struct index *index)
 		mem_free(index->spare);
 		index->spare = NULL;
 	}
+	if (index->env != NULL)
+		suspect_note(index, false);
 	lmdb_env_close(index);
 }
 
@@ -300,6 +358,8 @@ static int move_aside(struct index *index, struct err *err)
 
 static int move_damaged(struct index *index, struct err *err)
 {
+	if (index->ino != 0 && index_gone(index))
+		return 0;
 	log_warning("index %s is damaged; it is moved to %s.damaged and made "
 		    "anew",
 		    index->dir, index->dir);
@@ -346,6 +406,8 @@ static int reopen(struct index *index, struct err *err)
 
 int index_renew(struct index *index, struct err *err)
 {
+	struct err found;
+
 	if (index->env == NULL) { /* making it anew failed before */
 		if (index->memory)
 			return err_set(err, ERR_CORRUPT, "index %s is closed",
@@ -359,6 +421,9 @@ int index_renew(struct index *index, struct err *err)
 		if (!lmdb_file_whole(index))
 			index->damaged = true;
 	}
+	if (index->suspect && !index->damaged && index->txns == 0 && !index->settling &&
+	    !index->look && suspect_check(index, &found) < 0)
+		log_warning("%s", found.text);
 	if (!index->damaged && !index->failed)
 		return 0;
 	if (index->txns > 0 || index->memory || index->look || index->settling)
@@ -373,6 +438,16 @@ int index_renew(struct index *index, struct err *err)
 		return -1;
 	return err_set(err, ERR_CORRUPT, "index %s was damaged and is new",
 		       index->dir);
+}
+
+void index_put_aside(struct index *index)
+{
+	struct err err;
+
+	if (index->damaged && index->txns == 0 && index->env != NULL &&
+	    !index->memory && !index->look && !index->settling &&
+	    move_damaged(index, &err) < 0)
+		log_error("%s", err.text);
 }
 
 void index_distrust(struct index *index)
@@ -457,6 +532,10 @@ static struct index *handle_new(const char *dir, mode_t mode)
 	index->dir = mem_strdup(index, dir);
 	index->data_path = mem_printf(index, "%s/data.mdb", dir);
 	index->damaged_path = mem_printf(index, "%s.damaged", index->data_path);
+	index->suspect_path = mem_printf(index, "%s/suspect", dir);
+	index->damaged_note = mem_printf(
+		index, "index %s is damaged; its file is moved to %s\n", dir,
+		index->damaged_path);
 	index->mode = mode & 0666;
 	return index;
 }

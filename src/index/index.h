@@ -250,6 +250,11 @@ int index_box_raise_modseq(struct index_txn *txn, uint32_t box, uint64_t modseq,
 
 /* mending */
 
+/* For whoever meets a mail that the index should know and does not: 0 if all
+ * UIDs have their records, for then it was expunged; or ERR_CORRUPT. Reads them
+ * all. */
+int index_box_whole(struct index_txn *txn, uint32_t box, struct err *err);
+
 /* Count the records of a mailbox, and write its counts if they were others. */
 int index_box_recount(struct index_txn *txn, uint32_t box, bool *changed_out,
 		      struct err *err);

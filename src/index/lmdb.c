@@ -10,8 +10,10 @@
  * looks whether its file is whole.
  *
  * What LMDB writes by a damaged page may also ruin the heap, and then glibc
- * ends the process by SIGABRT. That cannot be mended, but the next process must
- * not meet the same: the handler moves the file aside first.
+ * ends the process by SIGABRT, or anything else does, now or later. That cannot
+ * be mended, but the next process must not meet the same: the handler moves the
+ * file aside if LMDB is at work, and otherwise leaves a mark by all that are
+ * open, so that they are looked at first (pages.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -37,15 +40,24 @@ static struct index *volatile guard_index;
 static volatile unsigned faults;
 static size_t page_size;
 
+/* Back to the call; but what a writer did until then may have ruined the heap,
+ * and one that commits has a lock that others wait for: that ends this process.
+ * Not where the file is only too short, before that. */
+static void leave_lmdb(bool too_short)
+{
+	if (guard_index->committing || (guard_index->writing && !too_short))
+		abort();
+	guard_on = 0;
+	_longjmp(guard_jump, 1);
+}
+
 /* Everything here is safe in a signal handler: mmap() is a bare system call,
  * and the jump leaves LMDB reading its map, not the allocator. */
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
 	(void)context;
-	if (guard_on != 0) {
-		guard_on = 0;
-		_longjmp(guard_jump, 1);
-	}
+	if (guard_on != 0)
+		leave_lmdb(signal == SIGBUS);
 	if (signal == SIGBUS) {
 		uintptr_t at = (uintptr_t)info->si_addr;
 
@@ -58,6 +70,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 		}
 	}
 	/* Not ours: as it would have been without us. */
+	index_suspect_all();
 	sigaction(signal,
 		  signal == SIGBUS   ? &old_bus
 		  : signal == SIGFPE ? &old_fpe
@@ -71,8 +84,12 @@ static void on_abort(int signal, siginfo_t *info, void *context)
 
 	(void)info;
 	(void)context;
-	if (guard_on != 0 && index != NULL)
-		rename(index->data_path, index->damaged_path);
+	if (guard_on != 0 && index != NULL &&
+	    rename(index->data_path, index->damaged_path) == 0)
+		(void)!write(STDERR_FILENO, index->damaged_note,
+			     strlen(index->damaged_note));
+	else
+		index_suspect_all();
 	sigaction(signal, &old_abort, NULL);
 }
 
@@ -110,10 +127,8 @@ static void on_assert(MDB_env *env, const char *message)
 
 	(void)message;
 	index->damaged = true;
-	if (guard_on != 0) {
-		guard_on = 0;
-		_longjmp(guard_jump, 1);
-	}
+	if (guard_on != 0)
+		leave_lmdb(false);
 }
 
 /* `code` is what the call returns, or MDB_CORRUPTED. A macro, for setjmp() must
@@ -236,14 +251,20 @@ size_t lmdb_used(struct index *index)
 	return code == 0 ? (info.me_last_pgno + 1) * page_size : 0;
 }
 
-bool lmdb_file_whole(struct index *index)
+static int env_fd(struct index *index)
 {
 	volatile int code;
-	struct stat st;
 	int fd = -1;
 
 	CALL(index, code, mdb_env_get_fd(index->env, &fd));
-	if (code != 0 || fstat(fd, &st) < 0)
+	return code == 0 ? fd : -1;
+}
+
+bool lmdb_file_whole(struct index *index)
+{
+	struct stat st;
+
+	if (fstat(env_fd(index), &st) < 0)
 		return false;
 	return (uint64_t)st.st_size >= lmdb_used(index);
 }
@@ -256,7 +277,15 @@ int lmdb_begin(struct index *index, struct index_txn *txn)
 	volatile int code;
 
 	CALL(index, code, mdb_txn_begin(index->env, NULL, flags, &txn->mdb));
+	index->writing |= code == 0 && flags == 0;
 	return code;
+}
+
+static void txn_ended(struct index_txn *txn)
+{
+	txn->mdb = NULL;
+	if (txn->mode == INDEX_WRITE)
+		txn->index->writing = false;
 }
 
 uint64_t lmdb_txn_id(struct index_txn *txn)
@@ -333,10 +362,12 @@ int lmdb_commit(struct index_txn *txn)
 	volatile int code;
 
 	cursors_close(txn);
+	txn->index->committing = txn->mode == INDEX_WRITE;
 	CALL(txn->index, code, commit(txn));
+	txn->index->committing = false;
 	if (code == EIO)
 		CALL(txn->index, code, why_short(txn->index));
-	txn->mdb = NULL;
+	txn_ended(txn);
 	return code;
 }
 
@@ -348,7 +379,7 @@ void lmdb_abort(struct index_txn *txn)
 	if (txn->mdb != NULL)
 		CALL(txn->index, code, (mdb_txn_abort(txn->mdb), 0));
 	(void)code;
-	txn->mdb = NULL;
+	txn_ended(txn);
 }
 
 int lmdb_dbi_open(struct index_txn *txn, const char *name, bool create,
@@ -588,6 +619,20 @@ int lmdb_cursor_del(struct index_txn *txn, enum table table)
 	return code;
 }
 
+const char *lmdb_pages_wrong(struct index *index)
+{
+	struct index_txn txn = {.index = index, .mode = INDEX_WRITE};
+	const char *wrong = NULL;
+	int code = lmdb_begin(index, &txn);
+
+	if (code == 0)
+		wrong = pages_wrong(env_fd(index), lmdb_txn_id(&txn) - 1);
+	else if (index->damaged)
+		wrong = mdb_strerror(code);
+	lmdb_abort(&txn);
+	return wrong;
+}
+
 /* failures */
 
 static bool is_damage(int code)
@@ -601,6 +646,8 @@ static bool is_damage(int code)
 	case MDB_CURSOR_FULL:
 	case MDB_PAGE_FULL:
 	case MDB_BAD_DBI:
+	case MDB_NOTFOUND: /* a row that must be there, or must not */
+	case MDB_KEYEXIST:
 	case MDB_BAD_TXN: /* a call before it met damage */
 		return true;
 	default:
@@ -613,6 +660,8 @@ int lmdb_env_err(struct index *index, struct err *err, int code,
 {
 	if (is_damage(code))
 		index->damaged = true;
+	/* A page of a number that cannot be gives EFBIG, ENOMEM... */
+	index->suspect |= code != ENOSPC && code != EDQUOT && code != EIO;
 	/* The disk failed, the file is as it was. */
 	if (code == MDB_PANIC)
 		index->failed = true;

@@ -12,6 +12,7 @@ libindex_a_SOURCES = \
 	src/index/env.h \
 	src/index/index.c src/index/index.h \
 	src/index/lmdb.c \
+	src/index/pages.c \
 	src/index/record.c \
 	src/index/txn.c \
 	src/index/uids.c \
@@ -26,6 +27,11 @@ tests_unit_index_test_walk_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
 tests_unit_index_test_clean_SOURCES = tests/unit/index/test_clean.c \
 	$(index_fixture)
 tests_unit_index_test_clean_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/index/test_pages
+tests_unit_index_test_pages_SOURCES = tests/unit/index/test_pages.c \
+	$(index_fixture)
+tests_unit_index_test_pages_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/index/test_index
 tests_unit_index_test_index_SOURCES = tests/unit/index/test_index.c \

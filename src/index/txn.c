@@ -132,26 +132,36 @@ static int write_commit(struct index_txn *txn, struct err *err)
 
 int index_commit(struct index_txn **txn, struct err *err)
 {
+	struct index *index;
 	int ret = 0;
 
-	if (*txn != NULL && (*txn)->mode == INDEX_WRITE)
+	if (*txn == NULL)
+		return 0;
+	index = (*txn)->index;
+	if ((*txn)->mode == INDEX_WRITE)
 		ret = write_commit(*txn, err);
 	index_rollback(txn);
+	/* Who learns that it is damaged begins again. */
+	if (ret < 0 && index->suspect)
+		index_renew(index, err);
 	return ret;
 }
 
 void index_rollback(struct index_txn **txn)
 {
 	struct index_txn *old = *txn;
+	struct index *index;
 
 	if (old == NULL)
 		return;
 	*txn = NULL;
-	old->index->txns--;
+	index = old->index;
+	index->txns--;
 	if (old->mode == INDEX_READ)
 		reader_end(old);
 	else
 		writer_end(old);
+	index_put_aside(index);
 }
 
 int index_check(struct index_txn *txn, struct err *err)

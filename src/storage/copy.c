@@ -104,6 +104,7 @@ static int copy_one(struct copy *copy, struct index_txn *txn,
 
 static int add_mails(struct copy *copy, struct err *err)
 {
+	const struct view *view = &copy->from->view;
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
 	struct index_record record;
 	struct index_box row;
@@ -113,12 +114,16 @@ static int add_mails(struct copy *copy, struct err *err)
 	if (mailbox_begin(copy->from, INDEX_READ, &txn, &row, err) < 0)
 		return -1;
 	while (range_set_next(&copy->uids, &at, &uid)) {
-		if (index_record_get(txn, row.id, uid, &record, err) < 0 ||
-		    copy_one(copy, txn, &record, err) < 0) {
-			if (err->code == ERR_NOT_FOUND)
-				err->code = ERR_EXPUNGED;
-			return -1;
+		int got = index_record_get(txn, row.id, uid, &record, err);
+
+		if (got == 0 && copy_one(copy, txn, &record, err) == 0)
+			continue;
+		if (err->code == ERR_NOT_FOUND) {
+			err->code = ERR_EXPUNGED;
+			if (got < 0 && row.highest_modseq == view->modseq)
+				mailbox_lacks(copy->from, uid, err);
 		}
+		return -1;
 	}
 	return 0;
 }

@@ -125,6 +125,15 @@ int mailbox_claim_recent(struct mailbox *box, const struct index_box *row,
 	return 0;
 }
 
+int mailbox_lacks(struct mailbox *box, uint32_t uid, struct err *err)
+{
+	if (range_set_has(&box->view.gone, uid))
+		return 0;
+	index_distrust(box->store->index);
+	err_set(err, ERR_CORRUPT, "the index lacks UID %u", uid);
+	return store_failed(box->store, err);
+}
+
 static int first_view(struct mailbox *box, struct err *err)
 {
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
@@ -137,6 +146,12 @@ static int first_view(struct mailbox *box, struct err *err)
 	if (row.counts.messages > 0)
 		index_record_uids(txn, row.id, &box->view.uids);
 	view_renumber(&box->view, 0);
+	if (box->view.messages != row.counts.messages) {
+		index_distrust(box->store->index);
+		err_set(err, ERR_CORRUPT, "the index has %u of %u mails",
+			box->view.messages, row.counts.messages);
+		return store_failed(box->store, err);
+	}
 	box->view.uid_validity = row.uid_validity;
 	box->view.uid_next = row.uid_next;
 	box->view.modseq = row.highest_modseq;

@@ -236,15 +236,9 @@ void mail_reader_end(struct mail_reader **reader)
 /* The view has a mail that the index has not: expunged since, or lost. */
 static int check_gone(struct mail_reader *reader, uint32_t uid, struct err *err)
 {
-	struct storage *store = reader->box->store;
-
 	if (index_check(reader->txn, err) < 0)
-		return store_failed(store, err);
-	if (!reader->current || range_set_has(&reader->box->view.gone, uid))
-		return 0;
-	index_distrust(store->index);
-	err_set(err, ERR_CORRUPT, "the index lacks UID %u", uid);
-	return store_failed(store, err);
+		return store_failed(reader->box->store, err);
+	return reader->current ? mailbox_lacks(reader->box, uid, err) : 0;
 }
 
 static int reader_begin(struct mail_reader *reader, struct err *err)

@@ -241,9 +241,13 @@ int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 				index_distrust(store->index);
 				store->corrupt = true;
 			}
-		} else if (err->code == ERR_CORRUPT) {
+		} else if (err->code == ERR_CORRUPT ||
+			   err->code == ERR_EXISTS) {
 			/* Begin again with an empty index; the disk has all
-			 * that matters. */
+			 * that matters. A row that is there when it is put, but
+			 * was not when it was looked for, is damage, too. */
+			if (err->code == ERR_EXISTS)
+				index_distrust(store->index);
 			log_error("Mailbox %s: %s; making the index of %s anew",
 				  box->name, err->text, store->location.index);
 			store->corrupt = true;

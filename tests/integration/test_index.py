@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The index of a mail location, seen from outside."""
+import os
+import random
 import re
 import shutil
 import smtplib
@@ -13,6 +15,9 @@ import pytest
 from imap_lines import Lines
 
 HEADER = b'DTIX'
+# How often the index is damaged at random.
+DAMAGES = int(os.environ.get('DOVETAIL_DAMAGES', '8'))
+PAGE = 4096
 
 
 def marks(home):
@@ -76,15 +81,12 @@ def look(server):
     for name in ('INBOX', 'box'):
         seen += [re.sub(rb' \[UIDNEXT.*', b'', line) for line in client.command(f'SELECT {name}')[:-1]
                  if b'EXISTS' in line or b'UIDVALIDITY' in line]
-        seen += [line.replace(rb' \Recent', b'') for line in client.command('FETCH 1:* (FLAGS BODY.PEEK[])')]
+        seen += [line.replace(rb' \Recent', b'') for line in client.command('FETCH 1:* (UID FLAGS BODY.PEEK[])')]
     client.logout()
     return [line for line in seen if b' OK Fetch completed' not in line]
 
 
-@pytest.mark.parametrize('location', ['maildir:~/mail', 'mbox:~/mail:INBOX=~/mail/inb'])
-def test_damage_anywhere_in_it_is_gone_after_a_session_and_loses_no_mail(make_server, location):
-    server = make_server(f'mail_location = {location}\n')
-    home = Path(server.home('alice'))
+def fill(server):
     client = Lines(server.port('imap'), 'alice')
     client.ok('CREATE box')
     for number in range(24):
@@ -93,6 +95,84 @@ def test_damage_anywhere_in_it_is_gone_after_a_session_and_loses_no_mail(make_se
     for command in ('SELECT INBOX', 'COPY 1:12 box', r'STORE 5 +FLAGS \Deleted', 'EXPUNGE'):
         client.ok(command)
     client.logout()
+
+
+def work(server):
+    """Writes all over the index, and takes it back in the end."""
+    client = Lines(server.port('imap'), 'alice')
+    for command in ('SELECT box', r'STORE 1:* +FLAGS (\Answered kw0)', r'STORE 1:* -FLAGS (\Answered kw0)',
+                    'UID STORE 1,9 +FLAGS (kw0)', 'SELECT INBOX', 'COPY 1:5 box',
+                    'FETCH 1:* (ENVELOPE BODYSTRUCTURE)', 'STATUS box (MESSAGES UNSEEN SIZE)', 'SELECT box',
+                    r'UID STORE 13:4000000000 +FLAGS (\Deleted)', 'EXPUNGE'):
+        client.ok(command)
+    client.logout()
+
+
+def damage(file, rng):
+    """What happens to disks; says what it was."""
+    size = file.stat().st_size
+    page = rng.randrange(size // PAGE)
+    kind = rng.choice(('flip', 'flip', 'flip', 'zero', 'cut', 'stray'))
+    with open(file, 'r+b') as data:
+        if kind == 'cut':
+            data.truncate(rng.randrange(size))
+            return kind
+        data.seek(page * PAGE)
+        old = bytearray(data.read(PAGE))
+        # Heads of pages and offsets of rows more often than what rows say.
+        for _ in range(rng.choice((1, 1, 20))):
+            old[rng.choice((rng.randrange(32), rng.randrange(PAGE)))] ^= 1 << rng.randrange(8)
+        if kind == 'zero':
+            old = bytes(PAGE)
+        elif kind == 'stray':  # another page, or what it was before
+            data.seek(rng.randrange(size // PAGE) * PAGE)
+            old = data.read(PAGE)
+        data.seek(page * PAGE)
+        data.write(old)
+    return f'{kind} {page}'
+
+
+@pytest.mark.parametrize('location', ['maildir:~/mail', 'mbox:~/mail:INBOX=~/mail/inb'])
+def test_damage_costs_one_session_at_most(make_server, monkeypatch, location):
+    # malloc() and what ends a process, as without sanitizers.
+    monkeypatch.setenv('ASAN_OPTIONS', 'detect_leaks=0:abort_on_error=1:allocator_may_return_null=1')
+    server = make_server(f'mail_location = {location}\n')
+    home = Path(server.home('alice'))
+    fill(server)
+    work(server)
+    good = look(server)
+    assert server.stop()
+    server.start()
+    subprocess.run(['cp', '-a', home, f'{home}.good'], check=True)
+    file = next(home.glob('**/data.mdb'))
+    rng = random.Random(int(os.environ.get('DOVETAIL_SEED', '3')))
+    sessions = moved = 0
+    for number in range(DAMAGES):
+        told = f'{number}: {damage(file, rng)}\n'
+        start, lost, good_ones = len(server.log_text()), 0, 0
+        while lost < 2 and good_ones < 2:
+            try:
+                work(server)
+                good_ones += 1
+            except (AssertionError, EOFError, OSError) as trouble:
+                lost += 1
+                told += f'{trouble!r}\n'
+        told += server.log_text()[start:]
+        assert lost < 2 and look(server) == good, told
+        assert lost == 0 or 'dovetail.index' in told, told
+        sessions += lost
+        moved += list(home.glob('**/*.damaged*')) != []
+        shutil.rmtree(home)
+        subprocess.run(['cp', '-a', f'{home}.good', home], check=True)
+    print(f'{DAMAGES} damages, {moved} indexes moved, {sessions} sessions lost')
+    server.forgive('imap')
+
+
+@pytest.mark.parametrize('location', ['maildir:~/mail', 'mbox:~/mail:INBOX=~/mail/inb'])
+def test_damage_anywhere_in_it_is_gone_after_a_session_and_loses_no_mail(make_server, location):
+    server = make_server(f'mail_location = {location}\n')
+    home = Path(server.home('alice'))
+    fill(server)
     good = look(server)
     assert server.stop()  # with locks gone
     server.start()

@@ -90,8 +90,10 @@ static struct scan_entry **collect_new(struct sync *sync, size_t *count_out)
 		if (!entries[i].known)
 			list[found++] = &entries[i];
 		/* A UID that was expunged here, and is back: a new one. */
-		if (entries[i].uid < sync->row->uid_next)
-			entries[i].uid = 0;
+		if (entries[i].uid >= sync->row->uid_next)
+			continue;
+		sync->back |= entries[i].uid != 0 && !entries[i].known;
+		entries[i].uid = 0;
 	}
 	*count_out = found;
 	return list;
@@ -388,6 +390,8 @@ int sync_adopt(struct sync *sync, struct err *err)
 	int ret;
 
 	list = collect_new(sync, &count);
+	if (sync->back && index_box_whole(sync->txn, sync->row->id, err) < 0)
+		return -1;
 	ret = collect_locked(sync, &list, &count, err);
 	if (ret > 0 && sync->owns_txn && count > CHUNK) {
 		ret = bring_in_many(sync, list, count, err);

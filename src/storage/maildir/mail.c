@@ -75,9 +75,32 @@ int maildir_find(const void *ctx, struct driver_box *box, struct str base,
 	return 0;
 }
 
-static int gone(const struct driver_box *box, const struct index_record *record,
-		struct err *err)
+struct uid_search {
+	uint32_t uid;
+	struct str base; /* what it is in the index */
+	bool other;
+};
+
+static void compare_line(void *ctx, const struct uidlist_entry *entry)
 {
+	struct uid_search *search = ctx;
+
+	if (entry->uid == search->uid)
+		search->other = !str_equal(entry->base, search->base);
+}
+
+int maildir_gone(struct driver_box *box, const struct index_record *record,
+		 struct str base, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "gone");
+	struct uid_search search = {.uid = record->uid, .base = base};
+	struct uidlist_mark mark = {.lines = 0};
+	struct uidlist_header header;
+
+	if (uidlist_read(uidlist_path(ctx, box), false, &mark, &header,
+			 compare_line, &search, err) == 0 &&
+	    search.other)
+		return driver_bad_record(box, record->uid, err);
 	return err_set(err, ERR_EXPUNGED, "%s: UID %u is gone", box->path,
 		       record->uid);
 }
@@ -129,9 +152,11 @@ static int open_renamed(struct driver_box *box, struct index_record *record,
 	if (ret < 0)
 		return -1;
 	if (ret == 0)
-		return gone(box, record, err);
+		return maildir_gone(box, record, parsed.base, err);
 	if (open_file(box, dir, str_of(file), out, err) < 0)
-		return err->code == ERR_NOT_FOUND ? gone(box, record, err) : -1;
+		return err->code == ERR_NOT_FOUND
+			       ? maildir_gone(box, record, parsed.base, err)
+			       : -1;
 	record->driver = record_name_make(box, dir, str_of(file), name->ext);
 	return 0;
 }
@@ -277,7 +302,7 @@ static int rename_found(const void *ctx, struct index_txn *txn,
 	if (ret > 0)
 		ret = rename_to_flags(ctx, box, record, dir, str_of(file),
 				      name->ext, err);
-	return ret == 0 ? gone(box, record, err) : ret;
+	return ret == 0 ? maildir_gone(box, record, parsed.base, err) : ret;
 }
 
 int maildir_write_flags(const void *ctx, struct index_txn *txn,

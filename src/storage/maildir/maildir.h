@@ -226,10 +226,14 @@ int sync_within(struct driver_box *box, struct index_txn *txn,
 /* A descriptor of new/ ('n'), cur/ ('c') or tmp/ ('t'), kept for as long as the
  * box is open: to walk a path costs as much as what is done at its end. Whoever
  * finds a name missing there forgets them first, for the directory itself may
- * be another one now. */
+ * be another one now; and the next sync reads it. */
 int maildir_dir_fd(struct driver_box *box, char dir, struct err *err);
 int maildir_dir_fsync(struct driver_box *box, char dir, struct err *err);
 void maildir_dirs_forget(struct driver_box *box);
+/* ERR_EXPUNGED for a mail whose file, `base` in the index, is nowhere; or
+ * ERR_CORRUPT: the uidlist knows its UID by another name. */
+int maildir_gone(struct driver_box *box, const struct index_record *record,
+		 struct str base, struct err *err);
 /* The file of a mail, wherever it is now. 1 with its directory and name
  * (child of ctx); 0 if it is nowhere. */
 int maildir_find(const void *ctx, struct driver_box *box, struct str base,

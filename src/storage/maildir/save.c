@@ -173,8 +173,7 @@ static int link_mail(struct maildir_save *save, struct driver_box *from,
 		if (ret == 0)
 			break;
 	}
-	return err_set(err, ERR_EXPUNGED, "%s: UID %u is gone", from->path,
-		       record->uid);
+	return maildir_gone(from, record, parsed.base, err);
 }
 
 int maildir_save_link(const void *ctx, struct driver_box *box,

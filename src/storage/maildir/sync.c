@@ -105,13 +105,14 @@ int maildir_dir_fsync(struct driver_box *box, char dir, struct err *err)
 void maildir_dirs_forget(struct driver_box *box)
 {
 	own_fds_close(maildir_box_get(box));
+	maildir_box_get(box)->astray = true;
 }
 
 /* It is another mailbox than the one of `id`: so are its directories. */
 static void forget_others(struct driver_box *box, uint32_t id)
 {
 	if (id != 0 && box->id != id)
-		maildir_dirs_forget(box);
+		own_fds_close(maildir_box_get(box));
 }
 
 static int row_get(struct driver_box *box, struct index_txn *txn,
@@ -173,7 +174,7 @@ static int scan_stable(struct sync *sync, struct err *err)
 	struct dir_times after;
 
 	/* They changed: they may be others, too. */
-	maildir_dirs_forget(sync->box);
+	own_fds_close(maildir_box_get(sync->box));
 	for (int i = 0; i < TRIES; i++) {
 		bool settled;
 
@@ -508,7 +509,7 @@ static int see_news(struct driver_box *box, bool full, struct news *out,
 	if (look(box, own, err) < 0 || times_or_dirs(box, &now, err) < 0)
 		return -1;
 	out->cur = full || !own->known.cached || !state->valid ||
-		   state->pending != 0 ||
+		   own->astray || state->pending != 0 ||
 		   !file_time_same(now.cur_time, state->cur_time) ||
 		   cur_read_due(box->location, state, own->messages);
 	move = box->take_recent && own->known.cached &&
@@ -556,6 +557,7 @@ static int sync_once(struct driver_box *box, bool *full, struct err *err)
 		return 1;
 	/* The next round, if this one says that it must look at all. */
 	*full = true;
+	own->astray &= !news.cur;
 	return update(box, news.cur, err);
 }
 

@@ -40,6 +40,7 @@ struct maildir_box {
 	struct maildir_state state;
 	uint32_t uid_next, messages;
 	bool tmp_checked;
+	bool astray; /* a file was not where the index says */
 	int dir_fds[MAILDIR_DIRS]; /* -1: not open */
 	bool coarse_known, coarse; /* dir_in_tick() */
 	struct witness witness;
@@ -68,6 +69,7 @@ struct sync {
 	/* Lines for new mails whose files were not seen. */
 	struct uidlist_entry *missing;
 	size_t missing_count;
+	bool back;             /* a file with a UID that the index lacks */
 	bool rewrite;          /* the uidlist must be written anew */
 	bool reborn;           /* the uidlist is that of another mailbox life */
 	uint32_t uid_next;     /* as the uidlist says */

@@ -33,6 +33,7 @@ struct apply {
 	uint32_t prev_uid;   /* of the mail before */
 	uint32_t old_until;  /* mails below are marked as old, so far */
 	uint32_t messages;
+	bool whole;   /* the index has all that it says */
 	uint64_t end; /* of the mails so far */
 };
 
@@ -337,6 +338,14 @@ static int take_mail(void *ctx, const struct mbox_mail *mail, struct err *err)
 	}
 	apply->end = mbox_record_end(&mail->record);
 	apply->messages++;
+	/* It had this UID, and the index may have lost that only. */
+	if (match == MATCH_NEW && !apply->whole &&
+	    mail->header.uid > apply->prev_uid &&
+	    mail->header.uid < apply->known_next) {
+		if (index_box_whole(sync->txn, sync->row->id, err) < 0)
+			return -1;
+		apply->whole = true;
+	}
 	if (match == MATCH_NEW) {
 		/* UIDs grow, so that what the index has further on is gone, or
 		 * gets new ones. */

@@ -5,6 +5,7 @@
  * The write transaction is the lock of the tree too: the disk changes inside
  * it, so that nobody meets a name whose row in the index is another one's.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -193,7 +194,7 @@ int mailbox_delete(struct user *user, const char *name, struct err *err)
 /* rename */
 
 struct rename {
-	struct storage *store;
+	struct storage *store, *to_store;
 	const char *from, *to; /* of storage */
 	TALLOC_CTX *ctx;
 };
@@ -290,6 +291,109 @@ static int rename_on_disk(const struct rename *rename, struct err *err)
 	return 0;
 }
 
+/* to another namespace */
+
+static int across(struct err *err)
+{
+	return err_set(err, ERR_UNSUPPORTED,
+		       "Can't rename mailboxes across specified storages");
+}
+
+/* Where directories hold those below, these go first, or come last. */
+static int by_name(const void *a, const void *b)
+{
+	const struct driver_entry *one = a, *other = b;
+
+	return strcmp(one->name, other->name);
+}
+
+/* Each is whole, here or there, wherever this ends. */
+static int move_dirs(const struct rename *rename, struct err *err)
+{
+	const struct location *from = &rename->store->location;
+	const struct location *to = &rename->to_store->location;
+	struct driver_entry *entries;
+	size_t count;
+
+	if (layout_is_fs(from) && layout_is_fs(to))
+		return from->driver->move(from, rename->from, to, rename->to,
+					  err);
+	if (from->driver->list(rename->ctx, from, &entries, &count, err) < 0)
+		return -1;
+	qsort(entries, count, sizeof(*entries), by_name);
+	for (size_t i = 0; i < count; i++) {
+		const struct driver_entry *entry =
+			&entries[layout_is_fs(from) ? count - 1 - i : i];
+		const char *rest = entry->name + strlen(rename->from);
+
+		if (entry->selectable &&
+		    (strcmp(entry->name, rename->from) == 0 ||
+		     is_below(entry->name, rename->from)) &&
+		    from->driver->move(from, entry->name, to,
+				       mem_printf(rename->ctx, "%s%s",
+						  rename->to, rest),
+				       err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int begin_both(const struct rename *rename, struct index_txn **from,
+		      struct index_txn **to, struct err *err)
+{
+	/* In one order, whoever renames in which direction. */
+	bool first = strcmp(rename->store->location.environment,
+			    rename->to_store->location.environment) < 0;
+
+	if (store_begin(first ? rename->store : rename->to_store, INDEX_WRITE,
+			first ? from : to, err) < 0)
+		return -1;
+	return store_begin(first ? rename->to_store : rename->store,
+			   INDEX_WRITE, first ? to : from, err);
+}
+
+/* What the index had of them goes; the other one learns it from the disk. */
+static int move_box(const struct rename *rename, struct err *err)
+{
+	CLEANUP(index_rollback) struct index_txn *from = NULL;
+	CLEANUP(index_rollback) struct index_txn *to = NULL;
+	struct row *rows;
+
+	if (begin_both(rename, &from, &to, err) < 0)
+		return -1;
+	if (move_dirs(rename, err) < 0)
+		return err->code == ERR_UNSUPPORTED ? across(err) : -1;
+	rows = collect_rows(rename, from);
+	if (index_check(from, err) < 0)
+		return store_failed(rename->store, err);
+	for (struct row *row = rows; row != NULL; row = row->next) {
+		if (forget_row(to, row->name, err) < 0)
+			return store_failed(rename->to_store, err);
+		if (index_box_delete(from, row->id, err) < 0)
+			return store_failed(rename->store, err);
+	}
+	if (index_commit(&from, err) < 0)
+		return store_failed(rename->store, err);
+	return index_commit(&to, err) < 0 ? store_failed(rename->to_store, err)
+					  : 0;
+}
+
+/* As note_time() does it for one whose row stays. */
+static int note_move(struct user *user, const char *name, struct err *err)
+{
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	struct index_box row;
+
+	if (mailbox_open(user, name, MAILBOX_KEEP_RECENT, &box, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
+		return -1;
+	if (note_time(txn, row.id, err) < 0 || index_commit(&txn, err) < 0)
+		return store_failed(box->store, err);
+	return 0;
+}
+
 /* INBOX stays, its mails go (RFC 3501 section 6.3.5). */
 static int rename_inbox(struct user *user, const char *to, struct err *err)
 {
@@ -332,15 +436,16 @@ static int check_source(const struct rename *rename, const char *name,
 static int check_target(const struct ns *ns, const struct ns *to_ns,
 			const struct rename *rename, struct err *err)
 {
-	const struct location *location = &ns->store->location;
+	const struct location *location = &to_ns->store->location;
 
 	if (is_inbox(to_ns, rename->to))
 		return err_set(err, ERR_EXISTS,
 			       "Target mailbox already exists");
-	if (ns->store != to_ns->store)
-		return err_set(err, ERR_UNSUPPORTED,
-			       "Can't rename mailboxes across storages");
-	if (is_below(rename->to, rename->from))
+	if (ns->store != to_ns->store &&
+	    (location->driver != ns->store->location.driver ||
+	     location->driver->move == NULL))
+		return across(err);
+	if (ns->store == to_ns->store && is_below(rename->to, rename->from))
 		return err_set(err, ERR_INVALID,
 			       "Can't rename a mailbox to below itself");
 	if (location->driver->exists(location, rename->to, err) == 0)
@@ -365,12 +470,15 @@ int mailbox_rename(struct user *user, const char *from, const char *to,
 	if (is_inbox(ns, from_storage))
 		return rename_inbox(user, to, err);
 	rename.store = ns->store;
+	rename.to_store = to_ns->store;
 	rename.from = from_storage;
 	rename.to = to_storage;
 	if (check_source(&rename, from, err) < 0 ||
 	    check_target(ns, to_ns, &rename, err) < 0)
 		return -1;
-	return rename_on_disk(&rename, err);
+	if (rename.store == rename.to_store)
+		return rename_on_disk(&rename, err);
+	return move_box(&rename, err) < 0 ? -1 : note_move(user, to, err);
 }
 
 /* the rest */

@@ -62,6 +62,7 @@ const struct driver maildir_driver = {
 	.create = maildir_create,
 	.remove = maildir_remove,
 	.rename = maildir_rename,
+	.move = maildir_move,
 	.sync = maildir_sync,
 	.unchanged = maildir_unchanged,
 	.close = maildir_close,

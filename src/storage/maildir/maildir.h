@@ -298,6 +298,9 @@ int maildir_remove(const struct location *location, const char *name,
 		   struct err *err);
 int maildir_rename(const struct location *location, const char *from,
 		   const char *to, struct err *err);
+int maildir_move(const struct location *location, const char *from,
+		 const struct location *to_location, const char *to,
+		 struct err *err);
 /* cur/, new/ and tmp/ of a mailbox where they are missing. */
 int maildir_make_dirs(const struct location *location, const char *path,
 		      struct err *err);

@@ -350,3 +350,62 @@ int maildir_rename(const struct location *location, const char *from,
 		return -1;
 	return rename_control(location, old.data, new.data, err);
 }
+
+/* All of a mailbox is in its directory, and nothing else. */
+static bool is_one_dir(const struct location *location)
+{
+	return location->names == NULL && location->control == NULL &&
+	       location->dirname == NULL;
+}
+
+/* What others find there must be a mailbox of the other layout. */
+static int make_fit(const struct location *location, const char *path,
+		    struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "fit");
+
+	return layout_is_fs(location)
+		       ? 0
+		       : touch_file(mem_printf(ctx, "%s/maildirfolder", path),
+				    location->file_mode, err);
+}
+
+int maildir_move(const struct location *location, const char *from,
+		 const struct location *to_location, const char *to,
+		 struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "move");
+	char *old, *new, *parent, *control;
+	struct stat st;
+
+	if (maildir_is_inbox(from) || !is_one_dir(location) ||
+	    !is_one_dir(to_location) || location->utf8 != to_location->utf8)
+		return err_set(err, ERR_UNSUPPORTED, "not one directory");
+	if (maildir_paths(ctx, location, from, &old, &control, err) < 0 ||
+	    maildir_paths(ctx, to_location, to, &new, &control, err) < 0)
+		return -1;
+	if (lstat(old, &st) < 0)
+		return err_sys(err, "stat(%s)", old);
+	if (!S_ISDIR(st.st_mode)) /* a link, which may lead elsewhere there */
+		return err_set(err, ERR_UNSUPPORTED, "%s is a link", old);
+	parent = mem_strdup(ctx, new);
+	*strrchr(parent, '/') = '\0';
+	if (layout_make_path(to_location, parent, err) < 0 ||
+	    make_fit(to_location, old, err) < 0)
+		return -1;
+	/* As rename_fs(): a level that only others would have needed. */
+	rmdir(new);
+	if (rename(old, new) < 0)
+		return errno == EXDEV ? err_set(err, ERR_UNSUPPORTED,
+						"another file system")
+				      : err_sys(err, "rename(%s, %s)", old,
+						new);
+	if (layout_is_fs(location))
+		remove_empty_above(location->root, old);
+	if (layout_sync_parent(to_location, new, err) < 0)
+		return -1;
+	return layout_sync_parent(location, old, err) == 0 ||
+			       err->code == ERR_NOT_FOUND
+		       ? 0
+		       : -1;
+}

@@ -314,6 +314,22 @@ static void start_later(struct unit *unit)
 					(struct duration){ms}, try_again, unit);
 }
 
+/* Whoever comes to a login process will want what is behind it: that is loaded
+ * while he says who he is. */
+static void start_behind(const struct unit *login)
+{
+	const struct service_settings *set = &login->set;
+	struct unit *one;
+
+	if (strcmp(set->type, "login") != 0)
+		return;
+	DL_FOREACH (login->master->units, one) {
+		if (strcmp(one->set.protocol, set->protocol) == 0 &&
+		    strcmp(one->set.type, "login") != 0 && one->retry == NULL)
+			unit_start(one);
+	}
+}
+
 void unit_start(struct unit *unit)
 {
 	struct master *master = unit->master;
@@ -350,6 +366,7 @@ void unit_start(struct unit *unit)
 	send_predecessors(unit);
 	if (strcmp(unit->set.type, "log") == 0)
 		tell_log_all(master);
+	start_behind(unit);
 }
 
 void process_tell(struct process *process, unsigned char what)

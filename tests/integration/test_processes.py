@@ -539,6 +539,15 @@ def test_sessions_are_ready_before_they_are_asked_for(make_server):
     client.logout()
 
 
+def test_what_is_behind_a_login_process_is_loaded_with_it(make_server):
+    """So that the first who logs in does not wait for it. Nobody's session is among that."""
+    server = make_server(protocols='pop3')
+    with socket.create_connection(("127.0.0.1", server.port('pop3'))) as client:
+        assert client.recv(100).startswith(b'+OK')
+        # Zygote and manager.
+        wait_for(lambda: len(server.pids("pop3")) == 2)
+
+
 def test_too_many_sessions_from_one_address_are_refused(make_server):
     server = make_server("mail_max_userip_connections = 2\n")
     clients = [login(server), login(server)]

@@ -21,9 +21,12 @@
  *						TAB last_update" lines, then an
  *						empty one
  *
- *	PROXY TAB id TAB user TAB service TAB ip TAB ip TAB port	no
- *answer; PROXY-END TAB id			no answer PROXY-DUMP
- *"serial TAB user TAB service TAB ip TAB ip TAB port" lines, then an empty one
+ *	PROXY TAB id TAB row			no answer; the row is "user TAB
+ *						service TAB ip TAB ip TAB port",
+ *						then "TAB user_NAME=value" ...
+ *	PROXY-END TAB id			no answer
+ *	PROXY-DUMP				"serial TAB row" lines, then an
+ *						empty one
  *	PROXY-KICK TAB serial			no answer; whoever reported it
  *						hears "KICK TAB id"
  *

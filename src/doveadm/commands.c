@@ -128,8 +128,9 @@ const struct command doveadm_commands[] = {
 	{"process status", cmd_process_status, "[<service> [...]]", "", 0, 0,
 	 ANY, 0},
 	{"proxy kick", cmd_proxy_kick,
-	 "[-a <anvil socket path>] [-h <host> [...] | <user> [...]]", "a:h", 0,
-	 0, ANY, 0},
+	 "[-a <anvil socket path>] [-f <passdb field>] "
+	 "[-h <host> [...] | <user> [...]]",
+	 "a:f:h", 0, 0, ANY, 0},
 	{"proxy list", cmd_proxy_list, "[-a <anvil socket path>]", "a:", 0, 0,
 	 0, 0},
 	{"purge", cmd_purge, "", "", COMMAND_MAIL, 0, 0, 0},

@@ -15,37 +15,130 @@
 #include "doveadm/doveadm.h"
 #include "doveadm/print.h"
 
-/* Of anvil's lines, "serial user service ip ip port". */
+/* Of anvil's lines, "serial user service ip ip port [user_NAME=value ...]". */
 enum { SERIAL, USER, SERVICE, SOURCE, DEST, PORT, FIELDS };
-enum { KICKS_MAX = 16 << 20 };
+enum { KICKS_MAX = 16 << 20, NAMES_MAX = 32 };
 
-static int show(void *printer, struct str line, struct err *)
+struct row {
+	const char *fields[FIELDS];
+	const char *names[NAMES_MAX]; /* "user_NAME=value" */
+	unsigned count;
+};
+
+/* What is done with each proxied user. */
+struct rows {
+	void (*fn)(void *ctx, const struct row *row);
+	void *ctx;
+};
+
+static int take_row(void *ctx, struct str line, struct err *)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "line");
+	const struct rows *rows = ctx;
+	struct row row = {.count = 0};
+	struct str word;
 
-	for (unsigned i = USER; i < FIELDS; i++)
-		print_value(printer, line_word(tmp, line, i));
+	for (unsigned i = 0; i < FIELDS; i++)
+		row.fields[i] = line_word(tmp, line, i);
+	for (unsigned i = 0; str_split(&line, '\t', &word); i++) {
+		if (i >= FIELDS && row.count < NAMES_MAX)
+			row.names[row.count++] = str_tab_unescape(tmp, word);
+	}
+	rows->fn(rows->ctx, &row);
 	return 0;
+}
+
+static int each(struct client *client,
+		void (*fn)(void *ctx, const struct row *row), void *ctx,
+		struct err *err)
+{
+	struct rows rows = {.fn = fn, .ctx = ctx};
+
+	return client_ask_anvil(client, "PROXY-DUMP", take_row, &rows, err);
+}
+
+static int proxies_open(struct doveadm *adm, struct client **out,
+			struct err *err)
+{
+	return client_open(adm->ctx,
+			   doveadm_socket(adm, doveadm_value(adm, 'a'),
+					  "anvil"),
+			   out, err);
+}
+
+/* NULL: this session has no such name. */
+static const char *other_name(const struct row *row, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (unsigned i = 0; i < row->count; i++) {
+		if (strncmp(row->names[i], name, len) == 0 &&
+		    row->names[i][len] == '=')
+			return row->names[i] + len + 1;
+	}
+	return NULL;
+}
+
+/* list */
+
+struct list {
+	struct doveadm *adm;
+	struct printer *printer;
+	const char *names[NAMES_MAX]; /* a column for each */
+	unsigned count;
+};
+
+static void collect(void *ctx, const struct row *row)
+{
+	struct list *list = ctx;
+
+	for (unsigned i = 0; i < row->count; i++) {
+		size_t len = strcspn(row->names[i], "=");
+		char *name = mem_strndup(list->adm->ctx, row->names[i], len);
+		unsigned at = 0;
+
+		while (at < list->count && strcmp(list->names[at], name) != 0)
+			at++;
+		if (at == list->count && at < NAMES_MAX)
+			list->names[list->count++] = name;
+	}
+}
+
+static void show(void *ctx, const struct row *row)
+{
+	struct list *list = ctx;
+
+	print_value(list->printer, row->fields[USER]);
+	for (unsigned i = 0; i < list->count; i++) {
+		const char *value = other_name(row, list->names[i]);
+
+		print_value(list->printer, value != NULL ? value : "");
+	}
+	for (unsigned i = SERVICE; i < FIELDS; i++)
+		print_value(list->printer, row->fields[i]);
 }
 
 int cmd_proxy_list(struct doveadm *adm, int, char **)
 {
-	const char *path = doveadm_value(adm, 'a');
+	struct list list = {.adm = adm};
 	struct printer *printer;
 	struct client *client;
 	struct err err;
 
-	printer = doveadm_printer(adm, "table");
+	list.printer = printer = doveadm_printer(adm, "table");
 	if (printer == NULL || !doveadm_need_config(adm))
 		return EX_TEMPFAIL;
+	if (proxies_open(adm, &client, &err) < 0 ||
+	    each(client, collect, &list, &err) < 0)
+		return give_up("%s", err.text);
 	print_column(printer, "username", "username", PRINT_EXPAND);
+	for (unsigned i = 0; i < list.count; i++)
+		print_column(printer, list.names[i], list.names[i], 0);
 	print_column(printer, "service", "proto", 0);
 	print_column(printer, "src-ip", "src ip", 0);
 	print_column(printer, "dest-ip", "dest ip", 0);
 	print_column(printer, "dest-port", "port", 0);
-	if (client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
-			&err) < 0 ||
-	    client_ask_anvil(client, "PROXY-DUMP", show, printer, &err) < 0)
+	if (each(client, show, &list, &err) < 0)
 		return give_up("%s", err.text);
 	print_end(&printer);
 	return EX_OK;
@@ -57,27 +150,36 @@ struct kick {
 	char **words; /* users' masks, or hosts */
 	int count;
 	bool hosts;
+	const char *field; /* words are those of another name; else NULL */
 	unsigned kicked;
 	struct buf commands;
 };
 
-static int choose(void *ctx, struct str line, struct err *)
+static bool is_meant(const struct kick *kick, const struct row *row,
+		     const char *word)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "line");
+	const char *name;
+
+	if (kick->hosts)
+		return strcmp(word, row->fields[DEST]) == 0;
+	if (kick->field == NULL)
+		return mask_match(word, row->fields[USER]);
+	name = other_name(row, kick->field);
+	return name != NULL && strcmp(word, name) == 0;
+}
+
+static void choose(void *ctx, const struct row *row)
+{
 	struct kick *kick = ctx;
-	const char *user = line_word(tmp, line, USER);
-	const char *host = line_word(tmp, line, DEST);
 
 	for (int i = 0; i < kick->count; i++) {
-		if (kick->hosts ? strcmp(kick->words[i], host) != 0
-				: !mask_match(kick->words[i], user))
-			continue;
-		buf_printf(&kick->commands, "PROXY-KICK\t%s\n",
-			   line_word(tmp, line, SERIAL));
-		kick->kicked++;
-		break;
+		if (is_meant(kick, row, kick->words[i])) {
+			buf_printf(&kick->commands, "PROXY-KICK\t%s\n",
+				   row->fields[SERIAL]);
+			kick->kicked++;
+			return;
+		}
 	}
-	return 0;
 }
 
 static int send_kicks(struct client *client, const struct kick *kick,
@@ -119,9 +221,9 @@ int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
 		.words = argv,
 		.count = argc,
 		.hosts = doveadm_value(adm, 'h') != NULL,
+		.field = doveadm_value(adm, 'f'),
 		.commands = buf_init(KICKS_MAX),
 	};
-	const char *path = doveadm_value(adm, 'a');
 	struct client *client;
 	struct err err;
 	int ret;
@@ -130,11 +232,9 @@ int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
 		return usage_command(adm->command);
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	ret = client_open(adm->ctx, doveadm_socket(adm, path, "anvil"), &client,
-			  &err);
+	ret = proxies_open(adm, &client, &err);
 	if (ret == 0)
-		ret = client_ask_anvil(client, "PROXY-DUMP", choose, &kick,
-				       &err);
+		ret = each(client, choose, &kick, &err);
 	if (ret == 0 && kick.kicked > 0)
 		ret = send_kicks(client, &kick, &err);
 	buf_free(&kick.commands);

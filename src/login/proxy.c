@@ -26,6 +26,7 @@ enum {
 	RECONNECT_MS = 1000,
 	TEXT_MAX = 1024,
 	SOURCES_MAX = 64,
+	ALIASES_MAX = 400,
 };
 
 static const char unavailable[] = "Account is temporarily unavailable.";
@@ -104,6 +105,7 @@ void login_proxy_free(struct client *client)
 	timer_free(&proxy->timer);
 	timer_free(&proxy->notify_timer);
 	conn_free(&proxy->conn);
+	buf_free(&proxy->aliases);
 	mem_free(proxy);
 }
 
@@ -509,6 +511,22 @@ static void take_forward(struct login_proxy *proxy,
 	}
 }
 
+/* For `doveadm proxy`; what would be too much for a line is left out. */
+static void take_aliases(struct login_proxy *proxy,
+			 const struct auth_line *fields)
+{
+	proxy->aliases = buf_init(ALIASES_MAX);
+	for (size_t i = 0; i < fields->count; i++) {
+		struct str one = fields->args[i];
+
+		if (!str_starts(one, "user_") || str_find_char(one, '=') < 0 ||
+		    proxy->aliases.len + 1 + one.len > ALIASES_MAX)
+			continue;
+		buf_putc(&proxy->aliases, '\t');
+		buf_add_str(&proxy->aliases, one);
+	}
+}
+
 static int parse(struct login_proxy *proxy, const struct auth_line *fields,
 		 struct err *err)
 {
@@ -521,6 +539,7 @@ static int parse(struct login_proxy *proxy, const struct auth_line *fields,
 	proxy->password = mem_strdup(proxy, proxy->password);
 	proxy->not_trusted = field(proxy, fields, "proxy_not_trusted") != NULL;
 	take_forward(proxy, fields);
+	take_aliases(proxy, fields);
 	parse_refresh(proxy, field(proxy, fields, "proxy_refresh"));
 	parse_tls(proxy, field(proxy, fields, "ssl"),
 		  field(proxy, fields, "starttls"));

@@ -2,8 +2,8 @@
 /*
  * login/proxy.h - users whose mail is on another server, by fields of the
  * passdb: proxy, proxy_maybe, host, hostip, port, ssl, starttls, destuser,
- * pass, master, proxy_mech, proxy_timeout, proxy_refresh, source_ip, forward_*;
- * and hostips, the addresses that auth found for a host.
+ * pass, master, proxy_mech, proxy_timeout, proxy_refresh, source_ip, forward_*,
+ * user_*; and hostips, the addresses that auth found for a host.
  *
  * The login is done again there; then octets are copied both ways, a buffer of
  * each side waiting for the other. A server that is not there is tried again,
@@ -14,13 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/duration.h"
 #include "base/ip.h"
 #include "base/str.h"
 #include "login/client.h"
 
 struct auth_line;
-struct buf;
 struct conn;
 struct login;
 struct timer;
@@ -43,6 +43,9 @@ struct login_proxy {
 	const char *user, *master, *mech;
 	char *password;
 	const char **forward;             /* "name=value", up to NULL */
+	/* The user's other names, "user_NAME=value", as auth escaped them, a
+	 * tab before each. */
+	struct buf aliases;
 	struct duration timeout, refresh; /* 0: nobody is notified */
 	uint64_t started_ms;
 	unsigned reconnects;

@@ -37,10 +37,11 @@ static void tell(struct proxy_list *list, const struct client *client)
 	char remote[IP_TEXT_MAX], there[IP_TEXT_MAX];
 	char *user = str_tab_escape(NULL, str_of(client->user));
 
-	conn_printf(list->conn, "PROXY\t%u\t%s\t%s\t%s\t%s\t%u\n",
+	conn_printf(list->conn, "PROXY\t%u\t%s\t%s\t%s\t%s\t%u%s\n",
 		    client->to->id, user, client->protocol->name,
 		    ip_text(&client->remote, remote),
-		    ip_text(&client->to->ip, there), client->to->ip.port);
+		    ip_text(&client->to->ip, there), client->to->ip.port,
+		    client->to->aliases.data);
 	mem_free(user);
 }
 

@@ -122,8 +122,10 @@ def test_proxy(make_server, make_dovecot, tmp_path):
     imap, pop3 = Backend(), Backend('pop3')
 
     def run(make):
-        users = {user: f'proxy=y host=127.0.0.1 port={imap.port}' for user in ('one', 'two', 'u@x.example', 'more')}
+        users = {user: f'proxy=y host=127.0.0.1 port={imap.port}' for user in ('one', 'two', 'u@x.example', 'more', 'all', 'some')}
         users['three'] = f'proxy=y host=127.0.0.1 port={pop3.port}'
+        for number, user in enumerate(users):
+            users[user] += f' user_account=a{number} user_firm=f{number // 5}'
         server, said = make(extra(tmp_path, users), 'imap pop3'), {}
         open_ones = [Session(server, 'pop3' if user == 'three' else 'imap', user, f'127.0.0.{number}')
                      for number, user in enumerate(users, 5)]
@@ -131,7 +133,8 @@ def test_proxy(make_server, make_dovecot, tmp_path):
             for formatter in FORMATS:
                 code, rows, errors = plain(server.doveadm(*formatter, 'proxy', 'list', *words))
                 said['list', *formatter, *words] = code, [row for row in rows if not re.search('(dest-port|service|"service")$|dest-port"}', row)], errors
-        for words in ([], ['nobody'], ['one'], ['TW*'], ['-h', '10.0.0.1'], ['x', 'three'], ['-h', '127.0.0.1']):
+        for words in ([], ['nobody'], ['one'], ['TW*'], ['-f', 'user_account', 'a?'], ['-f', 'user_none', 'a4'], ['-f', 'account', 'a4'],
+                      ['-f', 'user_account', 'a3', 'a9'], ['-f', 'user_firm', 'f1'], ['-f', 'user_account'], ['-h', '10.0.0.1'], ['x', 'three'], ['-h', '127.0.0.1']):
             for formatter in ([], ['-f', 'flow']):
                 done = plain(server.doveadm(*formatter, 'proxy', 'kick', *words))
                 said['kick', *formatter, *words] = re.sub(r'\d+ conn|=\d+|=\(null\)', 'N', repr(done)).partition('doveadm proxy')[0]

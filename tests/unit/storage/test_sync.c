@@ -98,7 +98,7 @@ static void test_foreign_rename_of_the_same_mail_is_told(void **state)
 	CLEANUP(close_pair) struct pair p = open_pair(*state, 3);
 	const char *dir = mem_printf(p.f->ctx, "%s/Maildir/cur", p.f->dir);
 	struct dirent **files;
-	int count = scandir(dir, &files, NULL, alphasort);
+	int count = scandir(dir, &files, NULL, versionsort);
 	char *from, *to;
 
 	assert_int_equal(count, 5); /* with "." and ".." */

@@ -32,6 +32,13 @@ struct passwd_file {
 
 static struct passwd_file *files;
 
+struct ids_path {
+	UT_hash_handle hh;
+	char path[];
+};
+
+static struct ids_path *ids_paths;
+
 int passwd_file_args(const void *ctx, const char *args,
 		     struct passwd_file_args *out, struct err *err)
 {
@@ -217,6 +224,46 @@ static const char *file_path(const struct passwd_file_args *args,
 	return NULL;
 }
 
+void passwd_file_has_ids(const struct passwd_file_args *args)
+{
+	size_t len = strlen(args->path);
+	struct ids_path *one;
+
+	HASH_FIND(hh, ids_paths, args->path, len, one);
+	if (one != NULL)
+		return;
+	one = mem_zero(NULL, 1, sizeof(*one) + len + 1, "ids_path");
+	memcpy(one->path, args->path, len);
+	HASH_ADD_KEYPTR(hh, ids_paths, one->path, len, one);
+}
+
+static bool id_is_valid(struct request *request, const char *path,
+			const struct passwd_entry *entry, bool group)
+{
+	const char *text = group ? entry->gid : entry->uid;
+	const char *number;
+
+	if (text == NULL || *text == '\0')
+		return true;
+	number = group ? db_gid(request, text) : db_uid(request, text);
+	if (number != NULL && strcmp(number, "0") != 0)
+		return true;
+	request_log(request, LOG_LEVEL_ERROR, "%s: User %s has invalid %s '%s'",
+		    path, entry->user, group ? "GID" : "UID", text);
+	return false;
+}
+
+static bool ids_are_valid(struct request *request,
+			  const struct passwd_file_args *args, const char *path,
+			  const struct passwd_entry *entry)
+{
+	struct ids_path *one;
+
+	HASH_FIND_STR(ids_paths, args->path, one);
+	return one == NULL || (id_is_valid(request, path, entry, false) &&
+			       id_is_valid(request, path, entry, true));
+}
+
 int passwd_file_find(const struct passwd_file_args *args,
 		     struct request *request, const struct passwd_entry **out)
 {
@@ -233,7 +280,8 @@ int passwd_file_find(const struct passwd_file_args *args,
 	request_log(request, LOG_LEVEL_DEBUG, "lookup: user=%s file=%s", name,
 		    path);
 	HASH_FIND_STR(file->lines, name, line);
-	if (line == NULL) {
+	if (line == NULL ||
+	    !ids_are_valid(request, args, path, &line->entry)) {
 		request_log(request, LOG_LEVEL_INFO, "unknown user");
 		return 0;
 	}
@@ -257,8 +305,10 @@ int passwd_file_each(const struct passwd_file_args *args,
 	if (file == NULL)
 		return err_set(err, ERR_TEMPORARY, "%s cannot be read",
 			       args->path);
-	HASH_ITER (hh, file->lines, line, next)
-		fn(ctx, line->entry.user);
+	HASH_ITER (hh, file->lines, line, next) {
+		if (ids_are_valid(request, args, args->path, &line->entry))
+			fn(ctx, line->entry.user);
+	}
 	return 0;
 }
 
@@ -314,6 +364,7 @@ static int pf_userdb_open(struct userdb *db, struct err *err)
 
 	if (passwd_file_args(args, db->args, args, err) < 0)
 		return -1;
+	passwd_file_has_ids(args);
 	db->data = args;
 	return 0;
 }

@@ -31,6 +31,10 @@ struct passwd_file_args {
 int passwd_file_args(const void *ctx, const char *args,
 		     struct passwd_file_args *out, struct err *err);
 
+/* Files of these args are a userdb's: whose line has a uid or gid that is 0 or
+ * none at all is unknown, to passdbs that name the same path as well. */
+void passwd_file_has_ids(const struct passwd_file_args *args);
+
 /* The line of the request's user. 1: *out is it, until the next call; 0: there
  * is none; -1: the file cannot be read. Logs both. */
 int passwd_file_find(const struct passwd_file_args *args,

@@ -39,8 +39,7 @@ void parse_error(struct parser *parser, const char *fmt, ...)
 	buf_putc(parser->errors, '\n');
 }
 
-static void __attribute__((format(printf, 2, 3)))
-parse_warning(struct parser *parser, const char *fmt, ...)
+void parse_warning(struct parser *parser, const char *fmt, ...)
 {
 	va_list args;
 

@@ -39,6 +39,8 @@ struct parser {
 /* "FILE line N: ..." for the statement at hand. */
 void parse_error(struct parser *parser, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+void parse_warning(struct parser *parser, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Dovecot's "Obsolete setting in FILE:N: ..." */
 void parse_obsolete(struct parser *parser, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

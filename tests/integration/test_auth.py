@@ -46,6 +46,10 @@ free::7001:7002::/home/free::nopassword=y
 nodelay:secret:7001:7002::/home/nodelay::nodelay userdb_mail=mbox:~/mail
 bad:{{FOO}}secret:7001:7002::/home/bad
 noids:secret:::::
+root0:secret:0:7002::/root
+group0:secret:7001:0::/root
+rootname:secret:root:7002::/root
+nouid:secret:nobody-here:7002::/home/nouid
 """
 
 
@@ -208,6 +212,19 @@ def test_lookups_are_those_of_dovecot(auth, other, text):
     assert without(ours, 'x=') == without(theirs, 'x=')
 
 
+def test_who_would_be_root_is_nobody(auth, other):
+    """A userdb's line with such a uid or gid does not count, for passdbs of the same file neither."""
+    said = []
+    for one in (auth, other):
+        lines = [Client(one).plain(user, 'secret') for user in ('root0', 'group0', 'rootname', 'nouid')]
+        lines += [Master(one).ask(f'{what}\t1\t{user}\tservice=imap') for what in ('PASS', 'USER')
+                  for user in ('root0', 'group0', 'rootname', 'nouid')]
+        said.append([without(line, 'original_user=') for line in lines])
+    assert said[0] == said[1]
+    assert auth.wait_log(r"Error: passwd-file\(root0,127.0.0.1,<S>\): \S+: User root0 has invalid UID '0'")
+    auth.forgive()
+
+
 def test_allowed_nets(auth):
     client = Client(auth)
     assert client.plain('nets', 'secret', extra='rip=192.0.2.1').startswith('OK')
@@ -336,7 +353,9 @@ def test_lists_of_users(auth):
             break
         names.append(line.split('\t')[2])
     assert line == 'DONE\t3\t'
-    assert names == [text.split(':')[0] for text in ACCOUNTS.splitlines()[1:]]
+    # But those who would be root, or nobody.
+    assert names == [text.split(':')[0] for text in ACCOUNTS.splitlines()[1:-4]]
+    auth.forgive()
 
 
 def test_userdb_socket_knows_no_secrets(auth):

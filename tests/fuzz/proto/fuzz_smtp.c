@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SMTP commands, paths and data, whole and in pieces. */
+/* SMTP commands, paths, names and data, whole and in pieces. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -9,6 +9,8 @@
 #include "proto/smtp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char workarounds[] = "whitespace-before-path mailbox-for-path";
 
 static void run(struct str in, size_t piece, struct buf *out)
 {
@@ -22,6 +24,8 @@ static void run(struct str in, size_t piece, struct buf *out)
 		struct smtp_path path;
 		const char *problem;
 		struct smtp_line line;
+		uint64_t octets;
+		bool last;
 
 		if (is_data) {
 			in = str_from(in, dot_feed(&dot, in.data, len, out));
@@ -39,9 +43,16 @@ static void run(struct str in, size_t piece, struct buf *out)
 		case SMTP_PARSE_LINE:
 			buf_add_str(out, line.verb);
 			buf_add_str(out, line.args);
-			if (smtp_path_parse(ctx, line.args, "FROM", &path,
-					    &problem))
+			if (smtp_path_parse(ctx,
+					    smtp_path_tolerate(ctx, line.args,
+							       "FROM",
+							       workarounds),
+					    "FROM", &path, &problem))
 				buf_add(out, path.address);
+			buf_add(out, smtp_helo_clean(ctx, line.args));
+			if (smtp_bdat_parse(line.args, &octets, &last))
+				buf_printf(out, "%llu%d",
+					   (unsigned long long)octets, last);
 			is_data = str_case_is(line.verb, "DATA");
 			dot.state = DOT_LINE_START;
 			break;

@@ -245,6 +245,71 @@ static void expect_data(const char *in, bool keep_crlf, const char *expected,
 	}
 }
 
+static void expect_tolerated(const char *args, const char *workarounds,
+			     const char *expected)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct str out =
+		smtp_path_tolerate(ctx, str_of(args), "TO", workarounds);
+
+	assert_string_equal(str_dup(ctx, out), expected);
+}
+
+static void test_workarounds_for_old_clients(void **state)
+{
+	const char *blank = "whitespace-before-path";
+	const char *both = "whitespace-before-path mailbox-for-path";
+
+	(void)state;
+	expect_tolerated("TO: <a@b> X", "", "TO: <a@b> X");
+	expect_tolerated("TO:  <a@b> X", blank, "TO:<a@b> X");
+	expect_tolerated("TO: a@b", blank, "TO:a@b");
+	expect_tolerated("TO: a@b X=1", both, "TO:<a@b>  X=1");
+	expect_tolerated("TO:a@b", "mailbox-for-path", "TO:<a@b>");
+	expect_tolerated("TO: a@b", "mailbox-for-path", "TO: a@b");
+	expect_tolerated("TO:<a@b>", both, "TO:<a@b>");
+	expect_tolerated("TO:", both, "TO:");
+	expect_tolerated("T", both, "T");
+	expect_tolerated("", both, "");
+}
+
+static void test_names_of_helo(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+
+	(void)state;
+	assert_string_equal(smtp_helo_clean(ctx, STR("[192.0.2.1]")),
+			    "[192.0.2.1]");
+	assert_string_equal(
+		smtp_helo_clean(ctx, STR("a (b);c\r\n\"\\<@>,\xc3")),
+		"a??b??c?????????");
+}
+
+static void expect_bdat(const char *args, bool ok, uint64_t octets, bool last)
+{
+	uint64_t seen = 0;
+	bool seen_last = false;
+
+	assert_int_equal(smtp_bdat_parse(str_of(args), &seen, &seen_last), ok);
+	if (!ok)
+		return;
+	assert_int_equal(seen, octets);
+	assert_int_equal(seen_last, last);
+}
+
+static void test_arguments_of_bdat(void **state)
+{
+	(void)state;
+	expect_bdat("0", true, 0, false);
+	expect_bdat("10 last", true, 10, true);
+	expect_bdat("18446744073709551615  LAST ", true, UINT64_MAX, true);
+	expect_bdat("18446744073709551616", false, 0, false);
+	expect_bdat("", false, 0, false);
+	expect_bdat("-1", false, 0, false);
+	expect_bdat("1 LAST x", false, 0, false);
+	expect_bdat("1 FIRST", false, 0, false);
+}
+
 static void test_any_cut_gives_the_same_data(void **state)
 {
 	(void)state;
@@ -277,6 +342,9 @@ int main(void)
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_xtext),
 		cmocka_unit_test(test_number_of_parameters),
+		cmocka_unit_test(test_workarounds_for_old_clients),
+		cmocka_unit_test(test_names_of_helo),
+		cmocka_unit_test(test_arguments_of_bdat),
 		cmocka_unit_test(test_any_cut_gives_the_same_data),
 		cmocka_unit_test(test_only_crlf_dot_crlf_ends_the_data),
 	};

@@ -74,13 +74,6 @@ CONFIG_FOREIGN(foreign_services,
 		PRESET_UNIX_LOGIN("login/stats-writer")
 		PRESET_UNIX("stats-reader", "0600")
 		PRESET_UNIX_GROUP("stats-writer"))
-	SERVICE("submission-login", "submission-login",
-		"chroot = login\nprotocol = submission\nservice_count = 1\n"
-		"type = login\nuser = $default_login_user\n"
-		"inet_listener submission {\nport = 587\n}\n")
-	SERVICE("submission", "submission",
-		PER_SESSION "protocol = submission\n" INTERNAL_GROUPS
-		PRESET_UNIX("login/submission", "0666"))
 	SERVICE("tcpwrap", "tcpwrap", ONE_CLIENT INTERNAL_USER)
 	SERVICE("doveadm", "doveadm-server",
 		ONE_SESSION INTERNAL_GROUPS

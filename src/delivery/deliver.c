@@ -5,9 +5,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/duration.h"
-#include "base/encode.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,18 +20,6 @@
 #include "storage/user.h"
 
 enum { LOG_FIELD_MAX = 200, LINE_POOL = 4096 };
-
-/* A GUID in base64, without its padding. */
-char *delivery_id(const void *ctx)
-{
-	unsigned char guid[16];
-	CLEANUP(buf_free) struct buf text = buf_init(32);
-
-	guid128_new(guid);
-	base64_encode(str_n(guid, sizeof(guid)), &text);
-	buf_truncate(&text, 22);
-	return buf_steal(ctx, &text);
-}
 
 /* the log */
 

@@ -49,8 +49,10 @@ struct spool *spool_new(const void *ctx, struct str prefix,
 	spool->text = buf_init(SPOOL_MEMORY_MAX);
 	spool->fd = -1;
 	spool->temp_dir = mem_strdup(spool, temp_dir);
-	spool->parser = mime_parser_new(spool, limits);
-	preview_new(spool->parser, limits->max_preview);
+	if (limits != NULL) {
+		spool->parser = mime_parser_new(spool, limits);
+		preview_new(spool->parser, limits->max_preview);
+	}
 	talloc_set_destructor(spool, spool_free);
 	spool_write(spool, prefix.data, prefix.len, &err);
 	spool->prefix = prefix.len;
@@ -79,7 +81,8 @@ static int add(struct spool *spool, const char *data, size_t len,
 	if (spool->max_size != 0 && len > spool->max_size - spool->size)
 		return err_set(err, ERR_LIMIT, "Message is too large");
 	spool->size += len;
-	mime_parser_feed(spool->parser, data, len);
+	if (spool->parser != NULL)
+		mime_parser_feed(spool->parser, data, len);
 	if (len > SPOOL_MEMORY_MAX - spool->text.len && flush(spool, err) < 0)
 		return -1;
 	if (len > SPOOL_MEMORY_MAX)
@@ -111,8 +114,14 @@ int spool_end(struct spool *spool, struct err *err)
 		*err = spool->err;
 		return -1;
 	}
-	spool->message = mime_parser_end(spool->parser);
+	if (spool->parser != NULL)
+		spool->message = mime_parser_end(spool->parser);
 	return 0;
+}
+
+uint64_t spool_size(const struct spool *spool)
+{
+	return spool->size;
 }
 
 const struct mime_message *spool_message(const struct spool *spool)

@@ -2,7 +2,7 @@
 /*
  * delivery/spool.h - one mail while it is received: in memory while it is
  * small, in an unnamed temporary file from then on. Parsed once, on the way,
- * for all its recipients.
+ * for all its recipients, if anybody wants that.
  */
 #ifndef DELIVERY_SPOOL_H
 #define DELIVERY_SPOOL_H
@@ -18,8 +18,8 @@ struct save;
 struct spool;
 
 /* `prefix` is what stands before the mail in storage (Return-Path, Received);
- * `temp_dir` where the file lies. `max_size` bounds it; 0 does not. Child of
- * ctx. */
+ * `temp_dir` where the file lies. `max_size` bounds it; 0 does not. `limits`
+ * NULL: it is not parsed. Child of ctx. */
 struct spool *spool_new(const void *ctx, struct str prefix,
 			const char *temp_dir, uint64_t max_size,
 			const struct mime_limits *limits);
@@ -28,6 +28,8 @@ struct spool *spool_new(const void *ctx, struct str prefix,
 int spool_write(struct spool *spool, const void *data, size_t len,
 		struct err *err);
 int spool_end(struct spool *spool, struct err *err);
+/* Octets so far, with the prefix. */
+uint64_t spool_size(const struct spool *spool);
 /* After spool_end(): the tree, the top header, sizes. */
 const struct mime_message *spool_message(const struct spool *spool);
 struct str spool_header(const struct spool *spool);

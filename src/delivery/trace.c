@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/vars.h"
@@ -14,6 +17,18 @@
 #include "mime/date.h"
 
 enum { HOST_MAX = 256 };
+
+/* A GUID in base64, without its padding. */
+char *delivery_id(const void *ctx)
+{
+	unsigned char guid[16];
+	CLEANUP(buf_free) struct buf text = buf_init(32);
+
+	guid128_new(guid);
+	base64_encode(str_n(guid, sizeof(guid)), &text);
+	buf_truncate(&text, 22);
+	return buf_steal(ctx, &text);
+}
 
 static void add_from(const struct trace *trace, struct buf *out)
 {

@@ -18,7 +18,7 @@ liblogin_a_SOURCES = \
 	src/login/view.c
 libsettings_a_SOURCES += src/login/settings.c src/login/settings.h
 
-pkglibexec_PROGRAMS += imap-login managesieve-login pop3-login
+pkglibexec_PROGRAMS += imap-login managesieve-login pop3-login submission-login
 imap_login_SOURCES = \
 	src/login/imap.c src/login/imap.h \
 	src/login/imap_id.c \
@@ -35,6 +35,11 @@ pop3_login_SOURCES = \
 	src/login/pop3.c src/login/pop3.h \
 	src/login/pop3_proxy.c
 pop3_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
+submission_login_SOURCES = \
+	src/login/main_submission.c \
+	src/login/submission.c src/login/submission.h \
+	src/login/submission_proxy.c
+submission_login_LDADD = liblogin.a $(LIB_SETTINGS) $(LIB_SERVICE)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/login/test_log

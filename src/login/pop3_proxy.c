@@ -6,7 +6,6 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/encode.h"
 #include "base/mem.h"
 #include "login/pop3.h"
 #include "login/proxy.h"
@@ -14,7 +13,7 @@
 
 enum { CAN_XCLIENT = 1 };
 enum { STEP_GREETING, STEP_STLS, STEP_XCLIENT, STEP_USER, STEP_PASS };
-enum { COMMAND_MAX = 32 * 1024, FORWARD_MAX = 4096 };
+enum { COMMAND_MAX = 32 * 1024 };
 
 static void say(struct login_proxy *proxy, struct buf *out)
 {
@@ -56,26 +55,11 @@ static void send_password(struct login_proxy *proxy)
 	say(proxy, &out);
 }
 
-static void add_forward(const struct login_proxy *proxy, struct buf *out)
-{
-	CLEANUP(buf_free) struct buf text = buf_init(FORWARD_MAX);
-
-	for (size_t i = 0; proxy->forward[i] != NULL; i++) {
-		if (i > 0)
-			buf_putc(&text, '\t');
-		buf_add(&text,
-			str_tab_escape(proxy, str_of(proxy->forward[i])));
-	}
-	if (text.len == 0 || text.overflow)
-		return;
-	buf_add(out, " FORWARD=");
-	base64_encode(str_n(text.data, text.len), out);
-}
-
 /* For whom we speak, if the other server said that it wants to know. */
 static void introduce(struct login_proxy *proxy)
 {
 	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
+	CLEANUP(buf_free) struct buf forward = buf_init(COMMAND_MAX);
 	const struct client *client = proxy->client;
 	char ip[IP_TEXT_MAX];
 
@@ -90,7 +74,9 @@ static void introduce(struct login_proxy *proxy)
 			   ip_text(&client->remote, ip), client->remote.port);
 	buf_printf(&out, " SESSION=%s TTL=%u", client->session_id,
 		   client->ttl - 1);
-	add_forward(proxy, &out);
+	login_proxy_forward(proxy, &forward);
+	if (forward.len > 0)
+		buf_printf(&out, " FORWARD=%s", forward.data);
 	say(proxy, &out);
 }
 

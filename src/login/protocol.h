@@ -48,6 +48,7 @@ struct login_protocol {
 };
 
 extern const struct login_protocol login_imap, login_pop3, login_managesieve;
+extern const struct login_protocol login_submission;
 
 /* main() of every login process. */
 int login_main(const struct login_protocol *protocol, const char *name,

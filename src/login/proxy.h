@@ -69,6 +69,8 @@ void login_proxy_kick(struct client *client);
 
 /* The initial response of proxy->mech, in base64. */
 void login_proxy_response(const struct login_proxy *proxy, struct buf *out);
+/* forward_* for XCLIENT's FORWARD, in base64; nothing if there are none. */
+void login_proxy_forward(const struct login_proxy *proxy, struct buf *out);
 void login_proxy_start_tls(struct login_proxy *proxy);
 /* The login there has succeeded, and the client was told. */
 void login_proxy_done(struct login_proxy *proxy);

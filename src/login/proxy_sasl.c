@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * login/proxy_sasl.c - what a proxied user proves himself with.
+ * login/proxy_sasl.c - what a proxied user proves himself with, and what else
+ * the other server is told of him.
  */
 #include <string.h>
 
@@ -9,6 +10,22 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "login/proxy.h"
+
+enum { FORWARD_MAX = 4096 };
+
+void login_proxy_forward(const struct login_proxy *proxy, struct buf *out)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(FORWARD_MAX);
+
+	for (size_t i = 0; proxy->forward[i] != NULL; i++) {
+		if (i > 0)
+			buf_putc(&text, '\t');
+		buf_add(&text,
+			str_tab_escape(proxy, str_of(proxy->forward[i])));
+	}
+	if (!text.overflow)
+		base64_encode(str_n(text.data, text.len), out);
+}
 
 void login_proxy_response(const struct login_proxy *proxy, struct buf *out)
 {

@@ -36,6 +36,9 @@ const struct setting login_settings[] = {
 	S_SHARED(managesieve_implementation_string),
 	S_SHARED(managesieve_sieve_capability),
 	S_SHARED(managesieve_notify_capability),
+	S_SHARED(hostname),
+	S_SHARED(submission_backend_capabilities),
+	S_SHARED(submission_max_mail_size),
 	S_FOREIGN("login_access_sockets", SETTING_TEXT, "",
 		  "Sockets that are asked whether a client may connect."),
 	S_FOREIGN("login_plugin_dir", SETTING_TEXT, "", "For login_plugins."),
@@ -113,3 +116,15 @@ CONFIG_PRESET(managesieve_login_service, "service managesieve-login {\n"
 					 "    port = 4190\n"
 					 "  }\n"
 					 "}\n");
+
+CONFIG_PRESET(submission_login_service, "service submission-login {\n"
+					"  executable = submission-login\n"
+					"  type = login\n"
+					"  protocol = submission\n"
+					"  chroot = login\n"
+					"  user = $default_login_user\n"
+					"  service_count = 0\n"
+					"  inet_listener submission {\n"
+					"    port = 587\n"
+					"  }\n"
+					"}\n");

@@ -28,6 +28,9 @@ struct login_settings {
 	const char *managesieve_implementation_string;
 	const char *managesieve_sieve_capability;
 	const char *managesieve_notify_capability;
+	/* submission-login */
+	const char *hostname, *submission_backend_capabilities;
+	uint64_t submission_max_mail_size;
 };
 extern const struct setting login_settings[];
 

@@ -86,7 +86,7 @@ static int read_settings(struct mail_session *session, struct err *err)
 
 /* whose turn it is */
 
-static void enter(struct mail_session *session)
+void mail_session_enter(struct mail_session *session)
 {
 	if (all.current == session)
 		return;
@@ -161,7 +161,7 @@ static void session_free(struct mail_session *session)
 	struct service_env *env = session->env;
 	const struct service_session *login = session->login;
 
-	enter(session);
+	mail_session_enter(session);
 	session->protocol->close(session);
 	if (session->user != NULL)
 		session->protocol->log_end(session,
@@ -210,7 +210,7 @@ static void turn_come(void *ctx)
 static void wait_for(struct mail_session *session, enum session_wait wait)
 {
 	set_timeout(session, wait == SESSION_OUTPUT ? OUTPUT_WAIT_MS
-			     : session->patient
+			     : session->patient || wait == SESSION_WAKE
 				     ? 0
 				     : session->protocol->inactivity_ms);
 	if (wait == SESSION_INPUT) {
@@ -218,7 +218,7 @@ static void wait_for(struct mail_session *session, enum session_wait wait)
 		return;
 	}
 	conn_pause(session->conn);
-	if (wait == SESSION_OUTPUT)
+	if (wait != SESSION_TURN)
 		return;
 	if (session->turn == NULL)
 		session->turn =
@@ -249,7 +249,7 @@ static void session_run(struct mail_session *session)
 
 void mail_session_wake(struct mail_session *session)
 {
-	enter(session);
+	mail_session_enter(session);
 	if (!session->closing)
 		session_run(session);
 }
@@ -263,7 +263,7 @@ static void on_drained(void *ctx)
 {
 	struct mail_session *session = ctx;
 
-	enter(session);
+	mail_session_enter(session);
 	if (session->closing)
 		session_free(session);
 	else
@@ -275,7 +275,7 @@ static void on_closed(void *ctx, const char *why)
 	struct mail_session *session = ctx;
 	const char *state;
 
-	enter(session);
+	mail_session_enter(session);
 	if (!session->closing) {
 		session->gone = true;
 		state = session->protocol->describe == NULL
@@ -294,7 +294,7 @@ static void on_timeout(void *ctx)
 {
 	struct mail_session *session = ctx;
 
-	enter(session);
+	mail_session_enter(session);
 	if (session->closing) { /* it does not even take the last words */
 		session_free(session);
 		return;
@@ -412,11 +412,11 @@ void mail_session_start(const struct session_protocol *protocol,
 		all.first->prev = session;
 	all.first = session;
 	if (open_user(session, &err) < 0) {
-		enter(session);
+		mail_session_enter(session);
 		refuse(session, &err);
 		return;
 	}
-	enter(session);
+	mail_session_enter(session);
 	mail_session_title(session, "");
 	protocol->begin(session);
 	if (login->input.len > 0)
@@ -431,7 +431,7 @@ void mail_sessions_stop(const char *reason)
 	all.stopping = mem_strdup(all.ctx, reason);
 	for (session = all.first; session != NULL; session = next) {
 		next = session->next;
-		enter(session);
+		mail_session_enter(session);
 		/* A command that runs goes to its end first. */
 		if (session->protocol->busy(session))
 			continue;

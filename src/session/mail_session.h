@@ -30,10 +30,11 @@ enum session_wait {
 	SESSION_INPUT,
 	SESSION_OUTPUT, /* until the client has taken some */
 	SESSION_TURN,   /* has more to do, turn_after when others had theirs */
+	SESSION_WAKE,   /* until mail_session_wake() */
 };
 
 struct session_protocol {
-	const char *name; /* "imap": for filters of settings, and storage */
+	const char *name;    /* "imap": for filters of settings, and storage */
 	const char *service; /* as the log has it; NULL: the name */
 	const struct setting *settings;
 	size_t settings_size;
@@ -98,6 +99,8 @@ void mail_sessions_stop(const char *reason);
  * `reason` is for the log. */
 void mail_session_bye(struct mail_session *session, const char *text,
 		      const char *reason);
+/* Before the log is written to from elsewhere than protocol->run(). */
+void mail_session_enter(struct mail_session *session);
 /* For timers and notifications: go on. */
 void mail_session_wake(struct mail_session *session);
 /* In state `state` for ps, if verbose_proctitle. */

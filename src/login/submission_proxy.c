@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * login/submission_proxy.c - log a client in at another submission server.
+ */
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "login/proxy.h"
+#include "login/submission.h"
+#include "net/conn.h"
+#include "proto/smtp.h"
+
+enum { CAN_STARTTLS = 1, CAN_AUTH = 2, CAN_XCLIENT = 4, TOLD_XCLIENT = 8 };
+enum {
+	STEP_GREETING,
+	STEP_EHLO,
+	STEP_STARTTLS,
+	STEP_XCLIENT,
+	STEP_AUTH,
+};
+enum { COMMAND_MAX = 32 * 1024 };
+
+static void say(struct login_proxy *proxy, struct buf *out)
+{
+	buf_add(out, "\r\n");
+	if (out->overflow)
+		login_proxy_failed(proxy, "Credentials are too long");
+	else
+		conn_write(proxy->conn, out->data, out->len);
+}
+
+static void say_hello(struct login_proxy *proxy)
+{
+	proxy->step = STEP_EHLO;
+	proxy->capabilities &= TOLD_XCLIENT;
+	conn_printf(proxy->conn, "EHLO %s\r\n",
+		    submission_hostname(proxy->client));
+}
+
+static void log_in(struct login_proxy *proxy)
+{
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
+
+	if ((proxy->capabilities & CAN_AUTH) == 0) {
+		login_proxy_failed(proxy,
+				   "Aborting due to remote server: "
+				   "Authentication support not advertised "
+				   "(TLS required?)");
+		return;
+	}
+	proxy->step = STEP_AUTH;
+	buf_printf(&out, "AUTH %s ",
+		   proxy->mech == NULL ? "PLAIN" : proxy->mech);
+	login_proxy_response(proxy, &out);
+	say(proxy, &out);
+}
+
+static void add_value(const char *name, const char *value, struct buf *out)
+{
+	buf_printf(out, " %s=", name);
+	smtp_xtext_encode(str_of(value), out);
+}
+
+/* For whom we speak, as the other server wants to know. */
+static void introduce(struct login_proxy *proxy)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(COMMAND_MAX);
+	CLEANUP(buf_free) struct buf forward = buf_init(COMMAND_MAX);
+	const struct client *client = proxy->client;
+	char ip[IP_TEXT_MAX];
+
+	proxy->step = STEP_XCLIENT;
+	proxy->capabilities |= TOLD_XCLIENT;
+	buf_add(&out, "XCLIENT");
+	if (client->tag != NULL && client->tag[0] != '\0')
+		add_value("HELO", client->tag, &out);
+	if (client->remote.family != 0)
+		buf_printf(&out, " ADDR=%s%s PORT=%u",
+			   client->remote.family == AF_INET6 ? "IPV6:" : "",
+			   ip_text(&client->remote, ip), client->remote.port);
+	add_value("SESSION", client->session_id, &out);
+	buf_printf(&out, " PROTO=ESMTP TTL=%u", client->ttl - 1);
+	login_proxy_forward(proxy, &forward);
+	if (forward.len > 0)
+		add_value("FORWARD", forward.data, &out);
+	say(proxy, &out);
+}
+
+/* One of EHLO's lines; at the last one what they say is done. */
+static void take_capability(struct login_proxy *proxy, struct str line)
+{
+	struct str rest = str_from(line, 4), word;
+
+	if (str_word(&rest, &word)) {
+		if (str_case_is(word, "STARTTLS"))
+			proxy->capabilities |= CAN_STARTTLS;
+		else if (str_case_is(word, "AUTH"))
+			proxy->capabilities |= CAN_AUTH;
+		else if (str_case_is(word, "XCLIENT"))
+			proxy->capabilities |= CAN_XCLIENT;
+	}
+}
+
+static void greeted(struct login_proxy *proxy)
+{
+	bool tls = conn_has_tls(proxy->conn);
+
+	if (proxy->tls_mode == PROXY_STARTTLS && !tls) {
+		if ((proxy->capabilities & CAN_STARTTLS) == 0) {
+			login_proxy_failed(proxy,
+					   "Remote server has no STARTTLS");
+			return;
+		}
+		proxy->step = STEP_STARTTLS;
+		conn_printf(proxy->conn, "STARTTLS\r\n");
+	} else if ((proxy->capabilities & CAN_XCLIENT) != 0 &&
+		   (proxy->capabilities & TOLD_XCLIENT) == 0 &&
+		   !proxy->not_trusted) {
+		introduce(proxy);
+	} else {
+		log_in(proxy);
+	}
+}
+
+void submission_proxy_secured(struct login_proxy *proxy)
+{
+	say_hello(proxy);
+}
+
+/* Its last word is the client's. */
+static void answered(struct login_proxy *proxy, struct str line)
+{
+	if (str_starts(line, "235")) {
+		conn_printf(proxy->client->conn, "%.*s\r\n", STR_FMT(line));
+		login_proxy_done(proxy);
+	} else if (str_starts(line, "4") || str_starts(line, "5")) {
+		login_proxy_refused(proxy, str_sanitize(proxy, line, 512));
+	} else {
+		login_proxy_refused(proxy, "535 5.7.8 Authentication failed.");
+	}
+}
+
+void submission_proxy_line(struct login_proxy *proxy, struct str line)
+{
+	bool last = line.len < 4 || line.data[3] != '-';
+	static const char *const expected[] = {
+		[STEP_GREETING] = "220",
+		[STEP_EHLO] = "250",
+		[STEP_STARTTLS] = "220",
+		[STEP_XCLIENT] = "220",
+	};
+
+	if (proxy->step == STEP_AUTH) {
+		if (last)
+			answered(proxy, line);
+		return;
+	}
+	if (!str_starts(line, expected[proxy->step])) {
+		login_proxy_failed(proxy,
+				   mem_printf(proxy, "Remote server said: %s",
+					      str_sanitize(proxy, line, 256)));
+		return;
+	}
+	if (proxy->step == STEP_EHLO)
+		take_capability(proxy, line);
+	if (!last)
+		return;
+	if (proxy->step == STEP_EHLO)
+		greeted(proxy);
+	else if (proxy->step == STEP_STARTTLS)
+		login_proxy_start_tls(proxy);
+	else
+		say_hello(proxy);
+}

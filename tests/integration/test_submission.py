@@ -326,8 +326,8 @@ def test_commands_all_at_once(make_server):
     relay = Relay(answers={'RCPT TO:<no': '550-5.1.1 no\r\n550 5.1.1 such'})
     server = begin(make_server, relay)
     one = Lmtp(server.smtp, None)
-    one.send(f'EHLO x\r\nAUTH PLAIN {LOGIN}\r\n'.encode())
-    assert one.reply()[:3] == '250' and one.reply()[:3] == '235'
+    one.send(f'EHLO x\r\nAUTH PLAIN {LOGIN}\r\nNOOP\r\nRSET\r\n'.encode())
+    assert codes([one.reply() for _ in range(4)]) == ['250', '235', '250', '250']
     names = [f'r{n}@y' if n % 3 else f'no{n}@y' for n in range(60)]
     one.send(b'MAIL FROM:<a@x>\r\n' + b''.join(f'RCPT TO:<{name}>\r\n'.encode() for name in names) +
              b'RCPT TO:bad\r\nRCPT TO:<last@y>\r\nDATA\r\n')
@@ -343,6 +343,27 @@ def test_commands_all_at_once(make_server):
     one = client(server)
     one.send(b'MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nRCPT TO:<c@y>\r\nDATA\r\nRSET\r\n')
     assert codes([one.reply() for _ in range(5)]) == ['451', '503', '503', '503', '250']
+
+
+def test_sessions_in_one_process(make_server):
+    """Each waits for the relay alone, and has its own prefix in the log."""
+    relay = Relay()
+    answer = relay.answer
+    relay.answer = lambda line, default: (time.sleep(0.05), answer(line, default))[1]
+    server = begin(make_server, relay, 'service submission {\n  client_limit = 10\n  process_limit = 1\n}\n')
+    clients = [client(server) for _ in range(5)]
+    for line in 'MAIL FROM:<a@x>', 'RCPT TO:<b@y>', 'DATA', 'text\r\n.':
+        for one in clients:
+            one.send(line.encode() + b'\r\n')
+        assert codes([one.reply() for one in clients]) == ['354' if line == 'DATA' else '250'] * 5
+    assert server.wait_log("(.*Successfully relayed.*\n){5}")
+    assert len(set(re.findall(r'submission\(alice\)<(\d+)><', server.log_text()))) == 1
+    assert len(set(re.findall(r'submission\(alice\)<\d+><([^>]+)>: Info: Success', server.log_text()))) == 5
+    clients[0].command('MAIL FROM:<a@x>')
+    clients[0].command('RCPT TO:<b@y>')
+    clients[0].command('DATA')
+    clients[0].sock.shutdown(socket.SHUT_RDWR)
+    assert server.wait_log(r'Info: Disconnected: Connection closed \(unfinished DATA command\) \(state=DATA\) in=\d+ out=')
 
 
 def test_large_mails_and_limits(make_server):
@@ -425,6 +446,20 @@ def test_the_way_to_the_relay(make_server, tls):
     server = begin(make_server, relay, login)
     assert client(server).command('NOOP').startswith('421 4.4.0')
     assert server.wait_log('Error: smtp-client: .*certificate')
+    # One that is too long at rest; what was said to it is on record.
+    relay = Relay()
+    record = Path(server.dir, 'record')
+    record.mkdir()
+    os.chmod(record, 0o777)
+    server = begin(make_server, relay, f'submission_relay_max_idle_time = 1s\nsubmission_relay_rawlog_dir = {record}\n')
+    one = client(server)
+    assert codes(send(one)) == ['250', '250', '250'] and relay.log.count(hello) == 1
+    time.sleep(1.5)
+    assert codes(send(one)) == ['250', '250', '250'] and relay.log.count(hello) == 2
+    assert sum(path.read_bytes().count(b'RCPT TO:<b@y.example>') for path in record.iterdir()) == 2
+
+
+def test_a_relay_that_is_told_who_it_is(make_server, tls):
     relay = Relay(caps=(*CAPS, 'XCLIENT ADDR PORT PROTO HELO LOGIN SESSION'), cert=tls, tls_at_once=True)
     server = begin(make_server, relay, 'submission_relay_ssl = smtps\nsubmission_relay_ssl_verify = no\n'
                    'submission_relay_trusted = yes\n')

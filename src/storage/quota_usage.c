@@ -6,6 +6,7 @@
  * looked at once in the life of an index, which then says so; and whenever
  * somebody asks for the sum itself.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -96,19 +97,10 @@ static int learn_sizes(struct user *user, const char *name, struct err *err)
 
 /* bringing the index up to date */
 
-struct look {
-	TALLOC_CTX *ctx;
-	struct user *user;
-	const struct ns *ns;
-	struct mailbox_statuses *statuses;
-};
-
-static int look_at(struct look *look, const char *storage, struct err *err)
+static int by_name(const void *a, const void *b)
 {
-	const char *name = name_public(look->ctx, look->ns, storage);
-	struct mailbox_status status;
-
-	return mailbox_statuses_get(look->statuses, name, &status, err);
+	return strcmp(((const struct driver_entry *)a)->name,
+		      ((const struct driver_entry *)b)->name);
 }
 
 /* A mailbox that went away without us. */
@@ -132,59 +124,72 @@ static int forget(struct storage *store, const char *storage, struct err *err)
 	return 0;
 }
 
-static int look_at_rows(struct look *look, struct err *err)
+/* Rows that are of no mailbox on disk; `entries` is sorted. */
+static int forget_missing(const void *ctx, struct storage *store,
+			  const struct driver_entry *entries, size_t count,
+			  struct err *err)
 {
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
-	const char **names = NULL;
-	size_t count = 0;
+	const char **missing = NULL;
+	size_t missing_count = 0;
 	struct index_box row;
-	char *at = mem_strdup(look->ctx, "");
+	char *at = mem_strdup(ctx, "");
 
-	if (store_begin(look->ns->store, INDEX_READ, &txn, err) < 0)
+	if (store_begin(store, INDEX_READ, &txn, err) < 0)
 		return -1;
-	while (index_box_next(txn, look->ctx, &at, &row)) {
-		names = mem_resize(look->ctx, names, const char *, count + 1);
-		names[count++] = at;
+	while (index_box_next(txn, ctx, &at, &row)) {
+		const struct driver_entry key = {.name = at};
+
+		if (bsearch(&key, entries, count, sizeof(key), by_name) != NULL)
+			continue;
+		missing = mem_resize(ctx, missing, const char *,
+				     missing_count + 1);
+		missing[missing_count++] = at;
 	}
 	index_rollback(&txn);
-	for (size_t i = 0; i < count; i++) {
-		if (look_at(look, names[i], err) < 0 &&
-		    (err->code != ERR_NOT_FOUND ||
-		     forget(look->ns->store, names[i], err) < 0))
+	for (size_t i = 0; i < missing_count; i++) {
+		if (forget(store, missing[i], err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int look_at_disk(struct look *look, struct err *err)
+static int look_at_each(const void *ctx, struct user *user, const struct ns *ns,
+			const struct driver_entry *entries, size_t count,
+			struct err *err)
 {
-	const struct location *location = &look->ns->store->location;
-	struct driver_entry *entries;
-	size_t count;
+	CLEANUP(mailbox_statuses_end)
+	struct mailbox_statuses *statuses = mailbox_statuses_begin(ctx, user);
+	struct mailbox_status status;
 
-	if (location->driver->list(look->ctx, location, &entries, &count, err) <
-	    0)
-		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (entries[i].selectable &&
-		    look_at(look, entries[i].name, err) < 0 &&
+		    mailbox_statuses_get(statuses,
+					 name_public(ctx, ns, entries[i].name),
+					 &status, err) < 0 &&
 		    err->code != ERR_NOT_FOUND)
 			return -1;
 	}
 	return 0;
 }
 
+/* All mailboxes of a store; with `rows` also those that the index only has. */
 static int look_at_all(struct user *user, const struct ns *ns, bool rows,
 		       struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_pool(NULL, NAMES_POOL);
-	struct look look = {.ctx = ctx, .user = user, .ns = ns};
+	const struct location *location = &ns->store->location;
+	struct driver_entry *entries;
+	size_t count;
 
-	look.statuses = mailbox_statuses_begin(ctx, user);
-	if (look_at_disk(&look, err) < 0 ||
-	    (rows && look_at_rows(&look, err) < 0))
+	if (location->driver->list(ctx, location, &entries, &count, err) < 0 ||
+	    look_at_each(ctx, user, ns, entries, count, err) < 0)
 		return err_wrap(err, "quota");
-	return 0;
+	if (!rows)
+		return 0;
+	if (count > 0)
+		qsort(entries, count, sizeof(*entries), by_name);
+	return forget_missing(ctx, ns->store, entries, count, err);
 }
 
 int quota_look(struct user *user, struct err *err)

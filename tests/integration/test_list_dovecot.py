@@ -5,9 +5,11 @@ each."""
 import os
 import random
 import re
+import subprocess
 
 import pytest
 
+from conftest import mail_owner
 from imap_lines import Lines
 
 LOCATIONS = {
@@ -252,3 +254,60 @@ def test_mail_in_the_root_of_a_namespace_and_in_its_inbox(pair, maker):
         client.ok(command)
     client.logout()
     assert_same(servers, '/')
+
+
+def by_name(server):
+    client = Lines(server.port('imap'), 'pair')
+    result = {}
+    for name, _, attributes, _, _ in answers(client, 'LIST "" *'):
+        client.ok(b'EXAMINE "' + name + b'"')
+        result[name] = [re.sub(rb' ?\\Recent', b'', line)
+                        for line in client.command('FETCH 1:* (UID FLAGS BODY.PEEK[])')[:-1] if b'FETCH' in line]
+    client.logout()
+    return result
+
+
+# As doc/formats.md has them.
+TO_US = r"""(printf 'V\t1\n'; {doveadm} -f tab mailbox status -u pair guid '*' | tail -n +2 | awk -F'\t' '{{print $2 "\t" $1}}') \
+    >dovetail.names"""
+TO_DOVECOT = r"""awk -F'\t' 'NR > 1 { to = $2; gsub("/", ".", to); print $1, (to == "INBOX" ? "INBOX" : "." to) }' dovetail.names |
+    while read -r guid name; do
+        if [ "$name" = INBOX ]; then mv "$guid"/* .; else mv "$guid" "$name"; fi
+    done"""
+
+
+def test_names_of_layout_index_go_along_when_told(pair, make_dovecot):
+    ours, theirs = pair(':LAYOUT=index', 'namespace inbox {\n  separator = /\n}\n')
+    client = Lines(theirs.port('imap'), 'pair')
+    for name in ('a', 'a/b', '"d &- e"', 'Entw&APw-rfe'):
+        client.ok(f'CREATE {name}')
+    for name in ('INBOX', 'a/b', 'Entw&APw-rfe'):
+        for flags in ('', r'\Seen work'):
+            client.ok(f'APPEND {name} ({flags}) {{{len(MAIL)}+}}\r\n'.encode() + MAIL)
+    client.logout()
+    good = by_name(theirs)
+    # What cannot be known is not guessed.
+    client = Lines(ours.port('imap'), 'pair')
+    assert b' NO ' in client.command('SELECT INBOX')[-1]
+    assert b' NO ' in client.command('CREATE new')[-1]
+    client.logout()
+    assert 'dovecot.list.index' in ours.log_text()
+    ours.forgive()
+    root = f'{theirs.home("pair")}/Maildir'
+    subprocess.run(TO_US.format(doveadm=f'doveadm -c {theirs.config}'), shell=True, cwd=root, check=True)
+    os.chown(f'{root}/dovetail.names', *mail_owner())
+    assert by_name(ours) == good
+    # And back, with one more.
+    client = Lines(ours.port('imap'), 'pair')
+    client.ok('CREATE a/later')
+    client.ok(f'APPEND a/later {{{len(MAIL)}+}}\r\n'.encode() + MAIL)
+    client.logout()
+    good = by_name(ours)
+    assert ours.stop() and theirs.stop()
+    subprocess.run(TO_DOVECOT, shell=True, cwd=root, check=True)
+    other = make_dovecot('mail_location = maildir:~/Maildir:UTF-8\nnamespace inbox {\n  separator = /\n}\n')
+    os.rmdir(other.home('pair'))
+    os.symlink(theirs.home('pair'), other.home('pair'))
+    assert by_name(other) == good
+    ours.start()
+    theirs.start()

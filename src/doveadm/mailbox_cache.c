@@ -305,7 +305,8 @@ int cmd_mailbox_path(struct doveadm *adm, int argc, char **argv)
 	size_t place = PLACE_MAILBOX, count = sizeof(places) / sizeof(*places);
 	struct path path = {.name = argv[0]};
 
-	if (type != NULL) {
+	/* What holds it, for us the mailbox itself. */
+	if (type != NULL && strcmp(type, "dir") != 0) {
 		place = 0;
 		while (place < count && strcmp(type, places[place]) != 0)
 			place++;

@@ -36,7 +36,7 @@ struct index {
 	struct index *next; /* in the registry */
 	char *dir;
 	/* For a signal handler. */
-	char *data_path, *damaged_path, *suspect_path, *damaged_note;
+	char *data_path, *damaged_path, *suspect_path, *damaged_note, *wait_note;
 	mode_t mode;
 	dev_t dev; /* of data.mdb */
 	ino_t ino;
@@ -120,7 +120,10 @@ struct index_txn {
 
 /* lmdb.c: LMDB, guarded. All return its codes. */
 
-/* Take SIGBUS, SIGSEGV, SIGFPE and SIGABRT. */
+/* After how many seconds of waiting for another writer that is told, again and
+ * again; tests change it. */
+extern unsigned index_wait_secs;
+/* Take SIGBUS, SIGSEGV, SIGFPE, SIGABRT and SIGALRM. */
 void lmdb_guard_install(void);
 /* How many times a value could not be read any more (see lmdb.c). */
 unsigned lmdb_faults(void);

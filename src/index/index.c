@@ -533,6 +533,11 @@ static struct index *handle_new(const char *dir, mode_t mode)
 	index->data_path = mem_printf(index, "%s/data.mdb", dir);
 	index->damaged_path = mem_printf(index, "%s.damaged", index->data_path);
 	index->suspect_path = mem_printf(index, "%s/suspect", dir);
+	index->wait_note = mem_printf(
+		index,
+		"index %s: still waiting for another process that "
+		"writes to it; `fuser %s/lock.mdb` shows who has it open\n",
+		dir, dir);
 	index->damaged_note = mem_printf(
 		index, "index %s is damaged; its file is moved to %s\n", dir,
 		index->damaged_path);

@@ -25,15 +25,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "index/env.h"
 
+unsigned index_wait_secs = 30;
+
 enum { READERS_MAX = 1000, VALUE_MAX = 4 << 20, ROOM_PROBED = 65536 };
 
-static struct sigaction old_bus, old_segv, old_fpe, old_abort;
+static struct sigaction old_bus, old_segv, old_fpe, old_abort, old_alarm;
 static jmp_buf guard_jump;
 static volatile sig_atomic_t guard_on;
 static struct index *volatile guard_index;
@@ -93,11 +96,25 @@ static void on_abort(int signal, siginfo_t *info, void *context)
 	sigaction(signal, &old_abort, NULL);
 }
 
+/* For as long as the one who writes is stopped, or at a disk that hangs. */
+static void on_wait(int signal, siginfo_t *info, void *context)
+{
+	const struct index *index = guard_index;
+
+	(void)signal;
+	(void)info;
+	(void)context;
+	if (guard_on != 0 && index != NULL)
+		(void)!write(STDERR_FILENO, index->wait_note,
+			     strlen(index->wait_note));
+}
+
 static void take_signal(int signal, void (*fn)(int, siginfo_t *, void *),
 			struct sigaction *old)
 {
 	struct sigaction action = {.sa_sigaction = fn,
-				   .sa_flags = SA_SIGINFO | SA_NODEFER};
+				   .sa_flags = SA_SIGINFO | SA_NODEFER |
+					       SA_RESTART};
 	struct sigaction now;
 
 	sigemptyset(&action.sa_mask);
@@ -114,6 +131,7 @@ void lmdb_guard_install(void)
 	take_signal(SIGSEGV, on_fault, &old_segv);
 	take_signal(SIGFPE, on_fault, &old_fpe); /* by a page size of 0 */
 	take_signal(SIGABRT, on_abort, &old_abort);
+	take_signal(SIGALRM, on_wait, &old_alarm);
 }
 
 unsigned lmdb_faults(void)
@@ -271,12 +289,24 @@ bool lmdb_file_whole(struct index *index)
 
 /* transactions */
 
+static void wait_told_every(unsigned secs)
+{
+	const struct itimerval timer = {.it_interval.tv_sec = secs,
+					.it_value.tv_sec = secs};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 int lmdb_begin(struct index *index, struct index_txn *txn)
 {
 	unsigned flags = txn->mode == INDEX_WRITE ? 0 : MDB_RDONLY;
 	volatile int code;
 
+	if (flags == 0)
+		wait_told_every(index_wait_secs);
 	CALL(index, code, mdb_txn_begin(index->env, NULL, flags, &txn->mdb));
+	if (flags == 0)
+		wait_told_every(0);
 	index->writing |= code == 0 && flags == 0;
 	return code;
 }

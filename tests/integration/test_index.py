@@ -72,6 +72,7 @@ def test_index_of_layout_fs_moves_to_where_dovecot_lists_it_not(make_server):
     assert not (root / 'dovetail.index').exists()
     assert str(root / 'tmp' / '.dovetail.index') in server.doveadm('mailbox', 'path', '-u', 'alice', '-t', 'index',
                                                                    'INBOX').stdout
+    assert server.doveadm('mailbox', 'path', '-u', 'alice', '-t', 'dir', 'INBOX').stdout == f'{root}\n'
     assert f'INDEX: {root}/tmp/.dovetail.index' in server.doveadm('dump', root).stdout
 
 

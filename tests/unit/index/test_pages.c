@@ -240,6 +240,54 @@ static void test_after_a_crash_pages_are_looked_at(void **state)
 	index_close(&index);
 }
 
+/* A writer that is stopped holds the others up, who say so. */
+static void test_waiting_is_told(void **state)
+{
+	char text[4096] = "";
+	struct index *index;
+	struct index_txn *txn;
+	int out[2], ready[2], saved, status;
+	pid_t child;
+
+	(void)state;
+	index = open_index();
+	index_close(&index);
+	assert_int_equal(pipe(out), 0);
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		index_after_fork();
+		index = open_index();
+		txn = begin(index, INDEX_WRITE);
+		(void)!write(ready[1], "x", 1);
+		raise(SIGSTOP);
+		commit(&txn);
+		index_close(&index);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], text, 1), 1);
+	assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+	if (fork() == 0) {
+		sleep(3);
+		kill(child, SIGCONT);
+		_exit(0);
+	}
+	index_wait_secs = 1;
+	saved = dup(STDERR_FILENO);
+	dup2(out[1], STDERR_FILENO);
+	index = open_index();
+	txn = begin(index, INDEX_WRITE);
+	dup2(saved, STDERR_FILENO);
+	assert_in_range(read(out[0], text, sizeof(text) - 1), 1, sizeof(text));
+	assert_non_null(strstr(text, "still waiting for another process"));
+	assert_non_null(strstr(text, dir));
+	commit(&txn);
+	index_close(&index);
+	while (wait(&status) > 0)
+		assert_int_equal(status, 0);
+	index_wait_secs = 30;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +300,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_after_a_crash_pages_are_looked_at, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(test_waiting_is_told, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -514,7 +514,9 @@ bool submission_command(struct submission *session,
 	bool rcpt = str_case_is(line->verb, "RCPT");
 	unsigned bad = session->bad_commands;
 
-	if (session->waiting > 0 && (!rcpt || session->from == NULL))
+	/* A recipient behind the mail itself is none of this transaction. */
+	if (session->waiting > 0 &&
+	    (!rcpt || session->from == NULL || session->spool != NULL))
 		return false;
 	if (session->waiting == 0 && session->mail_refused)
 		submission_reset(session);

@@ -2,6 +2,7 @@
 """Mail submission: users log in, and what they send goes to a relay: a sink of ours, Postfix, beside Debian's Dovecot."""
 import base64
 import os
+import random
 import re
 import shutil
 import signal
@@ -333,8 +334,8 @@ def test_commands_all_at_once(make_server):
              b'RCPT TO:bad\r\nRCPT TO:<last@y>\r\nDATA\r\n')
     replies = [one.reply() for _ in range(len(names) + 4)]
     assert codes(replies) == ['250', *['250' if n % 3 else '550' for n in range(60)], '501', '250', '354'], replies
-    one.send(b'Subject: x\r\n\r\ntext\r\n.\r\nMAIL FROM:<c@x>\r\nRCPT TO:<no@y>\r\nDATA\r\nRSET\r\nQUIT\r\n')
-    assert codes([one.reply() for _ in range(6)]) == ['250', '250', '550', '554', '250', '221']
+    one.send(b'Subject: x\r\n\r\ntext\r\n.\r\nRCPT TO:<behind@y>\r\nMAIL FROM:<c@x>\r\nRCPT TO:<no@y>\r\nDATA\r\nRSET\r\nQUIT\r\n')
+    assert codes([one.reply() for _ in range(7)]) == ['250', '503', '250', '550', '554', '250', '221']
     assert one.reply() == ''
     assert [line for line in relay.log if line.startswith('RCPT')][:60] == [f'RCPT TO:<{name}>' for name in names]
     assert b'for <' not in relay.mails[0] and relay.mails[0].endswith(b'\r\ntext\r\n')
@@ -364,6 +365,56 @@ def test_sessions_in_one_process(make_server):
     clients[0].command('DATA')
     clients[0].sock.shutdown(socket.SHUT_RDWR)
     assert server.wait_log(r'Info: Disconnected: Connection closed \(unfinished DATA command\) \(state=DATA\) in=\d+ out=')
+
+
+class Odd(Relay):
+    """Answers something else now and then."""
+
+    odd = ('421 4.3.0 bye', '550-5.1.1 x\r\n550 y', '451 later', 'garbage', '250', '354 go', '250-a\r\n250 b', '', '2' * 5000)
+    chance = random.Random(1)
+
+    def answer(self, line, default):
+        return self.chance.choice(self.odd) if self.chance.random() < 0.03 else default
+
+
+PIECES = ([b'MAIL FROM:<a@b>', b'RCPT TO:<c@d>', b'RCPT TO:<e@d>', b'DATA', b'x\r\n.', b'RCPT TO:<behind@d>'],
+          [b'MAIL FROM:<a@b> BODY=BINARYMIME', b'RCPT TO:<c@d>', b'BDAT 5\r\nabc', b'BDAT 0 LAST', b'BDAT 3\r\nabc'],
+          [b'EHLO x'], [b'RSET'], [b'VRFY a'], [b'BDAT 10'], [b'BDAT 18446744073709551615'], [b'AUTH PLAIN', b'*'], [b'FOO'],
+          [b'XCLIENT ADDR=192.0.2.1 HELO=a+20b'], [b'DATA'], [b'.'], [b'A' * 9000], [b'\0\r'], [b'STARTTLS x'], [b'QUIT x'])
+
+
+def test_nothing_in_any_order_harms(make_server):
+    """Commands, a few of them broken, some without waiting, to a relay that is not always right."""
+    relay, chance = Odd(caps=ALL_CAPS), random.Random(2)
+    server = begin(make_server, relay, f'''
+submission_relay_command_timeout = 1s
+submission_relay_connect_timeout = 1s
+login_trusted_networks = 127.0.0.1
+mail_max_userip_connections = 0
+service submission {{
+  client_limit = {chance.randrange(1, 4)}
+}}
+''')
+    end = time.monotonic() + (120 if os.environ.get('DOVETAIL_LONG') == '1' else 10)
+    while time.monotonic() < end:
+        with socket.create_connection(('127.0.0.1', server.smtp), 5) as sock:
+            sock.settimeout(chance.choice([0.02, 0.02, 0.3]))
+            try:
+                if chance.random() < 0.8:
+                    sock.sendall(f'EHLO x\r\nAUTH PLAIN {LOGIN}\r\n'.encode())
+                for line in sum(chance.choices(PIECES, [9, 9, *[1] * (len(PIECES) - 2)], k=chance.randrange(1, 6)), []):
+                    line = bytearray(line + chance.choice([b'\r\n'] * 60 + [b'\n', b'\r', b'']))
+                    if line and chance.random() < 0.05:
+                        line[chance.randrange(len(line))] = chance.randrange(256)
+                    sock.sendall(line)
+                    if chance.random() < 0.4:
+                        sock.recv(65536)
+                if chance.random() < 0.5:
+                    time.sleep(0.1)
+            except OSError:
+                pass
+    relay.answer = lambda line, default: default
+    assert codes(send(client(server))) == ['250', '250', '250'] and len(relay.mails) > 10
 
 
 def test_large_mails_and_limits(make_server):

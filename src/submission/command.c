@@ -11,7 +11,8 @@
 #include "storage/user.h"
 #include "submission/session.h"
 
-enum { COMMAND_MAX = 4096, ENVID_MAX = 100 };
+/* So many recipients are with the relay at once. */
+enum { COMMAND_MAX = 4096, ENVID_MAX = 100, AHEAD_MAX = 200 };
 
 struct rcpt {
 	struct submission *session;
@@ -130,9 +131,9 @@ static const char *mail_envid(struct submission *session, const char *value,
 	problem =
 		strlen(value) > ENVID_MAX
 			? "Too long"
-			: smtp_xtext_decode(session->ctx, str_of(value), &text);
+			: smtp_xtext_decode(session->tmp, str_of(value), &text);
 	if (problem != NULL)
-		return mem_printf(session->ctx,
+		return mem_printf(session->tmp,
 				  "501 5.5.4 Invalid ENVID= parameter value: "
 				  "%s",
 				  problem);
@@ -150,10 +151,10 @@ static const char *mail_auth(struct submission *session, const char *value,
 	(void)out;
 	if (value == NULL)
 		return "501 5.5.4 Missing AUTH= parameter value";
-	problem = smtp_xtext_decode(session->ctx, str_of(value), &text);
+	problem = smtp_xtext_decode(session->tmp, str_of(value), &text);
 	if (problem == NULL)
 		return NULL;
-	return mem_printf(session->ctx,
+	return mem_printf(session->tmp,
 			  "501 5.5.4 Invalid AUTH= parameter value: %s",
 			  problem);
 }
@@ -183,7 +184,7 @@ static const char *take_params(struct submission *session,
 		if (i == MAIL_PARAMS)
 			return "555 5.5.4 Unsupported parameters";
 		if (seen[i])
-			return mem_printf(session->ctx,
+			return mem_printf(session->tmp,
 					  "501 5.5.4 Duplicate %s= parameter",
 					  params->name);
 		seen[i] = true;
@@ -244,10 +245,10 @@ static void cmd_mail(struct submission *session, struct str args)
 		return;
 	}
 	session->binary = false;
-	args = smtp_path_tolerate(session->ctx, args, "FROM",
+	args = smtp_path_tolerate(session->tmp, args, "FROM",
 				  session->set->submission_client_workarounds);
-	if (!smtp_path_parse(session->ctx, args, "FROM", &path, &problem)) {
-		submission_bad(session, mem_printf(session->ctx, "501 5.5.4 %s",
+	if (!smtp_path_parse(session->tmp, args, "FROM", &path, &problem)) {
+		submission_bad(session, mem_printf(session->tmp, "501 5.5.4 %s",
 						   problem));
 		return;
 	}
@@ -261,7 +262,7 @@ static void cmd_mail(struct submission *session, struct str args)
 	}
 	if (!relay_ready(session))
 		return;
-	session->from = path.address;
+	session->from = mem_strdup(session->ctx, path.address);
 	send_mail(session, &line);
 }
 
@@ -299,9 +300,9 @@ static const char *rcpt_orcpt(struct submission *session, const char *value,
 	const char *problem;
 	char *address;
 
-	problem = smtp_orcpt_parse(session->ctx, value, &address);
+	problem = smtp_orcpt_parse(session->tmp, value, &address);
 	if (problem != NULL)
-		return mem_printf(session->ctx, "501 5.5.4 %s", problem);
+		return mem_printf(session->tmp, "501 5.5.4 %s", problem);
 	buf_printf(out, " ORCPT=%s", value);
 	return NULL;
 }
@@ -332,9 +333,11 @@ static void rcpt_answered(void *ctx, const struct smtp_reply *reply)
 		return;
 	if (reply->code / 100 == 2) {
 		if (session->rcpt_count++ == 0)
-			session->only_rcpt = rcpt->address;
+			session->only_rcpt =
+				mem_strdup(session->ctx, rcpt->address);
 		session->state = SUBMISSION_RCPT;
 	}
+	mem_free(rcpt);
 	submission_pass(session, reply);
 	relay_wake(session);
 }
@@ -357,7 +360,7 @@ static bool refuse_rcpt(struct submission *session, const char *problem,
 	if (session->waiting > 0)
 		return false;
 	if (bad)
-		submission_bad(session, mem_printf(session->ctx, "501 5.5.4 %s",
+		submission_bad(session, mem_printf(session->tmp, "501 5.5.4 %s",
 						   problem));
 	else
 		submission_reply(session, "%s", problem);
@@ -378,9 +381,9 @@ static bool cmd_rcpt(struct submission *session, struct str args)
 	if (session->chunking)
 		return refuse_rcpt(session, "503 5.5.0 Not allowed after BDAT",
 				   false);
-	args = smtp_path_tolerate(session->ctx, args, "TO",
+	args = smtp_path_tolerate(session->tmp, args, "TO",
 				  session->set->submission_client_workarounds);
-	if (!smtp_path_parse(session->ctx, args, "TO", &path, &problem) ||
+	if (!smtp_path_parse(session->tmp, args, "TO", &path, &problem) ||
 	    (problem = path_problem(&path)) != NULL)
 		return refuse_rcpt(session, problem, true);
 	buf_printf(&line, "RCPT TO:<%s>", path.address);
@@ -394,7 +397,7 @@ static bool cmd_rcpt(struct submission *session, struct str args)
 		return refuse_rcpt(session, problem, false);
 	rcpt = mem_new(session->ctx, struct rcpt);
 	rcpt->session = session;
-	rcpt->address = path.address;
+	rcpt->address = mem_strdup(rcpt, path.address);
 	relay_command(session, line.data, rcpt_answered, rcpt);
 	return true;
 }
@@ -450,7 +453,7 @@ static void cmd_vrfy(struct submission *session, struct str args)
 	else if (relay_ready(session))
 		relay_command(
 			session,
-			mem_printf(session->ctx, "VRFY %.*s", STR_FMT(name)),
+			mem_printf(session->tmp, "VRFY %.*s", STR_FMT(name)),
 			vrfy_answered, session);
 }
 
@@ -516,10 +519,13 @@ bool submission_command(struct submission *session,
 
 	/* A recipient behind the mail itself is none of this transaction. */
 	if (session->waiting > 0 &&
-	    (!rcpt || session->from == NULL || session->spool != NULL))
+	    (!rcpt || session->from == NULL || session->spool != NULL ||
+	     session->waiting >= AHEAD_MAX))
 		return false;
 	if (session->waiting == 0 && session->mail_refused)
 		submission_reset(session);
+	mem_free(session->tmp);
+	session->tmp = mem_ctx(session, "command");
 	if (rcpt) {
 		session->command = "RCPT";
 		if (!cmd_rcpt(session, line->args))

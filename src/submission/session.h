@@ -48,6 +48,7 @@ struct submission {
 	struct smtp_line line;
 	const char *line_problem; /* why it is none; NULL */
 	bool held;                /* `line` waits for the relay's answers */
+	void *tmp;                /* of the command; freed by the next one */
 	enum submission_state state;
 	const char *command; /* under way, for the log; NULL */
 	unsigned bad_commands, transactions;

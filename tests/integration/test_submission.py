@@ -346,6 +346,31 @@ def test_commands_all_at_once(make_server):
     assert codes([one.reply() for _ in range(5)]) == ['451', '503', '503', '503', '250']
 
 
+def test_what_is_refused_costs_nothing(make_server):
+    """However often; nor do recipients for whom the relay takes its time."""
+    relay = Relay(answers={'RCPT TO:<no': '550 5.1.1 no'})
+    server = begin(make_server, relay)
+    one = client(server)
+    pid = int(re.findall(r'mpid=(\d+)', server.log_text())[-1])
+
+    def rounds(count):
+        for _ in range(count):
+            one.send(b'MAIL FROM:<a@x> SIZE=99999999\r\n' * 50 + b'MAIL FROM:<a@x\r\n' + b'NOOP\r\n')
+            assert codes([one.reply() for _ in range(52)]) == ['552'] * 50 + ['501', '250']
+        one.command('MAIL FROM:<a@x>')
+        for _ in range(count):
+            one.send(b'RCPT TO:<no@y>\r\n' * 300)
+            assert codes([one.reply() for _ in range(300)]) == ['550'] * 300
+        one.command('RSET')
+        return int(re.search(r'VmRSS:\s+(\d+)', Path(f'/proc/{pid}/status').read_text())[1])
+
+    rounds(10)
+    before = rounds(2)
+    grown = rounds(20) - before
+    # Sanitizers keep what is freed.
+    assert grown < 500 or 'libasan' in Path(f'/proc/{pid}/maps').read_text(), grown
+
+
 def test_sessions_in_one_process(make_server):
     """Each waits for the relay alone, and has its own prefix in the log."""
     relay = Relay()

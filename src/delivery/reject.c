@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * delivery/reject.c - a mail to the sender about one that was not taken (RFC
- * 8098).
+ * 3464, RFC 8098).
  */
 #include "delivery/reject.h"
 
@@ -27,7 +27,7 @@ struct report {
 	const void *ctx;
 	const struct lda_settings *set;
 	const struct delivery *delivery;
-	const char *hostname, *reason, *boundary;
+	const char *hostname, *status, *reason, *boundary;
 };
 
 static char *field_text(const struct report *report, const char *name)
@@ -87,6 +87,7 @@ static void write_report(const struct report *report, struct buf *out)
 		.recipient = str_of(report->delivery->to),
 		.id = str_of(id == NULL ? "" : id),
 		.header = spool_header(report->delivery->spool),
+		.status = report->status,
 	};
 
 	write_top(report, out);
@@ -94,7 +95,8 @@ static void write_report(const struct report *report, struct buf *out)
 }
 
 int reject_send(const struct delivery *delivery, const struct lda_settings *set,
-		struct sender *sender, const char *reason, struct err *err)
+		struct sender *sender, const char *status, const char *reason,
+		struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "reject");
 	CLEANUP(buf_free) struct buf mail = buf_init(REPORT_MAX);
@@ -103,6 +105,7 @@ int reject_send(const struct delivery *delivery, const struct lda_settings *set,
 		.set = set,
 		.delivery = delivery,
 		.hostname = lda_hostname(ctx, set),
+		.status = status,
 		.reason = reason,
 		.boundary = delivery_id(ctx),
 	};

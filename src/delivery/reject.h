@@ -10,9 +10,11 @@ struct err;
 struct lda_settings;
 struct sender;
 
-/* ERR_UNSUPPORTED: there is nobody to tell (the sender is <>, or no address).
- */
+/* `status` is "5.2.2" and the like where it could not be delivered (RFC 3464),
+ * NULL where it is not wanted (RFC 8098). ERR_UNSUPPORTED: there is nobody to
+ * tell (the sender is <>, or no address). */
 int reject_send(const struct delivery *delivery, const struct lda_settings *set,
-		struct sender *sender, const char *reason, struct err *err);
+		struct sender *sender, const char *status, const char *reason,
+		struct err *err);
 
 #endif

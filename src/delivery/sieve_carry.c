@@ -338,7 +338,7 @@ static int reject(struct carry *carry, const struct sieve_action *action,
 			  "%s action: not sending reject message to <>", name);
 		return 0;
 	}
-	if (reject_send(delivery, carry->lda, delivery->sender,
+	if (reject_send(delivery, carry->lda, delivery->sender, NULL,
 			action->reject.reason, err) < 0) {
 		if (err->code != ERR_DENIED && err->code != ERR_UNSUPPORTED) {
 			carry_log(carry, LOG_LEVEL_ERROR,

@@ -212,16 +212,17 @@ static int explain(const char *reason)
 }
 
 static int reject(struct lda *lda, const struct delivery *delivery,
-		  const char *reason)
+		  const char *status, const char *reason)
 {
 	struct err err;
 
+	delivery_log(delivery, &lda->set, LOG_LEVEL_INFO, "",
+		     mem_printf(lda, "rejected: %s", reason));
 	if (lda->options.explain)
 		return explain(reason);
-	if (reject_send(delivery, &lda->set, lda->sender, reason, &err) == 0) {
-		log_info("rejected: %s; told <%s>", reason, delivery->from);
+	if (reject_send(delivery, &lda->set, lda->sender, status, reason,
+			&err) == 0)
 		return EX_OK;
-	}
 	log_error("%s", err.text);
 	return err.code == ERR_UNSUPPORTED ? explain(reason) : EX_TEMPFAIL;
 }
@@ -229,11 +230,10 @@ static int reject(struct lda *lda, const struct delivery *delivery,
 static int exit_status(struct lda *lda, const struct delivery *delivery,
 		       const struct err *err)
 {
-	if (err->code == ERR_LIMIT ||
-	    (err->code == ERR_QUOTA && !lda->set.quota_full_tempfail))
-		return reject(lda, delivery,
-			      err->code == ERR_QUOTA ? quota_told(err)
-						     : err->text);
+	if (err->code == ERR_LIMIT)
+		return reject(lda, delivery, "5.2.3", err->text);
+	if (err->code == ERR_QUOTA && !lda->set.quota_full_tempfail)
+		return reject(lda, delivery, "5.2.2", quota_told(err));
 	return EX_TEMPFAIL;
 }
 

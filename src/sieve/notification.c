@@ -243,10 +243,26 @@ int sieve_out_report(struct sieve_out *out, struct err *)
 
 /* reject */
 
+static void write_dsn(const struct sieve_mdn *mdn, struct buf *out)
+{
+	put_report_head(out, "delivery-status", mdn->boundary, mdn->words);
+	buf_printf(out,
+		   "Content-Type: message/delivery-status\n\n"
+		   "Reporting-MTA: dns; %s\n\n"
+		   "Final-Recipient: rfc822; %.*s\n"
+		   "Action: failed\nStatus: %s\n",
+		   mdn->hostname, STR_FMT(mdn->recipient), mdn->status);
+	put_message(mdn->header, true, mdn->boundary, out);
+}
+
 void sieve_mdn_write(const struct sieve_mdn *mdn, struct buf *out)
 {
 	buf_add(out, "Auto-Submitted: auto-replied (rejected)\n"
 		     "Precedence: bulk\n");
+	if (mdn->status != NULL) {
+		write_dsn(mdn, out);
+		return;
+	}
 	put_report_head(out, "disposition-notification", mdn->boundary,
 			mdn->words);
 	buf_printf(out,

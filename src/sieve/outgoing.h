@@ -53,6 +53,9 @@ struct sieve_mdn {
 	const char *boundary, *hostname;
 	struct str words, recipient;
 	struct str id;     /* Message-ID of the mail; "" if it has none */
+	/* "5.2.2": it could not be delivered (RFC 3464); NULL: the recipient
+	 * does not want it (RFC 8098). */
+	const char *status;
 	struct str header; /* of the mail */
 };
 void sieve_mdn_write(const struct sieve_mdn *mdn, struct buf *out);

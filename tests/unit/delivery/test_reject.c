@@ -106,7 +106,7 @@ static void expect_field(struct fixture *f, const char *name,
 
 static int reject(struct fixture *f, const char *reason, struct err *err)
 {
-	return reject_send(&f->delivery, &f->set, f->sender, reason, err);
+	return reject_send(&f->delivery, &f->set, f->sender, NULL, reason, err);
 }
 
 static void test_the_sender_is_told(void **state)
@@ -130,6 +130,27 @@ static void test_the_sender_is_told(void **state)
 				     "Quota exceeded\n"));
 	assert_non_null(strstr(text, "Original-Message-ID: <id@b.example>\n"));
 	assert_non_null(strstr(text, "\n\nReturn-Path: <back@b.example>\n"));
+}
+
+static void test_what_could_not_be_delivered_is_told_so(void **state)
+{
+	struct fixture *f = *state;
+	const char *text;
+	struct err err;
+
+	f->delivery.from = "who@a.example";
+	f->delivery.to = "ann@c.example";
+	assert_int_equal(reject_send(&f->delivery, &f->set, f->sender, "5.2.2",
+				     "Quota exceeded", &err),
+			 0);
+	text = sent(f, "mail");
+	assert_non_null(strstr(text, "report-type=delivery-status"));
+	assert_non_null(strstr(text, "Content-Type: message/delivery-status\n\n"
+				     "Reporting-MTA: dns; "));
+	assert_non_null(strstr(text,
+			       "\n\nFinal-Recipient: rfc822; ann@c.example\n"
+			       "Action: failed\nStatus: 5.2.2\n"));
+	assert_null(strstr(text, "disposition"));
 }
 
 /* Bounces are not answered, and nobody passes an option to sendmail. */
@@ -178,6 +199,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_the_sender_is_told, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_what_could_not_be_delivered_is_told_so, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(test_some_senders_are_not_told,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_subject_cannot_add_fields,

@@ -13,6 +13,7 @@
 #include "storage/list_core.h"
 #include "storage/mailbox.h"
 #include "storage/quota_core.h"
+#include "storage/save_core.h"
 
 bool quota_wanted(const struct user *user)
 {
@@ -169,18 +170,33 @@ static bool has_room(const struct quota_root *root, bool grace,
 	return limits->bytes == 0 || used->bytes + wanted->bytes <= most;
 }
 
-/* `txn` is of `store`, or NULL. */
+static struct quota_usage wanted_of(const struct user *user,
+				    const struct quota_root *root,
+				    const struct quota_demand *demand)
+{
+	uint64_t bytes = demand->bytes;
+	uint32_t messages = demand->messages;
+
+	for (const struct mailbox *box = user->boxes; box != NULL;
+	     box = box->next) {
+		if (box->saves != NULL &&
+		    quota_counts(root, box->ns, box->name))
+			saves_pending(box, &bytes, &messages);
+	}
+	return (struct quota_usage){(int64_t)bytes, messages};
+}
+
+/* `txn` is of the namespace's store, or NULL. */
 static int check_roots(struct user *user, const struct ns *ns,
 		       const char *mailbox, const struct quota_demand *demand,
 		       struct index_txn *txn, struct err *err)
 {
 	struct quota *quota = user->quota;
-	const struct quota_usage wanted = {(int64_t)demand->bytes,
-					   demand->messages};
 
 	for (size_t i = 0; i < quota->count; i++) {
 		struct quota_root *root = &quota->roots[i];
-		struct quota_usage limits = limits_of(root, mailbox), used;
+		struct quota_usage limits = limits_of(root, mailbox);
+		struct quota_usage used, wanted;
 
 		/* Moved, there is nothing more in it than before. */
 		bool enforced = !root->backend.noenforcing &&
@@ -196,6 +212,7 @@ static int check_roots(struct user *user, const struct ns *ns,
 				 : quota_used(root, ns->store, txn, &used,
 					      err)) < 0)
 			return -1;
+		wanted = wanted_of(user, root, demand);
 		if (enforced &&
 		    !has_room(root, quota->grace, &limits, &used, &wanted))
 			return err_set(err, ERR_QUOTA, "%s",
@@ -237,15 +254,18 @@ static int check_mailbox(const struct quota_demand *demand,
 	struct mailbox *box = demand->box;
 	unsigned most = box->user->quota->set.quota_mailbox_message_count;
 	struct index_txn *own = NULL;
+	uint64_t bytes = 0;
+	uint32_t messages = demand->messages;
 	struct index_box row;
 	int ret;
 
 	if (most == 0)
 		return 0;
+	saves_pending(box, &bytes, &messages);
 	ret = txn != NULL ? box_get(box->disk, txn, &row, err)
 			  : mailbox_begin(box, INDEX_READ, &own, &row, err);
 	index_rollback(&own);
-	if (ret == 0 && row.counts.messages + demand->messages > most)
+	if (ret == 0 && row.counts.messages + messages > most)
 		return err_set(err, ERR_QUOTA,
 			       "Too many messages in the mailbox");
 	return ret;

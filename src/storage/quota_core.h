@@ -87,9 +87,12 @@ int quota_look(struct user *user, struct err *err);
 /* quota.c */
 
 struct quota_demand {
-	struct mailbox *box;        /* that would get them */
+	struct mailbox *box;        /* that would get them; NULL: any */
 	const struct mailbox *from; /* they leave this one; NULL */
-	uint64_t bytes, largest;    /* octets of all, and of one of them */
+	uint64_t largest;           /* octets of the largest of all */
+	/* More than what is pending in transactions of this user: a delivery
+	 * may have several, which stand or fall together. */
+	uint64_t bytes;
 	uint32_t messages;
 };
 

@@ -10,7 +10,7 @@
 #include "storage/quota.h"
 #include "storage/quota_core.h"
 
-enum { ROOTS_MAX = 20, RULES_MAX = 1000 };
+enum { ROOTS_MAX = 20, RULES_MAX = 1000, MESSAGE_MAX = 400 };
 
 #define SETTINGS_STRUCT struct quota_settings
 static const struct setting quota_settings[] = {
@@ -217,6 +217,18 @@ static int read_roots(struct user *user, struct quota *quota, struct err *err)
 	return 0;
 }
 
+/* Out of a file it may have several; replies have one. */
+static char *one_line(const void *ctx, const char *text)
+{
+	char *line = mem_strdup(ctx, text);
+
+	for (char *at = line; *at != '\0'; at++) {
+		if (*at == '\r' || *at == '\n' || *at == '\t')
+			*at = ' ';
+	}
+	return str_sanitize(ctx, str_trim(str_of(line)), MESSAGE_MAX);
+}
+
 int quota_setup(struct user *user, struct err *err)
 {
 	const char *service = user->filter.protocol;
@@ -231,6 +243,8 @@ int quota_setup(struct user *user, struct err *err)
 	if (config_read_named(user, setting, user, quota_settings, &quota->set,
 			      err) < 0)
 		return err_wrap(err, "Failed to initialize quota");
+	quota->set.quota_exceeded_message =
+		one_line(user, quota->set.quota_exceeded_message);
 	if (read_roots(user, quota, err) < 0)
 		return -1;
 	if (quota->count > 0 || quota->set.quota_max_mail_size > 0)

@@ -262,6 +262,17 @@ int save_mail_write(struct save *save, const void *data, size_t len,
 	return 0;
 }
 
+void saves_pending(const struct mailbox *box, uint64_t *bytes,
+		   uint32_t *messages)
+{
+	const struct save *save;
+
+	DL_FOREACH (box->saves, save) {
+		*bytes += save->bytes;
+		*messages += (uint32_t)save->count;
+	}
+}
+
 /* With `mails` more, of so many octets. `txn` as for quota_check(). */
 static int may_hold(const struct save *save, unsigned mails, uint64_t octets,
 		    struct index_txn *txn, struct err *err)
@@ -270,8 +281,8 @@ static int may_hold(const struct save *save, unsigned mails, uint64_t octets,
 		.box = save->box,
 		.from = save->moves_from,
 		.largest = octets > save->largest ? octets : save->largest,
-		.bytes = save->bytes + octets,
-		.messages = (uint32_t)save->count + mails,
+		.bytes = octets,
+		.messages = mails,
 	};
 
 	return quota_check(&demand, txn, err);

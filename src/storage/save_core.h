@@ -23,6 +23,9 @@ struct save_options;
 int save_add_link(struct save *save, struct mailbox *from,
 		  struct index_txn *txn, const struct index_record *record,
 		  const struct save_options *options, struct err *err);
+/* Add what will be put into a mailbox by the transactions under way. */
+void saves_pending(const struct mailbox *box, uint64_t *bytes,
+		   uint32_t *messages);
 /* So many copies will be added, with a transaction open meanwhile; if they leave
  * `moves_from`, now or later, nothing more counts for quotas. ERR_QUOTA. */
 int save_copies(struct save *save, unsigned mails, struct mailbox *moves_from,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Dovecot
+from conftest import ROOT, Dovecot, open_up
 from imap_lines import Lines, normalize
 from lmtp_lines import Lmtp
 from smtp_sink import Sink
@@ -220,6 +220,17 @@ def test_userdb_and_protocols_override(make_server):
     client.close()
     assert deliver(server, 25000)[-1].startswith('250')
     assert deliver(server, 2300, 'bob')[-1] == f'552 5.2.2 <bob> {FULL}'
+
+
+def test_a_message_from_a_file_is_one_line(make_server, tmp_path):
+    path = tmp_path / 'message'
+    path.write_text('Mailbox full,\nsee\r\nhttp://x.example\n')
+    open_up(path)
+    server = make_server(extra(LIMIT + f'quota_exceeded_message = <{path}'), 'imap lmtp')
+    client = Lines(server.port('imap'), 'alice')
+    assert b'NO [OVERQUOTA] Mailbox full, see  http://x.example' in append(client, 'INBOX', 11000)[-1]
+    client.close()
+    assert deliver(server, 12000)[-1] == '552 5.2.2 <alice> Mailbox full, see  http://x.example'
 
 
 def test_doveadm_stops_too(make_server):
@@ -437,6 +448,18 @@ def test_a_full_mailbox_falls_back_to_inbox(make_server, sink):
     assert server.wait_log("fileinto action: store into mailbox 'big' aborted")
 
 
+def test_stores_of_a_script_need_room_together(make_server, sink):
+    server = make_server(extra(LIMIT + 'quota_grace = 0', SIEVE.format(port=sink.port, temporary='no')))
+    write_script(server, 'require ["fileinto", "mailbox", "copy"]; fileinto :create "a"; fileinto :create "b"; '
+                         'redirect :copy "x@y.example";')
+    assert deliver(server, 4000, name='one')[-1].startswith('250')
+    assert counts(server) == [b'* STATUS a (MESSAGES 1)', b'* STATUS b (MESSAGES 1)']
+    # Either would have room.
+    assert deliver(server, 1200, name='two')[-1].startswith('250')
+    assert counts(server) == [b'* STATUS INBOX (MESSAGES 1)', b'* STATUS a (MESSAGES 1)', b'* STATUS b (MESSAGES 1)']
+    assert len(sink.mails) == 2
+
+
 def test_lda_bounces_or_fails(make_server, sink):
     server = make_server(extra(LIMIT + 'quota_grace = 0', f'submission_host = 127.0.0.1:{sink.port}\n'
                                'rejection_subject = No: %s\nrejection_reason = For <%t>: %r\n'))
@@ -444,6 +467,8 @@ def test_lda_bounces_or_fails(make_server, sink):
     assert lda(server, 11000) == (0, b'')
     assert b'Subject: No: x' in sink.mails[0]
     assert f'For <alice@mail.example>: {FULL}'.encode() in sink.mails[0] or f'For <alice>: {FULL}'.encode() in sink.mails[0]
+    assert re.search(rb'report-type=delivery-status', sink.mails[0])
+    assert re.search(rb'Final-Recipient: rfc822; alice(@mail.example)?\r\nAction: failed\r\nStatus: 5.2.2\r\n', sink.mails[0])
     assert counts(server) == []
     server = make_server(extra(LIMIT, 'quota_full_tempfail = yes'))
     assert lda(server, 12000)[0] == 75

@@ -199,6 +199,25 @@ static void test_two_at_once_cannot_exceed(void **state)
 	mem_free(other);
 }
 
+static void test_pending_mails_count(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	CLEANUP(mailbox_close)
+	struct mailbox *to = open_box(f, "a", MAILBOX_CREATE);
+	struct save *first, *second, *third;
+	struct err err;
+
+	assert_ok(begin_save(box, 600, &first, &err));
+	assert_int_equal(begin_save(to, 600, &second, &err), -1);
+	assert_int_equal(err.code, ERR_QUOTA);
+	save_rollback(&second);
+	assert_ok(begin_save(to, 400, &third, &err));
+	assert_ok(save_commit(&first, NULL, NULL, &err));
+	assert_ok(save_commit(&third, NULL, NULL, &err));
+	assert_used(f, 1000, 2);
+}
+
 static void drop(struct fixture *f, const char *dir, const char *name)
 {
 	char *path =
@@ -322,6 +341,7 @@ int main(void)
 		LIMITED(test_mails_are_counted),
 		LIMITED(test_a_move_needs_no_room),
 		LIMITED(test_two_at_once_cannot_exceed),
+		LIMITED(test_pending_mails_count),
 		LIMITED(test_what_others_did_counts),
 		LIMITED(test_states_are_of_a_mailbox),
 		cmocka_unit_test_setup_teardown(test_other_bounds, setup_bounds,

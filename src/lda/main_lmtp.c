@@ -17,11 +17,6 @@
 #include "service/auth_master.h"
 #include "service/service.h"
 
-/* Above it are LMDB's tables of an environment: 3 MB of zeros that are hardly
- * used. Memory of a user who has been dropped would have to be cleared for the
- * next one. */
-enum { MEMORY_KEPT = 512 * 1024 };
-
 static struct lmtp_process *process;
 
 /* Without a certificate there is no STARTTLS. */
@@ -45,7 +40,6 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	const struct config *config = service_config(env);
 	const char *socket;
 
-	mem_keep(MEMORY_KEPT);
 	process = mem_new(NULL, struct lmtp_process);
 	process->env = env;
 	if (config_read(process, config, &filter, lda_settings, &process->lda,

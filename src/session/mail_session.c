@@ -20,7 +20,6 @@ enum {
 	/* A client that takes no output for so long is gone. */
 	OUTPUT_WAIT_MS = 5 * 60 * 1000,
 	CLOSE_WAIT_MS = 60 * 1000,
-	MEMORY_KEPT = 512 * 1024,
 };
 
 /* All sessions of this process, and what they share. */
@@ -43,7 +42,6 @@ int mail_sessions_init(const struct session_protocol *protocol,
 	const struct config_filter filter = {.protocol = protocol->name};
 	const char *titles = config_value(config, &filter, "verbose_proctitle");
 
-	mem_keep(MEMORY_KEPT);
 	mem_free(all.ctx);
 	all.ctx = mem_ctx(NULL, "session settings");
 	all.settings =

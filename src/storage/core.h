@@ -258,6 +258,8 @@ int mailbox_may(const struct mailbox *box, enum right right, struct err *err);
 /* The same for the tree of mailboxes and what belongs to it. */
 int user_may_write(const struct user *user, struct err *err);
 
+/* What the driver put off goes to the files. */
+int box_write_late(struct mailbox *box, struct err *err);
 /* The index, with the view's modseq, has no record of a mail of the view:
  * ERR_CORRUPT, or 0 if it is known to be gone. */
 int mailbox_lacks(struct mailbox *box, uint32_t uid, struct err *err);

@@ -122,7 +122,9 @@ int mailbox_claim_recent(struct mailbox *box, const struct index_box *row,
 	now.first_recent_uid = now.uid_next;
 	if (index_box_put(txn, &now, err) < 0 || index_commit(&txn, err) < 0)
 		return store_failed(box->store, err);
-	return 0;
+	/* "Status: O", which tells other programs. */
+	return box->user->settings.mbox_lazy_writes ? 0
+						    : box_write_late(box, err);
 }
 
 int mailbox_lacks(struct mailbox *box, uint32_t uid, struct err *err)

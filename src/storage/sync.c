@@ -145,7 +145,7 @@ static int take_changes(struct mailbox *box, unsigned flags,
 	return 0;
 }
 
-static int write_late(struct mailbox *box, struct err *err)
+int box_write_late(struct mailbox *box, struct err *err)
 {
 	const struct driver *driver = box->disk->location->driver;
 
@@ -168,7 +168,7 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 	if (mailbox_may(box, RIGHT_READ, err) < 0 ||
 	    box_sync(box->disk, box->ns, box->store, (flags & SYNC_FULL) != 0,
 		     err) < 0 ||
-	    ((flags & SYNC_WRITE) != 0 && write_late(box, err) < 0))
+	    ((flags & SYNC_WRITE) != 0 && box_write_late(box, err) < 0))
 		return -1;
 	if (waiting || box->epoch != box->store->epoch ||
 	    box->generation != index_generation(box->store->index)) {

@@ -313,6 +313,16 @@ def test_a_file_that_may_only_be_read_says_so(user):
     client.logout()
 
 
+@pytest.mark.parametrize('lazy, old', [('no', 3), ('yes', 0)])
+def test_mails_are_old_to_other_programs_when_they_were_seen(user, lazy, old):
+    one = user(3, mbox_lazy_writes=lazy)
+    client = one.connect('INBOX')
+    assert one.inbox.read_bytes().count(b'\nStatus: O') == old
+    assert rb'\Recent' in client.ok('FETCH 3 FLAGS')[0]
+    client.logout()
+    assert one.inbox.read_bytes().count(b'\nStatus: O') == 3
+
+
 def test_a_small_mailbox_is_in_no_index_between_sessions(user):
     one = user(3, mbox_min_index_size='1M')
     client = one.connect('INBOX')

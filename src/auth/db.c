@@ -227,7 +227,8 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 					 &verified);
 	else
 		result = db->driver->lookup(db, request, fields, &stored);
-	if (verified)
+	if (verified ||
+	    (result == PASS_OK && fields_get(fields, PASS_ASIDE) != NULL))
 		return result;
 	if (result == PASS_OK && request->want_scheme != NULL && !db->set->deny)
 		return credentials(db, request, stored, may_wait,
@@ -235,9 +236,13 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 	if (result != PASS_OK || request->lookup_only ||
 	    request->password_known || db->set->deny)
 		return result;
-	if (fields_get(fields, "nopassword") != NULL) {
-		if (stored == NULL || *stored == '\0')
-			return PASS_OK;
+	if (fields_get(fields, "nopassword") != NULL &&
+	    (stored == NULL || *stored == '\0'))
+		return PASS_OK;
+	/* A file's password counts all the same, as in Dovecot. */
+	if (fields_get(fields, "nopassword") != NULL &&
+	    db->driver != &passdb_passwd_file &&
+	    db->driver != &passdb_static) {
 		request_log(request, LOG_LEVEL_ERROR,
 			    "nopassword given but password is not empty");
 		return PASS_FAILURE;

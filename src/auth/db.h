@@ -67,6 +67,9 @@ struct passdb_driver {
  * those behind it are asked: "closed", they are not, whatever result_failure
  * says; or a number, they are, without so many octets at the password's end. */
 #define PASS_GATE "gate"
+/* A field with which a passdb has no say: its fields count, the next is asked.
+ */
+#define PASS_ASIDE "noauthenticate"
 
 struct userdb {
 	struct userdb *next;

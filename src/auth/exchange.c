@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -27,7 +28,7 @@
 enum { RESPONSE_MAX = 8192, REPLY_MAX = 16 * 1024, SWEEP_MS = 1000 };
 
 /* All exchanges of the process: the oldest may have to end, and those whose
- * FAIL is held back are due one after another. */
+ * answer is held back are due one after another. */
 static struct exchange *all, *delayed;
 static struct timer *sweep_timer;
 static int due_fd = -1;
@@ -100,6 +101,16 @@ static void set_due_timer(void)
 		log_fatal(EXIT_FAILURE, "timerfd_settime() failed: %m");
 }
 
+/* It is as young as if it had just begun. */
+static void end_delay_ok(struct exchange *exchange)
+{
+	DL_DELETE2(delayed, exchange, delay_prev, delay_next);
+	exchange->state = EXCHANGE_TOKEN;
+	DL_DELETE(all, exchange);
+	exchange->since_ms = clock_monotonic_ms();
+	DL_APPEND(all, exchange);
+}
+
 static void on_due(void *, unsigned)
 {
 	uint64_t expired;
@@ -109,8 +120,10 @@ static void on_due(void *, unsigned)
 	while (delayed != NULL && delayed->due_us <= clock_monotonic_us()) {
 		struct exchange *exchange = delayed;
 
-		reply(exchange, exchange->fail_reply,
-		      strlen(exchange->fail_reply));
+		if (exchange->held_ok)
+			end_delay_ok(exchange);
+		reply(exchange, exchange->held_reply,
+		      strlen(exchange->held_reply));
 		end(exchange);
 	}
 	if (delayed != NULL)
@@ -203,7 +216,7 @@ static void fail(struct exchange *exchange, enum pass_result result)
 		return;
 	}
 	exchange->due_us = due_at(exchange);
-	exchange->fail_reply = buf_steal(exchange, &out);
+	exchange->held_reply = buf_steal(exchange, &out);
 	delay(exchange);
 }
 
@@ -260,6 +273,15 @@ static void say_ok(struct exchange *exchange, struct str data)
 	policy_report(exchange->auth, request, true, false);
 	penalty_clear(exchange->auth, request);
 	request_wipe(request);
+	if (request->delay_until > time(NULL)) {
+		exchange->held_ok = true;
+		exchange->due_us =
+			clock_monotonic_us() +
+			(uint64_t)(request->delay_until - time(NULL)) * 1000000;
+		exchange->held_reply = buf_steal(exchange, &out);
+		delay(exchange);
+		return;
+	}
 	exchange->state = EXCHANGE_TOKEN;
 	reply(exchange, out.data, out.len);
 	end(exchange);

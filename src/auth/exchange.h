@@ -22,7 +22,7 @@ enum exchange_state {
 	EXCHANGE_PENALTY, /* waits for the penalty of its address */
 	EXCHANGE_CLIENT,  /* waits for the client's CONT */
 	EXCHANGE_VERIFY,  /* the passdbs are asked */
-	EXCHANGE_DELAYED, /* FAIL is held back */
+	EXCHANGE_DELAYED, /* FAIL, or OK until delay_until, is held back */
 	EXCHANGE_TOKEN,   /* OK was sent; waits for REQUEST */
 	EXCHANGE_OVER,
 };
@@ -40,7 +40,8 @@ struct exchange {
 	uint64_t since_ms; /* AUTH */
 	uint64_t step_us;  /* the client's last word */
 	uint64_t due_us;
-	const char *fail_reply;
+	const char *held_reply;
+	bool held_ok; /* it is an OK */
 	/* The last word was said to the client: its answer ends all, with this
 	 * result. */
 	bool at_end;

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "auth/db.h"
 #include "auth/settings.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -14,7 +16,7 @@
 #include "config/vars.h"
 #include "proto/auth.h"
 
-enum { LOG_NAME_MAX = 128, VARS_MAX = 40 };
+enum { LOG_NAME_MAX = 128, VARS_MAX = 40, DELAY_MAX = 300 };
 
 static void wipe_text(char **text)
 {
@@ -422,6 +424,50 @@ static void check_nets(struct request *request, const char *key,
 		    key, ip->family == 0 ? "local" : ip_text(ip, text));
 }
 
+static void set_user(struct request *request, const char *value)
+{
+	if (*value != '\0')
+		request->user = mem_strdup(request, value);
+	else
+		request->passdb_failed = true;
+}
+
+/* "1796000000+60": up to a minute after it, so that not all come at once. */
+static void set_delay(struct request *request, const char *value)
+{
+	struct str rest = str_of(value), until;
+	uint64_t seconds, random = 0;
+	int64_t now = time(NULL);
+
+	str_split(&rest, '+', &until);
+	request->delay_until = 0;
+	if (!str_to_u64(until, &seconds) || seconds > INT64_MAX / 2 ||
+	    (rest.len > 0 && (!str_to_u64(rest, &random) ||
+			      random > DELAY_MAX))) {
+		request_log(request, LOG_LEVEL_ERROR,
+			    "Invalid delay_until value %s", value);
+		request->passdb_failed = true;
+	} else if ((int64_t)seconds > now + DELAY_MAX) {
+		request_log(request, LOG_LEVEL_ERROR,
+			    "delay_until timestamp %s is too much in the "
+			    "future, failing",
+			    value);
+		request->passdb_failed = true;
+	} else if ((int64_t)seconds > now) {
+		request->delay_until =
+			(int64_t)(seconds + (random > 0 ? random_u64() % random
+							: 0));
+	}
+}
+
+/* Those that are for us and mean nothing more here. */
+static bool is_ours(const char *key)
+{
+	return strcmp(key, "password") == 0 ||
+	       strcmp(key, "password_noscheme") == 0 ||
+	       strcmp(key, PASS_ASIDE) == 0;
+}
+
 void request_set_pass_field(struct request *request, const char *key,
 			    const char *value)
 {
@@ -429,9 +475,14 @@ void request_set_pass_field(struct request *request, const char *key,
 
 	if (strncmp(key, "userdb_", 7) == 0) {
 		fields_set(&request->user_fields, key + 7, value);
+		if (strcmp(key + 7, "user") == 0)
+			set_user(request, value);
 	} else if (strcmp(key, "user") == 0) {
-		if (*value != '\0')
-			request->user = mem_strdup(request, value);
+		set_user(request, value);
+	} else if (strcmp(key, "fail") == 0) {
+		request->passdb_failed = true;
+	} else if (strcmp(key, "delay_until") == 0) {
+		set_delay(request, value);
 	} else if (strcmp(key, "username") == 0 || strcmp(key, "domain") == 0) {
 		const char *at = request->user == NULL
 					 ? NULL
@@ -460,7 +511,7 @@ void request_set_pass_field(struct request *request, const char *key,
 				   ? &request->remote
 				   : &request->real_remote,
 			   value);
-	} else {
+	} else if (!is_ours(key)) {
 		fields_set(&request->pass_fields, key, value);
 	}
 }
@@ -473,6 +524,7 @@ void request_fields_save(struct request *request)
 
 void request_fields_restore(struct request *request)
 {
+	request->delay_until = 0;
 	request->pass_fields = fields_copy(&request->pass_saved);
 	request->user_fields = fields_copy(&request->user_saved);
 }

@@ -71,6 +71,7 @@ struct request {
 	struct fields pass_saved, user_saved; /* request_fields_save() */
 	bool no_password;                     /* field nopassword */
 	bool passdb_failed; /* allow_nets and the like refused */
+	int64_t delay_until;                  /* seconds of 1970; or 0 */
 	bool refused; /* so did a passdb of the chain, or deny, or a date */
 	bool lookup_only;   /* no password is to be verified */
 	/* An earlier passdb of the chain found it right: only fields count. */

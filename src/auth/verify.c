@@ -151,6 +151,8 @@ static void accept_user(struct verify *verify)
 	struct request *request = verify->request;
 
 	if (!verify->masters) {
+		if (request->login_user != NULL) /* a field said so */
+			become_login_user(verify);
 		finish_accepted(verify);
 		return;
 	}
@@ -314,6 +316,14 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 			request_set_credentials(verify->request,
 						answer->credentials);
 		result = apply(verify, &answer->fields);
+		if (result == PASS_OK &&
+		    fields_get(&answer->fields, PASS_ASIDE) != NULL) {
+			request_fields_save(verify->request);
+			verify->last = PASS_FAILURE;
+			verify->db = verify->db->next;
+			go_on(verify);
+			return;
+		}
 	} else if (verify->db->driver->lookup == NULL) {
 		tell_why(verify->request, &answer->fields);
 	}
@@ -322,6 +332,8 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 		request_fields_save(verify->request);
 	else
 		request_fields_restore(verify->request);
+	if (result != PASS_OK && !verify->masters && !verify->master_done)
+		verify->request->login_user = NULL;
 	obey(verify, result);
 }
 

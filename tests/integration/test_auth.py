@@ -507,6 +507,56 @@ def test_chains_of_passdbs(make_server):
     assert 'home=/a/u' in master.ask(f'REQUEST\t3\t70010\t1\t{login.cookie}').split('\t')
 
 
+FIELDS = """\
+open:secret:::::: nopassword
+aside::::::: noauthenticate shown=1 userdb_seen=2
+lost:secret:::::: noauthenticate
+failing:secret:::::: fail
+past:secret:::::: delay_until=1
+far:secret:::::: delay_until=99999999999
+odd:secret:::::: delay_until=soon
+leak:secret:::::: password=other
+loginuser:secret:::::: login_user=bob
+dbuser:secret:::::: userdb_user=bob
+empty:secret:::::: user=
+"""
+
+
+def test_fields_that_decide_as_dovecot(make_server, make_dovecot):
+    said = []
+    for make in (make_server, make_dovecot):
+        one = make('passdb {\n}\n', 'imap', start=False)
+        prepare(one, 'auth_failure_delay = 0\n' + ''.join(
+            f'passdb {{\n  driver = passwd-file\n  args = scheme=PLAIN DIR/{name}\n}}\n' for name in ('accounts', 'more')) +
+            'userdb {\n  driver = static\n  args = uid=7001 gid=7002 home=/h\n}\n' + AUTH_CLIENT + NO_PENALTY)
+        Path(one.dir, 'accounts').write_text(FIELDS)
+        Path(one.dir, 'more').write_text('aside:secret\n')
+        os.chmod(f'{one.dir}/more', 0o644)
+        one.start()
+        client, master = Client(one), Master(one)
+        users = [line.split(':')[0] for line in FIELDS.splitlines()]
+        lines = [client.plain(user, password) for user in users for password in ('secret', 'wrong')]
+        lines += [master.ask(f'PASS\t1\t{user}\tservice=imap') for user in users]
+        # Dovecot tells more of failures.
+        said.append([without(line, 'x=') if not line.startswith('FAIL') else re.findall(r'FAIL|code=\w+', line) for line in lines])
+        one.forgive()
+    assert said[0] == said[1]
+
+
+def test_a_delay_of_its_own(make_server):
+    """delay_until: the answer waits, and a login goes on after it."""
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    prepare(one)
+    until = int(time.time()) + 4
+    with open(f'{one.dir}/accounts', 'a', encoding='ascii') as file:
+        file.write(f'late:secret:7001:7002::/home/late::delay_until={until}\n')
+    one.start()
+    login = Client(one, 'auth-login', 70011)
+    assert login.plain('late', 'secret') == 'OK\t1\tuser=late'
+    assert until - 0.1 < time.time() < until + 3
+    assert '/home/late' in Master(one).ask(f'REQUEST\t3\t70011\t1\t{login.cookie}')
+
+
 KNOWN = """\
 auth_mechanisms = plain
 auth_failure_delay = 0

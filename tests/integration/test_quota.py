@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Quotas as with Dovecot's quota plugin: the same answers, and the same mails refused with the same words, through every
 way a mail can come. Where Dovecot is installed, it is asked the same questions."""
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -266,6 +267,25 @@ def test_same_maildir_same_sum(make_server, make_dovecot):
     assert used(server) == used(other) == [b'* QUOTA "User quota" (STORAGE 6 10)']
     server.drop_mail('alice', mail(1000).replace(b'\r\n', b'\n'))
     assert used(server) == [b'* QUOTA "User quota" (STORAGE 7 10)']
+
+
+def test_many_at_once_keep_the_limit(make_server):
+    server = make_server(extra('quota = count:x\n quota_rule = *:storage=40k:messages=30\n quota_grace = 0'), 'imap lmtp')
+
+    def by_lmtp(number):
+        return [deliver(server, 1000, name=f'{number}.{at}')[-1][:3] == '250' for at in range(8)]
+
+    def by_imap(number):
+        client = Lines(server.port('imap'), 'alice')
+        client.command(f'CREATE box{number}')
+        taken = [b' OK ' in append(client, f'box{number}', 1000)[-1] for _ in range(8)]
+        client.close()
+        return taken
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        taken = sum(sum(done) for done in pool.map(lambda at: (by_imap if at % 2 else by_lmtp)(at), range(8)))
+    assert taken == 30
+    assert used(server)[0].endswith(b' MESSAGE 30 30)')
 
 
 @pytest.mark.parametrize('temporary', ['no', 'yes'])

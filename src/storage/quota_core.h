@@ -53,7 +53,6 @@ struct quota_settings {
 	const char *quota_exceeded_message;
 	uint64_t quota_max_mail_size;
 	unsigned quota_mailbox_count, quota_mailbox_message_count;
-	bool quota_vsizes;
 };
 
 struct quota {

@@ -20,8 +20,6 @@ static const struct setting quota_settings[] = {
 	S(quota_mailbox_count, "0", "How many mailboxes there may be; 0: any."),
 	S(quota_mailbox_message_count, "0",
 	  "How many mails there may be in one mailbox; 0: any."),
-	S(quota_vsizes, "yes",
-	  "Mails are counted with CRLF line ends, as is always done here."),
 	SETTINGS_END,
 };
 #undef SETTINGS_STRUCT

@@ -142,8 +142,11 @@ static void submission_no_session(struct client *client, struct str code,
 
 static void submission_bye(struct client *client, const char *text)
 {
+	bool idle = str_starts(str_of(text), "Disconnected for");
+
 	if (*text != '\0')
-		conn_printf(client->conn, "421 4.3.2 %s %s\r\n",
+		conn_printf(client->conn, "421 %s %s %s\r\n",
+			    idle ? "4.4.2" : "4.3.2",
 			    submission_hostname(client), text);
 }
 

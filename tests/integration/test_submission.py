@@ -469,6 +469,14 @@ def test_large_mails_and_limits(make_server):
     assert relay.mails[-1].endswith(b'\r\na\r\n.\r\nMAIL FROM:<evil@x>\r\n')
 
 
+def test_no_place_for_a_large_mail(make_server):
+    relay = Relay()
+    one = client(server := begin(make_server, relay, 'mail_temp_dir = /nonexistent\n'))
+    assert send(one, b'y' * 300000 + b'\n')[-1] == '451 4.3.0 Temporary internal failure' and not relay.mails
+    assert server.wait_log(r'Error: Failed to receive a mail: open\(/nonexistent, O_TMPFILE\)')
+    assert codes(send(one)) == ['250', '250', '250'] and len(relay.mails) == 1
+
+
 def test_extensions_as_the_relay_has_them(make_server):
     relay = Relay(caps=ALL_CAPS)
     server = begin(make_server, relay, 'submission_client_workarounds = whitespace-before-path mailbox-for-path\n')
@@ -626,6 +634,19 @@ def test_passed_on_to_another_server(make_server, tmp_path, tls):
     other.caps = []
     assert Lmtp(server.smtp, None).command(f'AUTH PLAIN {bob}').startswith('454 4.7.0 Account is temporarily')
     assert server.wait_log('Error: proxy.*Authentication support not advertised')
+
+
+def test_idle_and_wrong_clients_are_told_and_leave(make_server):
+    server = begin(make_server, Relay(), 'login_timeout = 1s\nlogin_max_attempts = 3\n')
+    idle, wrong, bad = (client(server, False) for _ in range(3))
+    for _ in range(3):
+        assert wrong.command('AUTH PLAIN AGEAYg==')[:3] == '535'
+    assert wrong.reply() == '421 4.3.2 mail.example Too many failed logins.' and wrong.reply() == ''
+    assert codes(bad.command('FOO') for _ in range(11)) == [*['500'] * 10, '421']
+    assert bad.reply() == '' and server.wait_log(r'Disconnected: Too many invalid commands. \(no auth attempts')
+    assert idle.reply() == '421 4.4.2 mail.example Disconnected for inactivity.' and idle.reply() == ''
+    one = client(server)
+    assert codes(one.command('FOO') for _ in range(11)) == [*['500'] * 10, '421'] and one.reply() == ''
 
 
 def test_tls_is_required(make_server):

@@ -44,7 +44,8 @@ struct lmtp_process {
 	struct lda_settings lda;
 	struct lmtp_settings set;
 	struct mail_settings mail;
-	const char *hostname, *greeting, *log_prefix;
+	const char *hostname, *log_prefix;
+	char *greeting;
 	const char *trusted_networks;
 	struct lmtp_proxy *proxy; /* NULL without lmtp_proxy */
 	struct sender *sender;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "config/vars.h"
 #include "delivery/deliver.h"
 #include "delivery/send.h"
 #include "delivery/sieve.h"
@@ -38,6 +39,7 @@ static int lmtp_init(struct service_env *env, struct err *err)
 {
 	const struct config_filter filter = {.protocol = "lmtp"};
 	const struct config *config = service_config(env);
+	const struct var none[] = {{0}};
 	const char *socket;
 
 	process = mem_new(NULL, struct lmtp_process);
@@ -54,7 +56,10 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	process->log_prefix = mem_printf(process, "lmtp(%d)", (int)getpid());
 	log_prefix_set(process->log_prefix);
 	process->hostname = lda_hostname(process, &process->lda);
-	process->greeting = config_value(config, &filter, "login_greeting");
+	if (vars_expand(process,
+			config_value(config, &filter, "login_greeting"), none,
+			&process->greeting, err) < 0)
+		return -1;
 	process->trusted_networks =
 		config_value(config, &filter, "login_trusted_networks");
 	if (sender_new(process, config, &filter, &process->lda,

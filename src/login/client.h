@@ -162,6 +162,8 @@ void client_hand_over(struct client *client);
 void client_log(const struct client *client, uint32_t mail_pid,
 		const char *text);
 void client_log_error(const struct client *client, const char *text);
+/* login_greeting with its %-variables; child of the client, if it has some. */
+const char *client_greeting(const struct client *client);
 /* " (no auth attempts in 3 secs)", as Dovecot and fail2ban have it. */
 const char *client_why(const struct client *client, char *out, size_t size);
 

@@ -101,7 +101,7 @@ static void imap_greet(struct client *client)
 
 	buf_add(&out, "* OK [CAPABILITY ");
 	write_capability(client, &out);
-	buf_printf(&out, "] %s\r\n", client->set->login_greeting);
+	buf_printf(&out, "] %s\r\n", client_greeting(client));
 	conn_write(client->conn, out.data, out.len);
 }
 

@@ -107,6 +107,17 @@ static char *expand(const void *ctx, const char *format, const struct var *vars)
 	return out;
 }
 
+const char *client_greeting(const struct client *client)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "greeting");
+	const char *text = client->set->login_greeting;
+
+	if (strchr(text, '%') == NULL)
+		return text;
+	return mem_strdup(client,
+			  expand(tmp, text, client_vars(tmp, client, 0)));
+}
+
 /* Elements stay if a variable gave them something; user=<> always does. */
 static void write_elements(const void *ctx, const char *elements,
 			   struct var *vars, struct buf *out)

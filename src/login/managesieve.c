@@ -162,7 +162,7 @@ static void capability(struct client *client, const char *text)
 
 static void msieve_greet(struct client *client)
 {
-	capability(client, client->set->login_greeting);
+	capability(client, client_greeting(client));
 }
 
 /* RFC 5804 section 2.2: capabilities are told anew. */

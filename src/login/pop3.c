@@ -77,7 +77,7 @@ static void pop3_greet(struct client *client)
 	data->challenge = make_challenge(client);
 	conn_printf(client->conn, "+OK %s%s%s%s\r\n",
 		    client->trusted ? "[XCLIENT] " : "",
-		    client->set->login_greeting,
+		    client_greeting(client),
 		    data->challenge == NULL ? "" : " ",
 		    data->challenge == NULL ? "" : data->challenge);
 }
@@ -346,7 +346,10 @@ static void run(struct client *client, const struct pop3_line *line)
 		if (!str_case_is(line->name, commands[i].name))
 			continue;
 		client->bad_commands = 0;
-		commands[i].run(client, line->args);
+		/* Blanks may be a password's. */
+		commands[i].run(client, commands[i].run == cmd_pass
+						? line->text
+						: line->args);
 		return;
 	}
 	reply(client, "-ERR Unknown command.");

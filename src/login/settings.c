@@ -3,8 +3,8 @@
 
 #define SETTINGS_STRUCT struct login_settings
 const struct setting login_settings[] = {
-	S(login_greeting, "Dovecot ready.",
-	  "What clients are greeted with, behind the capabilities."),
+	S_FLAGS(login_greeting, "Dovecot ready.", SETTING_VARS,
+		"What clients are greeted with, behind the capabilities."),
 	S_NETWORKS(login_trusted_networks, "",
 		   "Networks of webmail servers and proxies: they may say whom "
 		   "they speak for (ID, XCLIENT), and count as secured."),

@@ -36,7 +36,10 @@ enum pop3_parse pop3_line_next(struct str in, size_t max_line,
 	if (blank < 0)
 		blank = (ptrdiff_t)line.len;
 	out->name = str_n(line.data, (size_t)blank);
-	out->args = skip_blanks(str_from(line, (size_t)blank));
+	out->text = str_from(line, (size_t)blank);
+	if (out->text.len > 0)
+		out->text = str_from(out->text, 1);
+	out->args = skip_blanks(out->text);
 	return POP3_PARSE_LINE;
 }
 

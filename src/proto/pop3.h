@@ -18,7 +18,8 @@ struct buf;
 
 struct pop3_line {
 	struct str name; /* as sent */
-	struct str args; /* without blanks in front */
+	struct str text; /* behind the first blank */
+	struct str args; /* the same without blanks in front */
 };
 
 enum pop3_parse {

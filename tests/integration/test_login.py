@@ -420,6 +420,19 @@ def test_ssl_no_and_required(make_server):
     client.close()
 
 
+def test_variables_of_the_greeting(make_server, make_dovecot):
+    extra, greetings = 'login_greeting = %{hostname} at %{lip} for %r, 100%%\n', []
+    for make in (make_server, make_dovecot):
+        server = make(extra, 'imap pop3 lmtp')
+        for port in ('imap', 'pop3', 'lmtp'):
+            with socket.create_connection(('127.0.0.1', server.port(port)), 10) as sock:
+                said = sock.makefile('rb').readline()
+                # LMTP's has the name of the server in front, and no addresses.
+                greetings.append(re.sub(rb'\[CAPABILITY.*?\]|at .*? for [^,]*' if port == 'lmtp' else rb'\[CAPABILITY.*?\]', b'', said))
+    assert greetings[:3] == greetings[3:]
+    assert b' at 127.0.0.1 for 127.0.0.1, 100%' in greetings[1]
+
+
 def test_settings_by_address(make_server):
     one = make_server('listen = 127.0.0.1, 127.0.0.2\nlogin_greeting = hello there\n'
                       'login_log_format_elements = %u %s at %l\n'

@@ -101,7 +101,7 @@ def test_failures(make_server):
     server = make_server(NO_DELAY)
     client = Pop(server.port('pop3'))
     assert client.command('PASS secret') == b'-ERR No username given.\r\n'
-    for user, password in (('popper', 'wrong'), ('nosuch', 'secret'), ('', ''), ('a\tb', 'x\x01')):
+    for user, password in (('popper', 'wrong'), ('nosuch', 'secret'), ('', ''), ('a\tb', 'x\x01'), ('popper', ' secret')):
         client.command(f'USER {user}')
         assert client.command(f'PASS {password}') == b'-ERR [AUTH] Authentication failed.\r\n'
     assert client.command('PASS secret') == b'-ERR No username given.\r\n'

@@ -24,11 +24,15 @@ static void expect_line(struct str in, const char *name, const char *args,
 			 POP3_PARSE_LINE);
 	assert_true(str_is(line.name, name));
 	assert_true(str_is(line.args, args));
+	assert_true(line.text.len >= line.args.len);
 	assert_int_equal(took, used);
 }
 
 static void test_lines(void **state)
 {
+	struct pop3_line line;
+	size_t used;
+
 	(void)state;
 	expect_line(STR("QUIT\r\nX"), "QUIT", "", 6);
 	expect_line(STR("RETR 1\nX"), "RETR", "1", 7);
@@ -39,6 +43,10 @@ static void test_lines(void **state)
 	expect_line(STR("A\r\r\n"), "A\r", "", 4);
 	expect_line(STR("A\0B C\r\n"), "A", "", 7);
 	expect_line(STR("A B\0C\r\n"), "A", "B", 7);
+	assert_int_equal(
+		pop3_line_next(STR("PASS  a \r\n"), MAX_LINE, &line, &used),
+		POP3_PARSE_LINE);
+	assert_true(str_is(line.text, " a "));
 }
 
 static void test_a_line_has_a_limit(void **state)

@@ -56,6 +56,8 @@ struct lda_sieve {
 	const struct lda_settings *lda;
 	struct scripts *scripts;
 	struct lda_plugin_settings set;
+	/* The administrator's locations, up to NULL. */
+	const char *const *before, *const *after;
 	struct sieve_engine *engine; /* of `scripts` */
 	const char *log_path;        /* of the user's log */
 	const char *dupes_path;      /* NULL: no home to keep it in */

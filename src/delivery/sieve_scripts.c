@@ -200,19 +200,29 @@ void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
 }
 
 /* "sieve_before", "sieve_before2"... */
-static void add_numbered(const void *ctx, struct lda_sieve *sieve,
-			 struct lda_script ***end, const char *name)
+static const char *const *numbered(struct lda_sieve *sieve, const char *name)
 {
+	const char **list = mem_array(sieve, const char *, NUMBERED_MAX);
+	size_t count = 0;
+
 	for (unsigned n = 1; n < NUMBERED_MAX; n++) {
 		const char *key =
-			n == 1 ? name : mem_printf(ctx, "%s%u", name, n);
-		const char *value = user_plugin(ctx, sieve->user, key);
+			n == 1 ? name : mem_printf(list, "%s%u", name, n);
+		const char *value = user_plugin(list, sieve->user, key);
 
 		if (value == NULL && n > 1)
-			return;
+			break;
 		if (value != NULL && value[0] != '\0')
-			lda_script_add_global(ctx, sieve, end, value);
+			list[count++] = value;
 	}
+	return list;
+}
+
+static void add_all(const void *ctx, struct lda_sieve *sieve,
+		    struct lda_script ***end, const char *const *locations)
+{
+	for (; *locations != NULL; locations++)
+		lda_script_add_global(ctx, sieve, end, *locations);
 }
 
 int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
@@ -220,10 +230,10 @@ int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 {
 	struct lda_script *list = NULL, **end = &list;
 
-	add_numbered(ctx, sieve, &end, "sieve_before");
+	add_all(ctx, sieve, &end, sieve->before);
 	if (add_personal(ctx, sieve->scripts, &end, err) < 0)
 		return -1;
-	add_numbered(ctx, sieve, &end, "sieve_after");
+	add_all(ctx, sieve, &end, sieve->after);
 	*out = list;
 	return 0;
 }
@@ -459,6 +469,8 @@ int lda_sieve_new(const void *ctx, struct user *user,
 		mem_free(sieve);
 		return -1;
 	}
+	sieve->before = numbered(sieve, "sieve_before");
+	sieve->after = numbered(sieve, "sieve_after");
 	sieve->engine = sieve->scripts->engine;
 	sieve->log_path = log_path(sieve);
 	if (user_home(user) != NULL)

@@ -23,6 +23,8 @@
 int sieve_yylex(SIEVE_YYSTYPE *value, void *scanner);
 }
 %code {
+#include <assert.h>
+
 #include "base/buf.h"
 #include "sieve/check.h"
 
@@ -71,6 +73,8 @@ static void yyerror(struct sieve_parser *parser, void *scanner,
 script:
   %empty
 | script command		{
+		/* What comes next goes to another arena, all of it. */
+		assert(yychar == SIEVE_YYEMPTY);
 		if ($2 != NULL)
 			parser->command(parser, $2);
 	}

@@ -97,11 +97,13 @@ static void cmd_mail(struct lmtp_session *session, struct str args)
 	args = tolerate(session, args, "FROM");
 	if (!smtp_path_parse(session->ctx, args, "FROM", &path, &problem)) {
 		lmtp_bad(session, "501 5.5.4 %s", problem);
+		lmtp_reset(session); /* nothing stays of what is refused */
 		return;
 	}
 	problem = mail_params(session, path.params);
 	if (problem != NULL) {
 		lmtp_reply(session, "%s", problem);
+		lmtp_reset(session);
 		return;
 	}
 	session->from = path.address;

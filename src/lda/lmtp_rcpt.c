@@ -325,31 +325,32 @@ static const char *rcpt_params(struct lmtp_session *session,
 	return NULL;
 }
 
-void lmtp_rcpt(struct lmtp_session *session, struct str args)
+/* False: it was answered. */
+static bool parse(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+		  struct str args)
 {
-	struct lmtp_rcpt *rcpt;
 	struct smtp_path path;
 	const char *problem;
 
-	if (!smtp_path_parse(session->ctx, args, "TO", &path, &problem)) {
+	if (!smtp_path_parse(rcpt, args, "TO", &path, &problem)) {
 		lmtp_bad(session, "501 5.5.4 %s", problem);
-		return;
+		return false;
 	}
 	if (path.local == NULL || path.local[0] == '\0') {
 		lmtp_bad(session,
 			 "501 5.5.4 Invalid TO: Null path not allowed");
-		return;
+		return false;
 	}
-	if (session->rcpt_count >= session->process->set.lmtp_max_recipients) {
+	/* Those that were refused keep their memory, too. */
+	if (session->rcpt_tries >= session->process->set.lmtp_max_recipients) {
 		lmtp_reply(session, "452 4.5.3 Too many recipients");
-		return;
+		return false;
 	}
-	rcpt = mem_new(session->ctx, struct lmtp_rcpt);
-	rcpt->address = mem_strdup(rcpt, path.address);
+	rcpt->address = path.address;
 	problem = rcpt_params(session, rcpt, path.params);
 	if (problem != NULL) {
 		lmtp_reply(session, "%s", problem);
-		return;
+		return false;
 	}
 	address_split(rcpt,
 		      path.domain == NULL ? path.local
@@ -357,5 +358,15 @@ void lmtp_rcpt(struct lmtp_session *session, struct str args)
 						       path.local, path.domain),
 		      session->process->lda.recipient_delimiter, &rcpt->user,
 		      &rcpt->detail);
-	begin(session, rcpt);
+	return true;
+}
+
+void lmtp_rcpt(struct lmtp_session *session, struct str args)
+{
+	struct lmtp_rcpt *rcpt = mem_new(session->ctx, struct lmtp_rcpt);
+
+	if (parse(session, rcpt, args))
+		begin(session, rcpt);
+	else
+		mem_free(rcpt);
 }

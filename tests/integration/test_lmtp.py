@@ -277,6 +277,29 @@ def test_large_mail_needs_little_memory(server):
     assert largest.read_bytes().endswith(mail)
 
 
+def test_what_is_refused_costs_nothing(make_server):
+    """However often it is tried."""
+    server = make_server('lmtp_max_recipients = 100\n', 'lmtp')
+    client = Lmtp(server.port('lmtp'))
+
+    def rounds(count):
+        for _ in range(count):
+            client.send(b'MAIL FROM:<a@x.example> SIZE=x\r\n' * 500)
+            assert {client.reply()[:3] for _ in range(500)} == {'501'}
+        assert client.command('MAIL FROM:<a@x.example>').startswith('250')
+        client.send(b'RCPT TO:<nobody@x.example>\r\n' * 101 + b'RCPT TO:<alice> X=y\r\n' * 500 * count)
+        assert [client.reply()[:3] for _ in range(101)] == ['550'] * 100 + ['452']
+        assert {client.reply()[:3] for _ in range(500 * count)} == {'452'}
+        assert client.command('RSET').startswith('250')
+        return server.peak_memory('lmtp')
+
+    before = rounds(2)
+    grown = rounds(40) - before
+    client.close()
+    if b'__asan_init' not in Path(PREFIX, 'libexec', 'dovetail', 'lmtp').read_bytes():
+        assert grown < 500_000
+
+
 def test_killed_process_loses_no_acknowledged_mail(make_server):
     server = make_server()
     acknowledged, stop = [], threading.Event()

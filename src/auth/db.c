@@ -4,7 +4,7 @@
 #include <grp.h>
 #include <pwd.h>
 
-#include "auth/drivers.h"
+#include "auth/passdb/drivers.h"
 #include "auth/scheme/scheme.h"
 #include "auth/settings.h"
 #include "base/err.h"

@@ -127,4 +127,7 @@ const char *db_gid(struct request *request, const char *text);
 bool userdb_set_field(struct request *request, struct fields *fields,
 		      const char *key, const char *value);
 
+const struct passdb_driver *passdb_driver_find(const char *name);
+const struct userdb_driver *userdb_driver_find(const char *name);
+
 #endif

@@ -8,9 +8,10 @@
  */
 #include "auth/conf_ext.h"
 #include "auth/db.h"
-#include "auth/drivers.h"
 #include "auth/json.h"
+#include "auth/passdb/drivers.h"
 #include "auth/settings.h"
+#include "auth/userdb/drivers.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"

@@ -5,7 +5,7 @@
 #include "auth/auth.h"
 #include "auth/cache.h"
 #include "auth/db.h"
-#include "auth/drivers.h"
+#include "auth/userdb/static.h"
 #include "auth/verify.h"
 #include "auth/workers.h"
 #include "base/buf.h"

@@ -9,6 +9,7 @@
 #include "auth/client.h"
 #include "auth/master.h"
 #include "auth/relay.h"
+#include "auth/worker.h"
 #include "auth/workers.h"
 #include "base/cleanup.h"
 #include "base/err.h"

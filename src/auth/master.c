@@ -10,7 +10,7 @@
 #include "auth/cache.h"
 #include "auth/client.h"
 #include "auth/db.h"
-#include "auth/drivers.h"
+#include "auth/passdb/drivers.h"
 #include "auth/proxy_host.h"
 #include "auth/relay.h"
 #include "auth/request.h"

@@ -24,17 +24,11 @@ libauth_a_SOURCES = \
 	src/auth/app/totp.c src/auth/app/totp.h \
 	src/auth/auth.c src/auth/auth.h \
 	src/auth/cache.c src/auth/cache.h \
+	src/auth/checkpassword.c src/auth/checkpassword.h \
 	src/auth/client.c src/auth/client.h \
 	src/auth/conf_ext.c src/auth/conf_ext.h \
 	src/auth/db.c src/auth/db.h \
-	src/auth/db_app_password.c \
-	src/auth/db_checkpassword.c \
 	src/auth/db_dict.c \
-	src/auth/db_pam.c \
-	src/auth/db_passwd.c \
-	src/auth/db_sql.c \
-	src/auth/db_static.c \
-	src/auth/drivers.c src/auth/drivers.h \
 	src/auth/exchange.c src/auth/exchange.h \
 	src/auth/fields.c src/auth/fields.h \
 	src/auth/json.c src/auth/json.h \
@@ -53,14 +47,32 @@ libauth_a_SOURCES = \
 	src/auth/mech/plain.c \
 	src/auth/mech/scram.c \
 	src/auth/mech/table.c \
+	src/auth/passdb/app_password.c \
+	src/auth/passdb/checkpassword.c \
+	src/auth/passdb/drivers.h \
+	src/auth/passdb/pam.c \
+	src/auth/passdb/passwd.c \
+	src/auth/passdb/passwd_file.c \
+	src/auth/passdb/shadow.c \
+	src/auth/passdb/sql.c \
+	src/auth/passdb/static.c \
+	src/auth/passdb/table.c \
 	src/auth/passwd_file.c src/auth/passwd_file.h \
 	src/auth/penalty.c src/auth/penalty.h \
 	src/auth/policy.c src/auth/policy.h \
 	src/auth/proxy_host.c src/auth/proxy_host.h \
 	src/auth/request.c src/auth/request.h \
+	src/auth/userdb/checkpassword.c \
+	src/auth/userdb/drivers.h \
+	src/auth/userdb/passwd.c \
+	src/auth/userdb/passwd_file.c \
+	src/auth/userdb/prefetch.c \
 	src/auth/sql/sql.c src/auth/sql/sql.h \
+	src/auth/userdb/sql.c \
+	src/auth/userdb/static.c src/auth/userdb/static.h \
+	src/auth/userdb/table.c \
 	src/auth/verify.c src/auth/verify.h \
-	src/auth/worker.c \
+	src/auth/worker.c src/auth/worker.h \
 	src/auth/workers.c src/auth/workers.h
 AUTH_DATABASES = $(JANSSON_LIBS)
 if HAVE_SQLITE
@@ -76,7 +88,8 @@ libauth_a_SOURCES += src/auth/sql/mysql.c
 AUTH_DATABASES += $(MYSQL_LIBS)
 endif
 if HAVE_LDAP
-libauth_a_SOURCES += src/auth/db_ldap.c src/auth/ldap.c src/auth/ldap.h
+libauth_a_SOURCES += src/auth/ldap.c src/auth/ldap.h src/auth/passdb/ldap.c \
+	src/auth/userdb/ldap.c
 AUTH_DATABASES += $(LDAP_LIBS)
 endif
 if HAVE_GSSAPI

@@ -7,7 +7,6 @@
 #include <uthash.h>
 
 #include "auth/db.h"
-#include "auth/drivers.h"
 #include "auth/request.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -305,111 +304,7 @@ int passwd_file_each(const struct passwd_file_args *args,
 	if (file == NULL)
 		return err_set(err, ERR_TEMPORARY, "%s cannot be read",
 			       args->path);
-	HASH_ITER (hh, file->lines, line, next) {
-		if (ids_are_valid(request, args, args->path, &line->entry))
-			fn(ctx, line->entry.user);
-	}
+	HASH_ITER (hh, file->lines, line, next)
+		fn(ctx, line->entry.user);
 	return 0;
 }
-
-/* passdb */
-
-static int pf_passdb_open(struct passdb *db, struct err *err)
-{
-	struct passwd_file_args *args = mem_new(db, struct passwd_file_args);
-
-	if (passwd_file_args(args, db->args, args, err) < 0)
-		return -1;
-	db->default_scheme = args->scheme;
-	db->cache_key = args->path;
-	db->data = args;
-	return 0;
-}
-
-static enum pass_result pf_pass_lookup(struct passdb *db,
-				       struct request *request,
-				       struct fields *fields,
-				       const char **stored_out)
-{
-	const struct passwd_entry *entry;
-	struct str rest, word;
-	int found = passwd_file_find(db->data, request, &entry);
-
-	if (found <= 0)
-		return found == 0 ? PASS_UNKNOWN_USER : PASS_FAILURE;
-	rest = str_of(entry->extra == NULL ? "" : entry->extra);
-	while (str_word(&rest, &word)) {
-		char *text = str_dup(request, word);
-		const char *value = request_expand(request, text);
-
-		if (value == NULL)
-			return PASS_FAILURE;
-		fields_set_text(fields, str_of(value));
-	}
-	*stored_out = entry->password == NULL ? "" : entry->password;
-	return PASS_OK;
-}
-
-const struct passdb_driver passdb_passwd_file = {
-	.name = "passwd-file",
-	.open = pf_passdb_open,
-	.lookup = pf_pass_lookup,
-};
-
-/* userdb */
-
-static int pf_userdb_open(struct userdb *db, struct err *err)
-{
-	struct passwd_file_args *args = mem_new(db, struct passwd_file_args);
-
-	if (passwd_file_args(args, db->args, args, err) < 0)
-		return -1;
-	passwd_file_has_ids(args);
-	db->data = args;
-	return 0;
-}
-
-static enum user_result pf_user_lookup(struct userdb *db,
-				       struct request *request,
-				       struct fields *fields)
-{
-	const struct passwd_entry *entry;
-	struct str rest, word;
-	int found = passwd_file_find(db->data, request, &entry);
-
-	if (found <= 0)
-		return found == 0 ? USER_NOT_FOUND : USER_FAILURE;
-	if ((entry->uid != NULL &&
-	     !userdb_set_field(request, fields, "uid", entry->uid)) ||
-	    (entry->gid != NULL &&
-	     !userdb_set_field(request, fields, "gid", entry->gid)))
-		return USER_FAILURE;
-	if (entry->home != NULL && *entry->home != '\0')
-		fields_set(fields, "home", entry->home);
-	rest = str_of(entry->extra == NULL ? "" : entry->extra);
-	while (str_word(&rest, &word)) {
-		const char *text;
-
-		if (!str_starts(word, "userdb_"))
-			continue;
-		text = request_expand(request,
-				      str_dup(request, str_from(word, 7)));
-		if (text == NULL)
-			return USER_FAILURE;
-		fields_set_text(fields, str_of(text));
-	}
-	return USER_OK;
-}
-
-static int pf_list(struct userdb *db, struct request *request,
-		   userdb_list_fn *fn, void *ctx, struct err *err)
-{
-	return passwd_file_each(db->data, request, fn, ctx, err);
-}
-
-const struct userdb_driver userdb_passwd_file = {
-	.name = "passwd-file",
-	.open = pf_userdb_open,
-	.lookup = pf_user_lookup,
-	.list = pf_list,
-};

@@ -7,7 +7,7 @@
 #include "auth/auth.h"
 #include "auth/cache.h"
 #include "auth/db.h"
-#include "auth/drivers.h"
+#include "auth/passdb/drivers.h"
 #include "auth/workers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "auth/worker.h"
 
 #include <unistd.h>
 
 #include "auth/app/app.h"
 #include "auth/auth.h"
 #include "auth/db.h"
-#include "auth/drivers.h"
+#include "auth/passdb/drivers.h"
 #include "auth/policy.h"
 #include "auth/workers.h"
 #include "base/buf.h"

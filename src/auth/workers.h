@@ -65,11 +65,4 @@ void workers_list(struct workers *workers, const void *owner, unsigned userdb,
 		  const struct request *request, workers_list_fn *fn,
 		  void (*done)(void *ctx, bool ok), void *ctx);
 
-/* worker.c: the process auth-worker ("auth -w") does for auth what blocks. */
-extern const struct service auth_worker_service;
-
-/* End this process after that many requests (0: never), when the one at work
- * is answered: PAM modules leak. */
-void worker_retire_after(unsigned requests);
-
 #endif

@@ -9,10 +9,10 @@
 
 #include "auth/conf_ext.h"
 #include "auth/db.h"
-#include "auth/drivers.h"
 #include "auth/http.h"
 #include "auth/json.h"
 #include "auth/oauth2/jwt.h"
+#include "auth/passdb/drivers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"

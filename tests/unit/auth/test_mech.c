@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "auth/db.h"
-#include "auth/drivers.h"
 #include "auth/mech.h"
 #include "auth/request.h"
 #include "auth/settings.h"

@@ -1,48 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth/db_static.c - what needs no database. passdb static: the same for
- * everybody, "password=... proxy=y host=...", "nopassword=y". userdb static: a
- * template, "uid=vmail gid=vmail home=/srv/mail/%d/%n [allow_all_users=yes]";
- * whether a user exists is asked of the passdbs, but for that field and after a
- * login. userdb prefetch: the passdb gave userdb_* fields already.
+ * auth/userdb/static.c - a template for everybody: "uid=vmail gid=vmail
+ * home=/srv/mail/%d/%n [allow_all_users=yes]". Whether a user exists is asked
+ * of the passdbs, but for the field allow_all_users and after a login.
  */
+#include "auth/userdb/static.h"
+
 #include <string.h>
 
 #include "auth/db.h"
-#include "auth/drivers.h"
+#include "auth/userdb/drivers.h"
 #include "base/err.h"
 #include "base/mem.h"
-
-/* passdb */
-
-static enum pass_result static_pass_lookup(struct passdb *db,
-					   struct request *request,
-					   struct fields *fields,
-					   const char **stored_out)
-{
-	struct str rest = str_of(db->args), word;
-
-	*stored_out = "";
-	while (str_word(&rest, &word)) {
-		const char *text =
-			request_expand(request, str_dup(request, word));
-
-		if (text == NULL)
-			return PASS_FAILURE;
-		if (strncmp(text, "password=", 9) == 0)
-			*stored_out = text + 9;
-		else
-			fields_set_text(fields, str_of(text));
-	}
-	return PASS_OK;
-}
-
-const struct passdb_driver passdb_static = {
-	.name = "static",
-	.lookup = static_pass_lookup,
-};
-
-/* userdb */
 
 struct static_args {
 	bool allow_all;
@@ -86,9 +55,8 @@ bool userdb_static_asks_passdb(const struct userdb *db)
 	return db->driver == &userdb_static && !args->allow_all;
 }
 
-static enum user_result static_user_lookup(struct userdb *db,
-					   struct request *request,
-					   struct fields *fields)
+static enum user_result
+static_lookup(struct userdb *db, struct request *request, struct fields *fields)
 {
 	const struct static_args *args = db->data;
 	struct str rest = args->words, word;
@@ -119,30 +87,5 @@ static enum user_result static_user_lookup(struct userdb *db,
 const struct userdb_driver userdb_static = {
 	.name = "static",
 	.open = static_open,
-	.lookup = static_user_lookup,
-};
-
-/* Lookups without a login go to the next userdb. */
-static enum user_result
-prefetch_lookup(struct userdb *db, struct request *request, struct fields *)
-{
-	bool given = request->success && request->user_fields.count > 0;
-
-	if (!given && db->index == 0 && db->next == NULL) {
-		request_log(request, LOG_LEVEL_ERROR,
-			    "no userdb entries of a passdb, and no userdb "
-			    "beside this one");
-		return USER_FAILURE;
-	}
-	if (!given) {
-		request_log(request, LOG_LEVEL_DEBUG,
-			    "passdb didn't return userdb entries");
-		return USER_NOT_FOUND;
-	}
-	return USER_OK;
-}
-
-const struct userdb_driver userdb_prefetch = {
-	.name = "prefetch",
-	.lookup = prefetch_lookup,
+	.lookup = static_lookup,
 };

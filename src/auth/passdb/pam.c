@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth/db_pam.c - PAM. args: "[session=yes] [setcred=yes] [cache_key=KEY]
+ * auth/passdb/pam.c - PAM. args: "[session=yes] [setcred=yes] [cache_key=KEY]
  * [failure_show_msg=yes] [max_requests=N] [SERVICE]"; SERVICE is "dovecot" if
  * not given, "*" and "%s" stand for the protocol.
  */
@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "auth/db.h"
-#include "auth/drivers.h"
-#include "auth/workers.h"
+#include "auth/passdb/drivers.h"
+#include "auth/worker.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth/db_app_password.c - passdb app-password; args is
+ * auth/passdb/app_password.c - passdb app-password; args is
  * "[max=20] [totp=no] PATH" or "... sql:PATH", the first a file with app
  * passwords, the other a dovecot-sql.conf.ext.
  *
@@ -13,7 +13,7 @@
 
 #include "auth/app/app.h"
 #include "auth/app/totp.h"
-#include "auth/drivers.h"
+#include "auth/passdb/drivers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"

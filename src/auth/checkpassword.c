@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * auth/db_checkpassword.c - programs that check passwords for others, by D. J.
- * Bernstein's interface: they read "user NUL password NUL 0 NUL" on descriptor
- * 3 and, if it is right, run checkpassword-reply, which says on descriptor 4
- * who and where the user is. With Dovecot's extensions: exit status 3 is an
- * unknown user; AUTHORIZED=1 in the environment asks for the user without a
- * password, to be confirmed with AUTHORIZED=2. args is the program with its
- * arguments.
- */
+#include "auth/checkpassword.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,13 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auth/db.h"
-#include "auth/drivers.h"
-#include "auth/request.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
-#include "base/err.h"
 #include "base/mem.h"
 
 enum {
@@ -32,8 +21,6 @@ enum {
 	STATUS_WRONG = 1,
 	STATUS_UNKNOWN = 3,
 	STATUS_TEMPORARY = 111,
-	SECONDS = 30,
-	REPLY_MAX = 32 * 1024,
 };
 
 static void set_ip(const char *ip_name, const char *port_name,
@@ -114,7 +101,7 @@ static void ask(int fd, const struct request *request)
 /* Until the end of file; false when it took too long. */
 static bool hear(int fd, struct buf *out)
 {
-	uint64_t end = clock_monotonic_ms() + SECONDS * 1000;
+	uint64_t end = clock_monotonic_ms() + CHECKPASSWORD_SECONDS * 1000;
 
 	for (;;) {
 		uint64_t now = clock_monotonic_ms();
@@ -168,13 +155,13 @@ static enum pass_result judge(struct request *request, int status,
 	return PASS_OK;
 }
 
-/* *fields get the reply: those of a passdb. Waits. */
-static enum pass_result check(const char *args, struct request *request,
-			      struct fields *fields)
+enum pass_result checkpassword_run(const char *args, struct request *request,
+				   struct fields *fields)
 {
-	CLEANUP(buf_free) struct buf reply = buf_init(REPLY_MAX);
+	CLEANUP(buf_free) struct buf reply = buf_init(CHECKPASSWORD_REPLY_MAX);
 	CLEANUP(fd_close)
-	int ask_in = -1, ask_out = -1, say_in = -1, say_out = -1;
+	int ask_in = -1,
+	    ask_out = -1, say_in = -1, say_out = -1;
 	int pipes[2], status = 0;
 	pid_t pid;
 
@@ -200,77 +187,11 @@ static enum pass_result check(const char *args, struct request *request,
 	fd_close(&ask_out);
 	if (!hear(say_in, &reply)) {
 		request_log(request, LOG_LEVEL_ERROR,
-			    "the program took more than %d seconds", SECONDS);
+			    "the program took more than %d seconds",
+			    CHECKPASSWORD_SECONDS);
 		kill(pid, SIGKILL);
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return judge(request, status, &reply, fields);
 }
-
-/* drivers */
-
-static int check_args(const char *args, struct err *err)
-{
-	if (*args != '/')
-		return err_set(err, ERR_INVALID,
-			       "args: The path of a program is missing");
-	return 0;
-}
-
-static int passdb_open(struct passdb *db, struct err *err)
-{
-	return check_args(db->args, err);
-}
-
-static int userdb_open(struct userdb *db, struct err *err)
-{
-	return check_args(db->args, err);
-}
-
-static enum pass_result check_verify(struct passdb *db, struct request *request,
-				     struct fields *fields)
-{
-	return check(db->args, request, fields);
-}
-
-const struct passdb_driver passdb_checkpassword = {
-	.name = "checkpassword",
-	.blocking = true,
-	.open = passdb_open,
-	.verify = check_verify,
-};
-
-static enum user_result check_lookup(struct userdb *db, struct request *request,
-				     struct fields *fields)
-{
-	struct fields reply = fields_init(request);
-	enum pass_result result;
-
-	request->lookup_only = true;
-	result = check(db->args, request, &reply);
-	request->lookup_only = false;
-	if (result == PASS_UNKNOWN_USER || result == PASS_MISMATCH)
-		return USER_NOT_FOUND;
-	if (result != PASS_OK)
-		return USER_FAILURE;
-	for (size_t i = 0; i < reply.count; i++) {
-		const char *key = reply.list[i].key;
-
-		if (strncmp(key, "userdb_", 7) == 0)
-			key += 7;
-		else if (strcmp(key, "user") != 0)
-			continue;
-		if (!userdb_set_field(request, fields, key,
-				      reply.list[i].value))
-			return USER_FAILURE;
-	}
-	return USER_OK;
-}
-
-const struct userdb_driver userdb_checkpassword = {
-	.name = "checkpassword",
-	.blocking = true,
-	.open = userdb_open,
-	.lookup = check_lookup,
-};

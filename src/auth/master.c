@@ -281,12 +281,6 @@ static struct question *read_user(struct master *master,
 		send_fail(question, "NOTFOUND");
 		return NULL;
 	}
-	if (question->request->login_user != NULL) {
-		/* As for logins: it is about the user, not the master user. */
-		question->request->master_user = question->request->user;
-		question->request->user = question->request->login_user;
-		question->request->login_user = NULL;
-	}
 	return question;
 }
 
@@ -300,9 +294,13 @@ static bool cmd_user(struct master *master, const struct auth_line *line)
 	bool ok;
 	struct question *question = read_user(master, line, &ok);
 
-	if (question != NULL)
+	if (question != NULL) {
+		/* Of "user*master" it is the master, as in Dovecot: no mail
+		 * address is an alias by that. */
+		question->request->login_user = NULL;
 		lookup_begin(master->auth, question->request, false, on_user,
 			     question);
+	}
 	return ok;
 }
 

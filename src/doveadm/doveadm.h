@@ -102,14 +102,4 @@ int log_failure(const struct err *err, const char *fmt, ...)
 /* Ask for a password without echo; false at end of input. Wipe it. */
 bool ask_password(const char *prompt, char *out, size_t size);
 
-/* mask.c: masks of names, with * and ?. */
-/* Takes a time of at most mask * text. */
-bool mask_match(const char *mask, const char *text);
-bool mask_match_any_case(const char *mask, const char *text);
-
-/* master.c */
-/* Send it; returns the exit status, having complained when there is no
- * master. */
-int master_signal(struct doveadm *adm, int number, pid_t *pid_out);
-
 #endif

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "doveadm/doveadm.h"
+#include "doveadm/mask.h"
 #include "doveadm/print.h"
 #include "doveadm/progress.h"
 #include "doveadm/user.h"

@@ -3,7 +3,7 @@
  * doveadm/mask.c - after a mismatch only the last star is tried again: what
  * matched before it cannot matter any more.
  */
-#include "doveadm/doveadm.h"
+#include "doveadm/mask.h"
 
 #include <ctype.h>
 #include <string.h>

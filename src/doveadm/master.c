@@ -17,6 +17,7 @@
 #include "doveadm/client.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
+#include "doveadm/master.h"
 #include "doveadm/print.h"
 
 enum {

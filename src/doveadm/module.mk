@@ -22,6 +22,7 @@ doveadm_SOURCES = \
 	src/doveadm/flags.c \
 	src/doveadm/import.c \
 	src/doveadm/log.c \
+	src/doveadm/log_search.c src/doveadm/log_search.h \
 	src/doveadm/mail.c src/doveadm/mail.h \
 	src/doveadm/mail_walk.c src/doveadm/mail_walk.h \
 	src/doveadm/mailbox.c \
@@ -31,8 +32,8 @@ doveadm_SOURCES = \
 	src/doveadm/mailbox_status.c \
 	src/doveadm/mailbox_update.c \
 	src/doveadm/main.c \
-	src/doveadm/mask.c \
-	src/doveadm/master.c \
+	src/doveadm/mask.c src/doveadm/mask.h \
+	src/doveadm/master.c src/doveadm/master.h \
 	src/doveadm/penalty.c \
 	src/doveadm/proxy.c \
 	src/doveadm/print.c src/doveadm/print.h \
@@ -43,6 +44,7 @@ doveadm_SOURCES = \
 	src/doveadm/pw.c \
 	src/doveadm/query.c src/doveadm/query.h \
 	src/doveadm/query_bind.c \
+	src/doveadm/query_value.c src/doveadm/query_value.h \
 	src/doveadm/quota.c \
 	src/doveadm/resync.c \
 	src/doveadm/save.c \
@@ -55,7 +57,8 @@ doveadm_CPPFLAGS = $(AM_CPPFLAGS) -DPKG_MANDIR='"$(mandir)"'
 doveadm_LDADD = $(LIB_SETTINGS) libscheme.a $(LIB_SCRIPT) $(LIB_SERVICE) \
 	$(CRYPT_LIBS) $(SODIUM_LIBS)
 
-QUERY_SOURCES = src/doveadm/query.c src/doveadm/query_bind.c
+QUERY_SOURCES = src/doveadm/query.c src/doveadm/query_bind.c \
+	src/doveadm/query_value.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += \

@@ -13,6 +13,7 @@
 #include "doveadm/client.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
+#include "doveadm/mask.h"
 #include "doveadm/print.h"
 
 /* Of anvil's lines, "serial user service ip ip port [user_NAME=value ...]". */

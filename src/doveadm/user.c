@@ -15,6 +15,7 @@
 #include "config/vars.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
+#include "doveadm/mask.h"
 #include "doveadm/print.h"
 #include "service/privs.h"
 

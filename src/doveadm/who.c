@@ -15,6 +15,7 @@
 #include "doveadm/client.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
+#include "doveadm/mask.h"
 #include "doveadm/print.h"
 
 enum { SESSIONS_MAX = 1000000, LIST_MAX = 1 << 20 };

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "master/master.h"
 #include "master/protocol.h"
-#include "service/privs.h"
+#include "service/privs_internal.h"
 
 enum { PID_TEXT_MAX = 32 };
 

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "master/master.h"
-#include "service/privs.h"
+#include "service/privs_internal.h"
 
 struct reading {
 	struct master *master;

@@ -12,7 +12,7 @@ libservice_a_SOURCES = \
 	src/service/haproxy.c src/service/haproxy.h \
 	src/service/manager.c src/service/manager.h \
 	src/service/manager_pool.c src/service/manager_wait.c \
-	src/service/privs.c src/service/privs.h \
+	src/service/privs.c src/service/privs.h src/service/privs_internal.h \
 	src/service/process.c src/service/program.c src/service/program.h \
 	src/service/run.c src/service/sandbox.c \
 	src/service/serve.c src/service/service.h \

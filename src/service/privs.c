@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "service/account.h"
+#include "service/privs_internal.h"
 #include "service/settings.h"
 
 enum { GROUPS_MAX = 256 };

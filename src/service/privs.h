@@ -4,7 +4,6 @@
  */
 #ifndef SERVICE_PRIVS_H
 #define SERVICE_PRIVS_H
-#include <stdbool.h>
 #include <sys/types.h>
 
 struct account;
@@ -31,16 +30,5 @@ int privs_ids(const struct account *account, const struct config *config,
 /* mail_privileged_group, for dotlocks in /var/mail: on and off again. */
 int privs_group_begin(struct err *err);
 void privs_group_end(void);
-
-/* The rights of a service, as its block says. */
-/* By name or number; *gid is the user's own group. */
-int privs_user(const char *name, uid_t *uid, gid_t *gid, struct err *err);
-int privs_group(const char *name, gid_t *gid, struct err *err);
-/* All ids at once, without a way back. */
-int privs_set_ids(uid_t uid, gid_t gid, const gid_t *groups, int count,
-		  gid_t saved, struct err *err);
-void privs_no_new(void);
-/* mail_privileged_group is set. */
-bool privs_has_group(const struct config *config);
 
 #endif

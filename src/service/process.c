@@ -15,7 +15,7 @@
 #include "base/pack.h"
 #include "net/loop.h"
 #include "service/env.h"
-#include "service/privs.h"
+#include "service/privs_internal.h"
 #include "service/wire.h"
 
 enum {

@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "service/env.h"
-#include "service/privs.h"
+#include "service/privs_internal.h"
 
 static const char *const talk[] = {
 	/* descriptors */

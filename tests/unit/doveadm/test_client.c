@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "doveadm/client.h"
-#include "doveadm/doveadm.h"
+#include "doveadm/mask.h"
 
 static void test_masks_match_as_in_a_shell(void **state)
 {

@@ -39,6 +39,8 @@ enum cmd_result cmd_check(struct cmd *cmd)
 enum cmd_result cmd_logout(struct cmd *cmd)
 {
 	session_bye(cmd->session, "Logging out", "Logged out");
+	/* What waits to be written is in an mbox before OK, as Dovecot's. */
+	session_deselect(cmd->session);
 	return cmd_reply(cmd, "OK Logout completed");
 }
 

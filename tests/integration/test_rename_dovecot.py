@@ -157,8 +157,9 @@ def test_kill_leaves_each_mailbox_whole_on_one_side(make_server):
     rng = random.Random(4)
     for number in range(12):
         here, there = ('', 'work/') if number % 2 == 0 else ('work/', '')
+        start = len(server.log_text())
         client = Lines(server.port('imap'), 'alice')
-        pid = re.search(r'.*Login: .*mpid=(\d+)', server.log_text(), re.S)[1]
+        pid = server.wait_log(r'Login: .*mpid=(\d+)', start=start)[1]
         client.send(f'x RENAME {here}a {there}a\r\n'.encode())
         time.sleep(rng.random() * 0.01)
         os.kill(int(pid), signal.SIGKILL)

@@ -329,6 +329,17 @@ int sieve_result_add(struct sieve_result *result,
 	return 0;
 }
 
+bool sieve_result_keeps(const struct sieve_result *result)
+{
+	if (!result->keep_cancelled)
+		return true;
+	for (const struct sieve_action *a = result->actions; a; a = a->next) {
+		if (a->kind == SIEVE_ACTION_KEEP)
+			return true;
+	}
+	return false;
+}
+
 void sieve_result_set_flags(struct sieve_result *result,
 			    const char *const *flags)
 {

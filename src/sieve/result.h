@@ -31,6 +31,9 @@ struct sieve_result *sieve_result_new(const void *ctx);
 int sieve_result_add(struct sieve_result *result,
 		     const struct sieve_settings *set,
 		     const struct sieve_action *action, struct err *err);
+/* Whether the message is still kept, by the script's word or by itself: then
+ * the next of several scripts runs. */
+bool sieve_result_keeps(const struct sieve_result *result);
 /* Child of the result. */
 void sieve_result_set_flags(struct sieve_result *result,
 			    const char *const *flags);

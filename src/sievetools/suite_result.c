@@ -70,17 +70,6 @@ SUITE_RUN(script_run)
 	return 0;
 }
 
-static bool is_kept(const struct sieve_result *result)
-{
-	if (!result->keep_cancelled)
-		return true;
-	for (const struct sieve_action *a = result->actions; a; a = a->next) {
-		if (a->kind == SIEVE_ACTION_KEEP)
-			return true;
-	}
-	return false;
-}
-
 /* A keep between scripts waits for the last one. */
 static void defer_keep(struct sieve_result *result)
 {
@@ -117,7 +106,7 @@ SUITE_RUN(multiscript)
 		       sieve_program_run(program, message, &suite->envelope,
 					 &suite->script_host, result,
 					 &why) == 0;
-		kept = !good || is_kept(result);
+		kept = !good || sieve_result_keeps(result);
 		if (!good)
 			break;
 		defer_keep(result);

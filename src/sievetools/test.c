@@ -160,18 +160,6 @@ static void dump(const struct options *options,
 	tool_write(options->dump, str_n(text.data, text.len));
 }
 
-/* Each runs only if the message is still kept after the one before. */
-static bool is_kept(const struct sieve_result *result)
-{
-	if (!result->keep_cancelled)
-		return true;
-	for (const struct sieve_action *a = result->actions; a; a = a->next) {
-		if (a->kind == SIEVE_ACTION_KEEP)
-			return true;
-	}
-	return false;
-}
-
 static int decide(struct tool *tool, const struct options *options,
 		  const struct sieve_envelope *envelope,
 		  struct sieve_message *message, struct sieve_result *result)
@@ -186,8 +174,8 @@ static int decide(struct tool *tool, const struct options *options,
 	};
 	struct err err;
 
-	for (unsigned i = 0; i < options->script_count && is_kept(result);
-	     i++) {
+	for (unsigned i = 0;
+	     i < options->script_count && sieve_result_keeps(result); i++) {
 		struct sieve_program *program = tool_script(
 			tool, options->scripts[i], options->compile);
 

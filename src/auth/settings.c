@@ -56,7 +56,8 @@ const struct setting auth_settings[] = {
 	S(auth_debug_passwords, "no",
 	  "Log passwords and what they were compared with, too."),
 	S(auth_failure_delay, "2 secs",
-	  "How long the answer to a failed login is held back."),
+	  "How long the answer to a failed login is held back; with 0, or less "
+	  "than a password scheme takes, the time tells which users exist."),
 	S(auth_cache_size, "0",
 	  "Memory for results of lookups; 0 remembers nothing."),
 	S(auth_cache_ttl, "1 hours",

@@ -331,14 +331,3 @@ int imap_sessions_init(struct service_env *env, struct err *err)
 	imap_sieve_sandbox(env);
 	return 0;
 }
-
-void imap_session_start(struct service_env *env,
-			const struct service_session *login)
-{
-	mail_session_start(&protocol, env, login);
-}
-
-void imap_sessions_stop(struct service_env *, const char *reason)
-{
-	mail_sessions_stop(reason);
-}

@@ -76,10 +76,6 @@ struct session {
 	struct buf line; /* of answers, on their way to conn */
 };
 
-/* service.start and service.stop. */
-void imap_session_start(struct service_env *env,
-			const struct service_session *login);
-void imap_sessions_stop(struct service_env *env, const char *reason);
 /* What sessions of this process share; at service.init. */
 int imap_sessions_init(struct service_env *env, struct err *err);
 

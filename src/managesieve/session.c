@@ -403,15 +403,3 @@ int managesieve_sessions_init(struct service_env *env, struct err *err)
 {
 	return mail_sessions_init(&protocol, env, err);
 }
-
-void managesieve_session_start(struct service_env *env,
-			       const struct service_session *login)
-{
-	mail_session_start(&protocol, env, login);
-}
-
-void managesieve_sessions_stop(struct service_env *env, const char *reason)
-{
-	(void)env;
-	mail_sessions_stop(reason);
-}

@@ -30,11 +30,8 @@ struct session {
 	struct buf out; /* answers, on their way to the connection */
 };
 
-/* service.init, .start and .stop. */
+/* At service.init: what sessions of this process share. */
 int managesieve_sessions_init(struct service_env *env, struct err *err);
-void managesieve_session_start(struct service_env *env,
-			       const struct service_session *login);
-void managesieve_sessions_stop(struct service_env *env, const char *reason);
 
 /* answers */
 

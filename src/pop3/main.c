@@ -5,14 +5,15 @@
 #include "pop3/session.h"
 #include "pop3/settings.h"
 #include "service/service.h"
+#include "session/mail_session.h"
 
 static const struct service pop3_service = {
 	.name = "pop3",
 	.settings = pop3_settings,
 	.sandbox = SANDBOX_FILES | SANDBOX_UNIX,
 	.init = pop3_sessions_init,
-	.start = pop3_session_start,
-	.stop = pop3_sessions_stop,
+	.start = mail_session_start,
+	.stop = mail_sessions_stop,
 };
 
 int main(int argc, char **argv)

@@ -332,15 +332,3 @@ int pop3_sessions_init(struct service_env *env, struct err *err)
 {
 	return mail_sessions_init(&protocol, env, err);
 }
-
-void pop3_session_start(struct service_env *env,
-			const struct service_session *login)
-{
-	mail_session_start(&protocol, env, login);
-}
-
-void pop3_sessions_stop(struct service_env *env, const char *reason)
-{
-	(void)env;
-	mail_sessions_stop(reason);
-}

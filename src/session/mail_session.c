@@ -24,6 +24,7 @@ enum {
 
 /* All sessions of this process, and what they share. */
 static struct {
+	const struct session_protocol *protocol;
 	struct mail_session *first;
 	struct mail_session *current; /* whose prefix the log has */
 	TALLOC_CTX *ctx;              /* of what follows */
@@ -42,6 +43,7 @@ int mail_sessions_init(const struct session_protocol *protocol,
 	const struct config_filter filter = {.protocol = protocol->name};
 	const char *titles = config_value(config, &filter, "verbose_proctitle");
 
+	all.protocol = protocol;
 	mem_free(all.ctx);
 	all.ctx = mem_ctx(NULL, "session settings");
 	all.settings =
@@ -390,10 +392,10 @@ static void refuse(struct mail_session *session, struct err *err)
 	conn_close_later(session->conn);
 }
 
-void mail_session_start(const struct session_protocol *protocol,
-			struct service_env *env,
+void mail_session_start(struct service_env *env,
 			const struct service_session *login)
 {
+	const struct session_protocol *protocol = all.protocol;
 	struct mail_session *session =
 		mem_zero(NULL, 1, protocol->size, "session");
 	char ip[IP_TEXT_MAX];
@@ -422,10 +424,11 @@ void mail_session_start(const struct session_protocol *protocol,
 	session_run(session);
 }
 
-void mail_sessions_stop(const char *reason)
+void mail_sessions_stop(struct service_env *env, const char *reason)
 {
 	struct mail_session *session, *next;
 
+	(void)env;
 	all.stopping = mem_strdup(all.ctx, reason);
 	for (session = all.first; session != NULL; session = next) {
 		next = session->next;

@@ -84,16 +84,15 @@ struct mail_session {
 	struct mail_session *next, *prev;
 };
 
-/* At service.init: read the settings that sessions share, unless they depend on
- * the connection. */
+/* At service.init: all sessions of this process have that protocol. Reads the
+ * settings that they share, unless those depend on the connection. */
 int mail_sessions_init(const struct session_protocol *protocol,
 		       struct service_env *env, struct err *err);
 const void *mail_sessions_settings(void);
 /* service.start and service.stop. */
-void mail_session_start(const struct session_protocol *protocol,
-			struct service_env *env,
+void mail_session_start(struct service_env *env,
 			const struct service_session *login);
-void mail_sessions_stop(const char *reason);
+void mail_sessions_stop(struct service_env *env, const char *reason);
 
 /* Say `text` in the protocol's words (NULL: nothing), and end when it is sent;
  * `reason` is for the log. */

@@ -3,6 +3,7 @@
  * submission/main.c - the submission service: sessions after login.
  */
 #include "service/service.h"
+#include "session/mail_session.h"
 #include "submission/session.h"
 #include "submission/settings.h"
 
@@ -12,8 +13,8 @@ static const struct service submission_service = {
 	.sandbox = SANDBOX_FILES | SANDBOX_UNIX | SANDBOX_INET,
 	.preload = relay_preload,
 	.init = submission_sessions_init,
-	.start = submission_session_start,
-	.stop = submission_sessions_stop,
+	.start = mail_session_start,
+	.stop = mail_sessions_stop,
 };
 
 int main(int argc, char **argv)

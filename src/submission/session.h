@@ -77,11 +77,8 @@ struct submission {
 	uint64_t chunk_size, chunk_left;
 };
 
-/* service.init, .start and .stop. */
+/* At service.init: what sessions of this process share. */
 int submission_sessions_init(struct service_env *env, struct err *err);
-void submission_session_start(struct service_env *env,
-			      const struct service_session *login);
-void submission_sessions_stop(struct service_env *env, const char *reason);
 
 /* session.c */
 

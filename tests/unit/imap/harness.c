@@ -153,7 +153,7 @@ void harness_login(void)
 		.session_id = "harness",
 		.tag = STR("L"),
 	};
-	imap_session_start(NULL, &h.login);
+	mail_session_start(NULL, &h.login);
 	harness_expect("L OK ");
 }
 

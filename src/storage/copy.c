@@ -27,6 +27,7 @@ struct copy {
 	struct save *save;
 	TALLOC_CTX *ctx;
 	uint8_t drop; /* flags that don't come along */
+	bool by_text; /* a link was refused */
 };
 
 static int copy_text(struct copy *copy, struct index_record *record,
@@ -58,7 +59,7 @@ static int copy_text(struct copy *copy, struct index_record *record,
 }
 
 static int copy_by_text(struct copy *copy, struct index_record *record,
-			const struct save_options *options, struct err *err)
+			struct save_options *options, struct err *err)
 {
 	const struct driver *driver = copy->from->disk->location->driver;
 	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MEMORY_MAX);
@@ -66,6 +67,10 @@ static int copy_by_text(struct copy *copy, struct index_record *record,
 	struct driver_mail_file file = {.fd = -1, .text = &text};
 	int ret;
 
+	if (record->received == INDEX_TIME_UNKNOWN &&
+	    driver->look(copy->from->disk, record, err) < 0)
+		return -1;
+	options->received = record->received;
 	if (driver->open_mail(copy->from->disk, record, &file, err) < 0)
 		return -1;
 	fd = file.fd;
@@ -81,7 +86,6 @@ static int copy_one(struct copy *copy, struct index_txn *txn,
 		    struct index_record *record, struct err *err)
 {
 	struct mailbox *from = copy->from;
-	const struct driver *driver = from->disk->location->driver;
 	struct save_options options = {
 		.flags = record->flags & (uint8_t)~copy->drop,
 		.keywords = keywords_of_bits(copy->ctx, from->keywords,
@@ -90,15 +94,13 @@ static int copy_one(struct copy *copy, struct index_txn *txn,
 		.received = record->received,
 	};
 
-	if (record->received == INDEX_TIME_UNKNOWN) {
-		if (driver->look(from->disk, record, err) < 0)
+	if (!copy->by_text) {
+		if (save_add_link(copy->save, from, txn, record, &options,
+				  err) == 0)
+			return 0;
+		if (err->code != ERR_UNSUPPORTED)
 			return -1;
-		options.received = record->received;
 	}
-	if (save_add_link(copy->save, from, txn, record, &options, err) == 0)
-		return 0;
-	if (err->code != ERR_UNSUPPORTED)
-		return -1;
 	return copy_by_text(copy, record, &options, err);
 }
 
@@ -141,8 +143,8 @@ static int remove_originals(struct copy *copy, struct err *err)
 }
 
 /* `leaves`: the originals go, too, by `move` or by who calls. */
-static int run(const void *ctx, struct copy *copy, bool move, bool leaves,
-	       struct copy_result *out, struct err *err)
+static int run_once(const void *ctx, struct copy *copy, bool move, bool leaves,
+		    struct copy_result *out, struct err *err)
 {
 	bool together = copy->from->store == copy->to->store;
 
@@ -161,6 +163,17 @@ static int run(const void *ctx, struct copy *copy, bool move, bool leaves,
 	if (move && !together)
 		return remove_originals(copy, err);
 	return 0;
+}
+
+static int run(const void *ctx, struct copy *copy, bool move, bool leaves,
+	       struct copy_result *out, struct err *err)
+{
+	int ret = run_once(ctx, copy, move, leaves, out, err);
+
+	if (ret == 0 || err->code != ERR_UNSUPPORTED || copy->by_text)
+		return ret;
+	copy->by_text = true;
+	return run_once(ctx, copy, move, leaves, out, err);
 }
 
 int mailbox_copy(const void *ctx, struct mailbox *box,

@@ -194,8 +194,9 @@ struct driver {
 	 * set their uid (from index_box->uid_next on, after mails that others
 	 * have put there were brought in: index_box changes with that), and
 	 * tell what their records' driver data is (driver_data_out[i], children
-	 * of ctx), and their sizes if these changed. On failure nothing is
-	 * visible. The core then appends the records and calls flush(). */
+	 * of ctx or of the save), and their sizes if these changed. On failure
+	 * nothing is visible. The core then appends the records and calls
+	 * flush(). */
 	int (*save_publish)(const void *ctx, struct index_txn *txn,
 			    struct index_box *index_box,
 			    struct driver_save **saves, size_t count,
@@ -205,7 +206,8 @@ struct driver {
 	 * left. */
 	void (*save_end)(struct driver_save *save);
 	/* Instead of begin/write: a copy of a mail of the same driver by hard
-	 * link. ERR_UNSUPPORTED: copy the text. */
+	 * link, which save_publish() makes; `from` stays open until then.
+	 * ERR_UNSUPPORTED, of either: copy the text. */
 	int (*save_link)(const void *ctx, struct driver_box *box,
 			 struct driver_box *from,
 			 const struct index_record *record,

@@ -104,7 +104,7 @@ static const char **copy_names(const void *ctx, const char *const *names)
 	const char **out;
 	size_t count = 0;
 
-	if (names == NULL)
+	if (names == NULL || names[0] == NULL)
 		return NULL;
 	while (names[count] != NULL)
 		count++;

@@ -18,8 +18,8 @@ struct range_set;
 struct save;
 struct save_options;
 
-/* Add a copy of a mail by hard link. `txn` is a read transaction of `from`.
- * ERR_UNSUPPORTED: copy its text. */
+/* Add a copy of a mail by hard link, which save_commit() makes. `txn` is a read
+ * transaction of `from`. ERR_UNSUPPORTED, of either: copy its text. */
 int save_add_link(struct save *save, struct mailbox *from,
 		  struct index_txn *txn, const struct index_record *record,
 		  const struct save_options *options, struct err *err);

@@ -167,15 +167,6 @@ size_t file_name_flags_put(char *room, struct str old, uint8_t flags,
 	return len + tail.len;
 }
 
-char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
-		      uint32_t keywords)
-{
-	char *name = mem_array(ctx, char, old.len + FILE_FLAGS_ROOM);
-
-	file_name_flags_put(name, old, flags, keywords);
-	return name;
-}
-
 /* driver data */
 
 bool record_name_get(struct str driver, struct record_name *out)

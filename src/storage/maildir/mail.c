@@ -89,20 +89,19 @@ static void compare_line(void *ctx, const struct uidlist_entry *entry)
 		search->other = !str_equal(entry->base, search->base);
 }
 
-int maildir_gone(struct driver_box *box, const struct index_record *record,
-		 struct str base, struct err *err)
+int maildir_gone(struct driver_box *box, uint32_t uid, struct str base,
+		 struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "gone");
-	struct uid_search search = {.uid = record->uid, .base = base};
+	struct uid_search search = {.uid = uid, .base = base};
 	struct uidlist_mark mark = {.lines = 0};
 	struct uidlist_header header;
 
 	if (uidlist_read(uidlist_path(ctx, box), false, &mark, &header,
 			 compare_line, &search, err) == 0 &&
 	    search.other)
-		return driver_bad_record(box, record->uid, err);
-	return err_set(err, ERR_EXPUNGED, "%s: UID %u is gone", box->path,
-		       record->uid);
+		return driver_bad_record(box, uid, err);
+	return err_set(err, ERR_EXPUNGED, "%s: UID %u is gone", box->path, uid);
 }
 
 /* reading */
@@ -152,10 +151,11 @@ static int open_renamed(struct driver_box *box, struct index_record *record,
 	if (ret < 0)
 		return -1;
 	if (ret == 0)
-		return maildir_gone(box, record, parsed.base, err);
+		return maildir_gone(box, record->uid, parsed.base, err);
 	if (open_file(box, dir, str_of(file), out, err) < 0)
 		return err->code == ERR_NOT_FOUND
-			       ? maildir_gone(box, record, parsed.base, err)
+			       ? maildir_gone(box, record->uid, parsed.base,
+					      err)
 			       : -1;
 	record->driver = record_name_make(box, dir, str_of(file), name->ext);
 	return 0;
@@ -188,7 +188,8 @@ void maildir_looked(const struct driver_box *box, const struct stat *st,
 		record->size_virtual = UINT64_MAX;
 	record->size_physical = size;
 	record->received = st->st_mtime;
-	record->saved = st->st_ctime;
+	if (record->saved == INDEX_TIME_UNKNOWN) /* a copy knows it */
+		record->saved = st->st_ctime;
 }
 
 int maildir_look(struct driver_box *box, struct index_record *record,
@@ -302,7 +303,8 @@ static int rename_found(const void *ctx, struct index_txn *txn,
 	if (ret > 0)
 		ret = rename_to_flags(ctx, box, record, dir, str_of(file),
 				      name->ext, err);
-	return ret == 0 ? maildir_gone(box, record, parsed.base, err) : ret;
+	return ret == 0 ? maildir_gone(box, record->uid, parsed.base, err)
+			: ret;
 }
 
 int maildir_write_flags(const void *ctx, struct index_txn *txn,

@@ -38,12 +38,8 @@ struct file_name {
 void file_name_parse(struct str name, struct file_name *out);
 /* A fresh base name, Dovecot's: time.MmicrosecondsPpid.host. Child of ctx. */
 char *file_name_new(const void *ctx);
-/* The name for those flags: what is unknown to us in `old` stays. Child of
- * ctx. */
-char *file_name_flags(const void *ctx, struct str old, uint8_t flags,
-		      uint32_t keywords);
-/* Likewise, to `room` of old.len + FILE_FLAGS_ROOM octets; returns its length,
- * without the NUL. */
+/* The name for those flags, to `room` of old.len + FILE_FLAGS_ROOM octets: what
+ * is unknown to us in `old` stays. Returns its length, without the NUL. */
 enum { FILE_FLAGS_ROOM = 64 };
 size_t file_name_flags_put(char *room, struct str old, uint8_t flags,
 			   uint32_t keywords);
@@ -232,8 +228,8 @@ int maildir_dir_fsync(struct driver_box *box, char dir, struct err *err);
 void maildir_dirs_forget(struct driver_box *box);
 /* ERR_EXPUNGED for a mail whose file, `base` in the index, is nowhere; or
  * ERR_CORRUPT: the uidlist knows its UID by another name. */
-int maildir_gone(struct driver_box *box, const struct index_record *record,
-		 struct str base, struct err *err);
+int maildir_gone(struct driver_box *box, uint32_t uid, struct str base,
+		 struct err *err);
 /* The file of a mail, wherever it is now. 1 with its directory and name
  * (child of ctx); 0 if it is nowhere. */
 int maildir_find(const void *ctx, struct driver_box *box, struct str base,

@@ -2,10 +2,12 @@
 /*
  * storage/maildir/save.c - new mails: tmp/, then new/ (without flags) or cur/,
  * then a line in the uidlist; the index comes last. A crash in between leaves a
- * file, or a file and its UID, for the next sync.
+ * file, or a file and its UID, for the next sync. A copy needs no tmp/: the
+ * file is whole, and gets another name where it goes.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -18,14 +20,26 @@
 #include "storage/maildir/sync.h"
 #include "storage/user.h"
 
-enum { LINE_SIZE = 1024, GUID_MAX = 200, UIDLIST_SPARE = 1000 };
+enum {
+	LINE_SIZE = 1024,
+	GUID_MAX = 200,
+	BASE_ROOM = 256,
+	UIDLIST_SPARE = 1000
+};
 
 struct maildir_save {
 	struct driver_save pub; /* first */
 	char *base;             /* of the temporary file */
-	struct str ext;         /* for the uidlist */
+	/* A copy: of this file, there. */
+	struct driver_box *from;
+	struct record_name source;
+	uint32_t source_uid;
+	/* Where it went: the record's driver data, and what is in them. */
+	struct str data;
 	char dir;
-	char *name; /* where it went */
+	char *name;
+	size_t base_len;
+	struct str ext; /* for the uidlist */
 	bool published;
 	int64_t begun; /* seconds: no write to the file was before */
 };
@@ -40,10 +54,8 @@ static struct maildir_save *save_new(const void *ctx, struct driver_box *box)
 	struct maildir_save *save = mem_new(ctx, struct maildir_save);
 
 	save->base = file_name_new(save);
-	save->ext = STR("");
 	save->pub.box = box;
 	save->pub.fd = -1;
-	save->pub.temp = mem_printf(save, "%s/tmp/%s", box->path, save->base);
 	save->pub.driver = save;
 	return save;
 }
@@ -86,6 +98,7 @@ int maildir_save_begin(const void *ctx, struct driver_box *box,
 {
 	struct maildir_save *save = save_new(ctx, box);
 
+	save->pub.temp = mem_printf(save, "%s/tmp/%s", box->path, save->base);
 	if (temp_open(save, err) < 0) {
 		maildir_dirs_forget(box);
 		if (err->code != ERR_NOT_FOUND ||
@@ -138,58 +151,23 @@ static bool link_possible(struct driver_box *box, struct driver_box *from,
 	       record->size_virtual != UINT64_MAX;
 }
 
-/* link() the mail to the temporary name; looks for it if it was renamed. */
-static int link_mail(struct maildir_save *save, struct driver_box *from,
-		     const struct index_record *record, struct err *err)
-{
-	struct record_name name;
-	struct file_name parsed;
-	char dir, *file;
-
-	if (!record_name_get(record->driver, &name))
-		return driver_bad_record(from, record->uid, err);
-	dir = name.dir;
-	file = str_dup(save, name.name);
-	for (int i = 0; i < 2; i++) {
-		int from_fd = maildir_dir_fd(from, dir, err), ret;
-		int to_fd = maildir_dir_fd(save->pub.box, 't', err);
-
-		if (from_fd < 0 || to_fd < 0)
-			return -1;
-		if (linkat(from_fd, file, to_fd, save->base, 0) == 0)
-			return 0;
-		if (errno == EXDEV || errno == EMLINK || errno == EPERM ||
-		    errno == EACCES)
-			return err_set(err, ERR_UNSUPPORTED,
-				       "link(%s) is not possible", file);
-		if (errno != ENOENT)
-			return err_sys(err, "link(%s/%s)", from->path, file);
-		maildir_dirs_forget(from);
-		maildir_dirs_forget(save->pub.box);
-		file_name_parse(name.name, &parsed);
-		ret = maildir_find(save, from, parsed.base, &dir, &file, err);
-		if (ret < 0)
-			return -1;
-		if (ret == 0)
-			break;
-	}
-	return maildir_gone(from, record, parsed.base, err);
-}
-
 int maildir_save_link(const void *ctx, struct driver_box *box,
 		      struct driver_box *from,
 		      const struct index_record *record,
 		      struct driver_save **out, struct err *err)
 {
 	struct maildir_save *save;
+	struct record_name name;
 
 	if (!link_possible(box, from, record))
 		return err_set(err, ERR_UNSUPPORTED, "no hard link");
+	if (!record_name_get(record->driver, &name))
+		return driver_bad_record(from, record->uid, err);
 	save = save_new(ctx, box);
-	if (link_mail(save, from, record, err) < 0) {
-		mem_free(save);
-		return -1;
-	}
+	save->from = from;
+	save->source.dir = name.dir;
+	save->source.name = str_of(str_dup(save, name.name));
+	save->source_uid = record->uid;
 	save->pub.size_physical = record->size_physical;
 	save->pub.size_virtual = record->size_virtual;
 	save->pub.received = record->received;
@@ -219,37 +197,118 @@ static uint32_t letters_of(const struct keywords *keywords)
 	return (uint32_t)(keywords->bits[0] & ((1U << MAILDIR_KEYWORDS) - 1));
 }
 
+static size_t base_put(const struct maildir_save *save, char room[BASE_ROOM])
+{
+	const struct driver_save *pub = &save->pub;
+	int len = snprintf(room, BASE_ROOM, "%s,S=%ju", save->base,
+			   (uintmax_t)pub->size_physical);
+
+	if (pub->size_virtual != UINT64_MAX)
+		len += snprintf(room + len, BASE_ROOM - (size_t)len, ",W=%ju",
+				(uintmax_t)pub->size_virtual);
+	return (size_t)len;
+}
+
 static void name_save(struct maildir_save *save)
 {
-	uint32_t letters = letters_of(&save->pub.keywords);
-	char *base = mem_printf(save, "%s,S=%llu", save->base,
-				(unsigned long long)save->pub.size_physical);
+	const struct driver_save *pub = &save->pub;
+	uint32_t letters = letters_of(&pub->keywords);
+	char room[BASE_ROOM], *data;
+	struct str base = str_n(room, base_put(save, room));
+	struct str guid = STR("");
+	size_t len = base.len;
 
-	if (save->pub.size_virtual != UINT64_MAX)
-		base = mem_printf(save, "%s,W=%llu", base,
-				  (unsigned long long)save->pub.size_virtual);
+	if (pub->guid != NULL && guid_ok(pub->guid) && !str_is(base, pub->guid))
+		guid = str_of(pub->guid);
+	data = mem_array(save, char, base.len + FILE_FLAGS_ROOM + guid.len + 3);
+	save->name = data + 1;
 	save->dir = 'n';
-	save->name = base;
-	if ((save->pub.flags & ~MAIL_RECENT) != 0 || letters != 0) {
+	if ((pub->flags & ~MAIL_RECENT) != 0 || letters != 0) {
 		save->dir = 'c';
-		save->name = file_name_flags(save, str_of(base),
-					     save->pub.flags, letters);
+		len = file_name_flags_put(save->name, base, pub->flags,
+					  letters);
+	} else {
+		memcpy(save->name, base.data, len);
 	}
-	if (save->pub.guid != NULL && guid_ok(save->pub.guid) &&
-	    strcmp(save->pub.guid, base) != 0)
-		save->ext = str_of(mem_printf(save, "G%s", save->pub.guid));
+	save->base_len = base.len;
+	data[0] = save->dir;
+	save->data = str_n(data, 1 + len);
+	save->ext = STR("");
+	if (guid.len == 0)
+		return;
+	data[len + 2] = 'G';
+	memcpy(data + len + 3, guid.data, guid.len);
+	save->ext = str_n(data + len + 2, 1 + guid.len);
+	save->data.len += 1 + save->ext.len;
+}
+
+/* 0: the mail is not where it was. */
+static int link_source(struct maildir_save *save, int to, struct err *err)
+{
+	int from = maildir_dir_fd(save->from, save->source.dir, err);
+
+	if (from < 0)
+		return -1;
+	if (linkat(from, save->source.name.data, to, save->name, 0) == 0)
+		return 1;
+	if (errno == ENOENT)
+		return 0;
+	if (errno == EXDEV || errno == EMLINK || errno == EPERM ||
+	    errno == EACCES)
+		return err_set(err, ERR_UNSUPPORTED, "link(%s) is not possible",
+			       save->source.name.data);
+	return err_sys(err, "link(%s/%s)", save->from->path,
+		       save->source.name.data);
+}
+
+/* The mail is looked for if others renamed it. */
+static int link_found(struct maildir_save *save, struct err *err)
+{
+	struct file_name parsed;
+	char *file;
+	int to, ret;
+
+	file_name_parse(save->source.name, &parsed);
+	maildir_dirs_forget(save->from);
+	maildir_dirs_forget(save->pub.box);
+	ret = maildir_find(save, save->from, parsed.base, &save->source.dir,
+			   &file, err);
+	if (ret > 0) {
+		save->source.name = str_of(file);
+		to = maildir_dir_fd(save->pub.box, save->dir, err);
+		ret = to < 0 ? -1 : link_source(save, to, err);
+	}
+	return ret == 0 ? maildir_gone(save->from, save->source_uid,
+				       parsed.base, err)
+			: ret;
+}
+
+static int publish_link(struct maildir_save *save, int to, struct err *err)
+{
+	int ret = link_source(save, to, err);
+
+	return ret == 0 ? link_found(save, err) : ret;
+}
+
+static int publish_temp(struct maildir_save *save, int to, struct err *err)
+{
+	int from = maildir_dir_fd(save->pub.box, 't', err);
+
+	if (from < 0)
+		return -1;
+	return renameat(from, save->base, to, save->name) == 0
+		       ? 0
+		       : err_sys(err, "rename(%s, %s)", save->pub.temp,
+				 save->name);
 }
 
 static int publish_one(struct maildir_save *save, struct err *err)
 {
-	int from = maildir_dir_fd(save->pub.box, 't', err);
 	int to = maildir_dir_fd(save->pub.box, save->dir, err);
 
-	if (from < 0 || to < 0)
+	if (to < 0 || (save->from != NULL ? publish_link(save, to, err)
+					  : publish_temp(save, to, err)) < 0)
 		return -1;
-	if (renameat(from, save->base, to, save->name) < 0)
-		return err_sys(err, "rename(%s, %s)", save->pub.temp,
-			       save->name);
 	save->published = true;
 	if (save->dir == 'c')
 		witness_own(&maildir_box_get(save->pub.box)->witness, 1);
@@ -348,11 +407,10 @@ static int publish_uids(struct driver_box *box, struct index_txn *txn,
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		struct maildir_save *save = save_of(saves[i]);
-		struct file_name name;
 
-		file_name_parse(str_of(save->name), &name);
 		save->pub.uid = uid++;
-		uidlist_line(&lines, save->pub.uid, save->ext, name.base);
+		uidlist_line(&lines, save->pub.uid, save->ext,
+			     str_n(save->name, save->base_len));
 		if (save->dir == 'n' && state.first_new_uid > save->pub.uid)
 			state.first_new_uid = save->pub.uid;
 	}
@@ -409,12 +467,8 @@ int maildir_save_publish(const void *ctx, struct index_txn *txn,
 		take_back(saves, count);
 		ret = -1;
 	}
-	for (size_t i = 0; ret == 0 && i < count; i++) {
-		struct maildir_save *save = save_of(saves[i]);
-
-		driver_data_out[i] = record_name_make(
-			ctx, save->dir, str_of(save->name), save->ext);
-	}
+	for (size_t i = 0; ret == 0 && i < count; i++)
+		driver_data_out[i] = save_of(saves[i])->data;
 	return ret;
 }
 
@@ -423,9 +477,9 @@ void maildir_save_end(struct driver_save *pub)
 	struct maildir_save *save = save_of(pub);
 
 	fd_close(&pub->fd);
-	if (!save->published)
-		temp_unlink(save);
-	else if (pub->failed)
+	if (save->published && pub->failed)
 		take_back_one(save);
+	else if (!save->published && save->from == NULL)
+		temp_unlink(save);
 	mem_free(save);
 }

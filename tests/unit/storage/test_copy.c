@@ -1,8 +1,28 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "fixture.h"
+
+static unsigned links_left = UINT32_MAX; /* that succeed */
+
+/* Instead of libc's. */
+int linkat(int from_dir, const char *from, int to_dir, const char *to,
+	   int flags)
+{
+	if (strstr(to, ".lock") == NULL && links_left-- == 0) {
+		errno = EMLINK;
+		return -1;
+	}
+	return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
+}
 
 static void make(struct fixture *f, const char *name)
 {
@@ -163,6 +183,73 @@ static void test_move_between_two_locations(void **state)
 		       "Text of y."));
 }
 
+static void test_copies_text_where_a_link_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	CLEANUP(mailbox_close) struct mailbox *to = NULL;
+	struct range_set all = one(f, 1, 3);
+	struct copy_result result;
+	struct err err;
+
+	make(f, "to");
+	for (unsigned i = 0; i < 3; i++)
+		save_mail(box, "x");
+	sync_box(f, box, 0);
+	links_left = 1;
+	assert_ok(mailbox_copy(f->ctx, box, &all, "to", false, &result, &err));
+	assert_string_equal(set_text(f, &result.to_uids), "1:3");
+	links_left = UINT32_MAX;
+	to = open_box(f, "to", 0);
+	sync_box(f, to, SYNC_FULL);
+	assert_int_equal(mailbox_messages(to), 3);
+}
+
+static void times_of(struct fixture *f, struct mailbox *box, int64_t *received,
+		     int64_t *saved)
+{
+	struct range_set all = one(f, 1, 1);
+	struct mail_reader *reader = mail_reader_begin(f->ctx, box, &all);
+	const struct mail *mail;
+	struct err err;
+
+	assert_int_equal(mail_reader_next(reader, &mail, &err), 1);
+	assert_ok(mail_times(mail, received, saved, &err));
+	mail_reader_end(&reader);
+}
+
+/* Nobody has looked at the file: its name told the sizes. */
+static void test_copy_of_a_mail_known_by_name_has_its_time(void **state)
+{
+	static const char text[] = "A: b\n\nc\n";
+	const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	struct fixture *f = *state;
+	char *path =
+		mem_printf(f->ctx, "%s/Maildir/cur/1.a,S=8,W=11:2,S", f->dir);
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	CLEANUP(mailbox_close) struct mailbox *to = NULL;
+	struct range_set all = one(f, 1, 1);
+	int64_t received, saved, before = time(NULL);
+	struct copy_result result;
+	struct err err;
+	FILE *fp;
+
+	make(f, "to");
+	fp = fopen(path, "we");
+	assert_non_null(fp);
+	fputs(text, fp);
+	fclose(fp);
+	assert_return_code(utimensat(AT_FDCWD, path, times, 0), errno);
+	sync_box(f, box, 0);
+	assert_ok(mailbox_copy(f->ctx, box, &all, "to", false, &result, &err));
+	to = open_box(f, "to", 0);
+	times_of(f, to, &received, &saved);
+	assert_int_equal(received, 1000);
+	assert_true(saved >= before);
+	times_of(f, box, &received, &saved);
+	assert_int_equal(received, 1000);
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -174,6 +261,8 @@ int main(void)
 		TEST(test_move_into_itself_gives_new_uids),
 		TEST(test_copy_to_nowhere_asks_to_create),
 		TEST(test_copy_of_an_expunged_mail_copies_none),
+		TEST(test_copies_text_where_a_link_is_refused),
+		TEST(test_copy_of_a_mail_known_by_name_has_its_time),
 		cmocka_unit_test_setup_teardown(test_move_between_two_locations,
 						setup_two_places,
 						fixture_teardown),

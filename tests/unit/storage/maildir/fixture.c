@@ -122,9 +122,9 @@ char *fixture_mails(struct fixture *f)
 
 	while (index_record_next(txn, row.id, record.uid + 1, &record)) {
 		uint32_t letters = (uint32_t)record.keywords.bits[0];
-		char *name = file_name_flags(f->box, STR("x"), record.flags,
-					     letters);
+		char name[1 + FILE_FLAGS_ROOM];
 
+		file_name_flags_put(name, STR("x"), record.flags, letters);
 		buf_printf(&out, "%s%u:%s", out.len > 0 ? " " : "", record.uid,
 			   name + 4);
 	}

@@ -256,7 +256,7 @@ static bool open_binary(const void *ctx, const struct script_remote *remote,
 	if (binary == NULL ||
 	    sieve_program_open(ctx, engine, binary, out, &ignored) < 0)
 		return false;
-	if (sieve_program_global(*out) == global &&
+	if (sieve_program_fits(*out, global) &&
 	    sieve_program_current(*out) &&
 	    strcmp(sieve_program_origin(*out), remote->version) == 0)
 		return true;

@@ -4,6 +4,7 @@
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "mime/address.h"
 #include "sieve/message.h"
 
 static bool is_atext(char c)
@@ -101,4 +102,152 @@ bool sieve_address_parse(const void *ctx, struct str text, bool null,
 	out->domain = str_n(str_dup(ctx, domain), domain.len);
 	out->valid = true;
 	return true;
+}
+
+/* Written out of a parsed one. */
+
+static bool needs_quotes(struct str local)
+{
+	struct str atoms;
+
+	return !take_dot_atom(&local, &atoms) || local.len > 0;
+}
+
+static void put_local(struct buf *out, struct str local)
+{
+	bool quotes = needs_quotes(local);
+
+	if (quotes)
+		buf_putc(out, '"');
+	for (size_t i = 0; i < local.len; i++) {
+		if (quotes && (local.data[i] == '"' || local.data[i] == '\\'))
+			buf_putc(out, '\\');
+		buf_putc(out, local.data[i]);
+	}
+	if (quotes)
+		buf_putc(out, '"');
+}
+
+bool sieve_address_put(const struct address *address, struct buf *out)
+{
+	if (address->kind != ADDRESS_MAILBOX || address->mailbox == NULL ||
+	    address->mailbox[0] == '\0' || address->domain == NULL ||
+	    address->domain[0] == '\0')
+		return false;
+	put_local(out, str_of(address->mailbox));
+	buf_printf(out, "@%s", address->domain);
+	return true;
+}
+
+/* as scripts have them */
+
+/* Takes a quoted string or a comment off; false if it has no end. */
+static bool take_marked(struct str *in, char end, struct str *out)
+{
+	size_t depth = 0, i = 0;
+
+	for (; i < in->len; i++) {
+		char c = in->data[i];
+
+		if (c == '\\')
+			i++;
+		else if (c == '(' && end == ')')
+			depth++;
+		else if (c == end && i > 0 && (end == '"' || --depth == 0))
+			break;
+	}
+	if (i >= in->len)
+		return false;
+	*out = str_n(in->data, i + 1);
+	*in = str_from(*in, i + 1);
+	return true;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_word(char c)
+{
+	return c == '"' || is_atext(c);
+}
+
+/* Without comments, and with a blank between words only. */
+static bool squeeze(struct str in, struct buf *out)
+{
+	struct str piece;
+	bool blank = false;
+
+	while (in.len > 0) {
+		char c = in.data[0];
+
+		piece = str_n(in.data, 1);
+		if ((c == '"' || c == '(') &&
+		    !take_marked(&in, c == '"' ? c : ')', &piece))
+			return false;
+		if (c != '"' && c != '(')
+			in = str_from(in, 1);
+		if (is_blank(c) || c == '(') {
+			blank = true;
+			continue;
+		}
+		if (blank && out->len > 0 && is_word(c) &&
+		    is_word(out->data[out->len - 1]))
+			buf_putc(out, ' ');
+		buf_add_str(out, piece);
+		blank = false;
+	}
+	return !out->overflow;
+}
+
+/* A name (RFC 5322's obs-phrase, with dots) in front of the address in <>. */
+static bool take_name(struct str *in)
+{
+	struct str rest = *in, word;
+
+	while (rest.len > 0 && rest.data[0] != '<') {
+		if (rest.data[0] == '"') {
+			if (!take_marked(&rest, '"', &word))
+				return false;
+		} else if (is_atext(rest.data[0]) || rest.data[0] == '.' ||
+			   rest.data[0] == ' ') {
+			rest = str_from(rest, 1);
+		} else {
+			return false;
+		}
+	}
+	if (rest.len < 2 || rest.data[rest.len - 1] != '>')
+		return false;
+	*in = str_n(rest.data + 1, rest.len - 2);
+	return true;
+}
+
+bool sieve_address_read(const void *ctx, struct str text,
+			struct sieve_address *out)
+{
+	CLEANUP(buf_free) struct buf plain = buf_init(4000);
+	CLEANUP(buf_free) struct buf all = buf_init(4000);
+	struct str rest;
+	size_t len = 0;
+
+	if (sieve_address_parse(ctx, text, false, out))
+		return true;
+	*out = (struct sieve_address){0};
+	if (!squeeze(text, &plain))
+		return false;
+	rest = str_n(plain.data, plain.len);
+	if (take_name(&rest) && rest.len > 0 && rest.data[0] == '<')
+		return false;
+	while (len < rest.len && (is_atext(rest.data[len]) ||
+				  rest.data[len] == '.'))
+		len++;
+	/* Dots anywhere, as addresses of Japanese telephones had them. */
+	if (len > 0 && len < rest.len && rest.data[len] == '@') {
+		put_local(&all, str_n(rest.data, len));
+		rest = str_from(rest, len);
+	}
+	buf_add_str(&all, rest);
+	return !all.overflow &&
+	       sieve_address_parse(ctx, str_n(all.data, all.len), false, out);
 }

@@ -124,8 +124,8 @@ static bool own_address(struct answer *answer, unsigned number, struct str *out)
 		if (number-- > 0)
 			continue;
 		*out = str_of(*list);
-		if (sieve_address_parse(ctx, *out, false, &address) &&
-		    address.all.len < out->len)
+		if (sieve_address_read(ctx, *out, &address) &&
+		    !str_equal(address.all, *out))
 			*out = str_of(mem_strndup(answer->out->ctx,
 						  address.all.data,
 						  address.all.len));

@@ -277,10 +277,11 @@ void *sieve_check_state(struct sieve_check *check,
 	return check->states[place];
 }
 
-bool sieve_check_may(struct sieve_check *check, struct str name)
+const struct sieve_extension *sieve_check_may(struct sieve_check *check,
+					      struct str name)
 {
 	return sieve_engine_find(check->build->engine, name,
-				 check->source->global) != NULL;
+				 check->source->global);
 }
 
 static bool excluded(struct sieve_check *check, struct sieve_place at,

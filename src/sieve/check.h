@@ -35,8 +35,9 @@ void *sieve_check_state(struct sieve_check *check,
  * this script may not have it. */
 bool sieve_check_require(struct sieve_check *check, struct sieve_place at,
 			 struct str name);
-/* Whether an extension could be required here (ihave). */
-bool sieve_check_may(struct sieve_check *check, struct str name);
+/* The extension that could be required here (ihave); NULL if there is none. */
+const struct sieve_extension *sieve_check_may(struct sieve_check *check,
+					      struct str name);
 /* Whether a command that is no require came before. */
 bool sieve_check_requires_over(struct sieve_check *check);
 /* The command in whose block this is (`levels` up, from 0), or NULL. */
@@ -62,12 +63,11 @@ bool sieve_mailbox_valid(struct str name);
 void sieve_check_fcc(struct sieve_check *check, struct sieve_node *node,
 		     const struct sieve_arg *tag);
 /* For sieve_param.check. */
+/* Of a test: no error, and nothing matches (RFC 5228 section 2.4.2.2). */
 void sieve_check_header_name(struct sieve_check *check,
 			     const struct sieve_arg *arg);
 void sieve_check_address(struct sieve_check *check,
 			 const struct sieve_arg *arg);
-/* One that may have a display name. */
-void sieve_check_sender(struct sieve_check *check, const struct sieve_arg *arg);
 void sieve_check_mailbox(struct sieve_check *check,
 			 const struct sieve_arg *arg);
 

@@ -7,7 +7,6 @@
 
 #include "base/cleanup.h"
 #include "base/encode.h"
-#include "mime/address.h"
 #include "sieve/compile.h"
 
 static bool tag_fits(const struct sieve_tag *tag,
@@ -331,9 +330,10 @@ void sieve_check_header_name(struct sieve_check *check,
 			     const struct sieve_arg *arg)
 {
 	if (!sieve_field_name_valid(arg->text))
-		sieve_error(check, arg->at,
-			    "specified header field name '%.*s' is invalid",
-			    STR_FMT(arg->text));
+		sieve_warning(check, arg->at,
+			      "specified header field name '%.*s' is invalid: "
+			      "no header field has it",
+			      STR_FMT(arg->text));
 }
 
 void sieve_check_address(struct sieve_check *check, const struct sieve_arg *arg)
@@ -341,24 +341,7 @@ void sieve_check_address(struct sieve_check *check, const struct sieve_arg *arg)
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
 	struct sieve_address address;
 
-	if (!sieve_address_parse(ctx, arg->text, false, &address))
-		sieve_error(check, arg->at,
-			    "specified address '%.*s' is invalid: expected "
-			    "user@domain",
-			    STR_FMT(arg->text));
-}
-
-void sieve_check_sender(struct sieve_check *check, const struct sieve_arg *arg)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
-	struct address *list;
-	size_t count;
-
-	address_parse(ctx, arg->text, 2, &list, &count);
-	if (count != 1 || list[0].kind != ADDRESS_MAILBOX ||
-	    list[0].mailbox == NULL || list[0].mailbox[0] == '\0' ||
-	    list[0].domain == NULL || list[0].domain[0] == '\0' ||
-	    memchr(arg->text.data, '\n', arg->text.len) != NULL)
+	if (!sieve_address_read(ctx, arg->text, &address))
 		sieve_error(check, arg->at,
 			    "specified address '%.*s' is invalid: expected "
 			    "user@domain, or a name with <user@domain>",

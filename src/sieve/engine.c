@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sieve/engine.h"
 
+#include "base/log.h"
 #include "config/config.h"
 #include "sieve/compile.h"
 #include "sieve/ext/list.h"
@@ -71,36 +72,55 @@ sieve_engine_find(const struct sieve_engine *engine, struct str name,
 	return engine->extensions[place];
 }
 
+/* Known, but where scripts run at IMAP events only. */
+static bool is_of_events(struct str name)
+{
+	const struct sieve_extension *const *ext = sieve_imap_extensions;
+
+	while (*ext != NULL && !str_is(name, (*ext)->name))
+		ext++;
+	return *ext != NULL;
+}
+
 static void enable(struct sieve_engine *engine, bool *enabled, struct str word,
 		   bool on)
 {
 	int place = find(engine, word);
 
-	/* Names that are not known here are passed over, as Dovecot does. */
 	if (place >= 0)
 		enabled[place] = on;
+	else if (!is_of_events(word))
+		log_warning("sieve: ignored unknown extension '%.*s' while "
+			    "configuring available extensions",
+			    STR_FMT(word));
 }
 
-/* "+a -b" changes what there is, "a b" replaces it. */
+static bool is_sign(char c)
+{
+	return c == '+' || c == '-';
+}
+
+/* "+a -b" changes what there is, "a b" replaces it; where one name has a sign,
+ * those without one are added. */
 static void enable_list(struct sieve_engine *engine, bool *enabled,
 			const char *list)
 {
 	struct str rest = str_of(list), word;
-	bool cleared = false;
+	bool replaces = false;
 
 	while (str_word(&rest, &word)) {
-		char sign = word.data[0];
-
-		if (sign == '+' || sign == '-') {
-			enable(engine, enabled, str_from(word, 1), sign == '+');
-			continue;
-		}
-		for (unsigned i = 0; i < engine->count && !cleared; i++)
-			enabled[i] = (engine->extensions[i]->flags &
-				      SIEVE_EXT_BASE) != 0;
-		cleared = true;
-		enable(engine, enabled, word, true);
+		replaces = !is_sign(word.data[0]);
+		if (!replaces)
+			break;
 	}
+	for (unsigned i = 0; i < engine->count && replaces; i++)
+		enabled[i] =
+			(engine->extensions[i]->flags & SIEVE_EXT_BASE) != 0;
+	rest = str_of(list);
+	while (str_word(&rest, &word))
+		enable(engine, enabled,
+		       str_from(word, is_sign(word.data[0]) ? 1 : 0),
+		       word.data[0] != '-');
 }
 
 static void enable_all(struct sieve_engine *engine)

@@ -12,7 +12,7 @@
 #include "sieve/message.h"
 #include "sieve/outgoing.h"
 
-enum { MAX_MAILS = 101, WORD_OCTETS = 45 };
+enum { MAX_MAILS = 101, WORD_OCTETS = 45, MAX_LINE = 78 };
 
 static const char *hostname(const struct sieve_out *out)
 {
@@ -61,19 +61,64 @@ static void put_line(struct buf *text, struct str value)
 	}
 }
 
+static void put_words(struct buf *text, struct str value)
+{
+	for (bool first = true; value.len > 0; first = false) {
+		buf_add(text, first ? "=?utf-8?b?" : "\n =?utf-8?b?");
+		base64_encode(take_word(&value), text);
+		buf_add(text, "?=");
+	}
+}
+
 void sieve_out_field(struct buf *text, const char *name, struct str value)
 {
 	buf_printf(text, "%s: ", name);
-	if (is_ascii(value)) {
+	if (is_ascii(value))
 		put_line(text, value);
-	} else {
-		for (bool first = true; value.len > 0; first = false) {
-			buf_add(text, first ? "=?utf-8?b?" : "\n =?utf-8?b?");
-			base64_encode(take_word(&value), text);
-			buf_add(text, "?=");
-		}
-	}
+	else
+		put_words(text, value);
 	buf_putc(text, '\n');
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* A word and the blanks in front of it. */
+static struct str take_piece(struct str *rest, size_t *blanks_out)
+{
+	struct str piece;
+	size_t len = 0;
+
+	while (len < rest->len && is_blank(rest->data[len]))
+		len++;
+	*blanks_out = len;
+	while (len < rest->len && !is_blank(rest->data[len]))
+		len++;
+	piece = str_n(rest->data, len);
+	*rest = str_from(*rest, len);
+	return piece;
+}
+
+void sieve_out_folded(struct buf *text, struct str value, size_t column)
+{
+	size_t blanks;
+
+	if (!is_ascii(value)) {
+		put_words(text, value);
+		return;
+	}
+	for (bool first = true; value.len > 0; first = false) {
+		struct str piece = take_piece(&value, &blanks);
+
+		column += piece.len;
+		if (!first && piece.len > blanks && column > MAX_LINE) {
+			buf_putc(text, '\n');
+			column = piece.len;
+		}
+		buf_add_str(text, piece);
+	}
 }
 
 void sieve_out_text(struct buf *text, struct str body)

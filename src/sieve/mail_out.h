@@ -35,6 +35,9 @@ void sieve_out_begin(struct sieve_out *out, struct buf *text);
 /* A field whose value may have any UTF-8: encoded words (RFC 2047) if it is not
  * ASCII; line ends become blanks. */
 void sieve_out_field(struct buf *text, const char *name, struct str value);
+/* A value that has no line ends, as such a field has it, in front of whose
+ * blanks lines longer than 78 are folded; its first line starts at `column`. */
+void sieve_out_folded(struct buf *text, struct str value, size_t column);
 /* "MIME-Version:", the type and encoding of a plain text, the empty line, and
  * it. */
 void sieve_out_text(struct buf *text, struct str body);

@@ -230,49 +230,17 @@ struct str sieve_field_text(struct sieve_message *message,
 	return field->text;
 }
 
-/* RFC 5321 section 4.1.2: a local part that is no dot-atom stands in quotes. */
-static bool needs_quotes(const char *local)
-{
-	size_t len = strlen(local);
-
-	return strcspn(local, "()<>[]:;@\\,\" \t\r\n") < len ||
-	       local[0] == '.' || local[len - 1] == '.' ||
-	       strstr(local, "..") != NULL;
-}
-
-static void put_local(struct buf *out, const char *local)
-{
-	bool quotes = needs_quotes(local);
-
-	if (quotes)
-		buf_putc(out, '"');
-	for (; *local != '\0'; local++) {
-		if (quotes && (*local == '"' || *local == '\\'))
-			buf_putc(out, '\\');
-		buf_putc(out, *local);
-	}
-	if (quotes)
-		buf_putc(out, '"');
-}
-
-static bool is_whole(const struct address *address)
-{
-	return address->kind == ADDRESS_MAILBOX && address->mailbox != NULL &&
-	       address->mailbox[0] != '\0' && address->domain != NULL &&
-	       address->domain[0] != '\0';
-}
-
-static void take_address(struct sieve_message *message,
+static bool take_address(struct sieve_message *message,
 			 const struct address *from, struct sieve_address *to)
 {
 	CLEANUP(buf_free) struct buf all = buf_init(64 << 20);
 
-	put_local(&all, from->mailbox);
-	buf_printf(&all, "@%s", from->domain);
+	if (!sieve_address_put(from, &all))
+		return false;
 	to->local = sieve_arena_str(message->arena, str_of(from->mailbox));
 	to->domain = sieve_arena_str(message->arena, str_of(from->domain));
 	to->all = keep(message, &all);
-	to->valid = true;
+	return to->valid = true;
 }
 
 const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
@@ -290,8 +258,7 @@ const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
 				count + 1);
 	*count_out = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (is_whole(&list[i]))
-			take_address(message, &list[i], &out[(*count_out)++]);
+		*count_out += take_address(message, &list[i], &out[*count_out]);
 	}
 	if (*count_out == 0) {
 		*count_out = 1;
@@ -363,12 +330,19 @@ void sieve_message_add(struct sieve_message *message, struct str name,
 	CLEANUP(buf_free) struct buf full = buf_init(64 << 20);
 
 	parse(message);
-	buf_printf(&full, "%.*s: %.*s%s", STR_FMT(name), STR_FMT(value),
-		   message->lf ? "\n" : "\r\n");
+	buf_printf(&full, "%.*s: ", STR_FMT(name));
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.data[i] == '\n' && !message->lf)
+			buf_putc(&full, '\r');
+		buf_putc(&full, value.data[i]);
+	}
+	buf_add(&full, message->lf ? "\n" : "\r\n");
 	field->added = true;
 	field->full = keep(message, &full);
 	field->name = str_n(field->full.data, name.len);
-	field->value = str_n(field->full.data + name.len + 2, value.len);
+	field->value = str_n(field->full.data + name.len + 2,
+			     field->full.len - name.len -
+				     (message->lf ? 3 : 4));
 	message->edited = true;
 	message->now = NULL;
 	if (last) {

@@ -13,6 +13,8 @@
 
 #include "base/str.h"
 
+struct address;
+struct buf;
 struct mime_message;
 struct sieve_message;
 
@@ -74,7 +76,7 @@ const struct mime_message *sieve_message_mime(struct sieve_message *message);
 /* The body: behind the header's empty line. */
 struct str sieve_message_body(struct sieve_message *message);
 
-/* RFC 5293. The value is on one line, in UTF-8. */
+/* RFC 5293. The value is as the field has it, its folds with "\n". */
 void sieve_message_add(struct sieve_message *message, struct str name,
 		       struct str value, bool last);
 void sieve_message_remove(struct sieve_message *message,
@@ -104,5 +106,13 @@ struct str sieve_message_whole(const void *ctx, struct sieve_message *message,
  * with nothing in them if `null` allows. */
 bool sieve_address_parse(const void *ctx, struct str text, bool null,
 			 struct sieve_address *out);
+/* The same as scripts may write it (RFC 5228 section 2.4.2.3): also a name with
+ * <local@domain>, with comments and blanks, and with dots where Dovecot takes
+ * them (a..b@c). */
+bool sieve_address_read(const void *ctx, struct str text,
+			struct sieve_address *out);
+/* Append "local@domain" of a parsed one, the local part in quotes if it is no
+ * dot-atom (RFC 5321 section 4.1.2); false if it has not both. */
+bool sieve_address_put(const struct address *address, struct buf *out);
 
 #endif

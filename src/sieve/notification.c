@@ -103,7 +103,7 @@ static const char *notification_sender(struct sieve_out *out)
 	if (out->envelope->null_sender)
 		return "";
 	if (from != NULL &&
-	    sieve_address_parse(ctx, str_of(from), false, &address))
+	    sieve_address_read(ctx, str_of(from), &address))
 		return str_dup(out->ctx, address.all);
 	return out->host->postmaster == NULL ? "" : out->host->postmaster;
 }

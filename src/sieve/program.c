@@ -284,9 +284,17 @@ const char *sieve_program_origin(const struct sieve_program *program)
 	return program->source_count == 0 ? "" : program->sources[0].path;
 }
 
-bool sieve_program_global(const struct sieve_program *program)
+bool sieve_program_fits(const struct sieve_program *program, bool global)
 {
-	return program->global;
+	if (global || !program->global)
+		return global == program->global;
+	for (unsigned i = 0; i < program->extension_count; i++) {
+		if (sieve_engine_find(program->engine,
+				      str_of(program->extensions[i]->name),
+				      false) == NULL)
+			return false;
+	}
+	return true;
 }
 
 char *sieve_binary_path(const void *ctx, const char *path)
@@ -439,7 +447,8 @@ int sieve_script_open(const void *ctx, struct sieve_engine *engine,
 	struct sieve_source source;
 
 	if (sieve_program_open(ctx, engine, binary, out, err) == 0) {
-		if ((*out)->global == global && sieve_program_current(*out))
+		if (sieve_program_fits(*out, global) &&
+		    sieve_program_current(*out))
 			return 0;
 		mem_free(*out);
 	}

@@ -38,8 +38,9 @@ int sieve_program_load(const void *ctx, struct sieve_engine *engine,
 bool sieve_program_current(const struct sieve_program *program);
 /* The path of its own script's source; "" if it has none. */
 const char *sieve_program_origin(const struct sieve_program *program);
-/* Whether it was compiled with the extensions of global scripts. */
-bool sieve_program_global(const struct sieve_program *program);
+/* Whether it can run as a global script, or as a user's: sievec compiles all as
+ * global ones, which is the same for scripts without what only those may. */
+bool sieve_program_fits(const struct sieve_program *program, bool global);
 /* Beside the script: "x.sieve" has "x.svbin". Child of ctx. */
 char *sieve_binary_path(const void *ctx, const char *path);
 int sieve_program_save(const struct sieve_program *program, const char *path,

@@ -258,7 +258,7 @@ static int show(const void *ctx, struct job *job, uint32_t seq,
 
 static void print_result(void *, const struct sieve_result *result)
 {
-	tool_print(stdout, result);
+	tool_print(stdout, result, "INBOX");
 }
 
 /* the mails */

@@ -31,8 +31,10 @@ static int compile(struct tool *tool, const char *path, const char *out_path,
 	struct sieve_program *program;
 	struct sieve_source source;
 
-	if (sieve_source_read(ctx, tool->engine, path, &source, err) < 0 ||
-	    sieve_compile(ctx, tool->engine, &source, &tool->log, &program,
+	if (sieve_source_read(ctx, tool->engine, path, &source, err) < 0)
+		return -1;
+	source.global = true; /* it may be one of the administrator's */
+	if (sieve_compile(ctx, tool->engine, &source, &tool->log, &program,
 			  err) < 0)
 		return -1;
 	log_debug("%s: %zu octets of bytecode", path,

@@ -11,10 +11,11 @@ static void print_list(FILE *out, const char *title, const char *const *list)
 	fputc('\n', out);
 }
 
-static void print_store(FILE *out, const struct sieve_store *store, bool copy)
+static void print_store(FILE *out, const struct sieve_store *store, bool copy,
+			const char *mailbox)
 {
 	fprintf(out, " * store message in folder: %s\n",
-		store->mailbox == NULL ? "INBOX" : store->mailbox);
+		store->mailbox == NULL ? mailbox : store->mailbox);
 	if (store->create)
 		fputs("        + create mailbox if it does not exist\n", out);
 	if (copy)
@@ -54,12 +55,13 @@ static void print_notify(FILE *out, const struct sieve_notify *notify)
 		fprintf(out, "    => message      : %s\n", notify->message);
 }
 
-static void print_action(FILE *out, const struct sieve_action *action)
+static void print_action(FILE *out, const struct sieve_action *action,
+			 const char *mailbox)
 {
 	switch (action->kind) {
 	case SIEVE_ACTION_KEEP:
 	case SIEVE_ACTION_FILEINTO:
-		print_store(out, &action->store, action->copy);
+		print_store(out, &action->store, action->copy, mailbox);
 		return;
 	case SIEVE_ACTION_REDIRECT:
 		fprintf(out, " * redirect message to: <%s>\n",
@@ -107,7 +109,8 @@ static void print_action(FILE *out, const struct sieve_action *action)
 		fputs("        + preserve implicit keep\n", out);
 }
 
-void tool_print(FILE *out, const struct sieve_result *result)
+void tool_print(FILE *out, const struct sieve_result *result,
+		const char *mailbox)
 {
 	struct sieve_store keep = {.flags = result->flags};
 
@@ -115,11 +118,11 @@ void tool_print(FILE *out, const struct sieve_result *result)
 	if (result->actions == NULL)
 		fputs("  (none)\n", out);
 	for (const struct sieve_action *a = result->actions; a; a = a->next)
-		print_action(out, a);
+		print_action(out, a, mailbox);
 	fputs("\nImplicit keep:\n\n", out);
 	if (result->keep_cancelled)
 		fputs("  (none)\n", out);
 	else
-		print_store(out, &keep, false);
+		print_store(out, &keep, false, mailbox);
 	fputc('\n', out);
 }

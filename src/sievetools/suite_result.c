@@ -149,7 +149,7 @@ SUITE_RUN(result_print)
 	(void)args;
 	(void)err;
 	(void)result_out;
-	tool_print(stdout, run->result);
+	tool_print(stdout, run->result, "INBOX");
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "sievetools/test.h"
 
 enum { MAX_SCRIPTS = 100 };
@@ -115,14 +116,32 @@ static void set_address(const void *ctx, const char *text, bool null,
 		log_fatal(EXIT_FAILED, "Invalid address: %s", text);
 }
 
+static const char *user_of(struct tool *tool)
+{
+	return tool->user != NULL ? tool->user : tool_login(tool->ctx);
+}
+
+static const char *hostname(struct tool *tool)
+{
+	const char *name = tool->config == NULL
+				   ? NULL
+				   : config_value(tool->config, NULL,
+						  "hostname");
+	char own[256] = "localhost";
+
+	if (name != NULL && name[0] != '\0')
+		return name;
+	gethostname(own, sizeof(own) - 1);
+	return mem_strdup(tool->ctx, own);
+}
+
 static void get_envelope(struct tool *tool, const struct options *options,
 			 struct sieve_message *message,
 			 struct sieve_envelope *out)
 {
 	const char *to = options->to ? options->to : options->original_to;
 
-	tool_envelope(tool->ctx, message,
-		      tool->user ? tool->user : tool_login(tool->ctx), out);
+	tool_envelope(tool->ctx, message, user_of(tool), out);
 	set_address(tool->ctx, options->original_to, false, &out->original_to);
 	set_address(tool->ctx, to, false, &out->to);
 	if (options->original_to == NULL)
@@ -167,7 +186,8 @@ static int decide(struct tool *tool, const struct options *options,
 	const struct sieve_host host = {
 		.log = tool->log,
 		.trace = options->how,
-		.user = tool->user,
+		.user = user_of(tool),
+		.hostname = hostname(tool),
 		.default_mailbox = options->mailbox,
 		.location = "MDA",
 		.phase = "post",
@@ -231,7 +251,7 @@ static int run_all(struct tool *tool, struct options *options, struct str mail)
 	if (trace != NULL && trace != stdout)
 		fclose(trace);
 	if (status == 0 && !options->execute)
-		tool_print(stdout, result);
+		tool_print(stdout, result, options->mailbox);
 	return status;
 }
 

@@ -180,11 +180,12 @@ struct sieve_program *tool_script(struct tool *tool, const char *path,
 	int result;
 
 	if (!compile) {
-		result = sieve_script_open(tool->ctx, tool->engine, path, false,
+		result = sieve_script_open(tool->ctx, tool->engine, path, true,
 					   &tool->log, &program, &err);
 	} else {
 		result = sieve_source_read(tool->ctx, tool->engine, path,
 					   &source, &err);
+		source.global = true;
 		if (result == 0)
 			result = sieve_compile(tool->ctx, tool->engine, &source,
 					       &tool->log, &program, &err);

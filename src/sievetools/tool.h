@@ -53,7 +53,9 @@ void tool_envelope(const void *ctx, struct sieve_message *message,
 		   const char *auth, struct sieve_envelope *out);
 /* Who runs it. */
 const char *tool_login(const void *ctx);
-/* print.c: what was decided, as Dovecot's sieve-test tells it. */
-void tool_print(FILE *out, const struct sieve_result *result);
+/* print.c: what was decided, as Dovecot's sieve-test tells it; what is kept
+ * goes into `mailbox`. */
+void tool_print(FILE *out, const struct sieve_result *result,
+		const char *mailbox);
 
 #endif

@@ -172,7 +172,8 @@ def test_refused_by_the_protocol(make_server, sink):
 def test_mail_as_scripts_changed_it(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +editheader\n'))
     script(server, 'alice', 'require ["editheader", "fileinto", "copy"]; fileinto :copy "before";\n'
-                            'addheader "X-Sieved" "yes"; redirect :copy "x@y.example"; deleteheader "From"; keep;')
+                            'addheader "X-Sieved" "yes"; addheader "X-Word" "caf\u00e9";\n'
+                            'redirect :copy "x@y.example"; deleteheader "From"; keep;')
     assert deliver(server, 'one').startswith('250')
     client = Lines(server.port('imap'), 'alice')
     found = {}
@@ -182,6 +183,7 @@ def test_mail_as_scripts_changed_it(make_server, sink):
     client.close()
     assert b'X-Sieved' not in found[b'before'] and b'X-Sieved: yes' in found[b'INBOX']
     assert b'\r\nFrom:' not in found[b'INBOX'] and b'\r\nFrom:' in found[b'before']
+    assert b'X-Word: =?utf-8?b?Y2Fmw6k=?=\r\n' in found[b'INBOX']
     assert b'X-Sieved: yes' in sink.mails[0] and b'\r\nFrom:' in sink.mails[0]
 
 

@@ -35,7 +35,7 @@ static int redirect_run(struct sieve_run *run, const struct sieve_args *args,
 		action.redirect.list = sieve_run_text(run, text);
 		return sieve_run_action(run, args, &action, err);
 	}
-	if (!sieve_address_parse(ctx, text, false, &address))
+	if (!sieve_address_read(ctx, text, &address))
 		return err_set(err, ERR_INVALID,
 			       "specified redirect address '%.*s' is invalid",
 			       (int)(text.len > 200 ? 200 : text.len),

@@ -4,8 +4,11 @@
  */
 #include <stdio.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/encode.h"
 #include "sieve/ext.h"
+#include "sieve/mail_out.h"
 
 struct editheader_settings {
 	const char *sieve_editheader_protected;
@@ -107,12 +110,48 @@ static bool may_add(struct sieve_run *run, struct str name)
 	       !is_forbidden(run, name, "forbid_add");
 }
 
+/* Text in lines; lone CRs are no line ends. */
 static bool is_field_value(struct str value)
 {
-	return utf8_valid(value) &&
-	       memchr(value.data, '\0', value.len) == NULL &&
-	       memchr(value.data, '\r', value.len) == NULL &&
-	       memchr(value.data, '\n', value.len) == NULL;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.data[i] == '\0' ||
+		    (value.data[i] == '\r' &&
+		     (i + 1 == value.len || value.data[i + 1] != '\n')))
+			return false;
+	}
+	return utf8_valid(value);
+}
+
+/* "If the specified field value does not match the RFC 2822 "unstructured"
+ * syntax", it is encoded so that it does (section 4): what `text:` has in more
+ * lines is folded, and without its last line end. */
+static void write_value(struct str name, struct str value, struct buf *out)
+{
+	struct str line;
+
+	for (bool first = true; value.len > 0;) {
+		ptrdiff_t at = str_find_char(value, '\n');
+
+		line = at < 0 ? value : str_n(value.data, (size_t)at);
+		value = str_from(value,
+				 at < 0 ? value.len : (size_t)at + 1);
+		if (at >= 0 || !first)
+			line = str_trim(line);
+		if (line.len == 0)
+			continue;
+		if (!first)
+			buf_add(out, "\n\t");
+		sieve_out_folded(out, line, first ? name.len + 2 : 1);
+		first = false;
+	}
+}
+
+static void name_check(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	if (!sieve_field_name_valid(arg->text))
+		sieve_error(check, arg->at,
+			    "specified header field name '%.*s' is invalid",
+			    STR_FMT(arg->text));
 }
 
 static void value_check(struct sieve_check *check, const struct sieve_arg *arg)
@@ -129,6 +168,7 @@ static int addheader_run(struct sieve_run *run, const struct sieve_args *args,
 {
 	const struct editheader_settings *set = get_settings(run);
 	struct str name = args->params[0].text, value = args->params[1].text;
+	CLEANUP(buf_free) struct buf text = buf_init(64 << 20);
 
 	if (!sieve_field_name_valid(name))
 		return err_set(err, ERR_INVALID,
@@ -145,7 +185,8 @@ static int addheader_run(struct sieve_run *run, const struct sieve_args *args,
 		return err_set(err, ERR_LIMIT,
 			       "header field '%.200s' is too large: %zu octets",
 			       sieve_run_text(run, name), name.len + value.len);
-	sieve_message_add(run->message, name, value,
+	write_value(name, value, &text);
+	sieve_message_add(run->message, name, str_n(text.data, text.len),
 			  sieve_args_tag(args, "last") != NULL);
 	return 0;
 }
@@ -222,13 +263,13 @@ static const struct sieve_tag delete_tags[] = {
 static const struct sieve_command commands[] = {
 	{.name = "addheader",
 	 .tags = add_tags,
-	 .params = {{"field name", SIEVE_STRING, 0, sieve_check_header_name},
+	 .params = {{"field name", SIEVE_STRING, 0, name_check},
 		    {"value", SIEVE_STRING, 0, value_check}},
 	 .run = addheader_run},
 	{.name = "deleteheader",
 	 .takes = "match",
 	 .tags = delete_tags,
-	 .params = {{"field name", SIEVE_STRING, 0, sieve_check_header_name},
+	 .params = {{"field name", SIEVE_STRING, 0, name_check},
 		    {"value patterns", SIEVE_STRINGS, SIEVE_OPTIONAL, NULL}},
 	 .run = deleteheader_run},
 	SIEVE_END,

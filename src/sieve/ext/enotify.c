@@ -165,7 +165,7 @@ static int encodeurl_modify(struct sieve_run *, struct str in, struct buf *out,
 
 static const struct sieve_tag notify_tags[] = {
 	{.name = "from",
-	 .param = {"sender", SIEVE_STRING, 0, sieve_check_sender}},
+	 .param = {"sender", SIEVE_STRING, 0, sieve_check_address}},
 	{.name = "importance",
 	 .param = {"importance", SIEVE_STRING, 0, importance_check}},
 	{.name = "options",

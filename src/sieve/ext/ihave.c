@@ -7,10 +7,14 @@
  */
 #include "sieve/ext.h"
 
+/* What changes how strings are read can't be had this way (section 4). */
 static bool have_all(struct sieve_check *check, const struct sieve_arg *item)
 {
 	for (; item != NULL; item = item->next) {
-		if (!sieve_check_may(check, item->text))
+		const struct sieve_extension *ext =
+			sieve_check_may(check, item->text);
+
+		if (ext == NULL || ext->string != NULL)
 			return false;
 	}
 	return true;

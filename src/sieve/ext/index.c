@@ -10,7 +10,7 @@ static void index_check(struct sieve_check *check, struct sieve_node *node,
 {
 	if (tag->value->number == 0)
 		sieve_error(check, tag->value->at,
-			    "the :index tag for the %s cannot be zero",
+			    "the :index tag for the %s test cannot be zero",
 			    node->command->name);
 }
 
@@ -19,8 +19,8 @@ static void last_check(struct sieve_check *check, struct sieve_node *node,
 {
 	if (sieve_node_tag(node, "index") == NULL)
 		sieve_error(check, tag->at,
-			    "the :last tag for the %s cannot be specified "
-			    "without the :index tag",
+			    "the :last tag for the %s test cannot be "
+			    "specified without the :index tag",
 			    node->command->name);
 }
 

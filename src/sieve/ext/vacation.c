@@ -4,6 +4,7 @@
  */
 #include "sieve/ext/vacation.h"
 
+#include "base/cleanup.h"
 #include "sieve/ext.h"
 
 #define SETTINGS_STRUCT struct vacation_settings
@@ -112,6 +113,19 @@ static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
 	return sieve_run_action(run, args, &action, err);
 }
 
+/* What is none of the user's addresses does no harm; the answer still goes. */
+static void own_check(struct sieve_check *check, const struct sieve_arg *arg)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
+	struct sieve_address address;
+
+	if (!sieve_address_read(ctx, arg->text, &address))
+		sieve_warning(check, arg->at,
+			      "specified :addresses item '%.*s' is invalid and "
+			      "will be ignored",
+			      STR_FMT(arg->text));
+}
+
 static const struct sieve_tag vacation_tags[] = {
 	{.name = "days",
 	 .group = "period",
@@ -119,9 +133,9 @@ static const struct sieve_tag vacation_tags[] = {
 	 .check = days_check},
 	{.name = "subject", .param = {"subject", SIEVE_STRING, 0, NULL}},
 	{.name = "from",
-	 .param = {"sender", SIEVE_STRING, 0, sieve_check_sender}},
+	 .param = {"sender", SIEVE_STRING, 0, sieve_check_address}},
 	{.name = "addresses",
-	 .param = {"addresses", SIEVE_STRINGS, 0, sieve_check_address}},
+	 .param = {"addresses", SIEVE_STRINGS, 0, own_check}},
 	{.name = "handle", .param = {"handle", SIEVE_STRING, 0, NULL}},
 	{.name = "mime"},
 	SIEVE_END,

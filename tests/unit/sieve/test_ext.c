@@ -103,7 +103,7 @@ static void test_dates(void **state)
 		 "discard"},
 		{"require \"index\"; if header :last \"x-score\" \"4\" { "
 		 "discard; }",
-		 "t: line 1, column 28: the :last tag for the header "
+		 "t: line 1, column 28: the :last tag for the header test "
 		 "cannot be specified without the :index tag\n"
 		 "t: validation failed\n"},
 	};

@@ -1,4 +1,4 @@
-# 13 errors
+# 12 errors, and a warning
 keep "x";
 discard 1;
 redirect;

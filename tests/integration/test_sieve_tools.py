@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""sievec and sieve-test as administrators use them on their own scripts."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import PREFIX
+
+CONFIG = """
+log_path = /dev/stderr
+hostname = mail.example
+plugin {{
+{plugin}
+}}
+"""
+MAIL = 'From: joe@example.org\nTo: alice@mail.example\nSubject: hello\n\nbody\n'
+UNKNOWN = "Warning: sieve: ignored unknown extension '%s' while configuring available extensions"
+
+
+@pytest.fixture
+def tool(tmp_path):
+    (tmp_path / 'mail').write_text(MAIL)
+
+    def run(name, text, *args, plugin=''):
+        (tmp_path / 'dovecot.conf').write_text(CONFIG.format(plugin=plugin))
+        (tmp_path / 'x.sieve').write_text(text)
+        paths = [tmp_path / 'x.sieve'] + ([tmp_path / 'mail'] if name == 'sieve-test' else [])
+        return subprocess.run([f'{PREFIX}/bin/{name}', '-c', tmp_path / 'dovecot.conf', *args, *paths], capture_output=True,
+                              text=True, check=False, timeout=60, env={**os.environ, 'USER': 'joe'})
+
+    return run
+
+
+GLOBAL = 'require ["vnd.dovecot.pipe", "editheader"]; addheader "X-A" "b"; pipe "learn";'
+
+
+def test_scripts_of_the_administrator(tool):
+    plugin = '  sieve_plugins = sieve_extprograms\n  sieve_global_extensions = +vnd.dovecot.pipe +editheader\n'
+    for name in ('sievec', 'sieve-test'):
+        done = tool(name, GLOBAL, plugin=plugin)
+        assert done.returncode == 0, done.stderr
+    assert ' * pipe message to program: learn\n' in done.stdout
+    assert tool('sievec', GLOBAL).returncode != 0
+
+
+@pytest.mark.parametrize('text, there', [
+    ('+editheader -fileinto', 'editheader envelope -fileinto'), ('editheader fileinto', 'editheader fileinto -envelope'),
+    # One sign, and the others are added to what there is.
+    ('editheader -fileinto', 'editheader envelope -fileinto'), ('+envelope editheader', 'editheader fileinto envelope'),
+    ('', 'fileinto envelope -editheader')])
+def test_names_of_extensions(tool, text, there):
+    for name in there.split():
+        done = tool('sievec', f'require "{name.lstrip("-")}";', plugin=f'  sieve_extensions = {text}\n' if text else '')
+        assert (done.returncode == 0) == (name[0] != '-'), (name, done.stderr)
+        assert 'Warning' not in done.stderr
+
+
+def test_extensions_that_are_unknown(tool):
+    done = tool('sieve-test', 'keep;', plugin='  sieve_extensions = +nosuch +imapsieve +editheader\n')
+    assert done.returncode == 0 and UNKNOWN % 'nosuch' in done.stderr and 'imapsieve' not in done.stderr
+    assert UNKNOWN % 'other' in tool('sieve-test', 'keep;', '-x', '+other').stderr
+
+
+def test_where_mail_is_kept(tool):
+    assert ' * store message in folder: Lists\n' in tool('sieve-test', 'keep;', '-m', 'Lists').stdout
+    done = tool('sieve-test', 'stop;', '-m', 'Lists').stdout
+    assert done.endswith('Implicit keep:\n\n * store message in folder: Lists\n\n')
+
+
+def test_where_it_runs(tool):
+    text = ('require ["environment", "vnd.dovecot.environment", "fileinto", "variables"];'
+            'fileinto "${env.host} ${env.vnd.dovecot.username}";')
+    assert ' folder: mail.example joe\n' in tool('sieve-test', text, plugin='  sieve_extensions = '
+                                                 '+vnd.dovecot.environment\n').stdout

@@ -1,0 +1,1 @@
+if anyof(header "x y:" "a", exists "a b", header "" "") { discard; }

@@ -1,0 +1,14 @@
+redirect "a@b.example d@e.example";
+redirect "foo bar@b.example";
+redirect "Foo <a@b.example> bar";
+redirect "Foo a@b.example";
+redirect "a@b.example,";
+redirect "<a@b.example";
+redirect "a@b c";
+redirect "Foo: <a@b.example>;";
+redirect "Foo <<a@b.example>>";
+redirect "Foo <@x.example:a@b.example>";
+redirect "a@b.example (open";
+redirect "\"open <a@b.example>";
+redirect "<>";
+redirect "Foo <>";

@@ -1,0 +1,1 @@
+require "vacation"; vacation :addresses ["nobody", "Me <me@example.org>"] "gone";

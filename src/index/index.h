@@ -128,6 +128,10 @@ int index_box_put(struct index_txn *txn, const struct index_box *box,
 		  struct err *err);
 int index_box_rename(struct index_txn *txn, uint32_t id, const char *name,
 		     struct err *err);
+/* All that is known of a mailbox in another environment, under another name
+ * that none has there. It stays in the old one. */
+int index_box_copy(struct index_txn *from, uint32_t id, struct index_txn *to,
+		   const char *name, uint32_t *id_out, struct err *err);
 /* With all its records, changes, cache. */
 int index_box_delete(struct index_txn *txn, uint32_t id, struct err *err);
 /* Walk all names in order; `at` is "" to start and is filled. */

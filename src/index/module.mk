@@ -12,6 +12,7 @@ libindex_a_SOURCES = \
 	src/index/env.h \
 	src/index/index.c src/index/index.h \
 	src/index/lmdb.c \
+	src/index/move.c \
 	src/index/pages.c \
 	src/index/record.c \
 	src/index/txn.c \

@@ -132,9 +132,9 @@ struct driver {
 	/* The mailbox and those below it. */
 	int (*rename)(const struct location *location, const char *from,
 		      const char *to, struct err *err);
-	/* The directory of one mailbox (in layout fs, those below are in it) to
-	 * another location of this format, by rename(2). ERR_UNSUPPORTED if
-	 * what belongs to it is not all in there. NULL: never is. */
+	/* The directory or file of one mailbox (in layout fs, those below are
+	 * in it) to another location of this format, by rename(2).
+	 * ERR_UNSUPPORTED if what belongs to it is not all in there. */
 	int (*move)(const struct location *location, const char *from,
 		    const struct location *to_location, const char *to,
 		    struct err *err);

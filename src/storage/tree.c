@@ -345,6 +345,11 @@ static int begin_both(const struct rename *rename, struct index_txn **from,
 	bool first = strcmp(rename->store->location.environment,
 			    rename->to_store->location.environment) < 0;
 
+	if (store_open_index(rename->store, err) < 0 ||
+	    store_open_index(rename->to_store, err) < 0)
+		return -1;
+	index_reserve(rename->to_store->index,
+		      index_size(rename->store->index));
 	if (store_begin(first ? rename->store : rename->to_store, INDEX_WRITE,
 			first ? from : to, err) < 0)
 		return -1;
@@ -352,7 +357,24 @@ static int begin_both(const struct rename *rename, struct index_txn **from,
 			   INDEX_WRITE, first ? to : from, err);
 }
 
-/* What the index had of them goes; the other one learns it from the disk. */
+static int move_rows(const struct rename *rename, struct row *rows,
+		     struct index_txn *from, struct index_txn *to,
+		     struct err *err)
+{
+	uint32_t id;
+
+	for (struct row *row = rows; row != NULL; row = row->next) {
+		if (forget_row(to, row->name, err) < 0 ||
+		    index_box_copy(from, row->id, to, row->name, &id, err) <
+			    0 ||
+		    note_time(to, id, err) < 0)
+			return store_failed(rename->to_store, err);
+		if (index_box_delete(from, row->id, err) < 0)
+			return store_failed(rename->store, err);
+	}
+	return 0;
+}
+
 static int move_box(const struct rename *rename, struct err *err)
 {
 	CLEANUP(index_rollback) struct index_txn *from = NULL;
@@ -361,37 +383,17 @@ static int move_box(const struct rename *rename, struct err *err)
 
 	if (begin_both(rename, &from, &to, err) < 0)
 		return -1;
-	if (move_dirs(rename, err) < 0)
-		return err->code == ERR_UNSUPPORTED ? across(err) : -1;
 	rows = collect_rows(rename, from);
 	if (index_check(from, err) < 0)
 		return store_failed(rename->store, err);
-	for (struct row *row = rows; row != NULL; row = row->next) {
-		if (forget_row(to, row->name, err) < 0)
-			return store_failed(rename->to_store, err);
-		if (index_box_delete(from, row->id, err) < 0)
-			return store_failed(rename->store, err);
-	}
-	if (index_commit(&from, err) < 0)
-		return store_failed(rename->store, err);
-	return index_commit(&to, err) < 0 ? store_failed(rename->to_store, err)
-					  : 0;
-}
-
-/* As note_time() does it for one whose row stays. */
-static int note_move(struct user *user, const char *name, struct err *err)
-{
-	CLEANUP(mailbox_close) struct mailbox *box = NULL;
-	CLEANUP(index_rollback) struct index_txn *txn = NULL;
-	struct index_box row;
-
-	if (mailbox_open(user, name, MAILBOX_KEEP_RECENT, &box, err) < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	if (mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
+	if (move_rows(rename, rows, from, to, err) < 0)
 		return -1;
-	if (note_time(txn, row.id, err) < 0 || index_commit(&txn, err) < 0)
-		return store_failed(box->store, err);
-	return 0;
+	if (move_dirs(rename, err) < 0)
+		return err->code == ERR_UNSUPPORTED ? across(err) : -1;
+	if (index_commit(&to, err) < 0)
+		return store_failed(rename->to_store, err);
+	return index_commit(&from, err) < 0 ? store_failed(rename->store, err)
+					    : 0;
 }
 
 /* INBOX stays, its mails go (RFC 3501 section 6.3.5). */
@@ -443,7 +445,8 @@ static int check_target(const struct ns *ns, const struct ns *to_ns,
 			       "Target mailbox already exists");
 	if (ns->store != to_ns->store &&
 	    (location->driver != ns->store->location.driver ||
-	     location->driver->move == NULL))
+	     strcmp(location->environment,
+		    ns->store->location.environment) == 0))
 		return across(err);
 	if (ns->store == to_ns->store && is_below(rename->to, rename->from))
 		return err_set(err, ERR_INVALID,
@@ -478,7 +481,7 @@ int mailbox_rename(struct user *user, const char *from, const char *to,
 		return -1;
 	if (rename.store == rename.to_store)
 		return rename_on_disk(&rename, err);
-	return move_box(&rename, err) < 0 ? -1 : note_move(user, to, err);
+	return move_box(&rename, err);
 }
 
 /* the rest */

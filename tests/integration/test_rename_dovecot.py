@@ -38,14 +38,20 @@ namespace box {
   separator = /
   location = mbox:~/box
 }
+namespace spool {
+  prefix = spool/
+  separator = /
+  location = mbox:~/spool
+}
 '''
-SETUP = ['CREATE a', 'CREATE a/b', 'CREATE a/b/c', 'CREATE work/w', 'CREATE fs/f/g', 'CREATE far/x', 'CREATE box/m']
+SETUP = ['CREATE a', 'CREATE a/b', 'CREATE a/b/c', 'CREATE work/w', 'CREATE fs/f/g', 'CREATE far/x', 'CREATE box/m',
+         'CREATE spool/s/t']
 
 
 def fill(client):
     for command in SETUP:
         client.ok(command)
-    for name in ('INBOX', 'a', 'a/b', 'a/b/c', 'work/w', 'fs/f/g', 'far/x', 'box/m'):
+    for name in ('INBOX', 'a', 'a/b', 'a/b/c', 'work/w', 'fs/f/g', 'far/x', 'box/m', 'spool/s/t'):
         for number in range(3):
             text = b'Subject: %s %d\r\n\r\nx\r\n' % (name.encode(), number)
             client.ok(b'APPEND %s (\\Seen kw%d) {%d+}\r\n%s' % (name.encode(), number, len(text), text))
@@ -72,10 +78,12 @@ def state(client):
 # What Dovecot does, too, and what only we do: it makes no parents there, leaves what is below a level behind where
 # nobody sees it, and has no RENAME of INBOX.
 SAME = ['RENAME a work/a', 'RENAME a/b work/b', 'RENAME work/w w', 'RENAME a fs/a', 'RENAME fs/f/g g', 'RENAME fs/f/g work/g',
-        'RENAME a far/a', 'RENAME far/x x', 'RENAME a box/a', 'RENAME box/m m', 'RENAME a work/w', 'RENAME no work/no',
+        'RENAME a far/a', 'RENAME far/x x', 'RENAME a box/a', 'RENAME box/m m',
+        'RENAME box/m spool/m', 'RENAME spool/s/t box/t', 'RENAME spool/s/t box/s/t', 'RENAME box/m spool/s/t', 'RENAME a work/w', 'RENAME no work/no',
         'RENAME a work/x/y']
 MORE = {
     'RENAME a fs/q/a': {b'fs/q/a': b'a', b'fs/q/a/b': b'a/b', b'fs/q/a/b/c': b'a/b/c'},
+    'RENAME spool/s box/s': {b'box/s/t': b'spool/s/t'},
     'RENAME fs/f f': {b'f/g': b'fs/f/g'},
     'RENAME INBOX work/i': {b'work/i': b'INBOX'},
 }
@@ -124,6 +132,46 @@ def test_rename_moves_what_dovecot_does_not(wipe):
         for name, old in moved.items():
             assert seen[name] == before[old], command
             assert old == b'INBOX' or old not in seen, command
+
+
+def change(client, name):
+    """More keywords than the files have room for, and a history."""
+    client.ok(f'SELECT {name}')
+    for number in range(10):
+        client.ok(f'STORE 1 +FLAGS ({" ".join(f"w{number * 3 + i}" for i in range(3))})')
+    client.ok(r'STORE 2 +FLAGS (\Deleted)')
+    client.ok('EXPUNGE')
+    client.ok('UNSELECT')
+
+
+def history(client, name):
+    client.ok('ENABLE QRESYNC')
+    modseq = int(re.search(rb'HIGHESTMODSEQ (\d+)', b''.join(client.ok(f'SELECT {name}')))[1])
+    answers = client.ok('UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1)')[:-1], client.ok(
+        f'UID FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq - 1} VANISHED)')[:-1]
+    client.ok('UNSELECT')
+    return modseq, answers
+
+
+@pytest.mark.parametrize('here, there', [('a', 'work/a'), ('work/w', 'fs/q'), ('box/m', 'spool/m')])
+def test_what_only_the_index_knows_goes_along(make_server, here, there):
+    server = make_server(NAMESPACES)
+    client = Lines(server.port('imap'), 'alice')
+    fill(client)
+    change(client, here)
+    before = history(client, here)
+    assert b'w29' in before[1][0][0] and any(b'VANISHED' in line for line in before[1][1])
+    client.ok(f'RENAME {here} {there}')
+    assert history(client, there) == before
+    client.logout()
+
+
+def test_rename_within_one_index_of_two_namespaces_is_refused(make_server):
+    server = make_server(NAMESPACES.replace('~/work', '~/work:INDEX=~/far-index').replace(':CONTROL=~/far-control', ''))
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('CREATE far/x')
+    assert b'NO [CANNOT]' in client.command('RENAME far/x work/x')[-1]
+    client.logout()
 
 
 def test_the_new_place_counts_for_autoexpunge(make_server):

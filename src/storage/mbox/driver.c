@@ -56,6 +56,7 @@ const struct driver mbox_driver = {
 	.create = mbox_create,
 	.remove = mbox_remove,
 	.rename = mbox_rename,
+	.move = mbox_move,
 	.sync = mbox_sync_box,
 	.write_late = mbox_write_late,
 	.close = mbox_close,

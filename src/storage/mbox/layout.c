@@ -32,9 +32,14 @@ static bool is_inbox(const char *name)
 	return strcmp(name, "INBOX") == 0;
 }
 
+static const char *dirname_of(const struct location *location)
+{
+	return location->dirname == NULL ? "" : location->dirname;
+}
+
 static bool has_dirname(const struct location *location)
 {
-	return location->dirname != NULL && location->dirname[0] != '\0';
+	return dirname_of(location)[0] != '\0';
 }
 
 /* Files beside mail that are none. */
@@ -347,19 +352,24 @@ int mbox_remove(const struct location *location, const char *name,
 /* renaming */
 
 static int rename_path(const struct location *location, const char *from,
-		       const char *to, struct err *err)
+		       const struct location *to_location, const char *to,
+		       struct err *err)
 {
-	if (make_parents(location, to, err) < 0)
+	if (make_parents(to_location, to, err) < 0)
 		return -1;
 	if (rename(from, to) < 0)
-		return err_sys(err, "rename(%s, %s)", from, to);
-	if (layout_sync_parent(location, to, err) < 0)
+		return errno == EXDEV ? err_set(err, ERR_UNSUPPORTED,
+						"another file system")
+				      : err_sys(err, "rename(%s, %s)", from,
+						to);
+	if (layout_sync_parent(to_location, to, err) < 0)
 		return -1;
 	return layout_sync_parent(location, from, err);
 }
 
 static int rename_control(const struct location *location, const char *from,
-			  const char *to, struct err *err)
+			  const struct location *to_location, const char *to,
+			  struct err *err)
 {
 	struct stat st;
 
@@ -367,26 +377,50 @@ static int rename_control(const struct location *location, const char *from,
 		return 0;
 	if (remove_control(to, err) < 0)
 		return -1;
-	return rename_path(location, from, to, err);
+	return rename_path(location, from, to_location, to, err);
 }
 
-int mbox_rename(const struct location *location, const char *from,
-		const char *to, struct err *err)
+static int rename_to(const struct location *location, const char *from,
+		     const struct location *to_location, const char *to,
+		     struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "rename");
 	char *old, *new, *old_control, *new_control, *ignored;
 	struct stat st;
 
-	if (is_inbox(from) || is_inbox(to))
-		return err_set(err, ERR_INVALID, "INBOX cannot be renamed so");
 	if (level_path(ctx, location, from, &old, err) < 0 ||
-	    level_path(ctx, location, to, &new, err) < 0 ||
+	    level_path(ctx, to_location, to, &new, err) < 0 ||
 	    mbox_paths(ctx, location, from, &ignored, &old_control, err) < 0 ||
-	    mbox_paths(ctx, location, to, &ignored, &new_control, err) < 0)
+	    mbox_paths(ctx, to_location, to, &ignored, &new_control, err) < 0)
 		return -1;
 	if (lstat(new, &st) == 0)
 		return err_set(err, ERR_EXISTS, "mailbox %s exists", to);
-	if (rename_path(location, old, new, err) < 0)
+	if (location != to_location && lstat(old, &st) == 0 &&
+	    S_ISLNK(st.st_mode)) /* it may lead elsewhere there */
+		return err_set(err, ERR_UNSUPPORTED, "%s is a link", old);
+	if (rename_path(location, old, to_location, new, err) < 0)
 		return -1;
-	return rename_control(location, old_control, new_control, err);
+	return rename_control(location, old_control, to_location, new_control,
+			      err);
+}
+
+int mbox_rename(const struct location *location, const char *from,
+		const char *to, struct err *err)
+{
+	if (is_inbox(from) || is_inbox(to))
+		return err_set(err, ERR_INVALID, "INBOX cannot be renamed so");
+	return rename_to(location, from, location, to, err);
+}
+
+int mbox_move(const struct location *location, const char *from,
+	      const struct location *to_location, const char *to,
+	      struct err *err)
+{
+	/* What is below it must be found by the same rules there. */
+	if (is_inbox(from) || is_inbox(to) || location->control != NULL ||
+	    to_location->control != NULL ||
+	    location->utf8 != to_location->utf8 ||
+	    strcmp(dirname_of(location), dirname_of(to_location)) != 0)
+		return err_set(err, ERR_UNSUPPORTED, "not one directory");
+	return rename_to(location, from, to_location, to, err);
 }

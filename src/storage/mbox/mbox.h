@@ -415,6 +415,9 @@ int mbox_remove(const struct location *location, const char *name,
 		struct err *err);
 int mbox_rename(const struct location *location, const char *from,
 		const char *to, struct err *err);
+int mbox_move(const struct location *location, const char *from,
+	      const struct location *to_location, const char *to,
+	      struct err *err);
 int mbox_update(struct index_txn *txn, struct driver_box *box,
 		struct index_box *index_box, struct err *err);
 

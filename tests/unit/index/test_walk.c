@@ -249,10 +249,97 @@ static void test_writer_walks_over_what_it_writes(void **state)
 	index_close(&index);
 }
 
+/* All that is told of a mailbox, but for its number. */
+static char *everything(const void *ctx, struct index *index, uint32_t id)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(10000);
+	struct index_txn *txn = begin(index, INDEX_READ);
+	struct index_history history;
+	struct index_record record = {.uid = 0};
+	struct range_set uids = range_set_init(ctx);
+	struct index_box box;
+	struct str value;
+	const char **names;
+	unsigned count;
+	struct err err;
+
+	OK(index_box_get(txn, id, &box, &err));
+	OK(index_walk_history(txn, id, &history, &err));
+	OK(index_keywords_get(txn, ctx, id, &names, &count, &err));
+	buf_printf(&out, "%u %u %llu %u %u %llu %llu %u %u %u;",
+		   box.uid_validity, box.uid_next,
+		   (unsigned long long)box.highest_modseq, box.counts.messages,
+		   box.counts.unseen, (unsigned long long)history.changes_from,
+		   (unsigned long long)history.expunges_from, history.changes,
+		   history.expunges, count);
+	walk_log(txn, id, INDEX_LOG_CHANGES, &out);
+	walk_log(txn, id, INDEX_LOG_EXPUNGES, &out);
+	index_record_uids(txn, id, &uids);
+	range_set_write(&uids, &out);
+	while (index_record_next(txn, id, record.uid + 1, &record)) {
+		unsigned field = 0;
+
+		buf_printf(&out, ";%u %x %llu", record.uid, record.flags,
+			   (unsigned long long)record.modseq);
+		while (index_walk_cache(txn, id, record.uid, &field, &value))
+			buf_printf(&out, " %u %.*s", field, (int)value.len,
+				   value.data);
+	}
+	index_rollback(&txn);
+	return buf_steal(ctx, &out);
+}
+
+static void test_a_mailbox_goes_whole_into_another_index(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	static const char *const names[] = {"one", "two"};
+	struct index *index = open_index(), *other;
+	uint32_t id = make_box(index, "INBOX"),
+		 neighbour = make_box(index, "Next"), found;
+	struct index_txn *txn, *to;
+	struct index_box box;
+	char *before, *next;
+	struct err err;
+
+	(void)state;
+	append(index, id, 5);
+	append(index, neighbour, 2);
+	set_flags(index, id, 3, MAIL_SEEN);
+	put_cache(index, id, 2);
+	put_cache(index, neighbour, 1);
+	txn = begin(index, INDEX_WRITE);
+	OK(index_box_get(txn, id, &box, &err));
+	OK(index_record_expunge(txn, &box, 4, &err));
+	OK(index_keywords_put(txn, id, names, 2, &err));
+	commit(&txn);
+	before = everything(ctx, index, id);
+	next = everything(ctx, index, neighbour);
+
+	OK(index_open(mem_printf(ctx, "%s/other", root), 0600, &other, &err));
+	make_box(other, "another");
+	txn = begin(index, INDEX_WRITE);
+	to = begin(other, INDEX_WRITE);
+	OK(index_box_copy(txn, id, to, "a/b", &id, &err));
+	commit(&to);
+	OK(index_box_find(txn, "INBOX", &found, &err));
+	OK(index_box_delete(txn, found, &err));
+	commit(&txn);
+	assert_string_equal(everything(ctx, other, id), before);
+	assert_string_equal(everything(ctx, index, neighbour), next);
+	txn = begin(other, INDEX_READ);
+	OK(index_box_find(txn, "a/b", &found, &err));
+	assert_int_equal(found, id);
+	index_rollback(&txn);
+	index_close(&other);
+	index_close(&index);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_walk_tells_all, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_mailbox_goes_whole_into_another_index, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_looking_makes_nothing,
 						setup, teardown),

@@ -66,7 +66,7 @@ struct lmtp_rcpt {
 	char *user;     /* without the detail */
 	char *detail;   /* NULL: none */
 	char *session_id;
-	struct account *account; /* NULL if it is passed on */
+	const struct account *account; /* NULL if it is passed on */
 	unsigned index;          /* among those accepted, from 1 */
 	const char *reply;       /* to the mail; NULL: not known yet */
 	const char *refusal;     /* of a script (ereject); NULL: none */
@@ -80,6 +80,15 @@ struct lmtp_rcpt {
 	const char *destination;      /* the address there */
 	uint64_t started_ms;
 	struct lmtp_rcpt *next;
+};
+
+/* Whom auth named a moment ago. Those who send many mails at once send them to
+ * few, and a question takes longer than much of a delivery. */
+struct lmtp_known {
+	char *user;
+	struct account *account;
+	uint64_t named_ms;
+	struct lmtp_known *next;
 };
 
 /* What a proxy said with XCLIENT; NULL where it did not. */
@@ -106,6 +115,8 @@ struct lmtp_session {
 	bool greeted, looking_up, ended;
 	unsigned bad_commands;
 	uint64_t started_ms;
+	struct lmtp_known *known; /* list, latest first */
+	unsigned known_count;
 
 	/* The transaction; all below it is freed with it. */
 	void *ctx;
@@ -170,6 +181,8 @@ void lmtp_rcpt(struct lmtp_session *session, struct str args);
 void lmtp_rcpt_accept(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 		      const char *reply);
 void lmtp_rcpt_refuse(struct lmtp_session *session, const char *reply);
+/* Ask auth anew from now on. Not with recipients. */
+void lmtp_known_forget(struct lmtp_session *session);
 
 /* The reply to a mail, or RCPT, for who has no room; child of rcpt. */
 char *lmtp_over_quota(const struct lmtp_session *session,

@@ -190,6 +190,7 @@ void lmtp_xclient(struct lmtp_session *session, struct str args)
 	mem_free(session->helo);
 	session->helo = NULL;
 	lmtp_reset(session);
+	lmtp_known_forget(session);
 	lmtp_greet(session);
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -18,7 +21,11 @@
 #include "service/service.h"
 #include "storage/quota.h"
 
-enum { FORWARD_MAX = 4096, ORIGINAL_MAX = 1000 };
+enum {
+	FORWARD_MAX = 4096,
+	ORIGINAL_MAX = 1000,
+	KNOWN_MS = 1000,
+};
 
 /* Who asked auth or anvil; outlives a session that ends meanwhile. */
 struct lookup {
@@ -65,10 +72,21 @@ static struct lmtp_session *lookup_end(struct lookup *lookup,
 
 static void answer(struct lmtp_session *session, const char *reply)
 {
+	bool waited = session->looking_up;
+
 	session->looking_up = false;
 	session->command = NULL;
 	lmtp_reply(session, "%s", reply);
-	lmtp_resume(session);
+	if (waited)
+		lmtp_resume(session);
+}
+
+/* Its input waits for the answer. */
+static void wait_for_answer(struct lmtp_session *session)
+{
+	if (!session->looking_up)
+		conn_pause(session->conn);
+	session->looking_up = true;
 }
 
 static void append(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
@@ -194,30 +212,76 @@ static void counted_others(void *ctx, unsigned others)
 
 /* who is it? */
 
+void lmtp_known_forget(struct lmtp_session *session)
+{
+	struct lmtp_known *known, *next;
+
+	LL_FOREACH_SAFE(session->known, known, next)
+		mem_free(known);
+	session->known = NULL;
+	session->known_count = 0;
+}
+
+static const struct account *known_get(const struct lmtp_session *session,
+				       const char *user)
+{
+	const struct lmtp_known *known;
+
+	LL_FOREACH (session->known, known) {
+		if (strcmp(known->user, user) == 0)
+			break;
+	}
+	if (known == NULL || clock_monotonic_ms() - known->named_ms >= KNOWN_MS)
+		return NULL;
+	return known->account;
+}
+
+static const struct account *known_add(struct lmtp_session *session,
+				       const char *user,
+				       const struct account *account)
+{
+	struct lmtp_known *known = mem_new(session, struct lmtp_known);
+
+	known->user = mem_strdup(known, user);
+	known->account = account_copy(known, account);
+	known->named_ms = clock_monotonic_ms();
+	LL_PREPEND(session->known, known);
+	session->known_count++;
+	return known->account;
+}
+
+static void take_account(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+			 const struct account *account)
+{
+	struct err over;
+
+	rcpt->account = account;
+	if (!session->ended && !has_room(session, rcpt, &over)) {
+		answer(session, lmtp_over_quota(session, rcpt, &over));
+		return;
+	}
+	if (session->process->anvil == NULL || session->ended) {
+		lmtp_rcpt_accept(session, rcpt, "250 2.1.5 OK");
+		return;
+	}
+	wait_for_answer(session);
+	anvil_count(session->process->anvil, "lmtp", rcpt->account->name,
+		    &nowhere, counted_others, lookup_new(session, rcpt));
+}
+
 static void looked_up(void *ctx, const struct account *account,
 		      const struct err *err)
 {
 	struct lmtp_rcpt *rcpt;
 	struct lmtp_session *session = lookup_end(ctx, &rcpt);
-	struct err over;
 
 	if (session == NULL)
 		return;
-	if (account == NULL) {
+	if (account == NULL)
 		refuse(session, rcpt, err);
-		return;
-	}
-	rcpt->account = account_copy(rcpt, account);
-	if (!session->ended && !has_room(session, rcpt, &over)) {
-		answer(session, lmtp_over_quota(session, rcpt, &over));
-		return;
-	}
-	if (session->process->anvil != NULL && !session->ended)
-		anvil_count(session->process->anvil, "lmtp",
-			    rcpt->account->name, &nowhere, counted_others,
-			    lookup_new(session, rcpt));
 	else
-		lmtp_rcpt_accept(session, rcpt, "250 2.1.5 OK");
+		take_account(session, rcpt,
+			     known_add(session, rcpt->user, account));
 }
 
 static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
@@ -233,8 +297,19 @@ static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 		.remote = session->remote,
 	};
 
+	wait_for_answer(session);
 	ask(session->process->auth, rcpt->user, &info, answered,
 	    lookup_new(session, rcpt));
+}
+
+static void look_up_user(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
+{
+	const struct account *known = known_get(session, rcpt->user);
+
+	if (known != NULL)
+		take_account(session, rcpt, known);
+	else
+		look_up(session, rcpt, auth_master_user, looked_up);
 }
 
 /* lmtp_proxy: who is not passed on may still be a user here. */
@@ -249,7 +324,7 @@ static void passed(void *ctx, const struct account *pass, const struct err *err)
 		refuse(session, rcpt, err);
 	else if (session->ended || pass == NULL ||
 		 !lmtp_proxy_rcpt(session, rcpt, pass))
-		look_up(session, rcpt, auth_master_user, looked_up);
+		look_up_user(session, rcpt);
 }
 
 /* Replies of several recipients are told apart by ":R2". */
@@ -270,12 +345,10 @@ static void begin(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 		lmtp_reply(session, "250 2.1.5 OK");
 		return;
 	}
-	session->looking_up = true;
-	conn_pause(session->conn);
 	if (session->process->proxy != NULL)
 		look_up(session, rcpt, auth_master_pass, passed);
 	else
-		look_up(session, rcpt, auth_master_user, looked_up);
+		look_up_user(session, rcpt);
 }
 
 /* parameters */

@@ -176,6 +176,26 @@ def test_xclient_as_dovecot_answers_it(make_server, make_dovecot):
     assert b'Delivered-To: orig@x\r\nReceived: from client ([10.1.2.3])\r\n' in texts[0][0]
 
 
+def test_auth_is_asked_once_in_a_second(make_server):
+    server = make_server('auth_debug = yes\nlogin_trusted_networks = 127.0.0.1\n')
+    client, began = Lmtp(server.port('lmtp')), time.monotonic()
+    for _ in range(20):
+        client.deliver(MAIL, 'carol')
+    took = time.monotonic() - began
+    client.command('XCLIENT ADDR=10.1.2.3')
+    client.command('LHLO there')
+    client.deliver(MAIL, 'carol')
+    asked = r'master in: USER.\d+.carol.*rip='
+    assert server.wait_log(asked + r'10\.1\.2\.3')
+    assert len(re.findall(asked + r'127\.0\.0\.1', server.log_text())) <= 1 + took
+    users = Path(server.dir, 'users')
+    users.write_text(re.sub(r'carol:.*\n', '', users.read_text()))
+    time.sleep(1.1)
+    client.command('MAIL FROM:<>')
+    assert client.command('RCPT TO:<carol>') == "550 5.1.1 <carol> User doesn't exist: carol"
+    client.close()
+
+
 def test_pipelined_session(server):
     client = Lmtp(server.port('lmtp'), None)
     client.send(b'LHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<alice>\r\nRCPT TO:<nobody>\r\nDATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\n'

@@ -9,12 +9,18 @@
 #include <utlist.h>
 
 #include "base/buf.h"
+#include "base/duration.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "log/protocol.h"
 #include "net/loop.h"
 
-enum { BURST = 16 }; /* reads of one pipe before the others have a turn */
+enum {
+	BURST = 16, /* reads of one pipe before the others have a turn */
+	/* What follows so soon is gathered: to be woken costs more than a line,
+	 * and whoever writes it pays for that, too. */
+	GATHER_MS = 10,
+};
 
 struct source {
 	struct pipes *pipes;
@@ -23,6 +29,7 @@ struct source {
 	struct watch *watch;
 	struct buf in;
 	bool skipping; /* the rest of a line that was too long */
+	uint64_t read_ms;
 	struct source *prev, *next;
 };
 
@@ -103,8 +110,12 @@ static void source_free(struct source *source)
 static void readable(void *ctx, unsigned)
 {
 	struct source *source = ctx;
+	uint64_t since = clock_monotonic_ms() - source->read_ms;
 	bool more = true;
 
+	if (since < GATHER_MS)
+		usleep((useconds_t)(GATHER_MS - since) * 1000);
+	source->read_ms = clock_monotonic_ms();
 	for (int i = 0; i < BURST && more; i++) {
 		if (!read_some(source, &more)) {
 			source_free(source);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/duration.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "log/protocol.h"
@@ -131,6 +132,31 @@ static void test_long_lines_are_cut_and_the_last_needs_no_end(void **state)
 	loop_free(&loop);
 }
 
+static void stop_at(void *ctx, const struct entry *)
+{
+	loop_stop(ctx);
+}
+
+static void test_what_follows_at_once_is_gathered(void **state)
+{
+	struct loop *loop = loop_new();
+	struct pipes *pipes = pipes_new(loop, loop, stop_at, loop);
+	uint64_t began = clock_monotonic_ms();
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+	pipes_add(pipes, STR("imap"), fds[0]);
+	put(fds[1], "one\n", 4);
+	loop_run(loop);
+	put(fds[1], "two\n", 4);
+	loop_run(loop);
+	assert_true(clock_monotonic_ms() - began >= 10);
+	close(fds[1]);
+	mem_free(pipes);
+	loop_free(&loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +165,7 @@ int main(void)
 		cmocka_unit_test(test_the_line_of_a_death_names_the_dead),
 		cmocka_unit_test(
 			test_long_lines_are_cut_and_the_last_needs_no_end),
+		cmocka_unit_test(test_what_follows_at_once_is_gathered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,8 @@ static void show_cache(const struct dump *dump, uint32_t uid)
 		[INDEX_HEADERS] = "headers",
 		[INDEX_PREVIEW] = "preview",
 		[INDEX_SORT] = "sort",
+		[INDEX_SUBJECT] = "subject",
+		[INDEX_BASE] = "base",
 	};
 	const unsigned known = sizeof(names) / sizeof(names[0]);
 	const char *blank = "";

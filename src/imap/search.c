@@ -98,10 +98,8 @@ static int find_highest(struct cmd *cmd, struct search_state *state,
 
 	if (!state->modseq || seqs->count == 0)
 		return 0;
-	if (!search_return_extremes(&state->ret)) {
-		state->highest = search_result_modseq(state->search);
-		return 0;
-	}
+	if (!search_return_extremes(&state->ret))
+		return modseq_highest_of(cmd, seqs, &state->highest, err);
 	first = seqs->ranges[0].first;
 	last = seqs->ranges[seqs->count - 1].last;
 	if ((state->ret.wanted & RETURN_MIN) != 0)

@@ -242,10 +242,9 @@ static int find_highest(struct cmd *cmd, struct err *err)
 
 	if (!state->modseq || state->count == 0)
 		return 0;
-	if (!search_return_extremes(&state->ret)) {
-		state->highest = sort_result_modseq(state->sort);
-		return 0;
-	}
+	if (!search_return_extremes(&state->ret))
+		return modseq_highest_of(cmd, sort_result_set(state->sort),
+					 &state->highest, err);
 	first = state->seqs[0];
 	last = state->seqs[state->count - 1];
 	if ((state->ret.wanted & RETURN_MIN) != 0)

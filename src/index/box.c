@@ -464,7 +464,7 @@ int index_box_delete(struct index_txn *txn, uint32_t id, struct err *err)
 	unsigned char prefix[4];
 	struct txn_box *box;
 
-	if (txn_box_get(txn, id, &box, err) < 0 ||
+	if (packs_flush(txn, err) < 0 || txn_box_get(txn, id, &box, err) < 0 ||
 	    name_del(txn, box->row.name, err) < 0)
 		return -1;
 	HASH_DEL(txn->boxes, box);

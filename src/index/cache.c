@@ -31,6 +31,15 @@ static struct str cache_key(uint32_t box, uint32_t uid, unsigned field,
 	return str_n(room, apart ? KEY_MAX : KEY_MAX - 4);
 }
 
+static bool is_packed(enum index_field field)
+{
+	return field == INDEX_SUBJECT || field == INDEX_BASE;
+}
+
+/* Those that do not stand by their mail. */
+static const enum index_field apart[] = {INDEX_SORT, INDEX_SUBJECT, INDEX_BASE};
+enum { APART = sizeof(apart) / sizeof(apart[0]) };
+
 static enum table table_of(enum index_field field)
 {
 	return field == INDEX_SORT ? TABLE_SORT : TABLE_CACHE;
@@ -59,6 +68,8 @@ bool index_cache_get(struct index_txn *txn, uint32_t box, uint32_t uid,
 	struct err err;
 	int code;
 
+	if (is_packed(field))
+		return pack_get(txn, box, uid, field, out);
 	if (field == INDEX_SORT && sort_next(txn, box, uid, key, out))
 		return true;
 	code = lmdb_get(txn, table_of(field), key, out);
@@ -73,6 +84,8 @@ int index_cache_put(struct index_txn *txn, uint32_t box, uint32_t uid,
 	unsigned char room[KEY_MAX];
 	int code;
 
+	if (is_packed(field))
+		return pack_put(txn, box, uid, field, value, err);
 	if (value.len > CACHE_MAX)
 		return err_set(err, ERR_LIMIT, "cache value is too long");
 	code = lmdb_put(txn, table_of(field), cache_key(box, uid, field, room),
@@ -84,8 +97,11 @@ int index_cache_drop(struct index_txn *txn, uint32_t box, uint32_t uid,
 		     enum index_field field, struct err *err)
 {
 	unsigned char room[KEY_MAX];
-	int code = lmdb_del(txn, TABLE_CACHE, cache_key(box, uid, field, room));
+	int code;
 
+	if (is_packed(field))
+		return pack_put(txn, box, uid, field, str_n(NULL, 0), err);
+	code = lmdb_del(txn, TABLE_CACHE, cache_key(box, uid, field, room));
 	return code == 0 || code == MDB_NOTFOUND
 		       ? 0
 		       : lmdb_err(txn, err, code, "drop cache");
@@ -134,11 +150,14 @@ bool index_walk_cache(struct index_txn *txn, uint32_t box, uint32_t uid,
 		*field = (unsigned char)key.data[8];
 		return true;
 	}
-	if (*field >= INDEX_SORT ||
-	    !index_cache_get(txn, box, uid, INDEX_SORT, value))
-		return false;
-	*field = INDEX_SORT;
-	return true;
+	for (unsigned i = 0; i < APART; i++) {
+		if (*field < apart[i] &&
+		    index_cache_get(txn, box, uid, apart[i], value)) {
+			*field = apart[i];
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The cache of a mail: all of its fields, or those of mails that are gone. */
@@ -153,7 +172,11 @@ int index_cache_remove(struct index_txn *txn, uint32_t box, uint32_t uid,
 	if (table_clear(txn, TABLE_CACHE, str_n(prefix, sizeof(prefix)), err) <
 	    0)
 		return -1;
-	return index_cache_drop(txn, box, uid, INDEX_SORT, err);
+	for (unsigned i = 0; i < APART; i++) {
+		if (index_cache_drop(txn, box, uid, apart[i], err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* The UID of the first cached value from `uid` on; of a sort value. */
@@ -164,6 +187,8 @@ static bool next_cached(struct index_txn *txn, uint32_t box, uint32_t uid,
 	struct str key = cache_key(box, uid, field, room), value;
 	size_t len = key.len, prefix = field == INDEX_SORT ? 9 : 4;
 
+	if (is_packed(field))
+		return pack_next(txn, box, uid, field, out);
 	if (lmdb_cursor(txn, TABLE_CACHE, MDB_SET_RANGE, &key, &value) != 0 ||
 	    key.len != len || memcmp(key.data, room, prefix) != 0)
 		return false;
@@ -193,8 +218,11 @@ int index_cache_purge(struct index_txn *txn, uint32_t box, unsigned *purged_out,
 		      struct err *err)
 {
 	*purged_out = 0;
-	if (purge(txn, box, 0, purged_out, err) < 0 ||
-	    purge(txn, box, INDEX_SORT, purged_out, err) < 0)
+	if (purge(txn, box, 0, purged_out, err) < 0)
 		return -1;
+	for (unsigned i = 0; i < APART; i++) {
+		if (purge(txn, box, apart[i], purged_out, err) < 0)
+			return -1;
+	}
 	return index_check(txn, err);
 }

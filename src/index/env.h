@@ -16,6 +16,7 @@
 #include <sys/types.h>
 #include <uthash.h>
 
+#include "base/buf.h"
 #include "index/index.h"
 
 enum table {
@@ -104,6 +105,18 @@ struct walk {
 	struct row rows[WALK_ROWS];
 };
 
+enum { PACKS = 2, PACK_UIDS = 128 };
+
+/* A row of packed values. */
+struct pack {
+	bool valid; /* for reading; a write ends that, unless it is: */
+	bool dirty; /* to be written, and in `buf` */
+	uint32_t box, number;
+	struct str row; /* empty: there is none */
+	size_t at;      /* of the last value looked for */
+	struct buf buf;
+};
+
 struct index_txn {
 	struct index *index;
 	MDB_txn *mdb;
@@ -113,6 +126,7 @@ struct index_txn {
 	MDB_cursor *cursors[CURSORS];
 	bool cursor_stale[CURSORS]; /* of a reader renewed since */
 	struct walk walk;
+	struct pack packs[PACKS];
 	uint32_t sort_box, sort_uid; /* of the sort value asked for last */
 	struct txn_box *boxes;  /* writers' */
 	struct txn_box *recent; /* the one used last */
@@ -244,6 +258,19 @@ int table_clear(struct index_txn *txn, enum table table, struct str prefix,
 void changes_add(struct txn_box *box, uint32_t uid);
 void changes_add_expunge(struct txn_box *box, uint32_t uid);
 int changes_flush(struct index_txn *txn, struct txn_box *box, struct err *err);
+
+/* pack.c: the packed values of INDEX_SUBJECT and INDEX_BASE */
+
+bool pack_get(struct index_txn *txn, uint32_t box, uint32_t uid,
+	      enum index_field field, struct str *out);
+/* `value` with data NULL: remove it, if it is there. */
+int pack_put(struct index_txn *txn, uint32_t box, uint32_t uid,
+	     enum index_field field, struct str value, struct err *err);
+/* The UID of the first one from `uid` on. */
+bool pack_next(struct index_txn *txn, uint32_t box, uint32_t uid,
+	       enum index_field field, uint32_t *out);
+/* Write what is dirty. */
+int packs_flush(struct index_txn *txn, struct err *err);
 
 /* record.c: add (sign 1) or take away (-1) what a record counts */
 void record_count(struct index_box *box, const struct index_record *record,

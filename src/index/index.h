@@ -219,12 +219,16 @@ enum index_field {
 	INDEX_PARTS,          /* mime_pack()'s */
 	INDEX_HEADERS, /* the fields that clients ask for, as they stand */
 	INDEX_PREVIEW,
-	INDEX_SORT,     /* sort and thread keys */
+	INDEX_SORT,     /* sort and thread keys, but for: */
 	INDEX_UNSEEN,   /* of uid 0, the mailbox: where unseen mails begin */
 	INDEX_RENAMED,  /* of uid 0: when the mailbox got another name */
 	INDEX_POLICY,   /* of uid 0: which fields are asked for */
 	INDEX_COMPLETE, /* of uid 0 of no mailbox (0): all mailboxes were in
 			   the index once */
+	/* Packed, so that those of many mails are read at once; up to 2,048
+	 * octets: */
+	INDEX_SUBJECT, /* what SEARCH compares */
+	INDEX_BASE,    /* and SORT */
 };
 
 /* Points into the transaction, up to its next write; false if it is not

@@ -494,6 +494,8 @@ static void wrote(struct index_txn *txn, enum table table)
 	if (table == TABLE_RECORDS || walk->at < walk->count)
 		walk->valid = false;
 	walk->at = walk->count = 0;
+	for (int i = 0; i < PACKS; i++)
+		txn->packs[i].valid = txn->packs[i].dirty;
 }
 
 static int put(struct index_txn *txn, enum table table, MDB_val *key,

@@ -13,6 +13,7 @@ libindex_a_SOURCES = \
 	src/index/index.c src/index/index.h \
 	src/index/lmdb.c \
 	src/index/move.c \
+	src/index/pack.c \
 	src/index/pages.c \
 	src/index/record.c \
 	src/index/txn.c \

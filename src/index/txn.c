@@ -96,6 +96,8 @@ static void reader_end(struct index_txn *txn)
 
 	txn->walk.valid = false;
 	txn->walk.at = txn->walk.count = 0;
+	for (int i = 0; i < PACKS; i++)
+		txn->packs[i].valid = false;
 	if (index->spare == NULL && !txn->failed && !index->damaged) {
 		lmdb_reset(txn);
 		index->spare = txn;
@@ -109,6 +111,8 @@ static void writer_end(struct index_txn *txn)
 {
 	lmdb_abort(txn);
 	txn_boxes_free(txn);
+	for (int i = 0; i < PACKS; i++)
+		buf_free(&txn->packs[i].buf);
 	txn->index->writer = NULL;
 	mem_free(txn);
 }
@@ -122,7 +126,7 @@ static int write_commit(struct index_txn *txn, struct err *err)
 		return err_set(
 			err, index->damaged ? ERR_CORRUPT : ERR_TEMPORARY,
 			"index %s: the transaction failed before", index->dir);
-	if (txn_boxes_flush(txn, err) < 0)
+	if (packs_flush(txn, err) < 0 || txn_boxes_flush(txn, err) < 0)
 		return -1;
 	code = lmdb_commit(txn);
 	index->written = true;

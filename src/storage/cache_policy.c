@@ -29,6 +29,8 @@ static const char *const names[] = {
 	[INDEX_HEADERS] = "hdr.*", /* the usual ones */
 	[INDEX_PREVIEW] = "body.snippet",
 	[INDEX_SORT] = "sort",
+	[INDEX_SUBJECT] = "sort",
+	[INDEX_BASE] = "sort",
 };
 enum { NAMES = sizeof(names) / sizeof(names[0]) };
 

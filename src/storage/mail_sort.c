@@ -16,13 +16,24 @@
 static void make(struct mail_reader *reader, struct str header,
 		 struct sort_value *out)
 {
-	CLEANUP(buf_free) struct buf made = buf_init(SORT_VALUE_MAX);
+	CLEANUP(buf_free) struct buf buf = buf_init(SORT_VALUE_MAX);
+	struct buf *kept = &reader->out;
+	struct sort_made made;
 
-	sort_value_make(header, &made);
-	buf_reset(&reader->out);
-	buf_append(&reader->out, made.data, made.len);
-	reader_learn(reader, INDEX_SORT, str_n(made.data, made.len));
-	sort_value_read(str_n(reader->out.data, reader->out.len), out);
+	sort_value_make(header, &buf, &made);
+	buf_reset(kept); /* where `header` may be */
+	for (int i = 0; i < SORT_PARTS; i++) {
+		struct str part = made.part[i];
+
+		reader_learn(reader, sort_part_field(i), part);
+		buf_add_str(kept, part);
+	}
+	for (int i = 0, at = 0; i < SORT_PARTS; i++) {
+		struct str part = str_n(kept->data + at, made.part[i].len);
+
+		sort_value_read(part, i, out);
+		at += (int)part.len;
+	}
 }
 
 /* The file is opened once for what is asked next, too. */
@@ -47,13 +58,26 @@ static int from_file(struct mail_reader *reader, struct sort_value *out,
 	return 1;
 }
 
-int reader_sort_value(struct mail_reader *reader, bool may_open,
+static bool from_cache(struct mail_reader *reader, unsigned parts,
+		       struct sort_value *out)
+{
+	struct str value;
+
+	for (int i = 0; i < SORT_PARTS; i++) {
+		if ((parts & 1U << i) != 0 &&
+		    (!reader_cached(reader, sort_part_field(i), &value) ||
+		     !sort_value_read(value, i, out)))
+			return false;
+	}
+	return true;
+}
+
+int reader_sort_value(struct mail_reader *reader, unsigned parts, bool may_open,
 		      struct sort_value *out, struct err *err)
 {
 	struct str value, header;
 
-	if (reader_cached(reader, INDEX_SORT, &value) &&
-	    sort_value_read(value, out))
+	if (from_cache(reader, parts, out))
 		return 1;
 	if (reader_cached(reader, INDEX_HEADERS, &value) &&
 	    cached_headers_usual(value, &header)) {
@@ -63,12 +87,12 @@ int reader_sort_value(struct mail_reader *reader, bool may_open,
 	return may_open ? from_file(reader, out, err) : 0;
 }
 
-int sort_value_of(const struct mail *mail, unsigned *opened,
+int sort_value_of(const struct mail *mail, unsigned parts, unsigned *opened,
 		  struct sort_value *out, struct err *err)
 {
 	struct mail_reader *reader = mail->reader;
 	unsigned max = reader->box->user->settings.mail_sort_max_read_count;
-	int got = reader_sort_value(reader, false, out, err);
+	int got = reader_sort_value(reader, parts, false, out, err);
 
 	if (got != 0)
 		return got < 0 ? -1 : 0;
@@ -76,5 +100,5 @@ int sort_value_of(const struct mail *mail, unsigned *opened,
 		return err_set(err, ERR_LIMIT,
 			       "Requested sort would have taken too long.");
 	*opened += 1;
-	return reader_sort_value(reader, true, out, err) < 0 ? -1 : 0;
+	return reader_sort_value(reader, parts, true, out, err) < 0 ? -1 : 0;
 }

@@ -51,7 +51,7 @@ int mail_thread_id(const struct mail *mail, char out[OBJECT_ID_LEN + 1],
 {
 	struct sort_value value;
 
-	if (reader_sort_value(mail->reader, true, &value, err) < 0)
+	if (reader_sort_value(mail->reader, 1 << SORT_OTHER_PART, true, &value, err) < 0)
 		return -1;
 	if (value.reference_count > 0)
 		to_hex(value.references, out);

@@ -4,7 +4,7 @@
  */
 #include "storage/order.h"
 
-#include <stdlib.h>
+#include <endian.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -13,13 +13,13 @@
 enum {
 	RUN = 8192,         /* numbers sorted at once: a few ms at most */
 	CLOCK_EVERY = 4096, /* numbers between two looks at the clock */
-	PREFIX = sizeof(uint64_t),
+	PREFIX = 2 * sizeof(uint64_t),
 	LENGTH = sizeof(uint32_t), /* in front of the rest of a key */
 };
 
 struct entry {
-	uint64_t prefix; /* of the key, so that most need no more */
-	uint32_t rest;   /* where in `keys` the others are; 0: none */
+	uint64_t prefix[2]; /* of the key, so that most need no more */
+	uint32_t rest;      /* where in `keys` the others are; 0: none */
 	uint32_t number;
 };
 
@@ -58,30 +58,55 @@ static struct str rest_of(const struct order *order, const struct entry *entry)
 	return str_n(order->keys + entry->rest + LENGTH, len);
 }
 
-static int compare(const struct order *order, const struct entry *a,
-		   const struct entry *b)
+static inline int compare_keys(const struct order *order, const struct entry *a,
+			       const struct entry *b)
 {
-	int got;
-
-	if (a->prefix != b->prefix)
-		return a->prefix < b->prefix ? -1 : 1;
-	got = str_compare(rest_of(order, a), rest_of(order, b));
-	if (got != 0)
-		return got;
-	return a->number < b->number ? -1 : a->number > b->number;
+	if (a->prefix[0] != b->prefix[0])
+		return a->prefix[0] < b->prefix[0] ? -1 : 1;
+	if (a->prefix[1] != b->prefix[1])
+		return a->prefix[1] < b->prefix[1] ? -1 : 1;
+	return str_compare(rest_of(order, a), rest_of(order, b));
 }
 
-static int compare_entries(const void *a, const void *b, void *order)
+/* Two sorted halves, to `to`. */
+static void merge(const struct order *order, const struct entry *at,
+		  const struct entry *middle, const struct entry *end,
+		  struct entry *to)
 {
-	return compare(order, a, b);
+	const struct entry *other = middle;
+
+	while (at < middle && other < end)
+		*to++ = compare_keys(order, other, at) < 0 ? *other++ : *at++;
+	memcpy(to, at, (size_t)(middle - at) * sizeof(*to));
+	to += middle - at;
+	memcpy(to, other, (size_t)(end - other) * sizeof(*to));
 }
 
+/* Equal ones stay as they come, by their numbers. */
 static void sort_run(struct order *order)
 {
-	if (order->count == order->sorted)
-		return;
-	qsort_r(order->entries + order->sorted, order->count - order->sorted,
-		sizeof(*order->entries), compare_entries, order);
+	size_t count = order->count - order->sorted;
+	struct entry *run = order->entries + order->sorted, *from = run;
+	struct entry *to = mem_array(order, struct entry, count + 1);
+	struct entry *spare = to;
+
+	for (size_t width = 1; width < count; width *= 2) {
+		struct entry *swap = from;
+
+		for (size_t at = 0; at < count; at += 2 * width) {
+			size_t left = count - at;
+
+			merge(order, from + at,
+			      from + at + (width < left ? width : left),
+			      from + at + (2 * width < left ? 2 * width : left),
+			      to + at);
+		}
+		from = to;
+		to = swap;
+	}
+	if (from != run)
+		memcpy(run, from, count * sizeof(*run));
+	mem_free(spare);
 	order->sorted = order->count;
 }
 
@@ -107,24 +132,17 @@ static bool make_room(struct order *order, size_t key_len)
 	return true;
 }
 
-static uint64_t prefix_of(struct str key)
-{
-	uint64_t prefix = 0;
-
-	for (size_t i = 0; i < PREFIX; i++)
-		prefix = prefix << 8 |
-			 (i < key.len ? (unsigned char)key.data[i] : 0);
-	return prefix;
-}
-
 bool order_add(struct order *order, uint32_t number, struct str key)
 {
-	struct entry entry = {.prefix = prefix_of(key), .number = number};
+	struct entry entry = {.number = number};
 	struct str rest = str_from(key, key.len < PREFIX ? key.len : PREFIX);
 	uint32_t len = (uint32_t)rest.len;
 
 	if (!make_room(order, rest.len))
 		return false;
+	memcpy(entry.prefix, key.data, key.len - rest.len);
+	entry.prefix[0] = be64toh(entry.prefix[0]);
+	entry.prefix[1] = be64toh(entry.prefix[1]);
 	if (len > 0) {
 		entry.rest = (uint32_t)order->keys_len;
 		memcpy(order->keys + order->keys_len, &len, LENGTH);
@@ -141,8 +159,11 @@ bool order_add(struct order *order, uint32_t number, struct str key)
 
 static bool less(const struct order *order, size_t a, size_t b)
 {
-	return compare(order, &order->entries[order->heap[a].at],
-		       &order->entries[order->heap[b].at]) < 0;
+	const struct entry *x = &order->entries[order->heap[a].at];
+	const struct entry *y = &order->entries[order->heap[b].at];
+	int got = compare_keys(order, x, y);
+
+	return got == 0 ? x->number < y->number : got < 0;
 }
 
 static void sift_down(struct order *order, size_t at)
@@ -223,8 +244,9 @@ static void put(struct buf *key, const void *data, size_t len, bool reverse)
 
 	if (to == NULL)
 		return;
-	for (size_t i = 0; i < len; i++)
-		to[i] = (char)(reverse ? ~from[i] : from[i]);
+	memcpy(to, from, len);
+	for (size_t i = 0; i < len && reverse; i++)
+		to[i] = (char)~to[i];
 	buf_grew(key, len);
 }
 

@@ -241,7 +241,7 @@ static int check_gone(struct mail_reader *reader, uint32_t uid, struct err *err)
 	return reader->current ? mailbox_lacks(reader->box, uid, err) : 0;
 }
 
-static int reader_begin(struct mail_reader *reader, struct err *err)
+int reader_begin(struct mail_reader *reader, struct err *err)
 {
 	struct index_box row;
 
@@ -256,21 +256,31 @@ static int reader_begin(struct mail_reader *reader, struct err *err)
 	return 0;
 }
 
+/* 1 if it is there, 0, -1. */
+static int find_record(struct mail_reader *reader, uint32_t uid,
+		       struct err *err)
+{
+	reader->record_valid =
+		index_record_next(reader->txn, reader->box_id, uid,
+				  &reader->record) &&
+		reader->record.uid == uid;
+	if (reader->record_valid)
+		return 1;
+	return check_gone(reader, uid, err);
+}
+
 int reader_record(struct mail_reader *reader, struct err *err)
 {
+	int found;
+
 	if (reader->record_valid)
 		return 0;
 	if (reader_begin(reader, err) < 0)
 		return -1;
-	if (index_record_get(reader->txn, reader->box_id, reader->mail.uid,
-			     &reader->record, err) < 0) {
-		if (err->code == ERR_NOT_FOUND)
-			return err_set(err, ERR_EXPUNGED,
-				       "Message was expunged");
-		return store_failed(reader->box->store, err);
-	}
-	reader->record_valid = true;
-	return 0;
+	found = find_record(reader, reader->mail.uid, err);
+	if (found == 0)
+		return err_set(err, ERR_EXPUNGED, "Message was expunged");
+	return found < 0 ? -1 : 0;
 }
 
 bool reader_cached(struct mail_reader *reader, enum index_field field,
@@ -309,26 +319,22 @@ static bool next_seq(struct mail_reader *reader, uint32_t *out)
 	return false;
 }
 
-static void fill(struct mail_reader *reader, uint32_t seq)
+static void fill(struct mail_reader *reader)
 {
 	const struct index_record *record = &reader->record;
+	struct mail *mail = &reader->mail;
 
-	reader->mail = (struct mail){
-		.seq = seq,
-		.uid = record->uid,
-		.flags = record->flags,
-		.keywords = record->keywords,
-		.modseq = record->modseq,
-		.reader = reader,
-	};
+	mail->flags = record->flags;
+	mail->keywords = record->keywords;
+	mail->modseq = record->modseq;
 	if (range_set_has(&reader->box->view.recent, record->uid))
-		reader->mail.flags |= MAIL_RECENT;
+		mail->flags |= MAIL_RECENT;
 }
 
 int mail_reader_next(struct mail_reader *reader, const struct mail **out,
 		     struct err *err)
 {
-	uint32_t seq, uid;
+	struct mail *mail = &reader->mail;
 
 	if (reader->box == NULL)
 		return err_set(err, ERR_CLOSED, "the mailbox was closed");
@@ -337,22 +343,22 @@ int mail_reader_next(struct mail_reader *reader, const struct mail **out,
 		flush_learnt(reader);
 	if (reader_begin(reader, err) < 0)
 		return -1;
-	while (next_seq(reader, &seq)) {
-		uid = view_uid(&reader->box->view, seq);
-		if (uid == 0)
+	*out = mail;
+	mail->reader = reader;
+	while (next_seq(reader, &mail->seq)) {
+		int found;
+
+		mail->uid = view_uid(&reader->box->view, mail->seq);
+		if (mail->uid == 0)
 			continue;
-		if (!index_record_next(reader->txn, reader->box_id, uid,
-				       &reader->record) ||
-		    reader->record.uid != uid) {
-			if (check_gone(reader, uid, err) < 0)
-				return -1;
-			reader->gone++;
-			continue;
-		}
-		reader->record_valid = true;
-		fill(reader, seq);
-		*out = &reader->mail;
-		return 1;
+		if (reader->bare)
+			return 1;
+		found = find_record(reader, mail->uid, err);
+		if (found > 0)
+			fill(reader);
+		if (found != 0)
+			return found;
+		reader->gone++;
 	}
 	return 0;
 }

@@ -15,10 +15,10 @@
 #include "mime/parse.h"
 #include "storage/mail.h"
 #include "storage/save_core.h"
+#include "storage/sort_value.h"
 
 struct err;
 struct mailbox;
-struct sort_value;
 
 /* the text of one mail, in memory or as a file */
 
@@ -60,6 +60,7 @@ struct mail_reader {
 	struct range_set seqs;
 	size_t range; /* the one that `next_seq` is in */
 	uint32_t next_seq;
+	bool bare; /* mails have numbers only, their records are not read */
 	unsigned gone;
 	struct index_txn *txn;
 	uint32_t box_id;
@@ -81,7 +82,9 @@ struct mail_reader {
 	size_t learnt_bytes;
 };
 
-/* The transaction and the record of the mail at hand, again after a pause. */
+/* The transaction, again after a pause. */
+int reader_begin(struct mail_reader *reader, struct err *err);
+/* And the record of the mail at hand. */
 int reader_record(struct mail_reader *reader, struct err *err);
 /* The field as it was learnt or from the cache; *out is valid up to the next
  * pause. */
@@ -107,10 +110,10 @@ int reader_parse(struct mail_reader *reader, struct err *err);
 /* Its tree, from the cache if it is there; header texts may be missing. */
 int reader_parts(struct mail_reader *reader, const struct mime_message **out,
 		 struct err *err);
-/* What SORT needs of it: 1 and *out, which is valid up to the next call on the
+/* Parts (1 << sort_part) of what SORT needs of it: 1 and *out, which is valid up to the next call on the
  * reader; 0 when that takes the file and `may_open` is false; -1. */
-int reader_sort_value(struct mail_reader *reader, bool may_open,
-		      struct sort_value *out, struct err *err);
+int reader_sort_value(struct mail_reader *reader, unsigned parts,
+		      bool may_open, struct sort_value *out, struct err *err);
 /* Its header block as stored, cut at mail_max_header_size. */
 int reader_header(struct mail_reader *reader, struct str *out, struct err *err);
 /* What the mail's sizes really are. */

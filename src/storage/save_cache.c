@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "index/walk.h"
 #include "mime/imap.h"
 #include "storage/cache_policy.h"
 #include "storage/core.h"
@@ -202,20 +203,26 @@ void cached_make(const void *ctx, const struct mime_message *message,
 void cached_sort_make(const void *ctx, struct str header, struct cached *out)
 {
 	CLEANUP(buf_free) struct buf buf = buf_init(SORT_VALUE_MAX);
+	struct sort_made made;
 
 	cached_headers_usual(out->value[INDEX_HEADERS], &header);
-	sort_value_make(header, &buf);
-	out->value[INDEX_SORT] = keep(ctx, &buf, SORT_VALUE_MAX);
+	sort_value_make(header, &buf, &made);
+	for (int i = 0; i < SORT_PARTS && !buf.overflow; i++)
+		out->value[sort_part_field(i)] =
+			str_n(mem_memdup(ctx, made.part[i].data,
+					 made.part[i].len),
+			      made.part[i].len);
 }
 
 void cached_read(const void *ctx, struct index_txn *txn, uint32_t box,
 		 uint32_t uid, struct cached *out)
 {
-	for (int i = INDEX_ENVELOPE; i <= INDEX_SORT; i++) {
-		struct str value;
+	unsigned field = 0;
+	struct str value;
 
-		if (index_cache_get(txn, box, uid, i, &value))
-			out->value[i] =
+	while (index_walk_cache(txn, box, uid, &field, &value)) {
+		if (field <= INDEX_BASE)
+			out->value[field] =
 				str_n(mem_memdup(ctx, value.data, value.len),
 				      value.len);
 	}
@@ -225,7 +232,7 @@ size_t cached_size(const struct cached *cached)
 {
 	size_t size = 0;
 
-	for (int i = INDEX_ENVELOPE; i <= INDEX_SORT; i++)
+	for (int i = INDEX_ENVELOPE; i <= INDEX_BASE; i++)
 		size += cached->value[i].len;
 	return size;
 }
@@ -235,7 +242,7 @@ int cached_write(struct index_txn *txn, struct mailbox *box,
 		 struct err *err)
 {
 	cache_policy_load(box, txn, box_id);
-	for (int i = INDEX_ENVELOPE; i <= INDEX_SORT; i++) {
+	for (int i = INDEX_ENVELOPE; i <= INDEX_BASE; i++) {
 		if (cached->value[i].data != NULL && cache_keeps(box, i) &&
 		    mailbox_caches_len(box, cached->value[i].len) &&
 		    index_cache_put(txn, box_id, uid, i, cached->value[i],

@@ -42,11 +42,11 @@ enum { CACHE_VALUE_MAX = 262144, CACHE_HEADERS_MAX = 65536 };
 
 /* As stored, by field; data NULL where there is none. */
 struct cached {
-	struct str value[INDEX_SORT + 1];
+	struct str value[INDEX_BASE + 1];
 };
 
-/* From the parsed mail with its header texts; all but INDEX_SORT, which can be
- * made of INDEX_HEADERS when somebody wants it. Children of ctx. */
+/* From the parsed mail with its header texts; all but those of
+ * sorting, which can be made of INDEX_HEADERS when somebody wants it. Children of ctx. */
 void cached_make(const void *ctx, const struct mime_message *message,
 		 struct cached *out);
 /* Copies of what is in the index; children of ctx. */
@@ -59,7 +59,7 @@ int cached_write(struct index_txn *txn, struct mailbox *box,
 		 uint32_t box_id, uint32_t uid, const struct cached *cached,
 		 struct err *err);
 
-/* Fill in INDEX_SORT, from INDEX_HEADERS if that is there. */
+/* Fill in those, from INDEX_HEADERS if that is there. */
 void cached_sort_make(const void *ctx, struct str header, struct cached *out);
 
 /* INDEX_HEADERS: a list of lower-case names with blanks around each, NUL, then

@@ -5,9 +5,12 @@
 #include "base/duration.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "storage/cache_policy.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
+#include "storage/reader.h"
 #include "storage/search_core.h"
+#include "storage/sort_value.h"
 
 /* How many mails to look at in the index between two looks at the clock. */
 enum { CLOCK_EVERY = 256 };
@@ -18,7 +21,6 @@ struct search {
 	struct search_key *key;
 	struct mail_reader *reader;
 	struct range_set result;
-	uint64_t modseq;
 	bool started, done;
 };
 
@@ -55,32 +57,12 @@ static int narrow_by_modseq(struct mailbox *box, uint64_t modseq,
 }
 
 /* The keys that all must match, one after another. */
-static const struct search_node *next_key(const struct search_node *root,
-					  const struct search_node *key)
+static const struct search_key *next_key(const struct search_key *root,
+					 const struct search_key *key)
 {
-	if (root->kind != SEARCH_AND || root->negate)
+	if (root->node->kind != SEARCH_AND || root->node->negate)
 		return key == NULL ? root : NULL;
 	return key == NULL ? root->children : key->next;
-}
-
-/* Leave in `seqs` what a set that must match leaves of it. */
-static int narrow_by(struct mailbox *box, const struct search_node *node,
-		     struct range_set *seqs, struct err *err)
-{
-	struct range_set found;
-
-	if (node->negate)
-		return 0;
-	if (node->kind == SEARCH_MODSEQ)
-		return narrow_by_modseq(box, node->number, seqs, err);
-	if (node->kind == SEARCH_SEQS) {
-		range_set_intersect(seqs, &node->set);
-	} else if (node->kind == SEARCH_UIDS) {
-		found = range_set_init(seqs->ctx);
-		view_seqs(&box->view, &node->set, &found);
-		range_set_intersect(seqs, &found);
-	}
-	return 0;
 }
 
 /* Whether the flags of a record tell: \Recent is the session's. */
@@ -128,57 +110,122 @@ static int narrow_by_flags(struct mailbox *box, uint8_t has, uint8_t has_not,
 	return 0;
 }
 
-static int narrow(struct mailbox *box, const struct search_node *root,
-		  struct range_set *seqs, struct err *err)
+/* Likewise the subjects in the cache, which is all that is read. 0: it does not
+ * tell of some of them, which stay; or -1. */
+static int narrow_by_subject(struct mailbox *box, struct str folded,
+			     struct range_set *seqs, struct err *err)
 {
-	const struct search_node *key = NULL;
-	uint8_t has = 0, has_not = 0;
+	CLEANUP(mail_reader_end) struct mail_reader *reader =
+		mail_reader_begin(seqs->ctx, box, seqs);
+	struct range_set uids = range_set_init(seqs->ctx);
+	struct range_set found = range_set_init(seqs->ctx);
+	uint64_t at = 0;
+	struct str value;
+	int all = 1;
+	uint32_t uid;
 
-	while ((key = next_key(root, key)) != NULL) {
-		if (narrow_by(box, key, seqs, err) < 0)
-			return -1;
-		if (is_flag(key))
-			*(key->negate ? &has_not : &has) |= key->flags;
+	view_uids(&box->view, seqs, &uids);
+	if (reader_begin(reader, err) < 0)
+		return -1;
+	cache_asked(box, INDEX_SUBJECT);
+	while (range_set_next(&uids, &at, &uid)) {
+		int has = -1;
+
+		if (index_cache_get(reader->txn, reader->box_id, uid,
+				    INDEX_SUBJECT, &value))
+			has = sort_subject_has(value, folded);
+		if (has < 0)
+			all = 0;
+		if (has != 0)
+			range_set_add(&found, uid, uid);
 	}
-	if ((has | has_not) == 0 || seqs->count == 0)
-		return 0;
-	return narrow_by_flags(box, has, has_not, seqs, err);
+	if (index_check(reader->txn, err) < 0)
+		return store_failed(box->store, err);
+	range_set_clear(seqs);
+	view_seqs(&box->view, &found, seqs);
+	return all;
 }
 
-/* Whether narrow() left just what matches: then no mail is looked at. */
-static bool decided(const struct search_node *root)
+/* Leave in `seqs` what a key that must match leaves of it, where that costs
+ * little: 1 if these do match, 0 if they must be looked at, -1. */
+static int narrow_by(struct mailbox *box, const struct search_key *key,
+		     struct range_set *seqs, struct err *err)
 {
-	const struct search_node *key = NULL;
+	const struct search_node *node = key->node;
+	struct range_set found;
+
+	if (node->negate)
+		return 0;
+	switch (node->kind) {
+	case SEARCH_ALL:
+		return 1;
+	case SEARCH_MODSEQ:
+		return narrow_by_modseq(box, node->number, seqs, err);
+	case SEARCH_SEQS:
+		range_set_intersect(seqs, &node->set);
+		return 1;
+	case SEARCH_UIDS:
+		found = range_set_init(seqs->ctx);
+		view_seqs(&box->view, &node->set, &found);
+		range_set_intersect(seqs, &found);
+		return 1;
+	case SEARCH_HEADER:
+		return str_case_is(str_of(node->field), "subject")
+			       ? narrow_by_subject(box, key->folded, seqs, err)
+			       : 0;
+	default:
+		return 0;
+	}
+}
+
+/* 1 when just what matches is left: then no mail is looked at. */
+static int narrow(struct mailbox *box, const struct search_key *root,
+		  struct range_set *seqs, struct err *err)
+{
+	const struct search_key *key = NULL;
+	uint8_t has = 0, has_not = 0;
+	int decided = 1;
 
 	while ((key = next_key(root, key)) != NULL) {
-		if (!is_flag(key) &&
-		    (key->negate ||
-		     (key->kind != SEARCH_ALL && key->kind != SEARCH_SEQS &&
-		      key->kind != SEARCH_UIDS)))
-			return false;
+		int got = 1;
+
+		if (is_flag(key->node))
+			*(key->node->negate ? &has_not : &has) |=
+				key->node->flags;
+		else
+			got = narrow_by(box, key, seqs, err);
+		if (got < 0)
+			return -1;
+		decided &= got;
 	}
-	return true;
+	if ((has | has_not) != 0 && seqs->count > 0 &&
+	    narrow_by_flags(box, has, has_not, seqs, err) < 0)
+		return -1;
+	return decided;
 }
 
 static int start(struct search *search, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "search");
 	struct range_set seqs = range_set_init(ctx);
+	int decided;
 
 	search->started = true;
-	range_set_add(&seqs, 1, search->box->view.messages);
-	if (narrow(search->box, search->root, &seqs, err) < 0)
-		return -1;
-	if (decided(search->root)) {
-		range_set_merge(&search->result, &seqs);
-		search->done = true;
-		return 0;
-	}
 	search->key = search_key_make(search, search->box, search->root, 0);
 	if (search->key == NULL)
 		return err_set(err, ERR_LIMIT,
 			       "Search keys nest too deep or are too long");
+	range_set_add(&seqs, 1, search->box->view.messages);
+	decided = narrow(search->box, search->key, &seqs, err);
+	if (decided < 0)
+		return -1;
+	if (decided > 0) {
+		range_set_merge(&search->result, &seqs);
+		search->done = true;
+		return 0;
+	}
 	search->reader = mail_reader_begin(search, search->box, &seqs);
+	search->reader->bare = !search_wants_records(search->root);
 	return 0;
 }
 
@@ -197,11 +244,8 @@ static int look_at(struct search *search, const struct mail *mail,
 	*cost_out = cost;
 	if (got == SEARCH_FAILED)
 		return err->code == ERR_EXPUNGED ? 0 : -1;
-	if (got == SEARCH_YES) {
+	if (got == SEARCH_YES)
 		range_set_add(&search->result, mail->seq, mail->seq);
-		if (mail->modseq > search->modseq)
-			search->modseq = mail->modseq;
-	}
 	return 0;
 }
 
@@ -238,9 +282,4 @@ int search_run(struct search *search, unsigned ms, struct err *err)
 const struct range_set *search_result(const struct search *search)
 {
 	return &search->result;
-}
-
-uint64_t search_result_modseq(const struct search *search)
-{
-	return search->modseq;
 }

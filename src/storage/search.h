@@ -69,7 +69,5 @@ struct search *search_begin(const void *ctx, struct mailbox *box,
 int search_run(struct search *search, unsigned ms, struct err *err);
 /* Of the search's; complete when search_run() said 1. */
 const struct range_set *search_result(const struct search *search);
-/* The highest modseq among them; 0 if none was looked at. */
-uint64_t search_result_modseq(const struct search *search);
 
 #endif

@@ -25,6 +25,8 @@ enum search_answer { SEARCH_NO, SEARCH_YES, SEARCH_LATER, SEARCH_FAILED };
 struct search_key *search_key_make(const void *ctx, struct mailbox *box,
 				   const struct search_node *node,
 				   unsigned depth);
+/* Whether the flags, modseqs, dates or sizes of all mails are asked for. */
+bool search_wants_records(const struct search_node *node);
 /* SEARCH_LATER when more than `cost` would be needed. */
 enum search_answer search_match(const struct search_key *key,
 				const struct mail *mail, enum search_cost cost,

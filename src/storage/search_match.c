@@ -79,6 +79,32 @@ struct search_key *search_key_make(const void *ctx, struct mailbox *box,
 	return key;
 }
 
+bool search_wants_records(const struct search_node *node)
+{
+	switch (node->kind) {
+	case SEARCH_ALL:
+	case SEARCH_SEQS:
+	case SEARCH_UIDS:
+	case SEARCH_HEADER:
+	case SEARCH_ADDRESS:
+	case SEARCH_SENT_BEFORE:
+	case SEARCH_SENT_ON:
+	case SEARCH_SENT_SINCE:
+		return false;
+	case SEARCH_AND:
+	case SEARCH_OR:
+		break;
+	default:
+		return true;
+	}
+	for (const struct search_node *child = node->children; child != NULL;
+	     child = child->next) {
+		if (search_wants_records(child))
+			return true;
+	}
+	return false;
+}
+
 /* dates */
 
 static enum search_answer yes_no(bool yes)
@@ -201,8 +227,8 @@ static enum search_answer match_subject(const struct search_key *key,
 					enum search_cost cost, struct err *err)
 {
 	struct sort_value value;
-	int got =
-		reader_sort_value(mail->reader, cost >= COST_FILE, &value, err);
+	int got = reader_sort_value(mail->reader, 1 << SORT_SUBJECT_PART,
+				    cost >= COST_FILE, &value, err);
 
 	if (got < 0)
 		return SEARCH_FAILED;
@@ -260,7 +286,8 @@ static enum search_answer match_sent(const struct search_node *node,
 
 	if (cost < COST_CACHE)
 		return SEARCH_LATER;
-	got = reader_sort_value(mail->reader, cost >= COST_FILE, &value, err);
+	got = reader_sort_value(mail->reader, 1 << SORT_OTHER_PART,
+				cost >= COST_FILE, &value, err);
 	if (got < 0)
 		return SEARCH_FAILED;
 	if (got == 0)
@@ -347,8 +374,8 @@ static enum search_answer match_object_id(const struct search_node *node,
 	if (thread && cost < COST_CACHE)
 		return SEARCH_LATER;
 	if (thread)
-		got = reader_sort_value(mail->reader, cost >= COST_FILE, &value,
-					err);
+		got = reader_sort_value(mail->reader, 1 << SORT_OTHER_PART,
+					cost >= COST_FILE, &value, err);
 	if (got == 0)
 		return SEARCH_LATER;
 	if (got > 0)

@@ -23,7 +23,6 @@ struct sort {
 	struct range_set found;
 	struct order *order;
 	struct buf key; /* of the mail at hand */
-	uint64_t modseq;
 	unsigned opened; /* mails that were not in the index */
 	bool read;       /* all keys are */
 };
@@ -66,6 +65,15 @@ struct sort *sort_begin(const void *ctx, struct mailbox *box,
 static bool needs_value(enum sort_kind kind)
 {
 	return kind != SORT_ARRIVAL && kind != SORT_SIZE;
+}
+
+static bool wants_records(const struct sort *sort)
+{
+	for (size_t i = 0; i < sort->key_count; i++) {
+		if (!needs_value(sort->keys[i].kind))
+			return true;
+	}
+	return false;
 }
 
 static int put_received(const struct mail *mail, bool reverse, struct buf *out,
@@ -124,7 +132,10 @@ static int put_key(struct sort *sort, const struct mail *mail,
 
 	if (!needs_value(key->kind))
 		return put_number(mail, key, out, err);
-	if (sort_value_of(mail, &sort->opened, &value, err) < 0)
+	if (sort_value_of(mail,
+			  key->kind == SORT_SUBJECT ? 1 << SORT_BASE_PART
+						    : 1 << SORT_OTHER_PART,
+			  &sort->opened, &value, err) < 0)
 		return -1;
 	if (key->kind != SORT_DATE)
 		order_key_text(out, text_of(&value, key->kind), key->reverse);
@@ -144,8 +155,6 @@ static int add_mail(struct sort *sort, const struct mail *mail, struct err *err)
 		if (put_key(sort, mail, &sort->keys[i], err) < 0)
 			return err->code == ERR_EXPUNGED ? 0 : -1;
 	}
-	if (mail->modseq > sort->modseq)
-		sort->modseq = mail->modseq;
 	if (!order_add(sort->order, mail->seq, str_n(key->data, key->len)))
 		return err_set(err, ERR_LIMIT, "Too many messages to sort");
 	return 0;
@@ -189,6 +198,7 @@ int sort_run(struct sort *sort, unsigned ms, struct err *err)
 			return done;
 		sort->reader = mail_reader_begin(sort, sort->box,
 						 search_result(sort->search));
+		sort->reader->bare = !wants_records(sort);
 		range_set_merge(&sort->found, search_result(sort->search));
 		mem_free(sort->search);
 		sort->search = NULL;
@@ -207,9 +217,4 @@ const uint32_t *sort_result(const struct sort *sort, size_t *count_out)
 const struct range_set *sort_result_set(const struct sort *sort)
 {
 	return &sort->found;
-}
-
-uint64_t sort_result_modseq(const struct sort *sort)
-{
-	return sort->modseq;
 }

@@ -44,7 +44,5 @@ int sort_run(struct sort *sort, unsigned ms, struct err *err);
 const uint32_t *sort_result(const struct sort *sort, size_t *count_out);
 /* The same as a set. */
 const struct range_set *sort_result_set(const struct sort *sort);
-/* The highest modseq among them; 0 if none was looked at. */
-uint64_t sort_result_modseq(const struct sort *sort);
 
 #endif

@@ -18,12 +18,14 @@
 #include "mime/subject.h"
 
 enum {
-	FORM = 1,
+	FORM = 2, /* in that of 1 were the subjects, too */
 	HAS_DATE = 1 << 0,
 	HAS_ID = 1 << 1,
-	REPLY = 1 << 2,
-	HAS_SUBJECT = 1 << 3,
-	SUBJECT_WHOLE = 1 << 4,
+	/* One octet in front of subjects, and flags: */
+	SUBJECT_FORM = 1 << 4,
+	HAS_SUBJECT = 1 << 0,
+	SUBJECT_WHOLE = 1 << 1,
+	REPLY = 1 << 0,
 	/* Octets of a subject or an address that are looked at. */
 	RAW_MAX = 4096,
 	/* What decoding and folding make of them: up to 18 characters. */
@@ -162,27 +164,30 @@ static void make_ids(struct maker *maker)
 /* texts */
 
 /* Equal texts stay equal when they are cut, and different ones different. */
-static void put_text(struct maker *maker, struct str text)
+static void put_cut(struct maker *maker, struct str text, struct buf *out)
 {
-	CLEANUP(buf_free) struct buf cut = buf_init(SORT_TEXT_MAX);
 	unsigned char hash[DIGEST_MAX];
 
 	if (text.len <= SORT_TEXT_MAX) {
-		pack_str(&maker->texts, text);
+		buf_add_str(out, text);
 		return;
 	}
 	digest_add(maker->sha256, text);
 	digest_end(maker->sha256, hash);
-	buf_append(&cut, text.data, SORT_TEXT_MAX - TAIL);
-	hex_encode(str_n(hash, TAIL / 2), &cut);
-	pack_str(&maker->texts, str_n(cut.data, cut.len));
+	buf_append(out, text.data, SORT_TEXT_MAX - TAIL);
+	hex_encode(str_n(hash, TAIL / 2), out);
 }
 
 static void put_collated(struct maker *maker, struct str text)
 {
-	buf_reset(&maker->folded);
-	collate(text, &maker->folded);
-	put_text(maker, str_n(maker->folded.data, maker->folded.len));
+	struct buf *folded = &maker->folded;
+
+	buf_reset(folded);
+	collate(text, folded);
+	pack_u32(&maker->texts,
+		 (uint32_t)(folded->len < SORT_TEXT_MAX ? folded->len
+							: SORT_TEXT_MAX));
+	put_cut(maker, str_n(folded->data, folded->len), &maker->texts);
 }
 
 static struct str cut_raw(struct str value)
@@ -190,44 +195,44 @@ static struct str cut_raw(struct str value)
 	return value.len > RAW_MAX ? str_n(value.data, RAW_MAX) : value;
 }
 
-static void decode_subject(struct maker *maker)
+/* Decoded, in maker->scratch. */
+static void put_subject(struct maker *maker, struct buf *out)
 {
 	struct str value = maker->fields[ITEM_SUBJECT];
+	struct buf *folded = &maker->folded;
+	int flags = SUBJECT_FORM;
 
 	buf_reset(&maker->scratch);
-	if (value.data == NULL)
-		return;
-	maker->flags |= HAS_SUBJECT;
-	header_decode(cut_raw(value), &maker->scratch);
-	buf_reset(&maker->folded);
-	charset_fold(str_n(maker->scratch.data, maker->scratch.len),
-		     &maker->folded);
-	if (maker->subjects == 1 && value.len <= RAW_MAX &&
-	    maker->folded.len <= SORT_TEXT_MAX && !maker->folded.overflow)
-		maker->flags |= SUBJECT_WHOLE;
+	buf_reset(folded);
+	if (value.data != NULL) {
+		flags |= HAS_SUBJECT;
+		header_decode(cut_raw(value), &maker->scratch);
+		charset_fold(str_n(maker->scratch.data, maker->scratch.len),
+			     folded);
+		if (maker->subjects == 1 && value.len <= RAW_MAX &&
+		    folded->len <= SORT_TEXT_MAX && !folded->overflow)
+			flags |= SUBJECT_WHOLE;
+	}
+	buf_putc(out, (char)flags);
+	if ((flags & SUBJECT_WHOLE) != 0)
+		buf_append(out, folded->data, folded->len);
 }
 
 /* Collated first: so "RE:" with a wide colon, as written in East Asia, is a
  * reply, too. */
-static void make_subject(struct maker *maker)
+static void put_base(struct maker *maker, struct buf *out)
 {
-	struct buf *decoded = &maker->scratch;
+	struct buf *decoded = &maker->scratch, *folded = &maker->folded;
+	struct str base;
 	bool reply;
 
-	decode_subject(maker);
-	if ((maker->flags & SUBJECT_WHOLE) != 0)
-		put_text(maker, str_n(maker->folded.data, maker->folded.len));
-	else
-		put_text(maker, STR(""));
 	buf_reset(&maker->text);
 	subject_words(str_n(decoded->data, decoded->len), &maker->text);
-	buf_reset(&maker->folded);
-	collate(str_n(maker->text.data, maker->text.len), &maker->folded);
-	put_text(maker,
-		 subject_base(str_n(maker->folded.data, maker->folded.len),
-			      &reply));
-	if (reply)
-		maker->flags |= REPLY;
+	buf_reset(folded);
+	collate(str_n(maker->text.data, maker->text.len), folded);
+	base = subject_base(str_n(folded->data, folded->len), &reply);
+	buf_putc(out, (char)(SUBJECT_FORM | (reply ? REPLY : 0)));
+	put_cut(maker, base, out);
 }
 
 /* The mailbox goes to `texts`, what is displayed to `display`. */
@@ -271,14 +276,20 @@ static struct digest *sha256(void)
 	return digest;
 }
 
-void sort_value_make(struct str header, struct buf *out)
+static struct str piece(const struct buf *buf, size_t from, size_t to)
+{
+	return str_n(buf->data + from, to - from);
+}
+
+void sort_value_make(struct str header, struct buf *buf, struct sort_made *out)
 {
 	/* What is usually enough is kept for the next one. */
 	static struct buf kept[7];
 	struct maker maker = {.sha256 = sha256()};
-	struct buf *const bufs[] = {&maker.ids,    &maker.texts, &maker.scratch,
-				    &maker.text,   &maker.folded, &maker.from,
+	struct buf *const bufs[] = {&maker.ids,  &maker.texts,  &maker.scratch,
+				    &maker.text, &maker.folded, &maker.from,
 				    &maker.to};
+	size_t subject = buf->len, base, other;
 
 	for (size_t i = 0; i < 7; i++) {
 		*bufs[i] = kept[i].cap > 0 ? kept[i] : buf_init(TEXT_MAX);
@@ -289,9 +300,15 @@ void sort_value_make(struct str header, struct buf *out)
 	make_date(&maker);
 	make_ids(&maker);
 	maker.scratch.max = TEXT_MAX;
-	make_subject(&maker);
+	put_subject(&maker, buf);
+	base = buf->len;
+	put_base(&maker, buf);
+	other = buf->len;
 	make_addresses(&maker);
-	write_out(&maker, out);
+	write_out(&maker, buf);
+	out->part[SORT_SUBJECT_PART] = piece(buf, subject, base);
+	out->part[SORT_BASE_PART] = piece(buf, base, other);
+	out->part[SORT_OTHER_PART] = piece(buf, other, buf->len);
 	for (size_t i = 0; i < 7; i++) {
 		if (bufs[i]->cap > KEPT_MAX)
 			buf_free(bufs[i]);
@@ -313,16 +330,17 @@ static uint64_t number(const char *data, size_t octets)
 }
 
 /* False if there are not so many. */
-static bool take(struct str *in, size_t len, const char **out)
+static inline bool take(struct str *in, size_t len, const char **out)
 {
 	if (len > in->len)
 		return false;
 	*out = in->data;
-	*in = str_from(*in, len);
+	in->data += len;
+	in->len -= len;
 	return true;
 }
 
-static bool take_text(struct str *in, struct str *out)
+static inline bool take_text(struct str *in, struct str *out)
 {
 	const char *data;
 	uint32_t len;
@@ -330,9 +348,9 @@ static bool take_text(struct str *in, struct str *out)
 	if (!take(in, 4, &data))
 		return false;
 	len = (uint32_t)number(data, 4);
-	if (len > SORT_TEXT_MAX || !take(in, len, &data))
+	if (len > SORT_TEXT_MAX || !take(in, len, &out->data))
 		return false;
-	*out = str_n(data, len);
+	out->len = len;
 	return true;
 }
 
@@ -352,27 +370,85 @@ static void read_fixed(const char *data, struct sort_value *out)
 
 	out->has_date = (flags & HAS_DATE) != 0;
 	out->has_id = (flags & HAS_ID) != 0;
-	out->reply = (flags & REPLY) != 0;
-	out->has_subject = (flags & HAS_SUBJECT) != 0;
-	out->subject_whole = (flags & SUBJECT_WHOLE) != 0;
 	out->date = (int64_t)number(data + 2, 8);
 	out->zone = (int32_t)number(data + 10, 4);
 	out->reference_count = (uint32_t)number(data + 14, 4);
 }
 
-bool sort_value_read(struct str value, struct sort_value *out)
+static inline bool take_flags(struct str *in, int *flags_out)
 {
 	const char *data;
 
+	if (!take(in, 1, &data) || (*data & 0xf0) != SUBJECT_FORM ||
+	    in->len > SORT_TEXT_MAX)
+		return false;
+	*flags_out = *data;
+	return true;
+}
+
+static bool read_subject(struct str value, struct sort_value *out)
+{
+	int flags;
+
+	if (!take_flags(&value, &flags))
+		return false;
+	out->has_subject = (flags & HAS_SUBJECT) != 0;
+	out->subject_whole = (flags & SUBJECT_WHOLE) != 0;
+	out->subject = value;
+	return true;
+}
+
+static bool read_base(struct str value, struct sort_value *out)
+{
+	int flags;
+
+	if (!take_flags(&value, &flags))
+		return false;
+	out->reply = (flags & REPLY) != 0;
+	out->base = value;
+	return true;
+}
+
+int sort_subject_has(struct str value, struct str folded)
+{
+	int flags;
+
+	if (!take_flags(&value, &flags))
+		return -1;
+	if ((flags & HAS_SUBJECT) == 0 || folded.len == 0)
+		return (flags & HAS_SUBJECT) != 0;
+	if ((flags & SUBJECT_WHOLE) == 0)
+		return -1;
+	return str_find(value, folded) >= 0;
+}
+
+enum index_field sort_part_field(enum sort_part part)
+{
+	static const enum index_field fields[] = {
+		[SORT_OTHER_PART] = INDEX_SORT,
+		[SORT_SUBJECT_PART] = INDEX_SUBJECT,
+		[SORT_BASE_PART] = INDEX_BASE,
+	};
+
+	return fields[part];
+}
+
+bool sort_value_read(struct str value, enum sort_part part,
+		     struct sort_value *out)
+{
+	const char *data;
+
+	if (part != SORT_OTHER_PART)
+		return part == SORT_SUBJECT_PART ? read_subject(value, out)
+						 : read_base(value, out);
 	if (!take(&value, FIXED, &data) || data[0] != FORM)
 		return false;
 	read_fixed(data, out);
 	return out->reference_count <= SORT_REFERENCES_MAX &&
 	       take_ids(&value, out->has_id, &out->id) &&
 	       take_ids(&value, out->reference_count, &out->references) &&
-	       take_text(&value, &out->subject) &&
-	       take_text(&value, &out->base) && take_text(&value, &out->from) &&
-	       take_text(&value, &out->to) && take_text(&value, &out->cc) &&
+	       take_text(&value, &out->from) && take_text(&value, &out->to) &&
+	       take_text(&value, &out->cc) &&
 	       take_text(&value, &out->display_from) &&
 	       take_text(&value, &out->display_to);
 }

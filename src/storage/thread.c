@@ -150,6 +150,8 @@ static int add_value(struct thread *thread, const struct sort_value *value,
 	return 0;
 }
 
+enum { PARTS = 1 << SORT_OTHER_PART | 1 << SORT_BASE_PART };
+
 static int add_mail(struct thread *thread, const struct mail *mail,
 		    struct err *err)
 {
@@ -157,14 +159,14 @@ static int add_mail(struct thread *thread, const struct mail *mail,
 	struct sort_value value;
 	int64_t saved;
 
-	if (sort_value_of(mail, &thread->opened, &value, err) < 0)
+	if (sort_value_of(mail, PARTS, &thread->opened, &value, err) < 0)
 		return -1;
 	new->seq = mail->seq;
 	new->date = value.date;
 	if (!value.has_date) {
 		/* What is asked of the mail ends the value. */
 		if (mail_times(mail, &new->date, &saved, err) < 0 ||
-		    sort_value_of(mail, &thread->opened, &value, err) < 0)
+		    sort_value_of(mail, PARTS, &thread->opened, &value, err) < 0)
 			return -1;
 	}
 	return add_value(thread, &value, new, err);
@@ -213,6 +215,7 @@ static int find_and_read(struct thread *thread, unsigned ms, uint64_t deadline,
 			return done;
 		thread->reader = mail_reader_begin(
 			thread, thread->box, search_result(thread->search));
+		thread->reader->bare = true;
 		mem_free(thread->search);
 		thread->search = NULL;
 	}

@@ -29,6 +29,7 @@ static void put_cache(struct index *index, uint32_t id, uint32_t uid)
 
 	OK(index_cache_put(txn, id, uid, INDEX_ENVELOPE, STR("(e)"), &err));
 	OK(index_cache_put(txn, id, uid, INDEX_SORT, STR("sort"), &err));
+	OK(index_cache_put(txn, id, uid, INDEX_BASE, STR("base"), &err));
 	commit(&txn);
 }
 
@@ -88,8 +89,9 @@ static void test_a_walk_tells_all(void **state)
 	walk_log(txn, id, INDEX_LOG_EXPUNGES, &expunges);
 	assert_string_equal(expunges.data, "4");
 	while (index_walk_cache(txn, id, 2, &field, &value))
-		fields = fields * 10 + field;
-	assert_int_equal(fields, INDEX_ENVELOPE * 10 + INDEX_SORT);
+		fields = fields * 100 + field;
+	assert_int_equal(fields, (INDEX_ENVELOPE * 100 + INDEX_SORT) * 100 +
+					 INDEX_BASE);
 	index_rollback(&txn);
 	index_close(&look);
 }
@@ -124,8 +126,9 @@ static void test_the_cache_of_one_mail_goes(void **state)
 	txn = begin(index, INDEX_WRITE);
 	OK(index_cache_remove(txn, id, 2, &err));
 	OK(index_cache_put(txn, id, 9, INDEX_SORT, STR("alone"), &err));
+	OK(index_cache_put(txn, id, 1000, INDEX_SUBJECT, STR("alone"), &err));
 	OK(index_cache_purge(txn, id, &purged, &err));
-	assert_int_equal(purged, 2);
+	assert_int_equal(purged, 3);
 	commit(&txn);
 	txn = begin(index, INDEX_READ);
 	assert_true(index_cache_get(txn, id, 1, INDEX_SORT, &value));
@@ -135,7 +138,84 @@ static void test_the_cache_of_one_mail_goes(void **state)
 	assert_false(index_cache_get(txn, id, 7, INDEX_ENVELOPE, &value));
 	assert_false(index_cache_get(txn, id, 7, INDEX_SORT, &value));
 	assert_false(index_cache_get(txn, id, 9, INDEX_SORT, &value));
+	assert_true(index_cache_get(txn, id, 3, INDEX_BASE, &value));
+	assert_false(index_cache_get(txn, id, 2, INDEX_BASE, &value));
+	assert_false(index_cache_get(txn, id, 7, INDEX_BASE, &value));
+	assert_false(index_cache_get(txn, id, 1000, INDEX_SUBJECT, &value));
 	index_rollback(&txn);
+	index_close(&index);
+}
+
+enum { MODEL_UIDS = 400, MODEL_TURNS = 20000 };
+
+/* Values that share rows, put, changed and removed in any order, in several
+ * mailboxes, and read in the transaction and after it. */
+static void test_packed_values_are_those_of_the_mail(void **state)
+{
+	static const enum index_field fields[] = {INDEX_SUBJECT, INDEX_BASE};
+	static unsigned char lengths[2][2][MODEL_UIDS]; /* and one */
+	static char text[256];
+	struct index *index = open_index();
+	uint32_t ids[] = {make_box(index, "INBOX"), make_box(index, "Other")};
+	struct index_txn *txn = begin(index, INDEX_WRITE);
+	enum index_mode mode = INDEX_WRITE;
+	struct str value;
+	struct err err;
+
+	(void)state;
+	srand(1);
+	for (unsigned turn = 0; turn < MODEL_TURNS; turn++) {
+		unsigned box = rand() % 2, field = rand() % 2;
+		uint32_t uid = rand() % 4 > 0 ? turn / 3 % MODEL_UIDS
+					      : (unsigned)rand() % MODEL_UIDS;
+		unsigned char *len = &lengths[box][field][uid];
+
+		memset(text, (int)uid, sizeof(text));
+		assert_int_equal(index_cache_get(txn, ids[box], uid,
+						 fields[field], &value),
+				 *len > 0);
+		assert_true(*len == 0 ||
+			    str_equal(value, str_n(text, *len - 1U)));
+		if (turn % 512 == 0) {
+			commit(&txn);
+			mode = turn % 1024 == 0 ? INDEX_READ : INDEX_WRITE;
+			txn = begin(index, mode);
+		} else if (mode == INDEX_READ) {
+			continue;
+		} else if (rand() % 3 == 0) {
+			OK(index_cache_drop(txn, ids[box], uid, fields[field],
+					    &err));
+			*len = 0;
+		} else {
+			*len = (unsigned char)(1 + rand() % 100);
+			OK(index_cache_put(txn, ids[box], uid, fields[field],
+					   str_n(text, *len - 1U), &err));
+		}
+	}
+	index_rollback(&txn);
+	index_close(&index);
+}
+
+static void test_packed_values_are_bounded(void **state)
+{
+	static char text[2049];
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	struct index_txn *txn = begin(index, INDEX_WRITE);
+	struct str value;
+	struct err err;
+
+	(void)state;
+	for (uint32_t uid = 0; uid < 300; uid++)
+		OK(index_cache_put(txn, id, uid, INDEX_SUBJECT,
+				   str_n(text, 2048), &err));
+	assert_int_equal(index_cache_put(txn, id, 5, INDEX_SUBJECT,
+					 str_n(text, 2049), &err),
+			 -1);
+	assert_int_equal(err.code, ERR_LIMIT);
+	OK(index_box_delete(txn, id, &err));
+	assert_false(index_cache_get(txn, id, 1, INDEX_SUBJECT, &value));
+	commit(&txn);
 	index_close(&index);
 }
 
@@ -348,6 +428,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_sort_values_are_those_of_the_mail, setup,
 			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_packed_values_are_those_of_the_mail, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_packed_values_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_right_counts_are_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -293,8 +293,9 @@ static void test_random_links_make_no_loop(void **state)
 static void test_a_million_references(void **state)
 {
 	CLEANUP(buf_free) struct buf header = buf_init(64 << 20);
-	CLEANUP(buf_free) struct buf value = buf_init(SORT_VALUE_MAX);
+	CLEANUP(buf_free) struct buf buf = buf_init(SORT_VALUE_MAX);
 	struct sort_value sort;
+	struct sort_made made;
 	clock_t start;
 
 	(void)state;
@@ -303,9 +304,10 @@ static void test_a_million_references(void **state)
 		buf_printf(&header, " <%d@x>", i);
 	buf_add(&header, "\r\n\r\n");
 	start = clock();
-	sort_value_make(str_n(header.data, header.len), &value);
+	sort_value_make(str_n(header.data, header.len), &buf, &made);
 	assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
-	assert_true(sort_value_read(str_n(value.data, value.len), &sort));
+	assert_true(sort_value_read(made.part[SORT_OTHER_PART], SORT_OTHER_PART,
+				    &sort));
 	assert_int_equal(sort.reference_count, SORT_REFERENCES_MAX);
 }
 
@@ -314,21 +316,36 @@ static void test_damaged_values_are_refused(void **state)
 	static const char header[] = "Subject: Re: x\r\nFrom: a@x\r\n"
 				     "Message-ID: <1@x>\r\n"
 				     "References: <2@x> <3@x>\r\n\r\n";
-	CLEANUP(buf_free) struct buf value = buf_init(SORT_VALUE_MAX);
+	CLEANUP(buf_free) struct buf buf = buf_init(SORT_VALUE_MAX);
 	struct sort_value sort;
+	struct sort_made made;
 
 	(void)state;
-	sort_value_make(str_of(header), &value);
-	assert_true(sort_value_read(str_n(value.data, value.len), &sort));
+	sort_value_make(str_of(header), &buf, &made);
+	for (int i = 0; i < SORT_PARTS; i++)
+		assert_true(sort_value_read(made.part[i], i, &sort));
 	assert_true(sort.reply);
 	assert_true(str_is(sort.base, "X"));
-	for (size_t len = 0; len < value.len; len++)
-		assert_false(sort_value_read(str_n(value.data, len), &sort));
-	for (size_t i = 0; i < value.len * 8; i++) {
-		value.data[i / 8] ^= (char)(1 << i % 8);
-		sort_value_read(str_n(value.data, value.len), &sort);
-		value.data[i / 8] ^= (char)(1 << i % 8);
+	assert_int_equal(sort.reference_count, 2);
+	assert_int_equal(sort_subject_has(made.part[SORT_SUBJECT_PART],
+					  sort.subject),
+			 1);
+	for (size_t len = 0; len < made.part[SORT_OTHER_PART].len; len++)
+		assert_false(sort_value_read(
+			str_n(made.part[SORT_OTHER_PART].data, len),
+			SORT_OTHER_PART, &sort));
+	for (size_t i = 0; i < buf.len * 8; i++) {
+		buf.data[i / 8] ^= (char)(1 << i % 8);
+		for (int part = 0; part < SORT_PARTS; part++)
+			sort_value_read(made.part[part], part, &sort);
+		sort_subject_has(made.part[SORT_SUBJECT_PART], STR("X"));
+		buf.data[i / 8] ^= (char)(1 << i % 8);
 	}
+	assert_int_equal(sort_subject_has(STR(""), STR("X")), -1);
+	assert_int_equal(sort_subject_has(STR("\x10"), STR("X")), 0);
+	assert_int_equal(sort_subject_has(STR("\x11"), STR("X")), -1);
+	assert_int_equal(sort_subject_has(STR("\x13Y"), STR("X")), 0);
+	assert_int_equal(sort_subject_has(STR("\x23X"), STR("X")), -1);
 }
 
 static void test_order_of_many(void **state)

@@ -149,6 +149,20 @@ int txn_box_get(struct index_txn *txn, uint32_t id, struct txn_box **out,
 	return 0;
 }
 
+/* A writer's own, if it writes. */
+static int row_get(struct index_txn *txn, uint32_t id, struct box_row *out,
+		   struct err *err)
+{
+	struct txn_box *box;
+
+	if (txn->mode != INDEX_WRITE)
+		return box_row_get(txn, id, out, err);
+	if (txn_box_get(txn, id, &box, err) < 0)
+		return -1;
+	*out = box->row;
+	return 0;
+}
+
 int txn_boxes_flush(struct index_txn *txn, struct err *err)
 {
 	for (struct txn_box *box = txn->boxes; box != NULL;
@@ -188,36 +202,12 @@ static bool name_ok(struct str name)
 	return name.len > 0 && name.len <= NAME_MAX_LEN;
 }
 
-/* That the name leads to a row, and the row to the name. */
-static int name_check(struct index_txn *txn, const char *name, uint32_t id,
-		      struct err *err)
-{
-	struct txn_box *box;
-	struct box_row row;
-
-	if (txn->mode == INDEX_WRITE) {
-		if (txn_box_get(txn, id, &box, err) == 0)
-			row.name = box->row.name;
-		else if (err->code == ERR_NOT_FOUND)
-			return index_corrupt(txn, err, "name without mailbox");
-		else
-			return -1;
-	} else if (box_row_get(txn, id, &row, err) < 0) {
-		return err->code == ERR_NOT_FOUND
-			       ? index_corrupt(txn, err, "name without mailbox")
-			       : -1;
-	}
-	return str_is(row.name, name)
-		       ? 0
-		       : index_corrupt(txn, err, "name of another mailbox");
-}
-
-int index_box_find(struct index_txn *txn, const char *name, uint32_t *id_out,
-		   struct err *err)
+int index_box_read(struct index_txn *txn, const char *name,
+		   struct index_box *out, struct err *err)
 {
 	char room[NAME_KEY_PLAIN + 1];
+	struct box_row row;
 	struct str value;
-	uint32_t id;
 	int code;
 
 	if (!name_ok(str_of(name)))
@@ -230,10 +220,25 @@ int index_box_find(struct index_txn *txn, const char *name, uint32_t *id_out,
 		return lmdb_err(txn, err, code, "find mailbox");
 	if (value.len != 4)
 		return index_corrupt(txn, err, "mailbox name");
-	id = le32_get((const unsigned char *)value.data);
-	if (name_check(txn, name, id, err) < 0)
+	if (row_get(txn, le32_get((const unsigned char *)value.data), &row,
+		    err) < 0)
+		return err->code == ERR_NOT_FOUND
+			       ? index_corrupt(txn, err, "name without mailbox")
+			       : -1;
+	if (!str_is(row.name, name))
+		return index_corrupt(txn, err, "name of another mailbox");
+	*out = row.box;
+	return 0;
+}
+
+int index_box_find(struct index_txn *txn, const char *name, uint32_t *id_out,
+		   struct err *err)
+{
+	struct index_box box;
+
+	if (index_box_read(txn, name, &box, err) < 0)
 		return -1;
-	*id_out = id;
+	*id_out = box.id;
 	return 0;
 }
 
@@ -281,17 +286,9 @@ bool index_box_next(struct index_txn *txn, const void *ctx, char **at,
 		index_corrupt(txn, &err, "mailbox name");
 		return false;
 	}
-	if (txn->mode == INDEX_WRITE) {
-		struct txn_box *box;
-		uint32_t id = le32_get((const unsigned char *)value.data);
-
-		if (txn_box_get(txn, id, &box, &err) < 0)
-			return false;
-		row = box->row;
-	} else if (box_row_get(txn, le32_get((const unsigned char *)value.data),
-			       &row, &err) < 0) {
+	if (row_get(txn, le32_get((const unsigned char *)value.data), &row,
+		    &err) < 0)
 		return false;
-	}
 	*at = str_dup(ctx, row.name);
 	*out = row.box;
 	return true;
@@ -302,16 +299,9 @@ bool index_box_next(struct index_txn *txn, const void *ctx, char **at,
 int index_box_get(struct index_txn *txn, uint32_t id, struct index_box *out,
 		  struct err *err)
 {
-	struct txn_box *box;
 	struct box_row row;
 
-	if (txn->mode == INDEX_WRITE) {
-		if (txn_box_get(txn, id, &box, err) < 0)
-			return -1;
-		*out = box->row.box;
-		return 0;
-	}
-	if (box_row_get(txn, id, &row, err) < 0)
+	if (row_get(txn, id, &row, err) < 0)
 		return -1;
 	*out = row.box;
 	return 0;
@@ -359,7 +349,7 @@ int index_box_create(struct index_txn *txn, const char *name,
 		return -1;
 	new_box = txn_box_add(txn, id);
 	new_box->row.name = str_of(mem_strdup(new_box, name));
-	new_box->dirty = true;
+	new_box->dirty = new_box->created = true;
 	box->id = id;
 	if (box->uid_next == 0)
 		box->uid_next = 1;

@@ -122,10 +122,13 @@ int changes_flush(struct index_txn *txn, struct txn_box *box, struct err *err)
 	struct box_row *row = &box->row;
 	uint64_t mails = row->box.counts.messages;
 
-	if (box->changed_dirty &&
-	    put_rows(txn, TABLE_CHANGES, box, &box->changed,
-		     ROWS_MIN + mails / CHANGES_SHARE, &row->changes,
-		     &row->changes_from, err) < 0)
+	/* Nobody has seen it before: its log begins behind this. */
+	if (box->created)
+		row->changes_from = row->box.highest_modseq;
+	else if (box->changed_dirty &&
+		 put_rows(txn, TABLE_CHANGES, box, &box->changed,
+			  ROWS_MIN + mails / CHANGES_SHARE, &row->changes,
+			  &row->changes_from, err) < 0)
 		return -1;
 	box->changed_dirty = false;
 	if (box->expunged_dirty &&

@@ -82,6 +82,7 @@ struct txn_box {
 	uint32_t id;
 	struct box_row row;
 	bool dirty, modseq_taken;
+	bool created; /* by this transaction */
 	/* At that modseq; rows of the tables when changes_flush() ran. */
 	struct range_set changed, expunged;
 	bool changed_dirty, expunged_dirty;

@@ -13,9 +13,10 @@ int driver_row(struct driver_box *box, struct index_txn *txn,
 	if (box->id != 0 && err->code != ERR_NOT_FOUND)
 		return -1;
 	box->id = 0;
-	if (index_box_find(txn, box->name, &box->id, err) < 0)
+	if (index_box_read(txn, box->name, out, err) < 0)
 		return -1;
-	return index_box_get(txn, box->id, out, err);
+	box->id = out->id;
+	return 0;
 }
 
 int driver_look(struct driver_box *box, struct driver_known *known,

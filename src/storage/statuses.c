@@ -24,16 +24,10 @@ struct mailbox_statuses {
 	TALLOC_CTX *of_name; /* what one mailbox's name takes */
 };
 
-static void let_go(struct mailbox_statuses *statuses)
+static int statuses_destroy(struct mailbox_statuses *statuses)
 {
 	index_rollback(&statuses->txn);
 	fd_close(&statuses->root);
-	statuses->store = NULL;
-}
-
-static int statuses_destroy(struct mailbox_statuses *statuses)
-{
-	let_go(statuses);
 	return 0;
 }
 
@@ -60,19 +54,15 @@ static bool take_hold(struct mailbox_statuses *statuses, struct storage *store)
 {
 	struct err err;
 
-	if (statuses->store == store)
-		return true;
-	let_go(statuses);
-	if (store_begin(store, INDEX_READ, &statuses->txn, &err) < 0)
-		return false;
-	statuses->root =
-		open(store->location.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (statuses->root < 0) {
-		let_go(statuses);
-		return false;
+	if (statuses->store != store) {
+		statuses_destroy(statuses);
+		statuses->store = store;
+		statuses->root = open(store->location.root,
+				      O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
-	statuses->store = store;
-	return true;
+	return statuses->root >= 0 &&
+	       (statuses->txn != NULL ||
+		store_begin(store, INDEX_READ, &statuses->txn, &err) == 0);
 }
 
 /* Whether the index had it all. */
@@ -82,12 +72,10 @@ static bool from_index(struct mailbox_statuses *statuses, struct ns *ns,
 	const struct location *location = &ns->store->location;
 	struct index_box row;
 	struct err err;
-	uint32_t id;
 
 	if (location->driver->unchanged == NULL ||
 	    !take_hold(statuses, ns->store) ||
-	    index_box_find(statuses->txn, storage, &id, &err) < 0 ||
-	    index_box_get(statuses->txn, id, &row, &err) < 0 ||
+	    index_box_read(statuses->txn, storage, &row, &err) < 0 ||
 	    !location->driver->unchanged(location, statuses->root, storage,
 					 &row))
 		return false;
@@ -108,6 +96,6 @@ int mailbox_statuses_get(struct mailbox_statuses *statuses, const char *name,
 	if (from_index(statuses, ns, storage, out))
 		return 0;
 	/* It may have to write. */
-	let_go(statuses);
+	index_rollback(&statuses->txn);
 	return mailbox_status(statuses->user, name, out, err);
 }

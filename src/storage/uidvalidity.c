@@ -64,26 +64,22 @@ static int find_highest(const char *root, uint32_t *out, struct err *err)
 	return 0;
 }
 
-static bool read_last(const char *path, uint32_t *out)
+static bool read_last(int fd, uint32_t *out)
 {
-	CLEANUP(buf_free) struct buf text = buf_init(64);
-	struct err err;
+	char text[HEX_LEN + 1];
+	ssize_t len = pread(fd, text, sizeof(text), 0);
 
-	return file_read(path, &text, &err) == 0 &&
-	       parse_hex(str_n(text.data, text.len), out);
+	return len > 0 && parse_hex(str_n(text, (size_t)len), out);
 }
 
-static int write_last(const char *path, uint32_t value, mode_t mode,
-		      struct err *err)
+static int write_last(int fd, const char *path, uint32_t value, struct err *err)
 {
-	CLEANUP(fd_close)
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode);
 	char text[HEX_LEN + 1];
 
-	if (fd < 0)
-		return err_sys(err, "open(%s)", path);
 	snprintf(text, sizeof(text), "%08x", value);
-	return file_write_all(fd, text, HEX_LEN, path, err);
+	return pwrite(fd, text, HEX_LEN, 0) == HEX_LEN
+		       ? 0
+		       : err_sys(err, "write(%s)", path);
 }
 
 /* Take `value`: the file of `last` is renamed, or made if there is none. */
@@ -105,10 +101,25 @@ static int take(const char *path, uint32_t last, uint32_t value,
 	return 0;
 }
 
+static int open_last(const struct location *location, const char *root,
+		     const char *path, struct err *err)
+{
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC;
+	int fd = open(path, flags, location->file_mode);
+
+	if (fd < 0 && errno == ENOENT) {
+		if (layout_make_path(location, root, err) < 0)
+			return -1;
+		fd = open(path, flags, location->file_mode);
+	}
+	return fd >= 0 ? fd : err_sys(err, "open(%s)", path);
+}
+
 int uid_validity_next(const struct location *location, uint32_t *out,
 		      struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "uidvalidity");
+	CLEANUP(fd_close) int fd = -1;
 	const char *root = layout_control_root(location);
 	const char *hidden = location->driver->hidden_dir;
 	char *path;
@@ -116,18 +127,18 @@ int uid_validity_next(const struct location *location, uint32_t *out,
 
 	if (hidden != NULL)
 		root = mem_printf(ctx, "%s/%s", root, hidden);
-	if (layout_make_path(location, root, err) < 0)
-		return -1;
 	path = mem_printf(ctx, "%s/%s", root, base_name);
+	fd = open_last(location, root, path, err);
+	if (fd < 0)
+		return -1;
 	for (int i = 0; i < TRIES; i++) {
-		if ((i > 0 || !read_last(path, &last)) &&
+		if ((i > 0 || !read_last(fd, &last)) &&
 		    find_highest(root, &last, err) < 0)
 			return -1;
 		value = last == 0 ? (uint32_t)time(NULL) : last + 1;
 		if (take(path, last, value, err) == 0) {
 			*out = value;
-			if (write_last(path, value, location->file_mode, err) <
-			    0)
+			if (write_last(fd, path, value, err) < 0)
 				return -1;
 			/* It must not be given out again. */
 			return layout_sync(location, root, err);

@@ -102,16 +102,17 @@ static struct scan_entry **collect_new(struct sync *sync, size_t *count_out)
 /* 0 if it is gone, or no file. One that was renamed since is looked for: see
  * find_missing(). */
 static int stat_file(struct sync *sync, struct scan_entry *file,
-		     const int dir_fds[2], struct stat *st, struct err *err)
+		     struct stat *st, struct err *err)
 {
 	struct str base = str_n(file->name.data, file->base_len);
 
 	for (int tries = 0; tries <= SYNC_FIND_TRIES; tries++) {
+		int dir = maildir_dir_fd(sync->box, file->dir, err), ret;
 		char *name;
-		int ret;
 
-		if (fstatat(dir_fds[file->dir == 'c'], file->name.data, st,
-			    AT_SYMLINK_NOFOLLOW) == 0)
+		if (dir < 0)
+			return -1;
+		if (fstatat(dir, file->name.data, st, AT_SYMLINK_NOFOLLOW) == 0)
 			return S_ISREG(st->st_mode);
 		if (errno != ENOENT)
 			return err_sys(err, "stat(%s)", file->name.data);
@@ -129,8 +130,8 @@ static int stat_file(struct sync *sync, struct scan_entry *file,
 /* A name with both sizes spares a look at the file for now: it is what costs
  * most in a directory of many. */
 static int fill_times(struct sync *sync, struct scan_entry *file,
-		      const int dir_fds[2], const struct file_name *name,
-		      struct index_record *record, struct err *err)
+		      const struct file_name *name, struct index_record *record,
+		      struct err *err)
 {
 	struct stat st;
 	int ret;
@@ -142,15 +143,14 @@ static int fill_times(struct sync *sync, struct scan_entry *file,
 	    name->vsize >= name->size &&
 	    !sync->box->location->settings->maildir_broken_filename_sizes)
 		return 1;
-	ret = stat_file(sync, file, dir_fds, &st, err);
+	ret = stat_file(sync, file, &st, err);
 	if (ret > 0)
 		maildir_looked(sync->box, &st, record);
 	return ret;
 }
 
 static int fill_record(struct sync *sync, struct scan_entry *file,
-		       const int dir_fds[2], struct index_record *record,
-		       struct err *err)
+		       struct index_record *record, struct err *err)
 {
 	struct file_name name;
 	struct str psize = ext_field(file->ext, 'S');
@@ -164,16 +164,16 @@ static int fill_record(struct sync *sync, struct scan_entry *file,
 	memset(record, 0, sizeof(*record));
 	record->flags = name.flags;
 	record->keywords.bits[0] = name.keywords;
-	return fill_times(sync, file, dir_fds, &name, record, err);
+	return fill_times(sync, file, &name, record, err);
 }
 
 /* 0 if its file is gone. */
 static int append_one(struct sync *sync, struct scan_entry *file,
-		      const int dir_fds[2], struct buf *driver,
-		      struct buf *lines, uint32_t *line_count, struct err *err)
+		      struct buf *driver, struct buf *lines,
+		      uint32_t *line_count, struct err *err)
 {
 	struct index_record record;
-	int ret = fill_record(sync, file, dir_fds, &record, err);
+	int ret = fill_record(sync, file, &record, err);
 	char *room;
 
 	if (ret <= 0)
@@ -202,19 +202,11 @@ static int append_one(struct sync *sync, struct scan_entry *file,
 static int append_new(struct sync *sync, struct scan_entry **list, size_t count,
 		      struct buf *lines, uint32_t *line_count, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "append");
 	CLEANUP(buf_free) struct buf driver = buf_init(DRIVER_MAX);
-	char *cur = mem_printf(ctx, "%s/cur", sync->box->path);
-	char *new = mem_printf(ctx, "%s/new", sync->box->path);
-	CLEANUP(fd_close) int cur_fd = open(cur, O_PATH | O_CLOEXEC);
-	CLEANUP(fd_close) int new_fd = open(new, O_PATH | O_CLOEXEC);
-	const int dir_fds[2] = {new_fd, cur_fd};
 
-	if (cur_fd < 0 || new_fd < 0)
-		return err_sys(err, "open(%s)", cur_fd < 0 ? cur : new);
 	for (size_t i = 0; i < count; i++) {
-		int ret = append_one(sync, list[i], dir_fds, &driver, lines,
-				     line_count, err);
+		int ret = append_one(sync, list[i], &driver, lines, line_count,
+				     err);
 
 		if (ret < 0)
 			return -1;

@@ -63,7 +63,8 @@ static int read_uidlist(struct sync *sync, struct err *err)
 
 	if (file_mark_get(sync->uidlist, &mark, err) < 0)
 		return -1;
-	if (read->file.ino != 0 && file_mark_same(&mark, &read->file))
+	sync->rewrite |= mark.ino == 0;
+	if (mark.ino == 0 || file_mark_same(&mark, &read->file))
 		return 1;
 	tail = sync->state.valid && !sync->created && read->file.ino != 0 &&
 	       mark.size > read->file.size;
@@ -94,21 +95,17 @@ static int lock_uidlist(struct sync *sync, struct err *err)
 	return read_uidlist(sync, err);
 }
 
-static void ignore_line(void *ctx, const struct uidlist_entry *entry)
-{
-	(void)ctx;
-	(void)entry;
-}
-
 int sync_create_row(struct sync *sync, struct err *err)
 {
 	struct index_box *row = sync->row;
 	struct uidlist_header header = {.uid_next = 0};
-	struct uidlist_mark mark = {.lines = 0};
 
+	sync->created = true;
 	memset(row, 0, sizeof(*row));
-	if (uidlist_read(sync->uidlist, false, &mark, &header, ignore_line,
-			 NULL, err) < 0) {
+	memset(&sync->state, 0, sizeof(sync->state));
+	sync->state.first_new_uid = 1;
+	if (uidlist_read(sync->uidlist, false, &sync->state.uidlist, &header,
+			 match_line, sync, err) < 0) {
 		if (err->code != ERR_NOT_FOUND && err->code != ERR_CORRUPT)
 			return -1;
 		memset(&header, 0, sizeof(header));
@@ -124,12 +121,10 @@ int sync_create_row(struct sync *sync, struct err *err)
 	memcpy(row->guid, header.guid, sizeof(row->guid));
 	row->uid_next = 1;
 	row->first_recent_uid = 1;
+	sync->uid_next = header.uid_next;
 	if (index_box_create(sync->txn, sync->box->name, row, err) < 0)
 		return -1;
 	sync->box->id = row->id;
-	sync->created = true;
-	memset(&sync->state, 0, sizeof(sync->state));
-	sync->state.first_new_uid = 1;
 	return 0;
 }
 
@@ -235,7 +230,10 @@ static void settle_stable(struct sync *sync)
  * and it could not get its own any more later. 0: cur/ must be read. */
 static int find_missing(struct sync *sync, struct err *err)
 {
-	if (sync->missing_count == 0 || (sync->full && sync->stable))
+	if (sync->missing_count == 0)
+		return 1;
+	settle_stable(sync);
+	if (sync->full && sync->stable)
 		return 1;
 	if (!sync->full)
 		return 0;
@@ -261,10 +259,7 @@ int sync_lock(struct sync *sync, struct err *err)
 {
 	int ret = lock_uidlist(sync, err);
 
-	if (ret <= 0)
-		return ret;
-	settle_stable(sync);
-	return find_missing(sync, err);
+	return ret <= 0 ? ret : find_missing(sync, err);
 }
 
 static void remember(struct sync *sync)
@@ -299,10 +294,8 @@ static int apply_all(struct sync *sync, struct err *err)
 	    0)
 		return -1;
 	ret = read_uidlist(sync, err);
-	if (ret > 0) {
-		settle_stable(sync);
+	if (ret > 0)
 		ret = check_records(sync, err);
-	}
 	if (ret > 0)
 		ret = find_missing(sync, err);
 	if (ret > 0)

@@ -153,22 +153,26 @@ static bool same_times(const struct dir_times *a, const struct dir_times *b)
 	       file_time_same(a->cur_time, b->cur_time);
 }
 
+static bool in_tick(struct sync *sync)
+{
+	return dir_in_tick(sync->box, sync->times.new_time) ||
+	       dir_in_tick(sync->box, sync->times.cur_time);
+}
+
 /* A change in this very tick of the clock could still come, and give the same
  * time (see state.c): wait for the next tick, which is due within 10 ms. */
-static int settled_times(struct sync *sync, bool *settled, struct err *err)
+static int settle_times(struct sync *sync, bool *settled, struct err *err)
 {
-	for (int i = 0; i < TICK_WAITS; i++) {
+	for (int i = 0; i < TICK_WAITS && in_tick(sync); i++) {
+		usleep(TICK_WAIT_US);
 		if (dir_times_get(sync->box, &sync->times, err) < 0)
 			return -1;
-		*settled = !dir_in_tick(sync->box, sync->times.new_time) &&
-			   !dir_in_tick(sync->box, sync->times.cur_time);
-		if (*settled)
-			break;
-		usleep(TICK_WAIT_US);
 	}
+	*settled = !in_tick(sync);
 	return 0;
 }
 
+/* After a look at the times. */
 static int scan_stable(struct sync *sync, struct err *err)
 {
 	struct dir_times after;
@@ -180,7 +184,7 @@ static int scan_stable(struct sync *sync, struct err *err)
 
 		mem_free(sync->scan);
 		sync->scan = NULL;
-		if (settled_times(sync, &settled, err) < 0 ||
+		if (settle_times(sync, &settled, err) < 0 ||
 		    scan_read(sync->ctx, sync->box, sync->full, &sync->scan,
 			      err) < 0 ||
 		    dir_times_get(sync->box, &after, err) < 0)
@@ -188,6 +192,7 @@ static int scan_stable(struct sync *sync, struct err *err)
 		sync->stable = settled && same_times(&sync->times, &after);
 		if (sync->stable)
 			break;
+		sync->times = after;
 	}
 	return 0;
 }
@@ -205,14 +210,15 @@ static int scan_before(struct sync *sync, struct err *err)
 }
 
 /* Another process of ours may have changed the directories before we got the
- * lock, and brought that in. */
-static int scan_again(struct sync *sync, struct err *err)
+ * lock, and brought that in; or there is more to be read than it seemed. */
+static int scan_again(struct sync *sync, bool wider, struct err *err)
 {
-	struct dir_times now;
+	const struct dir_times before = sync->times;
 
-	if (dir_times_get(sync->box, &now, err) < 0)
+	sync->full |= wider;
+	if (dir_times_get(sync->box, &sync->times, err) < 0)
 		return -1;
-	if (sync->stable && same_times(&sync->times, &now))
+	if (!wider && sync->stable && same_times(&sync->times, &before))
 		return 0;
 	return scan_stable(sync, err);
 }
@@ -308,20 +314,22 @@ static int move_new(struct sync *sync, struct err *err)
 
 /* one update */
 
+struct news {
+	bool new, cur; /* to be read */
+	struct dir_times times;
+};
+
 static int update_within(struct sync *sync, struct err *err)
 {
 	int ret = row_get(sync->box, sync->txn, sync->row, err);
-	bool wider;
+	bool there = ret == 0;
 
-	if (ret < 0 && err->code != ERR_NOT_FOUND)
+	if (!there && err->code != ERR_NOT_FOUND)
 		return -1;
-	if (ret < 0 && sync_create_row(sync, err) < 0)
-		return -1;
-	if (ret == 0)
+	if (there)
 		state_get(sync->row, &sync->state);
-	wider = !sync->state.valid && !sync->full;
-	sync->full |= wider;
-	if ((wider ? scan_stable(sync, err) : scan_again(sync, err)) < 0)
+	if (scan_again(sync, !sync->state.valid && !sync->full, err) < 0 ||
+	    (!there && sync_create_row(sync, err) < 0))
 		return -1;
 	ret = sync_apply(sync, err);
 	if (ret <= 0)
@@ -333,7 +341,8 @@ static int update_within(struct sync *sync, struct err *err)
 }
 
 /* 1: done; 0: again, and all of it. */
-static int update(struct driver_box *box, bool full, struct err *err)
+static int update(struct driver_box *box, const struct news *news,
+		  struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sync");
 	struct index_box row;
@@ -341,7 +350,8 @@ static int update(struct driver_box *box, bool full, struct err *err)
 		.ctx = ctx,
 		.box = box,
 		.row = &row,
-		.full = full,
+		.full = news->cur,
+		.times = news->times,
 		.owns_txn = true,
 		.uidlist = uidlist_path(ctx, box),
 	};
@@ -382,7 +392,8 @@ int sync_within(struct driver_box *box, struct index_txn *txn,
 	int ret;
 
 	state_get(index_box, &sync.state);
-	if (scan_stable(&sync, err) < 0)
+	if (dir_times_get(box, &sync.times, err) < 0 ||
+	    scan_stable(&sync, err) < 0)
 		return -1;
 	ret = sync_apply(&sync, err);
 	if (ret == 0)
@@ -494,30 +505,26 @@ bool maildir_unchanged(const struct location *location, int root,
 	       dir_unchanged(root, &path, "cur", own.state.cur_time);
 }
 
-struct news {
-	bool new, cur; /* to be read */
-};
-
 static int see_news(struct driver_box *box, bool full, struct news *out,
 		    struct err *err)
 {
 	struct maildir_box *own = maildir_box_get(box);
 	const struct maildir_state *state = &own->state;
-	struct dir_times now;
+	const struct dir_times *now = &out->times;
 	bool move;
 
-	if (look(box, own, err) < 0 || times_or_dirs(box, &now, err) < 0)
+	if (look(box, own, err) < 0 || times_or_dirs(box, &out->times, err) < 0)
 		return -1;
-	out->cur = full || !own->known.cached || !state->valid ||
-		   own->astray || state->pending != 0 ||
-		   !file_time_same(now.cur_time, state->cur_time) ||
+	out->cur = full || !own->known.cached || !state->valid || own->astray ||
+		   state->pending != 0 ||
+		   !file_time_same(now->cur_time, state->cur_time) ||
 		   cur_read_due(box->location, state, own->messages);
 	move = box->take_recent && own->known.cached &&
 	       state->first_new_uid < own->uid_next;
 	/* All that is in new/ will be moved: to read it costs little more, and
 	 * finds what state.c says may go unseen. */
 	out->new = out->cur || move ||
-		   !file_time_same(now.new_time, state->new_time);
+		   !file_time_same(now->new_time, state->new_time);
 	return 0;
 }
 
@@ -558,7 +565,7 @@ static int sync_once(struct driver_box *box, bool *full, struct err *err)
 	/* The next round, if this one says that it must look at all. */
 	*full = true;
 	own->astray &= !news.cur;
-	return update(box, news.cur, err);
+	return update(box, &news, err);
 }
 
 int maildir_sync(struct driver_box *box, bool full, struct err *err)

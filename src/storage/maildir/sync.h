@@ -81,7 +81,8 @@ enum {
 	SYNC_FIND_TRIES = 3,
 };
 
-/* The mailbox's row from the control files, or from new ones; sets box->id. */
+/* The mailbox's row from the control files, or from new ones; sets box->id, and
+ * UIDs in the scan. */
 int sync_create_row(struct sync *sync, struct err *err);
 /* 1 when index and disk are equal; 0 if it must be done again with cur/ (or
  * with a new row, box->id is 0 then). */

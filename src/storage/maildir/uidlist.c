@@ -366,6 +366,7 @@ static int write_temp(const char *temp, struct driver_box *box,
 		.uid_validity = index_box->uid_validity,
 		.uid_next = index_box->uid_next,
 	};
+	struct stat st;
 
 	if (fd < 0)
 		return err_sys(err, "open(%s)", temp);
@@ -379,6 +380,9 @@ static int write_temp(const char *temp, struct driver_box *box,
 		return -1;
 	if (!maildir_fsync_never(box->location) && fdatasync(fd) < 0)
 		return err_sys(err, "fdatasync(%s)", temp);
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "fstat(%s)", temp);
+	mark_set(&state->uidlist.file, &st);
 	return 0;
 }
 
@@ -400,9 +404,7 @@ int uidlist_rewrite(struct driver_box *box, struct index_txn *txn,
 		return -1;
 	}
 	/* Lines that are appended from now on are only in the new one. */
-	if (layout_sync(box->location, box->control, err) < 0)
-		return -1;
-	return file_mark_get(path, &state->uidlist.file, err);
+	return layout_sync(box->location, box->control, err);
 }
 
 int uidlist_create(const char *path, const struct uidlist_header *header,

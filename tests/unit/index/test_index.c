@@ -166,6 +166,31 @@ static uint64_t changed_since(struct index *index, uint32_t id, uint64_t modseq)
 	return count;
 }
 
+static void test_changes_of_a_mailbox_made_with_its_mails(void **state)
+{
+	struct index *index = open_index();
+	struct index_txn *txn = begin(index, INDEX_WRITE);
+	struct index_box box = {.uid_validity = 7, .first_recent_uid = 1};
+	struct index_record record;
+	uint64_t start;
+	struct err err;
+
+	(void)state;
+	OK(index_box_create(txn, "INBOX", &box, &err));
+	start = box.highest_modseq;
+	for (uint32_t uid = 1; uid <= 3; uid++) {
+		record = record_of(uid, 0);
+		OK(index_record_append(txn, &box, &record, &err));
+	}
+	commit(&txn);
+	assert_int_equal(changed_since(index, box.id, start), 3);
+	assert_int_equal(changed_since(index, box.id, start + 1), 0);
+	append(index, box.id, 2);
+	assert_int_equal(changed_since(index, box.id, start), 5);
+	assert_int_equal(changed_since(index, box.id, start + 1), 2);
+	index_close(&index);
+}
+
 /* More of them than the log of changes keeps. */
 static void test_changes_are_known_however_many_came_later(void **state)
 {
@@ -972,6 +997,7 @@ int main(void)
 		T(test_rollback_leaves_nothing),
 		T(test_long_names_stay_apart),
 		T(test_changes_since_a_modseq),
+		T(test_changes_of_a_mailbox_made_with_its_mails),
 		T(test_changes_are_known_however_many_came_later),
 		T(test_what_came_and_went_did_not_change),
 		T(test_one_mail_costs_the_same_in_a_large_mailbox),

@@ -43,8 +43,8 @@ static char *message_id(const void *ctx, struct str header)
 	return id;
 }
 
-static char *log_text(const void *ctx, const struct delivery *delivery,
-		      const struct lda_settings *set, const char *status)
+char *delivery_text(const void *ctx, const struct delivery *delivery,
+		    const struct lda_settings *set, const char *status)
 {
 	struct str header = spool_header(delivery->spool);
 	const struct mime_message *message = spool_message(delivery->spool);
@@ -87,7 +87,8 @@ void delivery_log(const struct delivery *delivery,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_pool(NULL, LINE_POOL);
 
-	log_line(level, "%s%s", prefix, log_text(ctx, delivery, set, status));
+	log_line(level, "%s%s", prefix,
+		 delivery_text(ctx, delivery, set, status));
 }
 
 /* mail_log_prefix with this delivery's session. */

@@ -46,6 +46,7 @@ struct lda_script {
 	const char *name;
 	bool missing; /* there is none: nothing to run */
 	bool global; /* the administrator's: errors go to the server's log */
+	unsigned number; /* sieve_action.script of its actions */
 	struct sieve_program *program; /* NULL: can't be compiled */
 	struct lda_script *next;
 };
@@ -134,7 +135,9 @@ struct carry {
 	bool acted;          /* it was stored or sent */
 	bool kept_elsewhere; /* by (implicit) keep in another mailbox */
 	bool failed; /* an action could not be done, and never will be */
-	bool full;   /* one that stores, for a quota */
+	bool broken; /* one that stores; then nothing of its script is done */
+	unsigned broken_script;
+	struct lda_script *scripts; /* list: those that ran */
 	struct carry_store *stores;  /* list */
 	struct carry_stored *stored; /* NULL in deliveries */
 };
@@ -146,11 +149,16 @@ int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
 int sieve_run_scripts(struct carry *carry, struct lda_script *scripts,
 		      struct lda_script **last_out, struct err *err);
 
+/* The one with those actions. */
+struct lda_script *carry_script(const struct carry *carry, unsigned number);
+
 /* Do it all, or nothing that would be done again. */
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
 /* "sieve: msgid=<...>: text", by deliver_log_format. */
 void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	       ...) __attribute__((format(printf, 3, 4)));
+/* An error for the user's log: "error: msgid=<...>: text". */
+void carry_user_log(const struct carry *carry, const char *text);
 /* Flags and keywords by their names. */
 void carry_flags(const void *ctx, const char *const *flags,
 		 struct save_options *options);

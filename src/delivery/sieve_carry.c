@@ -9,6 +9,7 @@
  * the next try does not store there again.
  */
 #include <stdarg.h>
+#include <strings.h>
 #include <utlist.h>
 
 #include "base/buf.h"
@@ -31,6 +32,7 @@ enum { STORED_SECONDS = 7 * 24 * 60 * 60, MAX_KEYWORDS = 100 };
 struct carry_store {
 	const char *mailbox;
 	bool keep; /* not by fileinto */
+	unsigned script;
 	struct mailbox *box;
 	struct save *save;
 	struct carry_store *next;
@@ -46,6 +48,15 @@ void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	delivery_log(carry->delivery, carry->lda, level,
 		     "sieve: ", mem_vprintf(ctx, fmt, args));
 	va_end(args);
+}
+
+void carry_user_log(const struct carry *carry, const char *text)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
+
+	lda_sieve_user_log(
+		carry->sieve, LOG_LEVEL_ERROR, "",
+		delivery_text(ctx, carry->delivery, carry->lda, text));
 }
 
 /* flags */
@@ -229,8 +240,36 @@ static void log_failure(const void *ctx, const struct carry *carry,
 			  err->code == ERR_QUOTA ? LOG_LEVEL_INFO
 						 : LOG_LEVEL_ERROR,
 			  "%s", text);
-	if (err->code == ERR_QUOTA || (!store->keep && !is_temporary(err)))
-		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "", text);
+	if (err->code != ERR_QUOTA && (store->keep || is_temporary(err)))
+		return;
+	if (!store->keep && carry_script(carry, store->script)->global)
+		carry_log(carry, LOG_LEVEL_ERROR, "%s", text);
+	else
+		carry_user_log(carry, text);
+}
+
+static const char *const *flags_of(const struct carry *carry,
+				   const struct sieve_action *action)
+{
+	const struct sieve_result *result = carry->result;
+
+	if (action != NULL)
+		return action->store.flags;
+	return result->keep_deferred ? result->keep_flags : result->flags;
+}
+
+/* RFC 5228 section 2.10.3: not twice into the same mailbox. */
+static bool is_prepared(const struct carry *carry, const char *mailbox)
+{
+	const struct carry_store *at;
+
+	LL_FOREACH (carry->stores, at) {
+		if (strcmp(at->mailbox, mailbox) == 0 ||
+		    (strcasecmp(mailbox, "INBOX") == 0 &&
+		     strcasecmp(at->mailbox, "INBOX") == 0))
+			return true;
+	}
+	return false;
 }
 
 /* `action` is NULL for the implicit keep. */
@@ -240,17 +279,22 @@ static int prepare(const void *ctx, struct carry *carry,
 	bool keep = action == NULL || action->kind == SIEVE_ACTION_KEEP;
 	const struct sieve_store *wanted =
 		action == NULL ? NULL : &action->store;
-	const char *const *flags =
-		action != NULL ? action->store.flags : carry->result->flags;
+	const char *const *flags = flags_of(carry, action);
 	struct carry_store *store = mem_new(ctx, struct carry_store);
 	bool stored;
 	int ret;
 
 	store->keep = keep;
+	store->script = action == NULL ? 0 : action->script;
 	store->mailbox = mem_strdup(store, carry_mailbox(ctx, carry, wanted));
 	talloc_set_destructor(store, store_free);
 	if (stays(carry, action, store->mailbox, flags))
 		return 0;
+	if (is_prepared(carry, store->mailbox)) {
+		carry->kept_elsewhere |= keep;
+		carry->delivered |= action == NULL || !action->copy;
+		return 0;
+	}
 	/* Only a mail for several mailboxes can have been stored in part. */
 	stored = carry->result->count > 1;
 	if (stored &&
@@ -277,8 +321,8 @@ static int prepare(const void *ctx, struct carry *carry,
 	log_failure(ctx, carry, store, err);
 	if (is_temporary(err) || keep)
 		return -1;
-	carry->failed = true;
-	carry->full |= err->code == ERR_QUOTA;
+	carry->failed = carry->broken = true;
+	carry->broken_script = action->script;
 	return 0;
 }
 
@@ -460,12 +504,19 @@ static bool is_kept(const struct carry *carry)
 	return carry->stored != NULL && carry->stored->kept;
 }
 
+/* Not what is left of a script of which something could not be stored. */
+static bool is_wanted(const struct carry *carry,
+		      const struct sieve_action *action)
+{
+	return !carry->broken || action->script < carry->broken_script;
+}
+
 static int send_all(const void *ctx, struct carry *carry, struct err *err)
 {
 	struct sieve_action *at;
 
 	LL_FOREACH (carry->result->actions, at) {
-		if (send_one(ctx, carry, at, err) < 0)
+		if (is_wanted(carry, at) && send_one(ctx, carry, at, err) < 0)
 			return err_set(err, ERR_TEMPORARY,
 				       "Execution of Sieve filters was aborted "
 				       "due to temporary failure");
@@ -477,22 +528,27 @@ static int send_all(const void *ctx, struct carry *carry, struct err *err)
 	return commit_all(ctx, carry, err);
 }
 
-/* One of several mailboxes has no room: nothing is stored but in INBOX, by the
- * implicit keep, if there is room. */
+/* One of several mailboxes can't be had: of that script, nothing is stored but
+ * in INBOX, by the implicit keep. */
 static void abort_stores(struct carry *carry)
 {
 	struct carry_store *store, *next;
 
+	carry->acted = false;
 	LL_FOREACH_SAFE(carry->stores, store, next)
 	{
+		if (store->script < carry->broken_script) {
+			carry->acted = true;
+			continue;
+		}
 		carry_log(
 			carry, LOG_LEVEL_INFO,
 			"%sstore into mailbox '%s' aborted",
 			store->keep ? "" : "fileinto action: ", store->mailbox);
+		LL_DELETE(carry->stores, store);
 		mem_free(store);
 	}
-	carry->stores = NULL;
-	carry->delivered = carry->acted = carry->kept_elsewhere = false;
+	carry->delivered = carry->kept_elsewhere = false;
 }
 
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
@@ -505,10 +561,12 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 		     at->kind == SIEVE_ACTION_FILEINTO) &&
 		    prepare(ctx, carry, at, err) < 0)
 			return -1;
+		if (carry->broken)
+			break;
 	}
-	if (carry->full)
+	if (carry->broken)
 		abort_stores(carry);
-	if ((implicit || carry->full) && prepare(ctx, carry, NULL, err) < 0)
+	if ((implicit || carry->broken) && prepare(ctx, carry, NULL, err) < 0)
 		return -1;
 	if (send_all(ctx, carry, err) < 0) {
 		remember_pipes(ctx, carry);
@@ -518,7 +576,8 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 		carry_log(carry, LOG_LEVEL_INFO, "left message in mailbox '%s'",
 			  carry->stored->mailbox);
 	LL_FOREACH (carry->result->actions, at) {
-		if (at->kind == SIEVE_ACTION_DUPLICATE_MARK)
+		if (at->kind == SIEVE_ACTION_DUPLICATE_MARK &&
+		    is_wanted(carry, at))
 			mark(carry, at);
 	}
 	return 0;

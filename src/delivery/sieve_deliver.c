@@ -54,28 +54,14 @@ static int script_failed(struct carry *carry, const struct lda_script *script,
 	return -1;
 }
 
-/* An explicit keep means for all scripts but the last that the next one runs.
- * Returns whether it does. */
-static bool goes_on(struct sieve_result *result)
-{
-	struct sieve_action **at = &result->actions;
-
-	while (*at != NULL && (*at)->kind != SIEVE_ACTION_KEEP)
-		at = &(*at)->next;
-	if (*at == NULL)
-		return !result->keep_cancelled;
-	*at = (*at)->next;
-	result->count--;
-	result->keep_cancelled = false;
-	return true;
-}
-
 int sieve_run_scripts(struct carry *carry, struct lda_script *script,
 		      struct lda_script **last_out, struct err *err)
 {
 	*last_out = NULL;
+	carry->scripts = script;
 	for (; script != NULL; script = script->next) {
 		*last_out = script;
+		script->number = carry->result->script;
 		carry->host.log.line = script->global ? lda_sieve_server_log
 						      : lda_sieve_user_log;
 		if (lda_script_open(carry->sieve, script, err) < 0) {
@@ -94,8 +80,10 @@ int sieve_run_scripts(struct carry *carry, struct lda_script *script,
 				      &carry->envelope, &carry->host,
 				      carry->result, err) < 0)
 			return script_failed(carry, script, err);
-		if (script->next != NULL && !goes_on(carry->result))
+		if (script->next != NULL &&
+		    !sieve_result_defer_keep(carry->result))
 			return 0;
+		sieve_result_next(carry->result);
 	}
 	return 0;
 }
@@ -140,6 +128,17 @@ int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
 	return 0;
 }
 
+struct lda_script *carry_script(const struct carry *carry, unsigned number)
+{
+	struct lda_script *script = carry->scripts;
+
+	/* Those that were missing have the number of the next. */
+	while (script != NULL && script->next != NULL &&
+	       (script->number < number || script->missing))
+		script = script->next;
+	return script;
+}
+
 int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 		  struct err *err)
 {
@@ -160,7 +159,13 @@ int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 	}
 	if (sieve_carry_out(ctx, &carry, err) < 0)
 		return temporary(&carry, last, err);
-	if (carry.failed && last != NULL)
+	if (carry.broken)
+		last = carry_script(&carry, carry.broken_script);
+	if (carry.failed && last != NULL && last->global)
+		log_error("sieve: Execution of script %s failed, but implicit "
+			  "keep was successful",
+			  last->path);
+	else if (carry.failed && last != NULL)
 		log_info("sieve: Execution of script %s failed, but implicit "
 			 "keep was successful (user logfile %s may reveal "
 			 "additional details)",

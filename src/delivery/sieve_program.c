@@ -213,8 +213,8 @@ bool carry_pipe(const void *ctx, struct carry *carry,
 		return true;
 	}
 	carry->failed |= !pipe->try;
-	lda_sieve_user_log(
-		carry->sieve, LOG_LEVEL_ERROR, "",
+	carry_user_log(
+		carry,
 		mem_printf(ctx,
 			   "failed to %s program `%s': refer to "
 			   "server log for more information. [%s]",

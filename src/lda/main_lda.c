@@ -264,7 +264,12 @@ static const char *recipient(struct lda *lda)
 		return lda->options.final_to;
 	if (original == NULL)
 		original = header_recipient(lda);
-	return original == NULL ? lda->account->name : original;
+	if (original == NULL)
+		original = lda->account->name;
+	return strchr(original, '@') != NULL
+		       ? original
+		       : mem_printf(lda, "%s@%s", original,
+				    lda_hostname(lda, &lda->set));
 }
 
 static int run(struct lda *lda)

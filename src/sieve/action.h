@@ -33,6 +33,9 @@ struct sieve_store {
 	bool create;              /* RFC 5490 section 3.2 */
 	const char *special_use;  /* RFC 8579; NULL if not given */
 	const char *mailbox_id;   /* RFC 9042 */
+	/* A keep into whose mailbox fileinto stores too, and its flags. */
+	bool filed;
+	const char *const *filed_flags;
 };
 
 struct sieve_redirect {
@@ -96,6 +99,7 @@ struct sieve_action {
 	 * the message; NULL if as it came (RFC 5293 section 7). */
 	const struct sieve_text *text;
 	bool done; /* carried out, by a caller that has more than one round */
+	unsigned script; /* its number, where several run: 0, 1, ... */
 	union {
 		struct sieve_store store; /* KEEP, FILEINTO */
 		struct sieve_redirect redirect;

@@ -209,10 +209,19 @@ static bool is_same(const struct sieve_action *a, const struct sieve_action *b)
 static void merge(struct sieve_result *result, struct sieve_action *old,
 		  const struct sieve_action *new)
 {
+	const struct sieve_action *file = old;
+
 	if (!is_store(old))
 		return;
-	if (new->kind == SIEVE_ACTION_KEEP)
+	if (new->kind == SIEVE_ACTION_FILEINTO)
+		file = new;
+	if (old->kind != new->kind || old->store.filed) {
+		old->store.filed = true;
+		if (file->kind == SIEVE_ACTION_FILEINTO)
+			old->store.filed_flags =
+				dup_list(result, file->store.flags);
 		old->kind = SIEVE_ACTION_KEEP;
+	}
 	if (!old->done)
 		old->store.flags = dup_list(result, new->store.flags);
 	old->store.create |= new->store.create;
@@ -229,14 +238,15 @@ static bool is_single(const struct sieve_action *action)
 }
 
 /* RFC 5429 section 2.2: not with what delivers. What was carried out in an
- * earlier round is no conflict. */
-static bool conflicts(const struct sieve_action *old,
+ * earlier round, or what an earlier script did, is no conflict. */
+static bool conflicts(const struct sieve_result *result,
+		      const struct sieve_action *old,
 		      const struct sieve_action *new)
 {
 	bool delivers = is_store(old) || old->kind == SIEVE_ACTION_REDIRECT;
 	bool delivered = is_store(new) || new->kind == SIEVE_ACTION_REDIRECT;
 
-	if (old->done)
+	if (old->done || old->script != result->script)
 		return false;
 	if (new->kind == SIEVE_ACTION_REJECT)
 		return delivers || old->kind == SIEVE_ACTION_REJECT ||
@@ -244,6 +254,23 @@ static bool conflicts(const struct sieve_action *old,
 	if (old->kind == SIEVE_ACTION_REJECT)
 		return delivered || is_single(new);
 	return is_single(new) && old->kind == new->kind;
+}
+
+/* The sender has got an answer by an earlier script. */
+static bool is_answered(const struct sieve_result *result,
+			const struct sieve_action *old,
+			const struct sieve_action *new)
+{
+	bool answers = is_single(new) || new->kind == SIEVE_ACTION_REJECT;
+
+	if (old->done)
+		return old->kind == SIEVE_ACTION_REJECT &&
+		       new->kind == SIEVE_ACTION_REJECT;
+	if (old->script == result->script || !answers)
+		return false;
+	return old->kind == new->kind ||
+	       (old->kind == SIEVE_ACTION_REJECT && is_single(new)) ||
+	       (new->kind == SIEVE_ACTION_REJECT && is_single(old));
 }
 
 static int conflict(const struct sieve_action *old,
@@ -307,11 +334,9 @@ int sieve_result_add(struct sieve_result *result,
 	struct sieve_action **end = &result->actions;
 
 	for (; *end != NULL; end = &(*end)->next) {
-		if (conflicts(*end, action))
+		if (conflicts(result, *end, action))
 			return conflict(*end, action, err);
-		/* A second reject, after the first has been sent. */
-		if ((*end)->done && (*end)->kind == SIEVE_ACTION_REJECT &&
-		    action->kind == SIEVE_ACTION_REJECT)
+		if (is_answered(result, *end, action))
 			return 0;
 	}
 	if (cancels_keep(action))
@@ -325,8 +350,37 @@ int sieve_result_add(struct sieve_result *result,
 	if (hold_limits(result, set, action->kind, err) < 0)
 		return -1;
 	*end = dup_action(result, action);
+	(*end)->script = result->script;
 	result->count++;
 	return 0;
+}
+
+void sieve_result_next(struct sieve_result *result)
+{
+	result->script++;
+}
+
+bool sieve_result_defer_keep(struct sieve_result *result)
+{
+	struct sieve_action **at = &result->actions, *keep;
+
+	while (*at != NULL && (*at)->kind != SIEVE_ACTION_KEEP)
+		at = &(*at)->next;
+	keep = *at;
+	if (keep == NULL)
+		return !result->keep_cancelled;
+	result->keep_cancelled = false;
+	result->keep_deferred = true;
+	result->keep_flags = keep->store.flags;
+	if (keep->store.filed) {
+		keep->kind = SIEVE_ACTION_FILEINTO;
+		keep->store.filed = false;
+		keep->store.flags = keep->store.filed_flags;
+		return true;
+	}
+	*at = keep->next;
+	result->count--;
+	return true;
 }
 
 bool sieve_result_keeps(const struct sieve_result *result)

@@ -15,11 +15,15 @@ struct sieve_settings;
 struct sieve_result {
 	struct sieve_action *actions;
 	unsigned count;
+	unsigned script; /* that runs: see sieve_result_next() */
 	bool keep_cancelled; /* section 2.10.2: no implicit keep at the end */
 	/* The internal variable of RFC 5232, and whether the script has used
 	 * it; the implicit keep stores with these flags. Up to NULL. */
 	const char *const *flags;
 	bool flags_set;
+	/* An earlier script's keep, and its flags: see below. */
+	bool keep_deferred;
+	const char *const *keep_flags;
 };
 
 /* Child of ctx; so are its actions. */
@@ -31,6 +35,12 @@ struct sieve_result *sieve_result_new(const void *ctx);
 int sieve_result_add(struct sieve_result *result,
 		     const struct sieve_settings *set,
 		     const struct sieve_action *action, struct err *err);
+/* The next script begins: nothing it does conflicts with what there is, and a
+ * sender who is answered already is not answered again. */
+void sieve_result_next(struct sieve_result *result);
+/* Whether the next script runs. A keep of this one waits for what that says: if
+ * it leaves it at the implicit keep, that has the flags of this. */
+bool sieve_result_defer_keep(struct sieve_result *result);
 /* Whether the message is still kept, by the script's word or by itself: then
  * the next of several scripts runs. */
 bool sieve_result_keeps(const struct sieve_result *result);

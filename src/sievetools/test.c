@@ -204,6 +204,7 @@ static int decide(struct tool *tool, const struct options *options,
 		if (sieve_program_run(program, message, envelope, &host, result,
 				      &err) < 0)
 			return 1;
+		sieve_result_next(result);
 	}
 	return 0;
 }

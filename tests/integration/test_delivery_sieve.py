@@ -528,3 +528,83 @@ def test_mail_from_postfix(make_server, tmp_path):
     found = {name: [subject for subject, _ in mails] for name, mails in boxes(server, 'alice').items()}
     assert found == {'lists': ['yes'], 'INBOX': ['plain']}
     server.forgive()
+
+
+CHAIN_HEAD = 'require ["fileinto", "imap4flags", "copy", "reject", "vacation", "mailbox"]; '
+VACATION = 'vacation :addresses "alice@mail.example" '
+# Name, scripts before, of the user and after, and what the mailboxes have then: flags of each mail.
+CHAINS = [
+    ('flags', '', 'keep :flags "\\\\Seen";', '', {'INBOX': [['\\Seen']]}),
+    ('flagsbefore', 'keep :flags "\\\\Seen";', 'fileinto :copy "a";', '', {'INBOX': [['\\Seen']], 'a': [[]]}),
+    ('flagslater', 'keep :flags "\\\\Seen";', 'keep :flags "\\\\Flagged";', '', {'INBOX': [['\\Flagged']]}),
+    ('flagsstay', '', 'setflag "\\\\Seen"; keep;', 'addflag "\\\\Flagged";', {'INBOX': [['\\Seen']]}),
+    ('filed', '', 'keep :flags "b"; fileinto :flags "a" "INBOX";', 'fileinto "c";', {'INBOX': [['a']], 'c': [[]]}),
+    ('twice', '', 'fileinto :copy :flags "a" "inbox";', '', {'INBOX': [['a']]}),
+    ('copied', 'fileinto :copy :flags "a" "INBOX";', 'keep;', '', {'INBOX': [['a']]}),
+    ('reject', 'fileinto :copy "b";', 'keep;', 'reject "no";', {'b': [[]]}),
+    ('answered', VACATION + '"one";', VACATION + '"two";', '', {'INBOX': [[]]}),
+    # Of a script with a mailbox that can't be had, nothing is done.
+    ('missing', 'fileinto :copy "b";', 'fileinto "c"; redirect "a@y.example"; fileinto "d/e";', '', {'INBOX': [[]], 'b': [[]]}),
+    ('missingbefore', 'fileinto :copy "b"; fileinto "d/e";', 'fileinto "c";', '', {'INBOX': [[]]}),
+    ('missingafter', '', 'keep;', 'redirect :copy "a@y.example"; fileinto "d/e";', {'INBOX': [[]]}),
+]
+
+
+def chain(server, sink):
+    """Mailboxes, answers and what is told of it, by chain."""
+    common, seen = Path(server.dir, 'sieve'), {}
+    common.mkdir()
+    server.extra = EXTRA.format(port=sink.port, plugin=f'  sieve_before = {common}/before.sieve\n'
+                                                       f'  sieve_after = {common}/after.sieve\n')
+    server.write_config()
+    server.start()
+    for name, before, own, after, _ in CHAINS:
+        for path, text in ((common / 'before.sieve', before), (common / 'after.sieve', after)):
+            path.write_text(CHAIN_HEAD + text)
+            path.chmod(0o644)
+        script(server, 'alice', CHAIN_HEAD + own)
+        for left in ('Maildir', '.dovecot.lda-dupes', '.dovecot.sieve.log'):
+            subprocess.run(['rm', '-rf', f'{server.home("alice")}/{left}'], check=True)
+        start, mails = len(server.log_text()), len(sink.mails)
+        assert deliver(server, name).startswith('250')
+        assert server.wait_log('Logged out', start=start)
+        log = Path(server.home('alice'), '.dovecot.sieve.log')
+        lines = {line for line in log_lines(server, start) if ' sieve: ' in line
+                 and not re.search('stored mail|aborted|script binaries|svbin', line)}
+        told = re.findall('error: .*', log.read_text()) if log.exists() else []
+        seen[name] = ({box: [flags for _, flags in sorted(mails)] for box, mails in boxes(server, 'alice').items()},
+                      len(sink.mails) - mails, lines, told)
+    server.forgive()
+    return seen
+
+
+def test_scripts_in_a_row(make_server, sink):
+    seen = chain(make_server(start=False), sink)
+    assert {name: found[0] for name, found in seen.items()} == {name: found for name, *_, found in CHAINS}
+    assert {name for name, found in seen.items() if found[1]} == {'reject', 'answered'}
+    failed = re.compile('Error: sieve: msgid=<missing.*>: fileinto action: failed to store')
+    assert {name for name, found in seen.items() if any(map(failed.match, found[2]))} == {'missingbefore', 'missingafter'}
+    assert seen['missing'][3][0].startswith('error: msgid=<missing@example.org>: fileinto action: failed to store into')
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_scripts_in_a_row_as_pigeonhole(make_server, make_dovecot, sink):
+    ours, theirs = chain(make_server(start=False), sink), chain(make_dovecot(start=False), sink)
+    for name, seen in ours.items():
+        assert seen == theirs[name], name
+
+
+def test_whom_a_mail_was_for(make_server, sink):
+    """envelope "to" is the recipient before aliases, if the MTA tells; without any, the user at this host."""
+    server = make_server(EXTRA.format(port=sink.port, plugin='') + 'lda_mailbox_autocreate = yes\n')
+    script(server, 'alice', 'require ["envelope", "fileinto", "variables", "vacation", "subaddress"];\n'
+                            f'{VACATION.replace(":addresses", ":handle")} "gone";\n'
+                            'if envelope :detail :matches "to" "*" { fileinto "detail-${1}"; }\n'
+                            'if envelope :domain :matches "to" "*.*" { fileinto "${1}"; }')
+    lda = Path(server.prefix, 'libexec', 'dovetail', 'dovetail-lda')
+    for args in ([], ['-a', 'x+lists@first.example', '-r', 'alice@second.example'], ['-r', 'alice@third.example']):
+        done = subprocess.run([lda, '-c', server.config, '-d', 'alice', '-f', 'joe@example.org', *args], input=mail('one'),
+                              capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert set(boxes(server, 'alice')) == {'mail', 'first', 'third', 'detail-lists'}
+    assert len(sink.mails) == 1 and b'From: <alice@mail.example>' in sink.mails[0]

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sieve/ext/envelope.c - the envelope test (RFC 5228 section 5.4), with
- * Dovecot's part "auth", and "orig_to" of the original recipient; envelope-dsn
- * and envelope-deliverby, parts with what SMTP's DSN and DELIVERBY said (RFC
- * 6009 sections 2, 3).
+ * Dovecot's parts "auth" and "orig_to"; as with Dovecot, "to" is the original
+ * recipient, too, if the MTA tells who that was. envelope-dsn and
+ * envelope-deliverby, parts with what SMTP's DSN and DELIVERBY said (RFC 6009
+ * sections 2, 3).
  */
 #include "sieve/ext.h"
 
@@ -60,9 +61,7 @@ static bool get_part(const struct sieve_envelope *envelope, struct str name,
 		/* Section 5.4: the null sender is an empty string. */
 		if (envelope->null_sender)
 			out->all = out->local = out->domain = STR("");
-	} else if (str_case_is(name, "to")) {
-		*out = envelope->to;
-	} else if (str_case_is(name, "orig_to")) {
+	} else if (str_case_is(name, "to") || str_case_is(name, "orig_to")) {
 		*out = envelope->original_to;
 	} else if (str_case_is(name, "auth") && envelope->auth != NULL) {
 		out->all = out->local = str_of(envelope->auth);

@@ -24,6 +24,9 @@ enum {
 	STALE_SECONDS = 120,
 	/* Who makes a lock writes into it at once, or was killed. */
 	EMPTY_SECONDS = 3,
+	/* Who works has it for less; who has it longer may be stopped. */
+	WORK_SECONDS = 2,
+	TELL_MS = 30 * 1000,
 	STEP_MIN_US = 500,
 	STEP_MAX_US = 50 * 1000,
 };
@@ -191,27 +194,65 @@ int dotlock_try(const char *path, const struct dotlock_rules *rules,
 	return ret;
 }
 
+static const struct dotlock_rules own_rules = {
+	.stale_seconds = STALE_SECONDS,
+	.empty_seconds = EMPTY_SECONDS,
+};
+
+static int in_use(const char *path, struct err *err)
+{
+	return err_set(err, ERR_IN_USE, "%s.lock is held by another process",
+		       path);
+}
+
 int dotlock_get(const char *path, mode_t mode, struct err *err)
 {
-	const struct dotlock_rules rules = {
-		.mode = mode,
-		.stale_seconds = STALE_SECONDS,
-		.empty_seconds = EMPTY_SECONDS,
-	};
+	struct dotlock_rules rules = own_rules;
 	uint64_t end = clock_monotonic_ms() + WAIT_MS;
 	unsigned step = STEP_MIN_US;
 
+	rules.mode = mode;
 	while (dotlock_try(path, &rules, err) < 0) {
 		if (err->code != ERR_EXISTS)
 			return -1;
 		if (clock_monotonic_ms() >= end)
-			return err_set(err, ERR_IN_USE,
-				       "%s.lock is held by another process",
-				       path);
+			return in_use(path, err);
 		usleep(step);
 		if (step < STEP_MAX_US)
 			step *= 2;
 	}
+	return 0;
+}
+
+static bool is_held_long(const char *lock)
+{
+	time_t now = time(NULL);
+	struct stat st;
+
+	return lstat(lock, &st) == 0 && st.st_mtime + WORK_SECONDS < now;
+}
+
+int dotlock_wait(const char *path, uint64_t max_ms, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dotlock");
+	char *lock = mem_printf(ctx, "%s.lock", path);
+	uint64_t start, tell = TELL_MS, waited;
+
+	if (!is_held_long(lock))
+		return 0;
+	start = clock_monotonic_ms();
+	do {
+		waited = clock_monotonic_ms() - start;
+		if (max_ms != 0 && waited >= max_ms)
+			return in_use(path, err);
+		if (waited >= tell) {
+			log_warning("Waiting for %s for %u seconds now", lock,
+				    (unsigned)(waited / 1000));
+			tell += TELL_MS;
+		}
+		break_if_stale(path, lock, &own_rules);
+		usleep(STEP_MAX_US);
+	} while (is_held_long(lock));
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #ifndef STORAGE_DOTLOCK_H
 #define STORAGE_DOTLOCK_H
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct err;
@@ -31,6 +32,9 @@ int dotlock_try(const char *path, const struct dotlock_rules *rules,
 		struct err *err);
 /* The rules for files that only mail servers know. Waits; ERR_IN_USE. */
 int dotlock_get(const char *path, mode_t mode, struct err *err);
+/* Likewise before dotlock_get(), while nothing else is held: until nobody has
+ * had it for longer than work takes. `max_ms`: 0 is until it is stale. */
+int dotlock_wait(const char *path, uint64_t max_ms, struct err *err);
 void dotlock_release(const char *path);
 
 #endif

@@ -218,7 +218,7 @@ struct driver {
 	 * while nobody waits for the index. Held until unlock(). NULL: there
 	 * are none. */
 	int (*lock)(struct driver_box *box, bool flags, struct err *err);
-	void (*unlock)(struct driver_box *box);
+	void (*unlock)(struct driver_box *box); /* NULL: nothing is held */
 	/* In a write transaction: put flags and keywords of *record on disk
 	 * and change record->driver accordingly (child of ctx). Writes nothing
 	 * to the index, into which other records of a batch point. */

@@ -290,7 +290,7 @@ int box_lock(struct driver_box *box, bool flags, struct driver_box **locked_out,
 
 void box_unlock(struct driver_box **locked)
 {
-	if (*locked != NULL)
+	if (*locked != NULL && (*locked)->location->driver->unlock != NULL)
 		(*locked)->location->driver->unlock(*locked);
 	*locked = NULL;
 }

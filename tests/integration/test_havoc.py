@@ -337,3 +337,26 @@ def test_clock_that_jumps_keeps_numbers_growing(make_server, preload, monkeypatc
         validity = now
         client.logout()
     server.forgive('[Tt]ime|clock')
+
+
+def test_a_uidlist_that_another_process_has_does_not_stop_other_mailboxes(server):
+    """As long as it is not stale; then it is broken, and who waited goes on."""
+    client = Lines(server.port('imap'), 'bob')
+    for name in ('here', 'there'):
+        client.ok(f'CREATE {name}')
+        client.append(name, mail(name))
+    lock = Path(server.home('bob'), 'Maildir', '.here', 'dovecot-uidlist.lock')
+    lock.write_text(f'{os.getpid()}:{socket.gethostname()}')
+    os.chown(lock, *mail_owner())
+    os.utime(lock, (time.time() - 112,) * 2)
+    client.send(f'x APPEND here {{{len(mail(1))}+}}\r\n'.encode() + mail(1) + b'\r\n')
+    other = Lines(server.port('imap'), 'bob')
+    start = time.monotonic()
+    other.append('there', mail(2))
+    assert time.monotonic() - start < 4
+    assert lock.exists() and client.quiet(0.1)
+    assert b' OK ' in client.until(b'x')[-1]
+    assert time.monotonic() - start > 4
+    assert server.wait_log('Breaking stale lock .*/.here/dovecot-uidlist.lock')
+    for one in (client, other):
+        one.logout()

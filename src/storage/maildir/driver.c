@@ -78,6 +78,7 @@ const struct driver maildir_driver = {
 	.save_publish = maildir_save_publish,
 	.save_end = maildir_save_end,
 	.save_link = maildir_save_link,
+	.lock = maildir_wait,
 	.write_flags = maildir_write_flags,
 	.flush = maildir_flush,
 	.remove_mail = maildir_remove_mail,

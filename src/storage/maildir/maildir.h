@@ -212,6 +212,9 @@ bool maildir_readonly(const struct driver_box *box);
 /* sync.c */
 
 int maildir_sync(struct driver_box *box, bool full, struct err *err);
+/* driver->lock(): holds nothing, but waits for who holds dovecot-uidlist.lock
+ * for long, which else would be done with the index in hand. */
+int maildir_wait(struct driver_box *box, bool flags, struct err *err);
 bool maildir_unchanged(const struct location *location, int root,
 		       const char *name, const struct index_box *row);
 /* In a write transaction under the uidlist's lock: bring in what others put

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "storage/dotlock.h"
 #include "storage/layout.h"
 #include "storage/maildir/layout.h"
 #include "storage/maildir/sync.h"
@@ -340,6 +341,17 @@ static int update_within(struct sync *sync, struct err *err)
 	return 1;
 }
 
+int maildir_wait(struct driver_box *box, bool flags, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "wait");
+
+	if (flags)
+		return 0;
+	return dotlock_wait(uidlist_path(ctx, box),
+			    box->location->settings->mail_max_lock_timeout.ms,
+			    err);
+}
+
 /* 1: done; 0: again, and all of it. */
 static int update(struct driver_box *box, const struct news *news,
 		  struct err *err)
@@ -357,7 +369,7 @@ static int update(struct driver_box *box, const struct news *news,
 	};
 	int ret;
 
-	if (scan_before(&sync, err) < 0)
+	if (maildir_wait(box, false, err) < 0 || scan_before(&sync, err) < 0)
 		return -1;
 	if (index_begin(box->index, INDEX_WRITE, &sync.txn, err) < 0)
 		return -1;

@@ -35,7 +35,7 @@ struct msg {
 };
 
 struct session_stats {
-	uint64_t top_count, top_bytes, retr_count, retr_bytes, deleted_bytes;
+	uint64_t top_count, top_bytes, retr_count, retr_bytes;
 	uint32_t lowest_retr; /* 0: none */
 };
 
@@ -53,7 +53,7 @@ struct session {
 	uint32_t count, deleted;
 	uint64_t size, deleted_size;
 	uint32_t last;       /* what LAST tells */
-	struct uidls *uidls;        /* NULL: not asked for */
+	struct uidls *uidls; /* NULL: not asked for */
 
 	enum session_wait (*more)(struct session *session);
 	struct retr *retr;

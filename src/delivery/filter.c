@@ -105,17 +105,17 @@ static int read_text(const void *ctx, struct filter *filter,
 	struct mime_limits limits;
 	struct spool *spool;
 	uint64_t at = 0;
-	char piece[PIECE];
-	ssize_t got;
+	struct str piece;
 
 	mail_mime_limits(user_settings(filter->user), &limits);
 	spool = spool_new(ctx, STR(""), filter->set.mail_temp_dir, 0, &limits);
-	while ((got = mail_text(mail, at, piece, sizeof(piece), err)) > 0) {
-		if (spool_write(spool, piece, (size_t)got, err) < 0)
+	do {
+		if (mail_text(mail, at, PIECE, &piece, err) < 0 ||
+		    spool_write(spool, piece.data, piece.len, err) < 0)
 			return -1;
-		at += (uint64_t)got;
-	}
-	if (got < 0 || spool_end(spool, err) < 0)
+		at += piece.len;
+	} while (piece.len > 0);
+	if (spool_end(spool, err) < 0)
 		return -1;
 	*out = spool;
 	return 0;

@@ -16,15 +16,15 @@ enum { PIECE = 32768, HEADER_MAX = 1 << 20 };
 static int print_from(const struct fetch *fetch, uint64_t offset,
 		      struct err *err)
 {
-	char data[PIECE];
-	ssize_t len;
+	struct str piece;
 
-	while ((len = mail_text(fetch->mail, offset, data, sizeof(data), err)) >
-	       0) {
-		print_piece(fetch->printer, data, (size_t)len);
-		offset += (size_t)len;
-	}
-	return (int)len;
+	do {
+		if (mail_text(fetch->mail, offset, PIECE, &piece, err) < 0)
+			return -1;
+		print_piece(fetch->printer, piece.data, piece.len);
+		offset += piece.len;
+	} while (piece.len > 0);
+	return 0;
 }
 
 int fetch_hdr(const struct fetch *fetch, const struct fetch_field *,

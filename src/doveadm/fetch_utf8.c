@@ -24,15 +24,15 @@ static int parse(const struct fetch *fetch, struct mime_parser *parser,
 		 struct err *err)
 {
 	uint64_t offset = 0;
-	char data[PIECE];
-	ssize_t len;
+	struct str piece;
 
-	while ((len = mail_text(fetch->mail, offset, data, sizeof(data), err)) >
-	       0) {
-		mime_parser_feed(parser, data, (size_t)len);
-		offset += (size_t)len;
-	}
-	return (int)len;
+	do {
+		if (mail_text(fetch->mail, offset, PIECE, &piece, err) < 0)
+			return -1;
+		mime_parser_feed(parser, piece.data, piece.len);
+		offset += piece.len;
+	} while (piece.len > 0);
+	return 0;
 }
 
 static void print_header(const struct fetch *fetch, struct str block)
@@ -75,20 +75,20 @@ static int print_content(const struct fetch *fetch,
 	uint64_t at = part->offset + part->header.physical;
 	uint64_t end = at + part->body.physical;
 	struct content_type type;
-	char data[PIECE];
+	struct str piece;
 	bool is_text;
 
 	content_type_parse(part->header_text, &type);
 	is_text = type.type[0] == '\0' || strcmp(type.type, "text") == 0;
 	while (at < end) {
 		size_t room = end - at < PIECE ? (size_t)(end - at) : PIECE;
-		ssize_t len = mail_text(fetch->mail, at, data, room, err);
 
-		if (len <= 0)
-			return (int)len;
-		at += (size_t)len;
-		body_decoder_feed(&decoder, str_n(data, (size_t)len), at == end,
-				  &text);
+		if (mail_text(fetch->mail, at, room, &piece, err) < 0)
+			return -1;
+		if (piece.len == 0)
+			return 0;
+		at += piece.len;
+		body_decoder_feed(&decoder, piece, at == end, &text);
 		if (is_text) {
 			print_text(fetch, type.charset, &text, at == end);
 			continue;

@@ -12,34 +12,40 @@
 #include "proto/pop3.h"
 #include "storage/storage.h"
 
-enum { CHUNK = 32 * 1024 };
+enum { PIECE = 32 * 1024 };
 
 struct retr {
-	struct mail_stream *stream;
+	struct mail_reader *reader;
+	const struct mail *mail;
 	struct pop3_text text;
-	uint64_t bytes; /* to the client, its status line included */
+	uint64_t at;    /* in the mail as it is stored */
+	uint64_t told;  /* its size */
+	uint64_t bytes; /* of answer around it */
 	bool top;
 };
 
 static int retr_free(struct retr *retr)
 {
-	mail_stream_close(&retr->stream);
+	mail_reader_end(&retr->reader);
 	return 0;
 }
 
 static void count_bytes(struct session *session, const struct retr *retr)
 {
 	if (retr->top)
-		session->stats.top_bytes += retr->bytes;
+		session->stats.top_bytes += retr->bytes + retr->text.size;
 	else
-		session->stats.retr_bytes += retr->bytes;
+		session->stats.retr_bytes += retr->bytes + retr->text.size;
 }
 
 static void finish(struct session *session)
 {
 	struct retr *retr = session->retr;
 	struct str end = pop3_text_end(&retr->text);
+	uint64_t size = retr->text.size - retr->text.dots;
 
+	if (!retr->top && size != retr->told)
+		mail_size_is(retr->mail, size);
 	retr->bytes += end.len;
 	buf_add_str(&session->line, end);
 	reply(session, ".");
@@ -49,48 +55,19 @@ static void finish(struct session *session)
 	session->more = NULL;
 }
 
-/* What was read into the connection's output has something in it that must be
- * changed: from there on it goes by way of a copy. */
-static void send_changed(struct session *session, const char *data, size_t len,
-			 size_t taken)
-{
-	CLEANUP(buf_free) struct buf copy = buf_init(CHUNK);
-	struct retr *retr = session->retr;
-	struct str rest, change;
-
-	buf_append(&copy, data + taken, len - taken);
-	conn_grew(session->conn, taken);
-	retr->bytes += taken;
-	rest = str_n(copy.data, copy.len);
-	while (rest.len > 0 && !retr->text.done) {
-		change = pop3_text_change(&retr->text, rest.data[0]);
-		conn_write_str(session->conn, change);
-		rest = str_from(rest, 1);
-		taken = pop3_text_take(&retr->text, rest);
-		conn_write(session->conn, rest.data, taken);
-		retr->bytes += change.len + taken;
-		rest = str_from(rest, taken);
-	}
-}
-
 /* 1: there may be more, 0: that was the end. */
-static int send_chunk(struct session *session, struct err *err)
+static int send_piece(struct session *session, struct err *err)
 {
 	struct retr *retr = session->retr;
-	char *space = conn_space(session->conn, CHUNK);
-	ssize_t got = mail_stream_read(retr->stream, space, CHUNK, err);
-	size_t taken;
+	struct str piece;
 
-	if (got <= 0)
-		return (int)got;
-	taken = pop3_text_take(&retr->text, str_n(space, (size_t)got));
-	if (taken == (size_t)got || retr->text.done) {
-		conn_grew(session->conn, taken);
-		retr->bytes += taken;
-	} else {
-		send_changed(session, space, (size_t)got, taken);
-	}
-	return retr->text.done ? 0 : 1;
+	if (mail_text(retr->mail, retr->at, PIECE, &piece, err) < 0)
+		return -1;
+	retr->at += piece.len;
+	conn_grew(session->conn,
+		  pop3_text_put(&retr->text, piece,
+				conn_space(session->conn, 2 * piece.len)));
+	return piece.len > 0 && !retr->text.done ? 1 : 0;
 }
 
 /* The client has half a mail, which it must not take for a whole one. */
@@ -111,7 +88,7 @@ static enum session_wait retr_more(struct session *session)
 	while (more > 0) {
 		if (conn_output_full(session->conn))
 			return SESSION_OUTPUT;
-		more = send_chunk(session, &err);
+		more = send_piece(session, &err);
 	}
 	if (more < 0)
 		give_up(session, &err);
@@ -121,24 +98,19 @@ static enum session_wait retr_more(struct session *session)
 }
 
 /* 1, or 0 if the mail is gone. */
-static int open_stream(struct session *session, const struct msg *msg,
-		       struct retr *retr, struct err *err)
+static int open_mail(struct session *session, const struct msg *msg,
+		     struct retr *retr, struct err *err)
 {
-	static const struct section all = {.kind = SECTION_ALL};
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "retr");
-	struct range_set seqs = range_set_init(ctx);
-	struct mail_reader *reader;
-	const struct mail *mail;
-	uint64_t size;
+	struct range_set seqs = range_set_init(retr);
+	struct str none;
 	int found;
 
 	range_set_add(&seqs, msg->seq, msg->seq);
-	reader = mail_reader_begin(ctx, session->box, &seqs);
-	found = mail_reader_next(reader, &mail, err);
-	if (found > 0 && mail_stream_open(retr, mail, &all, 0, UINT64_MAX,
-					  &retr->stream, &size, err) < 0)
+	retr->reader = mail_reader_begin(retr, session->box, &seqs);
+	found = mail_reader_next(retr->reader, &retr->mail, err);
+	if (found > 0 && mail_text(retr->mail, 0, 0, &none, err) < 0)
 		found = err->code == ERR_EXPUNGED ? 0 : -1;
-	mail_reader_end(&reader);
+	mail_reader_pause(retr->reader);
 	return found;
 }
 
@@ -152,12 +124,13 @@ static void start(struct session *session, struct msg *msg, uint64_t lines,
 
 	talloc_set_destructor(retr, retr_free);
 	retr->top = top;
+	retr->told = msg->size;
 	retr->text = (struct pop3_text){
 		.lines = lines,
 		.no_nuls = workaround(session, "outlook-no-nuls"),
 		.end_of_header = workaround(session, "oe-ns-eoh"),
 	};
-	found = open_stream(session, msg, retr, &err);
+	found = open_mail(session, msg, retr, &err);
 	if (found <= 0) {
 		if (found < 0)
 			reply_error(session, &err);

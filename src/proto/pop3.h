@@ -48,15 +48,14 @@ struct pop3_text {
 	/* its own: */
 	bool in_body, done; /* done: no more is wanted */
 	bool mid_line;      /* something of the line was seen... */
-	bool only_cr;       /* ... which is a CR */
-	char last;
+	bool cr, only_cr;   /* ... which ends with a CR, or is one */
+	uint64_t size;      /* octets that were put... */
+	uint64_t dots;      /* ... of which so many are not the mail's */
 };
 
-/* How many octets of `in` (with CRLF line ends) can go out as they are. Stops
- * before one that cannot, and when text->done. */
-size_t pop3_text_take(struct pop3_text *text, struct str in);
-/* What stands for the octet where it stopped. */
-struct str pop3_text_change(struct pop3_text *text, char c);
+/* `in`, a mail as it is stored, goes to `to`, which has room for twice as much.
+ * Returns how much it became: less than all when text->done. */
+size_t pop3_text_put(struct pop3_text *text, struct str in, char *to);
 /* What is between the mail and the last line, ".". */
 struct str pop3_text_end(const struct pop3_text *text);
 

@@ -168,19 +168,29 @@ int mail_header(const struct mail *mail, struct str *out, struct err *err)
 	return reader_header(mail->reader, out, err);
 }
 
-ssize_t mail_text(const struct mail *mail, uint64_t offset, char *data,
-		  size_t room, struct err *err)
+int mail_text(const struct mail *mail, uint64_t offset, size_t len,
+	      struct str *out, struct err *err)
 {
-	CLEANUP(buf_free) struct buf buf = buf_init(PIECE + 1);
-	struct str piece;
+	struct mail_reader *reader = mail->reader;
 
-	if (room > PIECE)
-		room = PIECE;
-	if (reader_text(mail->reader, err) < 0 ||
-	    text_get(mail->reader->text, offset, room, &buf, &piece, err) < 0)
+	if (len > PIECE)
+		len = PIECE;
+	if (reader_text(reader, err) < 0 ||
+	    text_get(reader->text, offset, len, &reader->out, out, err) < 0)
 		return -1;
-	memcpy(data, piece.data, piece.len);
-	return (ssize_t)piece.len;
+	if (out->len == 0 && len > 0 && offset < reader->text->len)
+		return err_set(err, ERR_TEMPORARY,
+			       "the mail's file became shorter");
+	return 0;
+}
+
+void mail_size_is(const struct mail *mail, uint64_t octets)
+{
+	struct mail_reader *reader = mail->reader;
+	struct err err;
+
+	if (reader->text != NULL && reader_record(reader, &err) == 0)
+		reader_sizes(reader, reader->text->len, octets);
 }
 
 int mail_size_physical(const struct mail *mail, uint64_t *octets_out,

@@ -60,10 +60,13 @@ int mail_preview(const struct mail *mail, bool lazy, struct str *out,
 		 struct err *err);
 /* The header block as stored, valid up to the next call on the reader. */
 int mail_header(const struct mail *mail, struct str *out, struct err *err);
-/* Up to `room` octets of the mail as stored, from `offset` on; 0 at its end.
- * The body follows what mail_header() gives. */
-ssize_t mail_text(const struct mail *mail, uint64_t offset, char *data,
-		  size_t room, struct err *err);
+/* Up to `len` octets of the mail as stored, from `offset` on, which are valid
+ * up to the next call on the reader; none at its end. The body follows what
+ * mail_header() gives. */
+int mail_text(const struct mail *mail, uint64_t offset, size_t len,
+	      struct str *out, struct err *err);
+/* RFC822.SIZE, as whoever read all of its text found it. */
+void mail_size_is(const struct mail *mail, uint64_t octets);
 /* Octets of the file. */
 int mail_size_physical(const struct mail *mail, uint64_t *octets_out,
 		       struct err *err);

@@ -235,6 +235,27 @@ def test_a_slow_reader_costs_no_memory_and_holds_up_nobody(make_server):
     assert slow.quit() == b'+OK Logging out.\r\n'
 
 
+def test_half_a_mail_is_not_taken_for_a_whole_one(server):
+    text = b'Subject: big\n\n' + b'some text\n' * 2000000
+    fill(server, USER, [('new/1.M1.host', text)])
+    client = Pop(server.port('pop3'), USER)
+    client.send(b'RETR 1\r\n')
+    assert client.line() == b'+OK 22000016 octets\r\n'
+    os.truncate(next(server.maildir(USER).glob('*/1.M1.host*')), len(text) // 2)
+    with pytest.raises(EOFError):
+        client.rest()
+    server.wait_log("pop3.*the mail's file became shorter")
+
+
+def test_a_wrong_size_is_put_right_by_retr(server):
+    fill(server, USER, [('new/1.M1.host,S=36,W=37', MAILS[0][1])])
+    for told in 37, 41:
+        client = Pop(server.port('pop3'), USER)
+        assert client.command('LIST 1') == b'+OK 1 %d\r\n' % told
+        assert len(b''.join(client.multi('RETR 1'))) == 41
+        client.quit()
+
+
 def test_new_mail_is_for_the_next_session(filled):
     client = Pop(filled.port('pop3'), USER)
     filled.drop_mail(USER, b'Subject: m9\n\nlate\n')

@@ -131,18 +131,10 @@ static void test_line_counts(void **state)
 
 /* text */
 
-static void send(struct pop3_text *text, struct str in, struct buf *out)
+static void put(struct pop3_text *text, struct str in, struct buf *out)
 {
-	while (in.len > 0 && !text->done) {
-		size_t taken = pop3_text_take(text, in);
-
-		buf_append(out, in.data, taken);
-		in = str_from(in, taken);
-		if (in.len == 0 || text->done)
-			break;
-		buf_add_str(out, pop3_text_change(text, in.data[0]));
-		in = str_from(in, 1);
-	}
+	buf_grew(out,
+		 pop3_text_put(text, in, buf_space(out, 2 * in.len)));
 }
 
 /* The same wherever the text is cut. */
@@ -152,8 +144,9 @@ static void expect_text(struct pop3_text text, struct str in, struct str wanted)
 		CLEANUP(buf_free) struct buf out = buf_init(1000);
 		struct pop3_text copy = text;
 
-		send(&copy, str_n(in.data, cut), &out);
-		send(&copy, str_from(in, cut), &out);
+		put(&copy, str_n(in.data, cut), &out);
+		put(&copy, str_from(in, cut), &out);
+		assert_int_equal(copy.size, out.len);
 		buf_add_str(&out, pop3_text_end(&copy));
 		assert_int_equal(out.len, wanted.len);
 		assert_memory_equal(out.data, wanted.data, wanted.len);
@@ -169,6 +162,21 @@ static void test_dots_are_doubled(void **state)
 		    STR("..a\r\n\r\n..\r\n...\r\na.\r\n..x\r\n"));
 	expect_text(whole, STR("a\r.b\r\n\r\n\r.\r\n"),
 		    STR("a\r.b\r\n\r\n\r.\r\n"));
+}
+
+static void test_lines_end_with_crlf(void **state)
+{
+	struct pop3_text text = whole;
+	char out[100];
+
+	(void)state;
+	expect_text(whole, STR("a\n\n.b\r\n\r\rc\r\r\nd"),
+		    STR("a\r\n\r\n..b\r\n\r\rc\r\r\nd\r\n"));
+	expect_text((struct pop3_text){.lines = 1}, STR("A: b\n\r\n.c\nd\n"),
+		    STR("A: b\r\n\r\n..c\r\n"));
+	/* What the mail's size is: without the dots, and a last CRLF. */
+	pop3_text_put(&text, STR("A: b\n\n.c\nd"), out);
+	assert_int_equal(text.size - text.dots, 13);
 }
 
 static void test_the_last_line_gets_its_end(void **state)
@@ -245,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_message_numbers),
 		cmocka_unit_test(test_line_counts),
 		cmocka_unit_test(test_dots_are_doubled),
+		cmocka_unit_test(test_lines_end_with_crlf),
 		cmocka_unit_test(test_the_last_line_gets_its_end),
 		cmocka_unit_test(test_top_ends_after_its_lines),
 		cmocka_unit_test(test_workarounds),

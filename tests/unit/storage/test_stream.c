@@ -156,11 +156,10 @@ static void test_header_is_read_before_the_rest(void **state)
 	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
 	CLEANUP(buf_free) struct buf text = buf_init(1000000);
 	struct range_set all = one(f, 1, 3);
-	char ends[] = "rest", last[4] = "";
 	struct mail_reader *reader;
 	const struct mail *at;
 	struct mail_stream *stream;
-	struct str header;
+	struct str header, last;
 	unsigned before;
 	uint64_t size;
 	struct err err;
@@ -184,8 +183,8 @@ static void test_header_is_read_before_the_rest(void **state)
 		assert_memory_equal(header.data, text.data, header.len);
 		if (at->seq == 2) /* goes on without */
 			continue;
-		assert_int_equal(mail_text(at, text.len - 4, last, 4, &err), 4);
-		assert_memory_equal(last, ends, 4);
+		assert_ok(mail_text(at, text.len - 4, 5, &last, &err));
+		assert_true(str_is(last, "rest"));
 		assert_ok(mail_stream_open(f->ctx, at, &whole, 0, UINT64_MAX,
 					   &stream, &size, &err));
 		assert_true(size > text.len);

@@ -293,7 +293,8 @@ static int apply_all(struct sync *sync, struct err *err)
 	if (keywords_read(sync->box, sync->txn, &sync->state, &renamed, err) <
 	    0)
 		return -1;
-	ret = read_uidlist(sync, err);
+	/* It was read just now, to make the row. */
+	ret = sync->created ? 1 : read_uidlist(sync, err);
 	if (ret > 0)
 		ret = check_records(sync, err);
 	if (ret > 0)

@@ -34,6 +34,8 @@ class Sink:
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def close(self):
+        # Or the thread goes on accepting, by its number, what the next one listens on.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     def answer(self, line, default):

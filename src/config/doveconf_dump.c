@@ -495,7 +495,7 @@ struct node *dump_tree(const void *ctx, const struct dump *dump)
 		node_merge(tree, dump->config->root);
 		count = filter_match(dump->config, dump->filter, blocks);
 		for (size_t i = 0; i < count; i++)
-			node_merge(tree, blocks[i]);
+			node_merge_block(tree, blocks[i]);
 	}
 	if (all)
 		fill_presets(tree);

@@ -248,6 +248,28 @@ static bool has_sections(const struct node *block)
 	return false;
 }
 
+/* Sections that only the block has come before those of the whole: so passdbs
+ * and userdbs of a protocol are asked first, as in Dovecot. */
+static void merge_in_front(struct node *into, const struct node *block)
+{
+	struct config_section *first = into->section.children;
+	struct node *last = into->last_child;
+
+	merge_sections(into, block);
+	if (last == NULL || last == into->last_child)
+		return;
+	into->section.children = last->section.next;
+	into->last_child->section.next = first;
+	last->section.next = NULL;
+	into->last_child = last;
+}
+
+void node_merge_block(struct node *into, const struct node *block)
+{
+	merge_values(into, block);
+	merge_in_front(into, block);
+}
+
 static struct view *view_new(struct config *config, const struct node **blocks,
 			     size_t count)
 {
@@ -259,7 +281,7 @@ static struct view *view_new(struct config *config, const struct node **blocks,
 	merge_sections(view->root, config->presets);
 	merge_sections(view->root, config->root);
 	for (size_t i = 0; i < count; i++)
-		merge_sections(view->root, blocks[i]);
+		merge_in_front(view->root, blocks[i]);
 	view->next = config->views;
 	config->views = view;
 	return view;

@@ -83,6 +83,8 @@ struct node *node_scope(struct node *node);
 /* Put the values and sections (filters left out) of `from` over those of
  * `into`. Texts are shared. */
 void node_merge(struct node *into, const struct node *from);
+/* The same with a protocol, local or remote block that applies. */
+void node_merge_block(struct node *into, const struct node *block);
 void node_merge_section(struct node *into, const struct config_section *from);
 
 /* presets */

@@ -352,6 +352,15 @@ static void check_sections(const struct config *config)
 	at = config_section_next(config, NULL, "passdb", at);
 	assert_string_equal(at->values->value, "second");
 	assert_null(config_section_next(config, NULL, "passdb", at));
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const order[] = {"third", "fourth", "first",
+						    "second"};
+
+		at = config_section_next(config, &lmtp, "passdb",
+					 i == 0 ? NULL : at);
+		assert_string_equal(at->values->value, order[i]);
+	}
+	assert_null(config_section_next(config, &lmtp, "passdb", at));
 	assert_string_equal(config_plugin(config, NULL, "quota"), "x");
 	assert_string_equal(config_plugin(config, &lmtp, "quota"), "y");
 	assert_null(config_plugin(config, NULL, "nosuch"));
@@ -377,6 +386,12 @@ static struct config *load_sections(void)
 		    "protocol lmtp {\n"
 		    "  plugin {\n"
 		    "    quota = y\n"
+		    "  }\n"
+		    "  passdb {\n"
+		    "    driver = third\n"
+		    "  }\n"
+		    "  passdb {\n"
+		    "    driver = fourth\n"
 		    "  }\n"
 		    "}\n"
 		    "default_internal_user = someone\n");

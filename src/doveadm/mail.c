@@ -4,8 +4,12 @@
  */
 #include "doveadm/mail.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -29,7 +33,7 @@ struct run {
 	struct printer *printer;
 	int (*fn)(void *ctx, struct user *user);
 	void *fn_ctx;
-	bool many; /* rights are taken for one user after the other */
+	bool many; /* each in a process of its own */
 };
 
 int mail_targets_check(const struct doveadm *adm)
@@ -82,38 +86,92 @@ int mail_account(const void *ctx, struct doveadm *adm, const char *name,
 static int with_rights(struct run *run, const void *ctx,
 		       const struct account *account)
 {
+	CLEANUP(ctx_free) TALLOC_CTX *memory = mem_ctx(ctx, "user");
 	struct user_context context = {.service = "doveadm"};
 	struct user *user;
 	struct err err;
 	int status;
 
-	if (user_open(ctx, run->adm->config, account, &context, &user, &err) <
-	    0) {
+	if (privs_drop(account, run->adm->config, &err) < 0) {
+		log_error("Couldn't drop privileges: %s", err.text);
+		return EX_TEMPFAIL;
+	}
+	if (user_open(memory, run->adm->config, account, &context, &user,
+		      &err) < 0) {
 		log_error("User initialization failed: %s", err.text);
 		return EX_TEMPFAIL;
 	}
-	if (run->printer != NULL && run->many)
-		print_sticky(run->printer, "username", account->name);
 	status = run->fn(run->fn_ctx, user);
 	user_autoexpunge(user);
 	return status;
 }
 
+/* In a process of its own, for good without the rights that the next user's
+ * needs: what the first one wrote into an index must not get at them. */
+static int in_child(struct run *run, const void *ctx,
+		    const struct account *account, int fd)
+{
+	FILE *out = fdopen(fd, "w");
+	int status;
+
+	if (out == NULL)
+		return EX_OSERR;
+	if (run->printer != NULL)
+		print_send(run->printer, out);
+	status = with_rights(run, ctx, account);
+	if (fclose(out) != 0 || fflush(stdout) != 0)
+		return EX_IOERR;
+	return status;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) < 0) {
+		log_error("waitpid(): %s", strerror(errno));
+		return EX_OSERR;
+	}
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	log_error("The process for this user was killed by signal %d",
+		  WTERMSIG(status));
+	return EX_SOFTWARE;
+}
+
+static int run_child(struct run *run, const void *ctx,
+		     const struct account *account)
+{
+	CLEANUP(file_close) FILE *in = NULL;
+	struct err err;
+	int fds[2];
+	pid_t pid;
+
+	fflush(NULL);
+	if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		log_error("fork(): %s", strerror(errno));
+		return EX_OSERR;
+	}
+	if (pid == 0) {
+		close(fds[0]);
+		_exit(in_child(run, ctx, account, fds[1]));
+	}
+	close(fds[1]);
+	in = fdopen(fds[0], "r");
+	if (run->printer != NULL && in != NULL) {
+		print_sticky(run->printer, "username", account->name);
+		if (print_receive(run->printer, in, &err) < 0)
+			log_error("%s", err.text);
+	}
+	file_close(&in);
+	return wait_for(pid);
+}
+
 static int run_account(struct run *run, const void *ctx,
 		       const struct account *account)
 {
-	struct err err;
-	int status;
-
-	if ((run->many ? privs_become(account, run->adm->config, &err)
-		       : privs_drop(account, run->adm->config, &err)) < 0) {
-		log_error("Couldn't drop privileges: %s", err.text);
-		return EX_TEMPFAIL;
-	}
-	status = with_rights(run, ctx, account);
-	if (run->many)
-		privs_restore();
-	return status;
+	return run->many ? run_child(run, ctx, account)
+			 : with_rights(run, ctx, account);
 }
 
 static int run_name(struct run *run, const char *name)

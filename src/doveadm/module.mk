@@ -40,6 +40,7 @@ doveadm_SOURCES = \
 	src/doveadm/print_internal.h \
 	src/doveadm/print_json.c \
 	src/doveadm/print_table.c \
+	src/doveadm/print_wire.c \
 	src/doveadm/progress.c src/doveadm/progress.h \
 	src/doveadm/pw.c \
 	src/doveadm/query.c src/doveadm/query.h \
@@ -73,7 +74,7 @@ tests_unit_doveadm_test_client_LDADD = $(CMOCKA_LIBS) $(LIB_NET)
 tests_unit_doveadm_test_print_SOURCES = \
 	tests/unit/doveadm/test_print.c \
 	src/doveadm/print.c src/doveadm/print_json.c \
-	src/doveadm/print_table.c
+	src/doveadm/print_table.c src/doveadm/print_wire.c
 tests_unit_doveadm_test_print_LDADD = $(CMOCKA_LIBS) $(LIB_CONFIG)
 tests_unit_doveadm_test_progress_SOURCES = \
 	tests/unit/doveadm/test_progress.c src/doveadm/progress.c

@@ -258,6 +258,10 @@ static void taken(struct printer *printer)
 
 void print_value(struct printer *printer, const char *value)
 {
+	if (printer->wire != NULL) {
+		wire_put(printer, WIRE_VALUE, str_of(value));
+		return;
+	}
 	advance(printer);
 	assert(printer->filled < printer->count && !printer->in_pieces);
 	take(printer, printer->format->value != NULL
@@ -282,6 +286,10 @@ static void piece_begin(struct printer *printer)
 
 void print_piece(struct printer *printer, const void *data, size_t len)
 {
+	if (printer->wire != NULL) {
+		wire_put(printer, WIRE_PIECE, str_n(data, len));
+		return;
+	}
 	piece_begin(printer);
 	if (len > 0)
 		printer->empty = false;
@@ -290,6 +298,10 @@ void print_piece(struct printer *printer, const void *data, size_t len)
 
 void print_piece_end(struct printer *printer)
 {
+	if (printer->wire != NULL) {
+		wire_put(printer, WIRE_PIECE_END, STR(""));
+		return;
+	}
 	piece_begin(printer);
 	if (printer->format->piece_end != NULL)
 		printer->format->piece_end(printer);

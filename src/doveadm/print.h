@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct err;
 struct printer;
 
 enum { PRINT_COLUMNS_MAX = 64 };
@@ -43,6 +44,12 @@ void print_number(struct printer *printer, unsigned long long value);
 void print_sticky(struct printer *printer, const char *key, const char *value);
 /* Write what is held back to measure columns; their widths are fixed then. */
 void print_flush(struct printer *printer);
+/* From now on all values go to `out`, for another process that has the same
+ * printer. */
+void print_send(struct printer *printer, FILE *out);
+/* Print what comes from there, up to its end. What is nothing that
+ * print_send() can have written is ERR_CORRUPT. */
+int print_receive(struct printer *printer, FILE *in, struct err *err);
 /* The end of the output; frees. */
 void print_end(struct printer **printer);
 

@@ -35,6 +35,7 @@ struct print_format {
 
 struct printer {
 	FILE *out;
+	FILE *wire; /* of print_send() */
 	const struct print_format *format;
 	const char *template;
 	struct column columns[PRINT_COLUMNS_MAX];
@@ -56,6 +57,11 @@ struct printer {
 
 /* True if every column hides its title. */
 bool print_titles_hidden(const struct printer *printer);
+
+/* print_wire.c: what the functions of these names were given */
+enum print_wire { WIRE_VALUE, WIRE_PIECE, WIRE_PIECE_END };
+
+void wire_put(struct printer *printer, enum print_wire kind, struct str text);
 
 extern const struct print_format print_table;
 extern const struct print_format print_json;

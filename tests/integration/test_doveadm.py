@@ -5,14 +5,16 @@ import os
 import pty
 import re
 import shutil
+import signal
 import smtplib
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, mail_owner
 from imap_lines import Lines
 
 MANUALS = Path(__file__).parents[2] / "doc" / "man"
@@ -447,3 +449,59 @@ def test_log_reopen_follows_a_moved_file(make_server):
     while "Login: user=<alice>" not in log.read_text() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert "Login: user=<alice>" in log.read_text()
+
+
+# --- many users ---------------------------------------------------------------
+
+def ids(pid):
+    """Real, effective, saved uid and that of the file system; groups likewise."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return [set(re.search(rf"^{name}:\s(.*)", text, re.M)[1].split()) for name in ("Uid", "Gid")]
+
+
+def has_open(pid, path):
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if os.readlink(entry) == path:
+                return True
+        except FileNotFoundError:
+            continue
+    return False
+
+
+def start_search(server, user, *args):
+    """doveadm search, and the process that is at the index of `user`, whose UIDs somebody else has."""
+    lock = server.maildir(user) / "dovecot-uidlist.lock"
+    lock.write_text(f"{os.getpid()}:{socket.gethostname()}")
+    doveadm = subprocess.Popen([server.commands()[1], "-c", server.config, *args, "mailbox", "INBOX", "subject", "one"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for pid in Path(f"/proc/{doveadm.pid}/task/{doveadm.pid}/children").read_text().split():
+            if has_open(pid, f"{lock.parent}/dovetail.index/data.mdb"):
+                return doveadm, int(pid), lock
+    raise AssertionError("nobody opened the index")
+
+
+@pytest.mark.skipif(not ROOT, reason="has no rights to give up")
+@pytest.mark.parametrize("whose", [["-A"], ["-u", "alic*"]])
+def test_who_opens_a_users_index_has_no_rights_to_take_back(server, whose):
+    """What LMDB reads may have been written to take over who reads it."""
+    server.drop_mail("alice", MAIL)
+    doveadm, pid, lock = start_search(server, "alice", "search", *whose)
+    assert ids(pid) == [{str(mail_owner()[0])}, {str(mail_owner()[1])}]
+    assert ids(doveadm.pid)[0] == {"0"}
+    assert not has_open(doveadm.pid, f"{server.maildir('alice')}/dovetail.index/data.mdb")
+    lock.unlink()
+    assert doveadm.communicate(timeout=60)[0].startswith("alice ") and doveadm.returncode == 0
+
+
+def test_a_process_that_dies_leaves_out_one_user(make_server):
+    server = make_server()
+    for user in ("alice", "bob", "carol"):
+        server.drop_mail(user, MAIL)
+    doveadm, pid, _ = start_search(server, "bob", "-f", "tab", "search", "-A")
+    os.kill(pid, signal.SIGKILL)
+    out, errors = doveadm.communicate(timeout=60)
+    assert doveadm.returncode == 70 and "doveadm(bob): Error: The process for this user was killed by signal 9" in errors
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["Username", "alice", "carol"]

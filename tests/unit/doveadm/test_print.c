@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "doveadm/print.h"
 
@@ -263,6 +264,96 @@ static void test_an_unknown_form_is_refused(void **state)
 	assert_null(print_new(NULL, stdout, ""));
 }
 
+/* As print(), but what another printer was given is printed. */
+static char *print_passed_on(const char *format,
+			     void (*fill)(struct printer *))
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct printer *sender = print_new(ctx, stdout, format);
+	struct printer *printer;
+	FILE *wire = tmpfile(), *out;
+	char *text = NULL;
+	size_t len = 0;
+	struct err err;
+
+	assert_non_null(wire);
+	print_send(sender, wire);
+	fill(sender);
+	rewind(wire);
+	out = open_memstream(&text, &len);
+	printer = print_new(ctx, out, format);
+	fill(printer); /* its columns, and rows before these */
+	assert_int_equal(print_receive(printer, wire, &err), 0);
+	print_end(&printer);
+	fclose(out);
+	fclose(wire);
+	return text;
+}
+
+static void twice(struct printer *printer)
+{
+	fields(printer);
+	print_value(printer, "uid");
+	print_value(printer, "5000");
+	print_value(printer, "quota_rule");
+	print_value(printer, "*:storage=1G");
+}
+
+static void test_values_of_another_process_are_printed_alike(void **state)
+{
+	static const char *const formats[] = {"flow", "tab", "pager", "json",
+					      "table", "%{field}=%{value}\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		CLEANUP(malloc_free)
+		char *text = print_passed_on(formats[i], fields);
+
+		expect(formats[i], twice, text);
+	}
+}
+
+static void receive(const char *format, const void *data, size_t len,
+		    const char *expected)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	FILE *wire = tmpfile(), *out;
+	struct printer *printer;
+	char *text = NULL;
+	size_t size = 0;
+	struct err err;
+
+	assert_non_null(wire);
+	fwrite(data, 1, len, wire);
+	rewind(wire);
+	out = open_memstream(&text, &size);
+	printer = print_new(ctx, out, format);
+	print_column(printer, "a", "a", 0);
+	print_column(printer, "b", "b", 0);
+	assert_int_equal(print_receive(printer, wire, &err), -1);
+	print_value(printer, "1");
+	print_value(printer, "2");
+	print_end(&printer);
+	fclose(out);
+	fclose(wire);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void test_a_process_that_ends_early_spoils_no_other_rows(void **state)
+{
+	static const uint32_t cut[] = {0, 1, 'x'}, none[] = {7, 0},
+			      mixed[] = {1, 0, 0, 0}, large[] = {0, -1U};
+
+	(void)state;
+	receive("flow", cut, 9, "a=x b=\na=1 b=2\n");
+	receive("flow", cut, 8, "a=1 b=2\n");
+	receive("flow", none, sizeof(none), "a=1 b=2\n");
+	receive("flow", mixed, sizeof(mixed), "a= b=\na=1 b=2\n");
+	receive("flow", large, sizeof(large), "a=1 b=2\n");
+	receive("%{a}%{b};", mixed, sizeof(mixed), "12;");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +369,10 @@ int main(void)
 		cmocka_unit_test(test_json_is_json_whatever_the_text),
 		cmocka_unit_test(test_a_value_stays_in_its_tab_column),
 		cmocka_unit_test(test_an_unknown_form_is_refused),
+		cmocka_unit_test(
+			test_values_of_another_process_are_printed_alike),
+		cmocka_unit_test(
+			test_a_process_that_ends_early_spoils_no_other_rows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

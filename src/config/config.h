@@ -74,11 +74,12 @@ const char *config_path(const struct config *config);
 
 /* Put it into a sealed memfd that children inherit or receive. */
 int config_seal(const struct config *config, int *fd_out, struct err *err);
-/* The other way; nothing in it is parsed as text but the values. */
-int config_unseal(const void *ctx, int fd, struct config **out,
-		  struct err *err);
+/* The other way; nothing in it is parsed as text but the values. Of sections
+ * "service", which make up most of it, only that of `service` (NULL: all). */
+int config_unseal(const void *ctx, int fd, const char *service,
+		  struct config **out, struct err *err);
 /* What every program does at start: the snapshot that the master left in
- * $DOVETAIL_CONFIG_FD, else the file of `path` (NULL: the compiled-in
+ * $DOVETAIL_CONFIG_FD (of $DOVETAIL_SERVICE), else the file of `path` (NULL: the compiled-in
  * default, dovecot.conf below PKG_SYSCONFDIR). Of that, services have no
  * defaults: they are the master's, and take a third of the time. */
 int config_open(const void *ctx, const char *path, struct config **out,

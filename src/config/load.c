@@ -79,7 +79,8 @@ int config_open(const void *ctx, const char *path, struct config **out,
 			return err_set(err, ERR_INVALID,
 				       "DOVETAIL_CONFIG_FD=%s is no number",
 				       env);
-		return config_unseal(ctx, (int)fd, out, err);
+		return config_unseal(ctx, (int)fd, getenv("DOVETAIL_SERVICE"),
+				     out, err);
 	}
 	return open_files(ctx, path != NULL ? path : DEFAULT_PATH, out, err);
 }

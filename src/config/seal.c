@@ -156,25 +156,36 @@ static void get_values(struct unpack *in, struct node *node)
 	node->count = node->cap = count;
 }
 
-static void get_node(struct unpack *in, const void *ctx, struct node *parent,
-		     struct node **out, unsigned depth)
+struct unseal {
+	struct unpack in;
+	const char *service; /* the only one to take; NULL: all */
+	unsigned depth;
+};
+
+static struct node *get_node(struct unseal *unseal, const void *ctx,
+			     struct node *parent)
 {
+	struct unpack *in = &unseal->in;
 	const char *kind = get_some(in), *name = get_some(in);
-	struct node *node = node_new(ctx, parent, kind, name);
+	bool taken = unseal->service == NULL || strcmp(kind, "service") != 0 ||
+		     strcmp(name, unseal->service) == 0;
+	struct node *node = node_new(ctx, taken ? parent : NULL, kind, name);
 	uint32_t children;
 
-	if (out != NULL)
-		*out = node;
 	node->section.file = get_text(in);
 	node->section.line = unpack_u32(in);
 	node->networks = get_text(in);
 	node->foreign = unpack_u8(in) != 0;
 	get_values(in, node);
 	children = unpack_u32(in);
-	if (depth == DEPTH_MAX)
+	if (unseal->depth++ == DEPTH_MAX)
 		in->bad = true;
 	for (uint32_t i = 0; i < children && !in->bad; i++)
-		get_node(in, node, node, NULL, depth + 1);
+		get_node(unseal, node, node);
+	unseal->depth--;
+	if (!taken)
+		mem_free(node);
+	return node;
 }
 
 /* Only what can't change any more is mapped. */
@@ -202,23 +213,25 @@ static int map_sealed(struct config *config, int fd, struct str *out,
 	return 0;
 }
 
-int config_unseal(const void *ctx, int fd, struct config **out, struct err *err)
+int config_unseal(const void *ctx, int fd, const char *service,
+		  struct config **out, struct err *err)
 {
 	struct config *config = mem_new(ctx, struct config);
-	struct unpack in = {.bad = false};
+	struct unseal unseal = {.service = service};
+	struct unpack *in = &unseal.in;
 
-	if (map_sealed(config, fd, &in.in, err) < 0) {
+	if (map_sealed(config, fd, &in->in, err) < 0) {
 		mem_free(config);
 		return -1;
 	}
-	if (strcmp(get_some(&in), magic) != 0 ||
-	    unpack_u32(&in) != SEAL_VERSION)
-		in.bad = true;
-	config->path = mem_strdup(config, get_some(&in));
-	config->has_filters = unpack_u8(&in) != 0;
-	get_node(&in, config, NULL, &config->presets, 0);
-	get_node(&in, config, NULL, &config->root, 0);
-	if (in.bad) {
+	if (strcmp(get_some(in), magic) != 0 ||
+	    unpack_u32(in) != SEAL_VERSION)
+		in->bad = true;
+	config->path = mem_strdup(config, get_some(in));
+	config->has_filters = unpack_u8(in) != 0;
+	config->presets = get_node(&unseal, config, NULL);
+	config->root = get_node(&unseal, config, NULL);
+	if (in->bad) {
 		mem_free(config);
 		return err_set(err, ERR_CORRUPT,
 			       "Configuration snapshot (fd %d) is broken", fd);

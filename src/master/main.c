@@ -288,6 +288,7 @@ static void prepare(struct master *master)
 	listeners_inherit();
 	if (listeners_bind(master->units, NULL) < 0)
 		log_fatal(EXIT_FAILED, "Failed to start listeners");
+	mem_trim();
 }
 
 /* A relative path must hold after chdir() and for reload. */

@@ -252,7 +252,7 @@ static void take_config(struct service_env *env, int fd)
 
 	if (fd < 0)
 		return;
-	if (config_unseal(env, fd, &config, &err) < 0) {
+	if (config_unseal(env, fd, env->name, &config, &err) < 0) {
 		log_error("Can't read the new configuration: %s", err.text);
 	} else {
 		env->config = config;

@@ -35,7 +35,7 @@ static void seal_and_read(const void *ctx, const struct config *config)
 	int fd;
 
 	if (config_seal(config, &fd, &err) < 0 ||
-	    config_unseal(ctx, fd, &copy, &err) < 0)
+	    config_unseal(ctx, fd, NULL, &copy, &err) < 0)
 		abort();
 	close(fd);
 	while ((at = config_section_next(copy, &filter, "service", at)) != NULL)

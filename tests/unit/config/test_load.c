@@ -416,12 +416,32 @@ static void test_a_snapshot_says_the_same(void **state)
 	(void)state;
 	assert_int_equal(config_seal(config, &fd, &err), 0);
 	assert_int_equal(write(fd, "x", 1), -1);
-	assert_int_equal(config_unseal(NULL, fd, &copy, &err), 0);
+	assert_int_equal(config_unseal(NULL, fd, NULL, &copy, &err), 0);
 	close(fd);
 	assert_string_equal(config_path(copy), config_path(config));
 	mem_free(config);
 	check_sections(copy);
 	has(copy, "listen", "*, ::");
+	mem_free(copy);
+}
+
+static void test_a_service_takes_its_own_section_alone(void **state)
+{
+	struct config *config = load_sections(), *copy;
+	struct err err;
+	int fd;
+
+	(void)state;
+	assert_int_equal(config_seal(config, &fd, &err), 0);
+	mem_free(config);
+	assert_int_equal(config_unseal(NULL, fd, "imap", &copy, &err), 0);
+	check_sections(copy);
+	mem_free(copy);
+	assert_int_equal(config_unseal(NULL, fd, "pop3", &copy, &err), 0);
+	close(fd);
+	assert_null(config_section_next(copy, NULL, "service", NULL));
+	has(copy, "default_internal_user", "someone");
+	assert_non_null(config_section_next(copy, NULL, "passdb", NULL));
 	mem_free(copy);
 }
 
@@ -435,7 +455,7 @@ static void test_what_is_no_snapshot_is_refused(void **state)
 	(void)state;
 	fd = memfd_create("plain", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	assert_int_equal(write(fd, "dovetail", 8), 8);
-	assert_int_equal(config_unseal(NULL, fd, &copy, &err), -1);
+	assert_int_equal(config_unseal(NULL, fd, NULL, &copy, &err), -1);
 	close(fd);
 	assert_int_equal(config_seal(config, &fd, &err), 0);
 	lseek(fd, 0, SEEK_SET);
@@ -447,7 +467,7 @@ static void test_what_is_no_snapshot_is_refused(void **state)
 		assert_int_equal(write(fd, text.data, cut), cut);
 		fcntl(fd, F_ADD_SEALS,
 		      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
-		assert_int_equal(config_unseal(NULL, fd, &copy, &err), -1);
+		assert_int_equal(config_unseal(NULL, fd, NULL, &copy, &err), -1);
 		assert_int_equal(err.code, ERR_CORRUPT);
 		close(fd);
 	}
@@ -544,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_blocks_for_protocols_and_networks),
 		cmocka_unit_test(test_sections_are_merged_over_the_presets),
 		cmocka_unit_test(test_a_snapshot_says_the_same),
+		cmocka_unit_test(test_a_service_takes_its_own_section_alone),
 		cmocka_unit_test(test_what_is_no_snapshot_is_refused),
 		cmocka_unit_test(test_overrides_go_over_all),
 		cmocka_unit_test(test_old_syntax_is_converted),

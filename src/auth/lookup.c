@@ -51,7 +51,7 @@ static const char *rule_for(const struct userdb *db, enum user_result result)
 
 static void set_templates(struct request *request, const char *fields)
 {
-	request->passdb_failed = false;
+	request->passdb_failed = request->broken = false;
 	request_set_templates(request, fields, true);
 }
 

@@ -16,7 +16,7 @@
 #include "config/vars.h"
 #include "proto/auth.h"
 
-enum { LOG_NAME_MAX = 128, VARS_MAX = 40, DELAY_MAX = 300 };
+enum { LOG_NAME_MAX = 128, VARS_MAX = 48, DELAY_MAX = 300 };
 
 static void wipe_text(char **text)
 {
@@ -83,6 +83,7 @@ static const struct {
 		{"session", FIELD(session_id), true},
 		{"local_name", FIELD(local_name), true},
 		{"client_id", FIELD(client_id), true},
+		{"session_pid", FIELD(session_pid), true},
 		{"mech", FIELD(mech), true},
 		{"user", FIELD(user), true},
 		{"original_user", FIELD(original_user), true},
@@ -309,7 +310,33 @@ static const char *shown_ip(struct request *request, const struct ip *ip)
 
 static const char *shown_port(struct request *request, const struct ip *ip)
 {
-	return ip->port == 0 ? NULL : mem_printf(request, "%u", ip->port);
+	return mem_printf(request, "%u", ip->port);
+}
+
+/* "orig_user", "orig_username", "orig_domain" of one name. */
+static size_t add_name(struct request *request, struct var *vars, size_t count,
+		       const char *const names[3], const char *name)
+{
+	const struct var *parts = vars_user(request, name == NULL ? "" : name);
+
+	for (size_t i = 0; i < 3; i++)
+		vars[count++] = (struct var){0, names[i], parts[i].value};
+	return count;
+}
+
+static const char *first_domain(struct request *request, const char *user)
+{
+	const char *at = strchr(user, '@');
+
+	return at == NULL ? NULL
+			  : mem_strndup(request, at + 1, strcspn(at + 1, "@"));
+}
+
+static const char *last_domain(const char *user)
+{
+	const char *at = strrchr(user, '@');
+
+	return at == NULL ? NULL : at + 1;
 }
 
 static size_t add_fields(struct request *request, struct var *vars,
@@ -317,11 +344,13 @@ static size_t add_fields(struct request *request, struct var *vars,
 			 const struct fields *fields)
 {
 	for (size_t i = 0; i < fields->count; i++) {
-		vars[count++] =
-			(struct var){0,
-				     mem_printf(request, "%s:%s", prefix,
-						fields->list[i].key),
-				     fields->list[i].value};
+		const char *key = fields->list[i].key;
+
+		if (strncmp(key, "userdb_", 7) == 0)
+			key = mem_printf(request, "userdb:%s", key + 7);
+		else
+			key = mem_printf(request, "%s:%s", prefix, key);
+		vars[count++] = (struct var){0, key, fields->list[i].value};
 	}
 	return count;
 }
@@ -330,8 +359,12 @@ static struct var *request_vars(struct request *request)
 {
 	const char *user = request->user == NULL ? "" : request->user;
 	struct var *names = vars_user(request, user), *vars;
-	const char *login =
-		request->login_user == NULL ? user : request->login_user;
+	static const char *const names_of[][3] = {
+		{"orig_user", "orig_username", "orig_domain"},
+		{"login_user", "login_username", "login_domain"},
+		{"auth_user", "auth_username", "auth_domain"},
+	};
+	const struct fields *found = request->found;
 	size_t count = 0, n = 0;
 
 	while (names[n].key != 0 || names[n].name != NULL)
@@ -339,7 +372,8 @@ static struct var *request_vars(struct request *request)
 	vars = mem_array(request, struct var,
 			 n + VARS_MAX + request->pass_fields.count +
 				 request->user_fields.count +
-				 request->more_vars.count);
+				 request->more_vars.count +
+				 (found == NULL ? 0 : found->count));
 	for (; count < n; count++)
 		vars[count] = names[count];
 	const struct var more[] = {
@@ -351,25 +385,28 @@ static struct var *request_vars(struct request *request)
 		{'b', "rport", shown_port(request, &request->remote)},
 		{'m', "mech", request->mech},
 		{'c', "secured", request->secured ? "secured" : NULL},
+		{'k', "cert", request->valid_cert ? "valid" : NULL},
 		{'w', "password", request->password},
 		{0, "session", request->session_id},
+		{0, "session_pid", request->session_pid},
+		{0, "domain_first", first_domain(request, user)},
+		{0, "domain_last", last_domain(user)},
 		{0, "real_rip", shown_ip(request, &request->real_remote)},
 		{0, "real_lip", shown_ip(request, &request->real_local)},
 		{0, "real_rport", shown_port(request, &request->real_remote)},
 		{0, "real_lport", shown_port(request, &request->real_local)},
 		{0, "local_name", request->local_name},
 		{0, "client_id", request->client_id},
-		{0, "orig_user", request->original_user},
-		{0, "orig_username", request->original_user},
-		{0, "login_user", login},
-		{0, "login_username", login},
-		{0, "auth_user", request->auth_user},
-		{0, "auth_username", request->auth_user},
 		{0, "master_user", request->master_user},
 	};
 
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		vars[count++] = more[i];
+	count = add_name(request, vars, count, names_of[0],
+			 request->original_user);
+	count = add_name(request, vars, count, names_of[1],
+			 request->login_user);
+	count = add_name(request, vars, count, names_of[2], request->auth_user);
 	for (size_t i = 0; i < request->more_vars.count; i++)
 		vars[count++] = (struct var){0, request->more_vars.list[i].key,
 					     request->more_vars.list[i].value};
@@ -377,6 +414,10 @@ static struct var *request_vars(struct request *request)
 	vars[count++] = (struct var){0, "oauth2:", ""};
 	vars[count++] = (struct var){0, "passdb:", ""};
 	vars[count++] = (struct var){0, "userdb:", ""};
+	if (found != NULL)
+		count = add_fields(
+			request, vars, count,
+			request->found_of_userdb ? "userdb" : "passdb", found);
 	count = add_fields(request, vars, count, "passdb",
 			   &request->pass_fields);
 	add_fields(request, vars, count, "userdb", &request->user_fields);
@@ -389,6 +430,18 @@ const char *request_expand(struct request *request, const char *format)
 	if (strcmp(format, "%u") == 0)
 		return request->user == NULL ? "" : request->user;
 	return request_expand_escaped(request, format, NULL);
+}
+
+const char *request_expand_field(struct request *request, const char *format,
+				 const struct fields *found, bool userdb)
+{
+	const char *text;
+
+	request->found = found;
+	request->found_of_userdb = userdb;
+	text = request_expand(request, format);
+	request->found = NULL;
+	return text;
 }
 
 const char *request_expand_escaped(struct request *request, const char *format,
@@ -442,8 +495,8 @@ static void set_delay(struct request *request, const char *value)
 	str_split(&rest, '+', &until);
 	request->delay_until = 0;
 	if (!str_to_u64(until, &seconds) || seconds > INT64_MAX / 2 ||
-	    (rest.len > 0 && (!str_to_u64(rest, &random) ||
-			      random > DELAY_MAX))) {
+	    (rest.len > 0 &&
+	     (!str_to_u64(rest, &random) || random > DELAY_MAX))) {
 		request_log(request, LOG_LEVEL_ERROR,
 			    "Invalid delay_until value %s", value);
 		request->passdb_failed = true;
@@ -455,8 +508,8 @@ static void set_delay(struct request *request, const char *value)
 		request->passdb_failed = true;
 	} else if ((int64_t)seconds > now) {
 		request->delay_until =
-			(int64_t)(seconds + (random > 0 ? random_u64() % random
-							: 0));
+			(int64_t)(seconds +
+				  (random > 0 ? random_u64() % random : 0));
 	}
 }
 
@@ -543,7 +596,7 @@ void request_set_templates(struct request *request, const char *fields,
 		key = str_dup(tmp, name);
 		value = request_expand(request, str_dup(tmp, rest_of_word));
 		if (value == NULL)
-			request->passdb_failed = true;
+			request->passdb_failed = request->broken = true;
 		else if (userdb)
 			fields_set(&request->user_fields, key, value);
 		else

@@ -41,7 +41,7 @@ struct request {
 
 	/* Who asks. */
 	const char *service, *mech; /* mech "" for lookups */
-	const char *session_id, *local_name, *client_id;
+	const char *session_id, *local_name, *client_id, *session_pid;
 	struct ip local, remote, real_local, real_remote;
 	bool secured, is_tls, no_penalty, debug;
 	bool final_resp_ok; /* the client takes data with OK */
@@ -64,6 +64,8 @@ struct request {
 
 	/* Variables that a passdb has for its templates: "oauth2:email". */
 	struct fields more_vars;
+	const struct fields *found; /* see request_expand_field() */
+	bool found_of_userdb;
 
 	char *password;            /* given; wiped on free */
 	struct fields pass_fields; /* extra fields of passdbs */
@@ -71,6 +73,7 @@ struct request {
 	struct fields pass_saved, user_saved; /* request_fields_save() */
 	bool no_password;                     /* field nopassword */
 	bool passdb_failed; /* allow_nets and the like refused */
+	bool broken;        /* so did a template that cannot be expanded */
 	int64_t delay_until;                  /* seconds of 1970; or 0 */
 	bool refused; /* so did a passdb of the chain, or deny, or a date */
 	bool lookup_only;   /* no password is to be verified */
@@ -125,7 +128,10 @@ void request_set_templates(struct request *request, const char *fields,
 /* A template with its %-variables; NULL after logging why it cannot be. Child
  * of the request. */
 const char *request_expand(struct request *request, const char *format);
-
+/* The same for a field of a database that gave `found` before it:
+ * %{passdb:host}, or %{userdb:home} if it is a userdb. */
+const char *request_expand_field(struct request *request, const char *format,
+				 const struct fields *found, bool userdb);
 /* The same, each value added by `escape`: for SQL and LDAP. */
 const char *request_expand_escaped(struct request *request, const char *format,
 				   const struct vars_escape *escape);

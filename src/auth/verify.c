@@ -248,6 +248,8 @@ static enum pass_result apply(struct verify *verify,
 	request_set_templates(request, verify->db->set->override_fields, false);
 	if (!request->passdb_failed)
 		return PASS_OK;
+	if (request->broken)
+		return PASS_FAILURE;
 	request->refused = true;
 	return PASS_MISMATCH;
 }
@@ -423,7 +425,7 @@ static void ask(struct verify *verify)
 		verify->gate_user = request->user;
 	}
 	request->source = passdb_name(verify->db);
-	request->passdb_failed = false;
+	request->passdb_failed = request->broken = false;
 	request->password_known = verify->known;
 	request->in_master = verify->db->set->master;
 	request->verbose =

@@ -313,21 +313,53 @@ static bool global_value(struct str name, struct buf *out)
 	return true;
 }
 
-static int long_value(struct buf *value, struct str name,
-		      const struct var *vars, unsigned depth, struct err *err)
+static int unknown(struct buf *value, struct str name,
+		   const struct scope *scope, struct err *err)
 {
-	const struct var *var = vars_find(vars, '\0', name);
+	if (!scope->anyway)
+		return err_set(err, ERR_INVALID, "Unknown variable '%%%.*s'",
+			       STR_FMT(name));
+	buf_printf(value, "UNSUPPORTED_VARIABLE_%.*s", STR_FMT(name));
+	return 0;
+}
+
+/* Of "passdb:name:default" and `var` is "passdb:", the one called "passdb:name"
+ * or the default. */
+static void value_or_default(struct buf *value, struct str name,
+			     const struct var *vars, const struct var *var)
+{
+	size_t prefix = strlen(var->name);
+	ptrdiff_t colon = str_find_char(str_from(name, prefix), ':');
+	struct str rest = STR("");
+
+	if (colon >= 0) {
+		rest = str_from(name, prefix + (size_t)colon + 1);
+		name.len = prefix + (size_t)colon;
+		var = vars_find(vars, '\0', name);
+	}
+	if (str_is(name, var->name))
+		rest = str_of(var->value != NULL ? var->value : "");
+	buf_add_str(value, rest);
+}
+
+static int long_value(struct buf *value, struct str name,
+		      const struct scope *scope, struct err *err)
+{
+	const struct var *var = vars_find(scope->vars, '\0', name);
 	ptrdiff_t colon = str_find_char(name, ':');
 
 	if (var != NULL) {
-		buf_add(value, var->value != NULL ? var->value : "");
+		if (str_is(name, var->name))
+			buf_add(value, var->value != NULL ? var->value : "");
+		else
+			value_or_default(value, name, scope->vars, var);
 		return 0;
 	}
 	if (str_starts(name, "if;"))
-		return vars_if(value, str_from(name, 3), vars, depth, err);
+		return vars_if(value, str_from(name, 3), scope, err);
 	if (global_value(name, value))
 		return 0;
-	switch (vars_hash(value, name, vars)) {
+	switch (vars_hash(value, name, scope)) {
 	case HASH_OK:
 		return 0;
 	case HASH_BROKEN:
@@ -338,21 +370,21 @@ static int long_value(struct buf *value, struct str name,
 	}
 	if (colon >= 0)
 		name.len = (size_t)colon;
-	buf_printf(value, "UNSUPPORTED_VARIABLE_%.*s", STR_FMT(name));
-	return 0;
+	return unknown(value, name, scope, err);
 }
 
+/* A percent sign at the end is none. */
 static int short_value(struct buf *value, struct str name,
-		       const struct var *vars, struct err *)
+		       const struct scope *scope, struct err *err)
 {
-	char key = name.len > 0 ? name.data[0] : '\0';
+	char key = name.len > 0 ? name.data[0] : '%';
 	const struct var *var;
 
 	if (key == '%') {
-		buf_putc(value, '%');
+		buf_add_str(value, name);
 		return 0;
 	}
-	var = key == '\0' ? NULL : vars_find(vars, key, name);
+	var = vars_find(scope->vars, key, name);
 	if (var != NULL) {
 		buf_add(value, var->value != NULL ? var->value : "");
 	} else if (key == 'p') {
@@ -360,21 +392,22 @@ static int short_value(struct buf *value, struct str name,
 	} else if (key == 'i') {
 		global_value(STR("uid"), value);
 	} else {
-		buf_printf(value, "UNSUPPORTED_VARIABLE_%.*s", STR_FMT(name));
+		return unknown(value, name, scope, err);
 	}
 	return 0;
 }
 
 static int expand_one(struct buf *out, struct spec *spec,
-		      const struct var *vars, unsigned depth, struct err *err)
+		      const struct scope *scope, struct err *err)
 {
 	CLEANUP(buf_free) struct buf value = buf_init(VARS_MAX);
-	int ret = spec->is_long
-			  ? long_value(&value, spec->name, vars, depth, err)
-			  : short_value(&value, spec->name, vars, err);
+	int ret = spec->is_long ? long_value(&value, spec->name, scope, err)
+				: short_value(&value, spec->name, scope, err);
 
 	if (ret < 0)
 		return -1;
+	if (spec->name.len == 0 && !spec->is_long)
+		return 0;
 	for (size_t i = 0; i < spec->modifiers.len; i++)
 		modify(&value, spec->modifiers.data[i], spec);
 	append_range(out, str_n(value.data, value.len), spec);
@@ -384,12 +417,12 @@ static int expand_one(struct buf *out, struct spec *spec,
 }
 
 static int add_escaped(struct buf *out, struct spec *spec,
-		       const struct var *vars, const struct vars_escape *escape,
-		       struct err *err)
+		       const struct scope *scope,
+		       const struct vars_escape *escape, struct err *err)
 {
 	CLEANUP(buf_free) struct buf value = buf_init(VARS_MAX);
 
-	if (expand_one(&value, spec, vars, 0, err) < 0)
+	if (expand_one(&value, spec, scope, err) < 0)
 		return -1;
 	if (value.overflow)
 		out->overflow = true;
@@ -397,13 +430,12 @@ static int add_escaped(struct buf *out, struct spec *spec,
 	return 0;
 }
 
-static int append(struct buf *out, struct str format, const struct var *vars,
-		  unsigned depth, const struct vars_escape *escape,
-		  struct err *err)
+static int append(struct buf *out, struct str format, const struct scope *scope,
+		  const struct vars_escape *escape, struct err *err)
 {
 	ptrdiff_t percent;
 
-	if (depth > VARS_DEPTH_MAX)
+	if (scope->depth > VARS_DEPTH_MAX)
 		return err_set(err, ERR_LIMIT, "%%{if} nests too deep");
 	while ((percent = str_find_char(format, '%')) >= 0) {
 		struct spec spec;
@@ -413,24 +445,48 @@ static int append(struct buf *out, struct str format, const struct var *vars,
 		spec = parse_spec(format);
 		format = str_from(format, spec.len);
 		if (escape != NULL
-			    ? add_escaped(out, &spec, vars, escape, err) < 0
-			    : expand_one(out, &spec, vars, depth, err) < 0)
+			    ? add_escaped(out, &spec, scope, escape, err) < 0
+			    : expand_one(out, &spec, scope, err) < 0)
 			return -1;
 	}
 	buf_add_str(out, format);
 	return 0;
 }
 
-int vars_append(struct buf *out, struct str format, const struct var *vars,
-		unsigned depth, struct err *err)
+int vars_append(struct buf *out, struct str format, const struct scope *scope,
+		struct err *err)
 {
-	return append(out, format, vars, depth, NULL, err);
+	return append(out, format, scope, NULL, err);
+}
+
+static int expand(const void *ctx, const char *format,
+		  const struct scope *scope, const struct vars_escape *escape,
+		  char **out, struct err *err)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(VARS_MAX);
+
+	if (append(&text, str_of(format), scope, escape, err) < 0)
+		return -1;
+	if (text.overflow)
+		return err_set(err, ERR_LIMIT, "%%-variables become too long");
+	*out = buf_steal(ctx, &text);
+	return 0;
 }
 
 int vars_expand(const void *ctx, const char *format, const struct var *vars,
 		char **out, struct err *err)
 {
-	return vars_expand_escaped(ctx, format, vars, NULL, out, err);
+	const struct scope scope = {.vars = vars};
+
+	return expand(ctx, format, &scope, NULL, out, err);
+}
+
+int vars_expand_anyway(const void *ctx, const char *format,
+		       const struct var *vars, char **out, struct err *err)
+{
+	const struct scope scope = {.vars = vars, .anyway = true};
+
+	return expand(ctx, format, &scope, NULL, out, err);
 }
 
 int vars_expand_escaped(const void *ctx, const char *format,
@@ -438,14 +494,9 @@ int vars_expand_escaped(const void *ctx, const char *format,
 			const struct vars_escape *escape, char **out,
 			struct err *err)
 {
-	CLEANUP(buf_free) struct buf text = buf_init(VARS_MAX);
+	const struct scope scope = {.vars = vars};
 
-	if (append(&text, str_of(format), vars, 0, escape, err) < 0)
-		return -1;
-	if (text.overflow)
-		return err_set(err, ERR_LIMIT, "%%-variables become too long");
-	*out = buf_steal(ctx, &text);
-	return 0;
+	return expand(ctx, format, &scope, escape, out, err);
 }
 
 /* questions */

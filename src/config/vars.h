@@ -16,16 +16,20 @@ struct err;
 struct var {
 	char key; /* 0 where there is only the long name */
 	/* "user"; NULL where there is only the key; "passdb:" is for all that
-	 * begin so and are not there. */
+	 * begin so and are not there: what stands behind a second colon is
+	 * their value. */
 	const char *name;
 	const char *value; /* NULL is expanded to "" */
 };
 
 /* Expand `format`; `vars` ends with {0}. *out is a child of ctx. An unknown
- * variable becomes UNSUPPORTED_VARIABLE_x, as in Dovecot; a broken format
- * fails with ERR_INVALID. */
+ * variable or a broken format fails with ERR_INVALID. */
 int vars_expand(const void *ctx, const char *format, const struct var *vars,
 		char **out, struct err *err);
+/* For lines of the log: an unknown variable becomes UNSUPPORTED_VARIABLE_x, as
+ * in Dovecot. */
+int vars_expand_anyway(const void *ctx, const char *format,
+		       const struct var *vars, char **out, struct err *err);
 /* The same for text in a language that has its own syntax (SQL, LDAP filters):
  * what each variable with its modifiers gives is added by `add`. */
 struct vars_escape {

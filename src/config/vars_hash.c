@@ -4,8 +4,10 @@
  */
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/encode.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "config/vars_internal.h"
 
@@ -110,16 +112,18 @@ static size_t truncate_bits(unsigned char *data, size_t len, unsigned bits)
 }
 
 enum hash_result vars_hash(struct buf *out, struct str text,
-			   const struct var *vars)
+			   const struct scope *scope)
 {
 	static const char *const names[] = {"md4",      "md5",      "sha1",
 					    "sha256",   "sha384",   "sha512",
 					    "sha3-256", "sha3-512", "pkcs5"};
+	CLEANUP(buf_free) struct buf salt = buf_init(VARS_MAX);
 	unsigned char data[PBKDF2_LEN];
 	struct hash hash = {.salt = STR("")};
 	struct str field, options, name;
 	const struct var *var;
 	ptrdiff_t colon = str_find_char(text, ':');
+	struct err err;
 	size_t len;
 
 	if (colon < 0)
@@ -135,9 +139,11 @@ enum hash_result vars_hash(struct buf *out, struct str text,
 		return HASH_NONE;
 	if (!parse_options(&hash, options))
 		return HASH_BROKEN;
-	var = vars_find(vars, '\0', field);
-	if (var == NULL)
+	var = vars_find(scope->vars, '\0', field);
+	if (var == NULL || scope->depth > VARS_DEPTH_MAX ||
+	    vars_append(&salt, hash.salt, scope, &err) < 0)
 		return HASH_BROKEN;
+	hash.salt = str_n(salt.data, salt.len);
 	len = run(&hash, str_of(var->value != NULL ? var->value : ""), data);
 	if (len == 0)
 		return HASH_BROKEN;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "config/vars_internal.h"
@@ -37,22 +38,21 @@ static bool split_fields(struct str text, struct str fields[FIELDS])
 	return count == FIELDS;
 }
 
-/* Expand a field; "\%", "\;" and the like lose their backslash. */
+/* Expand a field, after "\;" and the like lost their backslash: one may have
+ * another condition in it. */
 static int expand_field(struct buf *out, struct str field,
-			const struct var *vars, unsigned depth, struct err *err)
+			const struct scope *scope, struct err *err)
 {
-	size_t start = 0;
+	CLEANUP(buf_free) struct buf text = buf_init(VARS_MAX);
+	const struct scope inner = {scope->vars, scope->anyway,
+				    scope->depth + 1};
 
 	for (size_t i = 0; i < field.len; i++) {
-		if (field.data[i] != '\\' || i + 1 == field.len)
-			continue;
-		if (vars_append(out, str_n(field.data + start, i - start), vars,
-				depth, err) < 0)
-			return -1;
-		buf_putc(out, field.data[++i]);
-		start = i + 1;
+		if (field.data[i] == '\\' && i + 1 < field.len)
+			i++;
+		buf_putc(&text, field.data[i]);
 	}
-	return vars_append(out, str_from(field, start), vars, depth, err);
+	return vars_append(out, str_n(text.data, text.len), &inner, err);
 }
 
 enum operator{
@@ -178,8 +178,8 @@ static int evaluate(const struct buf *left, struct str name,
 	return ret;
 }
 
-int vars_if(struct buf *out, struct str text, const struct var *vars,
-	    unsigned depth, struct err *err)
+int vars_if(struct buf *out, struct str text, const struct scope *scope,
+	    struct err *err)
 {
 	CLEANUP(buf_free) struct buf left = buf_init(VARS_MAX);
 	CLEANUP(buf_free) struct buf right = buf_init(VARS_MAX);
@@ -191,9 +191,9 @@ int vars_if(struct buf *out, struct str text, const struct var *vars,
 			       "%%{if;%.*s}: Expecting %%{if;value;operator;"
 			       "value;then;else}",
 			       STR_FMT(text));
-	if (expand_field(&left, fields[0], vars, depth + 1, err) < 0 ||
-	    expand_field(&right, fields[2], vars, depth + 1, err) < 0 ||
+	if (expand_field(&left, fields[0], scope, err) < 0 ||
+	    expand_field(&right, fields[2], scope, err) < 0 ||
 	    evaluate(&left, fields[1], &right, &yes, err) < 0)
 		return -1;
-	return expand_field(out, fields[yes ? 3 : 4], vars, depth + 1, err);
+	return expand_field(out, fields[yes ? 3 : 4], scope, err);
 }

@@ -12,12 +12,19 @@ struct err;
 
 enum { VARS_MAX = 1 << 20, VARS_DEPTH_MAX = 8 };
 
-/* Append the expansion of `format`; `depth` counts nested conditions. */
-int vars_append(struct buf *out, struct str format, const struct var *vars,
-		unsigned depth, struct err *err);
+/* What a format is expanded with; `depth` counts nested conditions. */
+struct scope {
+	const struct var *vars;
+	bool anyway; /* unknown variables are no error */
+	unsigned depth;
+};
+
+/* Append the expansion of `format`. */
+int vars_append(struct buf *out, struct str format, const struct scope *scope,
+		struct err *err);
 /* "%{if;value;operator;value;then;else}", without its braces. */
-int vars_if(struct buf *out, struct str text, const struct var *vars,
-	    unsigned depth, struct err *err);
+int vars_if(struct buf *out, struct str text, const struct scope *scope,
+	    struct err *err);
 /* The variable of a key or long name, or NULL. */
 const struct var *vars_find(const struct var *vars, char key, struct str name);
 
@@ -28,6 +35,6 @@ enum hash_result {
 };
 /* "md5;rounds=2:user", without its braces. */
 enum hash_result vars_hash(struct buf *out, struct str text,
-			   const struct var *vars);
+			   const struct scope *scope);
 
 #endif

@@ -76,7 +76,8 @@ char *delivery_text(const void *ctx, const struct delivery *delivery,
 	struct err err;
 	char *text;
 
-	if (vars_expand(ctx, set->deliver_log_format, vars, &text, &err) < 0)
+	if (vars_expand_anyway(ctx, set->deliver_log_format, vars, &text,
+			       &err) < 0)
 		return mem_strdup(ctx, status);
 	return text;
 }
@@ -107,7 +108,8 @@ static void set_log_prefix(const void *ctx, const struct delivery *delivery)
 	vars[n++] =
 		(struct var){'p', "pid", mem_printf(ctx, "%d", (int)getpid())};
 	vars[n++] = (struct var){0, "session", delivery->session_id};
-	if (vars_expand(ctx, set->mail_log_prefix, vars, &prefix, &err) < 0)
+	if (vars_expand_anyway(ctx, set->mail_log_prefix, vars, &prefix, &err) <
+	    0)
 		return;
 	/* The log puts ": " behind it by itself. */
 	if (strlen(prefix) >= 2 &&

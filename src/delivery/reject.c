@@ -54,7 +54,7 @@ static const char *expand(const struct report *report, const char *format)
 	struct err err;
 	char *text;
 
-	if (vars_expand(report->ctx, format, vars, &text, &err) < 0)
+	if (vars_expand_anyway(report->ctx, format, vars, &text, &err) < 0)
 		return report->reason;
 	return text;
 }

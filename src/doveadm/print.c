@@ -120,7 +120,7 @@ static void template_row(struct printer *printer, const char *const *values)
 		vars[i].name = printer->columns[i].key;
 		vars[i].value = values[i];
 	}
-	if (vars_expand(ctx, printer->template, vars, &text, &err) == 0)
+	if (vars_expand_anyway(ctx, printer->template, vars, &text, &err) == 0)
 		fputs(text, printer->out);
 }
 

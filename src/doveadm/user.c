@@ -208,12 +208,7 @@ static int show_expanded(struct lookup *lookup, const void *ctx,
 	}
 	vars[count] = (struct var){0};
 	if (vars_expand(ctx, lookup->expand, vars, &text, &err) < 0) {
-		complain("%s", err.text);
-		return EX_USAGE;
-	}
-	if (strstr(text, "UNSUPPORTED_VARIABLE_") != NULL) {
-		complain("Failed to expand %s: Unknown variable",
-			 lookup->expand);
+		complain("Failed to expand %s: %s", lookup->expand, err.text);
 		return EX_USAGE;
 	}
 	puts(text);

@@ -56,9 +56,9 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	process->log_prefix = mem_printf(process, "lmtp(%d)", (int)getpid());
 	log_prefix_set(process->log_prefix);
 	process->hostname = lda_hostname(process, &process->lda);
-	if (vars_expand(process,
-			config_value(config, &filter, "login_greeting"), none,
-			&process->greeting, err) < 0)
+	if (vars_expand_anyway(process,
+			       config_value(config, &filter, "login_greeting"),
+			       none, &process->greeting, err) < 0)
 		return -1;
 	process->trusted_networks =
 		config_value(config, &filter, "login_trusted_networks");

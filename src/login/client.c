@@ -258,6 +258,7 @@ void client_accept(struct login *login, const struct service_client *from)
 	client->proxy_fd = -1;
 	client->ttl = PROXY_TTL;
 	client->ssl_listener = from->listener->ssl;
+	client->listener = from->listener->name;
 	client->local = from->local;
 	client->remote = from->remote;
 	client->real_local = from->real_local;

@@ -33,6 +33,9 @@ enum {
 	PROXY_TTL = 5,
 };
 
+/* Fields of a passdb that the log may show. */
+enum { LOGIN_FIELDS_MAX = 24 };
+
 enum client_state {
 	CLIENT_GREETING, /* TLS, or auth is not there yet */
 	CLIENT_COMMANDS,
@@ -75,6 +78,7 @@ struct client {
 	enum client_state state;
 	bool ssl_listener, tls, starttls, trusted, secured;
 	bool haproxy, proxied_tls; /* the proxy in front speaks TLS with it */
+	const char *listener;
 	char *server_name, *cert_name; /* that it told; NULL: none */
 
 	struct ip local, remote, real_local, real_remote;
@@ -87,6 +91,7 @@ struct client {
 	/* The login under way, and what the log says of those before. */
 	char *tag; /* IMAP; ManageSieve: SASL data for OK, in base64 */
 	char *user, *mech;
+	char *fields; /* of the passdb, for the log: auth's, still escaped */
 	uint32_t auth_id, handover_id;
 	unsigned attempts, successes, bad_commands;
 	uint64_t attempt_ms;

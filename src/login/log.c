@@ -17,7 +17,7 @@
 #include "login/protocol.h"
 #include "net/conn.h"
 
-enum { USER_SHOWN_MAX = 80, ELEMENTS_MAX = 4096, VARS = 40 };
+enum { USER_SHOWN_MAX = 80, ELEMENTS_MAX = 4096, VARS = 80 };
 
 static const char *security(const void *ctx, const struct client *client)
 {
@@ -53,6 +53,48 @@ static const char *shown(const void *ctx, const char *text)
 			    : str_sanitize(ctx, str_of(text), USER_SHOWN_MAX);
 }
 
+static size_t add_name(const void *ctx, struct var *vars, size_t n,
+		       const char *const names[3], const char *name)
+{
+	const struct var *parts = vars_user(ctx, name);
+
+	for (size_t i = 0; i < 3; i++)
+		vars[n++] = (struct var){0, names[i], parts[i].value};
+	return n;
+}
+
+/* What the passdb said: "passdb:host", and the names before it made another of
+ * them. */
+static size_t add_fields(const void *ctx, struct var *vars, size_t n,
+			 const struct client *client, const char *user)
+{
+	static const char *const original[] = {"orig_user", "orig_username",
+					       "orig_domain"};
+	static const char *const auth[] = {"auth_user", "auth_username",
+					   "auth_domain"};
+	struct str rest = str_of(client->fields == NULL ? "" : client->fields);
+	const char *original_user = user, *auth_user = NULL;
+	struct str value, key;
+
+	while (str_split(&rest, '\t', &value)) {
+		const char *text;
+
+		if (!str_split(&value, '=', &key) || key.len == 0)
+			continue;
+		text = shown(ctx, str_tab_unescape(ctx, value));
+		if (str_is(key, "original_user"))
+			original_user = text;
+		else if (str_is(key, "auth_user"))
+			auth_user = text;
+		vars[n++] = (struct var){
+			0, mem_printf(ctx, "passdb:%.*s", STR_FMT(key)), text};
+	}
+	vars[n++] = (struct var){0, "passdb:", ""};
+	n = add_name(ctx, vars, n, original, original_user);
+	return add_name(ctx, vars, n, auth,
+			auth_user != NULL ? auth_user : original_user);
+}
+
 static struct var *client_vars(const void *ctx, const struct client *client,
 			       uint32_t mail_pid)
 {
@@ -84,16 +126,16 @@ static struct var *client_vars(const void *ctx, const struct client *client,
 		{0, "real_rport", port_of(ctx, &client->real_remote)},
 		{0, "real_lport", port_of(ctx, &client->real_local)},
 		{0, "local_name", shown(ctx, name)},
-		{0, "orig_user", user},
-		{0, "auth_user", user},
+		{0, "listener", client->listener},
 	};
 
-	while (n < VARS / 2 && (names[n].key != 0 || names[n].name != NULL)) {
+	while (n < 3 && (names[n].key != 0 || names[n].name != NULL)) {
 		vars[n] = names[n];
 		n++;
 	}
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		vars[n++] = more[i];
+	add_fields(ctx, vars, n, client, user);
 	return vars;
 }
 
@@ -102,7 +144,7 @@ static char *expand(const void *ctx, const char *format, const struct var *vars)
 	struct err err;
 	char *out;
 
-	if (vars_expand(ctx, format, vars, &out, &err) < 0)
+	if (vars_expand_anyway(ctx, format, vars, &out, &err) < 0)
 		return mem_strdup(ctx, format);
 	return out;
 }

@@ -131,7 +131,8 @@ void client_start_mech(struct client *client, const char *mech,
 void client_login(struct client *client, struct str user, struct str password)
 {
 	CLEANUP(buf_wipe_free) struct buf plain = buf_init(SASL_LINE_MAX);
-	CLEANUP(buf_wipe_free) struct buf response = buf_init(2 * SASL_LINE_MAX);
+	CLEANUP(buf_wipe_free)
+	struct buf response = buf_init(2 * SASL_LINE_MAX);
 
 	mem_free(client->mech);
 	client->mech = NULL;
@@ -279,11 +280,27 @@ static char *referral(struct client *client, const struct auth_answer *answer)
 			  reason != NULL ? reason : "Try this server instead.");
 }
 
+/* For the log: no secrets. */
+static void keep_fields(struct client *client, const struct auth_line *line)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(AUTH_LINE_MAX);
+
+	for (size_t i = 0; i < line->count && i < LOGIN_FIELDS_MAX; i++) {
+		if (str_starts(line->args[i], "pass=") ||
+		    str_starts(line->args[i], "resp="))
+			continue;
+		buf_add_str(&out, line->args[i]);
+		buf_putc(&out, '\t');
+	}
+	set_text(client, &client->fields, str_n(out.data, out.len));
+}
+
 static void succeeded(struct client *client, const struct auth_answer *answer)
 {
 	char *text;
 
 	client->successes++;
+	keep_fields(client, answer->fields);
 	if (client->protocol->final_data)
 		set_text(client, &client->tag,
 			 auth_line_value(answer->fields, "resp"));

@@ -101,18 +101,22 @@ static const char *ip_dup(const void *ctx, const struct ip *ip)
 	return mem_strdup(ctx, ip_text(ip, text));
 }
 
-enum { EXTRA_VARS = 12 };
+enum { EXTRA_VARS = 16 };
 
 static void make_vars(struct user *user, const struct user_context *context)
 {
 	const struct account *account = user->account;
 	struct var *base = vars_user(user, user->name);
-	size_t count = 0;
+	const char *name = account_field(account, "auth_user");
+	const struct var *names;
+	size_t count = 0, fields = 0;
 	struct var *at;
 
 	while (base[count].key != 0 || base[count].name != NULL)
 		count++;
-	user->vars = mem_array(user, struct var, count + EXTRA_VARS);
+	while (account->fields[fields] != NULL)
+		fields++;
+	user->vars = mem_array(user, struct var, count + fields + EXTRA_VARS);
 	memcpy(user->vars, base, count * sizeof(*base));
 	at = user->vars + count;
 	at = add_var(at, 's', "service", mem_strdup(user, context->service));
@@ -133,7 +137,21 @@ static void make_vars(struct user *user, const struct user_context *context)
 		     mem_printf(user, "%lu",
 				account->gid != (gid_t)-1 ? (long)account->gid
 							  : (long)getegid()));
-	add_var(at, 'h', "home", user->home);
+	at = add_var(at, 'h', "home", user->home);
+	names = vars_user(user, name != NULL ? name : user->name);
+	at = add_var(at, 0, "auth_user", names[0].value);
+	at = add_var(at, 0, "auth_username", names[1].value);
+	at = add_var(at, 0, "auth_domain", names[2].value);
+	for (size_t i = 0; i < fields; i++) {
+		size_t len = strcspn(account->fields[i], "=");
+
+		at = add_var(at, 0,
+			     mem_printf(user, "userdb:%.*s", (int)len,
+					account->fields[i]),
+			     account->fields[i] + len +
+				     (account->fields[i][len] == '='));
+	}
+	add_var(at, 0, "userdb:", "");
 }
 
 /* Home directories and the log prefix are known only after the variables
@@ -186,8 +204,8 @@ static int user_setup(struct user *user, const struct user_context *context,
 	if (find_home(user, err) < 0)
 		return -1;
 	set_home_var(user);
-	if (vars_expand(user, user->settings.mail_log_prefix, user->vars,
-			&prefix, err) < 0)
+	if (vars_expand_anyway(user, user->settings.mail_log_prefix, user->vars,
+			       &prefix, err) < 0)
 		return err_wrap(err, "mail_log_prefix");
 	user->log_prefix = prefix;
 	lazy_setup(user);

@@ -556,6 +556,38 @@ def test_a_delay_of_its_own(make_server):
     assert '/home/late' in Master(one).ask(f'REQUEST\t3\t70011\t1\t{login.cookie}')
 
 
+# Names of clients, masters and users; fields of the same line; defaults; conditions inside of conditions.
+VARIABLES = r"""%{orig_user} %{orig_username} %{orig_domain} %{login_user} %{login_username} %{login_domain} %{auth_user} %{auth_username}
+%{auth_domain} %{domain_first} %{domain_last} %{master_user} %{passdb:tag} %{passdb:tag:d} %{passdb:no:d:e} %{passdb:no:%u} %{userdb:seen}
+%{userdb:seen:d} %{userdb:no:d} %{userdb:uid} %{userdb:home:d} %{md5:passdb:tag} %{md5;salt=%d:user} %a %{lport} %{rport} %k %{cert} a% %2L
+%{if;%u;*;*@*;%{if\;1\;<\;%{passdb:no:2}\;in\;out};no} %{if;a;eq;a;\%n;no} %{if;%a;==;0;y;n}
+%e %{nothing} %{nothing:x} %{if;1;==;1;%{nothing};x} %{md5} %{ %{user %& %{L:user} %{if;x;==;1;y;n} %{session_pid}""".split()
+
+
+def test_variables_as_dovecot(make_server, make_dovecot):
+    """What cannot be expanded is an error of the configuration: no login, but no user who is not there either."""
+    said = []
+    lines = ''.join(f'u{n}@A.example@b:{{PLAIN}}x:7001:7002::/home/u{n}::tag=T userdb_seen=S userdb_it={text} it={text}\n'
+                    for n, text in enumerate(VARIABLES))
+    for make in (make_server, make_dovecot):
+        one = make('passdb {\n}\n', 'imap', start=False)
+        prepare(one, EXTRA.replace('1 secs', '0') + 'auth_username_format =\nprotocol lmtp {\n  passdb {\n    driver = static\n    args = nopassword=y\n'
+                '    override_fields = it=%{nothing}\n  }\n  userdb {\n    driver = static\n    args = uid=1 gid=1\n  }\n}\n')
+        Path(one.dir, 'accounts').write_text(lines)
+        one.start()
+        client, master, answers = Client(one), Master(one), []
+        for n in range(len(VARIABLES)):
+            user = f'u{n}@A.example@b'
+            for line in (client.plain(user, 'x', extra='rip=127.0.0.1\tvalid-client-cert'), client.plain('admin', 'adminpw', user),
+                         master.ask(f'USER\t1\t{user}\tservice=imap'), master.ask(f'PASS\t1\t{user}\tservice=imap'),
+                         master.ask(f'USER\t1\t{user}\tservice=lmtp')):
+                answers.append(VARIABLES[n] + ' ' + without(line, 'original_user=', 'auth_user=', 'password=') if line[0] != 'F' else line.split('\t')[::3])
+        said.append(answers)
+        one.forgive()
+    assert said[0] == said[1]
+    assert f'Unknown variable \'%nothing\'' in one.log_text()
+
+
 KNOWN = """\
 auth_mechanisms = plain
 auth_failure_delay = 0

@@ -209,7 +209,7 @@ def test_as_dovecot(both, family):
 def test_where_we_differ(both):
     """An error is none of the answer, and has a status."""
     one = both[0]
-    assert answer(one, 'user -e %{nothing} alice') == (64, '', 'Error: Failed to expand %{nothing}: Unknown variable\n')
+    assert answer(one, 'user -e %{nothing} alice') == (64, '', 'Error: Failed to expand %{nothing}: Unknown variable \'%nothing\'\n')
     assert answer(one, 'user noids') == (0, 'field\tvalue\nuid\t\ngid\t\nhome\t\nmail\tmaildir:~/Maildir\n', '')
     assert answer(one, 'auth cache flush -a RUN/nothing')[0] == 75
     assert answer(one, 'pw -l')[1].split()[:-1] == answer(both[1], 'pw -l')[1].split()

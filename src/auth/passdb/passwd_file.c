@@ -31,7 +31,8 @@ static enum pass_result pf_lookup(struct passdb *db, struct request *request,
 	rest = str_of(entry->extra == NULL ? "" : entry->extra);
 	while (str_word(&rest, &word)) {
 		char *text = str_dup(request, word);
-		const char *value = request_expand(request, text);
+		const char *value =
+			request_expand_field(request, text, fields, false);
 
 		if (value == NULL)
 			return PASS_FAILURE;

@@ -15,8 +15,8 @@ static enum pass_result static_lookup(struct passdb *db,
 
 	*stored_out = "";
 	while (str_word(&rest, &word)) {
-		const char *text =
-			request_expand(request, str_dup(request, word));
+		const char *text = request_expand_field(
+			request, str_dup(request, word), fields, false);
 
 		if (text == NULL)
 			return PASS_FAILURE;

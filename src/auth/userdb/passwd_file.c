@@ -39,8 +39,9 @@ static enum user_result pf_lookup(struct userdb *db, struct request *request,
 
 		if (!str_starts(word, "userdb_"))
 			continue;
-		text = request_expand(request,
-				      str_dup(request, str_from(word, 7)));
+		text = request_expand_field(request,
+					    str_dup(request, str_from(word, 7)),
+					    fields, true);
 		if (text == NULL)
 			return USER_FAILURE;
 		fields_set_text(fields, str_of(text));

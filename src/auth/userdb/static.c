@@ -66,7 +66,8 @@ static_lookup(struct userdb *db, struct request *request, struct fields *fields)
 
 		if (str_starts(word, "allow_all_users="))
 			continue;
-		text = request_expand(request, str_dup(request, word));
+		text = request_expand_field(request, str_dup(request, word),
+					    fields, true);
 		if (text == NULL)
 			return USER_FAILURE;
 		if (strncmp(text, "uid=", 4) == 0)

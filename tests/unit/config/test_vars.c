@@ -26,6 +26,8 @@ static void expands(const char *format, const char *wanted)
 		{'i', "uid", "65534"},
 		{'q', "quoted", "it's \"a\\b\"  "},
 		{'r', "rip", NULL},
+		{0, "passdb:", ""},
+		{0, "passdb:host", "h"},
 		{0, NULL, NULL},
 	};
 	struct err err;
@@ -91,6 +93,7 @@ static void test_hashes_of_mail_directories(void **state)
 	expands("%{md5;rounds=2:user}", "d0c97f4a44c56f94122e8c8f1ef8d56f");
 	expands("%{md5;salt=x,truncate=16:user}",
 		"1a69952861314be766a41ab93fa3cba8");
+	expands("%{md5;salt=%u:user}", "4e74bbabd108a646cc6f838fcde8a4a0");
 	expands("%{md5;rounds=2,salt=x:user}",
 		"8577bd7e2d672a8ad5bc70072303ff68");
 	expands("%{md5;truncate=32:user}", "4d7a1d1f");
@@ -117,6 +120,8 @@ static void test_conditions(void **state)
 	expands("%{if;a;lt;b; y ;n}%{if;a;ge;b;y;n}", " y n");
 	expands("%{if;10;>;9;%{if;1;==;1;in;no};n}", "in");
 	expands("%{if;a\\;b;eq;a\\;b;y;n}", "y");
+	expands("%{if;1;==;1;%{if\\;%n\\;*\\;j*\\;in\\;no};n}", "in");
+	expands("%{if;1;==;1;\\%n;n}%{if;a;~;\\.;y;n}", "john.doey");
 	expands("%L{if;1;==;1;ABC;n}%2{if;1;==;1;ABC;n}", "abcAB");
 }
 
@@ -129,10 +134,44 @@ static void test_what_is_broken(void **state)
 	expands("%{if;a;~;(;y;n}", "(error)");
 	expands("%{md5;rounds=0:user}", "(error)");
 	expands("%{md5:nosuch}", "(error)");
-	expands("%{nosuch}%{nosuch:user}",
-		"UNSUPPORTED_VARIABLE_nosuchUNSUPPORTED_VARIABLE_nosuch");
-	expands("%k a%", "UNSUPPORTED_VARIABLE_k aUNSUPPORTED_VARIABLE_");
-	expands("%{user", "UNSUPPORTED_VARIABLE_{user");
+	expands("a%", "a");
+	expands("a%2L", "a");
+}
+
+static void test_what_is_unknown(void **state)
+{
+	static const char *const formats[] = {"%{nosuch}",
+					      "%{nosuch:user}",
+					      "%k",
+					      "%{user",
+					      "%{}",
+					      "%&",
+					      "%{if;1;==;1;%{nosuch};n}",
+					      "%{md5}"};
+	const struct var vars[] = {{'u', "user", user}, {0, NULL, NULL}};
+	struct err err;
+	char *out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		expands(formats[i], "(error)");
+	assert_int_equal(vars_expand(NULL, "%{nosuch}", vars, &out, &err), -1);
+	assert_string_equal(err.text, "Unknown variable '%nosuch'");
+	assert_int_equal(vars_expand_anyway(NULL, "%{nosuch:x} %k %d%Lu", vars,
+					    &out, &err),
+			 0);
+	assert_string_equal(out, "UNSUPPORTED_VARIABLE_nosuch "
+				 "UNSUPPORTED_VARIABLE_k UNSUPPORTED_VARIABLE_d"
+				 "john.doe@sub.example.org");
+	mem_free(out);
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	expands("%{passdb:host} %{passdb:host:x} %{passdb:no} "
+		"%L{passdb:no:D:%u}",
+		"h h  d:%u");
 }
 
 static void test_nesting_is_bounded(void **state)
@@ -180,6 +219,8 @@ int main(void)
 		cmocka_unit_test(test_hashes_of_mail_directories),
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_what_is_broken),
+		cmocka_unit_test(test_what_is_unknown),
+		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_nesting_is_bounded),
 		cmocka_unit_test(test_which_variables_a_format_uses),
 		cmocka_unit_test(test_user_variables),

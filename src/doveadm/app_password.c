@@ -29,6 +29,7 @@ struct order {
 	const char *user, *name, *scopes, *expiry, *issuer;
 	void (*show)(struct order *order, struct str row);
 	struct printer *printer;
+	const char *revoked; /* its id */
 };
 
 enum { LINES_MAX = 1000 };
@@ -131,6 +132,11 @@ static void show_uri(struct order *order, struct str row)
 	puts("&algorithm=SHA1&digits=6&period=30");
 }
 
+static void note_revoked(struct order *order, struct str row)
+{
+	order->revoked = value_of(order->adm->ctx, row, "id");
+}
+
 /* asking */
 
 static void add_arg(struct buf *out, const char *key, const char *value)
@@ -231,7 +237,9 @@ static int ask(struct order *order, bool makes)
 	    take_answer(order, client, &err) == 0) {
 		if (order->printer != NULL)
 			print_end(&order->printer);
-		return EX_OK;
+		return order->revoked == NULL
+			       ? EX_OK
+			       : doveadm_end_sessions(adm, order->revoked);
 	}
 	complain("%s", err.text);
 	return err.code == ERR_INVALID ? EX_DATAERR : EX_TEMPFAIL;
@@ -278,7 +286,7 @@ static const struct {
 } commands[] = {
 	{"add", "add", true, show_new},
 	{"list", "list", false, show_row},
-	{"revoke", "revoke", false, NULL},
+	{"revoke", "revoke", false, note_revoked},
 	{"totp disable", "totp-disable", false, NULL},
 	{"totp enable", "totp-enable", true, show_uri},
 };

@@ -26,6 +26,9 @@ int cmd_log_errors(struct doveadm *adm, int argc, char **argv);
 int cmd_log_find(struct doveadm *adm, int argc, char **argv);
 int cmd_log_reopen(struct doveadm *adm, int argc, char **argv);
 int cmd_log_test(struct doveadm *adm, int argc, char **argv);
+/* who.c: end the sessions that were opened with it, and those that share their
+ * processes. */
+int doveadm_end_sessions(struct doveadm *adm, const char *app_password);
 /* app_password.c */
 int cmd_app_password(struct doveadm *adm, int argc, char **argv);
 /* auth.c */

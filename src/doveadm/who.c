@@ -17,6 +17,7 @@
 #include "doveadm/doveadm.h"
 #include "doveadm/mask.h"
 #include "doveadm/print.h"
+#include "service/anvil.h"
 
 enum { SESSIONS_MAX = 1000000, LIST_MAX = 1 << 20 };
 
@@ -31,6 +32,7 @@ struct sessions {
 	const void *ctx;
 	struct session *at;
 	size_t count, room;
+	bool marks; /* those of ANVIL_APP_PASSWORD, and no others */
 };
 
 struct filter {
@@ -74,7 +76,8 @@ static int sessions_add(void *ctx, struct str line, struct err *err)
 
 	if (list->count == SESSIONS_MAX)
 		return err_set(err, ERR_LIMIT, "Too many sessions");
-	if (!session_parse(list->ctx, line, &session))
+	if (!session_parse(list->ctx, line, &session) ||
+	    list->marks != (strcmp(session.service, ANVIL_APP_PASSWORD) == 0))
 		return 0;
 	if (list->count == list->room) {
 		list->room = list->room == 0 ? 64 : 2 * list->room;
@@ -86,7 +89,8 @@ static int sessions_add(void *ctx, struct str line, struct err *err)
 }
 
 /* All sessions, whatever the filter says; returns the exit status. */
-static int sessions_get(struct doveadm *adm, struct sessions *out)
+static int sessions_get(struct doveadm *adm, const char *socket,
+			struct sessions *out)
 {
 	struct client *client;
 	struct err err;
@@ -94,9 +98,8 @@ static int sessions_get(struct doveadm *adm, struct sessions *out)
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
 	out->ctx = adm->ctx;
-	if (client_open(adm->ctx,
-			doveadm_socket(adm, doveadm_value(adm, 'a'), "anvil"),
-			&client, &err) < 0 ||
+	if (client_open(adm->ctx, doveadm_socket(adm, socket, "anvil"), &client,
+			&err) < 0 ||
 	    client_ask_anvil(client, "CONNECT-DUMP", sessions_add, out, &err) <
 		    0)
 		return give_up("%s", err.text);
@@ -236,7 +239,9 @@ int cmd_who(struct doveadm *adm, int argc, char **argv)
 	if (status != EX_OK)
 		return status;
 	printer = doveadm_printer(adm, "table");
-	status = printer != NULL ? sessions_get(adm, &all) : EX_TEMPFAIL;
+	status = printer != NULL
+			 ? sessions_get(adm, doveadm_value(adm, 'a'), &all)
+			 : EX_TEMPFAIL;
 	if (status != EX_OK)
 		return status;
 	if (doveadm_value(adm, '1') != NULL)
@@ -296,6 +301,29 @@ static void tell_kicked(struct printer *printer, struct sessions *all,
 	}
 }
 
+static bool end_process(uint32_t pid)
+{
+	if (kill((pid_t)pid, SIGTERM) == 0 || errno == ESRCH)
+		return true;
+	complain("kill(%u) failed: %s", (unsigned)pid, strerror(errno));
+	return false;
+}
+
+int doveadm_end_sessions(struct doveadm *adm, const char *app_password)
+{
+	struct sessions marks = {.marks = true};
+	int status = sessions_get(adm, NULL, &marks);
+
+	for (size_t i = 0; i < marks.count; i++) {
+		const struct session *mark = &marks.at[i];
+
+		if (strcmp(mark->user, app_password) == 0 && mark->pid > 0 &&
+		    mark->pid <= INT32_MAX && !end_process(mark->pid))
+			status = EX_TEMPFAIL;
+	}
+	return status;
+}
+
 static int kick_matching(struct printer *printer, struct sessions *all,
 			 const struct filter *filter, bool force)
 {
@@ -309,11 +337,8 @@ static int kick_matching(struct printer *printer, struct sessions *all,
 		    !filter_matches(filter, session) ||
 		    spared(all, filter, pid, force))
 			continue;
-		if (kill((pid_t)pid, SIGTERM) < 0 && errno != ESRCH) {
-			complain("kill(%u) failed: %s", (unsigned)pid,
-				 strerror(errno));
+		if (!end_process(pid))
 			continue;
-		}
 		tell_kicked(printer, all, pid, kicked == 0);
 		kicked++;
 	}
@@ -345,7 +370,7 @@ int cmd_kick(struct doveadm *adm, int argc, char **argv)
 		print_column(printer, "result", "result", 0);
 		print_begin(printer);
 	}
-	status = sessions_get(adm, &all);
+	status = sessions_get(adm, doveadm_value(adm, 'a'), &all);
 	if (status != EX_OK)
 		return status;
 	status = kick_matching(printer, &all, &filter,

@@ -25,6 +25,10 @@ void anvil_connect(struct anvil *anvil, pid_t pid, const char *service,
 		   const char *user, const struct ip *remote);
 void anvil_disconnect(struct anvil *anvil, pid_t pid, const char *service,
 		      const char *user, const struct ip *remote);
+/* Such sessions of the "service" ANVIL_APP_PASSWORD stand beside the real ones:
+ * their "user" is the id of the app password that one was opened with, and they
+ * end with it when that is revoked. */
+#define ANVIL_APP_PASSWORD "app-password"
 /* Sessions that user has from that address with that service;
  * mail_max_userip_connections. `fn` gets 0 when anvil cannot be asked. */
 void anvil_count(struct anvil *anvil, const char *service, const char *user,

@@ -218,6 +218,7 @@ static void authenticated(void *ctx, const struct account *account,
 {
 	struct request *request = ctx;
 	struct manager *manager = request->manager;
+	const char *app;
 	struct err err;
 	uid_t uid;
 	gid_t gid;
@@ -234,6 +235,9 @@ static void authenticated(void *ctx, const struct account *account,
 		return;
 	}
 	request->user = mem_strdup(request, account->name);
+	app = account_field(account, "app_password");
+	if (app != NULL)
+		request->app = mem_strdup(request, app);
 	request->key = rights_key(request, account, uid, gid);
 	pack_session(request, account);
 	if (request->frame.overflow) {

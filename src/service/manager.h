@@ -27,6 +27,7 @@ struct request {
 	struct buf input; /* what handover's texts point into */
 	struct buf frame; /* for the worker */
 	char *user;
+	char *app;              /* id of the app password; NULL: none */
 	char *key;              /* of the rights that it needs */
 	uint64_t wait_until_ms; /* for room; 0: it did not have to yet */
 	struct request *prev, *next;
@@ -36,6 +37,7 @@ struct request {
 struct served_session {
 	uint32_t id;
 	char *user, *session_id;
+	char *app; /* as in request */
 	struct ip remote;
 	struct served_session *prev, *next;
 };

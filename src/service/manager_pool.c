@@ -62,6 +62,10 @@ static void session_free(struct pool_worker *worker,
 	anvil_disconnect(manager->anvil, worker->pid,
 			 env_protocol(manager->env), session->user,
 			 &session->remote);
+	if (session->app != NULL)
+		anvil_disconnect(manager->anvil, worker->pid,
+				 ANVIL_APP_PASSWORD, session->app,
+				 &session->remote);
 	DL_DELETE(worker->sessions, session);
 	worker->sessions_count--;
 	mem_free(session);
@@ -258,6 +262,9 @@ static void started(struct pool_worker *worker, struct request *request)
 
 	anvil_connect(manager->anvil, worker->pid, env_protocol(manager->env),
 		      request->user, &request->handover.remote);
+	if (request->app != NULL)
+		anvil_connect(manager->anvil, worker->pid, ANVIL_APP_PASSWORD,
+			      request->app, &request->handover.remote);
 	request_done(request, worker->pid);
 }
 
@@ -357,6 +364,8 @@ static void session_add(struct pool_worker *worker, struct request *request)
 
 	session->id = ++worker->manager->next_id;
 	session->user = mem_strdup(session, request->user);
+	if (request->app != NULL)
+		session->app = mem_strdup(session, request->app);
 	session->session_id = str_dup(session, request->handover.session_id);
 	session->remote = request->handover.remote;
 	DL_APPEND(worker->sessions, session);

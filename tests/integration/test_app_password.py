@@ -234,6 +234,31 @@ def test_read_only_sessions(app):
         Lines(app.port('imap'), 'recent', look)
 
 
+def closed(client):
+    try:
+        while client.sock.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def test_revoking_ends_sessions(app):
+    phone, row = add(app, 'whoa', 'phone')
+    other, _ = add(app, 'whoa', 'other')
+    gone = [Lines(app.port('imap'), 'whoa', phone), Lines(app.port('imaps'), 'whoa', phone, tls=True), Pop(app.port('pop3'), 'whoa', phone)]
+    stay = [Lines(app.port('imap'), 'whoa', other), Lines(app.port('imap'), 'whoa', 'secret')]
+    who = json.loads(run(app, '-f', 'json', 'who', 'whoa'))
+    assert {line['service']: line['connections'] for line in who} == {'imap': '4', 'pop3': '1'}
+    run(app, 'app-password', 'revoke', '-u', 'whoa', row['id'])
+    assert all(map(closed, gone))
+    for client in stay:
+        assert b' OK ' in client.command(b'NOOP')[-1]
+    assert 'whoa' in run(app, 'kick', 'whoa')  # whatever they were opened with
+    assert all(map(closed, stay))
+    run(app, 'app-password', 'revoke', '-u', 'whoa', 'other')  # nobody is there
+
+
 def test_managesieve(make_server):
     one = prepare(make_server('passdb {\n}\n', 'imap sieve', start=False), 'DIR/app/all').start()
     mail, _ = add(one, 'sieve', 'mail')

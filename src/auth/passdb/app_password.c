@@ -177,6 +177,8 @@ static bool is_usable(struct request *request, const struct app_row *row,
 			    (char *)name, row->id, request->service,
 			    row->scopes);
 	else {
+		/* For who revokes it: see service/anvil.h. */
+		fields_set(fields, "userdb_app_password", row->id);
 		if ((scopes & APP_READ_ONLY) != 0)
 			fields_set(fields, "userdb_mail_read_only", "yes");
 		request_log(request, LOG_LEVEL_DEBUG,

@@ -54,7 +54,7 @@ enum login_result {
 	LOGIN_AUTHZ_FAILED,
 	LOGIN_DISABLED,
 	LOGIN_EXPIRED,
-	LOGIN_REFUSED, /* nologin, with a reason */
+	LOGIN_REFUSED, /* nologin */
 	LOGIN_ABORTED, /* by the client: "*" */
 	LOGIN_BAD_BASE64,
 	LOGIN_BAD_INITIAL, /* base64 in the initial response */

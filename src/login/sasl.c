@@ -265,19 +265,21 @@ static void failed(struct client *client, const struct auth_answer *answer)
 	}
 }
 
-/* "[REFERRAL imap://alice;AUTH=PLAIN@other.example/] Try ...": RFC 2221, for
- * IMAP alone. */
-static char *referral(struct client *client, const struct auth_answer *answer)
+/* Why there is no session; "[REFERRAL imap://alice;AUTH=PLAIN@other.example/]
+ * Try ...": RFC 2221, for IMAP alone. */
+static char *why_not(struct client *client, const struct auth_answer *answer)
 {
 	struct str host = auth_line_value(answer->fields, "host");
 	const char *reason = answer->reason;
 
+	if (reason == NULL)
+		reason = host.len > 0 ? "Try this server instead."
+				      : "Login disabled for this user";
 	if (host.len == 0 || !client->protocol->referrals)
-		return reason == NULL ? NULL : mem_strdup(client, reason);
+		return mem_strdup(client, reason);
 	return mem_printf(client, "[REFERRAL imap://%s;AUTH=%s@%s/] %s",
 			  client->user, client->mech,
-			  str_tab_unescape(client, host),
-			  reason != NULL ? reason : "Try this server instead.");
+			  str_tab_unescape(client, host), reason);
 }
 
 /* For the log: no secrets. */
@@ -311,11 +313,8 @@ static void succeeded(struct client *client, const struct auth_answer *answer)
 		return;
 	}
 	client->auth_id = 0;
-	text = referral(client, answer);
-	client_refuse(client,
-		      text == NULL     ? LOGIN_FAILED
-		      : text[0] == '[' ? LOGIN_REMOTE
-				       : LOGIN_REFUSED,
+	text = why_not(client, answer);
+	client_refuse(client, text[0] == '[' ? LOGIN_REMOTE : LOGIN_REFUSED,
 		      text);
 	mem_free(text);
 }

@@ -102,7 +102,7 @@ def test_as_dovecot_passes_on(make_server, make_dovecot, tmp_path, tls):
              'start': f'proxy=y host=localhost hostip=127.0.0.1 port={starttls.port} starttls=any-cert',
              'maybe': 'proxy_maybe=y host=127.0.0.1', 'quiet': f'{here}{quiet.port}',
              'quoted': f'{here}{imap.port} pass=a"b\\\\c', 'refer': 'nologin=y host=other.example',
-             'why': 'nologin=y host=other.example reason=moved',
+             'why': 'nologin=y host=other.example reason=moved', 'shut': 'nologin=y', 'pshut': 'nologin=y',
              'pplain': f'{here}{pop3.port}', 'pdest': f'{here}{pop3.port} destuser=other pass=xyzzy',
              'pmast': f'{here}{pop3.port} master=boss pass=mpass', 'pno': f'{here}{pop3_no.port}'}
     backends = imap, pop3, no, pop3_no, in_tls, quiet, starttls

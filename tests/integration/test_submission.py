@@ -637,6 +637,13 @@ def test_passed_on_to_another_server(make_server, tmp_path, tls):
     assert server.wait_log('Error: proxy.*Authentication support not advertised')
 
 
+def test_who_may_not_log_in_is_told(make_server, tmp_path):
+    server = begin(make_server, 25, proxy_extra(tmp_path, {'alice': 'nologin', 'bob': 'nologin reason=Gone'}))
+    for user, why in ('alice', 'Login disabled for this user'), ('bob', 'Gone'):
+        login = base64.b64encode(b'\0%s\0secret' % user.encode()).decode()
+        assert Lmtp(server.smtp, None).command(f'AUTH PLAIN {login}') == f'525 5.7.13 {why}'
+
+
 def test_idle_and_wrong_clients_are_told_and_leave(make_server):
     server = begin(make_server, Relay(), 'login_timeout = 1s\nlogin_max_attempts = 3\n')
     idle, wrong, bad = (client(server, False) for _ in range(3))

@@ -19,7 +19,7 @@ enum {
 	BURST = 16, /* reads of one pipe before the others have a turn */
 	/* What follows so soon is gathered: to be woken costs more than a line,
 	 * and whoever writes it pays for that, too. */
-	GATHER_MS = 10,
+	GATHER_MS = 3,
 };
 
 struct source {
@@ -112,16 +112,18 @@ static void readable(void *ctx, unsigned)
 	struct source *source = ctx;
 	uint64_t since = clock_monotonic_ms() - source->read_ms;
 	bool more = true;
+	int reads = 0;
 
 	if (since < GATHER_MS)
 		usleep((useconds_t)(GATHER_MS - since) * 1000);
-	source->read_ms = clock_monotonic_ms();
-	for (int i = 0; i < BURST && more; i++) {
+	for (; reads < BURST && more; reads++) {
 		if (!read_some(source, &more)) {
 			source_free(source);
 			return;
 		}
 	}
+	/* Who has much to say must not wait for room in the pipe. */
+	source->read_ms = reads == 1 ? clock_monotonic_ms() : 0;
 }
 
 struct pipes *pipes_new(const void *ctx, struct loop *loop,

@@ -186,25 +186,27 @@ int save_mail_begin(struct save *save, const struct save_options *options,
 	return 0;
 }
 
-static int write_text(struct driver_save *file, const struct buf *text,
+static int write_text(struct save *save, const char *data, size_t len,
 		      struct err *err)
 {
+	struct driver_save *file = save->current.file;
 	const struct driver *driver = file->box->location->driver;
 
-	if (driver->save_write != NULL)
-		return driver->save_write(file, text->data, text->len, err);
-	return file_write_all(file->fd, text->data, text->len, file->temp, err);
+	if (driver->save_write != NULL
+		    ? driver->save_write(file, data, len, err) < 0
+		    : file_write_all(file->fd, data, len, file->temp, err) < 0)
+		return -1;
+	if (save->parser != NULL)
+		mime_parser_feed(save->parser, data, len);
+	save->written += len;
+	return 0;
 }
 
 static int flush(struct save *save, struct err *err)
 {
-	if (save->buf.len == 0)
-		return 0;
-	if (write_text(save->current.file, &save->buf, err) < 0)
+	if (save->buf.len > 0 &&
+	    write_text(save, save->buf.data, save->buf.len, err) < 0)
 		return -1;
-	if (save->parser != NULL)
-		mime_parser_feed(save->parser, save->buf.data, save->buf.len);
-	save->written += save->buf.len;
 	buf_reset(&save->buf);
 	return 0;
 }
@@ -246,6 +248,8 @@ int save_mail_write(struct save *save, const void *data, size_t len,
 
 	if (!save->in_mail)
 		return err_set(err, ERR_CLOSED, "no mail is being saved");
+	if (save->parsed != NULL) /* which has no line ends to change */
+		return write_text(save, data, len, err);
 	while (len > 0) {
 		/* CRLF may be twice as long. */
 		size_t take = len < WRITE_BUFFER / 2 ? len : WRITE_BUFFER / 2;

@@ -241,7 +241,7 @@ int layout_make_dir(const struct location *location, const char *path,
 	/* Group and others may be cut off by the umask. */
 	if ((mode & 077) != 0 && chmod(path, mode) < 0)
 		return err_sys(err, "chmod(%s)", path);
-	return 0;
+	return 1;
 }
 
 int layout_sync(const struct location *location, const char *path,

@@ -90,7 +90,7 @@ int layout_sync(const struct location *location, const char *path,
 		struct err *err);
 int layout_sync_parent(const struct location *location, const char *path,
 		       struct err *err);
-/* mkdir; what exists is fine. */
+/* mkdir: 1; what exists is fine: 0. */
 int layout_make_dir(const struct location *location, const char *path,
 		    struct err *err);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -28,6 +29,17 @@ static const char *const control_files[] = {
 
 /* making */
 
+/* A directory made just now has the time of this tick of the clock, and who
+ * reads it would wait for the next one (state.c): it gets an earlier time. */
+static void make_older(const char *path)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+
+	clock_gettime(CLOCK_REALTIME, &times[1]);
+	times[1].tv_sec--;
+	utimensat(AT_FDCWD, path, times, 0);
+}
+
 int maildir_make_dirs(const struct location *location, const char *path,
 		      struct err *err)
 {
@@ -36,10 +48,13 @@ int maildir_make_dirs(const struct location *location, const char *path,
 	if (layout_make_path(location, path, err) < 0)
 		return -1;
 	for (size_t i = 0; i < 3; i++) {
-		if (layout_make_dir(location,
-				    mem_printf(ctx, "%s/%s", path, sub_dirs[i]),
-				    err) < 0)
+		char *sub = mem_printf(ctx, "%s/%s", path, sub_dirs[i]);
+		int made = layout_make_dir(location, sub, err);
+
+		if (made < 0)
 			return -1;
+		if (made > 0)
+			make_older(sub);
 	}
 	return layout_sync(location, path, err);
 }

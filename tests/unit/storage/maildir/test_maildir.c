@@ -616,6 +616,22 @@ static void test_links_copy_with_the_same_guid(void **state)
 	index_rollback(&txn);
 }
 
+static void test_nobody_waits_to_read_a_new_mailbox(void **state)
+{
+	static const char *const subs[] = {"cur", "new"};
+	struct fixture *f = *state;
+	char path[128];
+	struct stat st;
+	struct err err;
+
+	OK(maildir_create(&f->location, "box", &err));
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/.box/%s", f->root, subs[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_true(st.st_mtime < time(NULL));
+	}
+}
+
 static void test_large_mailbox_is_indexed_in_pieces(void **state)
 {
 	enum { MAILS = 10500, LISTED = 10400 };
@@ -842,6 +858,7 @@ int main(void)
 		T(test_fresh_files_stay_in_tmp),
 		T(test_uidlist_is_tidied_when_most_lines_are_dead),
 		T(test_links_copy_with_the_same_guid),
+		T(test_nobody_waits_to_read_a_new_mailbox),
 		T(test_large_mailbox_is_indexed_in_pieces),
 		T(test_large_mailbox_gets_uids_in_pieces),
 		T(test_damaged_uidlist_loses_no_mail),

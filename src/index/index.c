@@ -703,6 +703,11 @@ uint64_t index_generation(struct index *index)
 	return lmdb_last_txn(index);
 }
 
+uint64_t index_txn_generation(struct index_txn *txn)
+{
+	return lmdb_txn_id(txn);
+}
+
 uint64_t index_size(struct index *index)
 {
 	return lmdb_used(index);

@@ -90,6 +90,8 @@ uint64_t index_size(struct index *index);
 /* A number that changes with every commit of any process: two equal ones mean
  * that nothing changed. Costs no system call. */
 uint64_t index_generation(struct index *index);
+/* What a read transaction sees. */
+uint64_t index_txn_generation(struct index_txn *txn);
 
 /* mailboxes */
 

@@ -22,18 +22,18 @@ int driver_row(struct driver_box *box, struct index_txn *txn,
 int driver_look(struct driver_box *box, struct driver_known *known,
 		struct index_box *out, struct err *err)
 {
-	uint64_t generation = index_generation(box->index);
 	struct index_txn *txn;
 	int ret;
 
-	if (known->cached && box->id != 0 && known->generation == generation)
+	if (known->cached && box->id != 0 &&
+	    known->generation == index_generation(box->index))
 		return 0;
 	known->cached = false;
 	if (index_begin(box->index, INDEX_READ, &txn, err) < 0)
 		return -1;
+	known->generation = index_txn_generation(txn);
 	ret = driver_row(box, txn, out, err);
 	index_rollback(&txn);
 	known->cached = ret == 0;
-	known->generation = generation;
 	return ret == 0 || err->code == ERR_NOT_FOUND ? 1 : -1;
 }

@@ -295,8 +295,9 @@ int uidlist_append(const char *path, struct str lines, uint32_t count,
 		return err_sys(err, "open(%s)", path);
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "fstat(%s)", path);
-	/* Half a line that somebody left when he died. */
-	if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
+	/* Half a line that somebody left when he died: we read whole ones. */
+	if ((uint64_t)st.st_size != mark->file.size && st.st_size > 0 &&
+	    pread(fd, &last, 1, st.st_size - 1) == 1 &&
 	    last != '\n' && file_write_all(fd, "\n", 1, path, err) < 0)
 		return -1;
 	if (file_write_all(fd, lines.data, lines.len, path, err) < 0) {

@@ -25,14 +25,16 @@ struct lmtp_user {
 	UT_hash_handle hh;
 };
 
-static struct str pack(const void *ctx, const struct account *account)
+/* Holds until the next call. */
+static struct str pack(const struct account *account)
 {
-	struct buf out = buf_init(ACCOUNT_MAX);
-	size_t len;
+	static struct buf out;
 
+	if (out.max == 0)
+		out = buf_init(ACCOUNT_MAX);
+	buf_reset(&out);
 	account_pack(account, &out);
-	len = out.len;
-	return str_n(buf_steal(ctx, &out), len);
+	return str_n(out.data, out.len);
 }
 
 static void drop(struct lmtp_process *process, struct lmtp_user *user)
@@ -71,18 +73,18 @@ void lmtp_users_prune(struct lmtp_process *process)
 int lmtp_user_get(struct lmtp_process *process, const struct account *account,
 		  struct user **out, struct err *err)
 {
-	struct lmtp_user *user = mem_new(process, struct lmtp_user), *known;
+	struct str packed = pack(account);
+	struct lmtp_user *user = find(process, packed);
 	const struct user_context context = {.service = "lmtp",
 					     .session_id = ""};
 
-	user->packed = pack(user, account);
-	known = find(process, user->packed);
-	if (known != NULL) {
-		mem_free(user);
-		*out = known->user;
-		quota_check_flag(known->user);
+	if (user != NULL) {
+		*out = user->user;
+		quota_check_flag(user->user);
 		return 0;
 	}
+	user = mem_new(process, struct lmtp_user);
+	user->packed = str_n(str_dup(user, packed), packed.len);
 	user->account = account_copy(user, account);
 	if (user_open(user, service_config(process->env), user->account,
 		      &context, &user->user, err) < 0) {

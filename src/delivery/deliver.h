@@ -51,10 +51,10 @@ struct delivery {
 char *delivery_id(const void *ctx);
 int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	    struct err *err);
-/* `status` in the form of deliver_log_format. */
+/* `status` in the form of deliver_log_format. Child of ctx. */
 char *delivery_text(const void *ctx, const struct delivery *delivery,
 		    const struct lda_settings *set, const char *status);
-/* A line of it in the log, with `prefix` in front. */
+/* A line of that form, with `prefix` in front. */
 void delivery_log(const struct delivery *delivery,
 		  const struct lda_settings *set, enum log_level level,
 		  const char *prefix, const char *status);

@@ -228,19 +228,18 @@ static bool stays(struct carry *carry, const struct sieve_action *action,
 static void log_failure(const void *ctx, const struct carry *carry,
 			const struct carry_store *store, const struct err *err)
 {
+	bool limits = err->code == ERR_QUOTA || err->code == ERR_LIMIT;
 	const char *what = store->keep ? "" : "fileinto action: ";
 	char *text = mem_printf(ctx, "%sfailed to store into mailbox '%s': %s",
 				what, store->mailbox,
 				err->code == ERR_QUOTA ? quota_told(err)
 						       : err->text);
 
-	/* A full quota is the user's matter, a keep that fails ours. */
-	if (store->keep || err->code == ERR_QUOTA || is_temporary(err))
-		carry_log(carry,
-			  err->code == ERR_QUOTA ? LOG_LEVEL_INFO
-						 : LOG_LEVEL_ERROR,
+	/* Their limits are the user's matter, a keep that fails ours. */
+	if (store->keep || limits || is_temporary(err))
+		carry_log(carry, limits ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
 			  "%s", text);
-	if (err->code != ERR_QUOTA && (store->keep || is_temporary(err)))
+	if (!limits && (store->keep || is_temporary(err)))
 		return;
 	if (!store->keep && carry_script(carry, store->script)->global)
 		carry_log(carry, LOG_LEVEL_ERROR, "%s", text);

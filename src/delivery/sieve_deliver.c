@@ -93,7 +93,8 @@ int sieve_run_scripts(struct carry *carry, struct lda_script *script,
 static int temporary(struct carry *carry, const struct lda_script *last,
 		     struct err *err)
 {
-	if (last != NULL && err->code == ERR_QUOTA)
+	if (last != NULL &&
+	    (err->code == ERR_QUOTA || err->code == ERR_LIMIT))
 		log_info("sieve: Execution of script %s failed with "
 			 "unsuccessful implicit keep (user logfile %s may "
 			 "reveal additional details)",

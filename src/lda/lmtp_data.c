@@ -148,8 +148,13 @@ static char *failure(const struct lmtp_session *session,
 		return mem_printf(rcpt, "452 4.3.1 <%s> Not enough disk space",
 				  rcpt->address);
 	case ERR_LIMIT:
-		return mem_printf(rcpt, "552 5.3.4 <%s> Message is too large",
-				  rcpt->address);
+		/* Dovecot says 451, and the MTA tries for days in vain. */
+		return mem_printf(rcpt, "552 %s <%s> %s",
+				  spool_message(session->spool) == NULL
+					  ? "5.3.4"
+					  : "5.2.3",
+				  rcpt->address,
+				  str_sanitize(rcpt, str_of(err->text), 300));
 	default:
 		break;
 	}

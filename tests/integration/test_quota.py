@@ -405,13 +405,15 @@ def counts(server):
 def act(server, sink):
     """Replies, how many mails went out, and what is stored, action by action."""
     assert [deliver(server, size)[-1][:3] for size in (10000, 350)] == ['250', '250']
-    seen = []
+    seen, sessions = [], 3  # one looked whether the port is open
     for name, (text, _) in ACTIONS.items():
+        assert server.wait_log(r'(?s)(Disconnect from.*?){%d}' % sessions)
         write_script(server, text)
         sent = len(sink.mails)
         start = len(server.log_text())
         reply = deliver(server, 500, name=name.replace(' ', ''))[-1]
-        assert server.wait_log('Disconnect from', start=start)
+        sessions += 1
+        assert server.wait_log(r'(?s)(Disconnect from.*?){%d}' % sessions)
         lines = re.findall(r'lmtp\(alice\).*?: (\w+: .*(?:full|abort|implicit keep).*)', server.log_text()[start:])
         seen.append((name, (reply, sorted(re.sub(r'/tmp/dt-\w+', '', line) for line in lines), counts(server),
                             'sends' if name in SENDS_ANYWAY else len(sink.mails) - sent)))
@@ -432,6 +434,26 @@ def test_full_quota_in_each_action(make_server, make_dovecot, sink):
     ours = with_both(make_server, make_dovecot, text, lambda server: act(server, sink))
     for name, (reply, *_) in ours:
         assert reply == ('250 2.0.0 <alice> Saved' if ACTIONS[name][1] else f'552 5.2.2 <alice> {FULL}'), name
+
+
+def refuse_large(server):
+    seen = []
+    for script, octets in (('', 600), (ACTIONS['fileinto'][0], 600), ('keep;', 600), ('require "fileinto"; fileinto "..";', 400)):
+        write_script(server, script)
+        reply = deliver(server, octets)[-1]
+        # Dovecot has the MTA try again, for days and in vain.
+        seen.append((script, reply.replace('451 4.2.0', '552 5.2.3') if isinstance(server, Dovecot) else reply))
+    log = Path(server.home('alice'), '.dovecot.sieve.log').read_text()
+    return [*seen, ('log', re.sub(r' at \d.*', '', log))]
+
+
+@pytest.mark.skipif(not os.path.exists('/usr/lib/dovecot/modules/lib90_sieve_plugin.so'), reason="needs Debian's dovecot-sieve")
+def test_too_large_a_mail_is_refused_for_good(make_server, make_dovecot):
+    text = extra(LIMIT + 'quota_max_mail_size = 500', SIEVE.format(port=1, temporary='no'))
+    ours = with_both(make_server, make_dovecot, text, refuse_large)
+    for _, reply in ours[:3]:
+        assert reply == '552 5.2.3 <alice> Mail size is larger than the maximum size allowed by server configuration'
+    assert "\nerror: msgid=<x@example.org>: fileinto action: failed to store into mailbox '..': " in ours[-1][1]
 
 
 def test_nothing_is_sent_or_stored_of_a_refused_mail(make_server, sink):

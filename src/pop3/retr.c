@@ -142,11 +142,13 @@ static void start(struct session *session, struct msg *msg, uint64_t lines,
 		return;
 	}
 	msg->seen = msg->seen || lines == UINT64_MAX;
-	if (lines == UINT64_MAX)
-		buf_printf(&session->line, "+OK %llu octets\r\n",
-			   (unsigned long long)msg->size);
-	else
-		reply(session, "+OK");
+	buf_add(&session->line, "+OK");
+	if (lines == UINT64_MAX) {
+		buf_putc(&session->line, ' ');
+		buf_number(&session->line, msg->size);
+		buf_add(&session->line, " octets");
+	}
+	reply(session, "");
 	retr->bytes = session->line.len - before;
 	session->retr = retr;
 	session->more = retr_more;

@@ -107,9 +107,10 @@ static int special(const struct making *making, const struct mail *mail,
 	return found;
 }
 
-static int expand(const struct making *making, const struct mail *mail,
+static int expand(struct making *making, const struct mail *mail,
 		  struct buf *out, struct err *err)
 {
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
 	const char *format = making->session->set->pop3_uidl_format;
 	const char *file = "", *md5 = "";
 	char *guid = NULL, *text;
@@ -117,6 +118,7 @@ static int expand(const struct making *making, const struct mail *mail,
 	if (expand_numbers(format, mail->uid, making->validity, out))
 		return 0;
 	buf_reset(out);
+	making->ctx = ctx = mem_ctx(NULL, "uidl");
 	if (special(making, mail, MAIL_FILE_NAME, 'f', "File name", &file,
 		    err) < 0 ||
 	    special(making, mail, MAIL_HEADER_MD5, 'm', "Header MD5", &md5,
@@ -179,15 +181,14 @@ static int take_x_uidl(const struct mail *mail, struct buf *out,
 static int make(struct making *making, const struct mail *mail, struct buf *out,
 		bool *saved_out, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "uidl");
 	char *text;
-	int found;
+	int found = mail_special(NULL, mail, MAIL_POP3_UIDL, &text, err);
 
-	making->ctx = ctx;
-	found = mail_special(ctx, mail, MAIL_POP3_UIDL, &text, err);
 	*saved_out = found > 0;
-	if (found > 0)
+	if (found > 0) {
 		buf_add(out, text);
+		mem_free(text);
+	}
 	if (found == 0 && making->session->set->pop3_reuse_xuidl)
 		found = take_x_uidl(mail, out, err);
 	if (found == 0)

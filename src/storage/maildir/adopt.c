@@ -188,8 +188,10 @@ static int append_one(struct sync *sync, struct scan_entry *file,
 	record.uid = file->uid;
 	if (record.uid == 0) {
 		record.uid = sync->uid_next++;
-		uidlist_line(lines, record.uid, file->ext,
-			     str_n(file->name.data, file->base_len));
+		/* A new uidlist comes from the index. */
+		if (!sync->rewrite)
+			uidlist_line(lines, record.uid, file->ext,
+				     str_n(file->name.data, file->base_len));
 		(*line_count)++;
 	}
 	if (index_record_append(sync->txn, sync->row, &record, err) < 0)

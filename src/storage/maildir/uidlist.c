@@ -29,7 +29,7 @@ enum {
 	BLOCK = 65536,
 	LINE_MAX_LEN = 8192,
 	HEADER_MAX_LEN = 512,
-	FLUSH_AT = 1 << 20,
+	FLUSH_AT = 1 << 15,
 };
 
 static void mark_set(struct file_mark *mark, const struct stat *st)

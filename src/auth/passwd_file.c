@@ -14,6 +14,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+enum { LINES_AT_ONCE = 64 };
+
 struct line {
 	UT_hash_handle hh; /* by entry.user, in the order of the file */
 	struct passwd_entry entry;
@@ -25,8 +27,10 @@ struct passwd_file {
 	struct timespec mtime;
 	off_t size;
 	ino_t inode;
-	char *text; /* the file, cut into strings; parent of `lines` */
+	char *text; /* the file, cut into strings; parent of the lines */
 	struct line *lines;
+	struct line *spare; /* LINES_AT_ONCE are allocated at a time */
+	unsigned spare_count;
 };
 
 static struct passwd_file *files;
@@ -100,19 +104,24 @@ bool passwd_line_parse(char *line, struct passwd_entry *out)
 
 static void add_line(struct passwd_file *file, char *text)
 {
-	struct line *line = mem_new(file->text, struct line), *other;
+	struct line *line, *other;
 
-	if (!passwd_line_parse(text, &line->entry)) {
-		mem_free(line);
-		return;
+	if (file->spare_count == 0) {
+		file->spare =
+			mem_array(file->text, struct line, LINES_AT_ONCE);
+		file->spare_count = LINES_AT_ONCE;
 	}
+	line = file->spare;
+	if (!passwd_line_parse(text, &line->entry))
+		return;
 	HASH_FIND_STR(file->lines, line->entry.user, other);
 	if (other != NULL) {
 		log_warning("passwd-file %s: User %s exists more than once",
 			    file->path, line->entry.user);
-		mem_free(line);
 		return;
 	}
+	file->spare++;
+	file->spare_count--;
 	HASH_ADD_KEYPTR(hh, file->lines, line->entry.user,
 			strlen(line->entry.user), line);
 }
@@ -124,6 +133,7 @@ static void file_forget(struct passwd_file *file, size_t text_len)
 		mem_wipe(file->text, text_len);
 	mem_free(file->text);
 	file->text = NULL;
+	file->spare_count = 0;
 }
 
 static int file_read_lines(struct passwd_file *file, int fd,

@@ -17,9 +17,10 @@
 
 enum {
 	BURST = 16, /* reads of one pipe before the others have a turn */
-	/* What follows so soon is gathered: to be woken costs more than a line,
-	 * and whoever writes it pays for that, too. */
+	/* What follows so soon, again and again, is gathered: to be woken costs
+	 * more than a line, and whoever writes it pays for that, too. */
 	GATHER_MS = 3,
+	GATHER_AFTER = 16,
 };
 
 struct source {
@@ -30,6 +31,7 @@ struct source {
 	struct buf in;
 	bool skipping; /* the rest of a line that was too long */
 	uint64_t read_ms;
+	unsigned close_reads; /* that followed so soon */
 	struct source *prev, *next;
 };
 
@@ -114,7 +116,8 @@ static void readable(void *ctx, unsigned)
 	bool more = true;
 	int reads = 0;
 
-	if (since < GATHER_MS)
+	source->close_reads = since < GATHER_MS ? source->close_reads + 1 : 0;
+	if (source->close_reads > GATHER_AFTER)
 		usleep((useconds_t)(GATHER_MS - since) * 1000);
 	for (; reads < BURST && more; reads++) {
 		if (!read_some(source, &more)) {

@@ -21,7 +21,6 @@ enum {
 	LMTP_INPUT_MAX = 128 * 1024,
 	LMTP_CHUNK_MAX = LMTP_INPUT_MAX + 16,
 	POOL_SIZE = 8192, /* of a transaction, usually */
-	KNOWN_MAX = 128,
 };
 
 /* Servers that a mail may pass; Dovecot's. */
@@ -67,8 +66,7 @@ void lmtp_reset(struct lmtp_session *session)
 	session->spool = NULL;
 	session->chunking = session->chunk_failed = session->chunk_cr = false;
 	session->state = LMTP_READY;
-	if (session->known_count >= KNOWN_MAX)
-		lmtp_known_forget(session);
+	lmtp_known_forget(session, false);
 }
 
 /* the end */

@@ -87,7 +87,6 @@ struct lmtp_rcpt {
 struct lmtp_known {
 	char *user;
 	struct account *account;
-	uint64_t named_ms;
 	struct lmtp_known *next;
 };
 
@@ -115,8 +114,9 @@ struct lmtp_session {
 	bool greeted, looking_up, ended;
 	unsigned bad_commands;
 	uint64_t started_ms;
-	struct lmtp_known *known; /* list, latest first */
+	struct lmtp_known *known; /* list */
 	unsigned known_count;
+	uint64_t known_ms; /* when the first of them was named */
 
 	/* The transaction; all below it is freed with it. */
 	void *ctx;
@@ -181,8 +181,8 @@ void lmtp_rcpt(struct lmtp_session *session, struct str args);
 void lmtp_rcpt_accept(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 		      const char *reply);
 void lmtp_rcpt_refuse(struct lmtp_session *session, const char *reply);
-/* Ask auth anew from now on. Not with recipients. */
-void lmtp_known_forget(struct lmtp_session *session);
+/* Ask auth anew from now on, if it is time or `all`. Not with recipients. */
+void lmtp_known_forget(struct lmtp_session *session, bool all);
 
 /* The reply to a mail, or RCPT, for who has no room; child of rcpt. */
 char *lmtp_over_quota(const struct lmtp_session *session,

@@ -190,7 +190,7 @@ void lmtp_xclient(struct lmtp_session *session, struct str args)
 	mem_free(session->helo);
 	session->helo = NULL;
 	lmtp_reset(session);
-	lmtp_known_forget(session);
+	lmtp_known_forget(session, true);
 	lmtp_greet(session);
 }
 

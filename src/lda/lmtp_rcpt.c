@@ -25,6 +25,7 @@ enum {
 	FORWARD_MAX = 4096,
 	ORIGINAL_MAX = 1000,
 	KNOWN_MS = 1000,
+	KNOWN_MAX = 128,
 };
 
 /* Who asked auth or anvil; outlives a session that ends meanwhile. */
@@ -212,10 +213,18 @@ static void counted_others(void *ctx, unsigned others)
 
 /* who is it? */
 
-void lmtp_known_forget(struct lmtp_session *session)
+static bool known_are_fresh(const struct lmtp_session *session)
+{
+	return clock_monotonic_ms() - session->known_ms < KNOWN_MS;
+}
+
+void lmtp_known_forget(struct lmtp_session *session, bool all)
 {
 	struct lmtp_known *known, *next;
 
+	if (!all && session->known_count < KNOWN_MAX &&
+	    known_are_fresh(session))
+		return;
 	LL_FOREACH_SAFE(session->known, known, next)
 		mem_free(known);
 	session->known = NULL;
@@ -229,11 +238,9 @@ static const struct account *known_get(const struct lmtp_session *session,
 
 	LL_FOREACH (session->known, known) {
 		if (strcmp(known->user, user) == 0)
-			break;
+			return known_are_fresh(session) ? known->account : NULL;
 	}
-	if (known == NULL || clock_monotonic_ms() - known->named_ms >= KNOWN_MS)
-		return NULL;
-	return known->account;
+	return NULL;
 }
 
 static const struct account *known_add(struct lmtp_session *session,
@@ -244,9 +251,9 @@ static const struct account *known_add(struct lmtp_session *session,
 
 	known->user = mem_strdup(known, user);
 	known->account = account_copy(known, account);
-	known->named_ms = clock_monotonic_ms();
+	if (session->known_count++ == 0)
+		session->known_ms = clock_monotonic_ms();
 	LL_PREPEND(session->known, known);
-	session->known_count++;
 	return known->account;
 }
 

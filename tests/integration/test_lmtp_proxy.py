@@ -85,6 +85,7 @@ def test_as_dovecot_passes_on(proxying, make_dovecot):
         answers += client.data(MAIL, accepted)
         assert client.command('QUIT').startswith('221')
         client.close()
+        assert server.wait_log(r'Disconnect from .*Logged out')
         for sink in (one, two, smtp):
             wait_for(lambda sink=sink: sink.log.count('QUIT') == sum(line.startswith('MAIL') for line in sink.log))
         answers = [re.sub(r'(<\S+> |session=)[\w+/]{22}', r'\1ID', answer) for answer in answers]

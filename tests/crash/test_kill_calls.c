@@ -67,9 +67,10 @@ static void live(struct fixture *f, struct kill *kill, unsigned life_us)
 	index_after_fork();
 	f->user = fixture_user(f);
 	calls_watch(&calls, kill);
-	/* Whose default is to end the process, and nothing is run for it. */
+	/* Its signal ends the process, and nothing is run for it; ITIMER_REAL's
+	 * is taken by the index. */
 	if (kill->at == 0)
-		setitimer(ITIMER_REAL, &timer, NULL);
+		setitimer(ITIMER_PROF, &timer, NULL);
 	told_run(&work);
 	kill->shared->ended = true;
 	_exit(0);

@@ -30,6 +30,11 @@ tests_unit_index_test_clean_SOURCES = tests/unit/index/test_clean.c \
 	$(index_fixture)
 tests_unit_index_test_clean_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/index/test_change
+tests_unit_index_test_change_SOURCES = tests/unit/index/test_change.c \
+	$(index_fixture)
+tests_unit_index_test_change_LDADD = $(LIB_INDEX) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/index/test_pages
 tests_unit_index_test_pages_SOURCES = tests/unit/index/test_pages.c \
 	$(index_fixture)

@@ -65,6 +65,14 @@ void range_set_add(struct range_set *set, uint32_t first, uint32_t last)
 
 	if (first > last)
 		return;
+	at = set->count;
+	if (at > 0 && first > set->ranges[at - 1].last) {
+		if (first - set->ranges[at - 1].last == 1)
+			set->ranges[at - 1].last = last;
+		else
+			replace(set, at, at, with);
+		return;
+	}
 	/* A range that ends just before `first` is touched by it. */
 	at = find(set, first == 0 ? 0 : first - 1);
 	for (end = at; end < set->count; end++) {

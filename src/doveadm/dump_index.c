@@ -227,6 +227,8 @@ static void show_record(const struct dump *dump,
 
 	printf("uid=%u modseq=%" PRIu64, (unsigned)record->uid, record->modseq);
 	show_flags(dump, record);
+	if (record->flags_apart)
+		printf(" apart");
 	show_time("received", record->received);
 	show_time("saved", record->saved);
 	show_size("size", record->size_physical);

@@ -106,7 +106,7 @@ struct walk {
 	struct row rows[WALK_ROWS];
 };
 
-enum { PACKS = 2, PACK_UIDS = 128 };
+enum { PACKS = 3, PACK_UIDS = 128 };
 
 /* A row of packed values. */
 struct pack {
@@ -260,7 +260,7 @@ void changes_add(struct txn_box *box, uint32_t uid);
 void changes_add_expunge(struct txn_box *box, uint32_t uid);
 int changes_flush(struct index_txn *txn, struct txn_box *box, struct err *err);
 
-/* pack.c: the packed values of INDEX_SUBJECT and INDEX_BASE */
+/* pack.c: the packed values of INDEX_SUBJECT to INDEX_FLAGS */
 
 bool pack_get(struct index_txn *txn, uint32_t box, uint32_t uid,
 	      enum index_field field, struct str *out);

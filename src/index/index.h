@@ -177,9 +177,11 @@ struct index_record {
 	int64_t received; /* INTERNALDATE, seconds; or INDEX_TIME_UNKNOWN */
 	int64_t saved;    /* SAVEDATE, seconds; 0 if not known */
 	uint64_t size_physical, size_virtual; /* UINT64_MAX: not known */
+	uint8_t mark; /* bits that are set in the first octet of: */
 	/* How the driver finds it (Maildir: the file name; mbox: offset). In a
 	 * read record it points into the transaction, up to its next write. */
 	struct str driver;
+	bool flags_apart; /* where index_record_flag() put them */
 };
 
 int index_record_get(struct index_txn *txn, uint32_t box, uint32_t uid,
@@ -205,6 +207,14 @@ int index_record_put(struct index_txn *txn, struct index_box *box,
 int index_record_change(struct index_txn *txn, struct index_box *box,
 			const struct index_record *old,
 			struct index_record *record, struct err *err);
+/* Likewise where nothing else changes: flags, keywords and bits of the mark, put
+ * apart from the record with those of its neighbours, which costs a tenth when
+ * they all change. They go back with its next change. *record is as it was
+ * read, and follows. */
+int index_record_flag(struct index_txn *txn, struct index_box *box,
+		      struct index_record *record, uint8_t flags,
+		      const struct keywords *keywords, uint8_t mark,
+		      struct err *err);
 /* Remove with its cache; leaves an expunge at a new modseq. */
 int index_record_expunge(struct index_txn *txn, struct index_box *box,
 			 uint32_t uid, struct err *err);
@@ -234,6 +244,7 @@ enum index_field {
 	 * octets: */
 	INDEX_SUBJECT, /* what SEARCH compares */
 	INDEX_BASE,    /* and SORT */
+	INDEX_FLAGS,   /* of a record; not for the functions below */
 };
 
 /* Points into the transaction, up to its next write; false if it is not

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * index/pack.c - cached values that SORT and SEARCH want of thousands of mails:
- * those of PACK_UIDS mails in one row, place among them (1), length (2),
- * octets, in their order. So they lie together, and nothing else is read.
+ * index/pack.c - values of which those of thousands of mails are read or
+ * written at once: of PACK_UIDS mails in one row, place among them (1), length
+ * (2), octets, in their order. So they lie together, and with nothing else.
  *
  * A row that changes is written when the transaction comes to another one, or
  * to its end.
@@ -119,8 +119,11 @@ static int flush(struct index_txn *txn, enum index_field field, struct err *err)
 
 int packs_flush(struct index_txn *txn, struct err *err)
 {
-	return flush(txn, INDEX_SUBJECT, err) < 0 ? -1
-						  : flush(txn, INDEX_BASE, err);
+	for (int i = 0; i < PACKS; i++) {
+		if (flush(txn, INDEX_SUBJECT + (unsigned)i, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* The row in `buf`. */
@@ -158,7 +161,8 @@ int pack_put(struct index_txn *txn, uint32_t box, uint32_t uid,
 		return index_corrupt(txn, err, "packed values");
 	at = buf->data + pack->at;
 	rest = buf->len - pack->at - old;
-	memmove(at + len, at + old, rest);
+	if (len != old)
+		memmove(at + len, at + old, rest);
 	if (len > 0) {
 		at[0] = (char)(uid % PACK_UIDS);
 		le16_put((unsigned char *)at + 1, (uint16_t)value.len);

@@ -16,6 +16,7 @@ enum {
 	 * else about it. */
 	RECORD_STEP = 16,
 	KEYWORD_WORDS = INDEX_KEYWORDS_MAX / 64,
+	APART_FIXED = 10,
 	DRIVER_MAX = 2048,
 	ROW_MAX = RECORD_FIXED + INDEX_KEYWORDS_MAX / 8 + DRIVER_MAX +
 		  RECORD_STEP,
@@ -54,6 +55,33 @@ static bool record_decode(uint32_t uid, struct str value,
 		out->keywords.bits[i] = le64_get(at + RECORD_FIXED + 8 * i);
 	out->driver = str_n(value.data + RECORD_FIXED + 8 * words,
 			    le16_get(at + 42));
+	out->mark = 0;
+	out->flags_apart = false;
+	return true;
+}
+
+/* What stands apart: modseq (8), flags (1), mark (1), keywords. */
+static bool take_apart(struct index_txn *txn, uint32_t box,
+		       struct index_record *out)
+{
+	const unsigned char *at;
+	struct str value;
+	size_t words;
+
+	if (!pack_get(txn, box, out->uid, INDEX_FLAGS, &value))
+		return true;
+	at = (const unsigned char *)value.data;
+	words = (value.len - APART_FIXED) / 8;
+	if (value.len < APART_FIXED || value.len % 8 != APART_FIXED % 8 ||
+	    words > KEYWORD_WORDS)
+		return false;
+	out->flags_apart = true;
+	out->modseq = le64_get(at);
+	out->flags = at[8];
+	out->mark = at[9];
+	out->keywords = (struct keywords){{0}};
+	for (size_t i = 0; i < words; i++)
+		out->keywords.bits[i] = le64_get(at + APART_FIXED + 8 * i);
 	return true;
 }
 
@@ -92,9 +120,11 @@ static int record_write(struct index_txn *txn, uint32_t box,
 	le16_put(row + 42, (uint16_t)record->driver.len);
 	for (size_t i = 0; i < words; i++)
 		le64_put(row + RECORD_FIXED + 8 * i, record->keywords.bits[i]);
-	if (record->driver.len > 0)
+	if (record->driver.len > 0) {
 		memcpy(row + RECORD_FIXED + 8 * words, record->driver.data,
 		       record->driver.len);
+		row[RECORD_FIXED + 8 * words] |= record->mark;
+	}
 	memset(row + len, 0, RECORD_STEP);
 	value = str_n(row, (len + RECORD_STEP - 1) / RECORD_STEP * RECORD_STEP);
 	code = put(txn, TABLE_RECORDS, key, value);
@@ -115,7 +145,7 @@ int index_record_get(struct index_txn *txn, uint32_t box, uint32_t uid,
 		return err_set(err, ERR_NOT_FOUND, "no mail with UID %u", uid);
 	if (code != 0)
 		return lmdb_err(txn, err, code, "get record");
-	if (!record_decode(uid, value, out))
+	if (!record_decode(uid, value, out) || !take_apart(txn, box, out))
 		return index_corrupt(txn, err, "record");
 	return 0;
 }
@@ -158,7 +188,8 @@ static bool walk_row(struct index_txn *txn, struct index_record *out)
 	if (row->key.len == 8 && key32_get(key) != walk->box)
 		return false;
 	uid = row->key.len == 8 ? key32_get(key + 4) : 0;
-	if (uid <= walk->uid || !record_decode(uid, row->value, out)) {
+	if (uid <= walk->uid || !record_decode(uid, row->value, out) ||
+	    !take_apart(txn, walk->box, out)) {
 		index_corrupt(txn, &err, "record");
 		return false;
 	}
@@ -276,6 +307,14 @@ static bool same_flags(const struct index_record *a,
 	       memcmp(&a->keywords, &b->keywords, sizeof(a->keywords)) == 0;
 }
 
+static int drop_apart(struct index_txn *txn, uint32_t box,
+		      const struct index_record *record, struct err *err)
+{
+	return record->flags_apart ? pack_put(txn, box, record->uid,
+					      INDEX_FLAGS, str_n(NULL, 0), err)
+				   : 0;
+}
+
 static int replace(struct index_txn *txn, struct index_box *box,
 		   const struct index_record *old, struct index_record *record,
 		   put_fn *put, struct err *err)
@@ -289,7 +328,8 @@ static int replace(struct index_txn *txn, struct index_box *box,
 		record->modseq = modseq_take(own);
 		changes_add(own, old->uid);
 	}
-	if (record_write(txn, box->id, record, put, err) < 0)
+	if (record_write(txn, box->id, record, put, err) < 0 ||
+	    drop_apart(txn, box->id, old, err) < 0)
 		return -1;
 	record_count(&own->row.box, old, -1);
 	record_count(&own->row.box, record, 1);
@@ -315,6 +355,36 @@ int index_record_change(struct index_txn *txn, struct index_box *box,
 	return replace(txn, box, old, record, lmdb_put_next, err);
 }
 
+int index_record_flag(struct index_txn *txn, struct index_box *box,
+		      struct index_record *record, uint8_t flags,
+		      const struct keywords *keywords, uint8_t mark,
+		      struct err *err)
+{
+	unsigned char value[APART_FIXED + 8 * KEYWORD_WORDS];
+	size_t words = keyword_words(keywords);
+	struct txn_box *own;
+
+	if (txn_box_get(txn, box->id, &own, err) < 0)
+		return -1;
+	record_count(&own->row.box, record, -1);
+	record->flags = flags & (uint8_t)~MAIL_RECENT;
+	record->keywords = *keywords;
+	record->mark |= mark;
+	record->modseq = modseq_take(own);
+	record_count(&own->row.box, record, 1);
+	le64_put(value, record->modseq);
+	value[8] = record->flags;
+	value[9] = record->mark;
+	for (size_t i = 0; i < words; i++)
+		le64_put(value + APART_FIXED + 8 * i, keywords->bits[i]);
+	if (pack_put(txn, box->id, record->uid, INDEX_FLAGS,
+		     str_n(value, APART_FIXED + 8 * words), err) < 0)
+		return -1;
+	changes_add(own, record->uid);
+	tell(own, box);
+	return 0;
+}
+
 int index_record_expunge(struct index_txn *txn, struct index_box *box,
 			 uint32_t uid, struct err *err)
 {
@@ -330,6 +400,7 @@ int index_record_expunge(struct index_txn *txn, struct index_box *box,
 	if (code != 0)
 		return lmdb_err(txn, err, code, "delete record");
 	if (index_cache_remove(txn, box->id, uid, err) < 0 ||
+	    drop_apart(txn, box->id, &old, err) < 0 ||
 	    uids_set(txn, own, uid, false, err) < 0)
 		return -1;
 	record_count(&own->row.box, &old, -1);

@@ -225,6 +225,12 @@ struct driver {
 	int (*write_flags)(const void *ctx, struct index_txn *txn,
 			   struct driver_box *box, struct index_box *index_box,
 			   struct index_record *record, struct err *err);
+	/* Where flags are noted in the index first: what write_flags() does but
+	 * for the record, which gets `flag_mark`. NULL: each mail is written by
+	 * itself. */
+	void (*note_flags)(struct driver_box *box, struct index_box *index_box,
+			   uint32_t uid);
+	uint8_t flag_mark; /* of record->mark */
 	/* In a write transaction: after the last write_flags() or remove_mail()
 	 * of a batch: control files, remembered mtimes, fsync of directories
 	 * where mail_fsync asks for it. Keyword names changed if so told. Calls

@@ -14,6 +14,7 @@ enum {
 	STORABLE = MAIL_SEEN | MAIL_ANSWERED | MAIL_FLAGGED | MAIL_DELETED |
 		   MAIL_DRAFT,
 	MAILS_AT_ONCE = 64,
+	BULK = 32, /* mails whose flags may stand apart */
 	POOL_SIZE = MAILS_AT_ONCE * 320, /* what drivers leave there is small */
 };
 
@@ -41,42 +42,36 @@ struct change {
 	struct step *steps;
 	unsigned count;
 	unsigned seqs; /* all that are asked for */
+	bool bulk;     /* their flags go to the index by themselves */
 };
 
-static void new_flags(const struct change *change, struct index_record *record)
+static void new_flags(const struct change *change,
+		      const struct index_record *record, struct step *step)
 {
 	const struct store *what = change->what;
 	uint8_t flags = what->flags & STORABLE;
 
+	step->keywords = record->keywords;
 	switch (what->mode) {
 	case STORE_ADD:
-		record->flags |= flags;
+		step->flags = record->flags | flags;
 		break;
 	case STORE_REMOVE:
-		record->flags &= (uint8_t)~flags;
+		step->flags = record->flags & (uint8_t)~flags;
 		break;
 	case STORE_REPLACE:
-		record->flags = flags;
-		record->keywords = change->keywords;
+		step->flags = flags;
+		step->keywords = change->keywords;
 		return;
 	}
 	for (size_t i = 0; i < INDEX_KEYWORDS_MAX / 64; i++) {
 		uint64_t bits = change->keywords.bits[i];
 
 		if (what->mode == STORE_ADD)
-			record->keywords.bits[i] |= bits;
+			step->keywords.bits[i] |= bits;
 		else
-			record->keywords.bits[i] &= ~bits;
+			step->keywords.bits[i] &= ~bits;
 	}
-}
-
-static void remember_deleted(struct mailbox *box,
-			     const struct index_record *record)
-{
-	if ((record->flags & MAIL_DELETED) != 0)
-		range_set_add(&box->deleted, record->uid, record->uid);
-	else
-		range_set_remove(&box->deleted, record->uid, record->uid);
 }
 
 static bool has_flags(const struct index_record *record, uint8_t flags,
@@ -102,22 +97,47 @@ static int write_to_disk(struct change *change, struct step *step,
 	return 0;
 }
 
-/* What the session will know to be there: not if others changed it since it
- * looked, of which the index may know, or the driver finds it out. */
-static int write_to_index(struct change *change, struct step *step,
-			  struct err *err)
+/* `known`: nobody else changed it since the session looked. It knows of this
+ * change, then, unless the driver found another one out. */
+static void changed(struct change *change, const struct step *step, bool known)
 {
-	struct index_record *record = &step->record;
-	bool known = step->before.modseq <= change->box->view.modseq;
+	const struct index_record *record = &step->record;
+	uint32_t uid = record->uid;
 
-	if (index_record_change(change->txn, &change->row, &step->before,
-				record, err) < 0)
-		return -1;
 	change->modseq = record->modseq;
 	range_set_add(&change->result.changed, step->seq, step->seq);
 	if (known && has_flags(record, step->flags, &step->keywords))
-		range_set_add(&change->own, record->uid, record->uid);
-	remember_deleted(change->box, record);
+		range_set_add(&change->own, uid, uid);
+	if ((record->flags & MAIL_DELETED) != 0)
+		range_set_add(&change->box->deleted, uid, uid);
+	else
+		range_set_remove(&change->box->deleted, uid, uid);
+}
+
+static int write_to_index(struct change *change, struct step *step,
+			  struct err *err)
+{
+	if (index_record_change(change->txn, &change->row, &step->before,
+				&step->record, err) < 0)
+		return -1;
+	changed(change, step,
+		step->before.modseq <= change->box->view.modseq);
+	return 0;
+}
+
+/* One of many whose flags go to the index first. */
+static int note(struct change *change, struct step *step, struct err *err)
+{
+	struct driver_box *disk = change->box->disk;
+	const struct driver *driver = disk->location->driver;
+	struct index_record *record = &step->record;
+	bool known = record->modseq <= change->box->view.modseq;
+
+	driver->note_flags(disk, &change->row, record->uid);
+	if (index_record_flag(change->txn, &change->row, record, step->flags,
+			      &step->keywords, driver->flag_mark, err) < 0)
+		return -1;
+	changed(change, step, known);
 	return 0;
 }
 
@@ -154,13 +174,15 @@ static int change_one(struct change *change, uint32_t seq, uint32_t uid,
 		range_set_add(&change->result.modified, seq, seq);
 		return 0;
 	}
-	step->before = *record;
-	new_flags(change, record);
-	if (has_flags(record, step->before.flags, &step->before.keywords))
+	new_flags(change, record, step);
+	if (has_flags(record, step->flags, &step->keywords))
 		return 0;
 	step->seq = seq;
-	step->flags = record->flags;
-	step->keywords = record->keywords;
+	if (change->bulk)
+		return note(change, step, err);
+	step->before = *record;
+	record->flags = step->flags;
+	record->keywords = step->keywords;
 	return ++change->count < MAILS_AT_ONCE ? 0 : write_batch(change, err);
 }
 
@@ -255,6 +277,8 @@ int mailbox_store(const void *ctx, struct mailbox *box,
 	    mailbox_begin(box, INDEX_WRITE, &change.txn, &change.row, err) < 0)
 		return -1;
 	change.seqs = (unsigned)range_set_size(seqs);
+	change.bulk = change.seqs >= BULK &&
+		      box->disk->location->driver->note_flags != NULL;
 	ret = store_it(&change, seqs, err);
 	box->disk->coming = 0;
 	if (ret < 0)

@@ -223,7 +223,7 @@ static bool same_as_next(const struct apply *apply,
 	return mail->header.uid == 0 &&
 	       index_record_next(sync->txn, sync->row->id, apply->prev_uid + 1,
 				 out) &&
-	       mbox_record_get(out->driver, &record) &&
+	       mbox_record_get(out, &record) &&
 	       memcmp(record.md5, mail->record.md5, sizeof(record.md5)) == 0 &&
 	       record.body_len == mail->record.body_len;
 }
@@ -267,7 +267,7 @@ static int update_record(struct apply *apply, const struct mbox_mail *mail,
 	struct mbox_record now = mail->record, before;
 	struct index_record changed = *record;
 
-	if (!mbox_record_get(record->driver, &before))
+	if (!mbox_record_get(record, &before))
 		memset(&before, 0, sizeof(before));
 	fill(apply, mail, &changed);
 	now.dirty = before.dirty || mail->header.uid != record->uid;
@@ -279,7 +279,7 @@ static int update_record(struct apply *apply, const struct mbox_mail *mail,
 		sync->urgent = true;
 	if (now.dirty)
 		mbox_state_dirty(&sync->state, record->uid);
-	changed.driver = mbox_record_make(sync->ctx, &now);
+	mbox_record_put(sync->ctx, &now, &changed);
 	if (changed.flags == record->flags &&
 	    changed.received == record->received &&
 	    changed.size_physical == record->size_physical &&
@@ -309,7 +309,7 @@ static int append_record(struct apply *apply, const struct mbox_mail *mail,
 		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
 			       sync->box->path);
 	fill(apply, mail, &record);
-	record.driver = mbox_record_make(sync->ctx, &data);
+	mbox_record_put(sync->ctx, &data, &record);
 	if (index_record_append(sync->txn, sync->row, &record, err) < 0)
 		return -1;
 	/* Recent are those behind the last one that is old. */

@@ -16,15 +16,21 @@ int mbox_write_flags(const void *ctx, struct index_txn *txn,
 	struct mbox_record data;
 
 	(void)txn;
-	if (!mbox_record_get(record->driver, &data))
+	if (!mbox_record_get(record, &data))
 		return driver_bad_record(box, record->uid, err);
 	if (!data.dirty) {
 		data.dirty = true;
-		record->driver = mbox_record_make(ctx, &data);
+		mbox_record_put(ctx, &data, record);
 	}
-	mbox_state_put_dirty(index_box, record->uid);
-	mbox_box_get(box)->changed = true;
+	mbox_note_flags(box, index_box, record->uid);
 	return 0;
+}
+
+void mbox_note_flags(struct driver_box *box, struct index_box *index_box,
+		     uint32_t uid)
+{
+	mbox_state_put_dirty(index_box, uid);
+	mbox_box_get(box)->changed = true;
 }
 
 /* The record goes; flush() takes the mail out of the file. */
@@ -37,7 +43,7 @@ int mbox_remove_mail(struct index_txn *txn, struct driver_box *box,
 
 	(void)txn;
 	(void)index_box;
-	if (!mbox_record_get(record->driver, &data))
+	if (!mbox_record_get(record, &data))
 		return driver_bad_record(box, record->uid, err);
 	if (own->expunging.count == 0)
 		own->gap_len = 0;

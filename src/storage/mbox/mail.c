@@ -306,7 +306,7 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 	struct stat st;
 	int ret;
 
-	if (!mbox_record_get(record->driver, &reading.record))
+	if (!mbox_record_get(record, &reading.record))
 		return driver_bad_record(box, record->uid, err);
 	own = mbox_box_get(box);
 	if (own->large_fd >= 0 && own->large_uid == record->uid &&
@@ -342,7 +342,7 @@ char *mbox_guid(const void *ctx, const struct index_record *record)
 	CLEANUP(buf_free) struct buf hex = buf_init(64);
 	struct mbox_record data;
 
-	if (!mbox_record_get(record->driver, &data))
+	if (!mbox_record_get(record, &data))
 		return mem_strdup(ctx, "");
 	for (size_t i = 0; i < sizeof(data.md5); i++)
 		buf_printf(&hex, "%02x", data.md5[i]);

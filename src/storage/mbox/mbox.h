@@ -91,6 +91,9 @@ void mbox_pseudo_write(const struct mbox_fields *fields, int64_t time,
 
 /* state.c: what the index remembers */
 
+/* A bit of the first octet of: */
+enum { MBOX_DIRTY = 1 };
+
 /* Driver data of a record. */
 struct mbox_record {
 	bool dirty;      /* the index knows better than the file */
@@ -101,9 +104,13 @@ struct mbox_record {
 	unsigned char md5[16];
 };
 
-bool mbox_record_get(struct str driver, struct mbox_record *out);
+bool mbox_record_get(const struct index_record *record,
+		     struct mbox_record *out);
 /* Child of ctx. */
-struct str mbox_record_make(const void *ctx, const struct mbox_record *record);
+struct str mbox_record_make(const void *ctx, const struct mbox_record *data);
+/* That for a record. */
+void mbox_record_put(const void *ctx, const struct mbox_record *data,
+		     struct index_record *record);
 uint64_t mbox_record_end(const struct mbox_record *record);
 
 /* index_box.driver */
@@ -393,6 +400,8 @@ char *mbox_special(const void *ctx, const struct index_record *record,
 int mbox_write_flags(const void *ctx, struct index_txn *txn,
 		     struct driver_box *box, struct index_box *index_box,
 		     struct index_record *record, struct err *err);
+void mbox_note_flags(struct driver_box *box, struct index_box *index_box,
+		     uint32_t uid);
 int mbox_remove_mail(struct index_txn *txn, struct driver_box *box,
 		     struct index_box *index_box,
 		     const struct index_record *record, struct err *err);

@@ -80,8 +80,7 @@ static int put_moved(struct rewrite *rewrite, struct err *err)
 		if (index_record_get(sync->txn, sync->row->id,
 				     rewrite->moved[i].uid, &record, err) < 0)
 			return -1;
-		record.driver =
-			mbox_record_make(ctx, &rewrite->moved[i].record);
+		mbox_record_put(ctx, &rewrite->moved[i].record, &record);
 		if (index_record_put(sync->txn, sync->row, &record, err) < 0)
 			return -1;
 	}
@@ -291,7 +290,7 @@ static int visit(struct rewrite *rewrite, const struct index_record *record,
 	struct mbox_sync *sync = rewrite->sync;
 	struct mbox_record data;
 
-	if (!mbox_record_get(record->driver, &data) ||
+	if (!mbox_record_get(record, &data) ||
 	    data.offset < rewrite->end || mbox_record_end(&data) > sync->size)
 		return driver_bad_record(sync->box, record->uid, err);
 	if (data.offset != rewrite->end && rewrite->journal == NULL &&
@@ -392,7 +391,7 @@ static int walk(struct rewrite *rewrite, struct err *err)
 
 	while (index_record_next(sync->txn, sync->row->id, uid, &record)) {
 		if (uid == from && (from > 1 || rewrite->at_gap) &&
-		    mbox_record_get(record.driver, &data) &&
+		    mbox_record_get(&record, &data) &&
 		    (!rewrite->at_gap || data.offset < rewrite->end))
 			rewrite->end = data.offset;
 		/* It may be the first one all the same. */

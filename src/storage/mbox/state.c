@@ -19,13 +19,13 @@ enum {
 	STATE_GAPS = 2,
 };
 
-bool mbox_record_get(struct str driver, struct mbox_record *out)
+bool mbox_record_get(const struct index_record *record, struct mbox_record *out)
 {
-	const unsigned char *at = (const unsigned char *)driver.data;
+	const unsigned char *at = (const unsigned char *)record->driver.data;
 
-	if (driver.len != RECORD_SIZE)
+	if (record->driver.len != RECORD_SIZE)
 		return false;
-	out->dirty = (at[0] & 1) != 0;
+	out->dirty = ((at[0] | record->mark) & MBOX_DIRTY) != 0;
 	out->end_len = (at[0] >> 1) & 3;
 	out->offset = le64_get(at + 1);
 	out->body_len = le64_get(at + 9);
@@ -35,18 +35,25 @@ bool mbox_record_get(struct str driver, struct mbox_record *out)
 	return out->offset <= INT64_MAX / 4 && out->body_len <= INT64_MAX / 4;
 }
 
-struct str mbox_record_make(const void *ctx, const struct mbox_record *record)
+struct str mbox_record_make(const void *ctx, const struct mbox_record *data)
 {
 	unsigned char *at = mem_zero(ctx, 1, RECORD_SIZE, "record");
 
-	at[0] = (unsigned char)((record->dirty ? 1U : 0U) |
-				(record->end_len << 1));
-	le64_put(at + 1, record->offset);
-	le64_put(at + 9, record->body_len);
-	le32_put(at + 17, record->from_len);
-	le32_put(at + 21, record->header_len);
-	memcpy(at + 25, record->md5, sizeof(record->md5));
+	at[0] = (unsigned char)((data->dirty ? MBOX_DIRTY : 0U) |
+				(data->end_len << 1));
+	le64_put(at + 1, data->offset);
+	le64_put(at + 9, data->body_len);
+	le32_put(at + 17, data->from_len);
+	le32_put(at + 21, data->header_len);
+	memcpy(at + 25, data->md5, sizeof(data->md5));
 	return str_n(at, RECORD_SIZE);
+}
+
+void mbox_record_put(const void *ctx, const struct mbox_record *data,
+		     struct index_record *record)
+{
+	record->driver = mbox_record_make(ctx, data);
+	record->mark = 0;
 }
 
 uint64_t mbox_record_end(const struct mbox_record *record)

@@ -196,6 +196,123 @@ static void test_packed_values_are_those_of_the_mail(void **state)
 	index_close(&index);
 }
 
+/* Flags apart from their records, and back in them, in any order; what is read
+ * then, and what is counted. */
+static void test_flags_apart_are_those_of_the_mail(void **state)
+{
+	enum { MAILS = 300 };
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	uint8_t flags[MAILS + 1] = {0};
+	uint64_t bits[MAILS + 1] = {0};
+	bool gone[MAILS + 1] = {false}, wrong;
+	unsigned unseen = 0;
+	struct index_txn *txn;
+	struct index_box box;
+	struct index_record record = {.uid = 0};
+	struct err err;
+
+	(void)state;
+	srand(2);
+	append(index, id, MAILS);
+	txn = begin(index, INDEX_WRITE);
+	OK(index_box_get(txn, id, &box, &err));
+	for (unsigned turn = 0; turn < MODEL_TURNS; turn++) {
+		uint32_t uid = 1 + (turn % 3 > 0 ? turn / 3 : (unsigned)rand()) %
+					   MAILS;
+		struct keywords keywords = {{(uint64_t)rand() % 3}};
+		uint8_t new = (uint8_t)(rand() % 32);
+
+		if (gone[uid])
+			continue;
+		OK(index_record_get(txn, id, uid, &record, &err));
+		assert_int_equal(record.flags, flags[uid]);
+		assert_int_equal(record.keywords.bits[0], bits[uid]);
+		if (rand() % 200 == 0) {
+			OK(index_record_expunge(txn, &box, uid, &err));
+			gone[uid] = true;
+			continue;
+		}
+		if (rand() % 2 == 0) {
+			OK(index_record_flag(txn, &box, &record, new, &keywords,
+					     1, &err));
+		} else {
+			record.flags = new;
+			record.keywords = keywords;
+			OK(index_record_put(txn, &box, &record, &err));
+		}
+		flags[uid] = new;
+		bits[uid] = keywords.bits[0];
+		if (turn % 500 == 0) {
+			commit(&txn);
+			txn = begin(index, INDEX_WRITE);
+			OK(index_box_get(txn, id, &box, &err));
+		}
+	}
+	OK(index_box_recount(txn, id, &wrong, &err));
+	assert_false(wrong);
+	commit(&txn);
+	txn = begin(index, INDEX_READ);
+	OK(index_box_get(txn, id, &box, &err));
+	record.uid = 0;
+	while (index_record_next(txn, id, record.uid + 1, &record)) {
+		assert_int_equal(record.flags, flags[record.uid]);
+		assert_int_equal(record.keywords.bits[0], bits[record.uid]);
+		assert_true(record.modseq <= box.highest_modseq);
+		unseen += (record.flags & MAIL_SEEN) == 0;
+	}
+	assert_int_equal(unseen, box.counts.unseen);
+	index_rollback(&txn);
+	index_close(&index);
+}
+
+/* The mark goes to the driver's data when the record is written next. */
+static void test_a_mark_stays(void **state)
+{
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	struct keywords none = {{0}};
+	struct index_record record;
+	struct range_set changed = range_set_init(NULL);
+	struct range_set expunged = range_set_init(NULL);
+	struct index_txn *txn;
+	struct index_box box;
+	uint64_t before;
+	struct err err;
+
+	(void)state;
+	append(index, id, 2);
+	txn = begin(index, INDEX_WRITE);
+	OK(index_box_get(txn, id, &box, &err));
+	before = box.highest_modseq;
+	OK(index_record_get(txn, id, 2, &record, &err));
+	record.driver = STR("@file");
+	OK(index_record_put(txn, &box, &record, &err));
+	OK(index_record_get(txn, id, 2, &record, &err));
+	OK(index_record_flag(txn, &box, &record, MAIL_SEEN, &none, 1, &err));
+	commit(&txn);
+	txn = begin(index, INDEX_WRITE);
+	OK(index_record_get(txn, id, 2, &record, &err));
+	assert_true(record.flags_apart);
+	assert_int_equal(record.mark, 1);
+	assert_int_equal(record.modseq, before + 1);
+	assert_true(str_is(record.driver, "@file"));
+	assert_true(index_changes_since(txn, id, before, &changed, &expunged));
+	assert_true(range_set_has(&changed, 2));
+	record.saved = 5;
+	OK(index_record_put(txn, &box, &record, &err));
+	OK(index_record_get(txn, id, 2, &record, &err));
+	assert_false(record.flags_apart);
+	assert_int_equal(record.mark, 0);
+	assert_int_equal(record.flags, MAIL_SEEN);
+	assert_int_equal(record.modseq, before + 1);
+	assert_true(str_is(record.driver, "Afile"));
+	index_rollback(&txn);
+	mem_free(changed.ranges);
+	mem_free(expunged.ranges);
+	index_close(&index);
+}
+
 static void test_packed_values_are_bounded(void **state)
 {
 	static char text[2049];
@@ -432,7 +549,12 @@ int main(void)
 			test_packed_values_are_those_of_the_mail, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
-			test_packed_values_are_bounded, setup, teardown),
+			test_flags_apart_are_those_of_the_mail, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_a_mark_stays, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_packed_values_are_bounded,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_right_counts_are_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -114,7 +114,9 @@ struct pack {
 	bool dirty; /* to be written, and in `buf` */
 	uint32_t box, number;
 	struct str row; /* empty: there is none */
-	size_t at;      /* of the last value looked for */
+	/* The one looked for last, and where it is, or would be. */
+	unsigned place;
+	size_t at;
 	struct buf buf;
 };
 

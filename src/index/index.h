@@ -215,6 +215,10 @@ int index_record_flag(struct index_txn *txn, struct index_box *box,
 		      struct index_record *record, uint8_t flags,
 		      const struct keywords *keywords, uint8_t mark,
 		      struct err *err);
+/* What is there of one whose flags stand apart, for that function, and modseq;
+ * nothing else. False: read the record. */
+bool index_record_apart(struct index_txn *txn, uint32_t box, uint32_t uid,
+			struct index_record *out);
 /* Remove with its cache; leaves an expunge at a new modseq. */
 int index_record_expunge(struct index_txn *txn, struct index_box *box,
 			 uint32_t uid, struct err *err);

@@ -82,20 +82,24 @@ bool pack_get(struct index_txn *txn, uint32_t box, uint32_t uid,
 {
 	struct pack *pack = pack_of(txn, field);
 	uint32_t number = uid / PACK_UIDS;
+	unsigned place = uid % PACK_UIDS;
 	size_t at = 0;
 
 	if (!is_at(pack, box, number)) {
 		struct str row = fetch(txn, box, field, number);
 
 		if (pack->dirty)
-			return find(row, uid % PACK_UIDS, &at, out);
-		*pack = (struct pack){true, false, box,      number,
-				      row,  0,     pack->buf};
+			return find(row, place, &at, out);
+		pack->valid = true;
+		pack->box = box;
+		pack->number = number;
+		pack->row = row;
+		pack->at = 0;
+	} else if (place < pack->place) {
+		pack->at = 0;
 	}
-	if (find(pack->row, uid % PACK_UIDS, &pack->at, out))
-		return true;
-	pack->at = 0;
-	return find(pack->row, uid % PACK_UIDS, &pack->at, out);
+	pack->place = place;
+	return find(pack->row, place, &pack->at, out);
 }
 
 static int flush(struct index_txn *txn, enum index_field field, struct err *err)

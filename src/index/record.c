@@ -61,17 +61,11 @@ static bool record_decode(uint32_t uid, struct str value,
 }
 
 /* What stands apart: modseq (8), flags (1), mark (1), keywords. */
-static bool take_apart(struct index_txn *txn, uint32_t box,
-		       struct index_record *out)
+static bool apart_decode(struct str value, struct index_record *out)
 {
-	const unsigned char *at;
-	struct str value;
-	size_t words;
+	const unsigned char *at = (const unsigned char *)value.data;
+	size_t words = (value.len - APART_FIXED) / 8;
 
-	if (!pack_get(txn, box, out->uid, INDEX_FLAGS, &value))
-		return true;
-	at = (const unsigned char *)value.data;
-	words = (value.len - APART_FIXED) / 8;
 	if (value.len < APART_FIXED || value.len % 8 != APART_FIXED % 8 ||
 	    words > KEYWORD_WORDS)
 		return false;
@@ -83,6 +77,25 @@ static bool take_apart(struct index_txn *txn, uint32_t box,
 	for (size_t i = 0; i < words; i++)
 		out->keywords.bits[i] = le64_get(at + APART_FIXED + 8 * i);
 	return true;
+}
+
+static bool take_apart(struct index_txn *txn, uint32_t box,
+		       struct index_record *out)
+{
+	struct str value;
+
+	return !pack_get(txn, box, out->uid, INDEX_FLAGS, &value) ||
+	       apart_decode(value, out);
+}
+
+bool index_record_apart(struct index_txn *txn, uint32_t box, uint32_t uid,
+			struct index_record *out)
+{
+	struct str value;
+
+	*out = (struct index_record){.uid = uid};
+	return pack_get(txn, box, uid, INDEX_FLAGS, &value) &&
+	       apart_decode(value, out);
 }
 
 static size_t keyword_words(const struct keywords *keywords)

@@ -165,8 +165,10 @@ static int change_one(struct change *change, uint32_t seq, uint32_t uid,
 	struct step *step = &change->steps[change->count];
 	struct index_record *record = &step->record;
 
-	if (!index_record_next(change->txn, change->row.id, uid, record) ||
-	    record->uid != uid) {
+	if ((!change->bulk ||
+	     !index_record_apart(change->txn, change->row.id, uid, record)) &&
+	    (!index_record_next(change->txn, change->row.id, uid, record) ||
+	     record->uid != uid)) {
 		range_set_add(&change->result.gone, seq, seq);
 		return index_check(change->txn, err);
 	}

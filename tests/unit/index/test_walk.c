@@ -272,7 +272,7 @@ static void test_a_mark_stays(void **state)
 	struct index *index = open_index();
 	uint32_t id = make_box(index, "INBOX");
 	struct keywords none = {{0}};
-	struct index_record record;
+	struct index_record record, apart;
 	struct range_set changed = range_set_init(NULL);
 	struct range_set expunged = range_set_init(NULL);
 	struct index_txn *txn;
@@ -295,6 +295,10 @@ static void test_a_mark_stays(void **state)
 	OK(index_record_get(txn, id, 2, &record, &err));
 	assert_true(record.flags_apart);
 	assert_int_equal(record.mark, 1);
+	assert_true(index_record_apart(txn, id, 2, &apart));
+	assert_int_equal(apart.flags, MAIL_SEEN);
+	assert_int_equal(apart.modseq, record.modseq);
+	assert_false(index_record_apart(txn, id, 1, &apart));
 	assert_int_equal(record.modseq, before + 1);
 	assert_true(str_is(record.driver, "@file"));
 	assert_true(index_changes_since(txn, id, before, &changed, &expunged));

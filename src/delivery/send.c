@@ -72,9 +72,16 @@ sender_new_with(const void *ctx,
 
 bool sender_address_ok(const char *address)
 {
+	bool quoted = false;
+
 	for (const char *at = address; *at != '\0'; at++) {
-		if ((*at <= ' ' && *at > 0) || strchr("<>\x7f", *at) != NULL)
+		if ((*at < ' ' && *at > 0) || strchr("<>\x7f", *at) != NULL ||
+		    (*at == ' ' && !quoted))
 			return false;
+		if (*at == '"')
+			quoted = !quoted;
+		else if (*at == '\\' && at[1] > ' ')
+			at++;
 	}
 	return address[0] != '\0' && address[0] != '-';
 }

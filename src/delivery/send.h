@@ -39,7 +39,7 @@ int sender_send_dsn(struct sender *sender, const char *from, const char *to,
 /* The same for a text in memory. */
 int sender_send_text(struct sender *sender, const char *from, const char *to,
 		     const struct buf *text, struct err *err);
-/* Nothing that ends a field or is an option; not <>. */
+/* Nothing that ends a field or is an option; not <>. Blanks in quotes only. */
 bool sender_address_ok(const char *address);
 
 #endif

@@ -304,8 +304,9 @@ static int prepare(const void *ctx, struct carry *carry,
 		return 0;
 	}
 	ret = prepare_in(store, carry, action, flags, store, err);
-	/* Where a keep goes by the address, say, need not be there. */
-	if (ret < 0 && keep && !is_temporary(err)) {
+	/* Where a keep goes by the address, say, need not be there; a mail that
+	 * is stored stays where it is. */
+	if (ret < 0 && keep && !is_temporary(err) && carry->stored == NULL) {
 		store_free(store);
 		store->mailbox = "INBOX";
 		ret = prepare_in(store, carry, action, flags, store, err);

@@ -130,8 +130,14 @@ int sieve_out_notify(struct sieve_out *out, struct err *err)
 	struct sieve_mailto mailto;
 	const char *from;
 
-	if (is_automatic(out))
+	if (is_automatic(out)) {
+		if (out->host->log.line != NULL)
+			out->host->log.line(out->host->log.ctx, LOG_LEVEL_INFO,
+					    "notify action",
+					    "not sending notification for "
+					    "auto-submitted message");
 		return 0;
+	}
 	if (sieve_mailto_parse(ctx, str_of(out->action->notify.method), &mailto,
 			       err) < 0)
 		return err_wrap(err, "notify action");

@@ -128,6 +128,7 @@ ANSWERS = {
     'vacation': ('require "vacation"; vacation :addresses "alice@mail.example" "I am away";', 'joe@example.org'),
     'unnamed': ('require "vacation"; vacation :handle "c" "I am away";', 'joe@example.org'),
     'system': ('require "vacation"; vacation :addresses "alice@mail.example" :handle "a" "x";', 'owner-x@example.org'),
+    'quoted': ('require "vacation"; vacation :addresses "alice@mail.example" :handle "q" "x";', '"joe q"@example.org'),
     'null': ('require "vacation"; vacation :addresses "alice@mail.example" :handle "b" "x";', ''),
     'reject': ('require "reject"; reject "go away";', 'joe@example.org'),
     'rejectnull': ('require "reject"; reject "go away";', ''),
@@ -608,3 +609,16 @@ def test_whom_a_mail_was_for(make_server, sink):
         assert done.returncode == 0, done.stderr
     assert set(boxes(server, 'alice')) == {'mail', 'first', 'third', 'detail-lists'}
     assert len(sink.mails) == 1 and b'From: <alice@mail.example>' in sink.mails[0]
+
+
+def test_quoted_recipients(make_server, sink):
+    """Blanks in a local part that stands in quotes; and what nobody is told of."""
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    script(server, 'alice', 'require "enotify"; redirect "\\"a b\\\\\\"\\"@y.example"; notify "mailto:n@y.example";')
+    client = Lmtp(server.port('lmtp'))
+    text = mail('one').replace(b'Subject', b'Auto-Submitted: auto-replied\nSubject')
+    assert client.deliver(text, 'alice', sender='"joe q"@example.org')[0].startswith('250')
+    client.close()
+    assert [line.split(' BODY')[0] for line in sink.log if line.startswith(('MAIL', 'RCPT'))] == [
+        'MAIL FROM:<"joe q"@example.org>', 'RCPT TO:<"a b\\""@y.example>']
+    assert server.wait_log('notify action: not sending notification for auto-submitted message')

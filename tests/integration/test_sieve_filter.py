@@ -107,6 +107,16 @@ def test_outgoing_into_a_mailbox(ours):
     assert not [subject for box, subject, _ in mails if box == 'Maildir' and 'four' in subject]
 
 
+def test_a_mailbox_for_kept_mails_that_is_missing(ours):
+    """They stay where they are, and don't go to INBOX, as new mail would."""
+    ours.script.write_text('keep;')
+    before = ours.run('x.sieve', 'Trash')[3]
+    assert ours.run('-e', '-W', '-m', 'Nosuch', 'x.sieve', 'INBOX')[3] == before
+    ours.script.write_text('require "fileinto"; fileinto "Trash";')
+    moved = ours.run('-e', '-W', 'x.sieve', 'INBOX')[3]
+    assert [box for box, *_ in moved] == ['Maildir/.Trash'] * len(SUBJECTS)
+
+
 def test_more_scripts(ours):
     first = ours.base / 'first.sieve'
     first.write_text('if header "subject" ["two", "eight"] { discard; }')

@@ -255,6 +255,7 @@ int filter_mail(const void *ctx, struct filter *filter, struct mailbox *box,
 	if (carry_begin(tmp, &carry, filter->sieve, &delivery, err) < 0)
 		return -1;
 	carry.stored = &stored;
+	carry_trace(tmp, &carry);
 	if (run(tmp, &carry, scripts, simulate, err) < 0)
 		return -1;
 	*out = (struct filter_outcome){

@@ -19,6 +19,7 @@ libdelivery_a_SOURCES = \
 	src/delivery/sieve_program.c \
 	src/delivery/sieve_scripts.c \
 	src/delivery/sieve_send.c \
+	src/delivery/sieve_trace.c \
 	src/delivery/spool.c src/delivery/spool.h \
 	src/delivery/trace.c
 libsettings_a_SOURCES += src/delivery/settings.c

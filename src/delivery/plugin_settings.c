@@ -35,6 +35,17 @@ const struct setting lda_plugin_settings[] = {
 	  "processcalendar; new objects go into \"default\"."),
 	S(sieve_processcalendar_max_objects, "10000",
 	  "How many objects a calendar may get; 0: no limit."),
+	S(sieve_trace_dir, "",
+	  "Directory in which each delivery writes what its scripts do; below "
+	  "the user's home, if it is relative. If it is missing, nothing is "
+	  "written."),
+	S_ENUM(sieve_trace_level, "none", "none:actions:commands:tests:matching",
+	       "How much of it: nothing, actions, all commands, tests, too, and "
+	       "what they compare."),
+	S(sieve_trace_debug, "no",
+	  "Which scripts there are is written, too, and what came of each."),
+	S(sieve_trace_addresses, "no",
+	  "Addresses of the bytecode stand in front of each line."),
 	SETTINGS_END,
 };
 #undef SETTINGS_STRUCT

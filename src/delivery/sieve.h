@@ -165,6 +165,8 @@ void carry_flags(const void *ctx, const char *const *flags,
 /* -1 only for what may be better later. */
 int carry_redirect(const void *ctx, struct carry *carry,
 		   const struct sieve_action *action, struct err *err);
+/* Into carry->host, if sieve_trace_dir asks for it (sieve_trace.c). */
+void carry_trace(const void *ctx, struct carry *carry);
 /* What scripts ask (sieve_host.c): carry->host. */
 void carry_host(const void *ctx, struct carry *carry);
 /* Where a store goes: by MAILBOXID, by special use, by name. */

@@ -54,6 +54,28 @@ static int script_failed(struct carry *carry, const struct lda_script *script,
 	return -1;
 }
 
+/* sieve_trace_debug */
+static void trace_script(const struct carry *carry,
+			 const struct lda_script *script)
+{
+	const struct sieve_trace *trace = &carry->host.trace;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	const char *what = "can't be compiled";
+
+	if (trace->line == NULL || !carry->sieve->set.sieve_trace_debug)
+		return;
+	ctx = mem_ctx(NULL, "trace");
+	if (script->missing)
+		what = "is missing";
+	else if (script->program != NULL)
+		what = mem_printf(
+			ctx, "has %zu octets of bytecode",
+			sieve_program_bytes(script->program).len);
+	trace->line(trace->ctx, mem_printf(ctx, "      ## %s script %s %s",
+					   script->global ? "Global" : "User's",
+					   script->path, what));
+}
+
 int sieve_run_scripts(struct carry *carry, struct lda_script *script,
 		      struct lda_script **last_out, struct err *err)
 {
@@ -69,6 +91,7 @@ int sieve_run_scripts(struct carry *carry, struct lda_script *script,
 					     script->path, err->text);
 			return script_failed(carry, script, err);
 		}
+		trace_script(carry, script);
 		if (script->missing)
 			continue;
 		/* A line in the log has told why. */
@@ -151,6 +174,7 @@ int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 		log_error("sieve: %s", err->text);
 		return -1;
 	}
+	carry_trace(ctx, &carry);
 	if (lda_sieve_scripts(ctx, sieve, &scripts, err) < 0 ||
 	    sieve_run_scripts(&carry, scripts, &last, err) < 0) {
 		err_set(err, ERR_TEMPORARY,

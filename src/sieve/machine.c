@@ -112,6 +112,57 @@ struct sieve_store *sieve_run_store(struct sieve_run *run,
 	return &action->store;
 }
 
+static void trace_action(struct sieve_run *run, const char *name,
+			 const struct sieve_action *action)
+{
+	const char *what = "", *about = "";
+
+	switch (action->kind) {
+	case SIEVE_ACTION_KEEP:
+		what = "store message in default mailbox";
+		break;
+	case SIEVE_ACTION_FILEINTO:
+		what = "store message in mailbox ";
+		about = action->store.mailbox;
+		break;
+	case SIEVE_ACTION_REDIRECT:
+		what = "forward message to ";
+		about = action->redirect.list != NULL
+				? action->redirect.list
+				: action->redirect.address;
+		break;
+	case SIEVE_ACTION_DISCARD:
+		what = "cancel implicit keep";
+		break;
+	case SIEVE_ACTION_REJECT:
+		what = "reject message with reason ";
+		about = action->reject.reason;
+		break;
+	case SIEVE_ACTION_VACATION:
+		what = "auto-reply with message ";
+		about = action->vacation.reason;
+		break;
+	case SIEVE_ACTION_NOTIFY:
+		what = "notify with uri ";
+		about = action->notify.method;
+		break;
+	case SIEVE_ACTION_REPORT:
+		what = "report message to ";
+		about = action->report.address;
+		break;
+	case SIEVE_ACTION_PIPE:
+		what = "pipe message to program ";
+		about = action->pipe.program;
+		break;
+	default:
+		what = sieve_action_name(action->kind);
+		break;
+	}
+	sieve_trace(run, SIEVE_TRACE_ACTIONS, about[0] == '\0' ? "%s action; %s"
+						: "%s action; %s'%.200s'",
+		    name, what, about);
+}
+
 int sieve_run_action(struct sieve_run *run, const struct sieve_args *args,
 		     struct sieve_action *action, struct err *err)
 {
@@ -128,8 +179,7 @@ int sieve_run_action(struct sieve_run *run, const struct sieve_args *args,
 	     action->kind == SIEVE_ACTION_FILEINTO) &&
 	    action->store.flags == NULL)
 		action->store.flags = run->result->flags;
-	sieve_trace(run, SIEVE_TRACE_ACTIONS, "action: %s",
-		    sieve_action_name(action->kind));
+	trace_action(run, args->command->name, action);
 	return sieve_result_add(run->result, run->machine->set, action, err);
 }
 
@@ -231,7 +281,7 @@ void sieve_trace(struct sieve_run *run, enum sieve_trace_level level,
 	const struct sieve_trace *trace = &run->host->trace;
 	const struct sieve_frame *frame = run->machine->frame;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
-	char text[500], line[600], address[12] = "";
+	char text[500], line[600], address[12] = "", place[16] = "";
 	va_list args;
 
 	if (trace->line == NULL || level > trace->level)
@@ -245,7 +295,11 @@ void sieve_trace(struct sieve_run *run, enum sieve_trace_level level,
 			 frame == NULL
 				 ? 0
 				 : (unsigned)(frame->code.at - frame->start));
-	snprintf(line, sizeof(line), "%s%6u: %s", address, run->line,
+	if (run->line > 0)
+		snprintf(place, sizeof(place), "%4u: ", run->line);
+	else
+		snprintf(place, sizeof(place), "%6s", "");
+	snprintf(line, sizeof(line), "%s%s%s", address, place,
 		 str_sanitize(ctx, str_of(text), 500));
 	trace->line(trace->ctx, line);
 }
@@ -299,7 +353,7 @@ static int call(struct sieve_run *run, struct sieve_code *code, struct err *err)
 {
 	uint64_t number = sieve_code_number(code);
 	struct sieve_args args;
-	bool result = true;
+	bool result = true, test;
 
 	run->line = (unsigned)sieve_code_number(code);
 	if (number >= run->program->command_count)
@@ -308,15 +362,15 @@ static int call(struct sieve_run *run, struct sieve_code *code, struct err *err)
 	sieve_arena_reset(run->scratch);
 	if (get_args(run, code, &args, err) < 0)
 		return -1;
+	test = (args.command->flags & SIEVE_IS_TEST) != 0;
+	sieve_trace(run, test ? SIEVE_TRACE_TESTS : SIEVE_TRACE_COMMANDS,
+		    "%s %s", args.command->name, test ? "test" : "command");
 	if (args.command->run(run, &args, &result, err) < 0)
 		return -1;
 	run->machine->flag = result;
-	if ((args.command->flags & SIEVE_IS_TEST) != 0)
-		sieve_trace(run, SIEVE_TRACE_TESTS, "%s test => %s",
-			    args.command->name, result ? "true" : "false");
-	else
-		sieve_trace(run, SIEVE_TRACE_COMMANDS, "%s command",
-			    args.command->name);
+	if (test)
+		sieve_trace(run, SIEVE_TRACE_TESTS, "  result: %s",
+			    result ? "true" : "false");
 	return 0;
 }
 
@@ -522,10 +576,14 @@ int sieve_program_run(struct sieve_program *program,
 			 : sieve_run_unit(&run, 0, err);
 	sieve_usage_add(program, (cpu_us() - start_us) / 1000);
 	if (failed < 0) {
+		sieve_trace(&run, SIEVE_TRACE_ACTIONS, "error: %s", err->text);
 		sieve_run_log(&run, LOG_LEVEL_ERROR, "%s", err->text);
 		undo(result, &before);
 		sieve_message_revert(message);
 		return -1;
 	}
+	run.line = 0;
+	sieve_trace(&run, SIEVE_TRACE_ACTIONS,
+		    "## Finished executing script '%s'", run.script);
 	return 0;
 }

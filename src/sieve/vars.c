@@ -37,13 +37,28 @@ static void set(struct sieve_run *run, struct sieve_variable *variable,
 	variable->len = value.len;
 }
 
+/* As the script wrote it. */
+static struct str name_of(const struct sieve_frame *frame,
+			  const struct sieve_piece *variable)
+{
+	struct str rest = frame->unit->variable_names, name = variable->text;
+
+	if (variable->kind != SIEVE_PIECE_VARIABLE)
+		return name;
+	for (unsigned i = 0; i <= variable->number; i++) {
+		if (!str_word(&rest, &name))
+			return STR("");
+	}
+	return name;
+}
+
 int sieve_run_set(struct sieve_run *run, const struct sieve_piece *variable,
 		  struct str value, struct err *err)
 {
 	struct sieve_frame *frame = run->machine->frame;
 
 	sieve_trace(run, SIEVE_TRACE_COMMANDS,
-		    "  assign '%.*s' [%u] = \"%.*s\"", STR_FMT(variable->text),
+		    "  assign '%.*s' [%u] = \"%.*s\"", STR_FMT(name_of(frame, variable)),
 		    variable->number, STR_FMT(value));
 	if (variable->kind == SIEVE_PIECE_NAMESPACE &&
 	    variable->space->set != NULL)

@@ -622,3 +622,31 @@ def test_quoted_recipients(make_server, sink):
     assert [line.split(' BODY')[0] for line in sink.log if line.startswith(('MAIL', 'RCPT'))] == [
         'MAIL FROM:<"joe q"@example.org>', 'RCPT TO:<"a b\\""@y.example>']
     assert server.wait_log('notify action: not sending notification for auto-submitted message')
+
+
+def test_traces_of_deliveries(make_server, sink):
+    """One who makes the directory gets a file of each delivery."""
+    plugin = '  sieve_trace_dir = trace\n  sieve_trace_level = tests\n  sieve_trace_debug = yes\n  sieve_trace_addresses = yes\n'
+    server = make_server(EXTRA.format(port=sink.port, plugin=plugin))
+    script(server, 'alice', 'if header "subject" "one" { discard; }')
+    assert deliver(server, 'none').startswith('250')
+    trace = Path(server.home('alice'), 'trace')
+    assert not trace.exists()
+    trace.mkdir()
+    os.chown(trace, *mail_owner())
+    for name in ('one', 'two'):
+        assert deliver(server, name).startswith('250')
+    files = sorted(trace.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert len(files) == 2 and all(re.fullmatch(r'\d{8}-\d{6}\.\d+\.\d+\.trace', path.name) for path in files)
+    assert files[0].stat().st_mode & 0o777 == 0o600 and files[0].stat().st_uid == mail_owner()[0]
+    one, two = [path.read_text() for path in files]
+    assert one.startswith('Sieve trace log for message delivery:\n\n  Username: alice\n  Session ID: ')
+    assert '\n  Sender: <joe@example.org>\n  Final recipient: <alice>\n  Default mailbox: INBOX\n\n' in one
+    assert re.search(r"      ## User's script \S+/\.dovecot\.sieve has \d+ octets of bytecode\n", one)
+    assert re.search(r'\n[0-9a-f]{8}:    1: header test\n[0-9a-f]{8}:    1:   result: true\n', one)
+    assert '   1: discard action; cancel implicit keep\n' in one
+    assert 'result: false' in two and 'discard' not in two and two.endswith("## Finished executing script '.dovecot'\n")
+    trace.chmod(0o500)
+    assert deliver(server, 'three').startswith('250')
+    if ROOT:
+        assert server.wait_log(r'sieve: trace: open\(.*Permission denied')

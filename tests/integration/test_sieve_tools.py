@@ -73,3 +73,27 @@ def test_where_it_runs(tool):
             'fileinto "${env.host} ${env.vnd.dovecot.username}";')
     assert ' folder: mail.example joe\n' in tool('sieve-test', text, plugin='  sieve_extensions = '
                                                  '+vnd.dovecot.environment\n').stdout
+
+
+TRACED = """require ["fileinto", "variables", "vacation"];
+set "first" "a"; set "second" "b";
+if header :matches "subject" "hell*" {
+  fileinto "${second}";
+}
+redirect "a@b.example";
+"""
+LINES = [(1, "## Started executing script 'x'"), (3, '   2: set command'), (3, """   2:   assign 'first' [0] = "a\""""),
+         (3, '   2: set command'), (3, """   2:   assign 'second' [1] = "b\""""), (4, '   3: header test'),
+         (5, "   3:   value 'hello' with key 'hell*' => 1"), (4, '   3:   result: true'), (3, '   4: fileinto command'),
+         (1, "   4: fileinto action; store message in mailbox 'b'"), (3, '   6: redirect command'),
+         (1, "   6: redirect action; forward message to 'a@b.example'"), (1, "## Finished executing script 'x'")]
+
+
+def test_traces(tool):
+    for level, name in ((1, 'actions'), (3, 'commands'), (4, 'tests'), (5, 'matching')):
+        done = tool('sieve-test', TRACED, '-t', '-', '-T', f'level={name}')
+        lines = done.stdout.partition('\nPerformed')[0].splitlines()
+        assert [line if line[:4].strip() else line.strip() for line in lines if line] == [
+            text for least, text in LINES if least <= level], name
+    done = tool('sieve-test', 'require "reject"; reject "a";\nreject "b";', '-t', '-')
+    assert done.stdout.splitlines()[-1].startswith('   2: error: duplicate reject')

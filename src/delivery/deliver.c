@@ -198,7 +198,7 @@ int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	int ret;
 
 	set_log_prefix(ctx, delivery);
-	if (delivery->sieve != NULL) {
+	if (delivery->sieve != NULL && delivery->sieve->set.sieve_enabled) {
 		ret = sieve_deliver(delivery->sieve, delivery, err);
 		log_prefix_set(delivery->log_prefix);
 		return ret;

@@ -35,6 +35,10 @@ const struct setting lda_plugin_settings[] = {
 	  "processcalendar; new objects go into \"default\"."),
 	S(sieve_processcalendar_max_objects, "10000",
 	  "How many objects a calendar may get; 0: no limit."),
+	S(sieve_enabled, "yes", "Scripts are run at all, for this user."),
+	S(sieve_discard, "",
+	  "Script that runs if the others leave a mail nowhere, and may do so "
+	  "itself."),
 	S(sieve_trace_dir, "",
 	  "Directory in which each delivery writes what its scripts do; below "
 	  "the user's home, if it is relative. If it is missing, nothing is "

@@ -20,6 +20,8 @@ struct lda_plugin_settings {
 	unsigned sieve_list_max_redirects;
 	const char *sieve_processcalendar_dir;
 	unsigned sieve_processcalendar_max_objects;
+	bool sieve_enabled;
+	const char *sieve_discard;
 	const char *sieve_trace_dir, *sieve_trace_level;
 	bool sieve_trace_debug, sieve_trace_addresses;
 };

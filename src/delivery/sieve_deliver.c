@@ -152,6 +152,41 @@ int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
 	return 0;
 }
 
+/* Nothing keeps the mail, and nothing has been sent on. */
+static bool is_lost(const struct carry *carry)
+{
+	const struct sieve_action *at = carry->result->actions;
+
+	for (; at != NULL; at = at->next) {
+		switch (at->kind) {
+		case SIEVE_ACTION_KEEP:
+		case SIEVE_ACTION_FILEINTO:
+		case SIEVE_ACTION_REDIRECT:
+		case SIEVE_ACTION_PIPE:
+			return false;
+		default:
+			break;
+		}
+	}
+	return carry->result->keep_cancelled && !carry->failed;
+}
+
+/* sieve_discard: unless it does something, the mail is gone. */
+static int run_discard(const void *ctx, struct carry *carry,
+		       struct lda_script **last, struct err *err)
+{
+	struct lda_script *scripts = NULL, **end = &scripts;
+	const char *location = carry->sieve->set.sieve_discard;
+
+	if (location[0] == '\0' || !is_lost(carry))
+		return 0;
+	lda_script_add_global(ctx, carry->sieve, &end, location);
+	if (scripts == NULL)
+		return 0;
+	sieve_result_next(carry->result);
+	return sieve_run_scripts(carry, scripts, last, err);
+}
+
 struct lda_script *carry_script(const struct carry *carry, unsigned number)
 {
 	struct lda_script *script = carry->scripts;
@@ -176,7 +211,8 @@ int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 	}
 	carry_trace(ctx, &carry);
 	if (lda_sieve_scripts(ctx, sieve, &scripts, err) < 0 ||
-	    sieve_run_scripts(&carry, scripts, &last, err) < 0) {
+	    sieve_run_scripts(&carry, scripts, &last, err) < 0 ||
+	    run_discard(ctx, &carry, &last, err) < 0) {
 		err_set(err, ERR_TEMPORARY,
 			"Execution of Sieve filters was aborted due to "
 			"temporary failure");

@@ -259,28 +259,62 @@ static bool may_answer(struct answer *answer)
 
 /* the mail */
 
+/* By sieve_vacation_max_subject_codepoints. */
+static void put_cut(struct answer *answer, struct str plain, struct str written,
+		    struct buf *text)
+{
+	unsigned max = answer->set->sieve_vacation_max_subject_codepoints;
+	CLEANUP(buf_free) struct buf line = buf_init(TEXT_MAX);
+	size_t count = 0, end = 0;
+
+	for (size_t i = 0; i < plain.len; i++) {
+		if (((unsigned char)plain.data[i] & 0xc0) == 0x80)
+			continue;
+		if (++count == max)
+			end = i;
+	}
+	if (max > 0 && count > max) {
+		buf_append(&line, plain.data, end);
+		buf_add(&line, "\u2026");
+		written = str_n(line.data, line.len);
+	}
+	sieve_out_field(text, "Subject", written);
+}
+
+static void fill(const char *at, struct str subject, struct buf *out)
+{
+	const char *variable;
+
+	while ((variable = strstr(at, "%{subject}")) != NULL) {
+		buf_append(out, at, (size_t)(variable - at));
+		buf_add_str(out, subject);
+		at = variable + strlen("%{subject}");
+	}
+	buf_add(out, at);
+}
+
 static void put_subject(struct answer *answer, struct buf *text)
 {
 	const char *given = answer->vacation->subject;
-	const char *at = answer->set->sieve_vacation_default_subject_template;
-	struct str subject = sieve_out_original(answer->out, "Subject");
+	const char *format =
+		answer->set->sieve_vacation_default_subject_template;
+	struct sieve_message *message = answer->out->message;
+	struct sieve_field *field =
+		sieve_message_field(message, STR("Subject"));
 	CLEANUP(buf_free) struct buf line = buf_init(TEXT_MAX);
-	const char *variable;
+	CLEANUP(buf_free) struct buf plain = buf_init(TEXT_MAX);
 
-	if (given == NULL && subject.data == NULL)
+	if (given == NULL && field == NULL)
 		given = answer->set->sieve_vacation_default_subject;
 	if (given != NULL) {
-		sieve_out_field(text, "Subject", str_of(given));
+		put_cut(answer, str_of(given), str_of(given), text);
 		return;
 	}
 	/* The old one's encoded words stay what they are. */
-	while ((variable = strstr(at, "%{subject}")) != NULL) {
-		buf_append(&line, at, (size_t)(variable - at));
-		buf_add_str(&line, subject);
-		at = variable + strlen("%{subject}");
-	}
-	buf_add(&line, at);
-	sieve_out_field(text, "Subject", str_n(line.data, line.len));
+	fill(format, sieve_field_flat(message, field), &line);
+	fill(format, sieve_field_text(message, field), &plain);
+	put_cut(answer, str_n(plain.data, plain.len),
+		str_n(line.data, line.len), text);
 }
 
 static void put_references(struct answer *answer, struct buf *text)

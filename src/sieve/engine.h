@@ -24,6 +24,7 @@ struct sieve_settings {
 	const char *sieve_implicit_extensions;
 	const char *recipient_delimiter, *sieve_subaddress_sep;
 	const char *sieve_user_email, *sieve_redirect_envelope_from;
+	const char *sieve_notify_mailto_envelope_from, *sieve_report_from;
 	uint64_t sieve_max_script_size;
 	unsigned sieve_max_actions, sieve_max_redirects;
 	struct duration sieve_max_cpu_time, sieve_resource_usage_timeout;
@@ -37,7 +38,7 @@ struct sieve_settings {
 	uint64_t sieve_regex_max_pattern_size;
 	/* RFC 5229 section 6. */
 	unsigned sieve_variables_max_scope_size;
-	uint64_t sieve_variables_max_value_size;
+	uint64_t sieve_variables_max_variable_size;
 	/* RFC 6609. */
 	unsigned sieve_include_max_includes;
 	unsigned sieve_include_max_nesting_depth;

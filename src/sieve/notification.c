@@ -59,13 +59,24 @@ static void put_subject(struct sieve_out *out,
 						 : old);
 }
 
+static const char *source_of(struct sieve_out *out, const char *setting)
+{
+	return sieve_out_source(out->ctx, out->engine, out->envelope, out->host,
+				setting);
+}
+
 static void put_from(struct sieve_out *out, struct buf *text)
 {
+	const struct sieve_settings *set = sieve_engine_settings(out->engine);
 	const char *from = out->action->notify.from;
 
 	buf_add(text, "From: ");
 	if (from != NULL && strpbrk(from, "\r\n") == NULL)
 		buf_add(text, from);
+	else if (set->sieve_notify_mailto_envelope_from[0] != '\0')
+		buf_printf(text, "<%s>",
+			   source_of(out,
+				     set->sieve_notify_mailto_envelope_from));
 	else
 		sieve_out_postmaster(out, text);
 	buf_putc(text, '\n');
@@ -96,12 +107,15 @@ static void write_notification(struct sieve_out *out,
 /* Section 2.7: an empty sender stays one. */
 static const char *notification_sender(struct sieve_out *out)
 {
+	const struct sieve_settings *set = sieve_engine_settings(out->engine);
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sender");
 	const char *from = out->action->notify.from;
 	struct sieve_address address;
 
 	if (out->envelope->null_sender)
 		return "";
+	if (set->sieve_notify_mailto_envelope_from[0] != '\0')
+		return source_of(out, set->sieve_notify_mailto_envelope_from);
 	if (from != NULL &&
 	    sieve_address_read(ctx, str_of(from), &address))
 		return str_dup(out->ctx, address.all);
@@ -224,6 +238,7 @@ static void put_feedback(struct sieve_out *out, struct buf *text)
 int sieve_out_report(struct sieve_out *out, struct err *)
 {
 	const struct sieve_report *report = &out->action->report;
+	const char *how = sieve_engine_settings(out->engine)->sieve_report_from;
 	struct str raw = sieve_message_raw(out->message);
 	CLEANUP(buf_free) struct buf text = buf_init(raw.len + TEXT_MAX);
 	CLEANUP(buf_free) struct buf boundary = buf_init(100);
@@ -234,7 +249,10 @@ int sieve_out_report(struct sieve_out *out, struct err *)
 	put_boundary(raw, &boundary);
 	sieve_out_begin(out, &text);
 	buf_add(&text, "From: ");
-	sieve_out_postmaster(out, &text);
+	if (strcmp(how, "postmaster") == 0)
+		sieve_out_postmaster(out, &text);
+	else
+		buf_printf(&text, "<%s>", source_of(out, how));
 	buf_printf(&text, "\nTo: <%s>\n", report->address);
 	put_field(out, "Report", &text);
 	buf_add(&text, "Auto-Submitted: auto-generated (report)\n");

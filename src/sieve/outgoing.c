@@ -11,18 +11,13 @@ static const char *text_of(const void *ctx, struct str text)
 	return text.data == NULL ? "" : str_dup(ctx, text);
 }
 
-const char *sieve_redirect_sender(const void *ctx,
-				  const struct sieve_engine *engine,
-				  const struct sieve_envelope *envelope,
-				  const struct sieve_host *host)
+const char *sieve_out_source(const void *ctx, const struct sieve_engine *engine,
+			     const struct sieve_envelope *envelope,
+			     const struct sieve_host *host, const char *setting)
 {
-	const struct sieve_settings *set = sieve_engine_settings(engine);
-	struct str how = str_trim(str_of(set->sieve_redirect_envelope_from));
+	struct str how = str_trim(str_of(setting));
 	struct sieve_address address;
 
-	/* An answer to nobody stays one. */
-	if (envelope->null_sender || envelope->from.all.len == 0)
-		return "";
 	if (str_is(how, "recipient"))
 		return text_of(ctx, envelope->to.all);
 	if (str_is(how, "orig_recipient"))
@@ -36,6 +31,20 @@ const char *sieve_redirect_sender(const void *ctx,
 	    sieve_address_parse(ctx, how, true, &address))
 		return text_of(ctx, address.all);
 	return text_of(ctx, envelope->from.all);
+}
+
+const char *sieve_redirect_sender(const void *ctx,
+				  const struct sieve_engine *engine,
+				  const struct sieve_envelope *envelope,
+				  const struct sieve_host *host)
+{
+	const struct sieve_settings *set = sieve_engine_settings(engine);
+
+	/* An answer to nobody stays one. */
+	if (envelope->null_sender || envelope->from.all.len == 0)
+		return "";
+	return sieve_out_source(ctx, engine, envelope, host,
+				set->sieve_redirect_envelope_from);
 }
 
 struct str sieve_redirect_owner(const struct sieve_engine *engine,

@@ -33,6 +33,12 @@ int sieve_outgoing(const void *ctx, struct sieve_engine *engine,
 		   struct sieve_mail **mails_out, unsigned *count_out,
 		   struct err *err);
 
+/* Whom a setting means: sender, recipient, orig_recipient, user_email,
+ * postmaster or <address>. Child of ctx. */
+const char *sieve_out_source(const void *ctx, const struct sieve_engine *engine,
+			     const struct sieve_envelope *envelope,
+			     const struct sieve_host *host,
+			     const char *setting);
 /* Redirects, for who sends them on his own: the envelope sender
  * (sieve_redirect_envelope_from), a child of ctx; whose redirect it is, in the
  * field by which a loop is known; the header with that field, and without what

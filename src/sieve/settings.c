@@ -20,6 +20,9 @@ const struct setting sieve_settings[] = {
 	S(sieve_redirect_envelope_from, "sender",
 	  "Envelope sender of redirected mails: sender, recipient, "
 	  "orig_recipient, user_email, postmaster or <address>."),
+	S(sieve_notify_mailto_envelope_from, "",
+	  "The same of notifications; empty: what :from says, or postmaster."),
+	S(sieve_report_from, "postmaster", "The same, who reports are from."),
 	S(sieve_max_script_size, "1 M", "Largest script; 0: no limit."),
 	S(sieve_max_actions, "32", "Actions of one script; 0: no limit."),
 	S(sieve_max_redirects, "4", "How many of them may be redirects."),
@@ -49,7 +52,7 @@ const struct setting sieve_settings[] = {
 	  "Regular expressions that are kept compiled during one run."),
 	S(sieve_regex_max_pattern_size, "4 k", "Longest regular expression."),
 	S(sieve_variables_max_scope_size, "255", "Variables of one script."),
-	S(sieve_variables_max_value_size, "4 k",
+	S(sieve_variables_max_variable_size, "4 k",
 	  "Longest value of a variable; what is longer is cut."),
 	S(sieve_include_max_includes, "255",
 	  "Scripts that one script may include."),

@@ -9,7 +9,7 @@
 /* Section 6. */
 struct str sieve_run_cut(struct sieve_run *run, struct str value)
 {
-	size_t max = (size_t)run->machine->set->sieve_variables_max_value_size;
+	size_t max = (size_t)run->machine->set->sieve_variables_max_variable_size;
 
 	if (value.len <= max)
 		return value;

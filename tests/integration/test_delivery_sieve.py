@@ -650,3 +650,58 @@ def test_traces_of_deliveries(make_server, sink):
     assert deliver(server, 'three').startswith('250')
     if ROOT:
         assert server.wait_log(r'sieve: trace: open\(.*Permission denied')
+
+
+def test_a_script_for_what_is_discarded(make_server, sink):
+    """It runs if nothing else keeps the mail or sends it on; a failure of it loses nothing."""
+    server = make_server(start=False)
+    path = Path(server.dir, 'discard.sieve')
+    server.extra = EXTRA.format(port=sink.port, plugin=f'  sieve_discard = {path}\n')
+    server.write_config()
+    path.write_text('require ["fileinto", "mailbox"]; if header "subject" ["kept", "rejected", "flagged"] { keep; }\n'
+                    'elsif header "subject" "filed" { fileinto :create "Gone"; }\n'
+                    'elsif header "subject" "failed" { fileinto "a/b"; } elsif header "subject" "never" { fileinto "Never"; }')
+    path.chmod(0o644)
+    server.start()
+    head = 'require ["fileinto", "redirect-dsn", "reject", "imap4flags", "copy"]; '.replace('"redirect-dsn", ', '')
+    for name, text in (('kept', 'discard;'), ('filed', 'discard;'), ('failed', 'discard;'), ('gone', 'discard;'),
+                       ('rejected', 'reject "no";'), ('flagged', 'setflag "\\\\Seen"; discard;'),
+                       ('never', 'fileinto "in";'), ('never', 'redirect "x@y.example";'), ('never', 'keep;'),
+                       ('never', 'fileinto :copy "in"; discard;')):
+        script(server, 'alice', head + text)
+        assert deliver(server, name).startswith('250')
+    found = {name: sorted(mails) for name, mails in boxes(server, 'alice').items()}
+    assert found == {'INBOX': [('failed', []), ('flagged', ['\\Seen']), ('kept', []), ('never', []), ('rejected', [])],
+                     'Gone': [('filed', [])], 'in': [('never', []), ('never', [])]}
+    assert server.wait_log(r'Error: sieve: Execution of script \S+/discard\.sieve failed, but implicit keep was successful')
+    server.forgive()
+
+
+def test_whom_mails_are_from(make_server, sink):
+    plugin = ('  sieve_extensions = +vnd.dovecot.report\n  sieve_notify_mailto_envelope_from = "<notes@mail.example>"\n'
+              '  sieve_report_from = recipient\n  sieve_vacation_max_subject_codepoints = 10\n')
+    server = make_server(EXTRA.format(port=sink.port, plugin=plugin))
+    script(server, 'alice', 'require ["enotify", "vnd.dovecot.report", "vacation"]; notify :message "one" "mailto:n@y.example";\n'
+                            'notify :message "two" :from "me@mail.example" "mailto:n@y.example"; report "abuse" "x" "r@y.example";'
+                            'vacation :addresses "alice@mail.example" :subject "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4" "x";')
+    assert deliver(server, 'one').startswith('250')
+    froms = [re.search(rb'(?m)^From: (.*)\r$', text)[1].decode() for text in sink.mails]
+    assert froms == ['<notes@mail.example>', 'me@mail.example', '<alice>', '<alice@mail.example>']
+    assert [line.split(' BODY')[0] for line in sink.log if line.startswith('MAIL')] == [
+        'MAIL FROM:<notes@mail.example>'] * 2 + ['MAIL FROM:<>'] * 2
+    # Nine of the eleven, and an ellipsis.
+    assert b'Subject: =?utf-8?b?w6TDpMOkw6TDpMOkw6TDpMOk4oCm?=\r\n' in sink.mails[3]
+
+
+def test_users_without_scripts(make_server, sink):
+    """sieve_enabled: nothing runs, not even the administrator's scripts."""
+    server = make_server(start=False)
+    path = Path(server.dir, 'before.sieve')
+    path.write_text('discard;')
+    path.chmod(0o644)
+    server.extra = EXTRA.format(port=sink.port, plugin=f'  sieve_enabled = no\n  sieve_before = {path}\n')
+    server.write_config()
+    server.start()
+    script(server, 'alice', 'discard;')
+    assert deliver(server, 'one').startswith('250')
+    assert list(boxes(server, 'alice')) == ['INBOX']

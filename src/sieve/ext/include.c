@@ -189,7 +189,7 @@ static int global_set(struct sieve_run *run, struct str name, struct str value,
 	struct include_run *state = sieve_run_state(run, &ext_include);
 	const struct sieve_settings *set = sieve_engine_settings(run->engine);
 	struct global *global = find(state, name);
-	size_t max = (size_t)set->sieve_variables_max_value_size;
+	size_t max = (size_t)set->sieve_variables_max_variable_size;
 
 	if (global == NULL) {
 		if (state->global_count++ >=

@@ -18,6 +18,8 @@ static const struct setting settings[] = {
 	  "Subject of an answer to a mail that has none."),
 	S(sieve_vacation_default_subject_template, "Auto: %{subject}",
 	  "Subject of an answer, if a script does not say."),
+	S(sieve_vacation_max_subject_codepoints, "256",
+	  "Longest subject of an answer, in characters; 0: no limit."),
 	S(sieve_vacation_use_original_recipient, "no",
 	  "Answer also what came to the original recipient."),
 	S(sieve_vacation_dont_check_recipient, "no",

@@ -16,6 +16,7 @@ struct vacation_settings {
 	struct duration sieve_vacation_max_period;
 	const char *sieve_vacation_default_subject;
 	const char *sieve_vacation_default_subject_template;
+	unsigned sieve_vacation_max_subject_codepoints;
 	bool sieve_vacation_use_original_recipient;
 	bool sieve_vacation_dont_check_recipient;
 	bool sieve_vacation_send_from_recipient;

@@ -274,7 +274,7 @@ static void test_limits(void **state)
 		"sieve_max_script_size=300",
 		"sieve_max_list_items=3",
 		"sieve_variables_max_scope_size=2",
-		"sieve_variables_max_value_size=5",
+		"sieve_variables_max_variable_size=5",
 		"sieve_max_operations=1000",
 		NULL};
 	static const struct example examples[] = {

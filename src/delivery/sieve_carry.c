@@ -229,6 +229,7 @@ static void log_failure(const void *ctx, const struct carry *carry,
 			const struct carry_store *store, const struct err *err)
 {
 	bool limits = err->code == ERR_QUOTA || err->code == ERR_LIMIT;
+	const struct lda_script *script;
 	const char *what = store->keep ? "" : "fileinto action: ";
 	char *text = mem_printf(ctx, "%sfailed to store into mailbox '%s': %s",
 				what, store->mailbox,
@@ -241,7 +242,8 @@ static void log_failure(const void *ctx, const struct carry *carry,
 			  "%s", text);
 	if (!limits && (store->keep || is_temporary(err)))
 		return;
-	if (!store->keep && carry_script(carry, store->script)->global)
+	script = store->keep ? NULL : carry_script(carry, store->script);
+	if (script != NULL && script->global)
 		carry_log(carry, LOG_LEVEL_ERROR, "%s", text);
 	else
 		carry_user_log(carry, text);

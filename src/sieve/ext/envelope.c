@@ -62,7 +62,9 @@ static bool get_part(const struct sieve_envelope *envelope, struct str name,
 		if (envelope->null_sender)
 			out->all = out->local = out->domain = STR("");
 	} else if (str_case_is(name, "to") || str_case_is(name, "orig_to")) {
-		*out = envelope->original_to;
+		*out = envelope->original_to.all.data != NULL
+			       ? envelope->original_to
+			       : envelope->to;
 	} else if (str_case_is(name, "auth") && envelope->auth != NULL) {
 		out->all = out->local = str_of(envelope->auth);
 	} else {

@@ -118,6 +118,12 @@ static void set_log_prefix(const void *ctx, const struct delivery *delivery)
 	log_prefix_set(prefix);
 }
 
+static void reset_log_prefix(const struct delivery *delivery)
+{
+	if (delivery->log_prefix != NULL)
+		log_prefix_set(delivery->log_prefix);
+}
+
 /* saving */
 
 unsigned delivery_open_flags(const struct lda_settings *set)
@@ -200,7 +206,7 @@ int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	set_log_prefix(ctx, delivery);
 	if (delivery->sieve != NULL && delivery->sieve->set.sieve_enabled) {
 		ret = sieve_deliver(delivery->sieve, delivery, err);
-		log_prefix_set(delivery->log_prefix);
+		reset_log_prefix(delivery);
 		return ret;
 	}
 	ret = save_and_log(ctx, delivery, set, name, err);
@@ -209,6 +215,6 @@ int deliver(const struct delivery *delivery, const struct lda_settings *set,
 	if (ret < 0 && !is_inbox(name) && err->code != ERR_QUOTA &&
 	    err->code != ERR_NO_SPACE)
 		ret = save_and_log(ctx, delivery, set, "INBOX", err);
-	log_prefix_set(delivery->log_prefix);
+	reset_log_prefix(delivery);
 	return ret;
 }

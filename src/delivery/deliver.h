@@ -37,7 +37,8 @@ struct delivery {
 	const char *mailbox;
 	struct spool *spool; /* ended */
 	uint64_t session_started_ms, started_ms;
-	const char *log_prefix;  /* the caller's, set again afterwards */
+	const char *log_prefix;  /* the caller's, set again afterwards; NULL: the
+				    delivery's stays */
 	struct lda_sieve *sieve; /* the user's scripts; NULL: they are off */
 	struct sender *sender;   /* for what they send */
 	/* Where a script's reason to refuse the mail goes, as a child of

@@ -259,6 +259,11 @@ static const char *const *flags_of(const struct carry *carry,
 	return result->keep_deferred ? result->keep_flags : result->flags;
 }
 
+static bool is_inbox(const char *mailbox)
+{
+	return strcasecmp(mailbox, "INBOX") == 0;
+}
+
 /* RFC 5228 section 2.10.3: not twice into the same mailbox. */
 static bool is_prepared(const struct carry *carry, const char *mailbox)
 {
@@ -266,8 +271,7 @@ static bool is_prepared(const struct carry *carry, const char *mailbox)
 
 	LL_FOREACH (carry->stores, at) {
 		if (strcmp(at->mailbox, mailbox) == 0 ||
-		    (strcasecmp(mailbox, "INBOX") == 0 &&
-		     strcasecmp(at->mailbox, "INBOX") == 0))
+		    (is_inbox(mailbox) && is_inbox(at->mailbox)))
 			return true;
 	}
 	return false;
@@ -308,7 +312,11 @@ static int prepare(const void *ctx, struct carry *carry,
 	ret = prepare_in(store, carry, action, flags, store, err);
 	/* Where a keep goes by the address, say, need not be there; a mail that
 	 * is stored stays where it is. */
-	if (ret < 0 && keep && !is_temporary(err) && carry->stored == NULL) {
+	if (ret < 0 && keep && !is_temporary(err) && carry->stored == NULL &&
+	    err->code != ERR_QUOTA && !is_inbox(store->mailbox)) {
+		carry_log(carry, LOG_LEVEL_INFO,
+			  "failed to store into mailbox '%s': %s",
+			  store->mailbox, err->text);
 		store_free(store);
 		store->mailbox = "INBOX";
 		ret = prepare_in(store, carry, action, flags, store, err);

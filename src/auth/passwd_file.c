@@ -179,58 +179,75 @@ static int file_refresh(struct passwd_file *file, struct err *err)
 		return err_sys(err, "stat(%s) failed", file->path);
 	if (is_same(file, &st))
 		return 0;
-	fd = open(file->path, O_RDONLY | O_CLOEXEC);
+	/* A pipe in a user's home must hold nobody up. */
+	fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return err_sys(err, "open(%s) failed", file->path);
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "fstat(%s) failed", file->path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_INVALID, "%s is no regular file",
+			       file->path);
 	return file_read_lines(file, fd, &st, err);
 }
 
-/* The file of that path, up to date. NULL after logging why not. */
-static struct passwd_file *file_get(const char *path, struct request *request)
+static void file_remove(struct passwd_file *file)
+{
+	HASH_DEL(files, file);
+	file_forget(file, (size_t)file->size);
+	mem_free(file);
+}
+
+/* The file of that path, up to date: one that cannot be read lets nobody in
+ * who was in it before, but the one file of all that is being replaced does.
+ * Fails after logging why; *out is NULL if there is no file where there is one
+ * per domain or user: they are not there either. */
+static int file_get(const char *path, bool per_user, struct request *request,
+		    struct passwd_file **out)
 {
 	struct passwd_file *file;
 	struct err err;
 
 	HASH_FIND_STR(files, path, file);
 	if (file == NULL) {
-		if (HASH_COUNT(files) >= PASSWD_FILES_MAX) {
-			file = files; /* the oldest */
-			HASH_DEL(files, file);
-			file_forget(file, (size_t)file->size);
-			mem_free(file);
-		}
+		if (HASH_COUNT(files) >= PASSWD_FILES_MAX)
+			file_remove(files); /* the oldest */
 		file = mem_new(NULL, struct passwd_file);
 		file->path = mem_strdup(file, path);
 		HASH_ADD_KEYPTR(hh, files, file->path, strlen(path), file);
 	}
+	*out = file;
 	if (file_refresh(file, &err) == 0)
-		return file;
-	/* One file per domain: no file is no such domain. */
-	if (file->text == NULL && err.code == ERR_NOT_FOUND) {
-		HASH_DEL(files, file);
-		mem_free(file);
+		return 0;
+	if (!per_user && err.code == ERR_NOT_FOUND && file->text != NULL) {
 		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
-		return NULL;
+		return 0;
+	}
+	file_remove(file);
+	if (per_user && err.code == ERR_NOT_FOUND) {
+		if (request->verbose)
+			log_info("missing passwd file: %s", path);
+		*out = NULL;
+		return 0;
 	}
 	request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
-	return file->text == NULL ? NULL : file;
+	return -1;
 }
 
-/* The path with the user's %-variables; one that would lead elsewhere ("/../")
- * is no path. */
-static const char *file_path(const struct passwd_file_args *args,
-			     struct request *request)
+/* The file with the user's %-variables in its path; one that would lead
+ * elsewhere ("/../") is not there. */
+static int file_find(const struct passwd_file_args *args,
+		     struct request *request, struct passwd_file **out)
 {
 	const char *path = request_expand(request, args->path);
 
-	if (path == NULL || path == args->path)
-		return path;
-	if (strstr(path, "/../") == NULL)
-		return path;
-	request_log(request, LOG_LEVEL_ERROR, "Path has '..' in it");
-	return NULL;
+	if (path == NULL)
+		return -1;
+	if (path == args->path || strstr(path, "/../") == NULL)
+		return file_get(path, path != args->path, request, out);
+	request_log(request, LOG_LEVEL_INFO, "Path has '..' in it");
+	*out = NULL;
+	return 0;
 }
 
 void passwd_file_has_ids(const struct passwd_file_args *args)
@@ -277,20 +294,18 @@ int passwd_file_find(const struct passwd_file_args *args,
 		     struct request *request, const struct passwd_entry **out)
 {
 	const char *name = request_expand(request, args->username_format);
-	const char *path = file_path(args, request);
 	struct passwd_file *file;
 	struct line *line;
 
-	if (name == NULL || path == NULL)
+	if (name == NULL || file_find(args, request, &file) < 0)
 		return -1;
-	file = file_get(path, request);
 	if (file == NULL)
-		return -1;
+		return 0;
 	request_log(request, LOG_LEVEL_DEBUG, "lookup: user=%s file=%s", name,
-		    path);
+		    file->path);
 	HASH_FIND_STR(file->lines, name, line);
 	if (line == NULL ||
-	    !ids_are_valid(request, args, path, &line->entry)) {
+	    !ids_are_valid(request, args, file->path, &line->entry)) {
 		request_log(request, LOG_LEVEL_INFO, "unknown user");
 		return 0;
 	}
@@ -310,8 +325,7 @@ int passwd_file_each(const struct passwd_file_args *args,
 		return err_set(err, ERR_UNSUPPORTED,
 			       "passwd-file: User iteration isn't currently "
 			       "supported with %%variable paths");
-	file = file_get(args->path, request);
-	if (file == NULL)
+	if (file_get(args->path, false, request, &file) < 0)
 		return err_set(err, ERR_TEMPORARY, "%s cannot be read",
 			       args->path);
 	HASH_ITER (hh, file->lines, line, next)

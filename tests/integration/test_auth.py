@@ -588,6 +588,44 @@ def test_variables_as_dovecot(make_server, make_dovecot):
     assert f'Unknown variable \'%nothing\'' in one.log_text()
 
 
+def test_a_file_for_each_domain(make_server, make_dovecot):
+    """Of a domain that has no file nobody is there, and what was in a file is not once it cannot be read."""
+    said, blocks = [], '{\n  driver = passwd-file\n  args = username_format=%n DIR/d/%d/file\n}\n'
+    for make in (make_server, make_dovecot):
+        one, lines = make('passdb {\n}\n', 'imap', start=False), []
+        prepare(one, f'auth_failure_delay = 0\nauth_verbose = yes\nauth_username_chars =\npassdb {blocks}userdb {blocks}' + AUTH_CLIENT + NO_PENALTY)
+        path = Path(one.dir, 'd/x.example/file')
+        path.parent.mkdir(parents=True)
+        path.write_text('bob:{PLAIN}x:1001:1001::/home/bob\n')
+        one.start()
+        client, master = Client(one), Master(one)
+
+        def ask(*domains):
+            for user in (f'bob@{domain}' for domain in domains):
+                lines.extend((client.plain(user, 'x'), master.ask(f'USER\t1\t{user}\tservice=imap'), master.ask(f'PASS\t1\t{user}\tservice=imap')))
+
+        ask('x.example', 'y.example', '..', '.', '', 'y/../x.example')
+        path.unlink()
+        ask('x.example')
+        path.write_text('bob:{PLAIN}x:1001:1001::/home/bob\n')
+        ask('x.example')
+        time.sleep(1.1)  # Dovecot looks once a second
+        path.write_text('alice:{PLAIN}x:1001:1001::/home/alice\n')
+        os.chmod(path, 0)
+        if ROOT:
+            ask('x.example')
+        assert one.wait_log('auth: Info: missing passwd file: .*y.example/file')
+        said.append([re.sub(r'\toriginal_user=[^\t]*', '', line) for line in lines])
+    assert said[0] == said[1]
+    one, path = make_server('passdb {\n}\n', 'imap', start=False), None
+    prepare(one, f'auth_failure_delay = 0\npassdb {blocks}userdb {blocks}' + AUTH_CLIENT + NO_PENALTY)
+    path = Path(one.dir, 'd/x.example/file')
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    one.start()
+    assert Client(one).plain('bob@x.example', 'x').endswith('code=temp_fail')  # and nobody waits
+
+
 KNOWN = """\
 auth_mechanisms = plain
 auth_failure_delay = 0

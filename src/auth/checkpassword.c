@@ -138,7 +138,7 @@ static enum pass_result judge(struct request *request, int status,
 		request_log(request, LOG_LEVEL_INFO, "Login failed (status=1)");
 		return PASS_MISMATCH;
 	case STATUS_UNKNOWN:
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
+		request_log_unknown(request);
 		return PASS_UNKNOWN_USER;
 	default:
 		request_log(request, LOG_LEVEL_ERROR,

@@ -271,7 +271,7 @@ static enum pass_result dict_pass_lookup(struct passdb *db,
 		return PASS_FAILURE;
 	}
 	if (found == 0) {
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
+		request_log_unknown(request);
 		return PASS_UNKNOWN_USER;
 	}
 	*stored_out = fields_get(fields, "password");
@@ -319,7 +319,7 @@ static enum user_result dict_user_lookup(struct userdb *db,
 		return USER_FAILURE;
 	}
 	if (found == 0) {
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
+		request_log_unknown(request);
 		return USER_NOT_FOUND;
 	}
 	for (size_t i = 0; i < found_fields.count; i++) {

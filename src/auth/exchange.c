@@ -512,12 +512,14 @@ static void step(struct exchange *exchange, struct str response, bool initial,
 static void on_penalty(void *ctx)
 {
 	struct exchange *exchange = ctx;
+	static const char no_cert[] =
+		"Client didn't present valid SSL certificate";
 	struct request *request = exchange->request;
 
 	if (request->set->auth_ssl_require_client_cert &&
 	    !request->valid_cert) {
-		request_log(request, LOG_LEVEL_INFO,
-			    "Client didn't present valid SSL certificate");
+		request_log(request, LOG_LEVEL_INFO, "%s", no_cert);
+		fields_set(&request->pass_fields, "reason", no_cert);
 		exchange->step_us = clock_monotonic_us();
 		fail(exchange, PASS_MISMATCH);
 		return;

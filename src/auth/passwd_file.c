@@ -306,7 +306,7 @@ int passwd_file_find(const struct passwd_file_args *args,
 	HASH_FIND_STR(file->lines, name, line);
 	if (line == NULL ||
 	    !ids_are_valid(request, args, file->path, &line->entry)) {
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
+		request_log_unknown(request);
 		return 0;
 	}
 	*out = &line->entry;

@@ -690,12 +690,26 @@ static void write_password(const struct request *request, struct buf *out)
 	mem_wipe(shown.data, shown.len);
 }
 
+/* Where the password is wanted in the log, whether auth_verbose or not. */
+static void log_failure(const struct request *request, const char *why)
+{
+	CLEANUP(buf_wipe_free) struct buf line = buf_init(4096);
+	size_t prefix;
+
+	write_prefix(request, &line);
+	buf_add(&line, why);
+	prefix = line.len;
+	write_password(request, &line);
+	if (request->verbose || line.len > prefix)
+		log_line(LOG_LEVEL_INFO, "%s", line.data);
+}
+
 void request_log_mismatch(const struct request *request)
 {
-	CLEANUP(buf_free) struct buf given = buf_init(2048);
+	log_failure(request, "Password mismatch");
+}
 
-	write_password(request, &given);
-	request_log(request, LOG_LEVEL_INFO, "Password mismatch%s", given.data);
-	if (given.len > 0)
-		mem_wipe(given.data, given.len);
+void request_log_unknown(const struct request *request)
+{
+	log_failure(request, "unknown user");
 }

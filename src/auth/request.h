@@ -143,5 +143,7 @@ void request_log(const struct request *request, enum log_level level,
 		 const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* "Password mismatch", with what auth_verbose_passwords adds. */
 void request_log_mismatch(const struct request *request);
+/* "unknown user", the same. */
+void request_log_unknown(const struct request *request);
 
 #endif

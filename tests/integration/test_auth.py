@@ -506,6 +506,24 @@ def test_chains_of_passdbs(make_server):
     assert 'home=/a/u' in master.ask(f'REQUEST\t3\t70010\t1\t{login.cookie}').split('\t')
 
 
+@pytest.mark.parametrize('how', ['no', 'plain:3', 'sha1:6', 'yes'])
+def test_given_passwords_in_the_log_as_dovecot(make_server, make_dovecot, how):
+    """Of unknown users, too, and without auth_verbose."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one = make('passdb {\n}\n', 'imap', start=False)
+        prepare(one, EXTRA.replace('1 secs', '0').replace('auth_verbose = yes', f'auth_verbose_passwords = {how}'))
+        one.start()
+        client = Client(one)
+        for user in ('alice', 'nobody-here'):
+            assert client.plain(user, 'a guess').startswith('FAIL')
+        assert client.plain('alice', 'secret').startswith('OK')
+        one.wait_log('nobody-here,', 1 if how == 'no' else 30)
+        said.append(re.findall(r'auth: Info: passwd-file.*', one.log_text()))
+    assert said[0] == said[1]
+    assert len(said[0]) == (0 if how == 'no' else 2)
+
+
 FIELDS = """\
 open:secret:::::: nopassword
 aside::::::: noauthenticate shown=1 userdb_seen=2

@@ -271,7 +271,7 @@ def test_certificates_can_be_required(make_server):
     one = make_server('passdb {\n}\n', 'imap', start=False)
     prepare(one, EXTRA + 'auth_ssl_require_client_cert = yes\n').start()
     client = Client(one)
-    assert client.plain('alice', 'secret') == 'FAIL\t1'
+    assert client.plain('alice', 'secret') == "FAIL\t1\treason=Client didn't present valid SSL certificate"
     assert client.plain('alice', 'secret', extra='valid-client-cert') == 'OK\t2\tuser=alice'
     assert client.plain('ext', '', extra='valid-client-cert\tcert_username=alice') == 'FAIL\t3\tuser=alice'
     assert client.plain('x', 'secret', extra='valid-client-cert\tcert_username=alice') == 'OK\t4\tuser=alice'

@@ -30,7 +30,7 @@ static enum pass_result passwd_lookup(struct passdb *, struct request *request,
 		return PASS_FAILURE;
 	}
 	if (pw == NULL) {
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
+		request_log_unknown(request);
 		return PASS_UNKNOWN_USER;
 	}
 	if (pw->pw_passwd == NULL || strlen(pw->pw_passwd) < 2 ||

@@ -27,7 +27,7 @@ static enum pass_result shadow_lookup(struct passdb *, struct request *request,
 	long today = (long)(time(NULL) / DAY);
 
 	if (sp == NULL) {
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
+		request_log_unknown(request);
 		return PASS_UNKNOWN_USER;
 	}
 	if (sp->sp_pwdp == NULL || strlen(sp->sp_pwdp) < 2 ||

@@ -208,7 +208,7 @@ int sql_find(struct sql *sql, const char *path, struct request *request,
 		return -1;
 	}
 	if (first.rows == 0)
-		request_log(request, LOG_LEVEL_INFO, "unknown user");
+		request_log_unknown(request);
 	if (first.rows > 1)
 		request_log(request, LOG_LEVEL_ERROR,
 			    "%s query returned multiple matches", what);

@@ -18,6 +18,7 @@ struct cache_policy {
 	struct cache_use *uses;
 	size_t count;
 	uint32_t asked; /* fields that were, in this session, as bits */
+	uint32_t never; /* mail_never_cache_fields, likewise */
 	bool dirty;
 };
 
@@ -96,19 +97,76 @@ static void expire(struct cache_policy *policy, uint64_t drop_ms)
 	}
 }
 
+/* mail_never_cache_fields. Its default is Dovecot's, which has the envelope in
+ * header fields. */
+static struct str never_fields(const struct mailbox *box)
+{
+	const char *text = box->user->settings.mail_never_cache_fields;
+
+	return str_of(strcmp(text, "imap.envelope") == 0 ? "" : text);
+}
+
+/* A header field is in all that is made of the usual ones. */
+static uint32_t never_of(struct str field)
+{
+	const uint32_t usual = 1U << INDEX_HEADERS | 1U << INDEX_ENVELOPE |
+			       1U << INDEX_SORT;
+
+	if (str_is(field, "imap.body"))
+		return 1U << INDEX_BODY_STRUCTURE;
+	for (size_t i = 0; i < NAMES; i++) {
+		if (names[i] != NULL && str_is(field, names[i]))
+			return 1U << i;
+	}
+	return str_starts(field, "hdr.") &&
+			       cached_headers_is_usual(field.data + 4)
+		       ? usual
+		       : 0;
+}
+
+static void take_never(struct mailbox *box)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "never");
+	struct cache_policy *policy = box->policy;
+	struct str rest = never_fields(box), word;
+	struct cache_use *use;
+
+	while (str_word(&rest, &word))
+		policy->never |= never_of(str_of(str_dup(ctx, word)));
+	for (size_t i = 0; i < NAMES; i++) {
+		if ((policy->never & 1U << i) != 0 && names[i] != NULL &&
+		    (use = find(policy, names[i])) != NULL)
+			use->decision = CACHE_NO;
+	}
+}
+
+bool cache_keeps_headers(const struct mailbox *box, const char *const *fields)
+{
+	struct str rest = never_fields(box), word;
+
+	while (str_word(&rest, &word)) {
+		for (size_t i = 0; fields[i] != NULL; i++) {
+			if (str_starts(word, "hdr.") &&
+			    str_case_is(str_from(word, 4), fields[i]))
+				return false;
+		}
+	}
+	return true;
+}
+
 void cache_policy_load(struct mailbox *box, struct index_txn *txn, uint32_t id)
 {
-	struct str row, line;
+	struct str row = {NULL, 0}, line;
 
 	if (box->policy != NULL)
 		return;
 	box->policy = mem_new(box, struct cache_policy);
-	if (!index_cache_get(txn, id, 0, INDEX_POLICY, &row))
-		return;
+	(void)index_cache_get(txn, id, 0, INDEX_POLICY, &row);
 	while (row.len > 0 && str_split(&row, '\n', &line))
 		take_line(box->policy, line);
 	expire(box->policy,
 	       box->user->settings.mail_cache_unaccessed_field_drop.ms);
+	take_never(box);
 }
 
 const char *cache_decision_name(enum cache_decision decision)
@@ -154,7 +212,9 @@ bool cache_keeps(const struct mailbox *box, enum index_field field)
 			? NULL
 			: find(box->policy, names[field]);
 
-	return use == NULL || use->decision != CACHE_NO;
+	return (use == NULL || use->decision != CACHE_NO) &&
+	       (box->policy == NULL || (unsigned)field >= NAMES ||
+		(box->policy->never & 1U << field) == 0);
 }
 
 static void asked(struct cache_policy *policy, const char *name)
@@ -178,7 +238,7 @@ void cache_asked(struct mailbox *box, enum index_field field)
 	struct cache_policy *policy = box->policy;
 
 	if (policy == NULL || (unsigned)field >= NAMES ||
-	    (policy->asked & (1U << field)) != 0)
+	    ((policy->asked | policy->never) & (1U << field)) != 0)
 		return;
 	policy->asked |= 1U << field;
 	if (names[field] != NULL)

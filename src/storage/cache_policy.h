@@ -20,6 +20,8 @@ struct mailbox;
 /* Once for a mailbox that is open; the rest wants it, or keeps everything. */
 void cache_policy_load(struct mailbox *box, struct index_txn *txn, uint32_t id);
 bool cache_keeps(const struct mailbox *box, enum index_field field);
+/* Whether mail_never_cache_fields has none of these header fields. */
+bool cache_keeps_headers(const struct mailbox *box, const char *const *fields);
 /* Somebody asked for a field; for a header field that is not a usual one. */
 void cache_asked(struct mailbox *box, enum index_field field);
 void cache_asked_header(struct mailbox *box, const char *name);

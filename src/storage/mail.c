@@ -352,7 +352,7 @@ static void learn_fields(struct mail_reader *reader, struct str header,
 	CLEANUP(buf_free) struct buf kept = buf_init(CACHE_HEADERS_MAX);
 	char *names = cached_headers_names(mail_ctx(reader), value, fields);
 
-	if (names == NULL)
+	if (names == NULL || !cache_keeps_headers(reader->box, fields))
 		return;
 	cached_headers_make(header, names, &kept);
 	if (!kept.overflow)
@@ -367,7 +367,8 @@ bool reader_cached_fields(struct mail_reader *reader, const char *const *fields,
 	if (reader->noted != fields[0]) {
 		reader->noted = fields[0];
 		for (size_t i = 0; fields[i] != NULL; i++) {
-			if (!cached_headers_is_usual(fields[i]))
+			if (!cached_headers_is_usual(fields[i]) &&
+			    cache_keeps_headers(reader->box, fields))
 				cache_asked_header(reader->box, fields[i]);
 		}
 	}

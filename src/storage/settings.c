@@ -58,7 +58,9 @@ const struct setting mail_settings[] = {
 	  "Longest wait for a lock, whatever the format's settings say; 0 "
 	  "leaves it to them."),
 	S_FOREIGN("maildir_stat_dirs", SETTING_BOOL, "no",
-		  "List only what is a directory, as is always done here."),
+		  "Of names that begin with a dot, list only directories. Here "
+		  "others are never listed, and no stat() is needed for it "
+		  "where the file system tells what is one."),
 	S(maildir_copy_with_hardlinks, "yes",
 	  "Copy mails by hard links where possible."),
 	S(maildir_very_dirty_syncs, "no",
@@ -93,7 +95,8 @@ const struct setting mail_settings[] = {
 		"How much LIST may compare names with patterns, in steps that "
 		"take a nanosecond or a few; beyond it it answers NO [LIMIT]."),
 	S_FOREIGN("mail_always_cache_fields", SETTING_TEXT, "",
-		  "Header fields to keep in the cache for all mails."),
+		  "Fields to keep in the cache for all mails. Here that is "
+		  "what all clients ask for, and what one asked for lately."),
 	S_FOREIGN("mail_attachment_detection_options", SETTING_TEXT, "",
 		  "How to mark mails with attachments by a keyword."),
 	S_FOREIGN("mail_attachment_fs", SETTING_TEXT, "sis posix",
@@ -121,9 +124,15 @@ const struct setting mail_settings[] = {
 		"Fields that nobody asked for in this time are not cached any "
 		"more; 0: all are."),
 	S_FOREIGN("mail_cache_fields", SETTING_TEXT, "flags",
-		  "What to keep in the cache at first."),
-	S_FOREIGN("mail_never_cache_fields", SETTING_TEXT, "imap.envelope",
-		  "What not to keep in the cache."),
+		  "What to keep in the cache at first; here all that is known "
+		  "when a mail is saved."),
+	S(mail_never_cache_fields, "imap.envelope",
+	  "What not to keep in the index of a mail: imap.envelope, "
+	  "imap.bodystructure, mime.parts, body.snippet, sort, hdr.NAME; for "
+	  "fields that all clients ask for, as hdr.subject, that is all header "
+	  "fields, the envelope and what SORT needs. The default alone says "
+	  "nothing: it is there for Dovecot, which keeps the same in header "
+	  "fields."),
 	S_FOREIGN("mail_nfs_index", SETTING_BOOL, "no",
 		  "Index files are on NFS."),
 	S_FOREIGN("mail_nfs_storage", SETTING_BOOL, "no", "Mail is on NFS."),

@@ -30,6 +30,7 @@ struct mail_settings {
 	uint64_t mail_cache_max_size, mail_cache_record_max_size;
 	struct duration mail_cache_unaccessed_field_drop;
 	unsigned mail_cache_min_mail_count;
+	const char *mail_never_cache_fields;
 	const char *mbox_read_locks, *mbox_write_locks;
 	struct duration mbox_lock_timeout, mbox_dotlock_change_timeout;
 	bool mbox_lazy_writes, mbox_dirty_syncs, mbox_very_dirty_syncs;

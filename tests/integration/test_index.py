@@ -188,3 +188,32 @@ def test_damage_anywhere_in_it_is_gone_after_a_session_and_loses_no_mail(make_se
         shutil.rmtree(home)
         subprocess.run(['cp', '-a', f'{home}.good', home], check=True)
     server.forgive()
+
+
+SECRET = b'Subject: unheard-of\r\nX-Trace: whereabouts\r\nX-Kept: remembered\r\n\r\nthe text itself\r\n'
+
+
+@pytest.mark.parametrize('setting, told', [
+    ('hdr.subject body.snippet', [b'whereabouts', b'remembered', b'unheard-of', b'the text']),
+    ('body.snippet hdr.X-Trace', [b'the text', b'whereabouts']),
+    ('imap.envelope', []),
+])
+def test_what_is_never_cached_is_in_no_index(make_server, setting, told):
+    server = make_server(f'mail_never_cache_fields = {setting}\n')
+    client = Lines(server.port('imap'), 'alice')
+    client.append('INBOX', SECRET)
+    client.ok('SELECT INBOX')
+    for _ in range(2):
+        for header in ('X-KEPT', 'X-TRACE', 'SUBJECT'):
+            answer = client.ok(f'FETCH 1 (PREVIEW ENVELOPE BODY.PEEK[HEADER.FIELDS ({header})])')[0]
+            assert b'the text' in answer and answer.count(b'unheard-of') == 1 + (header == 'SUBJECT')
+        client.ok('SORT (SUBJECT) US-ASCII ALL')
+        client.ok('CREATE other')
+        client.ok('COPY 1 other')
+        client.ok('DELETE other')
+    client.logout()
+    index = (server.maildir('alice') / 'dovetail.index' / 'data.mdb').read_bytes()
+    words = [b'unheard-of', b'whereabouts', b'remembered', b'the text']
+    assert [word for word in words if word not in index] == [word for word in words if word in told]
+    assert not [name for name in ('hdr.subject', 'body.snippet') if name in setting and
+                re.search(rf'{name}.*(yes|temp)', server.doveadm('mailbox', 'cache', 'decision', '-u', 'alice', 'INBOX').stdout)]

@@ -160,8 +160,9 @@ const struct setting mail_settings[] = {
 	S(mbox_lock_timeout, "5 mins", "How long to wait for an mbox's locks."),
 	S_ENUM(mbox_md5, "apop3d", "apop3d:all",
 	       "Which header fields make the GUID of a mail in an mbox."),
-	S(mbox_min_index_size, "0",
-	  "A smaller mbox is not kept in the index between sessions."),
+	S_FOREIGN("mbox_min_index_size", SETTING_SIZE, "0",
+		  "Smaller mboxes get no index files. Here none gets any: all "
+		  "mailboxes of a location are in one index."),
 	S(mbox_read_locks, "fcntl",
 	  "Locks for reading an mbox, in this order: dotlock, dotlock_try, "
 	  "fcntl, flock, lockf."),

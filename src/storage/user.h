@@ -34,7 +34,6 @@ struct mail_settings {
 	const char *mbox_read_locks, *mbox_write_locks;
 	struct duration mbox_lock_timeout, mbox_dotlock_change_timeout;
 	bool mbox_lazy_writes, mbox_dirty_syncs, mbox_very_dirty_syncs;
-	uint64_t mbox_min_index_size;
 	const char *mbox_md5; /* apop3d, all */
 	/* Bounds of what a mail may make us do; ours, not Dovecot's. */
 	unsigned mail_max_mime_depth, mail_max_mime_parts;

@@ -235,15 +235,7 @@ static bool wants_write(const struct driver_box *box,
 	       (box->take_recent && state->old_below < own->first_recent_uid);
 }
 
-/* A small mailbox has no index between sessions: all is in the file. */
-static bool drops_index(const struct driver_box *box,
-			const struct mbox_sync *sync)
-{
-	return sync->size < box->location->settings->mbox_min_index_size &&
-	       sync->state.base_at != 0;
-}
-
-static int write_locked(struct driver_box *box, bool closing, struct err *err)
+static int write_locked(struct driver_box *box, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "close");
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
@@ -261,20 +253,18 @@ static int write_locked(struct driver_box *box, bool closing, struct err *err)
 	    mbox_write(&sync, err) < 0)
 		return -1;
 	mbox_state_put(&row, &sync.state);
-	if (closing && drops_index(box, &sync)
-		    ? index_box_delete(txn, row.id, err) < 0
-		    : index_box_put(txn, &row, err) < 0)
+	if (index_box_put(txn, &row, err) < 0)
 		return -1;
 	return index_commit(&txn, err);
 }
 
-static int write_back(struct driver_box *box, bool closing, struct err *err)
+static int write_back(struct driver_box *box, struct err *err)
 {
 	int ret;
 
 	if (mbox_hold(box, false, err) < 0)
 		return -1;
-	ret = write_locked(box, closing, err);
+	ret = write_locked(box, err);
 	mbox_unhold(box);
 	return ret;
 }
@@ -285,7 +275,7 @@ int mbox_write_late(struct driver_box *box, struct err *err)
 
 	if (look(box, own, err) < 0)
 		return -1;
-	return wants_write(box, own) ? write_back(box, false, err) : 0;
+	return wants_write(box, own) ? write_back(box, err) : 0;
 }
 
 void mbox_close(struct driver_box *box)
@@ -295,12 +285,8 @@ void mbox_close(struct driver_box *box)
 
 	mbox_unhold(box);
 	if (own != NULL && own->fd >= 0 && box->index != NULL && box->id != 0 &&
-	    look(box, own, &err) == 0 &&
-	    (wants_write(box, own) ||
-	     (own->known.cached && own->state.base_at != 0 &&
-	      own->state.size <
-		      box->location->settings->mbox_min_index_size)) &&
-	    write_back(box, true, &err) < 0 && err.code != ERR_NOT_FOUND)
+	    look(box, own, &err) == 0 && wants_write(box, own) &&
+	    write_back(box, &err) < 0 && err.code != ERR_NOT_FOUND)
 		log_error("Mailbox %s: can't write flags: %s", box->name,
 			  err.text);
 	mem_free(own);

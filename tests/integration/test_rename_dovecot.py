@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imap_lines import Lines
+from imap_lines import Lines, transcript
 
 NAMESPACES = '''
 mail_location = maildir:~/Maildir
@@ -132,6 +132,31 @@ def test_rename_moves_what_dovecot_does_not(wipe):
         for name, old in moved.items():
             assert seen[name] == before[old], command
             assert old == b'INBOX' or old not in seen, command
+
+
+DIRNAME = '''
+mail_location = maildir:~/Maildir
+namespace inbox {
+  inbox = yes
+  separator = /
+}
+namespace fs {
+  prefix = fs/
+  separator = /
+  location = maildir:~/fs:LAYOUT=fs:DIRNAME=mm
+}
+'''
+
+
+def test_inbox_of_a_namespace_that_is_not_inboxs_is_a_mailbox_like_others(make_server, make_dovecot):
+    commands = ['CREATE fs/INBOX', 'CREATE fs/INBOX/sub', 'RENAME fs/INBOX fs/foo', 'STATUS fs/foo (MESSAGES)', 'CREATE fs/q',
+                'RENAME fs/q fs/INBOX', 'LIST "" fs*', 'DELETE fs/INBOX', 'LIST "" fs*']
+    told = []
+    for server in make_server(DIRNAME), make_dovecot(DIRNAME):
+        client = Lines(server.port('imap'), 'alice')
+        told.append(transcript(client, commands))
+        client.logout()
+    assert told[0] == told[1]
 
 
 def change(client, name):

@@ -124,6 +124,12 @@ static bool inbox_is_elsewhere(const struct location *location,
 	       location->inbox != NULL;
 }
 
+bool maildir_inbox_is_apart(const struct location *location, const char *name)
+{
+	return inbox_is_root(location, name) ||
+	       inbox_is_elsewhere(location, name);
+}
+
 static int mail_path(const struct location *location, const char *name,
 		     struct buf *out, struct err *err)
 {

@@ -18,6 +18,8 @@ struct location;
 enum { MAILDIR_LEVELS_MAX = 64 };
 
 bool maildir_is_inbox(const char *name);
+/* INBOX has a place that no other name has: the root, or that of INBOX=. */
+bool maildir_inbox_is_apart(const struct location *location, const char *name);
 /* In layout fs: no mailbox may be called so. */
 bool maildir_level_reserved(const struct location *location, struct str level,
 			    bool first);

@@ -237,7 +237,7 @@ int maildir_remove(const struct location *location, const char *name,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "remove");
 	char *path, *control;
 
-	if (maildir_is_inbox(name))
+	if (maildir_inbox_is_apart(location, name))
 		return err_set(err, ERR_INVALID, "INBOX cannot be deleted");
 	if (maildir_exists(location, name, err) < 0 ||
 	    maildir_paths(ctx, location, name, &path, &control, err) < 0)
@@ -351,7 +351,8 @@ int maildir_rename(const struct location *location, const char *from,
 	CLEANUP(buf_free) struct buf old = buf_init(LAYOUT_PATH_MAX);
 	CLEANUP(buf_free) struct buf new = buf_init(LAYOUT_PATH_MAX);
 
-	if (maildir_is_inbox(from) || maildir_is_inbox(to))
+	if (maildir_inbox_is_apart(location, from) ||
+	    maildir_inbox_is_apart(location, to))
 		return err_set(err, ERR_INVALID, "INBOX cannot be renamed so");
 	if (location->names != NULL)
 		return guid_names_rename(location, from, to, err);

@@ -96,6 +96,26 @@ int file_read(const char *path, struct buf *out, struct err *err)
 	return file_read_fd(fd, path, out, err);
 }
 
+int file_open_regular(const char *path, int flags, struct err *err)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	struct stat st;
+
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	fd_close(&fd);
+	return err_set(err, ERR_INVALID, "%s is not a regular file", path);
+}
+
+int file_read_regular(const char *path, struct buf *out, struct err *err)
+{
+	CLEANUP(fd_close) int fd = file_open_regular(path, O_RDONLY, err);
+
+	return fd < 0 ? -1 : file_read_fd(fd, path, out, err);
+}
+
 static int write_synced(int fd, const char *path, const void *data, size_t len,
 			mode_t mode, struct err *err)
 {

@@ -18,6 +18,10 @@ int file_write_all(int fd, const void *data, size_t len, const char *path,
 /* Append the whole file, up to out->max bytes (else ERR_LIMIT). */
 int file_read_fd(int fd, const char *path, struct buf *out, struct err *err);
 int file_read(const char *path, struct buf *out, struct err *err);
+/* open() of what belongs to users, who may have put something else there: waits
+ * for nobody. -1 with ERR_INVALID if it is no regular file. */
+int file_open_regular(const char *path, int flags, struct err *err);
+int file_read_regular(const char *path, struct buf *out, struct err *err);
 /* Put `data` in place of `path` at once: a temporary file beside it, fsync,
  * rename, fsync of the directory. */
 int file_replace(const char *path, const void *data, size_t len, mode_t mode,

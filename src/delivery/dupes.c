@@ -78,13 +78,13 @@ static int load(int fd, const char *path, struct buf *out, struct err *err)
 int dupes_has(const char *path, enum dupe_kind kind, struct str id,
 	      bool *has_out, struct err *err)
 {
-	CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP(fd_close) int fd = file_open_regular(path, O_RDONLY, err);
 	CLEANUP(buf_free) struct buf entries = buf_init(2 * FILE_MAX);
 	unsigned char hash[HASH_SIZE];
 
 	*has_out = false;
 	if (fd < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "open(%s)", path);
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	if (flock(fd, LOCK_SH) < 0)
 		return err_sys(err, "flock(%s)", path);
 	if (load(fd, path, &entries, err) < 0)

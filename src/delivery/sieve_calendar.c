@@ -88,7 +88,7 @@ static int read_object(const void *ctx, const char *path, struct str *out,
 	CLEANUP(buf_free) struct buf text = buf_init(CALENDAR_MAX_SIZE + 1);
 
 	*out = (struct str){NULL, 0};
-	if (file_read(path, &text, err) < 0)
+	if (file_read_regular(path, &text, err) < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	out->len = text.len;
 	out->data = buf_steal(ctx, &text);

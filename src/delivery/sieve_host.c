@@ -182,7 +182,7 @@ int carry_list(struct carry *carry, const char *list, struct buf *text,
 	if (path == NULL)
 		return err_set(err, ERR_INVALID, "unknown list '%.200s'", list);
 	/* One that is not there yet is empty. */
-	if (file_read(path, text, err) < 0 && err->code != ERR_NOT_FOUND)
+	if (file_read_regular(path, text, err) < 0 && err->code != ERR_NOT_FOUND)
 		return -1;
 	return 0;
 }

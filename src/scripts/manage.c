@@ -67,7 +67,7 @@ static int read_script(const struct store *store, struct str name,
 	if (err->code != ERR_NOT_FOUND || !is_default(store->scripts, name))
 		return -1;
 	*default_out = true;
-	return file_read(store->scripts->fallback, out, err) < 0
+	return file_read_regular(store->scripts->fallback, out, err) < 0
 		       ? store_internal(err)
 		       : 0;
 }

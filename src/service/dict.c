@@ -54,7 +54,7 @@ static int file_each(struct dict *dict, const char *prefix, entry_fn *fn,
 	CLEANUP(buf_free) struct buf text = buf_init(DICT_FILE_MAX);
 	struct str rest, key, value;
 
-	if (file_read(dict->where, &text, err) < 0)
+	if (file_read_regular(dict->where, &text, err) < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	rest = str_n(text.data, text.len);
 	while (str_split(&rest, '\n', &key) && str_split(&rest, '\n', &value)) {
@@ -119,7 +119,7 @@ static int fs_lookup(struct dict *dict, const void *ctx, const char *key,
 	if (!is_safe(key))
 		return 0;
 	path = mem_printf(NULL, "%s%s", dict->where, key);
-	ret = file_read(path, &text, err);
+	ret = file_read_regular(path, &text, err);
 	mem_free(path);
 	if (ret < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;

@@ -235,7 +235,7 @@ static int dict_read(struct dict *dict, const struct user *user,
 
 	if (dict->path == NULL)
 		return 0;
-	if (file_read(dict->path, &text, err) < 0)
+	if (file_read_regular(dict->path, &text, err) < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	rest = str_n(text.data, text.len);
 	while (str_split(&rest, '\n', &key) && str_split(&rest, '\n', &value)) {

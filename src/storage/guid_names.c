@@ -178,7 +178,7 @@ static int read_file(const struct location *location, const char *path,
 	struct guid_names *names = location->names;
 	struct table *table = table_new(ctx);
 
-	if (file_read(path, &text, err) < 0 ||
+	if (file_read_regular(path, &text, err) < 0 ||
 	    parse(table, path, str_n(text.data, text.len), err) < 0)
 		return -1;
 	mem_free(names->table);

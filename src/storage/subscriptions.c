@@ -166,7 +166,7 @@ static int load(const void *ctx, const struct location *location,
 	subs->location = location;
 	subs->path = file_path(subs, location);
 	*out = subs;
-	if (file_read(subs->path, &text, err) < 0)
+	if (file_read_regular(subs->path, &text, err) < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	return parse(subs, str_n(text.data, text.len), err);
 }

@@ -212,6 +212,11 @@ def small_disk(make_server):
         subprocess.run(['umount', '-l', home], check=False)
 
 
+def deliver(server, user):
+    with smtplib.LMTP('127.0.0.1', server.port('lmtp'), timeout=20) as client:
+        client.sendmail('a@x.example', [user], mail(user))
+
+
 def try_all(server, kept, rounds):
     """Everything that writes; what is acknowledged is noted. Returns the answers that were not OK."""
     client, refused = Lines(server.port('imap'), 'alice'), []
@@ -361,3 +366,30 @@ def test_a_uidlist_that_another_process_has_does_not_stop_other_mailboxes(server
     assert server.wait_log('Breaking stale lock .*/.here/dovecot-uidlist.lock')
     for one in (client, other):
         one.logout()
+
+
+@pytest.mark.parametrize('name', ['dovecot-uidlist', 'dovecot-keywords', 'subscriptions', 'dovecot-attributes',
+                                  'dovecot-uidvalidity', 'dovetail.index/data.mdb'])
+def test_what_waits_for_a_writer_is_not_waited_for(make_server, name):
+    """A user's FIFO must not keep processes that work for others, as lmtp."""
+    server = make_server('mail_attribute_dict = file:%h/Maildir/dovecot-attributes\nprotocol imap {\n'
+                         '  imap_metadata = yes\n}\n')
+    server.maildir('alice')
+    deliver(server, 'alice')
+    path = Path(server.home('alice'), 'Maildir', name)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    os.chown(path, *mail_owner())
+    begin = time.monotonic()
+    for user in ('alice', 'bob'):
+        try:
+            deliver(server, user)
+        except smtplib.SMTPException:
+            assert user == 'alice'
+        client = Lines(server.port('imap'), user)
+        for command in ('SELECT INBOX', 'STORE 1 +FLAGS (never-seen-before)', 'LSUB "" *', 'CREATE new', 'SUBSCRIBE new',
+                        'SETMETADATA INBOX (/private/comment "x")'):
+            answer = client.command(command)[-1]
+            assert user == 'alice' or b' OK ' in answer, (command, answer)
+        client.logout()
+    assert time.monotonic() - begin < 10

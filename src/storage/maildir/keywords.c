@@ -51,7 +51,7 @@ static int file_names(const void *ctx, const char *path, struct names *names,
 
 	for (int i = 0; i < MAILDIR_KEYWORDS; i++)
 		names->at[i] = "";
-	if (file_read(path, &text, err) < 0)
+	if (file_read_regular(path, &text, err) < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	rest = str_n(text.data, text.len);
 	while (str_split(&rest, '\n', &line))

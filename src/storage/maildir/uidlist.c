@@ -237,14 +237,16 @@ int uidlist_read(const char *path, bool tail, struct uidlist_mark *mark,
 		 struct uidlist_header *header, uidlist_fn *fn, void *ctx,
 		 struct err *err)
 {
-	CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP(fd_close) int fd = file_open_regular(path, O_RDONLY, err);
 	struct reader reader = {.mark = mark, .fn = fn, .ctx = ctx};
 	uint64_t done = 0;
 	size_t header_len;
 	struct stat st;
 
+	if (fd < 0 && err->code == ERR_INVALID)
+		err->code = ERR_CORRUPT; /* it is replaced */
 	if (fd < 0)
-		return err_sys(err, "open(%s)", path);
+		return -1;
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "fstat(%s)", path);
 	if (tail && read_header(fd, &reader.version, header, &header_len) &&
@@ -287,12 +289,13 @@ int uidlist_append(const char *path, struct str lines, uint32_t count,
 		   uint32_t last_uid, bool sync, struct uidlist_mark *mark,
 		   struct err *err)
 {
-	CLEANUP(fd_close) int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+	CLEANUP(fd_close)
+	int fd = file_open_regular(path, O_RDWR | O_APPEND, err);
 	struct stat st;
 	char last = '\n';
 
 	if (fd < 0)
-		return err_sys(err, "open(%s)", path);
+		return -1;
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "fstat(%s)", path);
 	/* Half a line that somebody left when he died: we read whole ones. */

@@ -116,8 +116,8 @@ struct index_box {
 	unsigned char driver[128];
 };
 
-/* Children of ctx where there is something to own. ERR_NOT_FOUND if missing. */
-/* By name: all of its row, or the id alone. */
+/* Children of ctx where there is something to own. ERR_NOT_FOUND if missing. By
+ * name: all of its row, or the id alone. */
 int index_box_read(struct index_txn *txn, const char *name,
 		   struct index_box *out, struct err *err);
 int index_box_find(struct index_txn *txn, const char *name, uint32_t *id_out,

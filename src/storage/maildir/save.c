@@ -243,31 +243,34 @@ static void name_save(struct maildir_save *save)
 }
 
 /* 0: the mail is not where it was. */
-static int link_source(struct maildir_save *save, int to, struct err *err)
+static int link_source(struct maildir_save *save, struct err *err)
 {
+	const char *file = save->source.name.data;
 	int from = maildir_dir_fd(save->from, save->source.dir, err);
+	int to = maildir_dir_fd(save->pub.box, save->dir, err);
 
-	if (from < 0)
+	if (from < 0 || to < 0)
 		return -1;
-	if (linkat(from, save->source.name.data, to, save->name, 0) == 0)
+	if (linkat(from, file, to, save->name, 0) == 0)
 		return 1;
-	if (errno == ENOENT)
-		return 0;
 	if (errno == EXDEV || errno == EMLINK || errno == EPERM ||
 	    errno == EACCES)
 		return err_set(err, ERR_UNSUPPORTED, "link(%s) is not possible",
-			       save->source.name.data);
-	return err_sys(err, "link(%s/%s)", save->from->path,
-		       save->source.name.data);
+			       file);
+	return errno == ENOENT
+		       ? 0
+		       : err_sys(err, "link(%s/%s)", save->from->path, file);
 }
 
 /* The mail is looked for if others renamed it. */
-static int link_found(struct maildir_save *save, struct err *err)
+static int publish_link(struct maildir_save *save, struct err *err)
 {
+	int ret = link_source(save, err);
 	struct file_name parsed;
 	char *file;
-	int to, ret;
 
+	if (ret != 0)
+		return ret;
 	file_name_parse(save->source.name, &parsed);
 	maildir_dirs_forget(save->from);
 	maildir_dirs_forget(save->pub.box);
@@ -275,26 +278,19 @@ static int link_found(struct maildir_save *save, struct err *err)
 			   &file, err);
 	if (ret > 0) {
 		save->source.name = str_of(file);
-		to = maildir_dir_fd(save->pub.box, save->dir, err);
-		ret = to < 0 ? -1 : link_source(save, to, err);
+		ret = link_source(save, err);
 	}
 	return ret == 0 ? maildir_gone(save->from, save->source_uid,
 				       parsed.base, err)
 			: ret;
 }
 
-static int publish_link(struct maildir_save *save, int to, struct err *err)
-{
-	int ret = link_source(save, to, err);
-
-	return ret == 0 ? link_found(save, err) : ret;
-}
-
-static int publish_temp(struct maildir_save *save, int to, struct err *err)
+static int publish_temp(struct maildir_save *save, struct err *err)
 {
 	int from = maildir_dir_fd(save->pub.box, 't', err);
+	int to = maildir_dir_fd(save->pub.box, save->dir, err);
 
-	if (from < 0)
+	if (from < 0 || to < 0)
 		return -1;
 	return renameat(from, save->base, to, save->name) == 0
 		       ? 0
@@ -304,10 +300,8 @@ static int publish_temp(struct maildir_save *save, int to, struct err *err)
 
 static int publish_one(struct maildir_save *save, struct err *err)
 {
-	int to = maildir_dir_fd(save->pub.box, save->dir, err);
-
-	if (to < 0 || (save->from != NULL ? publish_link(save, to, err)
-					  : publish_temp(save, to, err)) < 0)
+	if ((save->from != NULL ? publish_link(save, err)
+				: publish_temp(save, err)) < 0)
 		return -1;
 	save->published = true;
 	if (save->dir == 'c')

@@ -205,6 +205,45 @@ static void test_copies_text_where_a_link_is_refused(void **state)
 	assert_int_equal(mailbox_messages(to), 3);
 }
 
+/* A file that nobody has looked at: its name tells the sizes. */
+static char *put_file(struct fixture *f, const char *name)
+{
+	static const char text[] = "A: b\n\nc\n";
+	char *path = mem_printf(f->ctx, "%s/Maildir/cur/%s", f->dir, name);
+	FILE *fp = fopen(path, "we");
+
+	assert_non_null(fp);
+	fputs(text, fp);
+	fclose(fp);
+	return path;
+}
+
+static void test_copy_finds_what_others_renamed(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	CLEANUP(mailbox_close) struct mailbox *to = NULL;
+	char *path = put_file(f, "1.a,S=8,W=11:2,S");
+	struct range_set all = one(f, 1, 1);
+	struct copy_result result;
+	struct err err;
+
+	make(f, "to");
+	sync_box(f, box, 0);
+	assert_return_code(rename(path, mem_printf(f->ctx, "%sT", path)),
+			   errno);
+	assert_ok(mailbox_copy(f->ctx, box, &all, "to", false, &result, &err));
+	to = open_box(f, "to", 0);
+	assert_int_equal(mailbox_messages(to), 1);
+	assert_return_code(unlink(mem_printf(f->ctx, "%sT", path)), errno);
+	assert_int_equal(
+		mailbox_copy(f->ctx, box, &all, "to", false, &result, &err),
+		-1);
+	assert_int_equal(err.code, ERR_EXPUNGED);
+	sync_box(f, to, 0);
+	assert_int_equal(mailbox_messages(to), 1);
+}
+
 static void times_of(struct fixture *f, struct mailbox *box, int64_t *received,
 		     int64_t *saved)
 {
@@ -218,27 +257,19 @@ static void times_of(struct fixture *f, struct mailbox *box, int64_t *received,
 	mail_reader_end(&reader);
 }
 
-/* Nobody has looked at the file: its name told the sizes. */
 static void test_copy_of_a_mail_known_by_name_has_its_time(void **state)
 {
-	static const char text[] = "A: b\n\nc\n";
 	const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 	struct fixture *f = *state;
-	char *path =
-		mem_printf(f->ctx, "%s/Maildir/cur/1.a,S=8,W=11:2,S", f->dir);
 	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
 	CLEANUP(mailbox_close) struct mailbox *to = NULL;
+	char *path = put_file(f, "1.a,S=8,W=11:2,S");
 	struct range_set all = one(f, 1, 1);
 	int64_t received, saved, before = time(NULL);
 	struct copy_result result;
 	struct err err;
-	FILE *fp;
 
 	make(f, "to");
-	fp = fopen(path, "we");
-	assert_non_null(fp);
-	fputs(text, fp);
-	fclose(fp);
 	assert_return_code(utimensat(AT_FDCWD, path, times, 0), errno);
 	sync_box(f, box, 0);
 	assert_ok(mailbox_copy(f->ctx, box, &all, "to", false, &result, &err));
@@ -262,6 +293,7 @@ int main(void)
 		TEST(test_copy_to_nowhere_asks_to_create),
 		TEST(test_copy_of_an_expunged_mail_copies_none),
 		TEST(test_copies_text_where_a_link_is_refused),
+		TEST(test_copy_finds_what_others_renamed),
 		TEST(test_copy_of_a_mail_known_by_name_has_its_time),
 		cmocka_unit_test_setup_teardown(test_move_between_two_locations,
 						setup_two_places,

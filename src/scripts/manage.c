@@ -339,11 +339,20 @@ int scripts_put(const struct scripts *scripts, struct str name, struct str text,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "put");
 	CLEANUP(store_close) struct store store = {scripts, -1};
 	struct active active;
+	bool has;
 
 	if (check_name(name, "Invalid Sieve script name", err) < 0 ||
 	    compile(scripts, name, text, true, log, err) < 0 ||
-	    store_open(scripts, true, &store, err) < 0 ||
-	    store_write(&store, name, text, false, err) < 0)
+	    store_open(scripts, true, &store, err) < 0)
+		return -1;
+	/* Who changes the default script means the one that is at work. */
+	if (is_default(scripts, name)) {
+		if (active_read(ctx, &store, &active, err) < 0 ||
+		    store_has(&store, name, &has, err) < 0)
+			return -1;
+		activate |= !has && active.kind == ACTIVE_NONE;
+	}
+	if (store_write(&store, name, text, false, err) < 0)
 		return -1;
 	if (!activate)
 		return 0;
@@ -383,15 +392,16 @@ int scripts_delete(const struct scripts *scripts, struct str name,
 	    active_read(ctx, &store, &active, err) < 0 ||
 	    store_has(&store, name, &has, err) < 0)
 		return -1;
+	if (is_active(&active, name) || (!has && active.kind == ACTIVE_NONE &&
+					 is_default(scripts, name)))
+		return err_set(err, ERR_IN_USE,
+			       "Cannot delete the active Sieve script.");
 	if (!has)
 		return is_default(scripts, name)
 			       ? err_set(err, ERR_DENIED,
 					 "Cannot delete the default Sieve "
 					 "script.")
 			       : store_not_found(name, err);
-	if (is_active(&active, name))
-		return err_set(err, ERR_IN_USE,
-			       "Cannot delete the active Sieve script.");
 	return remove_file(&store, name, err);
 }
 

@@ -201,3 +201,45 @@ def test_files_in_the_home(both):
             got += [client.put('out', 'stop;'), client.get('out'), sorted(client.list())]
             said.append([comparable(one) if isinstance(one, bytes) else one for one in got])
     assert said[0] == said[1]
+
+
+DEFAULTS = [
+    [('put', 'main', 'stop;'), 'LISTSCRIPTS', 'SETACTIVE ""', 'LISTSCRIPTS', 'DELETESCRIPT "main"', 'LISTSCRIPTS'],
+    ['DELETESCRIPT "main"', 'SETACTIVE "main"', ('put', 'a', 'keep;'), 'SETACTIVE "a"', ('put', 'main', 'stop;'), 'LISTSCRIPTS',
+     'SETACTIVE ""', 'DELETESCRIPT "main"', 'DELETESCRIPT "main"', 'LISTSCRIPTS'],
+    ['RENAMESCRIPT "main" "x"', 'LISTSCRIPTS', 'SETACTIVE ""', 'LISTSCRIPTS', 'DELETESCRIPT "main"', 'GETSCRIPT "x"'],
+]
+
+
+def default_session(server, lines):
+    said = []
+    os.system(f"rm -rf '{server.home('bob')}/sieve' '{server.home('bob')}/.dovecot.sieve'")
+    with Sieve(server.port('sieve'), 'bob') as client:
+        for line in lines:
+            said.append(comparable(client.command(line) if isinstance(line, str) else client.put(*line[1:])))
+    return said
+
+
+def with_default(server):
+    path = f'{server.dir}/default.sieve'
+    with open(path, 'w', encoding='ascii') as file:
+        file.write('keep;')
+    os.chmod(path, 0o644)
+    server.extra += f'plugin {{\n  sieve_default = {path}\n  sieve_default_name = main\n}}\n'
+    server.write_config()
+    return server.start()
+
+
+def test_default_script_that_is_changed(make_server):
+    """PUTSCRIPT of the one at work: the new one is at work."""
+    server = with_default(make_server(start=False, protocols='imap sieve'))
+    said = default_session(server, DEFAULTS[0])
+    assert b'"main" ACTIVE' in said[1] and b'"main"' in said[3] and b'ACTIVE' not in said[3] and said[5] == said[1]
+    assert default_session(server, DEFAULTS[1])[0] == b'NO (ACTIVE) "Cannot delete the active Sieve script."\r\n'
+
+
+def test_default_script_as_theirs(make_server, make_dovecot):
+    servers = [with_default(make(start=False, protocols='imap sieve')) for make in (make_dovecot, make_server)]
+    for lines in DEFAULTS:
+        theirs, ours = [default_session(server, lines) for server in servers]
+        assert ours == theirs

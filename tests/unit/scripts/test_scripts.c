@@ -331,9 +331,10 @@ static void test_default_script(void **state)
 	f = *state;
 	assert_list(scripts, "main* ");
 	assert_get(scripts, "main", "stop;");
-	assert_fails(scripts_delete(scripts, STR("main"), &err), ERR_DENIED);
+	assert_fails(scripts_delete(scripts, STR("main"), &err), ERR_IN_USE);
 	put(scripts, "a", "keep;");
 	assert_true(activate(scripts, "a"));
+	assert_fails(scripts_delete(scripts, STR("main"), &err), ERR_DENIED);
 	assert_list(scripts, "a* main ");
 	assert_true(activate(scripts, "main"));
 	assert_link(f, NULL);
@@ -344,6 +345,11 @@ static void test_default_script(void **state)
 	put(scripts, "main", "discard;");
 	assert_get(scripts, "main", "discard;");
 	assert_list(scripts, "a main own* ");
+	/* Where it is at work, what takes its place is. */
+	assert_true(activate(scripts, ""));
+	assert_ok(scripts_delete(scripts, STR("main"), &err));
+	put(scripts, "main", "stop;");
+	assert_list(scripts, "a main* own ");
 	unlink(name);
 }
 

@@ -301,7 +301,9 @@ void lda_sieve_user_log(void *ctx, enum log_level level, const char *where,
 	if (!sieve->log_begun)
 		rotate(sieve->log_path);
 	fd = open(sieve->log_path,
-		  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+			  O_NONBLOCK,
+		  0600);
 	if (fd < 0) {
 		log_warning("sieve: open(%s): %s", sieve->log_path,
 			    strerror(errno));

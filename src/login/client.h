@@ -52,7 +52,6 @@ enum login_result {
 	LOGIN_FAILED,
 	LOGIN_TEMPORARY,
 	LOGIN_AUTHZ_FAILED,
-	LOGIN_DISABLED,
 	LOGIN_EXPIRED,
 	LOGIN_REFUSED, /* nologin */
 	LOGIN_ABORTED, /* by the client: "*" */
@@ -97,6 +96,7 @@ struct client {
 	uint64_t attempt_ms;
 	bool no_mech_tried, plaintext_tried, bad_base64, sasl_unfinished;
 	bool cert_refused, authz_failed, dest_failed;
+	const char *failure;   /* for the log: not just a wrong password */
 	const char *ssl_error; /* of a handshake that failed */
 };
 

@@ -245,6 +245,8 @@ const char *client_why(const struct client *client, char *out, size_t size)
 				 : "client didn't send a cert");
 	else if (client->dest_failed)
 		snprintf(out, size, " (proxy dest auth failed)");
+	else if (client->failure != NULL)
+		snprintf(out, size, " (%s)", client->failure);
 	else if (client->authz_failed)
 		snprintf(out, size,
 			 " (authorization failed, %u attempts in %u secs)",

@@ -185,7 +185,6 @@ static const char *const codes[] = {
 	[LOGIN_FAILED] = "",
 	[LOGIN_TEMPORARY] = "TRYLATER",
 	[LOGIN_AUTHZ_FAILED] = "",
-	[LOGIN_DISABLED] = "",
 	[LOGIN_EXPIRED] = "",
 	[LOGIN_REFUSED] = "",
 	[LOGIN_ABORTED] = "",

@@ -92,7 +92,6 @@ static const char *const codes[] = {
 	[LOGIN_FAILED] = "[AUTH] ",
 	[LOGIN_TEMPORARY] = "[SYS/TEMP] ",
 	[LOGIN_AUTHZ_FAILED] = "[AUTH] ",
-	[LOGIN_DISABLED] = "[SYS/PERM] ",
 	[LOGIN_EXPIRED] = "[AUTH] ",
 	[LOGIN_REFUSED] = "[AUTH] ",
 	[LOGIN_ABORTED] = "",

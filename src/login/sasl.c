@@ -75,6 +75,7 @@ static void start(struct client *client, const char *mech, struct str initial)
 	client->plaintext_tried = client->sasl_unfinished = false;
 	client->cert_refused = client->authz_failed = false;
 	client->dest_failed = false;
+	client->failure = NULL;
 	client->state = CLIENT_AUTH;
 	conn_pause(client->conn);
 	conn_set_timeout(client->conn,
@@ -230,6 +231,7 @@ static void refuse_temporarily(struct client *client)
 	gethostname(host, sizeof(host) - 1);
 	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S",
 		 localtime_r(&now, &tm));
+	client->failure = "auth service reported temporary failure";
 	snprintf(text, sizeof(text),
 		 "Temporary authentication failure. [%s:%s]", host, when);
 	client_refuse(client, LOGIN_TEMPORARY, text);
@@ -252,8 +254,11 @@ static void failed(struct client *client, const struct auth_answer *answer)
 		client_refuse(client, LOGIN_AUTHZ_FAILED,
 			      "Authorization failed");
 	} else if (strcmp(code, "user_disabled") == 0) {
-		client_refuse(client, LOGIN_DISABLED, "Account is disabled.");
+		/* Not told: nobody has asked for the password. */
+		client->failure = "user disabled";
+		client_refuse(client, LOGIN_FAILED, NULL);
 	} else if (strcmp(code, "pass_expired") == 0) {
+		client->failure = "password expired";
 		client_refuse(client, LOGIN_EXPIRED, "Password expired");
 	} else if (strcmp(code, "invalid_base64") == 0) {
 		client->attempts--;

@@ -111,11 +111,10 @@ static bool needs_tls(const struct client *client)
 /* RFC 4954 section 6, 5248 */
 static const char *const codes[] = {
 	[LOGIN_FAILED] = "535 5.7.8",       [LOGIN_TEMPORARY] = "454 4.7.0",
-	[LOGIN_AUTHZ_FAILED] = "535 5.7.8", [LOGIN_DISABLED] = "525 5.7.13",
-	[LOGIN_EXPIRED] = "535 5.7.8",      [LOGIN_REFUSED] = "525 5.7.13",
-	[LOGIN_ABORTED] = "501 5.5.2",      [LOGIN_BAD_BASE64] = "535 5.7.8",
-	[LOGIN_BAD_INITIAL] = "501 5.5.2",  [LOGIN_NO_MECH] = "504 5.5.4",
-	[LOGIN_PLAINTEXT] = "523 5.7.10",
+	[LOGIN_AUTHZ_FAILED] = "535 5.7.8", [LOGIN_EXPIRED] = "535 5.7.8",
+	[LOGIN_REFUSED] = "525 5.7.13",     [LOGIN_ABORTED] = "501 5.5.2",
+	[LOGIN_BAD_BASE64] = "535 5.7.8",   [LOGIN_BAD_INITIAL] = "501 5.5.2",
+	[LOGIN_NO_MECH] = "504 5.5.4",      [LOGIN_PLAINTEXT] = "523 5.7.10",
 };
 
 static void submission_refuse(struct client *client, enum login_result result,

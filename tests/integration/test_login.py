@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import time
+from pathlib import Path
 
 import pytest
 
@@ -481,3 +482,49 @@ def answers(server, steps):
 ], ids=str)
 def test_same_words_as_dovecot(login, other, steps):
     assert answers(login, steps) == answers(other, steps)
+
+
+REASONS = """\
+auth_failure_delay = 0
+passdb {
+  driver = passwd-file
+  args = username_format=%u DIR/denied
+  deny = yes
+}
+passdb {
+  driver = passwd-file
+  args = username_format=%u DIR/accounts
+}
+userdb {
+  driver = static
+  args = uid=7001 gid=7001
+}
+""" + NO_PENALTY
+
+
+def test_why_a_login_failed_as_dovecot(make_server, make_dovecot):
+    """Who was refused for no password of his is not banned for it (fail2ban looks for "auth failed"), and a denied user
+    looks like a wrong password to those who have none."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one, lines = make('passdb {\n}\n', 'imap pop3', start=False), []
+        one.extra = REASONS.replace('DIR', one.dir)
+        one.write_config()
+        for name, text in (('denied', 'denied\n'), ('accounts', 'denied:{PLAIN}x\nbroken:{PLAIN}x:::::: userdb_x=%{nothing}\n'
+                                                    'away:{PLAIN}x:::::: nologin\nwrong:{PLAIN}y\n')):
+            Path(one.dir, name).write_text(text)
+            os.chmod(f'{one.dir}/{name}', 0o644)
+        one.start()
+        for user in ('denied', 'broken', 'away', 'wrong'):
+            for port, line in (('imap', f'a LOGIN {user} x\r\n'), ('pop3', f'USER {user}\r\nPASS x\r\n')):
+                with socket.create_connection(('127.0.0.1', one.port(port)), 60) as sock, sock.makefile('rwb') as file:
+                    file.readline()
+                    file.write(line.encode())
+                    file.flush()
+                    answer = [file.readline() for _ in range(line.count('\n'))][-1]
+                lines.append(re.sub(rb'\[[^]]*:20.*', b'', answer))
+                why = one.wait_log(rf'{port}-login: Info: Disconnected: [^(]*\(([^)]*)\): user=<{user}>')
+                lines.append(re.sub(r'\d+ secs', 'N secs', why[1]))
+        said.append(lines)
+        one.forgive()
+    assert said[0] == said[1]

@@ -228,7 +228,8 @@ static void authenticated(void *ctx, const struct account *account,
 		refused(request, why);
 		return;
 	}
-	if (privs_ids(account, manager->env->config, &uid, &gid, &err) < 0) {
+	if (privs_ids(account, manager->env->config, &uid, &gid, &err) < 0 ||
+	    privs_check_root(account, manager->env->config, &err) < 0) {
 		request_take(request);
 		log_of_user(request, account->name, err.text);
 		request_failed(request, "[UNAVAILABLE]", internal_error);

@@ -258,7 +258,10 @@ static bool chroot_allowed(const char *dir, const char *valid)
 {
 	struct str rest = str_of(valid), one;
 
-	if (strstr(dir, "/../") != NULL || dir[0] != '/')
+	size_t len = strlen(dir);
+
+	if (strstr(dir, "/../") != NULL || dir[0] != '/' ||
+	    (len >= 3 && strcmp(dir + len - 3, "/..") == 0))
 		return false;
 	while (str_split(&rest, ':', &one)) {
 		if (one.len > 0 && strlen(dir) >= one.len &&
@@ -269,19 +272,37 @@ static bool chroot_allowed(const char *dir, const char *valid)
 	return false;
 }
 
-static int change_root(const struct account *account,
-		       const struct base_settings *set, struct err *err)
+static int check_root(const struct account *account,
+		      const struct base_settings *set, struct err *err)
 {
 	const char *dir = account->chroot;
 
-	if (dir == NULL) {
-		dir = set->mail_chroot;
-	} else if (!chroot_allowed(dir, set->valid_chroot_dirs)) {
-		return err_set(err, ERR_DENIED,
-			       "userdb returned invalid chroot directory: %s "
-			       "(see valid_chroot_dirs setting)",
-			       dir);
-	}
+	if (dir == NULL || chroot_allowed(dir, set->valid_chroot_dirs))
+		return 0;
+	return err_set(err, ERR_DENIED,
+		       "userdb returned invalid chroot directory: %s "
+		       "(see valid_chroot_dirs setting)",
+		       dir);
+}
+
+int privs_check_root(const struct account *account, const struct config *config,
+		     struct err *err)
+{
+	struct base_settings set;
+
+	if (read_base(config, &set, err) < 0)
+		return -1;
+	return check_root(account, &set, err);
+}
+
+static int change_root(const struct account *account,
+		       const struct base_settings *set, struct err *err)
+{
+	const char *dir = account->chroot != NULL ? account->chroot
+						  : set->mail_chroot;
+
+	if (check_root(account, set, err) < 0)
+		return -1;
 	if (dir[0] == '\0')
 		return 0;
 	if (chroot(dir) < 0 || chdir("/") < 0)

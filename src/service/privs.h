@@ -24,6 +24,10 @@ int privs_drop_for_exec(const struct account *account,
 int privs_become(const struct account *account, const struct config *config,
 		 struct err *err);
 void privs_restore(void);
+/* Whether privs_drop() would take the account's chroot, where a client can
+ * still be told. */
+int privs_check_root(const struct account *account, const struct config *config,
+		     struct err *err);
 /* The ids that the two above would take. */
 int privs_ids(const struct account *account, const struct config *config,
 	      uid_t *uid_out, gid_t *gid_out, struct err *err);

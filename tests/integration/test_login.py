@@ -528,3 +528,23 @@ def test_why_a_login_failed_as_dovecot(make_server, make_dovecot):
         said.append(lines)
         one.forgive()
     assert said[0] == said[1]
+
+
+def test_a_root_that_is_not_allowed(make_server):
+    """The client hears of it, and no process ends."""
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    one.extra = (f'valid_chroot_dirs = {one.dir}/home\npassdb {{\n  driver = passwd-file\n  args = {one.dir}/accounts\n}}\n'
+                 'userdb {\n  driver = static\n  args = uid=65534 gid=65534\n}\n' + NO_PENALTY)
+    one.write_config()
+    Path(one.dir, 'accounts').write_text(''.join(
+        f'user{n}:{{PLAIN}}secret:::::: userdb_chroot={root}\n' for n, root in enumerate(('/tmp', f'{one.dir}/home/..', f'{one.dir}/home/../x', 'home'))))
+    os.chmod(f'{one.dir}/accounts', 0o644)
+    one.start()
+    for n in range(4):
+        with socket.create_connection(('127.0.0.1', one.port('imap')), 60) as sock, sock.makefile('rwb') as file:
+            file.readline()
+            file.write(b'a LOGIN user%d secret\r\n' % n)
+            file.flush()
+            assert file.readline().startswith(b'a NO [UNAVAILABLE] ')
+        assert one.wait_log(rf'imap\(user{n}\): Error: userdb returned invalid chroot directory: ')
+    assert 'Fatal' not in one.log_text()

@@ -298,8 +298,8 @@ int privs_check_root(const struct account *account, const struct config *config,
 static int change_root(const struct account *account,
 		       const struct base_settings *set, struct err *err)
 {
-	const char *dir = account->chroot != NULL ? account->chroot
-						  : set->mail_chroot;
+	const char *dir =
+		account->chroot != NULL ? account->chroot : set->mail_chroot;
 
 	if (check_root(account, set, err) < 0)
 		return -1;

@@ -65,6 +65,7 @@ static enum cmd_result tell_begin(struct cmd *cmd, struct store_state *state)
 		return tell_end(cmd);
 	state->reader = mail_reader_begin(cmd, cmd->session->box,
 					  &state->result.changed);
+	mail_reader_flags_only(state->reader);
 	return tell_more(cmd);
 }
 

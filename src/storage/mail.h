@@ -39,6 +39,8 @@ struct mail_reader *mail_reader_begin(const void *ctx, struct mailbox *box,
 int mail_reader_next(struct mail_reader *reader, const struct mail **out,
 		     struct err *err);
 void mail_reader_pause(struct mail_reader *reader);
+/* A hint: no more than flags and modseqs will be asked for. */
+void mail_reader_flags_only(struct mail_reader *reader);
 unsigned mail_reader_gone(const struct mail_reader *reader);
 /* For CLEANUP too. */
 void mail_reader_end(struct mail_reader **reader);

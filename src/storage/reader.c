@@ -68,6 +68,11 @@ void mail_reader_pause(struct mail_reader *reader)
 	reader->record_valid = false;
 }
 
+void mail_reader_flags_only(struct mail_reader *reader)
+{
+	reader->flags_only = true;
+}
+
 unsigned mail_reader_gone(const struct mail_reader *reader)
 {
 	return reader->gone;
@@ -353,7 +358,11 @@ int mail_reader_next(struct mail_reader *reader, const struct mail **out,
 			continue;
 		if (reader->bare)
 			return 1;
-		found = find_record(reader, mail->uid, err);
+		found = reader->flags_only &&
+			index_record_apart(reader->txn, reader->box_id,
+					   mail->uid, &reader->record);
+		if (found == 0)
+			found = find_record(reader, mail->uid, err);
 		if (found > 0)
 			fill(reader);
 		if (found != 0)

@@ -61,6 +61,7 @@ struct mail_reader {
 	size_t range; /* the one that `next_seq` is in */
 	uint32_t next_seq;
 	bool bare; /* mails have numbers only, their records are not read */
+	bool flags_only;
 	unsigned gone;
 	struct index_txn *txn;
 	uint32_t box_id;

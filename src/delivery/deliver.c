@@ -201,11 +201,12 @@ int deliver(const struct delivery *delivery, const struct lda_settings *set,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_pool(NULL, DELIVERY_POOL);
 	const char *name = delivery->mailbox;
-	int ret;
+	int ret = 1;
 
 	set_log_prefix(ctx, delivery);
-	if (delivery->sieve != NULL && delivery->sieve->set.sieve_enabled) {
+	if (delivery->sieve != NULL && delivery->sieve->set.sieve_enabled)
 		ret = sieve_deliver(delivery->sieve, delivery, err);
+	if (ret <= 0) {
 		reset_log_prefix(delivery);
 		return ret;
 	}

@@ -44,6 +44,7 @@ struct lda_script {
 	/* In a dictionary, and its name there (NULL: the location's). */
 	const struct script_location *location;
 	const char *name;
+	const char *bindir; /* for it, compiled; NULL: beside a file */
 	bool missing; /* there is none: nothing to run */
 	bool global; /* the administrator's: errors go to the server's log */
 	unsigned number; /* sieve_action.script of its actions */
@@ -105,7 +106,7 @@ void lda_sieve_server_log(void *sieve, enum log_level level, const char *where,
 
 /* a delivery */
 
-/* As deliver(), by the scripts. ERR_DENIED with delivery->refusal set: it is to
+/* As deliver(), by the scripts; 1 if there are none. ERR_DENIED with delivery->refusal set: it is to
  * be refused. */
 int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 		  struct err *err);

@@ -538,6 +538,12 @@ static int send_all(const void *ctx, struct carry *carry, struct err *err)
 	return commit_all(ctx, carry, err);
 }
 
+static void log_abort(const struct carry *carry, bool keep, const char *mailbox)
+{
+	carry_log(carry, LOG_LEVEL_INFO, "%sstore into mailbox '%s' aborted",
+		  keep ? "" : "fileinto action: ", mailbox);
+}
+
 /* One of several mailboxes can't be had: of that script, nothing is stored but
  * in INBOX, by the implicit keep. */
 static void abort_stores(struct carry *carry)
@@ -551,10 +557,7 @@ static void abort_stores(struct carry *carry)
 			carry->acted = true;
 			continue;
 		}
-		carry_log(
-			carry, LOG_LEVEL_INFO,
-			"%sstore into mailbox '%s' aborted",
-			store->keep ? "" : "fileinto action: ", store->mailbox);
+		log_abort(carry, store->keep, store->mailbox);
 		LL_DELETE(carry->stores, store);
 		mem_free(store);
 	}
@@ -567,12 +570,14 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 	bool implicit = !carry->result->keep_cancelled;
 
 	LL_FOREACH (carry->result->actions, at) {
-		if ((at->kind == SIEVE_ACTION_KEEP ||
-		     at->kind == SIEVE_ACTION_FILEINTO) &&
-		    prepare(ctx, carry, at, err) < 0)
-			return -1;
+		if (at->kind != SIEVE_ACTION_KEEP &&
+		    at->kind != SIEVE_ACTION_FILEINTO)
+			continue;
 		if (carry->broken)
-			break;
+			log_abort(carry, at->kind == SIEVE_ACTION_KEEP,
+				  carry_mailbox(ctx, carry, &at->store));
+		else if (prepare(ctx, carry, at, err) < 0)
+			return -1;
 	}
 	if (carry->broken)
 		abort_stores(carry);

@@ -203,14 +203,17 @@ int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_pool(NULL, DELIVERY_POOL);
 	struct lda_script *scripts, *last;
+	int listed = lda_sieve_scripts(ctx, sieve, &scripts, err);
 	struct carry carry;
 
+	if (listed == 0 && scripts == NULL)
+		return 1;
 	if (carry_begin(ctx, &carry, sieve, delivery, err) < 0) {
 		log_error("sieve: %s", err->text);
 		return -1;
 	}
 	carry_trace(ctx, &carry);
-	if (lda_sieve_scripts(ctx, sieve, &scripts, err) < 0 ||
+	if (listed < 0 ||
 	    sieve_run_scripts(&carry, scripts, &last, err) < 0 ||
 	    run_discard(ctx, &carry, &last, err) < 0) {
 		err_set(err, ERR_TEMPORARY,

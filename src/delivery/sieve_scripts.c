@@ -91,6 +91,15 @@ static int is_there(const void *ctx, const struct scripts *scripts,
 	return found < 0 ? -1 : 0;
 }
 
+static void add_file(const void *ctx, struct lda_script ***end,
+		     const char *path, const char *bindir, bool global)
+{
+	struct lda_script **script = *end;
+
+	lda_script_add(ctx, end, path, global);
+	(*script)->bindir = bindir;
+}
+
 static int add_if_there(const void *ctx, const struct scripts *scripts,
 			struct lda_script ***end,
 			const struct script_location *location,
@@ -102,7 +111,9 @@ static int add_if_there(const void *ctx, const struct scripts *scripts,
 	if (*there_out && location != NULL)
 		add_remote(ctx, end, location, NULL, global);
 	else if (*there_out)
-		lda_script_add(ctx, end, path, global);
+		add_file(ctx, end, path,
+			 global ? scripts->fallback_bindir : scripts->bindir,
+			 global);
 	return 0;
 }
 
@@ -154,7 +165,8 @@ int lda_script_named(const void *ctx, struct lda_sieve *sieve, bool global,
 		   script_exists(path, &exists, err) < 0) {
 		return -1;
 	} else if (exists) {
-		lda_script_add(ctx, &end, path, global);
+		add_file(ctx, &end, path, global ? NULL : scripts->bindir,
+			 global);
 	}
 	return exists ? 0
 		      : err_set(err, ERR_NOT_FOUND, "%s is not there", path);
@@ -174,13 +186,13 @@ static void add_files(const void *ctx, struct lda_script ***end,
 		return;
 	if (!is_dir(path)) {
 		if (access(path, F_OK) == 0)
-			lda_script_add(ctx, end, path, true);
+			add_file(ctx, end, path, location->bindir, true);
 		return;
 	}
 	if (glob(mem_printf(ctx, "%s/*.sieve", path), 0, NULL, &found) != 0)
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++)
-		lda_script_add(ctx, end, found.gl_pathv[i], true);
+		add_file(ctx, end, found.gl_pathv[i], location->bindir, true);
 	globfree(&found);
 }
 
@@ -390,7 +402,7 @@ static int open_file(struct lda_sieve *sieve, struct lda_script *script,
 	if (script->program != NULL)
 		return 0;
 	return sieve_script_open(sieve, sieve->engine, script->path,
-				 script->global, log, &script->program, err) < 0
+				 script->bindir, script->global, log, &script->program, err) < 0
 		       ? -1
 		       : 1;
 }

@@ -156,6 +156,7 @@ static int find_own(struct scripts *scripts, struct err *err)
 			       "sieve: no path in its location: %s",
 			       scripts->set.sieve);
 	scripts->dir = own->path;
+	scripts->bindir = own->bindir;
 	scripts->active = scripts_expand(
 		scripts, scripts,
 		own->active == NULL ? "~/.dovecot.sieve" : own->active);
@@ -193,6 +194,7 @@ static int find(struct scripts *scripts, struct err *err)
 		scripts->remote_fallback = fallback;
 	else
 		scripts->fallback = script_location_file(scripts, fallback);
+	scripts->fallback_bindir = fallback->bindir;
 	if (global->remote)
 		scripts->remote_global = global;
 	else

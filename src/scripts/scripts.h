@@ -46,6 +46,8 @@ struct scripts {
 	/* Where the user's own are kept, and the link to the active one (or
 	 * that script itself); NULL: the user has no home. */
 	const char *dir, *active;
+	/* Where these are kept compiled; NULL: beside them. */
+	const char *bindir, *fallback_bindir;
 	/* sieve_default, for users who have no active one; NULL: none. */
 	const char *fallback;
 	const char *global_dir; /* for include :global; NULL: none */

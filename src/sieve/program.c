@@ -438,13 +438,17 @@ int sieve_source_read(const void *ctx, struct sieve_engine *engine,
 }
 
 int sieve_script_open(const void *ctx, struct sieve_engine *engine,
-		      const char *path, bool global,
+		      const char *path, const char *bindir, bool global,
 		      const struct sieve_log *log, struct sieve_program **out,
 		      struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *mem = mem_ctx(NULL, "script");
-	char *binary = sieve_binary_path(mem, path);
+	char *binary = bindir == NULL
+			       ? sieve_binary_path(mem, path)
+			       : mem_printf(mem, "%s/%s.svbin", bindir,
+					    script_name(mem, path));
 	struct sieve_source source;
+	struct err ignored;
 
 	if (sieve_program_open(ctx, engine, binary, out, err) == 0) {
 		if (sieve_program_fits(*out, global) &&
@@ -462,6 +466,7 @@ int sieve_script_open(const void *ctx, struct sieve_engine *engine,
 	if (sieve_compile(ctx, engine, &source, log, out, err) < 0)
 		return -1;
 	/* Where it can't be saved it is compiled each time. */
-	sieve_program_keep(*out, binary);
+	if (bindir == NULL || dir_create(bindir, 0700, &ignored) == 0)
+		sieve_program_keep(*out, binary);
 	return 0;
 }

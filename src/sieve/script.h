@@ -55,10 +55,11 @@ int sieve_program_open(const void *ctx, struct sieve_engine *engine,
 int sieve_source_read(const void *ctx, struct sieve_engine *engine,
 		      const char *path, struct sieve_source *out,
 		      struct err *err);
-/* What usually is wanted: the program saved beside the script if it is current,
- * else the script compiled, and saved if that can be done. */
+/* What usually is wanted: the program saved beside the script, or in the
+ * directory bindir if that is not NULL, if it is current, else the script
+ * compiled, and saved if that can be done. */
 int sieve_script_open(const void *ctx, struct sieve_engine *engine,
-		      const char *path, bool global,
+		      const char *path, const char *bindir, bool global,
 		      const struct sieve_log *log, struct sieve_program **out,
 		      struct err *err);
 /* For people. */

@@ -705,3 +705,33 @@ def test_users_without_scripts(make_server, sink):
     script(server, 'alice', 'discard;')
     assert deliver(server, 'one').startswith('250')
     assert list(boxes(server, 'alice')) == ['INBOX']
+
+
+def test_where_programs_are_kept(make_server, sink):
+    """bindir; and one who has no script has a plain delivery."""
+    server = make_server(start=False)
+    common = Path(server.dir, 'sieve')
+    common.mkdir()
+    (common / 'before.sieve').write_text('keep;')
+    for path in common, common / 'before.sieve':
+        path.chmod(0o755)
+    server.extra = EXTRA.format(port=sink.port, plugin='  sieve = file:~/sieve;active=~/.active.sieve;bindir=~/bin\n'
+                                                       f'  sieve_before = file:{common}/before.sieve;bindir=~/global\n')
+    server.write_config()
+    server.start()
+    path = script(server, 'alice', 'require "fileinto"; fileinto "one";', 'sieve/one.sieve')
+    link = Path(server.home('alice'), '.active.sieve')
+    link.symlink_to(path)
+    for text in ('one', 'two'):
+        path.write_text(f'require "fileinto"; fileinto "{text}";')
+        assert deliver(server, text).startswith('250')
+    home = Path(server.home('alice'))
+    assert [file.suffix for file in (home / 'bin').iterdir()] == ['.svbin']
+    assert [file.name for file in home.glob('sieve/*.svbin')] == [] and not list(home.glob('.active.svbin'))
+    assert sorted(boxes(server, 'alice')) == ['one', 'two']
+
+
+def test_users_who_have_none(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    assert deliver(server, 'plain').startswith('250')
+    assert server.wait_log(r'lmtp\(alice\)\S*: Info: msgid=<plain@example\.org>: saved mail to INBOX')

@@ -94,7 +94,7 @@ static struct sieve_program *open_script(struct place *place)
 	struct err err;
 
 	place->compiled = 0;
-	assert_int_equal(sieve_script_open(place, place->engine, place->script,
+	assert_int_equal(sieve_script_open(place, place->engine, place->script, NULL,
 					   false, &log, &program, &err),
 			 0);
 	return program;

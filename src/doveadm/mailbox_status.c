@@ -183,6 +183,8 @@ static int report_one(void *ctx, struct user *user, const char *name)
 	struct err err;
 
 	if (mailbox_status(user, name, &status, &err) < 0 ||
+	    ((report->fields & FIELD_VSIZE) != 0 &&
+	     mailbox_status_size(user, name, &status, &err) < 0) ||
 	    ((report->fields & FIELD_FIRSTSAVED) != 0 &&
 	     first_saved(user, name, &saved, &err) < 0))
 		return log_failure(

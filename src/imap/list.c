@@ -234,7 +234,9 @@ static void tell_status(struct session *session, const struct list *list,
 	if (list->status == 0 ||
 	    (entry->flags & (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) != 0)
 		return;
-	if (mailbox_statuses_get(statuses, entry->name, &status, &err) == 0)
+	if (mailbox_statuses_get(statuses, entry->name, &status, &err) == 0 &&
+	    (!status_tells_size(list->status) ||
+	     mailbox_statuses_size(statuses, entry->name, &status, &err) == 0))
 		status_write(&session->line, entry->name, list->status,
 			     &status);
 	else if (err.code == ERR_TEMPORARY || err.code == ERR_CORRUPT)

@@ -92,6 +92,11 @@ const char *status_parse(struct cmd *cmd, const struct imap_arg *list,
 	return NULL;
 }
 
+bool status_tells_size(unsigned bits)
+{
+	return (bits & 1U << SIZE) != 0;
+}
+
 void status_write(struct buf *out, const char *mailbox, unsigned bits,
 		  const struct mailbox_status *status)
 {
@@ -134,7 +139,9 @@ enum cmd_result cmd_status(struct cmd *cmd)
 	name = cmd_mailbox_name(cmd, arg);
 	if (name == NULL)
 		return CMD_DONE;
-	if (mailbox_status(session->user, name, &status, &err) < 0)
+	if (mailbox_status(session->user, name, &status, &err) < 0 ||
+	    (status_tells_size(bits) &&
+	     mailbox_status_size(session->user, name, &status, &err) < 0))
 		return cmd_error(cmd, &err, name);
 	status_write(&session->line, name, bits, &status);
 	if (session->box != NULL &&

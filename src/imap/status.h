@@ -4,6 +4,7 @@
  */
 #ifndef IMAP_STATUS_H
 #define IMAP_STATUS_H
+#include <stdbool.h>
 
 struct buf;
 struct cmd;
@@ -14,6 +15,8 @@ struct mailbox_status;
  * client knows of modseqs. */
 const char *status_parse(struct cmd *cmd, const struct imap_arg *list,
 			 unsigned *items_out);
+/* Whether mailbox_status_size() is to be called before. */
+bool status_tells_size(unsigned bits);
 /* The whole line "* STATUS name (...)". */
 void status_write(struct buf *out, const char *mailbox, unsigned items,
 		  const struct mailbox_status *status);

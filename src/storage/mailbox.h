@@ -49,6 +49,7 @@ struct mailbox_status {
 	unsigned char guid[16];
 	uint32_t first_unseen; /* number in the view; 0 if none. Only from
 				  mailbox_get_status() */
+	bool size_unknown; /* of some mails, which are not in `size` */
 	bool no_modseq; /* highest_modseq means nothing to the next session: the
 			   index is in memory */
 };
@@ -60,6 +61,12 @@ int mailbox_get_status(struct mailbox *box, struct mailbox_status *out,
 int mailbox_status(struct user *user, const char *name,
 		   struct mailbox_status *out, struct err *err);
 
+/* Whoever tells its size calls this before: of mails that others put there
+ * without a size in the name, it is to be read first. */
+int mailbox_status_size(struct user *user, const char *name,
+			struct mailbox_status *status, struct err *err);
+int mailbox_learn_sizes(struct user *user, const char *name, struct err *err);
+
 /* Of many mailboxes in a row (LIST-STATUS). Holds a transaction of the index:
  * not to be kept while a client is waited for. Child of ctx. */
 struct mailbox_statuses;
@@ -68,6 +75,8 @@ struct mailbox_statuses *mailbox_statuses_begin(const void *ctx,
 /* As mailbox_status(). */
 int mailbox_statuses_get(struct mailbox_statuses *statuses, const char *name,
 			 struct mailbox_status *out, struct err *err);
+int mailbox_statuses_size(struct mailbox_statuses *statuses, const char *name,
+			  struct mailbox_status *status, struct err *err);
 void mailbox_statuses_end(struct mailbox_statuses **statuses); /* CLEANUP */
 
 /* what changed */

@@ -16,7 +16,6 @@
 #include "storage/list_core.h"
 #include "storage/mailbox.h"
 #include "storage/quota_core.h"
-#include "storage/reader.h"
 
 enum { NAMES_POOL = 64 * 1024 };
 
@@ -48,51 +47,6 @@ bool quota_counts(const struct quota_root *root, const struct ns *ns,
 		return false;
 	rule = quota_rule_of(root, mailbox);
 	return rule == NULL || !rule->ignore;
-}
-
-/* sizes that nobody looked at yet */
-
-/* Those of mails that other programs put there without a size in the name. */
-static int learn(struct mailbox *box, struct err *err)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sizes");
-	CLEANUP(mail_reader_end) struct mail_reader *reader = NULL;
-	struct range_set uids = range_set_init(ctx);
-	struct range_set seqs = range_set_init(ctx);
-	struct index_record record = {0};
-	const struct mail *mail;
-	struct index_txn *txn;
-	struct index_box row;
-	uint64_t octets;
-	int ret;
-
-	if (mailbox_begin(box, INDEX_READ, &txn, &row, err) < 0)
-		return -1;
-	for (uint32_t uid = 0; index_record_next(txn, row.id, uid, &record) &&
-			       record.uid != UINT32_MAX;
-	     uid = record.uid + 1) {
-		if (record.size_virtual == UINT64_MAX)
-			range_set_add(&uids, record.uid, record.uid);
-	}
-	index_rollback(&txn);
-	mailbox_seqs_of(box, &uids, &seqs);
-	reader = mail_reader_begin(ctx, box, &seqs);
-	while ((ret = mail_reader_next(reader, &mail, err)) > 0) {
-		if (mail_size(mail, &octets, err) < 0 &&
-		    err->code != ERR_EXPUNGED)
-			return -1;
-	}
-	return ret;
-}
-
-static int learn_sizes(struct user *user, const char *name, struct err *err)
-{
-	CLEANUP(mailbox_close) struct mailbox *box = NULL;
-
-	if (mailbox_open(user, name, MAILBOX_READONLY | MAILBOX_KEEP_RECENT,
-			 &box, err) < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	return learn(box, err);
 }
 
 /* bringing the index up to date */
@@ -337,7 +291,7 @@ static int refresh(struct walk *walk, struct err *err)
 	if (walk->unknown_count == 0)
 		return 0;
 	for (size_t i = 0; i < walk->unknown_count; i++) {
-		if (learn_sizes(user, walk->unknown[i], err) < 0)
+		if (mailbox_learn_sizes(user, walk->unknown[i], err) < 0)
 			return -1;
 	}
 	return walk_once(walk, &is_whole, err);

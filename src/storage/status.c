@@ -11,6 +11,7 @@
 #include "base/pack.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
+#include "storage/reader.h"
 
 void status_of_row(const struct storage *store, const struct index_box *row,
 		   struct mailbox_status *out)
@@ -25,6 +26,7 @@ void status_of_row(const struct storage *store, const struct index_box *row,
 		.highest_modseq = row->highest_modseq,
 		.no_modseq = store->in_memory,
 		.size = row->counts.size,
+		.size_unknown = row->counts.size_unknown > 0,
 	};
 	memcpy(out->guid, row->guid, sizeof(out->guid));
 }
@@ -199,5 +201,64 @@ int mailbox_status(struct user *user, const char *name,
 			return -1;
 	}
 	status_of_row(ns->store, &row, out);
+	return 0;
+}
+
+/* sizes that nobody looked at yet */
+
+/* Those of mails that other programs put there without a size in the name. */
+static int learn(struct mailbox *box, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sizes");
+	CLEANUP(mail_reader_end) struct mail_reader *reader = NULL;
+	struct range_set uids = range_set_init(ctx);
+	struct range_set seqs = range_set_init(ctx);
+	struct index_record record = {0};
+	const struct mail *mail;
+	struct index_txn *txn;
+	struct index_box row;
+	uint64_t octets;
+	int ret;
+
+	if (mailbox_begin(box, INDEX_READ, &txn, &row, err) < 0)
+		return -1;
+	for (uint32_t uid = 0; index_record_next(txn, row.id, uid, &record) &&
+			       record.uid != UINT32_MAX;
+	     uid = record.uid + 1) {
+		if (record.size_virtual == UINT64_MAX)
+			range_set_add(&uids, record.uid, record.uid);
+	}
+	index_rollback(&txn);
+	mailbox_seqs_of(box, &uids, &seqs);
+	reader = mail_reader_begin(ctx, box, &seqs);
+	while ((ret = mail_reader_next(reader, &mail, err)) > 0) {
+		if (mail_size(mail, &octets, err) < 0 &&
+		    err->code != ERR_EXPUNGED)
+			return -1;
+	}
+	return ret;
+}
+
+int mailbox_learn_sizes(struct user *user, const char *name, struct err *err)
+{
+	CLEANUP(mailbox_close) struct mailbox *box = NULL;
+
+	if (mailbox_open(user, name, MAILBOX_READONLY | MAILBOX_KEEP_RECENT,
+			 &box, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	return learn(box, err);
+}
+
+int mailbox_status_size(struct user *user, const char *name,
+			struct mailbox_status *status, struct err *err)
+{
+	struct mailbox_status now;
+
+	if (!status->size_unknown)
+		return 0;
+	if (mailbox_learn_sizes(user, name, err) < 0 ||
+	    mailbox_status(user, name, &now, err) < 0)
+		return -1;
+	status->size = now.size;
 	return 0;
 }

@@ -99,3 +99,12 @@ int mailbox_statuses_get(struct mailbox_statuses *statuses, const char *name,
 	index_rollback(&statuses->txn);
 	return mailbox_status(statuses->user, name, out, err);
 }
+
+int mailbox_statuses_size(struct mailbox_statuses *statuses, const char *name,
+			  struct mailbox_status *status, struct err *err)
+{
+	if (!status->size_unknown)
+		return 0;
+	let_go(statuses);
+	return mailbox_status_size(statuses->user, name, status, err);
+}

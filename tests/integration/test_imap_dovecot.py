@@ -164,3 +164,20 @@ def test_same_answers(both, commands):
     different = [(a, b) for a, b in zip(wanted, got) if a != b]
     assert not different, '\n'.join(
         f'{a[0]!r}\n  dovecot: {a[1]}\n  here:    {b[1]}' for a, b in different)
+
+
+@pytest.mark.parametrize('first', ['STATUS INBOX (SIZE)', 'LIST "" INBOX RETURN (STATUS (SIZE MESSAGES))', None])
+def test_the_size_counts_mails_that_others_delivered(make_server, make_dovecot, first):
+    """Their names do not tell it, and nobody has looked."""
+    told = []
+    for server in make_server(), make_dovecot():
+        for text in (PLAIN, MIXED.replace(b'\r', b''), BARE):
+            server.drop_mail('alice', text)
+        if first is None:
+            told.append(server.doveadm('mailbox', 'status', '-u', 'alice', 'vsize', 'INBOX').stdout)
+            continue
+        client = Lines(server.port('imap'), 'alice')
+        told.append(transcript(client, [first, 'STATUS INBOX (SIZE)', 'SELECT INBOX', 'STATUS INBOX (SIZE MESSAGES)']))
+        client.logout()
+    assert told[0] == told[1]
+    assert str(sum(map(len, (PLAIN, MIXED, BARE)))) in str(told[0])

@@ -267,6 +267,9 @@ struct driver_known {
 int driver_look(struct driver_box *box, struct driver_known *known,
 		struct index_box *out, struct err *err);
 
+/* keywords.c: whether a name that somebody wrote into a file may stand in a
+ * list of flags: clients could not read the line else. */
+bool keyword_can_be_told(struct str name);
 /* store.c: a record's driver data are not to be read. The index is made anew;
  * ERR_CORRUPT. */
 int driver_bad_record(const struct driver_box *box, uint32_t uid,

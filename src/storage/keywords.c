@@ -20,19 +20,21 @@ bool keyword_has(const struct keywords *keywords, unsigned bit)
 	return (keywords->bits[bit / 64] >> (bit % 64) & 1) != 0;
 }
 
+bool keyword_can_be_told(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.data[i] <= ' ' || name.data[i] > '~' ||
+		    strchr("(){%*\"\\", name.data[i]) != NULL)
+			return false;
+	}
+	return name.len > 0;
+}
+
 /* An atom (RFC 3501 section 9, flag-keyword). */
 bool keyword_valid(const struct user *user, const char *name)
 {
-	size_t len = strlen(name);
-
-	if (len == 0 || len > user->settings.mail_max_keyword_length)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (name[i] <= ' ' || name[i] > '~' ||
-		    strchr("(){%*\"\\]", name[i]) != NULL)
-			return false;
-	}
-	return true;
+	return strlen(name) <= user->settings.mail_max_keyword_length &&
+	       strchr(name, ']') == NULL && keyword_can_be_told(str_of(name));
 }
 
 struct names {

@@ -323,6 +323,20 @@ def test_mails_are_old_to_other_programs_when_they_were_seen(user, lazy, old):
     assert one.inbox.read_bytes().count(b'\nStatus: O') == 3
 
 
+def test_keywords_that_clients_cannot_read_are_none(user):
+    """The first mail of an mbox brings a list of them, whoever sent it."""
+    one = user(0)
+    one.write(b'From a@x.example  Sat Nov 28 10:00:00 2020\nX-IMAPbase: 1700000000 0000000009 b(c "q ok [x] {5}\nX-UID: 5\n'
+              b'X-Keywords: ok\nSubject: x\n\nx\n\n')
+    client = one.connect()
+    told = client.ok('SELECT INBOX')[0]
+    assert told == rb'* FLAGS (\Answered \Flagged \Deleted \Seen \Draft ok [x])'
+    assert flags(client) == [{b'ok'}]
+    client.ok('STORE 1 +FLAGS (new)')
+    client.logout()
+    assert b'X-IMAPbase: 1700000000 0000000009 ok [x] new' in one.inbox.read_bytes()
+
+
 def test_a_small_mailbox_is_in_the_index_as_all_are(user):
     """It is no mailbox's own file, and other sessions' would not go when one ends."""
     one = user(3, mbox_min_index_size='1M')

@@ -38,7 +38,7 @@ static void parse_line(const void *ctx, struct str line, struct names *names)
 
 	if (!str_split(&line, ' ', &number) || !str_to_u32(number, &at) ||
 	    at >= MAILDIR_KEYWORDS || line.data == NULL || line.len == 0 ||
-	    line.len > NAME_MAX_LEN)
+	    line.len > NAME_MAX_LEN || !keyword_can_be_told(line))
 		return;
 	names->at[at] = str_dup(ctx, line);
 }

@@ -146,7 +146,9 @@ static int take_names(struct apply *apply, struct err *err)
 
 	while (apply->base.found && str_word(&rest, &name)) {
 		if (name.len >
-		    sync->box->location->settings->mail_max_keyword_length)
+			    sync->box->location->settings
+				    ->mail_max_keyword_length ||
+		    !keyword_can_be_told(name))
 			continue;
 		if (name_bit(sync, name) < 0) {
 			if (sync->name_count == INDEX_KEYWORDS_MAX)

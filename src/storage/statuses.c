@@ -105,6 +105,6 @@ int mailbox_statuses_size(struct mailbox_statuses *statuses, const char *name,
 {
 	if (!status->size_unknown)
 		return 0;
-	let_go(statuses);
+	index_rollback(&statuses->txn);
 	return mailbox_status_size(statuses->user, name, status, err);
 }

@@ -158,8 +158,6 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
 /* "sieve: msgid=<...>: text", by deliver_log_format. */
 void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	       ...) __attribute__((format(printf, 3, 4)));
-/* An error for the user's log: "error: msgid=<...>: text". */
-void carry_user_log(const struct carry *carry, const char *text);
 /* Flags and keywords by their names. */
 void carry_flags(const void *ctx, const char *const *flags,
 		 struct save_options *options);

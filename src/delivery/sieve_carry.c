@@ -50,7 +50,8 @@ void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	va_end(args);
 }
 
-void carry_user_log(const struct carry *carry, const char *text)
+/* For the user's log: "error: msgid=<...>: text". */
+static void carry_user_log(const struct carry *carry, const char *text)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
 

@@ -213,8 +213,8 @@ bool carry_pipe(const void *ctx, struct carry *carry,
 		return true;
 	}
 	carry->failed |= !pipe->try;
-	carry_user_log(
-		carry,
+	lda_sieve_user_log(
+		carry->sieve, LOG_LEVEL_ERROR, "",
 		mem_printf(ctx,
 			   "failed to %s program `%s': refer to "
 			   "server log for more information. [%s]",

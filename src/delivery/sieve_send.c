@@ -317,7 +317,7 @@ void carry_answer(const void *ctx, struct carry *carry,
 	if (sieve_outgoing(ctx, carry->sieve->engine, carry->message,
 			   &carry->envelope, &host, action, &mails, &count,
 			   &err) < 0) {
-		carry_user_log(carry, err.text);
+		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "", err.text);
 		return;
 	}
 	if (count == 0 || answered(carry, action, id))

@@ -172,4 +172,4 @@ def test_sieve_test_shows_what_is_sent(ours):
     out = ours.run('-e', 'x.sieve', 'mail')[1]
     assert re.search(r'(?s)RECIPIENT: x@y.example\nSTART MESSAGE:\n.*X-New: yes\n.*Subject: hi\n\nbody\nEND MESSAGE\n', out)
     out = ours.run('-t', '-', '-T', 'addresses', '-T', 'debug', 'x.sieve', 'mail')[1]
-    assert re.search(r'(?m)^[0-9a-f]{8}:      1: action: redirect$', out)
+    assert re.search(r"(?m)^[0-9a-f]{8}:    1: redirect action; forward message to 'x@y\.example'$", out)

@@ -110,18 +110,20 @@ static struct str never_fields(const struct mailbox *box)
 static uint32_t never_of(struct str field)
 {
 	const uint32_t usual = 1U << INDEX_HEADERS | 1U << INDEX_ENVELOPE |
-			       1U << INDEX_SORT;
+			       1U << INDEX_SORT | 1U << INDEX_SUBJECT |
+			       1U << INDEX_BASE;
+	uint32_t named = 0;
 
 	if (str_is(field, "imap.body"))
 		return 1U << INDEX_BODY_STRUCTURE;
+	if (str_starts(field, "hdr.") &&
+	    cached_headers_is_usual(field.data + 4))
+		return usual;
 	for (size_t i = 0; i < NAMES; i++) {
 		if (names[i] != NULL && str_is(field, names[i]))
-			return 1U << i;
+			named |= 1U << i;
 	}
-	return str_starts(field, "hdr.") &&
-			       cached_headers_is_usual(field.data + 4)
-		       ? usual
-		       : 0;
+	return named;
 }
 
 static void take_never(struct mailbox *box)

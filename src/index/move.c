@@ -63,6 +63,7 @@ static int make_row(const struct move *move, struct box_row *old,
 	old->name = own->row.name;
 	old->box.id = made.id;
 	own->row = *old;
+	own->created = false; /* somebody has seen it, elsewhere */
 	return 0;
 }
 

@@ -22,6 +22,7 @@ libsieve_a_SOURCES = \
 	src/sieve/host.h \
 	src/sieve/lexer.c \
 	src/sieve/machine.c src/sieve/machine.h \
+	src/sieve/mail_field.c \
 	src/sieve/mail_out.c src/sieve/mail_out.h \
 	src/sieve/mailto.c src/sieve/mailto.h \
 	src/sieve/match.c src/sieve/match.h \

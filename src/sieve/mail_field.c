@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sieve/mail_field.c - fields and texts of mails of our own, which editheader
+ * writes, too: without what a whole mail takes (a Message-ID loads OpenSSL).
+ */
+#include "base/buf.h"
+#include "base/encode.h"
+#include "sieve/mail_out.h"
+
+enum { WORD_OCTETS = 45, MAX_LINE = 78 };
+
+static bool is_ascii(struct str value)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		if ((unsigned char)value.data[i] >= 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* As many whole characters as an encoded word holds. */
+static struct str take_word(struct str *rest)
+{
+	size_t len = rest->len < WORD_OCTETS ? rest->len : WORD_OCTETS;
+	struct str word;
+
+	while (len < rest->len && len > 1 &&
+	       ((unsigned char)rest->data[len] & 0xc0) == 0x80)
+		len--;
+	word = str_n(rest->data, len);
+	*rest = str_from(*rest, len);
+	return word;
+}
+
+static void put_line(struct buf *text, struct str value)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.data[i];
+
+		buf_putc(text, (unsigned char)c < ' ' ? ' ' : c);
+	}
+}
+
+static void put_words(struct buf *text, struct str value)
+{
+	for (bool first = true; value.len > 0; first = false) {
+		buf_add(text, first ? "=?utf-8?b?" : "\n =?utf-8?b?");
+		base64_encode(take_word(&value), text);
+		buf_add(text, "?=");
+	}
+}
+
+void sieve_out_field(struct buf *text, const char *name, struct str value)
+{
+	buf_printf(text, "%s: ", name);
+	if (is_ascii(value))
+		put_line(text, value);
+	else
+		put_words(text, value);
+	buf_putc(text, '\n');
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* A word and the blanks in front of it. */
+static struct str take_piece(struct str *rest, size_t *blanks_out)
+{
+	struct str piece;
+	size_t len = 0;
+
+	while (len < rest->len && is_blank(rest->data[len]))
+		len++;
+	*blanks_out = len;
+	while (len < rest->len && !is_blank(rest->data[len]))
+		len++;
+	piece = str_n(rest->data, len);
+	*rest = str_from(*rest, len);
+	return piece;
+}
+
+void sieve_out_folded(struct buf *text, struct str value, size_t column)
+{
+	size_t blanks;
+
+	if (!is_ascii(value)) {
+		put_words(text, value);
+		return;
+	}
+	for (bool first = true; value.len > 0; first = false) {
+		struct str piece = take_piece(&value, &blanks);
+
+		column += piece.len;
+		if (!first && piece.len > blanks && column > MAX_LINE) {
+			buf_putc(text, '\n');
+			column = piece.len;
+		}
+		buf_add_str(text, piece);
+	}
+}
+
+void sieve_out_text(struct buf *text, struct str body)
+{
+	buf_printf(text,
+		   "MIME-Version: 1.0\n"
+		   "Content-Type: text/plain; charset=%s\n"
+		   "Content-Transfer-Encoding: %s\n\n",
+		   is_ascii(body) ? "us-ascii" : "utf-8",
+		   is_ascii(body) ? "7bit" : "8bit");
+	buf_add_str(text, body);
+	buf_putc(text, '\n');
+}

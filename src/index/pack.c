@@ -198,6 +198,8 @@ bool pack_next(struct index_txn *txn, uint32_t box, uint32_t uid,
 		if (memcmp(key.data, room, KEY_LEN) != 0)
 			place = 0;
 		number = key32_get((const unsigned char *)key.data + 9);
+		if (number > UINT32_MAX / PACK_UIDS) /* a damaged one */
+			return false;
 		find(row, place, &at, &value);
 		if (entry_at(row, at, &place, &value)) {
 			*out = number * PACK_UIDS + place;

@@ -19,6 +19,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "fixture.h"
+#include "index/bytes.h"
+#include "index/env.h"
 #include "index/index.h"
 #include "index/walk.h"
 
@@ -410,6 +412,37 @@ static void test_right_counts_are_left_alone(void **state)
 	index_close(&index);
 }
 
+/* UIDs of such a row would begin anew behind the highest, and a purge with them. */
+static void test_a_row_of_packed_values_behind_all_uids_ends_a_purge(void **state)
+{
+	static const uint32_t numbers[] = {UINT32_MAX / PACK_UIDS + 1,
+					   UINT32_MAX};
+	struct index *index = open_index();
+	uint32_t id = make_box(index, "INBOX");
+	unsigned char key[13];
+	struct index_txn *txn;
+	unsigned purged;
+	struct err err;
+
+	(void)state;
+	append(index, id, 2);
+	txn = begin(index, INDEX_WRITE);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		key32_put(key, id);
+		key32_put(key + 4, UINT32_MAX);
+		key[8] = INDEX_SUBJECT;
+		key32_put(key + 9, numbers[i]);
+		assert_int_equal(lmdb_put(txn, TABLE_CACHE,
+					  str_n(key, sizeof(key)),
+					  str_n("\5\1\0x", 4)),
+				 0);
+	}
+	OK(index_cache_purge(txn, id, &purged, &err));
+	assert_int_equal(purged, 0);
+	index_rollback(&txn);
+	index_close(&index);
+}
+
 /* Names of files get longer and shorter under a walk, records go, and what the
  * walk took before is not what it tells. */
 static void test_writer_walks_over_what_it_writes(void **state)
@@ -557,6 +590,9 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(test_a_mark_stays, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_row_of_packed_values_behind_all_uids_ends_a_purge,
+			setup, teardown),
 		cmocka_unit_test_setup_teardown(test_packed_values_are_bounded,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(

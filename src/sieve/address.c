@@ -4,6 +4,7 @@
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "mime/address.h"
 #include "sieve/message.h"
 
@@ -250,4 +251,12 @@ bool sieve_address_read(const void *ctx, struct str text,
 	buf_add_str(&all, rest);
 	return !all.overflow &&
 	       sieve_address_parse(ctx, str_n(all.data, all.len), false, out);
+}
+
+bool sieve_address_valid(struct str text)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
+	struct sieve_address address;
+
+	return sieve_address_read(ctx, text, &address);
 }

@@ -338,10 +338,7 @@ void sieve_check_header_name(struct sieve_check *check,
 
 void sieve_check_address(struct sieve_check *check, const struct sieve_arg *arg)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
-	struct sieve_address address;
-
-	if (!sieve_address_read(ctx, arg->text, &address))
+	if (!sieve_address_valid(arg->text))
 		sieve_error(check, arg->at,
 			    "specified address '%.*s' is invalid: expected "
 			    "user@domain, or a name with <user@domain>",

@@ -111,6 +111,8 @@ bool sieve_address_parse(const void *ctx, struct str text, bool null,
  * them (a..b@c). */
 bool sieve_address_read(const void *ctx, struct str text,
 			struct sieve_address *out);
+/* Whether it can be read so. */
+bool sieve_address_valid(struct str text);
 /* Append "local@domain" of a parsed one, the local part in quotes if it is no
  * dot-atom (RFC 5321 section 4.1.2); false if it has not both. */
 bool sieve_address_put(const struct address *address, struct buf *out);

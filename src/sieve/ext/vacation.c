@@ -4,7 +4,6 @@
  */
 #include "sieve/ext/vacation.h"
 
-#include "base/cleanup.h"
 #include "sieve/ext.h"
 
 #define SETTINGS_STRUCT struct vacation_settings
@@ -118,10 +117,7 @@ static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
 /* What is none of the user's addresses does no harm; the answer still goes. */
 static void own_check(struct sieve_check *check, const struct sieve_arg *arg)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
-	struct sieve_address address;
-
-	if (!sieve_address_read(ctx, arg->text, &address))
+	if (!sieve_address_valid(arg->text))
 		sieve_warning(check, arg->at,
 			      "specified :addresses item '%.*s' is invalid and "
 			      "will be ignored",

@@ -198,6 +198,33 @@ static void file_remove(struct passwd_file *file)
 	mem_free(file);
 }
 
+static struct passwd_file *file_of(const char *path)
+{
+	struct passwd_file *file;
+
+	HASH_FIND_STR(files, path, file);
+	if (file != NULL)
+		return file;
+	if (HASH_COUNT(files) >= PASSWD_FILES_MAX)
+		file_remove(files); /* the oldest */
+	file = mem_new(NULL, struct passwd_file);
+	file->path = mem_strdup(file, path);
+	HASH_ADD_KEYPTR(hh, files, file->path, strlen(path), file);
+	return file;
+}
+
+void passwd_file_load(const struct passwd_file_args *args)
+{
+	struct passwd_file *file;
+	struct err err;
+
+	if (strchr(args->path, '%') != NULL)
+		return;
+	file = file_of(args->path);
+	if (file_refresh(file, &err) < 0)
+		file_remove(file);
+}
+
 /* The file of that path, up to date: one that cannot be read lets nobody in
  * who was in it before, but the one file of all that is being replaced does.
  * Fails after logging why; *out is NULL if there is no file where there is one
@@ -205,17 +232,9 @@ static void file_remove(struct passwd_file *file)
 static int file_get(const char *path, bool per_user, struct request *request,
 		    struct passwd_file **out)
 {
-	struct passwd_file *file;
+	struct passwd_file *file = file_of(path);
 	struct err err;
 
-	HASH_FIND_STR(files, path, file);
-	if (file == NULL) {
-		if (HASH_COUNT(files) >= PASSWD_FILES_MAX)
-			file_remove(files); /* the oldest */
-		file = mem_new(NULL, struct passwd_file);
-		file->path = mem_strdup(file, path);
-		HASH_ADD_KEYPTR(hh, files, file->path, strlen(path), file);
-	}
 	*out = file;
 	if (file_refresh(file, &err) == 0)
 		return 0;

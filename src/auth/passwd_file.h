@@ -3,9 +3,9 @@
  * auth/passwd_file.h - passwd-like files in memory:
  * "user:password:uid:gid:gecos:home:shell:extra fields".
  *
- * A file is read when first asked for and again when it was changed; one that
- * cannot be read leaves what was there before. Files are shared by all who
- * name the same path.
+ * A file is read at start, or when first asked for if its path has
+ * %-variables, and again when it was changed; one that cannot be read leaves
+ * what was there before. Files are shared by all who name the same path.
  */
 #ifndef AUTH_PASSWD_FILE_H
 #define AUTH_PASSWD_FILE_H
@@ -30,6 +30,10 @@ struct passwd_file_args {
 };
 int passwd_file_args(const void *ctx, const char *args,
 		     struct passwd_file_args *out, struct err *err);
+
+/* Read the file now rather than for the first who logs in. Does nothing if its
+ * path has %-variables or it cannot be read: who asks for it is told. */
+void passwd_file_load(const struct passwd_file_args *args);
 
 /* Files of these args are a userdb's: whose line has a uid or gid that is 0 or
  * none at all is unknown, to passdbs that name the same path as well. */

@@ -18,7 +18,7 @@
 #include "proto/pop3.h"
 #include "storage/storage.h"
 
-enum { UIDL_MAX = 512 };
+enum { UIDL_MAX = 512, WIDTH_MAX = 1000 };
 
 enum { NOT_THERE = UINT32_MAX };
 
@@ -39,16 +39,15 @@ static int uidls_free(struct uidls *uidls)
 static void add_number(uint32_t number, bool hex, size_t width, struct buf *out)
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned base = hex ? 16 : 10;
-	char text[10];
+	char text[WIDTH_MAX];
 	size_t at = sizeof(text);
 
 	do {
-		text[--at] = digits[number % base];
-		number /= base;
+		text[--at] = digits[hex ? number % 16 : number % 10];
+		number = hex ? number / 16 : number / 10;
 	} while (number != 0);
-	for (size_t len = sizeof(text) - at; len < width; len++)
-		buf_putc(out, '0');
+	while (sizeof(text) - at < width)
+		text[--at] = '0';
 	buf_append(out, text + at, sizeof(text) - at);
 }
 
@@ -66,7 +65,7 @@ static bool expand_numbers(const char *format, uint32_t uid, uint32_t validity,
 			continue;
 		}
 		if (*++at == '0') {
-			while (*at >= '0' && *at <= '9' && width < 100)
+			while (*at >= '0' && *at <= '9' && width < WIDTH_MAX / 10)
 				width = width * 10 + (size_t)(*at++ - '0');
 		}
 		if (*at == 'X') {

@@ -14,6 +14,7 @@ static int pf_open(struct passdb *db, struct err *err)
 		return -1;
 	db->default_scheme = args->scheme;
 	db->cache_key = args->path;
+	passwd_file_load(args);
 	db->data = args;
 	return 0;
 }

@@ -13,6 +13,7 @@ static int pf_open(struct userdb *db, struct err *err)
 	if (passwd_file_args(args, db->args, args, err) < 0)
 		return -1;
 	passwd_file_has_ids(args);
+	passwd_file_load(args);
 	db->data = args;
 	return 0;
 }

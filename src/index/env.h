@@ -219,8 +219,19 @@ int clean_begin(struct index_txn *txn, struct err *err);
 /* index_settle() for one; when to call again in ms, or 0. */
 uint64_t clean_settle(struct index *index, bool now);
 
-/* index.c */
+/* env.c */
 
+/* 0, or -1 with what it was; it is to be closed then. */
+int env_open(struct index *index, struct err *err);
+/* The same, and if that finds damage, once more with a new one. Closed if it
+ * fails. */
+int env_open_any(struct index *index, struct err *err);
+/* To look at what is there: nothing is made or mended. */
+int env_open_look(struct index *index, struct err *err);
+/* Does nothing if it is closed. */
+void env_close(struct index *index);
+/* Out of the way, unless somebody did that already. */
+int env_move_damaged(struct index *index, struct err *err);
 /* Before a transaction: room in the map for what it may add. */
 int index_grow(struct index *index, struct err *err);
 /* ERR_CORRUPT if it is damaged (moved aside, and opened anew if nobody is in

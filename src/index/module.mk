@@ -9,7 +9,7 @@ libindex_a_SOURCES = \
 	src/index/change.c \
 	src/index/check.c \
 	src/index/clean.c \
-	src/index/env.h \
+	src/index/env.c src/index/env.h \
 	src/index/index.c src/index/index.h \
 	src/index/lmdb.c \
 	src/index/move.c \

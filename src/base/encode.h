@@ -26,6 +26,13 @@ bool utf8_valid(struct str in);
 /* The code point at the start of `in` and its length; 0 if it is none. */
 size_t utf8_get(struct str in, uint32_t *code_out);
 void utf8_put(struct buf *out, uint32_t code);
+/* Characters; an octet that is none counts as one. */
+size_t utf8_count(struct str in);
+/* Of C0 and C1, DEL, and the separators of lines and paragraphs. */
+bool utf8_is_control(uint32_t code);
+/* A name as RFC 5804 section 1.6 has those of scripts, that can be a file's:
+ * UTF-8, not empty, with no control characters and no '/'. */
+bool utf8_is_name(struct str in);
 
 /* IMAP's modified UTF-7 (RFC 3501 section 5.1.3). Decoding refuses what is not
  * in the one right form, so that a name has one spelling only. */

@@ -13,10 +13,7 @@ static size_t printable(struct str s)
 	uint32_t code;
 	size_t len = utf8_get(s, &code);
 
-	if (code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 ||
-	    code == 0x2029)
-		return 0;
-	return len;
+	return utf8_is_control(code) ? 0 : len;
 }
 
 char *str_sanitize(const void *ctx, struct str s, size_t max)

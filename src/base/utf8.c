@@ -57,6 +57,39 @@ bool utf8_valid(struct str in)
 	return true;
 }
 
+size_t utf8_count(struct str in)
+{
+	size_t count = 0;
+	uint32_t code;
+
+	for (; in.len > 0; count++) {
+		size_t len = utf8_get(in, &code);
+
+		in = str_from(in, len > 0 ? len : 1);
+	}
+	return count;
+}
+
+bool utf8_is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 ||
+	       code == 0x2029;
+}
+
+bool utf8_is_name(struct str in)
+{
+	bool right = in.len > 0;
+	uint32_t code;
+
+	while (right && in.len > 0) {
+		size_t len = utf8_get(in, &code);
+
+		right = len > 0 && code != '/' && !utf8_is_control(code);
+		in = str_from(in, len);
+	}
+	return right;
+}
+
 void utf8_put(struct buf *out, uint32_t code)
 {
 	char bytes[4];

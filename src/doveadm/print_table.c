@@ -18,21 +18,6 @@
 
 enum { COLUMNS_DEFAULT = 80, HELD_MAX = 1000 };
 
-/* Characters rather than octets. */
-static size_t text_width(const char *text)
-{
-	struct str rest = str_of(text);
-	size_t width = 0;
-
-	for (; rest.len > 0; width++) {
-		uint32_t code;
-		size_t len = utf8_get(rest, &code);
-
-		rest = str_from(rest, len == 0 ? 1 : len);
-	}
-	return width;
-}
-
 static size_t screen_width(FILE *out)
 {
 	struct winsize size;
@@ -45,7 +30,7 @@ static size_t screen_width(FILE *out)
 static void write_line(struct printer *printer, const char *const *values)
 {
 	for (unsigned i = 0; i < printer->count; i++) {
-		size_t width = text_width(values[i]);
+		size_t width = utf8_count(str_of(values[i]));
 		size_t room = printer->columns[i].width;
 		int pad = width < room ? (int)(room - width) : 0;
 		bool right = (printer->columns[i].flags & PRINT_RIGHT) != 0;
@@ -99,9 +84,11 @@ static void measure(struct printer *printer)
 	for (unsigned i = 0; i < printer->count; i++) {
 		struct column *column = &printer->columns[i];
 
-		column->width = narrowest[i] = text_width(column->title);
+		column->width = narrowest[i] =
+			utf8_count(str_of(column->title));
 		for (size_t row = 0; row < printer->held_count; row++) {
-			size_t width = text_width(printer->held[row][i]);
+			size_t width =
+				utf8_count(str_of(printer->held[row][i]));
 
 			if (width > column->width)
 				column->width = width;

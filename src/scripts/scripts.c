@@ -29,19 +29,7 @@ const char *scripts_expand(const void *ctx, const struct scripts *scripts,
 
 bool script_name_valid(struct str name)
 {
-	uint32_t code;
-
-	if (name.len == 0 || name.len > NAME_MAX - SUFFIX_LEN)
-		return false;
-	while (name.len > 0) {
-		size_t len = utf8_get(name, &code);
-
-		if (len == 0 || code < ' ' || (code >= 0x7f && code < 0xa0) ||
-		    code == '/' || code == 0x2028 || code == 0x2029)
-			return false;
-		name = str_from(name, len);
-	}
-	return true;
+	return name.len <= NAME_MAX - SUFFIX_LEN && utf8_is_name(name);
 }
 
 /* for the engine */

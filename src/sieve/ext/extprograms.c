@@ -13,20 +13,8 @@ enum { MAX_NAME = 128, MAX_ARGS = 16, MAX_ARG = 1024 };
 /* Section 3 of the specification: no path, no control characters. */
 static bool is_program(struct str name)
 {
-	struct str rest = name;
-	unsigned count = 0;
-	uint32_t code;
-	size_t len;
-
-	while (rest.len > 0) {
-		len = utf8_get(rest, &code);
-		if (len == 0 || ++count > MAX_NAME || code < 0x20 ||
-		    code == '/' || (code >= 0x7f && code <= 0x9f) ||
-		    code == 0x2028 || code == 0x2029)
-			return false;
-		rest = str_from(rest, len);
-	}
-	return count > 0 && !str_is(name, ".") && !str_is(name, "..");
+	return utf8_is_name(name) && utf8_count(name) <= MAX_NAME &&
+	       !str_is(name, ".") && !str_is(name, "..");
 }
 
 static void program_check(struct sieve_check *check,

@@ -5,6 +5,7 @@
  * All scripts are one program; each is a unit of it with its own variables.
  */
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "sieve/ext.h"
 
 struct global {
@@ -28,17 +29,10 @@ static const char *location(const struct sieve_node *node)
 
 /* include */
 
-/* RFC 6609 section 3.2 leaves names to us: as ManageSieve has them. */
+/* RFC 6609 section 3.2: as ManageSieve has them. */
 static void name_check(struct sieve_check *check, const struct sieve_arg *arg)
 {
-	bool right = arg->text.len > 0 && arg->text.len <= 255 &&
-		     sieve_mailbox_valid(arg->text);
-
-	for (size_t i = 0; right && i < arg->text.len; i++)
-		right = arg->text.data[i] != '/' &&
-			(unsigned char)arg->text.data[i] >= ' ' &&
-			arg->text.data[i] != 0x7f;
-	if (!right)
+	if (arg->text.len > 255 || !utf8_is_name(arg->text))
 		sieve_error(check, arg->at,
 			    "include: invalid script name '%.*s'",
 			    STR_FMT(arg->text));

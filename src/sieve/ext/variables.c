@@ -176,16 +176,7 @@ static int modify_quote_wildcard(struct sieve_run *, struct str in,
 static int modify_length(struct sieve_run *, struct str in, struct buf *out,
 			 struct err *)
 {
-	size_t count = 0;
-	uint32_t code;
-
-	while (in.len > 0) {
-		size_t len = utf8_get(in, &code);
-
-		in = str_from(in, len > 0 ? len : 1);
-		count++;
-	}
-	buf_printf(out, "%zu", count);
+	buf_printf(out, "%zu", utf8_count(in));
 	return 0;
 }
 

@@ -1,3 +1,5 @@
 require "include";
 include "nothere";
 include "a/b";
+include "a b";
+include "ab";

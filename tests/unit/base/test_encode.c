@@ -78,6 +78,23 @@ static void test_utf8_by_rfc3629(void **state)
 	assert_false(utf8_valid(STR("\xe2\x82")));
 }
 
+static void test_names_of_files(void **state)
+{
+	(void)state;
+	assert_true(utf8_is_name(STR("Fr\xc3\xbchling 1.2")));
+	assert_true(utf8_is_name(STR("..")));
+	assert_false(utf8_is_name(STR("")));
+	assert_false(utf8_is_name(STR("a/b")));
+	assert_false(utf8_is_name(STR("a\x1f")));
+	assert_false(utf8_is_name(STR("a\x7f")));
+	assert_false(utf8_is_name(STR("a\xc2\x85")));
+	assert_false(utf8_is_name(STR("a\xe2\x80\xa8")));
+	assert_false(utf8_is_name(STR("a\xe2\x80\xa9")));
+	assert_false(utf8_is_name(STR("a\xff")));
+	assert_int_equal(utf8_count(STR("")), 0);
+	assert_int_equal(utf8_count(STR("\xc3\xbc\xe2\x82\xac\xff.")), 4);
+}
+
 static void test_every_code_point_survives(void **state)
 {
 	(void)state;
@@ -152,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_base64_that_is_none),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_utf8_by_rfc3629),
+		cmocka_unit_test(test_names_of_files),
 		cmocka_unit_test(test_every_code_point_survives),
 		cmocka_unit_test(test_utf7_names),
 		cmocka_unit_test(test_utf7_has_one_spelling_per_name),

@@ -106,7 +106,9 @@ static bool take_time(struct lex *lex, struct tm *out)
 	if ((take_char(lex, ':') || take_char(lex, '.')) &&
 	    !take_number(lex, 2, &digits, &out->tm_sec))
 		return false;
-	return out->tm_hour < 24 && out->tm_min < 60 && out->tm_sec <= 60;
+	if (out->tm_sec == 60) /* a leap second, as the one before it */
+		out->tm_sec = 59;
+	return out->tm_hour < 24 && out->tm_min < 60 && out->tm_sec < 60;
 }
 
 /* "+0200", "GMT"; what is unknown is UTC (RFC 5322 section 4.3). */

@@ -199,6 +199,7 @@ static void test_dates(void **state)
 		    -300);
 	expect_date("23 July 2020 10:03:23 EST", 1595516603, -300);
 	expect_date("1 Jan 70 00:00:00 -0000", 0, 0);
+	expect_date("31 Dec 2016 23:59:60 GMT", 1483228799, 0);
 	expect_date("23 Jul 2020 10:03:23 XYZ", 1595498603, 0);
 }
 
@@ -210,6 +211,7 @@ static void test_malformed_dates(void **state)
 		"23 Foo 2020 10:00:00 GMT",
 		"32 Jul 2020 10:00:00 GMT",
 		"23 Jul 2020 25:00:00 GMT",
+		"23 Jul 2020 10:00:61 GMT",
 		"23 Jul 2020",
 		"23 Jul 99999 10:00:00 GMT",
 		"(23 Jul",

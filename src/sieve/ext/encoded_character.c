@@ -13,21 +13,20 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Hex digits, at most `max`; false if there are none or more. */
-static bool take_number(struct str *in, unsigned max, uint32_t *out)
+/* Hex digits, of an octet at most two; what is far beyond all characters gets
+ * no larger. */
+static bool take_number(struct str *in, bool unicode, uint32_t *out)
 {
 	unsigned count = 0;
 
 	*out = 0;
 	while (count < in->len && hex_digit(in->data[count]) >= 0) {
-		/* leading zeros of unicode-hex may be many */
-		if (count >= max && *out >= 1U << 24)
-			return false;
-		*out = *out << 4 | (uint32_t)hex_digit(in->data[count]);
+		if (*out < 1U << 24)
+			*out = *out << 4 | (uint32_t)hex_digit(in->data[count]);
 		count++;
 	}
 	*in = str_from(*in, count);
-	return count > 0 && (max > 2 || count <= max);
+	return count > 0 && (unicode || count <= 2);
 }
 
 static bool skip_blanks(struct str *in)
@@ -40,35 +39,40 @@ static bool skip_blanks(struct str *in)
 	return len > 0;
 }
 
-/* From behind the colon up to and with the brace. */
+static bool is_character(uint32_t code)
+{
+	return code <= 0x10ffff && (code < 0xd800 || code >= 0xe000);
+}
+
+/* From behind the colon up to and with the brace. A number out of range is an
+ * error only where all is well-formed (RFC 5228 section 2.4.2.4). */
 static bool take_list(struct sieve_check *check, const struct sieve_arg *arg,
 		      struct str *in, bool unicode, struct buf *out)
 {
+	uint32_t code, wrong = 0;
 	unsigned count = 0;
 	bool blank = true;
-	uint32_t code;
 
 	skip_blanks(in);
 	while (in->len > 0 && in->data[0] != '}') {
-		if (!blank || !take_number(in, unicode ? 8 : 2, &code))
+		if (!blank || !take_number(in, unicode, &code))
 			return false;
 		blank = skip_blanks(in);
 		count++;
-		if (!unicode) {
+		if (!unicode)
 			buf_putc(out, (char)code);
-			continue;
-		}
-		if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
-			sieve_error(check, arg->at,
-				    "invalid unicode character 0x%08x in "
-				    "encoded character substitution",
-				    code);
-			return false;
-		}
-		utf8_put(out, code);
+		else if (is_character(code))
+			utf8_put(out, code);
+		else if (wrong == 0)
+			wrong = code;
 	}
 	if (count == 0 || in->len == 0)
 		return false;
+	if (wrong != 0)
+		sieve_error(check, arg->at,
+			    "invalid unicode character 0x%08x in encoded "
+			    "character substitution",
+			    wrong);
 	*in = str_from(*in, 1);
 	return true;
 }

@@ -32,7 +32,7 @@ struct event {
 	const char *mailbox;
 	const char *from; /* NULL but for COPY */
 	bool move;
-	const char *changed_flags;
+	const char *changed_flags; /* NULL but for FLAG */
 };
 
 struct imap_sieve {
@@ -111,9 +111,10 @@ static int environment(void *ctx, const void *, const char *name,
 
 	*value_out = (struct str){0};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (str_case_is(str_of(name), all[i].name) &&
-		    all[i].value != NULL)
-			*value_out = str_of(all[i].value);
+		if (str_case_is(str_of(name), all[i].name))
+			*value_out = all[i].value == NULL
+					     ? STR("")
+					     : str_of(all[i].value);
 	}
 	return 0;
 }

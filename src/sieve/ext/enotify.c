@@ -132,17 +132,20 @@ static int valid_notify_method_run(struct sieve_run *,
 	return 0;
 }
 
-/* RFC 5436 section 2.2: nobody knows. */
+/* RFC 5436 section 2.2: nobody knows. With a method that is none, or what it
+ * has not, nothing matches (RFC 5435 section 5). */
 static int notify_method_capability_run(struct sieve_run *run,
 					const struct sieve_args *args,
 					bool *result_out, struct err *err)
 {
 	struct sieve_match match;
 
+	*result_out = false;
+	if (!is_valid(args->params[0].text) ||
+	    !str_case_is(args->params[1].text, "online"))
+		return 0;
 	sieve_match_begin(&match, run, args, &args->params[2]);
-	if (is_valid(args->params[0].text) &&
-	    str_case_is(args->params[1].text, "online") &&
-	    sieve_match_value(&match, STR("maybe"), err) < 0)
+	if (sieve_match_value(&match, STR("maybe"), err) < 0)
 		return -1;
 	return sieve_match_end(&match, result_out, err);
 }

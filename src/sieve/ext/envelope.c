@@ -86,6 +86,9 @@ static int envelope_run(struct sieve_run *run, const struct sieve_args *args,
 
 		if (!get_part(run->envelope, names->list[i], &address))
 			continue;
+		/* The null sender is no address (RFC 5231 section 4.2). */
+		if (match.type->count != NULL && address.all.len == 0)
+			continue;
 		if (!sieve_run_part(run, args, &address, &part))
 			match.count++;
 		else if (sieve_match_value(&match, part, err) < 0)

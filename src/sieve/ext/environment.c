@@ -38,6 +38,14 @@ static struct str standard(const struct sieve_host *host, struct str name)
 	return (struct str){NULL, 0};
 }
 
+/* Of IMAP events: there is no such user when mail is delivered (RFC 6785
+ * section 4.2). */
+static bool is_event_user(struct str name)
+{
+	return str_case_is(name, "imap.user") ||
+	       str_case_is(name, "imap.email");
+}
+
 static const char config_prefix[] = "vnd.dovecot.config.";
 
 /* "vnd.dovecot.config.NAME" is sieve_env_NAME of plugin {}, or as newer
@@ -84,10 +92,13 @@ static int get_item(struct sieve_run *run, struct str name, struct str *out,
 	*out = standard(host, name);
 	if (out->data == NULL)
 		*out = vendor(run, name);
-	if (out->data != NULL || host->environment == NULL)
-		return 0;
-	return host->environment(host->ctx, run->scratch,
-				 sieve_run_text(run, name), out, err);
+	if (out->data == NULL && host->environment != NULL &&
+	    host->environment(host->ctx, run->scratch,
+			      sieve_run_text(run, name), out, err) < 0)
+		return -1;
+	if (out->data == NULL && is_event_user(name))
+		*out = STR("");
+	return 0;
 }
 
 static int environment_run(struct sieve_run *run, const struct sieve_args *args,
@@ -99,9 +110,11 @@ static int environment_run(struct sieve_run *run, const struct sieve_args *args,
 	sieve_match_begin(&match, run, args, &args->params[1]);
 	if (get_item(run, args->params[0].text, &value, err) < 0)
 		return -1;
-	/* Section 4: an empty one does not count. */
-	if (value.data != NULL &&
-	    (match.type->count == NULL || value.len > 0) &&
+	/* Section 4: none can't be matched, and an empty one does not count. */
+	*result_out = false;
+	if (value.data == NULL)
+		return 0;
+	if ((match.type->count == NULL || value.len > 0) &&
 	    sieve_match_value(&match, value, err) < 0)
 		return -1;
 	return sieve_match_end(&match, result_out, err);

@@ -69,6 +69,7 @@ static int exist(struct sieve_run *run, const struct str *mailbox,
 	return 0;
 }
 
+/* Sections 3.3, 4.1: what is not there does not match, not even by :count. */
 static int match(struct sieve_run *run, const struct sieve_args *args,
 		 const struct str *mailbox, struct str entry,
 		 const struct sieve_value *keys, bool *result_out,
@@ -77,9 +78,13 @@ static int match(struct sieve_run *run, const struct sieve_args *args,
 	struct sieve_match match;
 	struct str value;
 
+	*result_out = false;
+	if (get(run, mailbox, entry, &value, err) < 0)
+		return -1;
+	if (value.data == NULL)
+		return 0;
 	sieve_match_begin(&match, run, args, keys);
-	if (get(run, mailbox, entry, &value, err) < 0 ||
-	    (value.data != NULL && sieve_match_value(&match, value, err) < 0))
+	if (sieve_match_value(&match, value, err) < 0)
 		return -1;
 	return sieve_match_end(&match, result_out, err);
 }

@@ -60,6 +60,7 @@ static int mailboxid_apply(struct sieve_run *run,
 static const struct sieve_tag tags[] = {
 	{.name = "mailboxid",
 	 .of = "fileinto @fcc",
+	 .group = "mailbox",
 	 .param = {"mailbox id", SIEVE_STRING, 0, id_check},
 	 .check = sieve_check_fcc,
 	 .apply = mailboxid_apply},

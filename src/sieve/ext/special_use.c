@@ -64,6 +64,7 @@ static int specialuse_apply(struct sieve_run *run,
 static const struct sieve_tag tags[] = {
 	{.name = "specialuse",
 	 .of = "fileinto @fcc",
+	 .group = "mailbox",
 	 .param = {"special-use flag", SIEVE_STRING, 0, flag_check},
 	 .check = sieve_check_fcc,
 	 .apply = specialuse_apply},

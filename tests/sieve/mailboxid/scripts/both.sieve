@@ -1,0 +1,2 @@
+require ["fileinto", "mailboxid", "special-use"];
+fileinto :mailboxid "id-here" :specialuse "\\Junk" "x";

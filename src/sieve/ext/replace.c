@@ -58,7 +58,8 @@ static bool is_content_field(struct str name)
 	       str_case_is(name, "MIME-Version");
 }
 
-/* The message's own fields, as far as they are not replaced. */
+/* The message's own fields; those that are replaced get another name (RFC 5703
+ * section 5). */
 static void add_own_header(struct sieve_run *run, const struct sieve_args *args,
 			   struct buf *out)
 {
@@ -67,10 +68,11 @@ static void add_own_header(struct sieve_run *run, const struct sieve_args *args,
 	struct sieve_field *field = sieve_message_fields(run->message);
 
 	for (; field != NULL; field = field->next) {
-		if (is_content_field(field->name) ||
-		    (subject && str_case_is(field->name, "Subject")) ||
-		    (from && str_case_is(field->name, "From")))
+		if (is_content_field(field->name))
 			continue;
+		if ((subject && str_case_is(field->name, "Subject")) ||
+		    (from && str_case_is(field->name, "From")))
+			buf_add(out, "Original-");
 		buf_add_str(out, field->full);
 	}
 }

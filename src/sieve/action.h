@@ -64,6 +64,8 @@ struct sieve_notify {
 	const char *method, *from, *message;
 	const char *importance; /* "1", "2", "3" */
 	const char *const *options;
+	/* Addresses that an earlier one has told, up to NULL. */
+	const char *const *told;
 	struct sieve_store *fcc;
 };
 

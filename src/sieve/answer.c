@@ -70,15 +70,6 @@ static bool is_bulk(struct sieve_out *out)
 	       str_case_is(value, "list");
 }
 
-/* "no", maybe with parameters, is what a person sends. */
-static bool is_automatic(struct sieve_out *out)
-{
-	struct str rest = sieve_out_original(out, "Auto-Submitted"), word;
-
-	return rest.data != NULL && str_split(&rest, ';', &word) &&
-	       !str_case_is(str_trim(word), "no");
-}
-
 static bool is_suppressed(struct sieve_out *out)
 {
 	struct str rest = sieve_out_original(out, "X-Auto-Response-Suppress");
@@ -227,7 +218,7 @@ static bool refuse_message(struct answer *answer)
 			      "discarding vacation response to mailinglist "
 			      "recipient <%s>",
 			      answer->shown);
-	if (is_automatic(out))
+	if (sieve_out_is_automatic(out))
 		return refuse(answer,
 			      "discarding vacation response to auto-submitted "
 			      "message from <%s>",

@@ -37,6 +37,16 @@ struct str sieve_out_original(struct sieve_out *out, const char *name)
 			     : sieve_field_flat(out->message, field);
 }
 
+/* "no", maybe with parameters or a comment, is what a person sends. */
+bool sieve_out_is_automatic(struct sieve_out *out)
+{
+	struct str rest = sieve_out_original(out, "Auto-Submitted");
+	struct str value, word;
+
+	return str_split(&rest, ';', &value) && str_split(&value, '(', &word) &&
+	       !str_case_is(str_trim(word), "no");
+}
+
 void sieve_out_postmaster(struct sieve_out *out, struct buf *text)
 {
 	const char *address = out->host->postmaster;

@@ -44,6 +44,8 @@ void sieve_out_text(struct buf *text, struct str body);
 /* The value of the message's field as it is written, on one line; data NULL if
  * there is none. */
 struct str sieve_out_original(struct sieve_out *out, const char *name);
+/* Whether the message says that a program has sent it (RFC 3834 section 5). */
+bool sieve_out_is_automatic(struct sieve_out *out);
 /* "Postmaster <...>" */
 void sieve_out_postmaster(struct sieve_out *out, struct buf *text);
 /* The mail is whole: `from` and `to` are copied. */

@@ -17,6 +17,7 @@ struct list {
 
 struct parse {
 	const void *ctx;
+	const char *const *told;
 	struct list to, cc, bcc;
 	struct sieve_mailto *out;
 	unsigned fields;
@@ -59,6 +60,21 @@ static int decode(struct str in, const char *what, struct buf *out,
 
 /* recipients */
 
+static bool has_address(const char *const *list, struct str address)
+{
+	while (list != NULL && *list != NULL && !str_case_is(address, *list))
+		list++;
+	return list != NULL && *list != NULL;
+}
+
+static bool is_known(const struct parse *parse, struct str address)
+{
+	return has_address(parse->told, address) ||
+	       has_address(parse->to.items, address) ||
+	       has_address(parse->cc.items, address) ||
+	       has_address(parse->bcc.items, address);
+}
+
 static int add_recipient(struct parse *parse, struct list *list,
 			 struct str text, struct err *err)
 {
@@ -71,6 +87,10 @@ static int add_recipient(struct parse *parse, struct list *list,
 		return err_set(err, ERR_INVALID,
 			       "invalid recipient '%s': expected user@domain",
 			       str_sanitize(ctx, text, 200));
+	if (is_known(parse, address.all)) {
+		parse->out->twice = str_dup(parse->ctx, address.all);
+		return 0;
+	}
 	if (list->items == NULL)
 		list->items =
 			mem_array(parse->ctx, const char *, MAX_RECIPIENTS + 1);
@@ -183,10 +203,10 @@ static const char *const *give(const struct list *list)
 	return list->items == NULL ? none : list->items;
 }
 
-int sieve_mailto_parse(const void *ctx, struct str uri,
+int sieve_mailto_parse(const void *ctx, struct str uri, const char *const *told,
 		       struct sieve_mailto *out, struct err *err)
 {
-	struct parse parse = {.ctx = ctx, .out = out};
+	struct parse parse = {.ctx = ctx, .told = told, .out = out};
 	CLEANUP(buf_free) struct buf to = buf_init(MAX_VALUE);
 	struct str rest, path = {NULL, 0};
 

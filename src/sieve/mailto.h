@@ -18,14 +18,16 @@ struct sieve_mailto {
 	 * "to"), "Cc:", "Bcc:". */
 	const char *const *to, *const *cc, *const *bcc;
 	unsigned recipients;               /* of all three */
+	const char *twice; /* an address that was left out, or NULL */
 	const char *subject;               /* NULL if not given */
 	struct str body;                   /* data NULL if not given */
 	struct sieve_mailto_field *fields; /* others, up to a NULL name */
 	const char *ignored; /* a field that may not be given, or NULL */
 };
 
-/* Pieces are children of ctx. ERR_INVALID tells what is wrong. */
-int sieve_mailto_parse(const void *ctx, struct str uri,
+/* Pieces are children of ctx. An address that comes twice, or is one of `told`
+ * (up to NULL; NULL: none), is left out. ERR_INVALID tells what is wrong. */
+int sieve_mailto_parse(const void *ctx, struct str uri, const char *const *told,
 		       struct sieve_mailto *out, struct err *err);
 
 #endif

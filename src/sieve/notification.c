@@ -129,14 +129,6 @@ static void add_all(struct sieve_out *out, const char *from,
 		sieve_out_add(out, from, str_of(*list), text);
 }
 
-/* No answer to a mail that a program has sent (section 2.7). */
-static bool is_automatic(struct sieve_out *out)
-{
-	struct str value = sieve_out_original(out, "Auto-Submitted");
-
-	return value.data != NULL && !str_case_is(value, "no");
-}
-
 int sieve_out_notify(struct sieve_out *out, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "notify");
@@ -144,7 +136,8 @@ int sieve_out_notify(struct sieve_out *out, struct err *err)
 	struct sieve_mailto mailto;
 	const char *from;
 
-	if (is_automatic(out)) {
+	/* Section 2.7.1 */
+	if (sieve_out_is_automatic(out)) {
 		if (out->host->log.line != NULL)
 			out->host->log.line(out->host->log.ctx, LOG_LEVEL_INFO,
 					    "notify action",
@@ -152,8 +145,8 @@ int sieve_out_notify(struct sieve_out *out, struct err *err)
 					    "auto-submitted message");
 		return 0;
 	}
-	if (sieve_mailto_parse(ctx, str_of(out->action->notify.method), &mailto,
-			       err) < 0)
+	if (sieve_mailto_parse(ctx, str_of(out->action->notify.method),
+			       out->action->notify.told, &mailto, err) < 0)
 		return err_wrap(err, "notify action");
 	write_notification(out, &mailto, &text);
 	from = notification_sender(out);

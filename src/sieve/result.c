@@ -91,6 +91,7 @@ static void dup_notify(const void *ctx, struct sieve_notify *to)
 	to->message = dup(ctx, to->message);
 	to->importance = dup(ctx, to->importance);
 	to->options = dup_list(ctx, to->options);
+	to->told = dup_list(ctx, to->told);
 	to->fcc = dup_fcc(ctx, to->fcc);
 }
 

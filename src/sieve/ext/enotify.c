@@ -8,8 +8,8 @@
 #include "sieve/mailto.h"
 
 /* A method's URI: ERR_UNSUPPORTED if there is no such method. */
-static int check_uri(struct str uri, struct sieve_mailto *out, TALLOC_CTX *ctx,
-		     struct err *err)
+static int check_uri(struct str uri, const char *const *told,
+		     struct sieve_mailto *out, TALLOC_CTX *ctx, struct err *err)
 {
 	ptrdiff_t colon = str_find_char(uri, ':');
 
@@ -21,7 +21,7 @@ static int check_uri(struct str uri, struct sieve_mailto *out, TALLOC_CTX *ctx,
 		return err_set(
 			err, ERR_UNSUPPORTED, "invalid method '%s'",
 			str_sanitize(ctx, str_n(uri.data, (size_t)colon), 200));
-	if (sieve_mailto_parse(ctx, uri, out, err) < 0)
+	if (sieve_mailto_parse(ctx, uri, told, out, err) < 0)
 		return err_wrap(err, "mailto URI");
 	return 0;
 }
@@ -32,7 +32,7 @@ static void method_check(struct sieve_check *check, const struct sieve_arg *arg)
 	struct sieve_mailto mailto;
 	struct err err;
 
-	if (check_uri(arg->text, &mailto, ctx, &err) < 0) {
+	if (check_uri(arg->text, NULL, &mailto, ctx, &err) < 0) {
 		sieve_error(check, arg->at, "notify command: %s", err.text);
 		return;
 	}
@@ -41,6 +41,11 @@ static void method_check(struct sieve_check *check, const struct sieve_arg *arg)
 			      "notify command: mailto URI: ignored reserved "
 			      "header field '%s'",
 			      mailto.ignored);
+	if (mailto.twice != NULL)
+		sieve_warning(check, arg->at,
+			      "notify command: mailto URI: ignored duplicate "
+			      "recipient '%s'",
+			      mailto.twice);
 	if (mailto.recipients == 0)
 		sieve_warning(check, arg->at,
 			      "notify command: mailto URI: notification URI "
@@ -85,6 +90,43 @@ static void option_check(struct sieve_check *check, const struct sieve_arg *arg)
 			    STR_FMT(arg->text));
 }
 
+/* Who gets this notification and those before it, up to NULL. */
+static const char **add_told(TALLOC_CTX *ctx, const char **told,
+			     const struct sieve_mailto *mailto)
+{
+	const char *const *const lists[] = {mailto->to, mailto->cc,
+					    mailto->bcc};
+	size_t count = 0;
+
+	while (told != NULL && told[count] != NULL)
+		count++;
+	told = mem_resize(ctx, told, const char *,
+			  count + mailto->recipients + 1);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		for (const char *const *at = lists[i]; *at != NULL; at++)
+			told[count++] = *at;
+	}
+	told[count] = NULL;
+	return told;
+}
+
+/* RFC 5436 section 2.7: nobody is told twice of one mail. */
+static const char *const *told_before(struct sieve_run *run, TALLOC_CTX *ctx)
+{
+	const struct sieve_action *a = run->result->actions;
+	struct sieve_mailto mailto;
+	const char **told = NULL;
+	struct err err;
+
+	for (; a != NULL; a = a->next) {
+		if (a->kind == SIEVE_ACTION_NOTIFY &&
+		    sieve_mailto_parse(ctx, str_of(a->notify.method), told,
+				       &mailto, &err) == 0)
+			told = add_told(ctx, told, &mailto);
+	}
+	return told;
+}
+
 static int notify_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *, struct err *err)
 {
@@ -97,11 +139,15 @@ static int notify_run(struct sieve_run *run, const struct sieve_args *args,
 			.from = sieve_run_tag(run, args, "from"),
 			.message = sieve_run_tag(run, args, "message"),
 			.importance = sieve_run_tag(run, args, "importance"),
+			.told = told_before(run, ctx),
 		}};
 	struct sieve_mailto mailto;
 
-	if (check_uri(args->params[0].text, &mailto, ctx, err) < 0)
+	if (check_uri(args->params[0].text, action.notify.told, &mailto, ctx,
+		      err) < 0)
 		return err_wrap(err, "notify command");
+	if (mailto.recipients == 0 && mailto.twice != NULL)
+		return 0;
 	if (action.notify.importance == NULL)
 		action.notify.importance = "2";
 	if (options != NULL)
@@ -117,7 +163,7 @@ static bool is_valid(struct str uri)
 	struct sieve_mailto mailto;
 	struct err err;
 
-	return check_uri(uri, &mailto, ctx, &err) == 0;
+	return check_uri(uri, NULL, &mailto, ctx, &err) == 0;
 }
 
 static int valid_notify_method_run(struct sieve_run *,

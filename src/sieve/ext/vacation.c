@@ -124,6 +124,34 @@ static void own_check(struct sieve_check *check, const struct sieve_arg *arg)
 			      STR_FMT(arg->text));
 }
 
+static bool has_8bit(struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.data[i] >= 0x80)
+			return true;
+	}
+	return false;
+}
+
+/* Section 5: such a header should not be sent; but scripts that have it were
+ * never refused. */
+static void mime_check(struct sieve_check *check, struct sieve_node *node,
+		       const struct sieve_arg *)
+{
+	const struct sieve_arg *reason = node->params[0];
+	struct str rest = reason->text, line;
+
+	while (reason->pieces == NULL && str_split(&rest, '\n', &line) &&
+	       str_trim(line).len > 0) {
+		if (!has_8bit(line))
+			continue;
+		sieve_warning(check, reason->at,
+			      "the header of the :mime reason has 8bit "
+			      "characters");
+		return;
+	}
+}
+
 static const struct sieve_tag vacation_tags[] = {
 	{.name = "days",
 	 .group = "period",
@@ -135,7 +163,7 @@ static const struct sieve_tag vacation_tags[] = {
 	{.name = "addresses",
 	 .param = {"addresses", SIEVE_STRINGS, 0, own_check}},
 	{.name = "handle", .param = {"handle", SIEVE_STRING, 0, NULL}},
-	{.name = "mime"},
+	{.name = "mime", .check = mime_check},
 	SIEVE_END,
 };
 

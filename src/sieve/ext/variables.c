@@ -105,6 +105,23 @@ static int set_run(struct sieve_run *run, const struct sieve_args *args, bool *,
 	return sieve_run_set(run, args->params[0].variable, value, err);
 }
 
+/* Section 6: cut when the script runs, but told before. With modifiers, nobody
+ * knows how long it gets. */
+static void value_check(struct sieve_check *check, struct sieve_node *node)
+{
+	uint64_t max = sieve_engine_settings(sieve_check_engine(check))
+			       ->sieve_variables_max_variable_size;
+	const struct sieve_arg *value = node->params[1];
+
+	if (node->args == node->params[0] && value->pieces == NULL &&
+	    value->text.len > max)
+		sieve_warning(check, value->at,
+			      "the value of variable '%.*s' is too long (%zu "
+			      "octets): all behind the first %llu is cut",
+			      STR_FMT(node->params[0]->text), value->text.len,
+			      (unsigned long long)max);
+}
+
 static void modifier_check(struct sieve_check *check, struct sieve_node *node,
 			   const struct sieve_arg *tag)
 {
@@ -220,6 +237,7 @@ static const struct sieve_command commands[] = {
 	 .takes = "modifier",
 	 .params = {{"variable name", SIEVE_STRING, SIEVE_VARIABLE, NULL},
 		    {"value", SIEVE_STRING, 0, NULL}},
+	 .check = value_check,
 	 .run = set_run},
 	{.name = "string",
 	 .flags = SIEVE_IS_TEST,

@@ -74,7 +74,8 @@ static int address_run(struct sieve_run *run, const struct sieve_args *args,
 	return sieve_match_end(&match, result_out, err);
 }
 
-/* Section 5.1: only fields that have addresses; as Dovecot knows them. */
+/* Section 5.1: only fields that have addresses: those that Dovecot knows, and
+ * of RFC 5536, 5703, 8098 and 9057. */
 static void address_field_check(struct sieve_check *check,
 				const struct sieve_arg *arg)
 {
@@ -102,6 +103,10 @@ static void address_field_check(struct sieve_check *check,
 		"x-beenthere",
 		"x-report-abuse-to",
 		"return-receipt-to",
+		"disposition-notification-to",
+		"approved",
+		"author",
+		"original-from",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -129,6 +129,7 @@ static struct filter *new_filter(struct imap_sieve *sieve, bool events)
 		.service = "imap",
 		.session_id = session->base.login->session_id,
 		.scripts.extra = events ? sieve_imap_extensions : NULL,
+		.scripts.no_envelope = events,
 		.send = true,
 		.environment = events ? environment : NULL,
 		.ctx = sieve,

@@ -212,6 +212,7 @@ int scripts_new(const void *ctx, struct user *user,
 		.script = include,
 		.ctx = scripts,
 		.extra = options == NULL ? NULL : options->extra,
+		.no_envelope = options != NULL && options->no_envelope,
 	};
 
 	scripts->user = user;

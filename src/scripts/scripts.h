@@ -35,6 +35,7 @@ struct scripts_options {
 	void *ctx;
 	/* Extensions besides the usual ones, up to NULL; may be NULL. */
 	const struct sieve_extension *const *extra;
+	bool no_envelope; /* no mail is delivered: see sieve/engine.h */
 };
 
 struct scripts {

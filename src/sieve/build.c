@@ -296,6 +296,22 @@ static void put_unit(struct buf *out, const struct sieve_unit_build *unit)
 	sieve_put_str(out, str_n(unit->code.data, unit->code.len));
 }
 
+const struct sieve_extension *sieve_check_asks(struct sieve_check *check,
+					       struct str name)
+{
+	const struct sieve_extension *ext = sieve_check_may(check, name);
+	struct sieve_table *table = &check->build->asked;
+	bool new;
+
+	(void)sieve_table_put(table, name, &new);
+	if (new) {
+		sieve_put_str(&table->bytes, name);
+		sieve_put_number(&table->bytes, check->source->global);
+		sieve_put_number(&table->bytes, ext != NULL);
+	}
+	return ext;
+}
+
 static void put_le(char *out, uint64_t value, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
@@ -307,7 +323,7 @@ static size_t size_of(const struct sieve_build *build)
 {
 	size_t size = build->extensions.bytes.len + build->commands.bytes.len +
 		      build->tags.bytes.len + build->texts.bytes.len +
-		      build->sources.bytes.len + 200;
+		      build->sources.bytes.len + build->asked.bytes.len + 200;
 
 	for (unsigned i = 0; i < build->unit_count; i++)
 		size += build->units[i].code.len + 200;
@@ -328,6 +344,7 @@ static void put_program(const struct sieve_build *build, bool global,
 	put_table(out, &build->tags);
 	put_table(out, &build->texts);
 	put_table(out, &build->sources);
+	put_table(out, &build->asked);
 	sieve_put_number(out, build->unit_count);
 	for (unsigned i = 0; i < build->unit_count; i++)
 		put_unit(out, &build->units[i]);
@@ -343,8 +360,8 @@ static void put_program(const struct sieve_build *build, bool global,
 static void build_free(struct sieve_build *build)
 {
 	struct sieve_table *tables[] = {&build->extensions, &build->commands,
-					&build->tags, &build->texts,
-					&build->sources};
+					&build->tags,       &build->texts,
+					&build->sources,    &build->asked};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		sieve_table_free(tables[i]);
@@ -359,8 +376,8 @@ static void build_init(struct sieve_build *build, struct sieve_engine *engine,
 		       const struct sieve_log *log)
 {
 	struct sieve_table *tables[] = {&build->extensions, &build->commands,
-					&build->tags, &build->texts,
-					&build->sources};
+					&build->tags,       &build->texts,
+					&build->sources,    &build->asked};
 
 	*build = (struct sieve_build){
 		.engine = engine,

@@ -229,6 +229,17 @@ static void add_string(struct sieve_check *check,
 	check->strings[i] = ext;
 }
 
+static const struct sieve_extension *find_any(struct sieve_check *check,
+					      struct str name)
+{
+	const struct sieve_engine *engine = check->build->engine;
+	bool global = check->source->global;
+	const struct sieve_extension *ext =
+		sieve_engine_find(engine, name, global);
+
+	return ext != NULL ? ext : sieve_engine_misplaced(engine, name, global);
+}
+
 static void activate(struct sieve_check *check,
 		     const struct sieve_extension *ext, struct sieve_place at)
 {
@@ -243,8 +254,7 @@ static void activate(struct sieve_check *check,
 	if (ext->string != NULL)
 		add_string(check, ext, place);
 	while (str_word(&rest, &part)) {
-		const struct sieve_extension *other = sieve_engine_find(
-			check->build->engine, part, check->source->global);
+		const struct sieve_extension *other = find_any(check, part);
 
 		if (other != NULL)
 			activate(check, other, at);
@@ -307,11 +317,16 @@ static bool excluded(struct sieve_check *check, struct sieve_place at,
 bool sieve_check_require(struct sieve_check *check, struct sieve_place at,
 			 struct str name)
 {
-	const struct sieve_extension *ext = sieve_engine_find(
-		check->build->engine, name, check->source->global);
+	const struct sieve_extension *ext = find_any(check, name);
 
 	if (ext == NULL)
 		return false;
+	if (sieve_check_may(check, name) == NULL)
+		sieve_error(check, at,
+			    "the %s extension cannot be used in this context "
+			    "(needs access to message envelope)",
+			    ext->name);
+	/* With its words known, what follows is no error, too. */
 	if (!excluded(check, at, ext))
 		activate(check, ext, at);
 	return true;
@@ -522,9 +537,11 @@ void sieve_check_begin(struct sieve_check *check)
 		if ((ext->flags & SIEVE_EXT_BASE) != 0)
 			activate(check, ext, (struct sieve_place){0, 0});
 	}
-	while (str_word(&rest, &part))
-		(void)sieve_check_require(check, (struct sieve_place){0, 0},
-					  part);
+	while (str_word(&rest, &part)) {
+		if (sieve_check_may(check, part) != NULL)
+			(void)sieve_check_require(
+				check, (struct sieve_place){0, 0}, part);
+	}
 }
 
 void sieve_check_end(struct sieve_check *check)

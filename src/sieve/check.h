@@ -35,9 +35,13 @@ void *sieve_check_state(struct sieve_check *check,
  * this script may not have it. */
 bool sieve_check_require(struct sieve_check *check, struct sieve_place at,
 			 struct str name);
-/* The extension that could be required here (ihave); NULL if there is none. */
+/* The extension that could be required here; NULL if there is none. */
 const struct sieve_extension *sieve_check_may(struct sieve_check *check,
 					      struct str name);
+/* The same for ihave: when the answer is another one day, the program is
+ * compiled again. */
+const struct sieve_extension *sieve_check_asks(struct sieve_check *check,
+					       struct str name);
 /* Whether a command that is no require came before. */
 bool sieve_check_requires_over(struct sieve_check *check);
 /* The command in whose block this is (`levels` up, from 0), or NULL. */

@@ -17,7 +17,7 @@
 struct buf;
 
 #define SIEVE_MAGIC "DTsieve\n"
-enum { SIEVE_CODE_VERSION = 2, SIEVE_HEAD_SIZE = 20 };
+enum { SIEVE_CODE_VERSION = 3, SIEVE_HEAD_SIZE = 20 };
 
 /* An operand starts with a number: the kind in its low bits, and above. */
 enum sieve_operand {

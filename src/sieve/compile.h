@@ -58,6 +58,7 @@ struct sieve_build {
 	const struct sieve_settings *set;
 	const struct sieve_log *log;
 	struct sieve_table extensions, commands, tags, texts, sources;
+	struct sieve_table asked; /* names of extensions, by ihave */
 	struct sieve_unit_build *units;
 	unsigned unit_count;
 	unsigned depth; /* of includes */

@@ -60,9 +60,8 @@ static int find(const struct sieve_engine *engine, struct str name)
 	return -1;
 }
 
-const struct sieve_extension *
-sieve_engine_find(const struct sieve_engine *engine, struct str name,
-		  bool global)
+static const struct sieve_extension *
+find_enabled(const struct sieve_engine *engine, struct str name, bool global)
 {
 	int place = find(engine, name);
 
@@ -70,6 +69,31 @@ sieve_engine_find(const struct sieve_engine *engine, struct str name,
 	    (!engine->enabled[place] && !(global && engine->global[place])))
 		return NULL;
 	return engine->extensions[place];
+}
+
+static bool is_misplaced(const struct sieve_engine *engine,
+			 const struct sieve_extension *ext)
+{
+	return engine->options.no_envelope && ext != NULL &&
+	       (ext->flags & SIEVE_EXT_ENVELOPE) != 0;
+}
+
+const struct sieve_extension *
+sieve_engine_find(const struct sieve_engine *engine, struct str name,
+		  bool global)
+{
+	const struct sieve_extension *ext = find_enabled(engine, name, global);
+
+	return is_misplaced(engine, ext) ? NULL : ext;
+}
+
+const struct sieve_extension *
+sieve_engine_misplaced(const struct sieve_engine *engine, struct str name,
+		       bool global)
+{
+	const struct sieve_extension *ext = find_enabled(engine, name, global);
+
+	return is_misplaced(engine, ext) ? ext : NULL;
 }
 
 /* Known, but where scripts run at IMAP events only. */

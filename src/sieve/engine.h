@@ -72,6 +72,8 @@ struct sieve_engine_options {
 	/* Extensions of the caller's own (tests), up to NULL; may be NULL. */
 	const struct sieve_extension *const *extra;
 	bool all_extensions; /* also those that are off by default */
+	/* Mail is not being delivered: without SIEVE_EXT_ENVELOPE. */
+	bool no_envelope;
 };
 
 /* For `extra`, where scripts run at IMAP events (RFC 6785). */
@@ -97,11 +99,15 @@ const struct sieve_extension *
 sieve_engine_extension(const struct sieve_engine *engine, unsigned place);
 int sieve_engine_place(const struct sieve_engine *engine,
 		       const struct sieve_extension *ext);
-/* By name; NULL if there is none, or it is not enabled (for global scripts:
- * `global`). */
+/* By name; NULL if there is none, it is not enabled (for global scripts:
+ * `global`), or it needs an envelope and there is none. */
 const struct sieve_extension *
 sieve_engine_find(const struct sieve_engine *engine, struct str name,
 		  bool global);
+/* What sieve_engine_find() would have found with an envelope; else NULL. */
+const struct sieve_extension *
+sieve_engine_misplaced(const struct sieve_engine *engine, struct str name,
+		       bool global);
 /* The names of what can be required, with blanks between, as ManageSieve's
  * SIEVE capability shows them. Child of ctx. */
 const char *sieve_engine_capability(const void *ctx,

@@ -149,6 +149,8 @@ enum {
 	SIEVE_EXT_GLOBAL = 1 << 2,
 	/* Other scripts are compiled while code is written. */
 	SIEVE_EXT_INCLUDES = 1 << 3,
+	/* Only where mail is delivered (RFC 6785 sections 3.11, 4.6). */
+	SIEVE_EXT_ENVELOPE = 1 << 4,
 };
 
 struct sieve_extension {

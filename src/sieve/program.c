@@ -167,6 +167,27 @@ static void load_sources(struct sieve_program *p, struct sieve_code *in)
 	}
 }
 
+/* What ihave was told must hold still. */
+static int load_asked(struct sieve_program *p, struct sieve_code *in,
+		      struct err *err)
+{
+	unsigned count = get_count(in);
+
+	for (unsigned i = 0; i < count && !in->bad; i++) {
+		struct str name = sieve_code_str(in);
+		bool global = sieve_code_number(in) != 0;
+		bool there = sieve_code_number(in) != 0;
+
+		if (there !=
+		    (sieve_engine_find(p->engine, name, global) != NULL))
+			return err_set(err, ERR_CORRUPT,
+				       "The extension '%.*s' has %s since",
+				       (int)(name.len > 100 ? 100 : name.len),
+				       name.data, there ? "gone" : "come");
+	}
+	return 0;
+}
+
 static int load_units(struct sieve_program *p, struct sieve_code *in,
 		      struct err *err)
 {
@@ -203,7 +224,7 @@ static int load(struct sieve_program *p, struct err *err)
 		return -1;
 	load_texts(p, &in);
 	load_sources(p, &in);
-	if (load_units(p, &in, err) < 0)
+	if (load_asked(p, &in, err) < 0 || load_units(p, &in, err) < 0)
 		return -1;
 	if (in.bad || in.at != in.end || p->unit_count == 0)
 		return err_set(err, ERR_CORRUPT, "Malformed tables");

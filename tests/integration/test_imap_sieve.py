@@ -273,6 +273,38 @@ def test_no_calendars_at_events(make_server, require):
     server.forgive()
 
 
+@pytest.mark.parametrize('name', ['envelope', 'reject', 'ereject', 'vacation'])
+def test_no_deliveries_at_events(make_server, name):
+    """RFC 6785 sections 3.11, 4.6: an error, which ends the script, as with Pigeonhole; ihave tells it before."""
+    server = make_server(start=False)
+    base = place(server, EVENTS)
+    client = Lines(server.port('imap'), 'alice')
+    client.command(b'CREATE drop')
+    (base / 'sieve' / 'drop.sieve').write_text(f'require "{name}";\ndiscard;\n')
+    append(client, b'drop', 'one')
+    assert server.wait_log(f'the {name} extension cannot be used in this context')
+    (base / 'sieve' / 'drop.sieve').write_text(f'require "ihave";\nif not ihave "{name}" {{ discard; }}\n')
+    append(client, b'drop', 'two')
+    assert state(client) == {b'drop': [([b'one'], []), ([b'two'], [rb'\Deleted'])]}
+    client.close()
+    server.forgive()
+
+
+def test_items_of_other_events_are_empty(make_server):
+    """RFC 6785 section 4.5."""
+    server = make_server(start=False)
+    base = place(server, EVENTS)
+    (base / 'sieve' / 'drop.sieve').write_text(
+        'require ["environment", "vnd.dovecot.imapsieve", "fileinto", "mailbox"];\n'
+        'if allof (environment "imap.changedflags" "", environment "vnd.dovecot.mailbox-from" "") {\n'
+        '  fileinto :create "empty";\n}\n')
+    client = Lines(server.port('imap'), 'alice')
+    client.command(b'CREATE drop')
+    append(client, b'drop', 'one')
+    assert state(client)[b'empty'] == [([b'one'], [])]
+    client.close()
+
+
 def test_examples_of_rfc6785(make_server, sink):
     """Section 5: a copy of what comes into a mailbox, word of what gets a flag, and the capability."""
     server = make_server(start=False)

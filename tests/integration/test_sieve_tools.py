@@ -24,8 +24,10 @@ def tool(tmp_path):
 
     def run(name, text, *args, plugin=''):
         (tmp_path / 'dovecot.conf').write_text(CONFIG.format(plugin=plugin))
-        (tmp_path / 'x.sieve').write_text(text)
-        paths = [tmp_path / 'x.sieve'] + ([tmp_path / 'mail'] if name == 'sieve-test' else [])
+        script = tmp_path / 'x.sieve'
+        if not script.exists() or script.read_text() != text:
+            script.write_text(text)
+        paths = [script] + ([tmp_path / 'mail'] if name == 'sieve-test' else [])
         return subprocess.run([f'{PREFIX}/bin/{name}', '-c', tmp_path / 'dovecot.conf', *args, *paths], capture_output=True,
                               text=True, check=False, timeout=60, env={**os.environ, 'USER': 'joe'})
 
@@ -60,6 +62,14 @@ def test_extensions_that_are_unknown(tool):
     done = tool('sieve-test', 'keep;', plugin='  sieve_extensions = +nosuch +imapsieve +editheader\n')
     assert done.returncode == 0 and UNKNOWN % 'nosuch' in done.stderr and 'imapsieve' not in done.stderr
     assert UNKNOWN % 'other' in tool('sieve-test', 'keep;', '-x', '+other').stderr
+
+
+def test_what_ihave_was_told_is_asked_again(tool):
+    """RFC 5463: a program that was compiled without an extension is not used with it, nor the other way round."""
+    text = 'require ["ihave", "fileinto"]; if ihave "regex" { fileinto "with"; } else { fileinto "without"; }'
+    for compiled, run, kept in (('-regex', '+regex', 'with'), ('+regex', '-regex', 'without')):
+        assert tool('sievec', text, '-x', compiled).returncode == 0
+        assert f' folder: {kept}\n' in tool('sieve-test', text, '-x', run).stdout
 
 
 def test_where_mail_is_kept(tool):

@@ -107,11 +107,13 @@ static const struct sieve_command commands[] = {
 	SIEVE_END,
 };
 
-const struct sieve_extension ext_envelope = {.name = "envelope",
-					     .commands = commands};
-const struct sieve_extension ext_envelope_dsn = {
-	.name = "envelope-dsn", .flags = SIEVE_EXT_OFF, .implies = "envelope"};
+const struct sieve_extension ext_envelope = {
+	.name = "envelope", .flags = SIEVE_EXT_ENVELOPE, .commands = commands};
+const struct sieve_extension ext_envelope_dsn = {.name = "envelope-dsn",
+						 .flags = SIEVE_EXT_OFF |
+							  SIEVE_EXT_ENVELOPE,
+						 .implies = "envelope"};
 const struct sieve_extension ext_envelope_deliverby = {
 	.name = "envelope-deliverby",
-	.flags = SIEVE_EXT_OFF,
+	.flags = SIEVE_EXT_OFF | SIEVE_EXT_ENVELOPE,
 	.implies = "envelope"};

@@ -12,7 +12,7 @@ static bool have_all(struct sieve_check *check, const struct sieve_arg *item)
 {
 	for (; item != NULL; item = item->next) {
 		const struct sieve_extension *ext =
-			sieve_check_may(check, item->text);
+			sieve_check_asks(check, item->text);
 
 		if (ext == NULL || ext->string != NULL)
 			return false;

@@ -44,6 +44,8 @@ static const struct sieve_command ereject_commands[] = {
 };
 
 const struct sieve_extension ext_reject = {.name = "reject",
+					   .flags = SIEVE_EXT_ENVELOPE,
 					   .commands = reject_commands};
 const struct sieve_extension ext_ereject = {.name = "ereject",
+					    .flags = SIEVE_EXT_ENVELOPE,
 					    .commands = ereject_commands};

@@ -178,6 +178,7 @@ static const struct sieve_command commands[] = {
 
 const struct sieve_extension ext_vacation = {
 	.name = "vacation",
+	.flags = SIEVE_EXT_ENVELOPE,
 	.commands = commands,
 	.settings = settings,
 	.settings_size = sizeof(struct vacation_settings)};
@@ -191,7 +192,8 @@ static const struct sieve_tag seconds_tags[] = {
 	SIEVE_END,
 };
 
-const struct sieve_extension ext_vacation_seconds = {.name = "vacation-seconds",
-						     .flags = SIEVE_EXT_OFF,
-						     .implies = "vacation",
-						     .tags = seconds_tags};
+const struct sieve_extension ext_vacation_seconds = {
+	.name = "vacation-seconds",
+	.flags = SIEVE_EXT_OFF | SIEVE_EXT_ENVELOPE,
+	.implies = "vacation",
+	.tags = seconds_tags};

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/http.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -14,14 +14,7 @@
 
 void http_escape(void *, struct str text, struct buf *out)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-
-		if (c < 0x80 && (isalnum(c) || strchr("-._~", c) != NULL))
-			buf_putc(out, (char)c);
-		else
-			buf_printf(out, "%%%02X", c);
-	}
+	url_encode(text, "", out);
 }
 
 /* Less taken than given makes curl give up: the answer is too long. */

@@ -115,3 +115,17 @@ bool hex_decode(struct str in, struct buf *out)
 	}
 	return true;
 }
+
+void url_encode(struct str in, const char *keep, struct buf *out)
+{
+	for (size_t i = 0; i < in.len; i++) {
+		char c = in.data[i], lower = ascii_lower(c);
+
+		if ((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+		    (c != '\0' &&
+		     (strchr("-._~", c) != NULL || strchr(keep, c) != NULL)))
+			buf_putc(out, c);
+		else
+			buf_printf(out, "%%%02X", (unsigned char)c);
+	}
+}

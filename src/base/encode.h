@@ -21,6 +21,10 @@ bool hex_decode(struct str in, struct buf *out);
 /* The value of a hex digit in either case; -1 if it is none. */
 int hex_digit(char c);
 
+/* Percent-encoding (RFC 3986 section 2): all but unreserved characters and
+ * those in `keep`. */
+void url_encode(struct str in, const char *keep, struct buf *out);
+
 /* Well-formed UTF-8 by RFC 3629: no surrogates, nothing overlong. */
 bool utf8_valid(struct str in);
 /* The code point at the start of `in` and its length; 0 if it is none. */
@@ -28,6 +32,8 @@ size_t utf8_get(struct str in, uint32_t *code_out);
 void utf8_put(struct buf *out, uint32_t code);
 /* Characters; an octet that is none counts as one. */
 size_t utf8_count(struct str in);
+/* The first of them, at most `count`. */
+struct str utf8_head(struct str in, uint64_t count);
 /* Of C0 and C1, DEL, and the separators of lines and paragraphs. */
 bool utf8_is_control(uint32_t code);
 /* A name as RFC 5804 section 1.6 has those of scripts, that can be a file's:

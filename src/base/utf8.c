@@ -70,6 +70,19 @@ size_t utf8_count(struct str in)
 	return count;
 }
 
+struct str utf8_head(struct str in, uint64_t count)
+{
+	struct str rest = in;
+	uint32_t code;
+
+	while (rest.len > 0 && count-- > 0) {
+		size_t len = utf8_get(rest, &code);
+
+		rest = str_from(rest, len > 0 ? len : 1);
+	}
+	return str_n(in.data, in.len - rest.len);
+}
+
 bool utf8_is_control(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 ||

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "config/config.h"
 #include "config/setting.h"
@@ -107,15 +108,11 @@ static void show_new(struct order *order, struct str row)
 
 static void put_escaped(const char *text)
 {
-	for (; *text != '\0'; text++) {
-		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy"
-			   "z"
-			   "0123456789-._~@",
-			   *text) != NULL)
-			putchar(*text);
-		else
-			printf("%%%02X", (unsigned char)*text);
-	}
+	CLEANUP(buf_free) struct buf out = buf_init(SIZE_MAX);
+
+	url_encode(str_of(text), "@", &out);
+	if (out.len > 0)
+		fputs(out.data, stdout);
 }
 
 /* What authenticators read, as Google's documentation has it. */

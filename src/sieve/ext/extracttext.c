@@ -9,20 +9,6 @@
 #include "sieve/ext/foreverypart.h"
 #include "sieve/part.h"
 
-/* The first characters of a text. */
-static struct str cut(struct str text, uint64_t characters)
-{
-	struct str rest = text;
-	uint32_t code;
-
-	while (rest.len > 0 && characters-- > 0) {
-		size_t len = utf8_get(rest, &code);
-
-		rest = str_from(rest, len > 0 ? len : 1);
-	}
-	return str_n(text.data, text.len - rest.len);
-}
-
 static int extracttext_run(struct sieve_run *run, const struct sieve_args *args,
 			   bool *, struct err *err)
 {
@@ -37,7 +23,7 @@ static int extracttext_run(struct sieve_run *run, const struct sieve_args *args,
 		sieve_part_text(run->message, part, &text);
 	value = str_n(text.data, text.len);
 	if (first != NULL)
-		value = cut(value, first->number);
+		value = utf8_head(value, first->number);
 	if (sieve_run_work(run, 1 + text.len / 64, err) < 0 ||
 	    sieve_run_modify(run, args, &value, err) < 0)
 		return -1;

@@ -64,6 +64,16 @@ static void test_hex(void **state)
 	assert_false(hex_decode(STR("0g"), &out));
 }
 
+static void test_urls(void **state)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(100);
+
+	(void)state;
+	url_encode(STR("a-Z_.~0 @/%\xc3\xa4"), "", &out);
+	url_encode(STR("b@c\0"), "@", &out);
+	assert_string_equal(out.data, "a-Z_.~0%20%40%2F%25%C3%A4b@c%00");
+}
+
 static void test_utf8_by_rfc3629(void **state)
 {
 	(void)state;
@@ -168,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_base64_of_the_rfc),
 		cmocka_unit_test(test_base64_that_is_none),
 		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_urls),
 		cmocka_unit_test(test_utf8_by_rfc3629),
 		cmocka_unit_test(test_names_of_files),
 		cmocka_unit_test(test_every_code_point_survives),

@@ -66,6 +66,9 @@ struct sieve_notify {
 	const char *const *options;
 	/* Addresses that an earlier one has told, up to NULL. */
 	const char *const *told;
+	/* Of the older extension: what denotify knows it by, or ""; the
+	 * message is all of the text. NULL of enotify. */
+	const char *id;
 	struct sieve_store *fcc;
 };
 

@@ -294,8 +294,8 @@ const struct sieve_extension *sieve_check_may(struct sieve_check *check,
 				 check->source->global);
 }
 
-static bool excluded(struct sieve_check *check, struct sieve_place at,
-		     const struct sieve_extension *ext)
+static void hold_excluded(struct sieve_check *check, struct sieve_place at,
+			  const struct sieve_extension *ext)
 {
 	const struct sieve_extension *other;
 
@@ -309,9 +309,8 @@ static bool excluded(struct sieve_check *check, struct sieve_place at,
 		sieve_error(check, at,
 			    "extensions '%s' and '%s' can't be used together",
 			    ext->name, other->name);
-		return true;
+		return;
 	}
-	return false;
 }
 
 bool sieve_check_require(struct sieve_check *check, struct sieve_place at,
@@ -326,9 +325,9 @@ bool sieve_check_require(struct sieve_check *check, struct sieve_place at,
 			    "the %s extension cannot be used in this context "
 			    "(needs access to message envelope)",
 			    ext->name);
+	hold_excluded(check, at, ext);
 	/* With its words known, what follows is no error, too. */
-	if (!excluded(check, at, ext))
-		activate(check, ext, at);
+	activate(check, ext, at);
 	return true;
 }
 

@@ -61,7 +61,7 @@ sieve_extensions = \
 	src/sieve/ext/duplicate.c \
 	src/sieve/ext/editheader.c \
 	src/sieve/ext/encoded_character.c \
-	src/sieve/ext/enotify.c \
+	src/sieve/ext/enotify.c src/sieve/ext/enotify.h \
 	src/sieve/ext/envelope.c \
 	src/sieve/ext/environment.c \
 	src/sieve/ext/extlists.c \
@@ -71,11 +71,13 @@ sieve_extensions = \
 	src/sieve/ext/fileinto.c \
 	src/sieve/ext/foreverypart.c src/sieve/ext/foreverypart.h \
 	src/sieve/ext/ihave.c \
-	src/sieve/ext/imap4flags.c \
+	src/sieve/ext/imap4flags.c src/sieve/ext/imap4flags.h \
+	src/sieve/ext/imapflags.c \
 	src/sieve/ext/imapsieve.c \
 	src/sieve/ext/index.c \
 	src/sieve/ext/mailbox.c \
 	src/sieve/ext/mailboxid.c \
+	src/sieve/ext/notify.c \
 	src/sieve/ext/metadata.c \
 	src/sieve/ext/mime.c \
 	src/sieve/ext/redirect_dsn.c \

@@ -104,6 +104,21 @@ static void write_notification(struct sieve_out *out,
 				     : mailto->body);
 }
 
+/* Of the older extension. */
+static void write_old_notification(struct sieve_out *out,
+				   const struct sieve_mailto *mailto,
+				   struct buf *text)
+{
+	sieve_out_begin(out, text);
+	put_importance(text, out->action->notify.importance);
+	put_from(out, text);
+	buf_add(text, "Subject: [SIEVE] New mail notification\n"
+		      "Auto-Submitted: auto-generated (notify)\n"
+		      "Precedence: bulk\n");
+	put_list(text, "To", mailto->to);
+	sieve_out_text(text, str_of(out->action->notify.message));
+}
+
 /* Section 2.7: an empty sender stays one. */
 static const char *notification_sender(struct sieve_out *out)
 {
@@ -148,7 +163,10 @@ int sieve_out_notify(struct sieve_out *out, struct err *err)
 	if (sieve_mailto_parse(ctx, str_of(out->action->notify.method),
 			       out->action->notify.told, &mailto, err) < 0)
 		return err_wrap(err, "notify action");
-	write_notification(out, &mailto, &text);
+	if (out->action->notify.id != NULL)
+		write_old_notification(out, &mailto, &text);
+	else
+		write_notification(out, &mailto, &text);
 	from = notification_sender(out);
 	add_all(out, from, mailto.to, &text);
 	add_all(out, from, mailto.cc, &text);

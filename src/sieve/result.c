@@ -92,6 +92,7 @@ static void dup_notify(const void *ctx, struct sieve_notify *to)
 	to->importance = dup(ctx, to->importance);
 	to->options = dup_list(ctx, to->options);
 	to->told = dup_list(ctx, to->told);
+	to->id = dup(ctx, to->id);
 	to->fcc = dup_fcc(ctx, to->fcc);
 }
 
@@ -356,6 +357,17 @@ int sieve_result_add(struct sieve_result *result,
 	return 0;
 }
 
+void sieve_result_remove(struct sieve_result *result,
+			 const struct sieve_action *action)
+{
+	struct sieve_action **at = &result->actions;
+
+	while (*at != action)
+		at = &(*at)->next;
+	*at = action->next;
+	result->count--;
+}
+
 void sieve_result_next(struct sieve_result *result)
 {
 	result->script++;
@@ -363,11 +375,10 @@ void sieve_result_next(struct sieve_result *result)
 
 bool sieve_result_defer_keep(struct sieve_result *result)
 {
-	struct sieve_action **at = &result->actions, *keep;
+	struct sieve_action *keep = result->actions;
 
-	while (*at != NULL && (*at)->kind != SIEVE_ACTION_KEEP)
-		at = &(*at)->next;
-	keep = *at;
+	while (keep != NULL && keep->kind != SIEVE_ACTION_KEEP)
+		keep = keep->next;
 	if (keep == NULL)
 		return !result->keep_cancelled;
 	result->keep_cancelled = false;
@@ -379,8 +390,7 @@ bool sieve_result_defer_keep(struct sieve_result *result)
 		keep->store.flags = keep->store.filed_flags;
 		return true;
 	}
-	*at = keep->next;
-	result->count--;
+	sieve_result_remove(result, keep);
 	return true;
 }
 

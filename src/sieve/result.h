@@ -35,6 +35,9 @@ struct sieve_result *sieve_result_new(const void *ctx);
 int sieve_result_add(struct sieve_result *result,
 		     const struct sieve_settings *set,
 		     const struct sieve_action *action, struct err *err);
+/* Take one of its actions back. */
+void sieve_result_remove(struct sieve_result *result,
+			 const struct sieve_action *action);
 /* The next script begins: nothing it does conflicts with what there is, and a
  * sender who is answered already is not answered again. */
 void sieve_result_next(struct sieve_result *result);

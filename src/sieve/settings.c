@@ -5,7 +5,7 @@
 const struct setting sieve_settings[] = {
 	S(sieve_extensions, "",
 	  "Extensions that scripts may require; with + and - in front, more or "
-	  "less than usual."),
+	  "less than usual. Old scripts may need +imapflags and +notify."),
 	S(sieve_global_extensions, "",
 	  "More of them, for scripts of the administrator only."),
 	S(sieve_implicit_extensions, "",

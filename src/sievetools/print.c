@@ -53,6 +53,8 @@ static void print_notify(FILE *out, const struct sieve_notify *notify)
 		fprintf(out, "    => importance   : %s\n", notify->importance);
 	if (notify->message != NULL)
 		fprintf(out, "    => message      : %s\n", notify->message);
+	if (notify->id != NULL && notify->id[0] != '\0')
+		fprintf(out, "    => id           : %s\n", notify->id);
 }
 
 static void print_action(FILE *out, const struct sieve_action *action,

@@ -3,7 +3,10 @@
  * sieve/ext/enotify.c - notify, valid_notify_method, notify_method_capability,
  * :encodeurl (RFC 5435), with the method "mailto" (RFC 5436).
  */
+#include "sieve/ext/enotify.h"
+
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "sieve/ext.h"
 #include "sieve/mailto.h"
 
@@ -127,10 +130,24 @@ static const char *const *told_before(struct sieve_run *run, TALLOC_CTX *ctx)
 	return told;
 }
 
+int sieve_notify_by_mail(struct sieve_run *run, const struct sieve_args *args,
+			 struct sieve_action *action, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "notify");
+	struct sieve_mailto mailto;
+
+	action->notify.told = told_before(run, ctx);
+	if (check_uri(str_of(action->notify.method), action->notify.told,
+		      &mailto, ctx, err) < 0)
+		return err_wrap(err, "notify command");
+	if (mailto.recipients == 0 && mailto.twice != NULL)
+		return 0;
+	return sieve_run_action(run, args, action, err);
+}
+
 static int notify_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "notify");
 	const struct sieve_value *options = sieve_args_tag(args, "options");
 	struct sieve_action action = {
 		.kind = SIEVE_ACTION_NOTIFY,
@@ -139,20 +156,13 @@ static int notify_run(struct sieve_run *run, const struct sieve_args *args,
 			.from = sieve_run_tag(run, args, "from"),
 			.message = sieve_run_tag(run, args, "message"),
 			.importance = sieve_run_tag(run, args, "importance"),
-			.told = told_before(run, ctx),
 		}};
-	struct sieve_mailto mailto;
 
-	if (check_uri(args->params[0].text, action.notify.told, &mailto, ctx,
-		      err) < 0)
-		return err_wrap(err, "notify command");
-	if (mailto.recipients == 0 && mailto.twice != NULL)
-		return 0;
 	if (action.notify.importance == NULL)
 		action.notify.importance = "2";
 	if (options != NULL)
 		action.notify.options = sieve_run_texts(run, options);
-	return sieve_run_action(run, args, &action, err);
+	return sieve_notify_by_mail(run, args, &action, err);
 }
 
 /* tests */
@@ -196,19 +206,10 @@ static int notify_method_capability_run(struct sieve_run *run,
 	return sieve_match_end(&match, result_out, err);
 }
 
-/* RFC 3986 section 2.3 */
 static int encodeurl_modify(struct sieve_run *, struct str in, struct buf *out,
 			    struct err *)
 {
-	for (size_t i = 0; i < in.len; i++) {
-		char c = in.data[i], lower = ascii_lower(c);
-
-		if ((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-		    (c != '\0' && strchr("-._~", c) != NULL))
-			buf_putc(out, c);
-		else
-			buf_printf(out, "%%%02X", (unsigned char)c);
-	}
+	url_encode(in, "", out);
 	return 0;
 }
 

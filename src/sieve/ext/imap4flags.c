@@ -5,6 +5,8 @@
  * A list of flags is text with blanks between, in variables as in strings; the
  * internal variable is the result's.
  */
+#include "sieve/ext/imap4flags.h"
+
 #include "base/cleanup.h"
 #include "sieve/ext.h"
 
@@ -36,7 +38,7 @@ static bool is_flag(struct str flag)
 	return flag.len > 0;
 }
 
-static void flags_check(struct sieve_check *check, const struct sieve_arg *arg)
+void sieve_flags_check(struct sieve_check *check, const struct sieve_arg *arg)
 {
 	struct str rest = arg->text, flag;
 
@@ -127,8 +129,8 @@ static int set_variable(struct sieve_run *run,
 	return 0;
 }
 
-static int setflag_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *, struct err *err)
+int sieve_setflag_run(struct sieve_run *run, const struct sieve_args *args,
+		      bool *, struct err *err)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 
@@ -137,8 +139,8 @@ static int setflag_run(struct sieve_run *run, const struct sieve_args *args,
 			    str_n(set.data, set.len), err);
 }
 
-static int addflag_run(struct sieve_run *run, const struct sieve_args *args,
-		       bool *, struct err *err)
+int sieve_addflag_run(struct sieve_run *run, const struct sieve_args *args,
+		      bool *, struct err *err)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 
@@ -149,8 +151,8 @@ static int addflag_run(struct sieve_run *run, const struct sieve_args *args,
 			    str_n(set.data, set.len), err);
 }
 
-static int removeflag_run(struct sieve_run *run, const struct sieve_args *args,
-			  bool *, struct err *err)
+int sieve_removeflag_run(struct sieve_run *run, const struct sieve_args *args,
+			 bool *, struct err *err)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 	CLEANUP(buf_free) struct buf gone = buf_init(MAX_FLAGS_SIZE);
@@ -250,19 +252,8 @@ static int flags_apply(struct sieve_run *run, const struct sieve_value *value,
 	return 0;
 }
 
-#define SETTER(command, fn)                                                    \
-	{                                                                      \
-		.name = command,                                               \
-		.params = {{"variable name", SIEVE_STRING,                     \
-			    SIEVE_OPTIONAL | SIEVE_VARIABLE, NULL},            \
-			   {"list of flags", SIEVE_STRINGS, 0, flags_check}},  \
-		.run = fn                                                      \
-	}
-
 static const struct sieve_command commands[] = {
-	SETTER("setflag", setflag_run),
-	SETTER("addflag", addflag_run),
-	SETTER("removeflag", removeflag_run),
+	SIEVE_FLAGS_COMMANDS,
 	{.name = "hasflag",
 	 .flags = SIEVE_IS_TEST,
 	 .takes = "match",
@@ -276,7 +267,7 @@ static const struct sieve_command commands[] = {
 static const struct sieve_tag tags[] = {
 	{.name = "flags",
 	 .of = "keep fileinto @fcc",
-	 .param = {"list of flags", SIEVE_STRINGS, 0, flags_check},
+	 .param = {"list of flags", SIEVE_STRINGS, 0, sieve_flags_check},
 	 .check = sieve_check_fcc,
 	 .apply = flags_apply},
 	SIEVE_END,

@@ -54,6 +54,8 @@
 	X(enclose)                                                     \
 	X(redirect_dsn)                                                \
 	X(processcalendar)                                             \
+	X(imapflags)                                                   \
+	X(notify)                                                      \
 	X(vnd_dovecot_report)                                          \
 	X(vnd_dovecot_debug)                                           \
 	X(vnd_dovecot_pipe)                                            \

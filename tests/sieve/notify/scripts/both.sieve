@@ -1,0 +1,2 @@
+require ["notify", "enotify"];
+notify :options "a@home.example";

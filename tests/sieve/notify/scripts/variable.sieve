@@ -1,0 +1,3 @@
+require ["notify", "variables"];
+set "who" "nobody";
+notify :options "${who}";

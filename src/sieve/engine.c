@@ -159,6 +159,10 @@ static void enable_all(struct sieve_engine *engine)
 	enable_list(engine, engine->enabled, engine->set.sieve_extensions);
 	enable_list(engine, engine->global,
 		    engine->set.sieve_global_extensions);
+	for (unsigned i = 0; i < engine->count; i++)
+		engine->enabled[i] |=
+			str_has_word(engine->options.always,
+				     str_of(engine->extensions[i]->name));
 }
 
 static void add(struct sieve_engine *engine,

@@ -72,6 +72,7 @@ struct sieve_engine_options {
 	/* Extensions of the caller's own (tests), up to NULL; may be NULL. */
 	const struct sieve_extension *const *extra;
 	bool all_extensions; /* also those that are off by default */
+	const char *always;  /* those that no setting takes away, as words */
 	/* Mail is not being delivered: without SIEVE_EXT_ENVELOPE. */
 	bool no_envelope;
 };

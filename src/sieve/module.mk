@@ -15,6 +15,7 @@ libsieve_a_SOURCES = \
 	src/sieve/code.h \
 	src/sieve/compile.h \
 	src/sieve/dump.c \
+	src/sieve/dump_hex.c \
 	src/sieve/emit.c src/sieve/emit.h \
 	src/sieve/engine.c src/sieve/engine.h \
 	src/sieve/ext.h \

@@ -62,8 +62,10 @@ int sieve_script_open(const void *ctx, struct sieve_engine *engine,
 		      const char *path, const char *bindir, bool global,
 		      const struct sieve_log *log, struct sieve_program **out,
 		      struct err *err);
-/* For people. */
+/* For people: what it does, or its octets. */
 void sieve_program_dump(const struct sieve_program *program, struct buf *out);
+void sieve_program_hexdump(const struct sieve_program *program,
+			   struct buf *out);
 
 /* Run it: actions are added to the result. -1 if the script failed: what it
  * added is gone then, and the error has been written to host->log with its

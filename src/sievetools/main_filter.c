@@ -44,8 +44,9 @@ static _Noreturn void usage(const char *problem)
 {
 	fputs("Usage: sieve-filter [-c <config-file>] [-C] [-D] [-e] "
 	      "[-m <default-mailbox>]\n\t[-o <setting=value>] "
-	      "[-q <output-mailbox>] [-s <script-file>] [-u <user>]\n\t"
-	      "[-v] [-W] [-x <extensions>] <script-file> <source-mailbox>\n\t"
+	      "[-P <plugin>] [-q <output-mailbox>] [-s <script-file>]\n\t"
+	      "[-u <user>] [-v] [-W] [-x <extensions>] <script-file> "
+	      "<source-mailbox>\n\t"
 	      "[<discard-action>]\n",
 	      stderr);
 	fprintf(stderr, "sieve-filter: %s\n", problem);
@@ -115,7 +116,7 @@ static void read_arguments(struct job *job, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:CDem:o:q:s:u:vWx:")) != -1)
+	while ((option = getopt(argc, argv, TOOL_OPTIONS "Cem:q:s:vW")) != -1)
 		take_option(job, option, optarg);
 	if (argc - optind < 1)
 		usage("Missing <script-file> argument");

@@ -18,7 +18,8 @@
 static _Noreturn void usage(void)
 {
 	fputs("Usage: sievec [-D] [-d] [-c <config-file>] [-o <setting=value>] "
-	      "[-u <user>]\n\t[-x <extensions>] <script-file> [<out-file>]\n",
+	      "[-P <plugin>]\n\t[-u <user>] [-x <extensions>] <script-file> "
+	      "[<out-file>]\n",
 	      stderr);
 	exit(EXIT_USAGE);
 }
@@ -91,7 +92,7 @@ int main(int argc, char **argv)
 	struct err err;
 	int option;
 
-	while ((option = getopt(argc, argv, "c:o:u:x:Dd")) != -1) {
+	while ((option = getopt(argc, argv, TOOL_OPTIONS "d")) != -1) {
 		if (option == 'd')
 			dump = true;
 		else if (!tool_option(&tool, option, optarg))

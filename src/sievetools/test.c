@@ -33,9 +33,9 @@ static _Noreturn void usage(void)
 	      "[-c <config-file>] [-C] [-D]\n\t[-d <dump-filename>] [-e] "
 	      "[-f <envelope-sender>] [-l <mail-location>]\n\t"
 	      "[-m <default-mailbox>] "
-	      "[-o <setting=value>] [-r <recipient-address>] "
-	      "[-s <script-file>]\n\t[-t <trace-file>] [-T <trace-option>] "
-	      "[-u <user>] [-x <extensions>]\n\t<script-file> <mail-file>\n",
+	      "[-o <setting=value>] [-P <plugin>] [-r <recipient-address>]\n\t"
+	      "[-s <script-file>] [-t <trace-file>] [-T <trace-option>]\n\t"
+	      "[-u <user>] [-x <extensions>] <script-file> <mail-file>\n",
 	      stderr);
 	exit(EXIT_USAGE);
 }
@@ -271,8 +271,8 @@ int sieve_test(int argc, char **argv, tool_execute *execution)
 	struct options options = {.mailbox = "INBOX", .execution = execution};
 	int option, status;
 
-	while ((option = getopt(argc, argv, "a:c:Cd:Def:l:m:o:r:s:t:T:u:x:")) !=
-	       -1)
+	while ((option = getopt(argc, argv,
+				TOOL_OPTIONS "a:Cd:ef:l:m:r:s:t:T:")) != -1)
 		parse_option(&tool, &options, option, optarg);
 	if (argc - optind != 2)
 		usage();

@@ -15,6 +15,19 @@
 #include "base/mem.h"
 #include "config/config.h"
 
+/* Dovecot's plug-ins are built in; others would not do what is wanted. */
+static void hold_plugin(const char *name)
+{
+	if (strcmp(name, "sieve_extprograms") == 0 ||
+	    strcmp(name, "sieve_imapsieve") == 0)
+		return;
+	fprintf(stderr,
+		"Plugin '%s' not found: sieve_extprograms and sieve_imapsieve "
+		"are built in, and there are no others\n",
+		name);
+	exit(EXIT_FAILED);
+}
+
 bool tool_option(struct tool *tool, int option, const char *value)
 {
 	switch (option) {
@@ -24,6 +37,9 @@ bool tool_option(struct tool *tool, int option, const char *value)
 	case 'o':
 		if (tool->override_count < TOOL_MAX_OVERRIDES)
 			tool->overrides[tool->override_count++] = value;
+		return true;
+	case 'P':
+		hold_plugin(value);
 		return true;
 	case 'u':
 		tool->user = value;
@@ -158,6 +174,7 @@ void tool_open(struct tool *tool, const char *name)
 		.script = find_script,
 		.ctx = tool,
 		.extra = sieve_imap_extensions,
+		.always = "vnd.dovecot.debug",
 	};
 	struct err err;
 

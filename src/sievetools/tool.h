@@ -30,7 +30,9 @@ struct tool {
 	bool debug;
 };
 
-/* One of the options that all have: c:o:u:x:D; false if `option` is none. */
+/* The options that all have, for getopt(). */
+#define TOOL_OPTIONS "c:o:P:u:x:D"
+/* One of them; false if `option` is none. Ends the process if it is wrong. */
 bool tool_option(struct tool *tool, int option, const char *value);
 /* Errors of scripts go to stderr. */
 void tool_log(struct tool *tool);

@@ -58,6 +58,17 @@ def test_names_of_extensions(tool, text, there):
         assert 'Warning' not in done.stderr
 
 
+def test_options_of_pigeonhole(tool, tmp_path):
+    """Its plug-ins are built in; debug_log needs no setting, and none takes it away."""
+    text = 'require "vnd.dovecot.debug"; debug_log "hi";'
+    assert tool('sievec', text, '-P', 'sieve_extprograms', '-P', 'sieve_imapsieve').returncode == 0
+    done = tool('sievec', text, '-P', 'other')
+    assert done.returncode == 89 and "Plugin 'other' not found" in done.stderr
+    assert 'DEBUG: hi' in tool('sieve-test', text, '-x', 'fileinto').stderr
+    done = subprocess.run([f'{PREFIX}/bin/sieve-dump', '-h', tmp_path / 'x.svbin'], capture_output=True, text=True, check=True)
+    assert '00000000  44 54 73 69 65 76 65 0a  03 00 00 00' in done.stdout and '\n* x (' in done.stdout
+
+
 def test_extensions_that_are_unknown(tool):
     done = tool('sieve-test', 'keep;', plugin='  sieve_extensions = +nosuch +imapsieve +editheader\n')
     assert done.returncode == 0 and UNKNOWN % 'nosuch' in done.stderr and 'imapsieve' not in done.stderr

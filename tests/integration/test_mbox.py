@@ -313,6 +313,38 @@ def test_a_file_that_may_only_be_read_says_so(user):
     client.logout()
 
 
+def saved_mail(number, uid):
+    """As mutt saves it from another mailbox, or a sender made it."""
+    return mail(number, b'Date: Sat, 28 Nov 2026 20:15:%02d +0000\nX-UID: %d\n' % (number, uid))
+
+
+def test_uids_of_another_mailbox_are_nobodys_in_a_file_that_may_only_be_read(user):
+    """They cannot be written over, and would give each mail a new UID at each look, or the text of another one."""
+    one = user(0)
+    one.write(saved_mail(1, 2) + saved_mail(2, 1) + saved_mail(3, 9))
+    os.chmod(one.inbox, 0o444)
+    for number in range(3):
+        os.utime(one.inbox, (10**9 + number, 10**9 + number))
+        client = one.connect('INBOX')
+        assert uids(client) == [b'1', b'2', b'3']
+        told = client.ok('FETCH 1:* BODY.PEEK[TEXT]')[:-1]
+        assert [re.search(rb'body \d', line)[0] for line in told] == [b'body 1', b'body 2', b'body 3']
+        client.logout()
+
+
+def test_a_mail_with_a_uid_of_another_mailbox_takes_one_uid(user):
+    one = user(2)
+    client = one.connect('INBOX')
+    with one.inbox.open('ab') as file:
+        file.write(saved_mail(3, 1))
+    client.ok('NOOP')
+    assert uids(client) == [b'1', b'2', b'3']
+    client.logout()
+    client = one.connect('INBOX')
+    assert uids(client) == [b'1', b'2', b'3']
+    client.logout()
+
+
 @pytest.mark.parametrize('lazy, old', [('no', 3), ('yes', 0)])
 def test_mails_are_old_to_other_programs_when_they_were_seen(user, lazy, old):
     one = user(3, mbox_lazy_writes=lazy)

@@ -214,20 +214,37 @@ static bool has_record(const struct mbox_sync *sync, uint32_t uid,
 
 enum match { MATCH_NEW, MATCH_RECORD, MATCH_EXPUNGED };
 
-/* The mail that comes next in the index, if this one has lost its UID, or never
- * had one in the file. */
+/* By what others do not change. */
+static bool is_mail_of(const struct index_record *record,
+		       const struct mbox_mail *mail, struct mbox_record *out)
+{
+	return mbox_record_get(record, out) &&
+	       memcmp(out->md5, mail->record.md5, sizeof(out->md5)) == 0 &&
+	       out->body_len == mail->record.body_len;
+}
+
+/* The mail that comes next in the index, if this one has lost its UID, never
+ * had one in the file, or still has one of another mailbox, which could not be
+ * written over. */
 static bool same_as_next(const struct apply *apply,
 			 const struct mbox_mail *mail, struct index_record *out)
 {
 	const struct mbox_sync *sync = apply->sync;
-	struct mbox_record record;
+	struct mbox_record data;
 
-	return mail->header.uid == 0 &&
-	       index_record_next(sync->txn, sync->row->id, apply->prev_uid + 1,
+	return index_record_next(sync->txn, sync->row->id, apply->prev_uid + 1,
 				 out) &&
-	       mbox_record_get(out, &record) &&
-	       memcmp(record.md5, mail->record.md5, sizeof(record.md5)) == 0 &&
-	       record.body_len == mail->record.body_len;
+	       is_mail_of(out, mail, &data) &&
+	       (mail->header.uid == 0 || data.dirty);
+}
+
+static bool has_uid_of(const struct apply *apply, const struct mbox_mail *mail,
+		       struct index_record *out)
+{
+	uint32_t uid = mail->header.uid;
+
+	return apply->full && uid > apply->prev_uid &&
+	       uid < apply->known_next && has_record(apply->sync, uid, out);
 }
 
 static enum match find(const struct apply *apply, const struct mbox_mail *mail,
@@ -235,18 +252,19 @@ static enum match find(const struct apply *apply, const struct mbox_mail *mail,
 {
 	const struct mbox_sync *sync = apply->sync;
 	uint32_t uid = mail->header.uid;
+	bool grows = uid > apply->prev_uid;
+	struct mbox_record data;
 
-	if (apply->full && same_as_next(apply, mail, record))
+	if (has_uid_of(apply, mail, record) && is_mail_of(record, mail, &data))
+		return MATCH_RECORD;
+	if (grows && sync->expunging != NULL &&
+	    range_set_has(sync->expunging, uid))
+		return MATCH_EXPUNGED;
+	if ((apply->full && same_as_next(apply, mail, record)) ||
+	    has_uid_of(apply, mail, record))
 		return MATCH_RECORD;
 	*uid_out = 0;
-	if (uid <= apply->prev_uid)
-		return MATCH_NEW;
-	if (apply->full && uid < apply->known_next &&
-	    has_record(sync, uid, record))
-		return MATCH_RECORD;
-	if (sync->expunging != NULL && range_set_has(sync->expunging, uid))
-		return MATCH_EXPUNGED;
-	if (apply->base.found && uid >= apply->known_next &&
+	if (grows && apply->base.found && uid >= apply->known_next &&
 	    uid <= apply->base.last_uid)
 		*uid_out = uid;
 	return MATCH_NEW;

@@ -45,7 +45,8 @@ static bool is_it(const struct reading *reading,
 {
 	if (header->pseudo)
 		return false;
-	if (header->uid != 0)
+	/* What the index knows better may be of another mailbox. */
+	if (header->uid != 0 && !reading->record.dirty)
 		return header->uid == reading->uid;
 	return memcmp(header->md5, reading->record.md5, sizeof(header->md5)) ==
 	       0;
@@ -57,7 +58,7 @@ static int parse_block(struct reading *reading, struct mbox_header *out,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
 
 	mbox_header_parse(reading->block, NULL, false, out);
-	if (out->uid != 0)
+	if (out->uid != 0 && !reading->record.dirty)
 		return 0;
 	ctx = mem_ctx(NULL, "md5");
 	mbox_header_parse(reading->block, digest_new(ctx, "md5"),

@@ -18,7 +18,7 @@
 #include "storage/save.h"
 #include "storage/save_core.h"
 
-enum { COPY_CHUNK = 65536 };
+enum { COPY_CHUNK = 65536, SENDER_MAX = 1024 };
 
 struct copy {
 	struct mailbox *from, *to;
@@ -63,8 +63,13 @@ static int copy_by_text(struct copy *copy, struct index_record *record,
 {
 	const struct driver *driver = copy->from->disk->location->driver;
 	CLEANUP(buf_free) struct buf text = buf_init(TEXT_MEMORY_MAX);
+	CLEANUP(buf_free) struct buf sender = buf_init(SENDER_MAX);
 	CLEANUP(fd_close) int fd = -1;
-	struct driver_mail_file file = {.fd = -1, .text = &text};
+	struct driver_mail_file file = {
+		.fd = -1,
+		.text = &text,
+		.sender = &sender,
+	};
 	int ret;
 
 	if (record->received == INDEX_TIME_UNKNOWN &&
@@ -74,6 +79,8 @@ static int copy_by_text(struct copy *copy, struct index_record *record,
 	if (driver->open_mail(copy->from->disk, record, &file, err) < 0)
 		return -1;
 	fd = file.fd;
+	if (sender.len > 0 && !sender.overflow)
+		options->sender = sender.data;
 	ret = save_mail_begin(copy->save, options, err);
 	if (ret == 0)
 		ret = copy_text(copy, record, &file, err);

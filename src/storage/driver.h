@@ -79,6 +79,7 @@ struct driver_save {
 	uint8_t flags;
 	struct keywords keywords;
 	const char *guid; /* the base name it wants, or NULL */
+	const char *sender; /* of the mail it is a copy of; or NULL */
 	uint32_t uid;     /* set by save_publish() */
 	bool failed;      /* undo in save_end() what was published */
 	void *driver;
@@ -93,6 +94,8 @@ struct driver_mail_file {
 	uint64_t offset, len; /* Maildir: 0 and the whole file */
 	struct buf *text;     /* empty; for mails shorter than its `max`; NULL:
 				 always a file */
+	struct buf *sender;   /* empty; for the sender that a format keeps
+				 beside the mail; NULL: not wanted */
 };
 
 struct driver_entry {

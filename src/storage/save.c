@@ -124,6 +124,8 @@ static void take_options(struct save *save, struct save_mail *mail,
 						: (int64_t)time(NULL);
 	if (options->guid != NULL)
 		file->guid = mem_strdup(save, options->guid);
+	if (options->sender != NULL)
+		file->sender = mem_strdup(save, options->sender);
 	mail->keywords = copy_names(save, options->keywords);
 }
 

@@ -23,6 +23,8 @@ struct save_options {
 	const char *const *keywords; /* names, NULL at the end; may be NULL */
 	int64_t received;            /* INTERNALDATE; 0 is now */
 	const char *guid;            /* NULL: a new one */
+	/* For formats that keep it beside the mail; NULL: Return-Path's. */
+	const char *sender;
 	/* The whole mail's tree, if the caller parsed it already with the same
 	 * octets (one DATA for many recipients); NULL: parsed on the way. It is
 	 * of use when its line ends are those that are stored: LF only, or with

@@ -345,6 +345,19 @@ def test_a_mail_with_a_uid_of_another_mailbox_takes_one_uid(user):
     client.logout()
 
 
+def test_a_copy_has_the_sender_of_its_mail(user):
+    """Other programs show and answer it; a mail need not have a Return-Path."""
+    one = user(2)
+    client = one.connect('INBOX')
+    client.ok('CREATE kept')
+    client.ok('COPY 1 kept')
+    client.ok('MOVE 2 kept')
+    assert append_answer(client, 'kept').split()[1] == b'OK'
+    client.logout()
+    lines = re.findall(rb'^From \S+', (one.home / 'mail/kept').read_bytes(), re.M)
+    assert lines == [b'From a@x.example', b'From a@x.example', b'From MAILER-DAEMON']
+
+
 @pytest.mark.parametrize('lazy, old', [('no', 3), ('yes', 0)])
 def test_mails_are_old_to_other_programs_when_they_were_seen(user, lazy, old):
     one = user(3, mbox_lazy_writes=lazy)

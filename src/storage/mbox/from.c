@@ -205,6 +205,15 @@ bool mbox_from_parse(struct str line, int64_t *time_out)
 	return true;
 }
 
+struct str mbox_from_sender(struct str line)
+{
+	struct str sender = str_from(line, strlen("From ")), rest = sender;
+
+	skip_sender(&rest);
+	sender.len -= rest.len;
+	return str_trim(sender);
+}
+
 void mbox_from_write(const char *sender, int64_t time, struct buf *out)
 {
 	time_t seconds = (time_t)time;

@@ -268,6 +268,21 @@ static int read_large(struct reading *reading, struct mbox_box *own,
 	return give_large(own, out, err);
 }
 
+static int read_sender(struct reading *reading, struct buf *out,
+		       struct err *err)
+{
+	const struct mbox_record *record = &reading->record;
+	char line[FROM_LINE_MAX];
+	size_t len = record->from_len < sizeof(line) ? record->from_len
+						     : sizeof(line);
+
+	if (mbox_read_at(reading->box, reading->fd, line, len, record->offset,
+			 err) < 0)
+		return -1;
+	buf_add_str(out, mbox_from_sender(str_n(line, len)));
+	return 0;
+}
+
 static int read_mail(struct reading *reading, struct mbox_box *own,
 		     struct driver_mail_file *out, struct err *err)
 {
@@ -310,8 +325,8 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 	if (!mbox_record_get(record, &reading.record))
 		return driver_bad_record(box, record->uid, err);
 	own = mbox_box_get(box);
-	if (own->large_fd >= 0 && own->large_uid == record->uid &&
-	    own->large_box == box->id)
+	if (out->sender == NULL && own->large_fd >= 0 &&
+	    own->large_uid == record->uid && own->large_box == box->id)
 		return give_large(own, out, err);
 	if (mbox_file(box, &own, &st, err) < 0 ||
 	    lock_whole(box, own, &lock, err) < 0)
@@ -319,6 +334,8 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 	reading.fd = own->fd;
 	reading.buf = buf_init(BLOCK_MAX);
 	ret = find(&reading, err);
+	if (ret == 0 && out->sender != NULL)
+		ret = read_sender(&reading, out->sender, err);
 	if (ret == 0)
 		ret = read_mail(&reading, own, out, err);
 	buf_free(&reading.buf);

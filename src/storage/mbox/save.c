@@ -183,24 +183,34 @@ static void guard_header(struct str block, struct buf *out)
 	buf_add_str(out, rest);
 }
 
-/* As other programs see it: of Return-Path, which deliveries have. */
-static void find_sender(struct str block, char out[SENDER_MAX])
+/* One that a "From " line may have. */
+static bool is_sender(struct str sender)
+{
+	for (size_t i = 0; i < sender.len; i++) {
+		if ((unsigned char)sender.data[i] <= ' ' ||
+		    sender.data[i] == '"')
+			return false;
+	}
+	return sender.len > 0 && sender.len < SENDER_MAX;
+}
+
+/* As other programs see it: that of the mail it is a copy of, or of
+ * Return-Path, which deliveries have. */
+static void find_sender(const char *copied, struct str block,
+			char out[SENDER_MAX])
 {
 	struct header_field field;
 	struct str sender = STR("");
 
-	if (header_find(block, "return-path", &field)) {
+	if (copied != NULL && is_sender(str_of(copied))) {
+		sender = str_of(copied);
+	} else if (header_find(block, "return-path", &field)) {
 		sender = str_trim(field.value);
 		if (sender.len > 1 && sender.data[0] == '<' &&
 		    sender.data[sender.len - 1] == '>')
 			sender = str_n(sender.data + 1, sender.len - 2);
 	}
-	for (size_t i = 0; i < sender.len; i++) {
-		if ((unsigned char)sender.data[i] <= ' ' ||
-		    sender.data[i] == '"')
-			sender.len = 0;
-	}
-	if (sender.len == 0 || sender.len >= SENDER_MAX)
+	if (!is_sender(sender))
 		sender = STR("MAILER-DAEMON");
 	memcpy(out, sender.data, sender.len);
 	out[sender.len] = '\0';
@@ -264,7 +274,7 @@ static int make_head(struct publish *publish, struct mbox_save *save,
 		return -1;
 	block = str_n(publish->block.data, publish->block.len);
 	fields.content_length = body_len(save);
-	find_sender(block, sender);
+	find_sender(save->pub.sender, block, sender);
 	mbox_from_write(sender, save->pub.received, out);
 	*from_len_out = (uint32_t)(out->len - start);
 	mbox_header_compose(block, &fields, out);

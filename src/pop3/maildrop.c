@@ -178,6 +178,14 @@ static int open_mailbox(struct session *session, struct err *err)
 	return 0;
 }
 
+/* What the user, too, may know of: a mailbox that is none, or is not his. */
+static const char *told(const struct err *err)
+{
+	if (err->code == ERR_DENIED)
+		return "Permission denied";
+	return err->code == ERR_INVALID && !err->system ? err->text : NULL;
+}
+
 /* RFC 1939 section 4: a maildrop that can't be opened is an answer to PASS. */
 static void refuse(struct session *session, struct err *err)
 {
@@ -185,8 +193,13 @@ static void refuse(struct session *session, struct err *err)
 	char *reason =
 		mem_printf(session, "Couldn't open INBOX: %s", err->text);
 
-	err_wrap(err, "Couldn't open INBOX");
-	error_text(err, &text);
+	if (told(err) != NULL) {
+		log_error("%s", reason);
+		buf_printf(&text, "[SYS/PERM] %s", told(err));
+	} else {
+		err_wrap(err, "Couldn't open INBOX");
+		error_text(err, &text);
+	}
 	mail_session_bye(&session->base, text.data, reason);
 }
 

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import PASSWORD, Server, finish, mail_owner
 from imap_lines import Lines
+from pop3_lines import Pop
 
 FROM = b'From a@x.example  Sat Nov 28 20:15:24 2026\n'
 
@@ -356,6 +357,16 @@ def test_a_copy_has_the_sender_of_its_mail(user):
     client.logout()
     lines = re.findall(rb'^From \S+', (one.home / 'mail/kept').read_bytes(), re.M)
     assert lines == [b'From a@x.example', b'From a@x.example', b'From MAILER-DAEMON']
+
+
+def test_why_there_is_no_mail_is_told_by_pop3(user):
+    one = user(0)
+    one.write(b'no mbox\n')
+    for mode, reason in ((0o600, b"Mailbox isn't a valid mbox file"), (0, b'Permission denied')):
+        os.chmod(one.inbox, mode)
+        client = Pop(one.server.port('pop3'))
+        client.command(f'USER {one.name}')
+        assert client.command(f'PASS {PASSWORD}') == b'-ERR [SYS/PERM] ' + reason + b'\r\n'
 
 
 @pytest.mark.parametrize('lazy, old', [('no', 3), ('yes', 0)])

@@ -62,6 +62,9 @@ struct driver_box {
 	bool session;   /* SELECT or EXAMINE: worth a closer look at the disk */
 	bool durable;   /* mailbox_wait_for_disk() */
 	unsigned coming; /* mails that are about to change, as far as known */
+	/* Set by flush() when it brought changes of others into the index, in
+	 * the same transaction; who wants to know clears it before. */
+	bool others;
 	void *driver;   /* the driver's own, child of the box */
 	unsigned epoch; /* the core's: of which index `id` is */
 };

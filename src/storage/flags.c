@@ -212,7 +212,7 @@ static void note_own(const struct change *change, uint64_t before)
 	struct mailbox *box = change->box;
 	struct own_change *own;
 
-	if (before == box->view.modseq &&
+	if (before == box->view.modseq && !box->disk->others &&
 	    range_set_size(&change->own) ==
 		    range_set_size(&change->result.changed)) {
 		box->view.modseq = change->modseq;
@@ -240,6 +240,7 @@ static int store_it(struct change *change, const struct range_set *seqs,
 		return -1;
 	if (change->result.changed.count == 0 && !change->new_keywords)
 		return 0;
+	box->disk->others = false;
 	if (driver->flush(change->txn, box->disk, &change->row,
 			  change->new_keywords, err) < 0 ||
 	    (change->new_keywords &&

@@ -369,6 +369,19 @@ def test_why_there_is_no_mail_is_told_by_pop3(user):
         assert client.command(f'PASS {PASSWORD}') == b'-ERR [SYS/PERM] ' + reason + b'\r\n'
 
 
+def test_what_others_did_is_told_when_a_store_finds_it(user):
+    """The write of the flags looks at the file, and what it brings in has the modseq of the session's own change."""
+    one = user(4, mbox_lazy_writes='no')
+    client = one.connect('INBOX')
+    text = one.inbox.read_bytes()
+    one.inbox.write_bytes(text[:text.rindex(b'\nFrom ') + 1] + mail(55) + mail(66))
+    os.utime(one.inbox, (10**9, 10**9))
+    told = client.ok(r'STORE 1 +FLAGS (\Flagged)') + client.ok('NOOP')
+    assert b'* 4 EXPUNGE' in told and b'* 6 EXISTS' in told, told
+    assert uids(client) == [b'1', b'2', b'3', b'5', b'6']
+    client.logout()
+
+
 @pytest.mark.parametrize('lazy, old', [('no', 3), ('yes', 0)])
 def test_mails_are_old_to_other_programs_when_they_were_seen(user, lazy, old):
     one = user(3, mbox_lazy_writes=lazy)

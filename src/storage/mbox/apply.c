@@ -479,6 +479,7 @@ int mbox_apply(struct mbox_sync *sync, bool full, struct err *err)
 
 	if (!full && sync->size == sync->state.size)
 		return 0;
+	sync->box->others = true;
 	if (!full)
 		ret = try_tail(sync, err);
 	if (ret == 0)

@@ -280,7 +280,8 @@ const struct var *vars_find(const struct var *vars, char key, struct str name)
 				: len > 0 && str_is(name, vars->name))
 			return vars;
 		if (key == '\0' && len > 0 && vars->name[len - 1] == ':' &&
-		    str_starts(name, vars->name))
+		    (str_starts(name, vars->name) ||
+		     str_equal(str_n(vars->name, len - 1), name)))
 			whole = vars;
 	}
 	return whole;
@@ -302,6 +303,8 @@ static bool global_value(struct str name, struct buf *out)
 		if (given == NULL && gethostname(host, sizeof(host) - 1) == 0)
 			host[strcspn(host, ".")] = '\0';
 		buf_add(out, given != NULL ? given : host);
+	} else if (str_is(name, "env")) {
+		/* that of no name */
 	} else if (str_starts(name, "env:")) {
 		CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "env");
 		const char *value = getenv(str_dup(ctx, str_from(name, 4)));
@@ -313,14 +316,12 @@ static bool global_value(struct str name, struct buf *out)
 	return true;
 }
 
-static int unknown(struct buf *value, struct str name,
-		   const struct scope *scope, struct err *err)
+/* What shall stand for it is in `value` even so. */
+static int unknown(struct buf *value, struct str name, struct err *err)
 {
-	if (!scope->anyway)
-		return err_set(err, ERR_INVALID, "Unknown variable '%%%.*s'",
-			       STR_FMT(name));
 	buf_printf(value, "UNSUPPORTED_VARIABLE_%.*s", STR_FMT(name));
-	return 0;
+	return err_set(err, ERR_INVALID, "Unknown variable '%%%.*s'",
+		       STR_FMT(name));
 }
 
 /* Of "passdb:name:default" and `var` is "passdb:", the one called "passdb:name"
@@ -349,7 +350,7 @@ static int long_value(struct buf *value, struct str name,
 	ptrdiff_t colon = str_find_char(name, ':');
 
 	if (var != NULL) {
-		if (str_is(name, var->name))
+		if (str_is(name, var->name) || name.len < strlen(var->name))
 			buf_add(value, var->value != NULL ? var->value : "");
 		else
 			value_or_default(value, name, scope->vars, var);
@@ -370,7 +371,7 @@ static int long_value(struct buf *value, struct str name,
 	}
 	if (colon >= 0)
 		name.len = (size_t)colon;
-	return unknown(value, name, scope, err);
+	return unknown(value, name, err);
 }
 
 /* A percent sign at the end is none. */
@@ -392,7 +393,7 @@ static int short_value(struct buf *value, struct str name,
 	} else if (key == 'i') {
 		global_value(STR("uid"), value);
 	} else {
-		return unknown(value, name, scope, err);
+		return unknown(value, name, err);
 	}
 	return 0;
 }
@@ -404,8 +405,10 @@ static int expand_one(struct buf *out, struct spec *spec,
 	int ret = spec->is_long ? long_value(&value, spec->name, scope, err)
 				: short_value(&value, spec->name, scope, err);
 
-	if (ret < 0)
+	if (ret < 0 && scope->anyway == NULL)
 		return -1;
+	if (ret < 0 && scope->anyway->text[0] == '\0')
+		*scope->anyway = *err;
 	if (spec->name.len == 0 && !spec->is_long)
 		return 0;
 	for (size_t i = 0; i < spec->modifiers.len; i++)
@@ -484,9 +487,17 @@ int vars_expand(const void *ctx, const char *format, const struct var *vars,
 int vars_expand_anyway(const void *ctx, const char *format,
 		       const struct var *vars, char **out, struct err *err)
 {
-	const struct scope scope = {.vars = vars, .anyway = true};
+	CLEANUP(buf_free) struct buf text = buf_init(VARS_MAX);
+	struct err first = {.text = ""};
+	const struct scope scope = {.vars = vars, .anyway = &first};
+	int ret = append(&text, str_of(format), &scope, NULL, err);
 
-	return expand(ctx, format, &scope, NULL, out, err);
+	if (ret == 0 && first.text[0] != '\0') {
+		*err = first;
+		ret = -1;
+	}
+	*out = buf_steal(ctx, &text);
+	return ret;
 }
 
 int vars_expand_escaped(const void *ctx, const char *format,

@@ -26,8 +26,10 @@ struct var {
  * variable or a broken format fails with ERR_INVALID. */
 int vars_expand(const void *ctx, const char *format, const struct var *vars,
 		char **out, struct err *err);
-/* For lines of the log: an unknown variable becomes UNSUPPORTED_VARIABLE_x, as
- * in Dovecot. */
+/* For lines of the log, which are written in any case: *out is set whatever
+ * happens. An unknown variable becomes UNSUPPORTED_VARIABLE_x in it, as in
+ * Dovecot, and what is broken is left out; -1 says that there was such, and err
+ * what came first. */
 int vars_expand_anyway(const void *ctx, const char *format,
 		       const struct var *vars, char **out, struct err *err);
 /* The same for text in a language that has its own syntax (SQL, LDAP filters):

@@ -13,8 +13,9 @@
 
 enum { FIELDS = 5 };
 
-/* Cut at ';' outside of braces; a backslash takes a character's meaning. */
-static bool split_fields(struct str text, struct str fields[FIELDS])
+/* Cut at ';' outside of braces; a backslash takes a character's meaning. How
+ * many there are, or FIELDS + 1. */
+static size_t split_fields(struct str text, struct str fields[FIELDS])
 {
 	unsigned depth = 0;
 	size_t count = 0, start = 0;
@@ -30,12 +31,12 @@ static bool split_fields(struct str text, struct str fields[FIELDS])
 			depth--;
 		} else if (c == ';' && depth == 0) {
 			if (count == FIELDS)
-				return false;
+				return FIELDS + 1;
 			fields[count++] = str_n(text.data + start, i - start);
 			start = i + 1;
 		}
 	}
-	return count == FIELDS;
+	return count;
 }
 
 /* Expand a field, after "\;" and the like lost their backslash: one may have
@@ -183,10 +184,13 @@ int vars_if(struct buf *out, struct str text, const struct scope *scope,
 {
 	CLEANUP(buf_free) struct buf left = buf_init(VARS_MAX);
 	CLEANUP(buf_free) struct buf right = buf_init(VARS_MAX);
-	struct str fields[FIELDS];
+	struct str fields[FIELDS] = {STR(""), STR(""), STR(""), STR(""),
+				     STR("")};
+	size_t count = split_fields(text, fields);
 	bool yes = false;
 
-	if (!split_fields(text, fields))
+	/* The last is empty by itself. */
+	if (count < FIELDS - 1 || count > FIELDS)
 		return err_set(err, ERR_INVALID,
 			       "%%{if;%.*s}: Expecting %%{if;value;operator;"
 			       "value;then;else}",

@@ -15,7 +15,8 @@ enum { VARS_MAX = 1 << 20, VARS_DEPTH_MAX = 8 };
 /* What a format is expanded with; `depth` counts nested conditions. */
 struct scope {
 	const struct var *vars;
-	bool anyway; /* unknown variables are no error */
+	/* Go on after an error, and keep the first here; NULL: end with it. */
+	struct err *anyway;
 	unsigned depth;
 };
 

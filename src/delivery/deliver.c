@@ -78,7 +78,8 @@ char *delivery_text(const void *ctx, const struct delivery *delivery,
 
 	if (vars_expand_anyway(ctx, set->deliver_log_format, vars, &text,
 			       &err) < 0)
-		return mem_strdup(ctx, status);
+		log_error("Failed to expand deliver_log_format=%s: %s",
+			  set->deliver_log_format, err.text);
 	return text;
 }
 
@@ -110,7 +111,8 @@ static void set_log_prefix(const void *ctx, const struct delivery *delivery)
 	vars[n++] = (struct var){0, "session", delivery->session_id};
 	if (vars_expand_anyway(ctx, set->mail_log_prefix, vars, &prefix, &err) <
 	    0)
-		return;
+		log_error("Failed to expand mail_log_prefix=%s: %s",
+			  set->mail_log_prefix, err.text);
 	/* The log puts ": " behind it by itself. */
 	if (strlen(prefix) >= 2 &&
 	    strcmp(prefix + strlen(prefix) - 2, ": ") == 0)

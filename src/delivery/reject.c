@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/vars.h"
 #include "delivery/deliver.h"
@@ -55,7 +56,7 @@ static const char *expand(const struct report *report, const char *format)
 	char *text;
 
 	if (vars_expand_anyway(report->ctx, format, vars, &text, &err) < 0)
-		return report->reason;
+		log_error("Failed to expand %s: %s", format, err.text);
 	return text;
 }
 

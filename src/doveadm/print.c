@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/vars.h"
 #include "doveadm/print_internal.h"
@@ -120,8 +121,10 @@ static void template_row(struct printer *printer, const char *const *values)
 		vars[i].name = printer->columns[i].key;
 		vars[i].value = values[i];
 	}
-	if (vars_expand_anyway(ctx, printer->template, vars, &text, &err) == 0)
-		fputs(text, printer->out);
+	if (vars_expand_anyway(ctx, printer->template, vars, &text, &err) < 0)
+		log_error("Failed to expand %s: %s", printer->template,
+			  err.text);
+	fputs(text, printer->out);
 }
 
 static const struct print_format flow = {

@@ -40,7 +40,7 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	const struct config_filter filter = {.protocol = "lmtp"};
 	const struct config *config = service_config(env);
 	const struct var none[] = {{0}};
-	const char *socket;
+	const char *greeting, *socket;
 
 	process = mem_new(NULL, struct lmtp_process);
 	process->env = env;
@@ -56,10 +56,11 @@ static int lmtp_init(struct service_env *env, struct err *err)
 	process->log_prefix = mem_printf(process, "lmtp(%d)", (int)getpid());
 	log_prefix_set(process->log_prefix);
 	process->hostname = lda_hostname(process, &process->lda);
-	if (vars_expand_anyway(process,
-			       config_value(config, &filter, "login_greeting"),
-			       none, &process->greeting, err) < 0)
-		return -1;
+	greeting = config_value(config, &filter, "login_greeting");
+	if (vars_expand_anyway(process, greeting, none, &process->greeting,
+			       err) < 0)
+		log_error("Failed to expand login_greeting=%s: %s", greeting,
+			  err->text);
 	process->trusted_networks =
 		config_value(config, &filter, "login_trusted_networks");
 	if (sender_new(process, config, &filter, &process->lda,

@@ -139,13 +139,16 @@ static struct var *client_vars(const void *ctx, const struct client *client,
 	return vars;
 }
 
-static char *expand(const void *ctx, const char *format, const struct var *vars)
+/* What cannot be expanded is an error each time, as in Dovecot. */
+static char *expand(const void *ctx, const char *setting, const char *format,
+		    const struct var *vars)
 {
 	struct err err;
 	char *out;
 
 	if (vars_expand_anyway(ctx, format, vars, &out, &err) < 0)
-		return mem_strdup(ctx, format);
+		log_error("Failed to expand %s=%s: %s", setting, format,
+			  err.text);
 	return out;
 }
 
@@ -157,10 +160,31 @@ const char *client_greeting(const struct client *client)
 	if (strchr(text, '%') == NULL)
 		return text;
 	return mem_strdup(client,
-			  expand(tmp, text, client_vars(tmp, client, 0)));
+			  expand(tmp, "login_greeting", text,
+				 client_vars(tmp, client, 0)));
 }
 
-/* Elements stay if a variable gave them something; user=<> always does. */
+/* Elements stay if a variable gave them something; user=<> always does. NULL:
+ * it does not. */
+static char *element(const void *ctx, const char *format,
+		     const struct var *vars, const struct var *none)
+{
+	struct err err;
+	char *text, *bare;
+
+	if (vars_expand(ctx, format, vars, &text, &err) < 0) {
+		log_error("Failed to expand login_log_format_elements=%s: %s",
+			  format, err.text);
+		return NULL;
+	}
+	if (strchr(format, '%') == NULL || vars_has(format, 'u', "user"))
+		return text;
+	return vars_expand(ctx, format, none, &bare, &err) == 0 &&
+			       strcmp(text, bare) == 0
+		       ? NULL
+		       : text;
+}
+
 static void write_elements(const void *ctx, const char *elements,
 			   struct var *vars, struct buf *out)
 {
@@ -170,12 +194,10 @@ static void write_elements(const void *ctx, const char *elements,
 	for (size_t i = 0; vars[i].key != 0 || vars[i].name != NULL; i++)
 		none[i] = (struct var){vars[i].key, vars[i].name, ""};
 	while (str_word(&rest, &word)) {
-		const char *format = str_dup(ctx, word);
-		const char *text = expand(ctx, format, vars);
+		const char *text =
+			element(ctx, str_dup(ctx, word), vars, none);
 
-		if (strchr(format, '%') != NULL &&
-		    !vars_has(format, 'u', "user") &&
-		    strcmp(text, expand(ctx, format, none)) == 0)
+		if (text == NULL)
 			continue;
 		if (out->len > 0)
 			buf_add(out, ", ");
@@ -201,7 +223,9 @@ static void log_at(enum log_level level, const struct client *client,
 			vars[i].value = elements.data;
 	}
 	vars[n] = (struct var){'$', NULL, text};
-	log_line(level, "%s", expand(ctx, client->set->login_log_format, vars));
+	log_line(level, "%s",
+		 expand(ctx, "login_log_format", client->set->login_log_format,
+			vars));
 }
 
 void client_log(const struct client *client, uint32_t mail_pid,

@@ -92,9 +92,10 @@ static char *log_prefix(struct manager *manager, pid_t pid,
 
 	for (size_t i = 3; i < 7 && user->name != NULL; i++)
 		vars[i] = *user++;
-	if (format == NULL ||
-	    vars_expand_anyway(ctx, format, vars, &text, &err) < 0)
+	if (format == NULL)
 		return mem_strdup(manager, manager->env->name);
+	/* The worker has logged what is wrong with it. */
+	vars_expand_anyway(ctx, format, vars, &text, &err);
 	len = strlen(text);
 	while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == ':'))
 		len--;

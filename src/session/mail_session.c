@@ -146,10 +146,9 @@ void mail_session_log_end(struct mail_session *session, const char *setting,
 	memcpy(set, vars, given * sizeof(*set));
 	memcpy(set + given, own, sizeof(own));
 	memcpy(set + given + OWN, user, of_user * sizeof(*set));
-	if (vars_expand_anyway(ctx, format, set, &text, &err) < 0) {
-		log_error("%s: %s", setting, err.text);
-		text = mem_strdup(ctx, "");
-	}
+	if (vars_expand_anyway(ctx, format, set, &text, &err) < 0)
+		log_error("Failed to expand %s=%s: %s", setting, format,
+			  err.text);
 	log_info("%s%s %s",
 		 session->protocol->terse && session->gone ? ""
 							   : "Disconnected: ",

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -206,7 +207,8 @@ static int user_setup(struct user *user, const struct user_context *context,
 	set_home_var(user);
 	if (vars_expand_anyway(user, user->settings.mail_log_prefix, user->vars,
 			       &prefix, err) < 0)
-		return err_wrap(err, "mail_log_prefix");
+		log_error("Failed to expand mail_log_prefix=%s: %s",
+			  user->settings.mail_log_prefix, err->text);
 	user->log_prefix = prefix;
 	lazy_setup(user);
 	return 0;

@@ -434,6 +434,48 @@ def test_variables_of_the_greeting(make_server, make_dovecot):
     assert b' at 127.0.0.1 for 127.0.0.1, 100%' in greetings[1]
 
 
+def test_what_cannot_be_expanded_for_the_log(make_server, make_dovecot):
+    """An element that is broken is left out with an error, and a line is written in any case."""
+    said = []
+    extra = ('login_log_format_elements = user=<%u> a=%{nothing} c=%p %{if;%u;eq;alice;A}\n'
+             'login_log_format = %$ %{if;x}%y: %s\n')
+    for make in (make_server, make_dovecot):
+        server = make(extra, 'imap')
+        with socket.create_connection(('127.0.0.1', server.port('imap')), 10) as sock, sock.makefile('rwb') as file:
+            file.readline()
+            file.write(b'a LOGIN alice secret\r\nb LOGOUT\r\n')
+            file.flush()
+            file.read()
+        found = server.wait_log(r'imap-login: Info: (Login.*)')
+        said.append((re.sub('c=[0-9]+', 'c=', found[1]), sorted(set(re.findall('Error: Failed to expand (?:login_)?([^:]*):', server.log_text())))))
+        server.forgive()
+    assert said[0] == said[1]
+    assert said[0][0] == 'Login UNSUPPORTED_VARIABLE_y: user=<alice>, c=, A' and len(said[0][1]) == 2
+
+
+@pytest.mark.parametrize('line', ['a LOGIN alice secret', 'a AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==', 'USER alice\r\nPASS secret'])
+def test_passwords_where_plain_is_no_mechanism(make_server, line):
+    """auth would end the connection of a login process that asks for what it does not offer, and with it the logins of all."""
+    server = make_server('auth_mechanisms = scram-sha-256\n', 'imap pop3')
+    port = 'pop3' if line.startswith('USER') else 'imap'
+    with (socket.create_connection(('127.0.0.1', server.port(port)), 10) as other,
+          socket.create_connection(('127.0.0.1', server.port(port)), 10) as sock, sock.makefile('rwb') as file):
+        waiting = other.makefile('rwb')
+        waiting.readline()
+        waiting.write(b'AUTH SCRAM-SHA-256\r\n' if port == 'pop3' else b'a AUTHENTICATE SCRAM-SHA-256\r\n')
+        waiting.flush()
+        assert waiting.readline().startswith(b'+')
+        file.readline()
+        file.write(line.encode() + b'\r\n')
+        file.flush()
+        answers = [file.readline() for _ in range(line.count('\n') + 1)]
+        assert b'Unsupported authentication mechanism.' in answers[-1]
+        assert server.wait_log('-login: Info: Authenticate PLAIN failed: Unsupported authentication mechanism.')
+        waiting.write(b'biwsbj1hbGljZSxyPW5vbmNl\r\n')  # n,,n=alice,r=nonce
+        waiting.flush()
+        assert waiting.readline().startswith(b'+ ')
+
+
 def test_settings_by_address(make_server):
     one = make_server('listen = 127.0.0.1, 127.0.0.2\nlogin_greeting = hello there\n'
                       'login_log_format_elements = %u %s at %l\n'

@@ -113,6 +113,7 @@ static void test_conditions(void **state)
 {
 	(void)state;
 	expands("%{if;%n;eq;john.doe;b;c}", "b");
+	expands("%{if;%n;eq;john.doe;b}%{if;%n;eq;john;b}.", "b.");
 	expands("%{if;%{domain};ne;;%d;no}", "Sub.Example.org");
 	expands("%{if;1;<;2;y;n}%{if;1;==;01;y;n}%{if;-1;<;0;y;n}", "yyy");
 	expands("%{if;abc;*;a?c;y;n}%{if;%u;*;*@*;y;n}%{if;a;!*;b;y;n}", "yyy");
@@ -157,18 +158,40 @@ static void test_what_is_unknown(void **state)
 		expands(formats[i], "(error)");
 	assert_int_equal(vars_expand(NULL, "%{nosuch}", vars, &out, &err), -1);
 	assert_string_equal(err.text, "Unknown variable '%nosuch'");
+}
+
+static void test_a_line_of_the_log_is_written_anyway(void **state)
+{
+	const struct var vars[] = {{'u', "user", user}, {0, NULL, NULL}};
+	struct err err;
+	char *out;
+
+	(void)state;
 	assert_int_equal(vars_expand_anyway(NULL, "%{nosuch:x} %k %d%Lu", vars,
 					    &out, &err),
-			 0);
+			 -1);
+	assert_string_equal(err.text, "Unknown variable '%nosuch'");
 	assert_string_equal(out, "UNSUPPORTED_VARIABLE_nosuch "
 				 "UNSUPPORTED_VARIABLE_k UNSUPPORTED_VARIABLE_d"
 				 "john.doe@sub.example.org");
+	mem_free(out);
+	assert_int_equal(vars_expand_anyway(NULL,
+					    "<%{if;%u}%{md5;rounds=x:user}> "
+					    "%Lu %k",
+					    vars, &out, &err),
+			 -1);
+	assert_non_null(strstr(err.text, "Expecting %{if;"));
+	assert_string_equal(out, "<> john.doe@sub.example.org "
+				 "UNSUPPORTED_VARIABLE_k");
+	mem_free(out);
+	assert_int_equal(vars_expand_anyway(NULL, "%Lu", vars, &out, &err), 0);
 	mem_free(out);
 }
 
 static void test_defaults(void **state)
 {
 	(void)state;
+	expands("<%{passdb}%{env}>", "<>");
 	expands("%{passdb:host} %{passdb:host:x} %{passdb:no} "
 		"%L{passdb:no:D:%u}",
 		"h h  d:%u");
@@ -220,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_conditions),
 		cmocka_unit_test(test_what_is_broken),
 		cmocka_unit_test(test_what_is_unknown),
+		cmocka_unit_test(test_a_line_of_the_log_is_written_anyway),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_nesting_is_bounded),
 		cmocka_unit_test(test_which_variables_a_format_uses),

@@ -51,6 +51,14 @@ static void log_refused(struct client *client, const char *what)
 	client_log(client, 0, text);
 }
 
+static void refuse_mech(struct client *client)
+{
+	client->no_mech_tried = true;
+	log_refused(client, "Unsupported authentication mechanism.");
+	client_refuse(client, LOGIN_NO_MECH,
+		      "Unsupported authentication mechanism.");
+}
+
 /* A certificate that holds must say whose it is. */
 static bool has_no_name(const struct client *client)
 {
@@ -96,10 +104,7 @@ void client_authenticate(struct client *client, struct str name,
 	set_text(client, &client->mech, str_of(upper));
 	mem_free(upper);
 	if (mech == NULL) {
-		client->no_mech_tried = true;
-		log_refused(client, "Unsupported authentication mechanism.");
-		client_refuse(client, LOGIN_NO_MECH,
-			      "Unsupported authentication mechanism.");
+		refuse_mech(client);
 		return;
 	}
 	if (!client_plaintext_ok(client) &&
@@ -134,6 +139,7 @@ void client_login(struct client *client, struct str user, struct str password)
 	CLEANUP(buf_wipe_free) struct buf plain = buf_init(SASL_LINE_MAX);
 	CLEANUP(buf_wipe_free)
 	struct buf response = buf_init(2 * SASL_LINE_MAX);
+	bool plaintext;
 
 	mem_free(client->mech);
 	client->mech = NULL;
@@ -147,6 +153,12 @@ void client_login(struct client *client, struct str user, struct str password)
 		return;
 	}
 	set_text(client, &client->mech, STR("PLAIN"));
+	/* auth would think us broken, and end everybody's connection. */
+	if (auth_link_find_mech(client->login->auth, STR("PLAIN"),
+				&plaintext) == NULL) {
+		refuse_mech(client);
+		return;
+	}
 	buf_putc(&plain, '\0');
 	buf_add_str(&plain, user);
 	buf_putc(&plain, '\0');
@@ -251,6 +263,7 @@ static void failed(struct client *client, const struct auth_answer *answer)
 	} else if (strcmp(code, "temp_fail") == 0) {
 		refuse_temporarily(client);
 	} else if (strcmp(code, "authz_fail") == 0) {
+		client->authz_failed = true;
 		client_refuse(client, LOGIN_AUTHZ_FAILED,
 			      "Authorization failed");
 	} else if (strcmp(code, "user_disabled") == 0) {

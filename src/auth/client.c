@@ -181,6 +181,8 @@ static bool cmd_auth(struct auth_client *client, const struct auth_line *line)
 			  client->pid);
 		return false;
 	}
+	exchange->request->client_pid =
+		mem_printf(exchange->request, "%u", client->pid);
 	if (*exchange->request->service == '\0') {
 		log_error("BUG: Authentication client %u didn't specify "
 			  "service in request",

@@ -7,6 +7,7 @@
 #include "auth/passdb/drivers.h"
 #include "auth/scheme/scheme.h"
 #include "auth/settings.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -73,7 +74,9 @@ static int add_userdb(struct dbs *dbs, const struct config *config,
 	db->base_dir = config_value(config, NULL, "base_dir");
 	db->index = index;
 	db->blocking = db->driver->blocking;
-	if (db->driver->open != NULL && db->driver->open(db, err) < 0)
+	if (userdb_check_ids(set->default_fields, err) < 0 ||
+	    userdb_check_ids(set->override_fields, err) < 0 ||
+	    (db->driver->open != NULL && db->driver->open(db, err) < 0))
 		return err_wrap(err, "userdb %s", db->driver->name);
 	for (end = &dbs->userdbs; *end != NULL; end = &(*end)->next)
 		;
@@ -296,7 +299,7 @@ static const char *number_of(struct request *request, bool group,
 		return text;
 	number = db_id(request, group, text);
 	if (number == NULL)
-		request_log(request, LOG_LEVEL_ERROR, "Invalid %s value: %s",
+		request_log(request, LOG_LEVEL_ERROR, "Invalid %s value '%s'",
 			    group ? "GID" : "UID", text);
 	return number;
 }
@@ -309,6 +312,37 @@ const char *db_uid(struct request *request, const char *text)
 const char *db_gid(struct request *request, const char *text)
 {
 	return number_of(request, true, text);
+}
+
+int passdb_check_words(const struct passdb *db, const char *known,
+		       struct err *err)
+{
+	struct str rest = str_of(db->args), word;
+
+	while (str_word(&rest, &word)) {
+		if (!str_starts(word, known))
+			return err_set(err, ERR_INVALID,
+				       "Unknown setting: %.*s", STR_FMT(word));
+	}
+	return 0;
+}
+
+int userdb_check_ids(const char *fields, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "ids");
+	struct str rest = str_of(fields), word;
+
+	while (str_word(&rest, &word)) {
+		bool group = str_starts(word, "gid=");
+		const char *value = str_dup(ctx, str_from(word, 4));
+
+		if ((group || str_starts(word, "uid=")) &&
+		    strchr(value, '%') == NULL && !is_number(value) &&
+		    db_id(ctx, group, value) == NULL)
+			return err_set(err, ERR_INVALID, "Invalid %cid: %s",
+				       word.data[0], value);
+	}
+	return 0;
 }
 
 bool userdb_set_field(struct request *request, struct fields *fields,
@@ -328,14 +362,18 @@ bool userdb_set_field(struct request *request, struct fields *fields,
 	return true;
 }
 
-const char *passdb_name(const struct passdb *db)
+void passdb_enter(const struct passdb *db, struct request *request)
 {
-	return *db->set->name != '\0' ? db->set->name : db->driver->name;
+	request->source =
+		*db->set->name != '\0' ? db->set->name : db->driver->name;
+	request->source_number = db->index + 1;
 }
 
-const char *userdb_name(const struct userdb *db)
+void userdb_enter(const struct userdb *db, struct request *request)
 {
-	return *db->set->name != '\0' ? db->set->name : db->driver->name;
+	request->source =
+		*db->set->name != '\0' ? db->set->name : db->driver->name;
+	request->source_number = db->index + 1;
 }
 
 bool db_verbose(const struct auth_settings *set, const char *own)

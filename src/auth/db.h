@@ -111,9 +111,9 @@ struct userdb *dbs_userdb(const struct dbs *dbs, unsigned index);
  * worker. */
 void passdb_ask(struct passdb *db, struct request *request, bool may_wait,
 		struct pass_answer *answer);
-/* What it is called in the log. */
-const char *passdb_name(const struct passdb *db);
-const char *userdb_name(const struct userdb *db);
+/* It is at work from now on: for the log, and for %! in templates. */
+void passdb_enter(const struct passdb *db, struct request *request);
+void userdb_enter(const struct userdb *db, struct request *request);
 /* A database's own auth_verbose ("default", "yes", "no") over the setting. */
 bool db_verbose(const struct auth_settings *set, const char *own);
 /* The number of a user, or group; child of ctx. NULL if there is none such. */
@@ -122,6 +122,12 @@ const char *db_id(const void *ctx, bool group, const char *name);
 const char *db_uid(struct request *request, const char *text);
 const char *db_gid(struct request *request, const char *text);
 
+/* args has no other words than one that begins so. */
+int passdb_check_words(const struct passdb *db, const char *known,
+		       struct err *err);
+/* "uid=vmail gid=%d ...": those without variables must be right from the start.
+ */
+int userdb_check_ids(const char *fields, struct err *err);
 /* A field of a userdb, with names of users and groups made into numbers; false
  * if there is none such, which is logged. */
 bool userdb_set_field(struct request *request, struct fields *fields,

@@ -77,7 +77,9 @@ static void end(struct lookup *lookup, enum user_result result)
 		return;
 	}
 	set_templates(request, lookup->db->set->override_fields);
-	finish(lookup, request->passdb_failed ? USER_FAILURE : USER_OK);
+	finish(lookup, request->passdb_failed || request->user_broken
+			       ? USER_FAILURE
+			       : USER_OK);
 }
 
 static void obey(struct lookup *lookup, enum user_result result)
@@ -118,8 +120,8 @@ static void decide(struct lookup *lookup, enum user_result result,
 		if (strcmp(field->key, "user") == 0)
 			request->user = mem_strdup(request, field->value);
 		else
-			fields_set(&request->user_fields, field->key,
-				   field->value);
+			request_set_user_field(request, field->key,
+					       field->value);
 	}
 	obey(lookup, result);
 }
@@ -184,7 +186,7 @@ static void ask(struct lookup *lookup)
 	struct userdb *db = lookup->db;
 	struct fields fields = fields_init(request);
 
-	request->source = userdb_name(db);
+	userdb_enter(db, request);
 	request->verbose =
 		db_verbose(&lookup->auth->set, db->set->auth_verbose);
 	if (!db->blocking)

@@ -38,7 +38,8 @@ static int policy_destroy(struct policy *policy)
 
 int policy_check_settings(const struct auth_settings *set, struct err *err)
 {
-	unsigned char digest[DIGEST_MAX];
+	struct str rest = str_of(set->auth_policy_request_attributes), word;
+	struct str url = str_of(set->auth_policy_server_url);
 
 	if (*set->auth_policy_server_url == '\0')
 		return 0;
@@ -46,13 +47,17 @@ int policy_check_settings(const struct auth_settings *set, struct err *err)
 	return err_set(err, ERR_UNSUPPORTED,
 		       "auth_policy_server_url: this build has no libcurl");
 #endif
-	if (*set->auth_policy_hash_nonce == '\0')
+	if (!str_starts(url, "http://") && !str_starts(url, "https://"))
 		return err_set(err, ERR_INVALID,
-			       "auth_policy_hash_nonce is not set");
-	if (digest_once(set->auth_policy_hash_mech, STR(""), digest) == 0)
-		return err_set(err, ERR_INVALID,
-			       "auth_policy_hash_mech: Unknown digest %s",
-			       set->auth_policy_hash_mech);
+			       "auth_policy_server_url: Not an HTTP URL: %s",
+			       set->auth_policy_server_url);
+	while (str_word(&rest, &word)) {
+		if (str_find_char(word, '=') <= 0)
+			return err_set(err, ERR_INVALID,
+				       "auth_policy_request_attributes "
+				       "contains invalid value: %.*s",
+				       STR_FMT(word));
+	}
 	return 0;
 }
 
@@ -127,8 +132,6 @@ static json_t *attributes(struct request *request)
 		ptrdiff_t at = str_find_char(word, '=');
 		const char *value;
 
-		if (at < 0)
-			continue;
 		value = request_expand(
 			request,
 			str_dup(request, str_from(word, (size_t)at + 1)));
@@ -240,6 +243,10 @@ void policy_report(struct auth *auth, struct request *request, bool success,
 	/* The one that is reported of may be gone before the answer comes. */
 	own = request_new(auth, &auth->set);
 	own->user = mem_strdup(own, request->user == NULL ? "" : request->user);
+	own->session_id = request->session_id == NULL
+				  ? NULL
+				  : mem_strdup(own, request->session_id);
+	own->remote = request->remote;
 	own->source = "policy";
 	workers_policy(auth->workers, own, own, "report", text_of(own, root),
 		       on_reported, own);

@@ -84,6 +84,7 @@ static const struct {
 		{"local_name", FIELD(local_name), true},
 		{"client_id", FIELD(client_id), true},
 		{"session_pid", FIELD(session_pid), true},
+		{"client_pid", FIELD(client_pid), true},
 		{"mech", FIELD(mech), true},
 		{"user", FIELD(user), true},
 		{"original_user", FIELD(original_user), true},
@@ -308,6 +309,17 @@ static const char *shown_ip(struct request *request, const struct ip *ip)
 	return mem_strdup(request, ip_text(ip, text));
 }
 
+static const char *shown_number(struct request *request, unsigned number)
+{
+	return number == 0 ? "" : mem_printf(request, "%u", number);
+}
+
+/* Without a proxy in front it is the other. */
+static const struct ip *real_ip(const struct ip *real, const struct ip *ip)
+{
+	return real->family == 0 ? ip : real;
+}
+
 static const char *shown_port(struct request *request, const struct ip *ip)
 {
 	return mem_printf(request, "%u", ip->port);
@@ -365,6 +377,9 @@ static struct var *request_vars(struct request *request)
 		{"auth_user", "auth_username", "auth_domain"},
 	};
 	const struct fields *found = request->found;
+	const struct ip *remote =
+		real_ip(&request->real_remote, &request->remote);
+	const struct ip *local = real_ip(&request->real_local, &request->local);
 	size_t count = 0, n = 0;
 
 	while (names[n].key != 0 || names[n].name != NULL)
@@ -389,12 +404,15 @@ static struct var *request_vars(struct request *request)
 		{'w', "password", request->password},
 		{0, "session", request->session_id},
 		{0, "session_pid", request->session_pid},
+		{'p', "pid",
+		 request->client_pid == NULL ? "0" : request->client_pid},
+		{'!', NULL, shown_number(request, request->source_number)},
 		{0, "domain_first", first_domain(request, user)},
 		{0, "domain_last", last_domain(user)},
-		{0, "real_rip", shown_ip(request, &request->real_remote)},
-		{0, "real_lip", shown_ip(request, &request->real_local)},
-		{0, "real_rport", shown_port(request, &request->real_remote)},
-		{0, "real_lport", shown_port(request, &request->real_local)},
+		{0, "real_rip", shown_ip(request, remote)},
+		{0, "real_lip", shown_ip(request, local)},
+		{0, "real_rport", shown_port(request, remote)},
+		{0, "real_lport", shown_port(request, local)},
 		{0, "local_name", request->local_name},
 		{0, "client_id", request->client_id},
 		{0, "master_user", request->master_user},
@@ -513,6 +531,13 @@ static void set_delay(struct request *request, const char *value)
 	}
 }
 
+void request_set_user_field(struct request *request, const char *key,
+			    const char *value)
+{
+	if (!userdb_set_field(request, &request->user_fields, key, value))
+		request->user_broken = true;
+}
+
 /* Those that are for us and mean nothing more here. */
 static bool is_ours(const char *key)
 {
@@ -527,7 +552,7 @@ void request_set_pass_field(struct request *request, const char *key,
 	struct err err;
 
 	if (strncmp(key, "userdb_", 7) == 0) {
-		fields_set(&request->user_fields, key + 7, value);
+		request_set_user_field(request, key + 7, value);
 		if (strcmp(key + 7, "user") == 0)
 			set_user(request, value);
 	} else if (strcmp(key, "user") == 0) {
@@ -560,9 +585,7 @@ void request_set_pass_field(struct request *request, const char *key,
 		check_nets(request, key, &request->remote, value);
 	} else if (strcmp(key, "allow_real_nets") == 0) {
 		check_nets(request, key,
-			   request->real_remote.family == 0
-				   ? &request->remote
-				   : &request->real_remote,
+			   real_ip(&request->real_remote, &request->remote),
 			   value);
 	} else if (!is_ours(key)) {
 		fields_set(&request->pass_fields, key, value);
@@ -598,7 +621,7 @@ void request_set_templates(struct request *request, const char *fields,
 		if (value == NULL)
 			request->passdb_failed = request->broken = true;
 		else if (userdb)
-			fields_set(&request->user_fields, key, value);
+			request_set_user_field(request, key, value);
 		else
 			request_set_pass_field(request, key, value);
 	}

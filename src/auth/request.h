@@ -42,6 +42,7 @@ struct request {
 	/* Who asks. */
 	const char *service, *mech; /* mech "" for lookups */
 	const char *session_id, *local_name, *client_id, *session_pid;
+	const char *client_pid; /* NULL: no process wants to log somebody in */
 	struct ip local, remote, real_local, real_remote;
 	bool secured, is_tls, no_penalty, debug;
 	bool final_resp_ok; /* the client takes data with OK */
@@ -60,6 +61,7 @@ struct request {
 	const char *master_user;   /* who was that master user */
 	const char *auth_user;     /* who gave the password */
 	const char *source;        /* the passdb or userdb at work */
+	unsigned source_number;    /* which of them, from 1; 0: none */
 	bool in_master;            /* a masterdb is asked: log lines say so */
 
 	/* Variables that a passdb has for its templates: "oauth2:email". */
@@ -74,6 +76,7 @@ struct request {
 	bool no_password;                     /* field nopassword */
 	bool passdb_failed; /* allow_nets and the like refused */
 	bool broken;        /* so did a template that cannot be expanded */
+	bool user_broken;   /* a uid or gid of the user is none */
 	int64_t delay_until;                  /* seconds of 1970; or 0 */
 	bool refused; /* so did a passdb of the chain, or deny, or a date */
 	bool lookup_only;   /* no password is to be verified */
@@ -117,6 +120,10 @@ void request_wipe(struct request *request);
 /* A field of a passdb: `user`, `nopassword`, `allow_nets`, `userdb_*` and the
  * others have their meaning; the rest is for the client. */
 void request_set_pass_field(struct request *request, const char *key,
+			    const char *value);
+/* One of a userdb. A uid or gid that is none makes the lookup fail, whatever
+ * follows; the login does not. */
+void request_set_user_field(struct request *request, const char *key,
 			    const char *value);
 /* Before a database that may turn out not to know the user: restoring undoes
  * what was set since. */

@@ -424,7 +424,7 @@ static void ask(struct verify *verify)
 		verify->gate = verify->db;
 		verify->gate_user = request->user;
 	}
-	request->source = passdb_name(verify->db);
+	passdb_enter(verify->db, request);
 	request->passdb_failed = request->broken = false;
 	request->password_known = verify->known;
 	request->in_master = verify->db->set->master;
@@ -438,10 +438,15 @@ static void ask(struct verify *verify)
 			     request, worker_answered, verify);
 }
 
-static void go_on(struct verify *verify)
+static void skip(struct verify *verify)
 {
 	while (verify->db != NULL && is_skipped(verify, verify->db))
 		verify->db = verify->db->next;
+}
+
+static void go_on(struct verify *verify)
+{
+	skip(verify);
 	if (verify->db == NULL)
 		run_out(verify);
 	else
@@ -463,8 +468,15 @@ void verify_begin(struct auth *auth, struct request *request, verify_fn *fn,
 		verify->masters ? verify->dbs->masterdbs : verify->dbs->passdbs;
 	/* If there are some, but none for him, nobody can tell whether he
 	 * exists. */
-	verify->last = request->lookup_only && verify->db != NULL
-			       ? PASS_FAILURE
-			       : PASS_UNKNOWN_USER;
+	verify->last = verify->db != NULL ? PASS_FAILURE : PASS_UNKNOWN_USER;
+	if (verify->db == NULL && verify->masters)
+		request_log(request, LOG_LEVEL_INFO,
+			    "Master user login attempted without master "
+			    "passdbs");
+	skip(verify);
+	if (verify->db == NULL && verify->last == PASS_FAILURE &&
+	    !request->lookup_only)
+		request_log(request, LOG_LEVEL_ERROR,
+			    "All password databases were skipped");
 	go_on(verify);
 }

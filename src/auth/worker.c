@@ -102,7 +102,7 @@ static bool do_pass(struct worker *worker, struct request *request,
 	db = dbs_passdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || request->user == NULL)
 		return false;
-	request->source = passdb_name(db);
+	passdb_enter(db, request);
 	request->verbose = db_verbose(&auth->set, db->set->auth_verbose);
 	passdb_ask(db, request, true, &answer);
 	if (answer.credentials != NULL)
@@ -131,7 +131,7 @@ static bool do_user(struct worker *worker, struct request *request,
 	db = dbs_userdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || request->user == NULL)
 		return false;
-	request->source = userdb_name(db);
+	userdb_enter(db, request);
 	request->verbose = db_verbose(&auth->set, db->set->auth_verbose);
 	result = db->driver->lookup(db, request, &fields);
 	write_answer(worker, results[result], &fields);
@@ -233,7 +233,7 @@ static bool do_app(struct worker *worker, struct request *request,
 	db = dbs_passdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || db->driver != &passdb_app_password)
 		return false;
-	request->source = passdb_name(db);
+	passdb_enter(db, request);
 	if (app_admin(db, request, str_dup(request, what), &args, write_name,
 		      worker, &err) == 0) {
 		write_answer(worker, PASS_OK, &none);

@@ -78,32 +78,6 @@ static void check_range(struct parser *parser, const char *first,
 	parse_error(parser, "%s can't be larger than %s", first, last);
 }
 
-/* "no", or how they are shown, cut after so many characters: "sha1:6". */
-static void check_verbose_passwords(struct parser *parser)
-{
-	const struct config_value *written =
-		config_written(parser->config, NULL, "auth_verbose_passwords");
-	struct str rest, how;
-	unsigned count;
-	bool cut;
-
-	if (written == NULL || strcmp(written->value, "no") == 0 ||
-	    strcmp(written->value, "yes") == 0)
-		return;
-	rest = str_of(written->value);
-	cut = str_find_char(rest, ':') >= 0;
-	str_split(&rest, ':', &how);
-	if ((str_is(how, "plain") || str_is(how, "sha1")) &&
-	    (!cut || str_to_unsigned(rest, &count)))
-		return;
-	parser->file = written->file;
-	parser->line = written->line;
-	parse_error(parser,
-		    "auth_verbose_passwords: Invalid value: %s (use no, plain, "
-		    "sha1, plain:6, ...)",
-		    written->value);
-}
-
 /* pop3_uidl_format: what is wrong with it, child of ctx; NULL: nothing. */
 static const char *uidl_format_problem(const void *ctx, const char *format)
 {
@@ -173,14 +147,31 @@ static void check_mailbox(struct parser *parser,
 	}
 }
 
+/* Of these there can be but one process: what they know, it alone knows. */
+static bool is_single(const char *service)
+{
+	static const char *const names[] = {"anvil", "auth", "indexer", "log"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(service, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void check_service(struct parser *parser,
 			  const struct config_section *section)
 {
-	if (section->name[0] != '\0')
-		return;
+	const char *limit = plain_value(section, "process_limit");
+
 	parser->file = section->file;
 	parser->line = section->line;
-	parse_error(parser, "Service is missing name");
+	if (section->name[0] == '\0')
+		parse_error(parser, "Service is missing name");
+	else if (is_single(section->name) && *limit != '\0' &&
+		 strcmp(limit, "1") != 0)
+		parse_error(parser, "service(%s): process_limit must be 1",
+			    section->name);
 }
 
 /* quota, quota2... of plugin {}: what counts otherwise than it says. */
@@ -353,7 +344,7 @@ void check_all(struct parser *parser)
 		check_protocols(parser);
 	check_range(parser, "first_valid_uid", "last_valid_uid");
 	check_range(parser, "first_valid_gid", "last_valid_gid");
-	check_verbose_passwords(parser);
+	check_auth(parser);
 	check_pop3(parser);
 	check_sections(parser, &parser->config->root->section);
 	if ((parser->flags & CONFIG_SERVE) != 0)

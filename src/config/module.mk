@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libconfig.a
 libconfig_a_SOURCES = \
 	src/config/check.c \
+	src/config/check_auth.c \
 	src/config/config.h \
 	src/config/files.c \
 	src/config/filter.c \

@@ -94,5 +94,7 @@ void obsolete_close(struct parser *parser, struct node *node);
 /* after all is read (check.c) */
 
 void check_all(struct parser *parser);
+/* Settings of auth (check_auth.c). */
+void check_auth(struct parser *parser);
 
 #endif

@@ -579,7 +579,8 @@ VARIABLES = r"""%{orig_user} %{orig_username} %{orig_domain} %{login_user} %{log
 %{auth_domain} %{domain_first} %{domain_last} %{master_user} %{passdb:tag} %{passdb:tag:d} %{passdb:no:d:e} %{passdb:no:%u} %{userdb:seen}
 %{userdb:seen:d} %{userdb:no:d} %{userdb:uid} %{userdb:home:d} %{md5:passdb:tag} %{md5;salt=%d:user} %a %{lport} %{rport} %k %{cert} a% %2L
 %{if;%u;*;*@*;%{if\;1\;<\;%{passdb:no:2}\;in\;out};no} %{if;a;eq;a;\%n;no} %{if;%a;==;0;y;n}
-%e %{nothing} %{nothing:x} %{if;1;==;1;%{nothing};x} %{md5} %{ %{user %& %{L:user} %{if;x;==;1;y;n} %{session_pid}""".split()
+%e %{nothing} %{nothing:x} %{if;1;==;1;%{nothing};x} %{md5} %{ %{user %& %{L:user} %{if;x;==;1;y;n} %{session_pid}
+%{env} %{passdb} %{userdb} %{real_rip} %{real_lport} %{if;%u;*;u*;y} %{if;%u;*;x*;y}""".split()
 
 
 def test_variables_as_dovecot(make_server, make_dovecot):
@@ -604,6 +605,84 @@ def test_variables_as_dovecot(make_server, make_dovecot):
         one.forgive()
     assert said[0] == said[1]
     assert f'Unknown variable \'%nothing\'' in one.log_text()
+
+
+def test_variables_of_who_asks(make_server):
+    """%p is whose client logs in, as far as one does; %! the number of the passdb or userdb."""
+    one = prepare(make_server('passdb {\n}\n', 'imap', start=False), EXTRA.replace('args = username_format=%u DIR/accounts\n}\n' + AUTH_CLIENT,
+                  'args = username_format=%u DIR/accounts\n  override_fields = x=%p-%!\n}\n' + AUTH_CLIENT))
+    with open(f'{one.dir}/accounts', 'a', encoding='ascii') as file:
+        file.write(f'pid:{SLOW}:7001:7002::/h::t=%{{pid}}-%!\n')
+    one.start()
+    login, master = Client(one, 'auth-login', 70021), Master(one)
+    assert login.plain('pid', 'secret') == 'OK\t1\tuser=pid\tt=70021-2'
+    assert 'x=70021-1' in master.ask(f'REQUEST\t1\t70021\t1\t{login.cookie}').split('\t')
+    assert 'x=0-1' in master.ask('USER\t2\tpid\tservice=lmtp').split('\t')
+
+
+@pytest.mark.parametrize('text, said', [
+    ('userdb {\n  driver = static\n  args = uid=nobody gid=no-such-group\n}\n', 'userdb static: Invalid gid: no-such-group'),
+    ('userdb {\n  driver = passwd\n  override_fields = uid=-1\n}\n', 'userdb passwd: Invalid uid: -1'),
+    ('userdb {\n  driver = prefetch\n  args = x\n}\n', 'userdb prefetch: No args are supported: x'),
+    ('passdb {\n  driver = shadow\n  args = blocking=no x\n}\n', 'passdb shadow: Unknown setting: x'),
+    ('auth_policy_server_url = ldap://x/\nauth_policy_hash_nonce = x\n', 'auth_policy_server_url: Not an HTTP URL: ldap://x/'),
+    ('auth_policy_server_url = http://x/\nauth_policy_hash_nonce = x\nauth_policy_request_attributes = a=b login\n',
+     'auth_policy_request_attributes contains invalid value: login')])
+def test_what_auth_does_not_start_with(make_server, text, said):
+    one = prepare(make_server('passdb {\n}\n', 'imap', start=False), EXTRA + text).start()
+    assert one.wait_log(f'auth: [A-Z][a-z]+: {re.escape(said)}\n')
+    one.forgive()
+
+
+def test_a_server_without_mechanisms_does_not_start(make_server):
+    one = prepare(make_server('passdb {\n}\n', 'imap', start=False), EXTRA.replace('= plain login', '='))
+    with pytest.raises(AssertionError, match='line .*: No authentication mechanisms configured'):
+        one.start()
+
+
+def test_a_uid_that_is_none_fails_the_lookup_as_in_dovecot(make_server, make_dovecot):
+    """userdb_uid of a passdb is the userdb's from the start: what it is not, no other userdb mends."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one = prepare(make('passdb {\n}\n', 'imap', start=False), """\
+auth_failure_delay = 0
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u DIR/accounts
+}
+userdb {
+  driver = prefetch
+}
+userdb {
+  driver = passwd-file
+  args = username_format=%u DIR/accounts
+}
+""" + AUTH_CLIENT + NO_PENALTY)
+        Path(one.dir, 'accounts').write_text('bad:x:7001:7002::/h::userdb_uid=no-such-user\nname:x:7001:7002::/h::userdb_gid=nogroup userdb_uid=nobody\n')
+        one.start()
+        answers, login, master = [], Client(one, 'auth-login', 70031), Master(one)
+        for number, user in enumerate(('bad', 'name'), 1):
+            answers.append(without(login.plain(user, 'x')))
+            for line in (f'REQUEST\t1\t70031\t{number}\t{login.cookie}', f'USER\t2\t{user}\tservice=imap'):
+                answers.append(sorted(without(master.ask(line), 'auth_token', 'auth_mech').split('\t')))
+        said.append(answers)
+        one.forgive()
+        assert "auth: Error: passwd-file(bad): Invalid UID value 'no-such-user'" in one.log_text()
+    assert said[0] == said[1] and said[0][1] == ['1', 'FAIL']
+
+
+def test_no_passdb_for_a_user_is_no_wrong_password(make_server, make_dovecot):
+    """fail2ban would ban who is left out by a slip in the configuration."""
+    said, text = [], EXTRA.replace('master = yes', 'master = yes\n  username_filter = root*').replace('scheme=PLAIN', 'scheme=PLAIN').replace(
+        'DIR/accounts\n}\nuserdb', 'DIR/accounts\n  username_filter = a*\n}\nuserdb').replace('1 secs', '0')
+    for make in (make_server, make_dovecot):
+        one = prepare(make('passdb {\n}\n', 'imap', start=False), text).start()
+        client = Client(one)
+        said.append([without(client.plain(*login), 'original_user=', 'auth_user=') for login in
+                     (('alice', 'secret'), ('alice', 'x'), ('slow', 'secret'), ('alice*admin', 'adminpw'))])
+        assert one.wait_log(r'auth: Error: plain\(slow,127.0.0.1,<S>\): All password databases were skipped')
+        one.forgive()
+    assert said[0] == said[1] and said[0][2] == 'FAIL\t3\tuser=slow\tcode=temp_fail'
 
 
 def test_a_file_for_each_domain(make_server, make_dovecot):

@@ -110,8 +110,7 @@ def plain_form(line, is_pass):
     # Dovecot shows nopassword of a passdb that refuses the user, if its refusal counts as success.
     words = without(line, 'original_user=', 'auth_user=', 'auth=', 'nopassword=').split('\t')
     if words[0] == 'FAIL':
-        # No passdb being there for a user is a temporary failure in Dovecot.
-        words = words[:2] + [word for word in words if word.startswith('code=') and word != 'code=temp_fail']
+        words = words[:2] + [word for word in words if word.startswith('code=')]
     return words[:2] + sorted(words[2:]) if words[0] != 'NOTFOUND' or not is_pass else ['FAIL', words[1]]
 
 

@@ -215,6 +215,13 @@ def test_all_errors_come_in_one_run(conf):
     ("!include nosuch\n", "line 1: !include nosuch: No matches"),
     ("mail_home = $nosuch\n", "Unknown variable: $nosuch"),
     ("passdb {\n}\n", "passdb is missing driver"),
+    ("auth_worker_max_count = 0\n", "line 1: auth_worker_max_count must be above zero"),
+    ("auth_policy_server_url = http://x/\n", "line 1: auth_policy_hash_nonce must be set when policy server is used"),
+    ("auth_policy_server_url = http://x/\nauth_policy_hash_nonce = x\nauth_policy_hash_mech = foo\n",
+     "line 3: invalid auth_policy_hash_mech given"),
+    ("auth_policy_server_url = http://x/\nauth_policy_hash_nonce = x\nauth_policy_hash_truncate = 256\n",
+     "line 3: auth_policy_hash_truncate is not smaller than the digest's size"),
+    ("service auth {\n  process_limit = 2\n}\n", "line 1: service(auth): process_limit must be 1"),
     ("passdb a {\n driver = x\n}\npassdb a {\n driver = y\n}\n", "line 4: passdb/a already exists"),
     ("protocol imap {\n local 1.2.3.4 {\n}\n}\n", "use local { protocol { .. } } instead"),
 ])

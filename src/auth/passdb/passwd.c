@@ -10,11 +10,11 @@
 #include "auth/passdb/drivers.h"
 #include "base/mem.h"
 
-static int passwd_open(struct passdb *db, struct err *)
+static int passwd_open(struct passdb *db, struct err *err)
 {
 	db->cache_key = "";
 	db->default_scheme = "CRYPT";
-	return 0;
+	return passdb_check_words(db, "blocking=", err);
 }
 
 static enum pass_result passwd_lookup(struct passdb *, struct request *request,

@@ -12,11 +12,11 @@
 
 enum { DAY = 24 * 60 * 60 };
 
-static int shadow_open(struct passdb *db, struct err *)
+static int shadow_open(struct passdb *db, struct err *err)
 {
 	db->cache_key = "";
 	db->default_scheme = "CRYPT";
-	return 0;
+	return passdb_check_words(db, "blocking=", err);
 }
 
 static enum pass_result shadow_lookup(struct passdb *, struct request *request,

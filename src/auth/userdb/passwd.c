@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-static int passwd_open(struct userdb *db, struct err *)
+static int passwd_open(struct userdb *db, struct err *err)
 {
 	struct str rest = str_of(db->args), word;
 
@@ -21,7 +21,7 @@ static int passwd_open(struct userdb *db, struct err *)
 			db->blocking = false;
 	}
 	db->cache_key = db->args;
-	return 0;
+	return userdb_check_ids(db->args, err);
 }
 
 static enum user_result

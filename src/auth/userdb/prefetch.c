@@ -5,6 +5,14 @@
  */
 #include "auth/db.h"
 #include "auth/userdb/drivers.h"
+#include "base/err.h"
+
+static int prefetch_open(struct userdb *db, struct err *err)
+{
+	if (*db->args == '\0')
+		return 0;
+	return err_set(err, ERR_INVALID, "No args are supported: %s", db->args);
+}
 
 static enum user_result
 prefetch_lookup(struct userdb *db, struct request *request, struct fields *)
@@ -27,5 +35,6 @@ prefetch_lookup(struct userdb *db, struct request *request, struct fields *)
 
 const struct userdb_driver userdb_prefetch = {
 	.name = "prefetch",
+	.open = prefetch_open,
 	.lookup = prefetch_lookup,
 };

@@ -31,12 +31,14 @@ static const char *with_number(const void *ctx, const char *word)
 	return number == NULL ? word : mem_printf(ctx, "%.4s%s", word, number);
 }
 
-static int static_open(struct userdb *db, struct err *)
+static int static_open(struct userdb *db, struct err *err)
 {
 	struct static_args *args = mem_new(db, struct static_args);
 	struct str rest = str_of(db->args), word;
 	const char *words = "";
 
+	if (userdb_check_ids(db->args, err) < 0)
+		return -1;
 	while (str_word(&rest, &word)) {
 		if (str_is(word, "allow_all_users=yes"))
 			args->allow_all = true;

@@ -240,6 +240,26 @@ static void succeed(struct exchange *exchange, struct str data)
 		   on_allowed, exchange);
 }
 
+static bool is_proxied(const struct request *request)
+{
+	return fields_get(&request->pass_fields, "proxy") != NULL ||
+	       fields_get(&request->pass_fields, "proxy_maybe") != NULL;
+}
+
+/* What only the login process gets, who connects to the next server with it. */
+static void add_proxied(const struct request *request, struct buf *out)
+{
+	const char *app = fields_get(&request->user_fields, "app_password");
+
+	/* The next server asks for it again. */
+	if (fields_get(&request->pass_fields, "pass") == NULL &&
+	    request->password != NULL)
+		auth_write_value(out, "pass", request->password);
+	/* For who revokes it: among the user's names in `doveadm proxy`. */
+	if (app != NULL)
+		auth_write_value(out, "user_app_password", app);
+}
+
 static void say_ok(struct exchange *exchange, struct str data)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(REPLY_MAX);
@@ -253,14 +273,8 @@ static void say_ok(struct exchange *exchange, struct str data)
 		auth_write_value(&out, "original_user", given);
 	if (request->master_user != NULL)
 		auth_write_value(&out, "auth_user", request->master_user);
-	/* For the next server, who asks for it again; only who connects with
-	 * it gets it. */
-	if (exchange->of_login &&
-	    (fields_get(&request->pass_fields, "proxy") != NULL ||
-	     fields_get(&request->pass_fields, "proxy_maybe") != NULL) &&
-	    fields_get(&request->pass_fields, "pass") == NULL &&
-	    request->password != NULL)
-		auth_write_value(&out, "pass", request->password);
+	if (exchange->of_login && is_proxied(request))
+		add_proxied(request, &out);
 	if (data.len > 0) {
 		buf_add(&out, "\tresp=");
 		base64_encode(data, &out);

@@ -209,6 +209,14 @@ static bool user_exists(struct order *order)
 	return false;
 }
 
+static int end_all(struct doveadm *adm, const char *revoked)
+{
+	int here = doveadm_end_sessions(adm, revoked);
+	int proxied = doveadm_end_proxied(adm, revoked);
+
+	return here != EX_OK ? here : proxied;
+}
+
 static int ask(struct order *order, bool makes)
 {
 	struct doveadm *adm = order->adm;
@@ -234,9 +242,8 @@ static int ask(struct order *order, bool makes)
 	    take_answer(order, client, &err) == 0) {
 		if (order->printer != NULL)
 			print_end(&order->printer);
-		return order->revoked == NULL
-			       ? EX_OK
-			       : doveadm_end_sessions(adm, order->revoked);
+		return order->revoked == NULL ? EX_OK
+					      : end_all(adm, order->revoked);
 	}
 	complain("%s", err.text);
 	return err.code == ERR_INVALID ? EX_DATAERR : EX_TEMPFAIL;

@@ -21,6 +21,8 @@ int cmd_kick(struct doveadm *adm, int argc, char **argv);
 int cmd_penalty(struct doveadm *adm, int argc, char **argv);
 int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv);
 int cmd_proxy_list(struct doveadm *adm, int argc, char **argv);
+/* End the proxied sessions that were opened with it. */
+int doveadm_end_proxied(struct doveadm *adm, const char *app_password);
 /* log.c */
 int cmd_log_errors(struct doveadm *adm, int argc, char **argv);
 int cmd_log_find(struct doveadm *adm, int argc, char **argv);

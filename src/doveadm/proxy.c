@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "doveadm/client.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
@@ -58,13 +59,11 @@ static int each(struct client *client,
 	return client_ask_anvil(client, "PROXY-DUMP", take_row, &rows, err);
 }
 
-static int proxies_open(struct doveadm *adm, struct client **out,
-			struct err *err)
+static int proxies_open(struct doveadm *adm, const char *socket,
+			struct client **out, struct err *err)
 {
-	return client_open(adm->ctx,
-			   doveadm_socket(adm, doveadm_value(adm, 'a'),
-					  "anvil"),
-			   out, err);
+	return client_open(adm->ctx, doveadm_socket(adm, socket, "anvil"), out,
+			   err);
 }
 
 /* NULL: this session has no such name. */
@@ -129,7 +128,7 @@ int cmd_proxy_list(struct doveadm *adm, int, char **)
 	list.printer = printer = doveadm_printer(adm, "table");
 	if (printer == NULL || !doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	if (proxies_open(adm, &client, &err) < 0 ||
+	if (proxies_open(adm, doveadm_value(adm, 'a'), &client, &err) < 0 ||
 	    each(client, collect, &list, &err) < 0)
 		return give_up("%s", err.text);
 	print_column(printer, "username", "username", PRINT_EXPAND);
@@ -199,6 +198,20 @@ static int send_kicks(struct client *client, const struct kick *kick,
 	return client_line(client, &line, err);
 }
 
+static int kick_all(struct doveadm *adm, const char *socket, struct kick *kick,
+		    struct err *err)
+{
+	struct client *client;
+	int ret = proxies_open(adm, socket, &client, err);
+
+	if (ret == 0)
+		ret = each(client, choose, kick, err);
+	if (ret == 0 && kick->kicked > 0)
+		ret = send_kicks(client, kick, err);
+	buf_free(&kick->commands);
+	return ret;
+}
+
 static int tell_kicked(struct doveadm *adm, unsigned kicked)
 {
 	struct printer *printer;
@@ -225,21 +238,28 @@ int cmd_proxy_kick(struct doveadm *adm, int argc, char **argv)
 		.field = doveadm_value(adm, 'f'),
 		.commands = buf_init(KICKS_MAX),
 	};
-	struct client *client;
 	struct err err;
-	int ret;
 
 	if (kick.count == 0)
 		return usage_command(adm->command);
 	if (!doveadm_need_config(adm))
 		return EX_TEMPFAIL;
-	ret = proxies_open(adm, &client, &err);
-	if (ret == 0)
-		ret = each(client, choose, &kick, &err);
-	if (ret == 0 && kick.kicked > 0)
-		ret = send_kicks(client, &kick, &err);
-	buf_free(&kick.commands);
-	if (ret < 0)
+	if (kick_all(adm, doveadm_value(adm, 'a'), &kick, &err) < 0)
 		return give_up("%s", err.text);
 	return tell_kicked(adm, kick.kicked);
+}
+
+int doveadm_end_proxied(struct doveadm *adm, const char *app_password)
+{
+	char *word = mem_strdup(adm->ctx, app_password);
+	struct kick kick = {
+		.words = &word,
+		.count = 1,
+		.field = "user_app_password",
+		.commands = buf_init(KICKS_MAX),
+	};
+	struct err err;
+
+	return kick_all(adm, NULL, &kick, &err) < 0 ? give_up("%s", err.text)
+						    : EX_OK;
 }

@@ -20,6 +20,7 @@ from conftest import AUTH_CLIENT, Server, finish
 from databases import Mariadb, Postgres, Sqlite
 from imap_lines import Lines
 from pop3_lines import NO_DELAY, Pop
+from proxied import Backend
 from sieve_lines import Sieve
 from test_auth import Client, Master
 from test_mechs import scram
@@ -257,6 +258,22 @@ def test_revoking_ends_sessions(app):
     assert 'whoa' in run(app, 'kick', 'whoa')  # whatever they were opened with
     assert all(map(closed, stay))
     run(app, 'app-password', 'revoke', '-u', 'whoa', 'other')  # nobody is there
+
+
+def test_revoking_ends_proxied_sessions(make_server):
+    """A login process passes them on: the next server knows nothing of what is revoked here."""
+    other = Backend()
+    app = prepare(make_server('passdb {\n}\n', 'imap', start=False), f'DIR/app/all\n  override_fields = proxy=y host=127.0.0.1 port={other.port}')
+    app.start()
+    phone, row = add(app, 'whoa', 'phone')
+    pad, _ = add(app, 'whoa', 'pad')
+    gone, stay = Lines(app.port('imap'), 'whoa', phone), Lines(app.port('imap'), 'whoa', pad)
+    assert row['id'] in run(app, 'proxy', 'list')
+    run(app, 'app-password', 'revoke', '-u', 'whoa', row['id'])
+    assert closed(gone)
+    assert b' OK ' in stay.command(b'NOOP')[-1]
+    # No secret of others: clients of auth that are no login processes see nothing of it.
+    assert 'app_password' not in login(Client(app), 'whoa', pad)
 
 
 def test_managesieve(make_server):

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "login/settings.h"
 
+struct auth_line;
 struct auth_answer;
 struct conn;
 struct login;
@@ -60,6 +61,7 @@ enum login_result {
 	LOGIN_NO_MECH,
 	LOGIN_PLAINTEXT, /* not allowed here */
 	LOGIN_REMOTE,    /* what another server said */
+	LOGIN_REFERRED,  /* to another server: client->referral */
 };
 
 struct client {
@@ -90,6 +92,7 @@ struct client {
 	/* The login under way, and what the log says of those before. */
 	char *tag; /* IMAP; ManageSieve: SASL data for OK, in base64 */
 	char *user, *mech;
+	char *referral; /* URL of the server that the user is to go to */
 	char *fields; /* of the passdb, for the log: auth's, still escaped */
 	uint32_t auth_id, handover_id;
 	unsigned attempts, successes, bad_commands;
@@ -139,6 +142,9 @@ void client_take_session_id(struct client *client, struct str value);
  * protocol's functions. */
 void client_authenticate(struct client *client, struct str mech,
 			 struct str initial);
+/* The URL that fields of a passdb with nologin make, child of the client; NULL:
+ * they name no host (referral.c). */
+char *client_referral(struct client *client, const struct auth_line *fields);
 /* With a mechanism that clients do not name (APOP). */
 void client_start_mech(struct client *client, const char *mech,
 		       struct str initial);

@@ -140,7 +140,11 @@ static void imap_refuse(struct client *client, enum login_result result,
 	}
 	if (text == NULL)
 		text = "Authentication failed.";
-	snprintf(line, sizeof(line), "%s%s", codes[result], text);
+	if (result == LOGIN_REFERRED)
+		snprintf(line, sizeof(line), "NO [REFERRAL %s/] %s",
+			 client->referral, text);
+	else
+		snprintf(line, sizeof(line), "%s%s", codes[result], text);
 	for (char *p = line; *p != '\0'; p++) {
 		if (*p == '\r' || *p == '\n')
 			*p = ' ';
@@ -405,6 +409,6 @@ const struct login_protocol login_imap = {
 	.proxy_secured = imap_proxy_secured,
 	.port = 143,
 	.tls_port = 993,
-	.referrals = true,
+	.scheme = "imap",
 	.reset = forget,
 };

@@ -198,8 +198,13 @@ static const char *const codes[] = {
 static void msieve_refuse(struct client *client, enum login_result result,
 			  const char *text)
 {
+	char referral[600];
+
 	msieve_next(parser_of(client), false);
-	reply(client, "NO", codes[result],
+	snprintf(referral, sizeof(referral), "REFERRAL %s",
+		 client->referral == NULL ? "" : client->referral);
+	reply(client, "NO",
+	      result == LOGIN_REFERRED ? referral : codes[result],
 	      text == NULL ? "Authentication failed." : text);
 }
 
@@ -459,6 +464,7 @@ const struct login_protocol login_managesieve = {
 	.proxy_secured = msieve_proxy_secured,
 	.port = 4190,
 	.tls_port = 4190,
+	.scheme = "sieve",
 	.final_data = true,
 	.reset = reset,
 };

@@ -100,6 +100,7 @@ static const char *const codes[] = {
 	[LOGIN_NO_MECH] = "[AUTH] ",
 	[LOGIN_PLAINTEXT] = "[AUTH] ",
 	[LOGIN_REMOTE] = "",
+	[LOGIN_REFERRED] = "",
 };
 
 static void reply_error(struct client *client, const char *code,
@@ -408,5 +409,6 @@ const struct login_protocol login_pop3 = {
 	.proxy_secured = pop3_proxy_secured,
 	.port = 110,
 	.tls_port = 995,
+	.scheme = "pop",
 	.reset = forget,
 };

@@ -41,7 +41,7 @@ struct login_protocol {
 	/* TLS after STARTTLS is there. */
 	void (*proxy_secured)(struct login_proxy *proxy);
 	uint16_t port, tls_port; /* of servers */
-	bool referrals;          /* RFC 2221 */
+	const char *scheme;      /* of URLs that clients are referred to */
 	bool final_data;         /* what SASL says last goes with success */
 	/* Plain input is thrown away: forget half commands. */
 	void (*reset)(struct client *client);

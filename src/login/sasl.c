@@ -283,21 +283,23 @@ static void failed(struct client *client, const struct auth_answer *answer)
 	}
 }
 
-/* Why there is no session; "[REFERRAL imap://alice;AUTH=PLAIN@other.example/]
- * Try ...": RFC 2221, for IMAP alone. */
-static char *why_not(struct client *client, const struct auth_answer *answer)
+/* "nologin": with a host the client is to go there by itself. */
+static void refuse_session(struct client *client,
+			   const struct auth_answer *answer)
 {
-	struct str host = auth_line_value(answer->fields, "host");
 	const char *reason = answer->reason;
 
-	if (reason == NULL)
-		reason = host.len > 0 ? "Try this server instead."
-				      : "Login disabled for this user";
-	if (host.len == 0 || !client->protocol->referrals)
-		return mem_strdup(client, reason);
-	return mem_printf(client, "[REFERRAL imap://%s;AUTH=%s@%s/] %s",
-			  client->user, client->mech,
-			  str_tab_unescape(client, host), reason);
+	client->auth_id = 0;
+	mem_free(client->referral);
+	client->referral = client_referral(client, answer->fields);
+	if (client->referral != NULL)
+		client_refuse(client, LOGIN_REFERRED,
+			      reason != NULL ? reason
+					     : "Try this server instead.");
+	else
+		client_refuse(client, LOGIN_REFUSED,
+			      reason != NULL ? reason
+					     : "Login disabled for this user");
 }
 
 /* For the log: no secrets. */
@@ -317,8 +319,6 @@ static void keep_fields(struct client *client, const struct auth_line *line)
 
 static void succeeded(struct client *client, const struct auth_answer *answer)
 {
-	char *text;
-
 	client->successes++;
 	keep_fields(client, answer->fields);
 	if (client->protocol->final_data)
@@ -326,15 +326,10 @@ static void succeeded(struct client *client, const struct auth_answer *answer)
 			 auth_line_value(answer->fields, "resp"));
 	if (answer->proxy && login_proxy_begin(client, answer->fields))
 		return;
-	if (!answer->nologin) {
+	if (answer->nologin)
+		refuse_session(client, answer);
+	else
 		client_hand_over(client);
-		return;
-	}
-	client->auth_id = 0;
-	text = why_not(client, answer);
-	client_refuse(client, text[0] == '[' ? LOGIN_REMOTE : LOGIN_REFUSED,
-		      text);
-	mem_free(text);
 }
 
 void client_auth_answer(struct client *client, const struct auth_answer *answer)

@@ -115,6 +115,7 @@ static const char *const codes[] = {
 	[LOGIN_REFUSED] = "525 5.7.13",     [LOGIN_ABORTED] = "501 5.5.2",
 	[LOGIN_BAD_BASE64] = "535 5.7.8",   [LOGIN_BAD_INITIAL] = "501 5.5.2",
 	[LOGIN_NO_MECH] = "504 5.5.4",      [LOGIN_PLAINTEXT] = "523 5.7.10",
+	[LOGIN_REFERRED] = "535 5.7.8",
 };
 
 static void submission_refuse(struct client *client, enum login_result result,
@@ -457,5 +458,6 @@ const struct login_protocol login_submission = {
 	.proxy_secured = submission_proxy_secured,
 	.port = 587,
 	.tls_port = 465,
+	.scheme = "smtp",
 	.reset = forget,
 };

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import NO_PENALTY, ROOT, Dovecot, Server, finish, have_user
+from conftest import NO_PENALTY, ROOT, Dovecot, Server, finish, free_ports, have_user
 
 EXTRA = """\
 listen = 127.0.0.1, 127.0.0.2
@@ -474,6 +474,54 @@ def test_passwords_where_plain_is_no_mechanism(make_server, line):
         waiting.write(b'biwsbj1hbGljZSxyPW5vbmNl\r\n')  # n,,n=alice,r=nonce
         waiting.flush()
         assert waiting.readline().startswith(b'+ ')
+
+
+REFERRED = """\
+passdb {
+  driver = passwd-file
+  args = username_format=%u DIR/referred
+}
+submission_relay_host = 127.0.0.1
+service submission-login {
+  inet_listener submission {
+    port = PORT
+  }
+}
+"""
+
+
+def test_referrals_as_dovecot(make_server, make_dovecot):
+    """nologin with a host: each protocol says it in its own way (RFC 2221, RFC 5804)."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one, port = make('passdb {\n}\n', 'imap pop3 sieve submission', start=False), free_ports(1)[0]
+        one.extra = (REFERRED + NO_PENALTY).replace('DIR', one.dir).replace('PORT', str(port))
+        one.write_config()
+        Path(one.dir, 'referred').write_text(''.join(f'{user}:{{PLAIN}}x:::::: nologin {fields}\n' for user, fields in (
+            ('plain', 'host=o.example'), ('port', 'host=10.1.2.3 port=4190 reason=Moved'), ('dest', 'host=o.example port=143 destuser=b;c'), ('odd', 'host=o.example port=0'),
+            ('none', 'reason=Closed'))))
+        os.chmod(f'{one.dir}/referred', 0o644)
+        one.start()
+        lines = []
+        for user in ('plain', 'port', 'dest', 'odd', 'none'):
+            plain = base64.b64encode(f'\0{user}\0x'.encode()).decode()
+            for number, command, end in ((one.port('imap'), f'a LOGIN {user} x', '* OK'), (one.port('pop3'), f'AUTH PLAIN {plain}', '+OK'),
+                                         (one.port('sieve'), f'AUTHENTICATE "PLAIN" "{plain}"', 'OK'), (port, f'AUTH PLAIN {plain}', '220')):
+                with socket.create_connection(('127.0.0.1', number), 60) as sock, sock.makefile('rw', newline='') as file:
+                    while not file.readline().startswith(end):
+                        pass
+                    if end == '220':
+                        file.write('EHLO x\r\n')
+                        file.flush()
+                        while not file.readline().startswith('250 '):
+                            pass
+                    file.write(command + '\r\n')
+                    file.flush()
+                    lines.append(file.readline())
+        said.append(lines)
+        assert one.wait_log('imap-login: Error: Auth service returned invalid port number: 0: user=<odd>')
+    # Dovecot leaves a ";" as it is in the URL of ManageSieve.
+    assert said[0] == [line.replace('sieve://b;c;', 'sieve://b%3bc;') for line in said[1]]
 
 
 def test_settings_by_address(make_server):

@@ -238,10 +238,13 @@ static bool cmd_request(struct master *master, const struct auth_line *line)
 	return true;
 }
 
-/* The fields from `first` on; false if none names the service. */
+/* The fields from `first` on; false if none names the service, which may be
+ * empty. */
 static bool take_args(struct request *request, const struct auth_line *line,
 		      size_t first)
 {
+	bool has_service = false;
+
 	for (size_t i = first; i < line->count; i++) {
 		struct str value = line->args[i], key;
 
@@ -250,9 +253,10 @@ static bool take_args(struct request *request, const struct auth_line *line,
 		    str_is(key, "auth_user") || str_is(key, "login_user") ||
 		    str_is(key, "in_master") || str_is(key, "mech"))
 			continue;
+		has_service |= str_is(key, "service");
 		request_set_arg(request, key, value);
 	}
-	return *request->service != '\0';
+	return has_service;
 }
 
 /* USER and PASS: the user's name and who asks. NULL: answered already, or the

@@ -18,6 +18,7 @@
 #include "doveadm/mask.h"
 #include "doveadm/print.h"
 #include "service/privs.h"
+#include "storage/user.h"
 
 enum { VARS_USER = 3, AUTH_INFO_MAX = 32 };
 
@@ -95,36 +96,48 @@ static const char *number(const void *ctx, unsigned long value)
 	return mem_printf(ctx, "%lu", value);
 }
 
-/* The mail location of the userdb, or mail_location, %-variables expanded. */
-static const char *mail_of(struct lookup *lookup, const void *ctx,
-			   const struct account *account)
+/* An address that was given with -x. */
+static struct ip given_ip(const struct lookup *lookup, const char *name)
 {
-	struct var *vars = vars_user(ctx, account->name);
-	struct err err;
-	char *mail;
+	const char *const *more = lookup->info.more;
+	size_t len = strlen(name);
+	struct ip ip = {0};
 
-	if (account->mail != NULL)
-		return account->mail;
-	vars = mem_resize(ctx, vars, struct var, VARS_USER + 2);
-	vars[VARS_USER] = (struct var){'h', "home", account->home};
-	vars[VARS_USER + 1] = (struct var){0};
-	if (vars_expand(
-		    ctx,
-		    config_value(lookup->adm->config, NULL, "mail_location"),
-		    vars, &mail, &err) < 0)
-		return "";
-	return mail;
+	for (; more != NULL && *more != NULL; more++) {
+		if (str_starts(str_of(*more), name) && (*more)[len] == '=')
+			ip_parse(*more + len + 1, &ip);
+	}
+	return ip;
 }
 
-/* Put in front what the configuration says where the userdb does not. Returns
- * "key=value" with NULL at the end. */
-static const char *const *complete(struct lookup *lookup, const void *ctx,
-				   const struct account *account,
-				   const char *asked)
+/* Where the home and the mail are. */
+static int find_places(struct lookup *lookup, const void *ctx,
+		       const struct account *account, uid_t uid, gid_t gid,
+		       const char **home_out, const char **mail_out,
+		       struct err *err)
 {
+	const struct user_context context = {
+		.service = "doveadm",
+		.local = given_ip(lookup, "lip"),
+		.remote = given_ip(lookup, "rip"),
+	};
+	struct account whole = *account;
+
+	whole.uid = uid;
+	whole.gid = gid;
+	return user_places(ctx, lookup->adm->config, &whole, &context, home_out,
+			   mail_out, err);
+}
+
+/* Put in front what the configuration says where the userdb does not. Gives
+ * "key=value" with NULL at the end. */
+static int complete(struct lookup *lookup, const void *ctx,
+		    const struct account *account, const char *asked,
+		    const char *const **fields_out, struct err *err)
+{
+	const char *home, *mail, **fields;
+	struct err why;
 	size_t count = 0;
-	const char **fields;
-	struct err err;
 	uid_t uid = account->uid;
 	gid_t gid = account->gid;
 
@@ -133,9 +146,11 @@ static const char *const *complete(struct lookup *lookup, const void *ctx,
 	fields = mem_array(ctx, const char *, count + 6);
 	count = 0;
 	/* A user without has none shown: that may be what is looked for. */
-	if (privs_ids(account, lookup->adm->config, &uid, &gid, &err) < 0 &&
+	if (privs_ids(account, lookup->adm->config, &uid, &gid, &why) < 0 &&
 	    lookup->adm->debug)
-		complain("%s", err.text);
+		complain("%s", why.text);
+	if (find_places(lookup, ctx, account, uid, gid, &home, &mail, err) < 0)
+		return -1;
 	if (strcmp(account->name, asked) != 0)
 		fields[count++] = mem_printf(ctx, "user=%s", account->name);
 	fields[count++] = mem_printf(
@@ -144,10 +159,12 @@ static const char *const *complete(struct lookup *lookup, const void *ctx,
 	fields[count++] = mem_printf(
 		ctx, "gid=%s",
 		gid == (gid_t)-1 ? "" : number(ctx, (unsigned long)gid));
-	fields[count++] = mem_printf(
-		ctx, "home=%s", account->home != NULL ? account->home : "");
+	/* Not without what chroot leaves out of it. */
+	if (account->home != NULL)
+		home = account->home;
 	fields[count++] =
-		mem_printf(ctx, "mail=%s", mail_of(lookup, ctx, account));
+		mem_printf(ctx, "home=%s", home != NULL ? home : "");
+	fields[count++] = mem_printf(ctx, "mail=%s", mail);
 	for (size_t i = 0; account->fields[i] != NULL; i++) {
 		struct str field = str_of(account->fields[i]);
 
@@ -155,7 +172,8 @@ static const char *const *complete(struct lookup *lookup, const void *ctx,
 		    !str_starts(field, "home=") && !str_starts(field, "mail="))
 			fields[count++] = account->fields[i];
 	}
-	return fields;
+	*fields_out = fields;
+	return 0;
 }
 
 /* Cut "key=value"; a key alone has an empty value. */
@@ -231,13 +249,23 @@ static void show_userdb(const void *ctx, const struct account *account)
 	}
 }
 
+static int failed(const void *ctx, const char *name, const struct err *err)
+{
+	log_prefix_set(mem_printf(ctx, "doveadm(%s)", name));
+	log_error("%s", err->text);
+	log_prefix_set(NULL);
+	return EX_TEMPFAIL;
+}
+
 static int show(struct lookup *lookup, const void *ctx, const char *asked,
 		const struct account *account)
 {
-	const char *const *fields =
-		lookup->userdb_only ? account->fields
-				    : complete(lookup, ctx, account, asked);
+	const char *const *fields = account->fields;
+	struct err err;
 
+	if (!lookup->userdb_only &&
+	    complete(lookup, ctx, account, asked, &fields, &err) < 0)
+		return failed(ctx, account->name, &err);
 	if (lookup->field != NULL) {
 		show_field(fields, lookup->field, ctx);
 		return EX_OK;
@@ -274,10 +302,7 @@ static int look_up(struct lookup *lookup, const char *name)
 			lookup->userdb_only ? "" : "\n", name);
 		return EX_NOUSER;
 	}
-	log_prefix_set(mem_printf(ctx, "doveadm(%s)", name));
-	log_error("%s", err.text);
-	log_prefix_set(NULL);
-	return EX_TEMPFAIL;
+	return failed(ctx, name, &err);
 }
 
 static int look_up_all(struct lookup *lookup, int count, char **names)

@@ -245,6 +245,30 @@ int user_open(const void *ctx, const struct config *config,
 	return 0;
 }
 
+int user_places(const void *ctx, const struct config *config,
+		const struct account *account,
+		const struct user_context *context, const char **home_out,
+		const char **mail_out, struct err *err)
+{
+	struct user *user = mem_new(ctx, struct user);
+	char *mail;
+
+	user->name = mem_strdup(user, account->name);
+	user->config = config;
+	user->account = account;
+	if (user_setup(user, context, err) < 0)
+		return -1;
+	*home_out = user->home;
+	*mail_out = account->mail;
+	if (account->mail != NULL)
+		return 0;
+	if (vars_expand(user, user->settings.mail_location, user->vars, &mail,
+			err) < 0)
+		return err_wrap(err, "mail_location");
+	*mail_out = mail;
+	return 0;
+}
+
 /* Opening mailboxes would make what is missing. */
 static int check_root(const struct user *user, struct err *err)
 {

@@ -68,6 +68,13 @@ struct user_context {
 int user_open(const void *ctx, const struct config *config,
 	      const struct account *account, const struct user_context *context,
 	      struct user **out, struct err *err);
+/* What a session would have as its home (NULL: none) and its mail_location,
+ * which the userdb's is as it gave it. Looks at nothing on disk. Both are
+ * children of ctx. */
+int user_places(const void *ctx, const struct config *config,
+		const struct account *account,
+		const struct user_context *context, const char **home_out,
+		const char **mail_out, struct err *err);
 /* Mail in another location, with the settings of `like` and one namespace
  * without prefix; `name` is for its variables and may be NULL: the same.
  * `like` must outlive it. Child of ctx. ERR_NOT_FOUND if nothing is there. */

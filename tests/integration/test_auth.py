@@ -206,7 +206,7 @@ def test_answers_are_those_of_dovecot(auth, other, user, password):
     'USER\t1\talice\tservice=imap', 'USER\t1\tALICE\tservice=imap', 'USER\t1\tnobody-here\tservice=imap',
     'USER\t1\talice*admin\tservice=imap', 'USER\t1\tslow*alice\tservice=imap', 'PASS\t1\talice*admin\tservice=imap',
     'PASS\t1\talice*slow\tservice=imap', 'PASS\t1\talice*nobody-here\tservice=imap', 'USER\t1\tnodelay\tservice=imap', 'USER\t1\tnoids\tservice=imap', 'USER\t1\tal ice\tservice=imap',
-    'PASS\t1\talice\tservice=imap', 'PASS\t1\tnologin\tservice=imap', 'PASS\t1\tnobody-here\tservice=imap',
+    'USER\t1\tslow\tservice=', 'PASS\t1\talice\tservice', 'PASS\t1\talice\tservice=imap', 'PASS\t1\tnologin\tservice=imap', 'PASS\t1\tnobody-here\tservice=imap',
     'PASS\t1\tnets\tservice=imap\trip=192.0.2.1', 'PASS\t1\tnets\tservice=imap\trip=192.0.2.2'])
 def test_lookups_are_those_of_dovecot(auth, other, text):
     ours, theirs = (Master(one).ask(text) for one in (auth, other))

@@ -2,6 +2,7 @@
 """doveadm auth, user and pw: each option and output as Dovecot's."""
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -216,3 +217,35 @@ def test_where_we_differ(both):
     for line in ('pw -r 3 -s BLF-CRYPT -p x', 'pw -r 999 -s SHA512-CRYPT -p x', 'pw -r 999 -s SHA256-CRYPT -p x'):
         ours, theirs = (answer(server, line) for server in both)
         assert ours[0] == theirs[0] and ours[1].split('$')[:3] == theirs[1].split('$')[:3], line
+
+
+PLACES = """\
+mail_home = /home/%d/%n/%i
+mail_location = LOCATION
+userdb {
+  driver = static
+  args = uid=65534 gid=65534 foo=bar allow_all_users=yes FIELD
+}
+"""
+
+
+@pytest.mark.parametrize('location, field', [
+    ('maildir:/x/%u/%h/%{gid}/%s/%{userdb:foo}/%{userdb:no:d}/%{auth_user}/%r/%l/%2.26Hu/%{if;%n;eq;alice;y}', ''), ('maildir:~/M', 'mail=m:~/%%u'),
+    ('maildir:~/M', 'mail_location=maildir:~/z'), ('maildir:~/M', 'home=/srv/./x'), ('maildir:~/%{nothing}', ''), ('maildir:~/%{if;x}', 'home=/h')])
+def test_places_as_in_dovecot(make_server, make_dovecot, location, field):
+    """Home and mail are those of a session; where they cannot be told nothing is, and doveadm fails."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one = make('', 'imap', start=False)
+        text = Path(one.config).read_text().replace('mail_location = maildir:~/Maildir\n', '')
+        text = re.sub(r'userdb \{.*?\n\}\n', '', text, flags=re.S)
+        Path(one.config).write_text(text + PLACES.replace('LOCATION', location).replace('FIELD', field))
+        one.start()
+        said.append([])
+        for args in (['alice@x.example'], ['-f', 'home', 'alice@x.example'], ['-u', 'alice@x.example'],
+                     ['-x', 'rip=1.2.3.4', '-x', 'lip=5.6.7.8', '-f', 'mail', 'alice@x.example']):
+            got = one.doveadm('user', *args)
+            said[-1].append((got.returncode, got.stdout))
+            if one.label == 'dovetail' and got.returncode != 0:
+                assert got.stderr.startswith('doveadm(alice@x.example): Error: mail_location: ')
+    assert said[0] == said[1]

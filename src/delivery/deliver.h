@@ -10,6 +10,7 @@
 #ifndef DELIVERY_DELIVER_H
 #define DELIVERY_DELIVER_H
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/ip.h"
 #include "base/log.h"
@@ -29,6 +30,7 @@ enum { DELIVERY_POOL = 32 * 1024 }; /* octets of memory, at first */
 struct delivery {
 	struct user *user;
 	const char *service; /* "lmtp", "lda": for the log */
+	pid_t pid;           /* the same; 0: this process */
 	const char *session_id;
 	const char *from;        /* envelope sender; "" for <> */
 	const char *to;          /* envelope recipient */

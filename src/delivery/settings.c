@@ -96,4 +96,11 @@ CONFIG_PRESET(lmtp, "service lmtp {\n"
 		    "  unix_listener lmtp {\n"
 		    "    mode = 0666\n"
 		    "  }\n"
+		    "}\n"
+		    "service lmtp-worker {\n"
+		    "  client_limit = 1\n"
+		    "  executable = lmtp-worker\n"
+		    "  extra_groups = $default_internal_group\n"
+		    "  type = worker\n"
+		    PRESET_UNIX("lmtp-worker", "0600")
 		    "}\n");

@@ -124,6 +124,11 @@ uint64_t spool_size(const struct spool *spool)
 	return spool->size;
 }
 
+size_t spool_prefix(const struct spool *spool)
+{
+	return spool->prefix;
+}
+
 const struct mime_message *spool_message(const struct spool *spool)
 {
 	return spool->message;

@@ -30,6 +30,8 @@ int spool_write(struct spool *spool, const void *data, size_t len,
 int spool_end(struct spool *spool, struct err *err);
 /* Octets so far, with the prefix. */
 uint64_t spool_size(const struct spool *spool);
+/* Those of the prefix. */
+size_t spool_prefix(const struct spool *spool);
 /* After spool_end(): the tree, the top header, sizes. */
 const struct mime_message *spool_message(const struct spool *spool);
 struct str spool_header(const struct spool *spool);

@@ -3,7 +3,7 @@
  * lda/lmtp.h - the LMTP server (RFC 2033): lmtp.c has a connection and its
  * input, lmtp_command.c the commands, lmtp_hello.c those about the client
  * itself, lmtp_rcpt.c recipients, lmtp_data.c what
- * happens from DATA to the last reply, lmtp_user.c the users kept open.
+ * happens from DATA to the last reply. Users' files are touched by workers.h.
  */
 #ifndef LDA_LMTP_H
 #define LDA_LMTP_H
@@ -22,14 +22,13 @@ struct auth_master;
 struct config;
 struct conn;
 struct err;
-struct lda_sieve;
 struct lmtp_backend;
 struct lmtp_proxy;
 struct lmtp_session;
-struct sender;
 struct service_client;
 struct service_env;
 struct spool;
+struct workers;
 
 enum lmtp_state {
 	LMTP_READY,
@@ -48,14 +47,12 @@ struct lmtp_process {
 	char *greeting;
 	const char *trusted_networks;
 	struct lmtp_proxy *proxy; /* NULL without lmtp_proxy */
-	struct sender *sender;
+	struct workers *workers;
+	uint64_t mail_count;
 	unsigned session_count;
 	struct tls *tls; /* NULL: no STARTTLS */
 	struct auth_master *auth;
 	struct anvil *anvil;     /* NULL without lmtp_user_concurrency_limit */
-	struct lmtp_user *users; /* by account, latest last */
-	struct lmtp_user *user;  /* the latest */
-	unsigned user_count;
 	struct lmtp_session *sessions; /* list */
 };
 
@@ -129,6 +126,8 @@ struct lmtp_session {
 	unsigned waiting;   /* recipients whose servers have not answered yet */
 	size_t trace_local; /* octets in front that no other server gets */
 	struct spool *spool;
+	uint64_t mail;  /* of all that this process takes */
+	bool too_large; /* it is */
 	struct dot dot;
 	struct buf chunk; /* of the data, without dots */
 	/* BDAT (RFC 3030). */
@@ -198,18 +197,5 @@ void lmtp_data_begin(struct lmtp_session *session);
 size_t lmtp_data_feed(struct lmtp_session *session, struct str in);
 void lmtp_bdat(struct lmtp_session *session, struct str args);
 size_t lmtp_chunk_feed(struct lmtp_session *session, struct str in);
-
-/* lmtp_user.c */
-
-/* The user's storage, from the last delivery if nothing about the account has
- * changed. Call with the user's rights. The process keeps it. */
-int lmtp_user_get(struct lmtp_process *process, const struct account *account,
-		  struct user **out, struct err *err);
-/* The user's scripts; *out is NULL where mail_plugins has no sieve. Kept with
- * the user, who must be the one got last. */
-int lmtp_user_sieve(struct lmtp_process *process, struct lda_sieve **out,
-		    struct err *err);
-/* Give up what is kept beyond the limit. */
-void lmtp_users_prune(struct lmtp_process *process);
 
 #endif

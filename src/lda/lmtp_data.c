@@ -5,6 +5,7 @@
  * deliver() returned 0, and nowhere else.
  */
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/duration.h"
@@ -15,10 +16,10 @@
 #include "delivery/spool.h"
 #include "lda/lmtp.h"
 #include "lda/lmtp_proxy.h"
+#include "lda/workers.h"
 #include "mime/parse.h"
 #include "net/conn.h"
 #include "service/account.h"
-#include "service/privs.h"
 #include "service/service.h"
 #include "storage/storage.h"
 
@@ -56,15 +57,18 @@ static void write_trace(struct lmtp_session *session, struct buf *out)
 
 static void begin(struct lmtp_session *session)
 {
-	const struct lmtp_process *process = session->process;
+	struct lmtp_process *process = session->process;
 	CLEANUP(buf_free) struct buf trace = buf_init(TRACE_MAX);
 	struct mime_limits limits;
 
 	mail_mime_limits(&process->mail, &limits);
 	write_trace(session, &trace);
-	session->spool = spool_new(session->ctx, str_n(trace.data, trace.len),
-				   process->mail.mail_temp_dir,
-				   process->set.lmtp_max_message_size, &limits);
+	session->spool = spool_new(
+		session->ctx, str_n(trace.data, trace.len),
+		process->mail.mail_temp_dir, process->set.lmtp_max_message_size,
+		workers_parse(process->workers) ? &limits : NULL);
+	session->mail = ++process->mail_count;
+	session->too_large = false;
 }
 
 void lmtp_data_begin(struct lmtp_session *session)
@@ -86,52 +90,28 @@ const char *lmtp_mailbox_of(const struct lmtp_session *session,
 	return "INBOX";
 }
 
-static int deliver_as_user(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
-			   struct err *err)
+static void deliver_one(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+			struct outcome *out)
 {
-	struct lmtp_process *process = session->process;
-	struct delivery delivery = {
-		.service = "lmtp",
+	const struct job job = {
+		.account = rcpt->account,
 		.session_id = rcpt->session_id,
 		.from = session->from,
 		.to = rcpt->address,
 		.original_to = rcpt->original,
-		.sender = process->sender,
-		.refusal = &rcpt->refusal,
-		.refusal_ctx = rcpt,
 		.mailbox = lmtp_mailbox_of(session, rcpt),
-		.spool = session->spool,
+		.pid = getpid(),
 		.session_started_ms = session->started_ms,
 		.started_ms = clock_monotonic_ms(),
-		.log_prefix = process->log_prefix,
+		.spool = session->spool,
+		.mail = session->mail,
 	};
-	int ret;
 
-	if (lmtp_user_get(process, rcpt->account, &delivery.user, err) < 0 ||
-	    lmtp_user_sieve(process, &delivery.sieve, err) < 0) {
-		log_error("user %s: %s", rcpt->account->name, err->text);
-		return -1;
-	}
-	rcpt->scripted = delivery.sieve != NULL;
-	ret = deliver(&delivery, &process->lda, err);
-	rcpt->autoexpunge = ret == 0 && user_has_autoexpunge(delivery.user);
-	storage_settle_later(service_loop(process->env));
-	return ret;
-}
-
-static int deliver_one(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
-		       struct err *err)
-{
-	const struct config *config = service_config(session->process->env);
-	int ret;
-
-	if (privs_become(rcpt->account, config, err) < 0) {
-		log_error("user %s: %s", rcpt->account->name, err->text);
-		return -1;
-	}
-	ret = deliver_as_user(session, rcpt, err);
-	privs_restore();
-	return ret;
+	workers_do(session->process->workers, JOB_DELIVER, &job, rcpt, out);
+	rcpt->refusal = out->refusal;
+	rcpt->scripted = out->scripted;
+	rcpt->autoexpunge = out->autoexpunge;
+	rcpt->delivered = out->ok;
 }
 
 /* What to tell the client of a failure. */
@@ -150,9 +130,7 @@ static char *failure(const struct lmtp_session *session,
 	case ERR_LIMIT:
 		/* Dovecot says 451, and the MTA tries for days in vain. */
 		return mem_printf(rcpt, "552 %s <%s> %s",
-				  spool_message(session->spool) == NULL
-					  ? "5.3.4"
-					  : "5.2.3",
+				  session->too_large ? "5.3.4" : "5.2.3",
 				  rcpt->address,
 				  str_sanitize(rcpt, str_of(err->text), 300));
 	default:
@@ -184,17 +162,17 @@ static char *refusal(const struct lmtp_rcpt *rcpt)
 static void autoexpunge(struct lmtp_session *session,
 			const struct lmtp_rcpt *rcpt)
 {
-	const struct config *config = service_config(session->process->env);
-	struct user *user;
-	struct err err;
+	const struct job job = {
+		.account = rcpt->account,
+		.session_id = rcpt->session_id,
+		.from = "",
+		.to = rcpt->address,
+		.mailbox = "",
+	};
+	struct outcome outcome;
 
-	if (privs_become(rcpt->account, config, &err) < 0) {
-		log_error("user %s: %s", rcpt->account->name, err.text);
-		return;
-	}
-	if (lmtp_user_get(session->process, rcpt->account, &user, &err) == 0)
-		user_autoexpunge(user);
-	privs_restore();
+	workers_do(session->process->workers, JOB_EXPUNGE, &job, rcpt,
+		   &outcome);
 }
 
 /* all of them */
@@ -212,7 +190,6 @@ static void finish(struct lmtp_session *session)
 		if (rcpt->autoexpunge)
 			autoexpunge(session, rcpt);
 	}
-	lmtp_users_prune(session->process);
 	session->command = NULL;
 	lmtp_reset(session);
 }
@@ -228,19 +205,19 @@ static void backend_answered(struct lmtp_session *session)
 
 static void deliver_local(struct lmtp_session *session)
 {
-	struct err err;
+	struct outcome outcome;
 
 	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
 	     rcpt = rcpt->next) {
 		if (rcpt->backend != NULL || rcpt->same != NULL)
 			continue;
-		rcpt->delivered = deliver_one(session, rcpt, &err) == 0;
+		deliver_one(session, rcpt, &outcome);
 		rcpt->reply =
 			rcpt->refusal != NULL ? refusal(rcpt)
 			: rcpt->delivered
 				? mem_printf(rcpt, "250 2.0.0 <%s> %s Saved",
 					     rcpt->address, rcpt->session_id)
-				: failure(session, rcpt, &err);
+				: failure(session, rcpt, &outcome.err);
 	}
 }
 
@@ -249,7 +226,8 @@ static void deliver_all(struct lmtp_session *session)
 	struct err err;
 
 	if (spool_end(session->spool, &err) < 0) {
-		if (err.code != ERR_LIMIT)
+		session->too_large = err.code == ERR_LIMIT;
+		if (!session->too_large)
 			log_error("%s", err.text);
 		for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
 		     rcpt = rcpt->next)

@@ -13,11 +13,11 @@
 #include "delivery/deliver.h"
 #include "lda/lmtp.h"
 #include "lda/lmtp_proxy.h"
+#include "lda/workers.h"
 #include "net/conn.h"
 #include "service/account.h"
 #include "service/anvil.h"
 #include "service/auth_master.h"
-#include "service/privs.h"
 #include "service/service.h"
 #include "storage/quota.h"
 
@@ -150,19 +150,20 @@ char *lmtp_over_quota(const struct lmtp_session *session,
 static bool has_room(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 		     struct err *err)
 {
-	const struct config *config = service_config(session->process->env);
-	struct user *user;
-	bool room = true;
+	const struct job job = {
+		.account = rcpt->account,
+		.session_id = rcpt->session_id,
+		.from = "",
+		.to = rcpt->address,
+		.mailbox = lmtp_mailbox_of(session, rcpt),
+	};
+	struct outcome outcome;
 
-	if (!session->process->lda.lmtp_rcpt_check_quota ||
-	    privs_become(rcpt->account, config, err) < 0)
+	if (!session->process->lda.lmtp_rcpt_check_quota)
 		return true;
-	if (lmtp_user_get(session->process, rcpt->account, &user, err) == 0)
-		room = quota_test(user, lmtp_mailbox_of(session, rcpt), 0,
-				  err) == 0 ||
-		       err->code != ERR_QUOTA;
-	privs_restore();
-	return room;
+	workers_do(session->process->workers, JOB_ROOM, &job, rcpt, &outcome);
+	*err = outcome.err;
+	return outcome.ok || outcome.err.code != ERR_QUOTA;
 }
 
 /* lmtp_user_concurrency_limit */

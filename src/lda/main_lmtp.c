@@ -9,10 +9,9 @@
 #include "config/config.h"
 #include "config/vars.h"
 #include "delivery/deliver.h"
-#include "delivery/send.h"
-#include "delivery/sieve.h"
 #include "lda/lmtp.h"
 #include "lda/lmtp_proxy.h"
+#include "lda/workers.h"
 #include "net/tls.h"
 #include "service/anvil.h"
 #include "service/auth_master.h"
@@ -63,13 +62,9 @@ static int lmtp_init(struct service_env *env, struct err *err)
 			  err->text);
 	process->trusted_networks =
 		config_value(config, &filter, "login_trusted_networks");
-	if (sender_new(process, config, &filter, &process->lda,
-		       &process->sender, err) < 0)
+	if (workers_new(process, env, process->log_prefix, &process->workers,
+			err) < 0)
 		return -1;
-	/* A sandbox is for life, and the programs' too. */
-	if (str_has_word(process->mail.mail_plugins, STR("sieve")) &&
-	    lda_sieve_runs_programs(config, &filter))
-		service_may(env, SANDBOX_NONE);
 	if (process->set.lmtp_proxy &&
 	    lmtp_proxy_new(process, config, &filter, &process->proxy, err) < 0)
 		return -1;
@@ -108,7 +103,7 @@ static void lmtp_stop(struct service_env *env, const char *reason)
 static const struct service lmtp_service = {
 	.name = "lmtp",
 	.settings = lmtp_settings,
-	.sandbox = SANDBOX_FILES | SANDBOX_UNIX | SANDBOX_INET | SANDBOX_IDS,
+	.sandbox = SANDBOX_FILES | SANDBOX_UNIX | SANDBOX_INET,
 	.init = lmtp_init,
 	.accept = lmtp_accept,
 	.stop = lmtp_stop,

@@ -19,11 +19,11 @@
 #include "config/config.h"
 #include "delivery/deliver.h"
 #include "delivery/settings.h"
+#include "lda/deliverer.h"
+#include "lda/workers.h"
 #include "net/conn.h"
 #include "service/auth_master.h"
-#include "service/privs.h"
 #include "service/service.h"
-#include "storage/storage.h"
 
 /* Of one request: Postfix's attributes are some kB at most. */
 enum { INPUT_MAX = 64 * 1024 };
@@ -32,6 +32,7 @@ static struct quota_status {
 	struct service_env *env;
 	struct auth_master *auth;
 	struct lda_settings lda;
+	struct workers *workers;
 } * process;
 
 static const struct config_filter filter = {.protocol = "quota-status"};
@@ -68,57 +69,21 @@ static void answer(struct client *client, const char *action)
 	client->recipient = NULL;
 }
 
-/* `user` is NULL for who is none. */
-static const char *action(const void *ctx, const struct user *user,
-			  const char *name, const char *preset)
+static const char *judge(const void *ctx, const struct account *account,
+			 uint64_t octets)
 {
-	const char *value =
-		user == NULL ? config_plugin(service_config(process->env),
-					     &filter, name)
-			     : user_plugin(ctx, user, name);
+	const struct job job = {
+		.account = account,
+		.session_id = "",
+		.from = "",
+		.to = "",
+		.mailbox = "",
+		.octets = octets,
+	};
+	struct outcome outcome;
 
-	return value == NULL ? preset : value;
-}
-
-static const char *judge(const void *ctx, struct user *user, uint64_t octets)
-{
-	struct err err;
-	const char *full;
-
-	if (quota_test(user, "INBOX", octets, &err) == 0)
-		return action(ctx, user, "quota_status_success", "OK");
-	if (err.code != ERR_QUOTA && err.code != ERR_LIMIT) {
-		log_error("user %s: %s", user_name(user), err.text);
-		return NULL;
-	}
-	full = action(ctx, user, "quota_status_overquota",
-		      mem_printf(ctx, "554 5.2.2 %s", quota_told(&err)));
-	return err.code == ERR_LIMIT
-		       ? action(ctx, user, "quota_status_toolarge", full)
-		       : full;
-}
-
-static const char *ask_storage(const void *ctx, const struct account *account,
-			       uint64_t octets)
-{
-	static const struct user_context context = {.service = "quota-status"};
-	const struct config *config = service_config(process->env);
-	const char *said = NULL;
-	struct user *user;
-	struct err err;
-
-	if (privs_become(account, config, &err) < 0) {
-		log_error("user %s: %s", account->name, err.text);
-		return NULL;
-	}
-	if (user_open(ctx, config, account, &context, &user, &err) < 0) {
-		log_error("%s", err.text);
-	} else {
-		said = judge(ctx, user, octets);
-		mem_free(user);
-	}
-	privs_restore();
-	return said;
+	workers_do(process->workers, JOB_JUDGE, &job, ctx, &outcome);
+	return outcome.ok ? outcome.action : NULL;
 }
 
 static void looked_up(void *fn_ctx, const struct account *account,
@@ -134,10 +99,11 @@ static void looked_up(void *fn_ctx, const struct account *account,
 		return;
 	}
 	if (account != NULL)
-		said = ask_storage(ctx, account, client->octets);
+		said = judge(ctx, account, client->octets);
 	else if (err->code == ERR_NOT_FOUND)
-		said = action(ctx, NULL, "quota_status_nouser",
-			      "REJECT Unknown user");
+		said = quota_judge_action(ctx, service_config(process->env),
+					  NULL, "quota_status_nouser",
+					  "REJECT Unknown user");
 	else
 		log_error("lookup of %s failed: %s", client->recipient,
 			  err->text);
@@ -249,13 +215,15 @@ static int start(struct service_env *env, struct err *err)
 	process->auth =
 		auth_master_new(process, service_loop(env),
 				service_socket_path(process, env, socket));
-	return config_read(process, config, &filter, lda_settings,
-			   &process->lda, err);
+	if (config_read(process, config, &filter, lda_settings, &process->lda,
+			err) < 0)
+		return -1;
+	return workers_new(process, env, NULL, &process->workers, err);
 }
 
 static const struct service quota_status_service = {
 	.name = "quota-status",
-	.sandbox = SANDBOX_FILES | SANDBOX_UNIX | SANDBOX_IDS,
+	.sandbox = SANDBOX_FILES | SANDBOX_UNIX,
 	.init = start,
 	.accept = take_client,
 };

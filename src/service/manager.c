@@ -180,15 +180,6 @@ static void pack_session(struct request *request, const struct account *account)
 	pack_str(out, handover->input);
 }
 
-/* What a worker that serves it once can serve again: the same rights. */
-static char *rights_key(const void *ctx, const struct account *account,
-			uid_t uid, gid_t gid)
-{
-	return mem_printf(ctx, "%u\t%u\t%s\t%s", uid, gid,
-			  account->groups != NULL ? account->groups : "",
-			  account->chroot != NULL ? account->chroot : "");
-}
-
 static void refused(struct request *request, const struct err *err)
 {
 	if (err->code == ERR_DENIED) {
@@ -220,15 +211,14 @@ static void authenticated(void *ctx, const struct account *account,
 	struct manager *manager = request->manager;
 	const char *app;
 	struct err err;
-	uid_t uid;
-	gid_t gid;
 
 	if (account == NULL) {
 		request_take(request);
 		refused(request, why);
 		return;
 	}
-	if (privs_ids(account, manager->env->config, &uid, &gid, &err) < 0 ||
+	request->key = privs_key(request, account, manager->env->config, &err);
+	if (request->key == NULL ||
 	    privs_check_root(account, manager->env->config, &err) < 0) {
 		request_take(request);
 		log_of_user(request, account->name, err.text);
@@ -239,7 +229,6 @@ static void authenticated(void *ctx, const struct account *account,
 	app = account_field(account, "app_password");
 	if (app != NULL)
 		request->app = mem_strdup(request, app);
-	request->key = rights_key(request, account, uid, gid);
 	pack_session(request, account);
 	if (request->frame.overflow) {
 		request_take(request);

@@ -132,7 +132,7 @@ static int ids(const struct account *account, const struct base_settings *set,
 }
 
 /* The settings of the configuration asked for last, a child of it: lmtp asks
- * twice for each mail. */
+ * for each mail. */
 static struct base_settings *known;
 static const struct config *known_of;
 
@@ -180,6 +180,19 @@ int privs_ids(const struct account *account, const struct config *config,
 	if (read_base(config, &set, err) < 0)
 		return -1;
 	return ids(account, &set, uid_out, gid_out, err);
+}
+
+char *privs_key(const void *ctx, const struct account *account,
+		const struct config *config, struct err *err)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (privs_ids(account, config, &uid, &gid, err) < 0)
+		return NULL;
+	return mem_printf(ctx, "%u\t%u\t%s\t%s", uid, gid,
+			  account->groups != NULL ? account->groups : "",
+			  account->chroot != NULL ? account->chroot : "");
 }
 
 /* groups */
@@ -375,96 +388,18 @@ int privs_drop(const struct account *account, const struct config *config,
 	return 0;
 }
 
-/* for a while */
-
-/* Those of the last user stay: they add nothing to root's rights, and many
- * systems have one user for all mail. */
-static int take_groups(const struct groups *groups)
-{
-	static struct groups taken;
-
-	if (taken.count == groups->count &&
-	    memcmp(taken.list, groups->list,
-		   (size_t)taken.count * sizeof(taken.list[0])) == 0)
-		return 0;
-	if (setgroups((size_t)groups->count, groups->list) < 0)
-		return -1;
-	taken = *groups;
-	return 0;
-}
-
-int privs_become(const struct account *account, const struct config *config,
-		 struct err *err)
-{
-	struct base_settings set;
-	struct groups groups;
-	uid_t uid;
-	gid_t gid;
-
-	if (read_base(config, &set, err) < 0 ||
-	    ids(account, &set, &uid, &gid, err) < 0)
-		return -1;
-	if (geteuid() != 0)
-		return check_own(uid, err);
-	/* Deliveries go to many users: none may be a prison for the next. */
-	if (account->chroot != NULL || set.mail_chroot[0] != '\0')
-		return err_set(err, ERR_UNSUPPORTED,
-			       "A user with chroot can't be delivered to");
-	if (collect(&groups, account, gid, &set, err) < 0 ||
-	    privileged_read(&set, gid, err) < 0)
-		return -1;
-	if (take_groups(&groups) < 0 || setegid(gid) < 0 || seteuid(uid) < 0) {
-		err_sys(err, "seteuid(%u)", uid);
-		privs_restore();
-		return -1;
-	}
-	return 0;
-}
-
-void privs_restore(void)
-{
-	privileged.known = false;
-	if (getuid() != 0 && geteuid() == getuid())
-		return;
-	/* To go on as somebody else would mix up users. */
-	if (seteuid(getuid()) < 0 || setegid(getgid()) < 0)
-		log_fatal(EXIT_FAILURE, "Can't take back privileges: %s",
-			  strerror(errno));
-}
+/* mail_privileged_group */
 
 int privs_group_begin(struct err *err)
 {
-	if (!privileged.known)
-		return 0;
-	if (setegid(privileged.gid) < 0) {
-		/* While delivering, the effective user may not, root may. */
-		uid_t uid = geteuid();
-
-		if (getuid() != 0 || seteuid(0) < 0)
-			return err_sys(err, "setegid(%u)", privileged.gid);
-		if (setegid(privileged.gid) < 0) {
-			err_sys(err, "setegid(%u)", privileged.gid);
-			if (seteuid(uid) < 0)
-				log_fatal(EXIT_FAILURE, "seteuid(%u): %s", uid,
-					  strerror(errno));
-			return -1;
-		}
-		if (seteuid(uid) < 0)
-			log_fatal(EXIT_FAILURE, "seteuid(%u): %s", uid,
-				  strerror(errno));
-	}
+	if (privileged.known && setegid(privileged.gid) < 0)
+		return err_sys(err, "setegid(%u)", privileged.gid);
 	return 0;
 }
 
 void privs_group_end(void)
 {
-	uid_t uid = geteuid();
-
-	if (!privileged.known || setegid(privileged.old) == 0)
-		return;
-	if (getuid() == 0 && seteuid(0) == 0 && setegid(privileged.old) == 0 &&
-	    seteuid(uid) == 0)
-		return;
-	log_fatal(EXIT_FAILURE, "Can't drop mail_privileged_group: %s",
-		  strerror(errno));
+	if (privileged.known && setegid(privileged.old) < 0)
+		log_fatal(EXIT_FAILURE, "Can't drop mail_privileged_group: %s",
+			  strerror(errno));
 }

@@ -16,19 +16,19 @@ struct err;
  * apply. When this process is not root, the account's uid must be its own. */
 int privs_drop(const struct account *account, const struct config *config,
 	       struct err *err);
-/* Without PR_SET_NO_NEW_PRIVS: for lda, whose sendmail may be Postfix's, which
- * needs the group of its own. */
+/* Without PR_SET_NO_NEW_PRIVS: for deliveries, whose sendmail may be Postfix's,
+ * which needs the group of its own. */
 int privs_drop_for_exec(const struct account *account,
 			const struct config *config, struct err *err);
-/* The same for the time of one delivery (lmtp): effective ids only. */
-int privs_become(const struct account *account, const struct config *config,
-		 struct err *err);
-void privs_restore(void);
 /* Whether privs_drop() would take the account's chroot, where a client can
  * still be told. */
 int privs_check_root(const struct account *account, const struct config *config,
 		     struct err *err);
-/* The ids that the two above would take. */
+/* What tells those rights from others: a process that has them can serve every
+ * account with the same. Child of ctx; NULL: they would not be given. */
+char *privs_key(const void *ctx, const struct account *account,
+		const struct config *config, struct err *err);
+/* The ids of it. */
 int privs_ids(const struct account *account, const struct config *config,
 	      uid_t *uid_out, gid_t *gid_out, struct err *err);
 /* mail_privileged_group, for dotlocks in /var/mail: on and off again. */

@@ -171,7 +171,7 @@ static _Noreturn void become(const struct program *program, const int fds[3])
 	for (int i = 1; i < NSIG; i++)
 		signal(i, SIG_DFL);
 	setsid();
-	/* lmtp is somebody else for this delivery only. */
+	/* mail_privileged_group is not for it. */
 	if (setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 &&
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	    (program->dir == NULL || chdir(program->dir) == 0 ||

@@ -230,6 +230,11 @@ void serve_retire(struct service_env *env)
 		loop_stop(env->loop);
 }
 
+void service_take_no_more(struct service_env *env)
+{
+	serve_retire(env);
+}
+
 void serve_stop(struct service_env *env)
 {
 	if (env->stopping)

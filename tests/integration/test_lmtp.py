@@ -496,6 +496,106 @@ def test_no_user_has_the_groups_of_the_last_one(make_server):
     server.wait_log(r'lmtp\(bob\).*Error: .*Permission denied')
 
 
+def lmtp_processes(server, name):
+    """Process titles begin with the path that "dovetail/lmtp" is."""
+    found = []
+    for pid in server.pids():
+        words = Path(f'/proc/{pid}/cmdline').read_bytes().split(b'\0')
+        if words[0].decode() == f'dovetail/{name}' and words[1] != b'template':
+            found.append(pid)
+    return found
+
+
+def uids(pid):
+    """Real, effective, saved, of the file system."""
+    return [int(n) for n in re.search(r'^Uid:(.*)', Path(f'/proc/{pid}/status').read_text(), re.M)[1].split()]
+
+
+def index_of(pid):
+    return 'data.mdb' in Path(f'/proc/{pid}/maps').read_text()
+
+
+def give_to(server, user, uid, more=''):
+    lines = Path(server.dir, 'users').read_text().splitlines()
+    for i, line in enumerate(lines):
+        fields = line.split(':')
+        if fields[0] == user:
+            fields[2] = str(uid)
+            fields[7:] = [more]
+        lines[i] = ':'.join(fields)
+    Path(server.dir, 'users').write_text('\n'.join(lines) + '\n')
+    os.chown(server.home(user), uid, -1)
+
+
+@pytest.mark.skipif(not ROOT, reason='users with UIDs of their own')
+def test_who_opens_an_index_can_not_become_root(make_server):
+    """A user who wrote an index that takes over who opens it gets nothing but what is his. Each UID has a process, which
+    stays for the next mail."""
+    server = make_server(start=False)
+    uid, _ = mail_owner()
+    give_to(server, 'bob', uid - 1)
+    server.start()
+    client = Lmtp(server.port('lmtp'))
+    large = b'Subject: large\n\n' + b'x' * 70 * 10000 + b'\n'
+    for _ in range(3):
+        assert [r[:3] for r in client.deliver(MAIL, 'alice', 'bob', 'carol')] == ['250'] * 3
+        assert [r[:3] for r in client.deliver(large, 'alice', 'bob')] == ['250'] * 2
+    workers = lmtp_processes(server, 'lmtp-worker')
+    busy = [pid for pid in workers if index_of(pid)]
+    assert sorted(uids(pid) for pid in busy) == [[uid - 1] * 4, [uid] * 4]
+    for pid in busy:
+        # Nor can it take what comes for others.
+        sockets = [os.readlink(f'/proc/{pid}/fd/{n}') for n in os.listdir(f'/proc/{pid}/fd')]
+        listening = re.findall(r' 00010000 \d+ \d+ +(\d+) ', Path('/proc/net/unix').read_text())
+        assert listening and not {f'socket:[{inode}]' for inode in listening} & set(sockets)
+    assert not any(index_of(pid) for pid in lmtp_processes(server, 'lmtp'))
+    # One that was killed meanwhile is no loss.
+    for pid in busy:
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    assert [r[:3] for r in client.deliver(MAIL, 'alice', 'bob')] == ['250'] * 2
+    client.close()
+    server.forgive('killed with signal 9')
+    assert len(mails_in(server, 'bob')) == 7
+
+
+@pytest.mark.skipif(not ROOT, reason='becomes somebody else')
+def test_where_all_users_are_one_lmtp_becomes_that(make_server):
+    uid, gid = mail_owner()
+    server = make_server(f'''\
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={{dir}}/%u
+}}
+''', start=False)
+    config = Path(server.config)
+    config.write_text(config.read_text().replace('{dir}/%u', f'{server.dir}/home/%u'))
+    server.start()
+    client = Lmtp(server.port('lmtp'))
+    before = lmtp_processes(server, 'lmtp')
+    for _ in range(3):
+        assert [r[:3] for r in client.deliver(MAIL, 'alice', 'bob')] == ['250'] * 2
+    assert [uids(pid) for pid in before if index_of(pid)] == [[uid] * 4]
+    assert lmtp_processes(server, 'lmtp-worker') == []
+    client.close()
+
+
+@pytest.mark.skipif(not ROOT, reason='chroot')
+def test_users_in_a_chroot(make_server):
+    server = make_server('valid_chroot_dirs = /tmp\nmail_temp_dir = /\n', start=False)
+    uid, _ = mail_owner()
+    give_to(server, 'alice', uid, f'userdb_chroot={server.home("alice")} userdb_home=/ userdb_mail=maildir:/Maildir')
+    server.start()
+    client = Lmtp(server.port('lmtp'))
+    assert [r[:3] for r in client.deliver(MAIL, 'alice', 'bob')] == ['250'] * 2
+    client.close()
+    assert len(files(server, 'alice')) == 1
+
+
 def test_client_workarounds(make_server):
     server = make_server('lmtp_client_workarounds = whitespace-before-path mailbox-for-path\n')
     client = Lmtp(server.port('lmtp'))

@@ -6,10 +6,13 @@
 #include <stdarg.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "lda/lmtp.h"
 #include "net/conn.h"
 #include "service/service.h"
+
+enum { SENDER_MAX = 200 };
 
 void lmtp_bad(struct lmtp_session *session, const char *fmt, ...)
 {
@@ -95,7 +98,7 @@ static void cmd_mail(struct lmtp_session *session, struct str args)
 		return;
 	}
 	args = tolerate(session, args, "FROM");
-	if (!smtp_path_parse(session->ctx, args, "FROM", &path, &problem)) {
+	if (!smtp_sender_parse(session->ctx, args, &path, &problem)) {
 		lmtp_bad(session, "501 5.5.4 %s", problem);
 		lmtp_reset(session); /* nothing stays of what is refused */
 		return;
@@ -106,6 +109,9 @@ static void cmd_mail(struct lmtp_session *session, struct str args)
 		lmtp_reset(session);
 		return;
 	}
+	if (path.broken)
+		log_info("MAIL %s: no address, taken as <>",
+			 str_sanitize(session->ctx, args, SENDER_MAX));
 	session->from = path.address;
 	session->session_id =
 		++session->transactions == 1

@@ -42,12 +42,18 @@ struct smtp_path {
 	char *local;   /* unquoted; NULL for <> */
 	char *domain;  /* NULL if there is none */
 	struct smtp_param *params; /* up to a NULL name */
+	bool broken; /* no address was there: see smtp_sender_parse() */
 };
 
 /* "FROM:<a@b> SIZE=1" of MAIL, "TO:<a@b>" of RCPT; `keyword` is "FROM" or "TO".
  * On false *problem_out is what to tell the client. Children of ctx. */
 bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		     struct smtp_path *out, const char **problem_out);
+/* The same for "FROM:", where "<a@b@c>", "<a@>" and the like are taken as <>,
+ * as Dovecot does: the mail is no worse than its sender, to whom nothing can be
+ * sent. */
+bool smtp_sender_parse(const void *ctx, struct str args, struct smtp_path *out,
+		       const char **problem_out);
 /* What old clients leave out or put in, made right as far as `workarounds`
  * (words: whitespace-before-path, mailbox-for-path) say so. Child of ctx, or
  * `args` itself. */

@@ -141,11 +141,25 @@ static ptrdiff_t path_end(struct str in)
 	return -1;
 }
 
-static const char *parse_path(const void *ctx, struct str in,
+/* The same for a path of any characters, but blanks and controls. */
+static ptrdiff_t broken_path_end(struct str in)
+{
+	for (size_t i = 1; i < in.len; i++) {
+		unsigned char c = in.data[i];
+
+		if (c == '>')
+			return (ptrdiff_t)i;
+		if (c <= ' ' || c == 0x7f)
+			break;
+	}
+	return -1;
+}
+
+static const char *parse_path(const void *ctx, struct str in, bool tolerant,
 			      struct smtp_path *out, struct str *params_out)
 {
 	ptrdiff_t end;
-	const char *problem;
+	const char *problem = "Missing '>' at end of path";
 
 	if (in.len == 0)
 		return "Path is empty string";
@@ -154,10 +168,14 @@ static const char *parse_path(const void *ctx, struct str in,
 	if (in.data[0] != '<')
 		return "Missing '<' at beginning of path";
 	end = path_end(in);
-	if (end < 0)
-		return "Missing '>' at end of path";
-	problem = parse_address(ctx, str_n(in.data + 1, end - 1), out);
-	if (problem != NULL)
+	if (end >= 0)
+		problem = parse_address(ctx, str_n(in.data + 1, end - 1), out);
+	if (problem != NULL && tolerant) {
+		end = broken_path_end(in);
+		out->address = mem_strdup(ctx, "");
+		out->broken = true;
+	}
+	if (problem != NULL && (!tolerant || end < 0))
 		return problem;
 	in = str_from(in, end + 1);
 	if (in.len > 0 && in.data[0] != ' ')
@@ -166,8 +184,9 @@ static const char *parse_path(const void *ctx, struct str in,
 	return NULL;
 }
 
-bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
-		     struct smtp_path *out, const char **problem_out)
+static bool parse(const void *ctx, struct str args, const char *keyword,
+		  bool tolerant, struct smtp_path *out,
+		  const char **problem_out)
 {
 	const char *problem;
 	size_t len = strlen(keyword);
@@ -179,7 +198,8 @@ bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		*problem_out = "Invalid parameters";
 		return false;
 	}
-	problem = parse_path(ctx, str_from(args, len + 1), out, &params);
+	problem = parse_path(ctx, str_from(args, len + 1), tolerant, out,
+			     &params);
 	if (problem != NULL) {
 		*problem_out =
 			mem_printf(ctx, "Invalid %s: %s", keyword, problem);
@@ -192,6 +212,18 @@ bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		ctx, "Invalid %s parameter: %s",
 		strcmp(keyword, "FROM") == 0 ? "MAIL" : "RCPT", problem);
 	return false;
+}
+
+bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
+		     struct smtp_path *out, const char **problem_out)
+{
+	return parse(ctx, args, keyword, false, out, problem_out);
+}
+
+bool smtp_sender_parse(const void *ctx, struct str args, struct smtp_path *out,
+		       const char **problem_out)
+{
+	return parse(ctx, args, "FROM", true, out, problem_out);
 }
 
 struct str smtp_path_tolerate(const void *ctx, struct str args,

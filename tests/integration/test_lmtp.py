@@ -149,6 +149,24 @@ def test_parameters_as_dovecot_answers_them(server, dovecot):
          'RCPT TO:<alice> ORCPT=rfc822;al+2Bice', 'XCLIENT ADDR=10.1.2.3']])
 
 
+def test_senders_that_are_no_addresses(make_server, make_dovecot):
+    """Their mail arrives, as from nobody."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make()
+        client = Lmtp(server.port('lmtp'))
+        replies = []
+        for sender in ('a@b@c', '@', 'a@', '@a', 'a"b@c', 'a\\@b@c', '<a@b', 'a@b,c@d', 'a@[b', 'a(b)@c', 'a@b>c', 'a b@c> x'):
+            replies.append(client.command(f'MAIL FROM:<{sender}>')[:3])
+            if replies[-1] == '250':
+                client.command('RCPT TO:<alice>')
+                assert client.data(MAIL)[0].startswith('250')
+        client.close()
+        seen.append((replies, [re.findall(rb'Return-Path: (.*)\r', mail) for mail in mails_in(server, 'alice')]))
+    assert seen[0] == seen[1]
+    assert seen[0][1] == [[b'<>']] * 10
+
+
 def test_xclient_as_dovecot_answers_it(make_server, make_dovecot):
     extra = 'login_trusted_networks = 127.0.0.1\nlogin_greeting = Hello.\nlmtp_hdr_delivery_address = original\n'
     ours, theirs = make_server(extra), make_dovecot(extra)

@@ -157,6 +157,33 @@ static void test_malformed_paths(void **state)
 		       "parameter keyword");
 }
 
+static void test_senders_without_an_address(void **state)
+{
+	static const char *const all[] = {"a@b@c", "a@", "@", "a\"b@c", "<a@b"};
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	const char *problem;
+	struct smtp_path path;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		char *args = mem_printf(ctx, "FROM:<%s> SIZE=1", all[i]);
+
+		assert_true(smtp_sender_parse(ctx, str_of(args), &path,
+					      &problem));
+		assert_true(path.broken);
+		assert_string_equal(path.address, "");
+		assert_string_equal(path.params[0].name, "SIZE");
+	}
+	assert_true(smtp_sender_parse(ctx, STR("FROM:<\"a>b\"@c>"), &path,
+				      &problem));
+	assert_false(path.broken);
+	assert_false(smtp_sender_parse(ctx, STR("FROM:<a b@c>"), &path,
+				       &problem));
+	assert_false(smtp_sender_parse(ctx, STR("FROM:<a@b"), &path, &problem));
+	assert_false(smtp_sender_parse(ctx, STR("FROM:<a@b>x"), &path,
+				       &problem));
+}
+
 static void test_path_length(void **state)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
@@ -338,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_line_length),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_malformed_paths),
+		cmocka_unit_test(test_senders_without_an_address),
 		cmocka_unit_test(test_path_length),
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_xtext),

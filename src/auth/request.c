@@ -91,6 +91,7 @@ static const struct {
 		{"login_user", FIELD(login_user), true},
 		{"master_user", FIELD(master_user), true},
 		{"auth_user", FIELD(auth_user), true},
+		{"forward_fields", FIELD(forward_fields), true},
 		{"cert_username", FIELD(cert_user), false},
 		{"cb-tls-exporter", FIELD(tls_exporter), false},
 		{"cb-tls-server-end-point", FIELD(tls_server_end_point), false},
@@ -128,6 +129,20 @@ static void set_port(struct ip *ip, struct str value)
 		ip->port = (uint16_t)port;
 }
 
+/* Each is a field forward_* of the passdb, that no later one takes back. */
+static void take_forwarded(struct request *request)
+{
+	struct fields forwarded = fields_init(request);
+
+	fields_parse(&forwarded, str_of(request->forward_fields));
+	for (size_t i = 0; i < forwarded.count; i++)
+		fields_set(&request->pass_fields,
+			   mem_printf(request, "forward_%s",
+				      forwarded.list[i].key),
+			   forwarded.list[i].value);
+	request_fields_save(request);
+}
+
 void request_set_arg(struct request *request, struct str key, struct str value)
 {
 	for (size_t i = 0; i < ADDRESSES; i++) {
@@ -147,6 +162,8 @@ void request_set_arg(struct request *request, struct str key, struct str value)
 			*AT(const char *, request, texts[i].offset) =
 				str_tab_unescape(request, value);
 	}
+	if (str_is(key, "forward_fields"))
+		take_forwarded(request);
 	if (str_is(key, "secured") && str_is(value, "tls"))
 		request->is_tls = true;
 	if (str_is(key, "debug"))

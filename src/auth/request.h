@@ -43,6 +43,7 @@ struct request {
 	const char *service, *mech; /* mech "" for lookups */
 	const char *session_id, *local_name, *client_id, *session_pid;
 	const char *client_pid; /* NULL: no process wants to log somebody in */
+	const char *forward_fields; /* what a proxy was told by another */
 	struct ip local, remote, real_local, real_remote;
 	bool secured, is_tls, no_penalty, debug;
 	bool final_resp_ok; /* the client takes data with OK */

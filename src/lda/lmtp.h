@@ -58,7 +58,8 @@ struct lmtp_process {
 
 struct lmtp_rcpt {
 	char *address;  /* as given, without <> */
-	char *original; /* of ORCPT; NULL if not given */
+	char *original; /* of ORCPT, decoded; NULL if it is no such address */
+	const char *orcpt; /* as the next server gets it; NULL: not given */
 	char *forward;  /* fields of XRCPTFORWARD, tab-escaped; NULL */
 	char *user;     /* without the detail */
 	char *detail;   /* NULL: none */

@@ -96,7 +96,9 @@ static bool take_helo(struct lmtp_session *session, const char *value)
 static bool take_login(struct lmtp_session *session, const char *value)
 {
 	session->proxied.login =
-		str_sanitize(session, str_of(value), LOGIN_MAX);
+		value[0] == '\0'
+			? NULL
+			: str_sanitize(session, str_of(value), LOGIN_MAX);
 	return true;
 }
 

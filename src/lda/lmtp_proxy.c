@@ -23,7 +23,9 @@ enum {
 	SMTP_PORT = 25,
 	TIMEOUT_MS = 125 * 1000, /* Dovecot's */
 	REPLY_MAX = 500,
+	REPLY_TEXT_MAX = 64 * 1024, /* more than a reply may have */
 	FORWARD_MAX = 4096,
+	ORCPT_MAX = 16 * 1024, /* more than an address may have */
 	XCLIENT_PARAMS = 8,
 };
 
@@ -80,8 +82,10 @@ static const char *peer_of(const void *ctx, const struct lmtp_session *session)
 
 	if (session->remote.family == 0)
 		return "local";
-	return mem_printf(ctx, "%s:%u", ip_text(&session->remote, ip),
-			  session->remote.port);
+	return mem_printf(ctx,
+			  session->remote.family == AF_INET6 ? "[%s]:%u"
+							     : "%s:%u",
+			  ip_text(&session->remote, ip), session->remote.port);
 }
 
 static void log_rcpt(enum log_level level, const struct lmtp_session *session,
@@ -104,35 +108,60 @@ static void log_lost(struct lmtp_backend *backend)
 		  backend->session->number, smtp_client_error(backend->client));
 }
 
-/* One line, with the status in front; `address` (may be NULL) behind that. */
+/* Its lines in one, without the status that each has (RFC 2034). That of the
+ * first is *status_out: "" if there is none, or one of another class. */
+static char *text_of(const void *ctx, const struct smtp_reply *reply,
+		     const char **status_out)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(REPLY_TEXT_MAX);
+	struct str rest = str_of(reply->text), line;
+	size_t len = 0;
+
+	*status_out = "";
+	for (bool first = true; str_split(&rest, '\n', &line); first = false) {
+		const char *text = str_dup(ctx, line);
+
+		len = smtp_status_length(text);
+		if (first && len > 0 &&
+		    (unsigned)(text[0] - '0') == reply->code / 100)
+			*status_out = mem_strndup(ctx, text, len);
+		if (!first)
+			buf_putc(&out, ' ');
+		line = str_trim(str_from(line, len));
+		buf_append(&out, line.data, line.len);
+	}
+	return str_sanitize(ctx, str_n(out.data, out.len), REPLY_MAX);
+}
+
+/* With the status in front; `address` (may be NULL) behind that. */
 static char *reply_text(const struct lmtp_rcpt *rcpt,
 			const struct smtp_reply *reply, const char *address)
 {
-	size_t len = smtp_status_length(reply->text);
-	char *text = mem_strdup(rcpt, reply->text + len);
-	const char *status = mem_strndup(rcpt, reply->text, len);
-	char *rest;
+	const char *status, *text = text_of(rcpt, reply, &status);
 
-	if (len == 0)
+	if (status[0] == '\0')
 		status = reply->code / 100 == 2 ? "2.1.0"
 						: mem_printf(rcpt, "%u.0.0",
 							     reply->code / 100);
-	for (char *at = text; *at != '\0'; at++) {
-		if (*at == '\n')
-			*at = ' ';
-	}
-	rest = str_sanitize(rcpt, str_trim(str_of(text)), REPLY_MAX);
 	if (address == NULL)
-		return mem_printf(rcpt, "%u %s %s", reply->code, status, rest);
+		return mem_printf(rcpt, "%u %s %s", reply->code, status, text);
 	return mem_printf(rcpt, "%u %s <%s> %s", reply->code, status, address,
-			  rest);
+			  text);
+}
+
+/* 421 says of the connection, not of the mail; to our client it would be ours
+ * (RFC 5321 section 3.8). */
+static bool is_lost(const struct smtp_reply *reply)
+{
+	return reply->code == 0 || reply->code == 421;
 }
 
 static char *lost_text(const struct lmtp_rcpt *rcpt,
 		       const struct smtp_reply *reply)
 {
 	return mem_printf(rcpt, "451 4.4.0 Proxy failed (%s, session=%s)",
-			  reply->text, rcpt->session_id);
+			  reply->code == 0 ? reply->text : "connection lost",
+			  rcpt->session_id);
 }
 
 /* the target */
@@ -275,7 +304,7 @@ static void mail_answered(void *ctx, const struct smtp_reply *reply)
 {
 	struct lmtp_backend *backend = ctx;
 
-	if (reply->code == 0 || reply->code / 100 == 2)
+	if (is_lost(reply) || reply->code / 100 == 2)
 		return;
 	backend->refusal = *reply;
 	backend->refusal.text = mem_strdup(backend, reply->text);
@@ -335,12 +364,17 @@ static void rcpt_answered(void *ctx, const struct smtp_reply *reply)
 	struct lmtp_rcpt *rcpt = ctx;
 	struct lmtp_backend *backend = rcpt->backend;
 	struct lmtp_session *session = backend->session;
+	const struct smtp_reply *refusal;
 
 	if (backend->refusal.code != 0)
 		reply = &backend->refusal;
-	if (reply->code == 0) {
+	if (is_lost(reply)) {
 		log_lost(backend);
-		lmtp_rcpt_refuse(session, lost_text(rcpt, reply));
+		refusal = smtp_client_refusal(backend->client);
+		lmtp_rcpt_refuse(session,
+				 refusal == NULL ? lost_text(rcpt, reply)
+						 : reply_text(rcpt, refusal,
+							      rcpt->address));
 	} else if (reply->code / 100 != 2) {
 		lmtp_rcpt_refuse(session,
 				 reply_text(rcpt, reply, rcpt->address));
@@ -367,6 +401,7 @@ static char *with_detail(const struct lmtp_rcpt *rcpt, const char *address,
 static void choose_address(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 			   const struct account *pass)
 {
+	CLEANUP(buf_free) struct buf orcpt = buf_init(ORCPT_MAX);
 	const char *other = account_field(pass, "destuser");
 
 	if (other == NULL && strcmp(pass->name, rcpt->user) != 0)
@@ -376,17 +411,19 @@ static void choose_address(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 		return;
 	rcpt->destination = with_detail(
 		rcpt, other, session->process->lda.recipient_delimiter);
-	if (rcpt->original == NULL)
-		rcpt->original = rcpt->address;
+	if (rcpt->orcpt != NULL)
+		return;
+	rcpt->original = rcpt->address;
+	buf_add(&orcpt, "rfc822;");
+	smtp_xtext_encode(str_of(rcpt->address), &orcpt);
+	rcpt->orcpt = buf_steal(rcpt, &orcpt);
 }
 
-/* XRCPTFORWARD's fields, and those that the passdb gives as forward_*. */
+/* Fields of the passdb, in which XRCPTFORWARD's are. */
 static char *forward_fields(struct lmtp_rcpt *rcpt, const struct account *pass)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(FORWARD_MAX);
 
-	if (rcpt->forward != NULL)
-		buf_add(&out, rcpt->forward);
 	for (size_t i = 0; pass->fields[i] != NULL; i++) {
 		if (!str_starts(str_of(pass->fields[i]), "forward_"))
 			continue;
@@ -413,6 +450,7 @@ bool lmtp_proxy_rcpt(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 {
 	bool maybe = account_field(pass, "proxy_maybe") != NULL;
 	struct target target = {0};
+	struct duration limit;
 	struct err err;
 
 	if (account_field(pass, "proxy") == NULL && !maybe)
@@ -430,6 +468,10 @@ bool lmtp_proxy_rcpt(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 					    rcpt->address));
 		return true;
 	}
+	/* The proxy before us gives up after that. */
+	limit.ms = (uint64_t)session->proxied.timeout_secs * 1000;
+	if (limit.ms > 0 && limit.ms < target.timeout.ms)
+		target.timeout = limit;
 	if (maybe && is_self(session, &target))
 		return false;
 	choose_address(session, rcpt, pass);
@@ -444,8 +486,8 @@ bool lmtp_proxy_rcpt(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 	rcpt->backend = backend_for(session, &target);
 	rcpt->started_ms = clock_monotonic_ms();
 	smtp_client_rcpt(rcpt->backend->client, rcpt->destination,
-			 rcpt->original, forward_fields(rcpt, pass),
-			 rcpt_answered, rcpt);
+			 rcpt->orcpt, forward_fields(rcpt, pass), rcpt_answered,
+			 rcpt);
 	return true;
 }
 
@@ -457,11 +499,11 @@ static void log_outcome(const struct lmtp_rcpt *rcpt,
 	const struct lmtp_backend *backend = rcpt->backend;
 	const struct lmtp_session *session = backend->session;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "outcome");
-	char *said = reply->code == 0
+	const char *status, *text = text_of(ctx, reply, &status);
+	char *said = is_lost(reply)
 			     ? mem_strdup(ctx, lost_text(rcpt, reply))
-			     : mem_printf(ctx, "%u %s", reply->code,
-					  str_sanitize(ctx, str_of(reply->text),
-						       REPLY_MAX));
+			     : mem_printf(ctx, "%u %s%s%s", reply->code, status,
+					  status[0] == '\0' ? "" : " ", text);
 
 	log_rcpt(LOG_LEVEL_INFO, session, rcpt,
 		 mem_printf(ctx,
@@ -486,7 +528,7 @@ static void data_answered(void *ctx, const struct smtp_reply *reply)
 		backend->rcpts = backend->rcpts->next;
 	} while (backend->rcpts != NULL && backend->rcpts->backend != backend);
 	log_outcome(rcpt, reply);
-	if (reply->code == 0) {
+	if (is_lost(reply)) {
 		log_lost(backend);
 		rcpt->reply = lost_text(rcpt, reply);
 	} else if (reply->code / 100 != 2) {

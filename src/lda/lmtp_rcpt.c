@@ -3,10 +3,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/duration.h"
-#include "base/encode.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,7 +19,6 @@
 #include "storage/quota.h"
 
 enum {
-	FORWARD_MAX = 4096,
 	ORIGINAL_MAX = 1000,
 	KNOWN_MS = 1000,
 	KNOWN_MAX = 128,
@@ -298,12 +294,18 @@ static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 				auth_master_fn *fn, void *fn_ctx),
 		    auth_master_fn *answered)
 {
+	const char *forward[] = {NULL, NULL};
 	const struct auth_request_info info = {
 		.service = "lmtp",
 		.session_id = session->session_id,
 		.local = session->local,
 		.remote = session->remote,
+		.more = forward,
 	};
+
+	if (rcpt->forward != NULL)
+		forward[0] = mem_printf(rcpt, "forward_fields=%s",
+					rcpt->forward);
 
 	wait_for_answer(session);
 	ask(session->process->auth, rcpt->user, &info, answered,
@@ -312,7 +314,8 @@ static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 
 static void look_up_user(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 {
-	const struct account *known = known_get(session, rcpt->user);
+	const struct account *known =
+		rcpt->forward == NULL ? known_get(session, rcpt->user) : NULL;
 
 	if (known != NULL)
 		take_account(session, rcpt, known);
@@ -361,19 +364,41 @@ static void begin(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 
 /* parameters */
 
-/* XRCPTFORWARD, base64 in xtext: fields for auth, and for the next server. */
-static void take_forward(struct lmtp_rcpt *rcpt, const char *value)
+/* XRCPTFORWARD, in xtext: fields for auth, and for the next server. NULL, or
+ * what to answer. */
+static const char *take_forward(struct lmtp_rcpt *rcpt, const char *value)
 {
-	CLEANUP(buf_free) struct buf fields = buf_init(FORWARD_MAX);
+	const char *problem;
 	char *text;
 
-	/* Dovecot takes what it can make sense of, and never complains. */
-	if (value != NULL &&
-	    smtp_xtext_decode(rcpt, str_of(value), &text) == NULL &&
-	    base64_decode(str_of(text), &fields) && fields.len > 0 &&
-	    memchr(fields.data, '\0', fields.len) == NULL &&
-	    memchr(fields.data, '\n', fields.len) == NULL)
-		rcpt->forward = buf_steal(rcpt, &fields);
+	if (value == NULL || value[0] == '\0')
+		return NULL;
+	problem = smtp_xtext_decode(rcpt, str_of(value), &text);
+	if (problem == NULL && strpbrk(text, "\r\n") != NULL)
+		problem = "Encountered line end in xtext";
+	if (problem != NULL)
+		return mem_printf(rcpt,
+				  "501 5.5.4 Invalid XRCPTFORWARD= parameter: "
+				  "%s",
+				  problem);
+	rcpt->forward = text;
+	return NULL;
+}
+
+static const char *take_orcpt(struct lmtp_rcpt *rcpt, const char *value)
+{
+	char *address;
+	const char *problem = rcpt->orcpt == NULL
+				      ? smtp_orcpt_parse(rcpt, value, &address)
+				      : "Duplicate ORCPT= parameter";
+
+	if (problem != NULL)
+		return mem_printf(rcpt, "501 5.5.4 %s", problem);
+	rcpt->orcpt = value;
+	if (address != NULL)
+		rcpt->original =
+			str_sanitize(rcpt, str_of(address), ORIGINAL_MAX);
+	return NULL;
 }
 
 /* NULL, or what to answer. */
@@ -381,29 +406,20 @@ static const char *rcpt_params(struct lmtp_session *session,
 			       struct lmtp_rcpt *rcpt,
 			       const struct smtp_param *params)
 {
-	char *address = NULL;
-	const char *problem;
+	const char *problem = NULL;
 
-	for (; params->name != NULL; params++) {
-		if (strcmp(params->name, "ORCPT") == 0) {
-			problem =
-				smtp_orcpt_parse(rcpt, params->value, &address);
-			if (problem != NULL)
-				return mem_printf(rcpt, "501 5.5.4 %s",
-						  problem);
-		} else if (strcmp(params->name, "XRCPTFORWARD") == 0) {
-			if (!session->trusted)
-				return "550 5.7.14 Unacceptable XRCPTFORWARD= "
-				       "parameter: You are not from trusted IP";
-			take_forward(rcpt, params->value);
-		} else {
-			return "555 5.5.4 Unsupported parameters";
-		}
+	for (; params->name != NULL && problem == NULL; params++) {
+		if (strcmp(params->name, "ORCPT") == 0)
+			problem = take_orcpt(rcpt, params->value);
+		else if (strcmp(params->name, "XRCPTFORWARD") != 0)
+			problem = "555 5.5.4 Unsupported parameters";
+		else if (session->trusted)
+			problem = take_forward(rcpt, params->value);
+		else
+			problem = "550 5.7.14 Unacceptable XRCPTFORWARD= "
+				  "parameter: You are not from trusted IP";
 	}
-	if (address != NULL)
-		rcpt->original =
-			str_sanitize(rcpt, str_of(address), ORIGINAL_MAX);
-	return NULL;
+	return problem;
 }
 
 /* False: it was answered. */

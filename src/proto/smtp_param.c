@@ -29,7 +29,7 @@ static bool is_value(struct str value)
 	for (size_t i = 0; i < value.len; i++) {
 		unsigned char c = value.data[i];
 
-		if (c <= ' ' || c == '=' || c == 0x7f)
+		if (c <= ' ' || c == '=' || c >= 0x7f)
 			return false;
 	}
 	return true;
@@ -112,10 +112,13 @@ const char *smtp_xtext_decode(const void *ctx, struct str in, char **out)
 const char *smtp_orcpt_parse(const void *ctx, const char *value,
 			     char **address_out)
 {
-	struct str rest = str_of(value == NULL ? "" : value), type;
+	struct str rest, type;
 	char *address;
 	const char *problem;
 
+	if (value == NULL)
+		return "Missing ORCPT= parameter value";
+	rest = str_of(value);
 	str_split(&rest, ';', &type);
 	for (size_t i = 0; i < type.len; i++) {
 		if (strchr("()<>[]:@\\,\"", type.data[i]) != NULL)
@@ -128,6 +131,11 @@ const char *smtp_orcpt_parse(const void *ctx, const char *value,
 	problem = smtp_xtext_decode(ctx, rest, &address);
 	if (problem != NULL)
 		return mem_printf(ctx, "Invalid ORCPT= parameter: %s", problem);
+	for (const char *at = address; *at != '\0'; at++) {
+		if ((*at > 0 && *at < ' ') || *at == 0x7f)
+			return "Invalid ORCPT= address value: Contains "
+			       "non-printable characters";
+	}
 	*address_out = str_case_is(type, "rfc822") ? address : NULL;
 	return NULL;
 }

@@ -41,7 +41,7 @@ enum command_kind {
 struct command {
 	enum command_kind kind;
 	const char *line; /* as it is; or by: */
-	const char *address, *body, *original, *forward;
+	const char *address, *body, *orcpt, *forward;
 	smtp_client_fn *fn;
 	void *fn_ctx;
 	bool sent;
@@ -67,12 +67,18 @@ struct smtp_client {
 	const char *ret, *notify; /* DSN; NULL: nothing is said */
 	struct dot_out dot;
 	const char *phrase, *error; /* why it is gone */
+	struct smtp_reply refusal;  /* to the connection or hello; 0: none */
 	bool *freed;                /* set when a function freed it */
 };
 
 const char *smtp_client_error(const struct smtp_client *client)
 {
 	return client->error == NULL ? "" : client->error;
+}
+
+const struct smtp_reply *smtp_client_refusal(const struct smtp_client *client)
+{
+	return client->refusal.code == 0 ? NULL : &client->refusal;
 }
 
 static char *peer(const struct smtp_client *client)
@@ -214,29 +220,20 @@ static bool is_clean(const char *address)
 	return !quoted;
 }
 
-static void add_forward(const char *forward, struct buf *out)
-{
-	CLEANUP(buf_free) struct buf text = buf_init(CLIENT_LINE_MAX);
-
-	base64_encode(str_of(forward), &text);
-	buf_add(out, " XRCPTFORWARD=");
-	smtp_xtext_encode(str_n(text.data, text.len), out);
-}
-
 static void write_rcpt(struct smtp_client *client,
 		       const struct command *command, struct buf *out)
 {
 	buf_printf(out, "RCPT TO:<%s>", command->address);
 	/* Dovecot takes ORCPT without announcing DSN. */
-	if (command->original != NULL &&
-	    (can(client, "DSN") || can(client, "XCLIENT"))) {
-		buf_add(out, " ORCPT=rfc822;");
-		smtp_xtext_encode(str_of(command->original), out);
-	}
+	if (command->orcpt != NULL &&
+	    (can(client, "DSN") || can(client, "XCLIENT")))
+		buf_printf(out, " ORCPT=%s", command->orcpt);
 	if (client->notify != NULL && can(client, "DSN"))
 		buf_printf(out, " NOTIFY=%s", client->notify);
-	if (command->forward != NULL && can(client, "XRCPTFORWARD"))
-		add_forward(command->forward, out);
+	if (command->forward != NULL && can(client, "XRCPTFORWARD")) {
+		buf_add(out, " XRCPTFORWARD=");
+		smtp_xtext_encode(str_of(command->forward), out);
+	}
 }
 
 static void write_mail(struct smtp_client *client,
@@ -417,13 +414,13 @@ void smtp_client_dsn(struct smtp_client *client, const char *ret,
 }
 
 void smtp_client_rcpt(struct smtp_client *client, const char *to,
-		      const char *original, const char *forward,
+		      const char *orcpt, const char *forward,
 		      smtp_client_fn *fn, void *fn_ctx)
 {
 	struct command *command = add(client, COMMAND_RCPT, fn, fn_ctx);
 
 	command->address = mem_strdup(command, to);
-	command->original = copy(command, original);
+	command->orcpt = copy(command, orcpt);
 	command->forward = copy(command, forward);
 }
 
@@ -570,16 +567,52 @@ static void greeted(struct smtp_client *client, const struct smtp_reply *hello)
 	}
 }
 
+static char *said(const struct smtp_client *client,
+		  const struct smtp_reply *reply)
+{
+	return mem_printf(client, "%s: the server says: %u %s", peer(client),
+			  reply->code, reply->text);
+}
+
+/* 421 is for this connection (RFC 5321 section 3.8), not for the mail. */
+static bool fails(const struct smtp_reply *reply)
+{
+	return reply->code / 100 == 5 ||
+	       (reply->code / 100 == 4 && reply->code != 421);
+}
+
+/* It can't go on after that. */
 static void refused(struct smtp_client *client, const struct smtp_reply *reply)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "why");
-
-	gone(client, "connection lost",
-	     mem_printf(ctx, "%s: the server says: %u %s", peer(client),
-			reply->code, reply->text));
+	if (client->state <= CLIENT_HELLO && fails(reply)) {
+		client->refusal = *reply;
+		client->refusal.text = mem_strdup(client, reply->text);
+	}
+	gone(client,
+	     fails(reply) || reply->code == 421 ? "connection lost"
+						: "bad reply",
+	     said(client, reply));
 }
 
 /* replies */
+
+/* 2xx to DATA is none: there was no mail yet. */
+static void take_failure(struct smtp_client *client,
+			 const struct smtp_reply *reply)
+{
+	bool closing = reply->code == 421;
+
+	if (!fails(reply) && !closing) {
+		refused(client, reply);
+		return;
+	}
+	if (!answer_all(client, reply))
+		return;
+	if (closing)
+		refused(client, reply);
+	else
+		advance(client);
+}
 
 static void take_data_reply(struct smtp_client *client,
 			    const struct smtp_reply *reply)
@@ -590,8 +623,12 @@ static void take_data_reply(struct smtp_client *client,
 		command->sending = reply->code == 354;
 		if (command->sending)
 			send_text(client);
-		else if (answer_all(client, reply))
-			advance(client);
+		else
+			take_failure(client, reply);
+		return;
+	}
+	if (reply->code / 100 == 3) {
+		refused(client, reply);
 		return;
 	}
 	/* A server that does not wait for the end: what comes next would be
@@ -643,7 +680,8 @@ static void take_reply(struct smtp_client *client,
 			refused(client, reply);
 		return;
 	case CLIENT_XCLIENT:
-		if (reply->code == 220)
+		/* Refused, it goes on as who it is. */
+		if (reply->code == 220 || fails(reply))
 			say_hello(client);
 		else
 			refused(client, reply);
@@ -665,11 +703,17 @@ static void take_reply(struct smtp_client *client,
 		refused(client, reply);
 		return;
 	}
+	if (reply->code == 421)
+		client->error = said(client, reply);
 	if (command->kind == COMMAND_DATA) {
 		take_data_reply(client, reply);
 		return;
 	}
-	if (command->kind == COMMAND_RCPT && reply->code / 100 == 2)
+	if (reply->code / 100 != 2) {
+		take_failure(client, reply);
+		return;
+	}
+	if (command->kind == COMMAND_RCPT)
 		client->accepted++;
 	if (answer_all(client, reply))
 		advance(client);
@@ -701,7 +745,7 @@ static void on_input(void *ctx)
 		if (parsed == SMTP_PARSE_LINE)
 			take_reply(client, &reply);
 		else if (parsed != SMTP_PARSE_MORE)
-			gone(client, "connection lost",
+			gone(client, "bad reply",
 			     "the server's reply makes no sense");
 	}
 	if (freed)

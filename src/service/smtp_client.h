@@ -5,8 +5,9 @@
  *
  * Commands are queued and sent when the server is ready for them, all at once
  * if it takes them so. Each gets an answer by its function: the server's, or
- * one with code 0 and what happened: "connect", "connection lost", "timed out",
- * with smtp_client_error() for the log.
+ * one with code 0 and what happened: "connect", "connection lost", "bad reply",
+ * "timed out", with smtp_client_error() for the log, as there is for 421, after
+ * which nothing more is said.
  */
 #ifndef SERVICE_SMTP_CLIENT_H
 #define SERVICE_SMTP_CLIENT_H
@@ -86,9 +87,10 @@ void smtp_client_mail(struct smtp_client *client, const char *from,
  * "FAILURE,DELAY"; may be NULL. */
 void smtp_client_dsn(struct smtp_client *client, const char *ret,
 		     const char *notify);
-/* RCPT. `original` and `forward` may be NULL; see lda/lmtp.h. */
+/* RCPT. `orcpt` ("rfc822;..." in xtext) and `forward` may be NULL; see
+ * lda/lmtp.h. */
 void smtp_client_rcpt(struct smtp_client *client, const char *to,
-		      const char *original, const char *forward,
+		      const char *orcpt, const char *forward,
 		      smtp_client_fn *fn, void *fn_ctx);
 /* The mail: `fn` is called once for each recipient that was accepted, in
  * order. Not called at all if none was. `source` is copied. */
@@ -97,6 +99,8 @@ void smtp_client_data(struct smtp_client *client,
 		      void *fn_ctx);
 /* What went wrong, for the log: "connect(192.0.2.1:24) failed: ...". */
 const char *smtp_client_error(const struct smtp_client *client);
+/* With what it refused the connection or our hello; NULL if it did not. */
+const struct smtp_reply *smtp_client_refusal(const struct smtp_client *client);
 /* Say QUIT and free it when that is written; *client becomes NULL. */
 void smtp_client_quit(struct smtp_client **client);
 

@@ -71,8 +71,8 @@ class Sink:
             verb = line.split(' ')[0].upper()
             if verb in ('LHLO', 'EHLO'):
                 lines = ['sink', *self.caps]
-                self.say(sock, '\r\n'.join(f'250{"-" if at < len(lines) - 1 else " "}{text}'
-                                           for at, text in enumerate(lines)))
+                self.say(sock, self.answer(line, '\r\n'.join(f'250{"-" if at < len(lines) - 1 else " "}{text}'
+                                                             for at, text in enumerate(lines))))
             elif verb == 'STARTTLS':
                 self.say(sock, '220 go on')
                 sock, file = self.secure(sock)

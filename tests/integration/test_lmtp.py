@@ -146,7 +146,9 @@ def test_parameters_as_dovecot_answers_them(server, dovecot):
          'RCPT TO:<alice> NOTIFY=NEVER', 'RCPT TO:<alice> ORCPT=foo', 'RCPT TO:<alice> ORCPT=rfc822;',
          'RCPT TO:<alice> ORCPT=;x', 'RCPT TO:<alice> ORCPT=rfc822;x+2', 'RCPT TO:<alice> XRCPTFORWARD=YQ==',
          'RCPT TO:<alice> XRCPTFORWARD=YQ', 'RCPT TO:<alice> ORCPT=rf+c;x', 'RCPT TO:<alice> ORCPT=utf-8;x@y',
-         'RCPT TO:<alice> ORCPT=rfc822;al+2Bice', 'XCLIENT ADDR=10.1.2.3']])
+         'RCPT TO:<alice> ORCPT=rfc822;al+2Bice', 'XCLIENT ADDR=10.1.2.3'],
+        ['LHLO a', 'MAIL FROM:<a@b>', 'RCPT TO:<alice> ORCPT', 'RCPT TO:<alice> ORCPT=rfc822;a ORCPT=rfc822;b',
+         'RCPT TO:<alice> ORCPT=x400;a+0D+0Ab', 'RCPT TO:<alice> ORCPT=utf-8;\u00e9@b']])
 
 
 def test_senders_that_are_no_addresses(make_server, make_dovecot):
@@ -174,7 +176,8 @@ def test_xclient_as_dovecot_answers_it(make_server, make_dovecot):
         ['XCLIENT', 'XCLIENT FOO=bar', 'XCLIENT FOO', 'XCLIENT PORT=x', 'XCLIENT PORT=99999', 'XCLIENT =x',
          'XCLIENT ADDR=foo', 'XCLIENT ADDR=[UNAVAILABLE]', 'XCLIENT PROTO=FOO', 'XCLIENT TTL=x', 'XCLIENT TIMEOUT=x',
          'XCLIENT HELO=+zz', 'XCLIENT HELO=a(b LOGIN=+00', 'XCLIENT ADDR=IPV6:::1 SESSION=+01+0A', 'NOOP', 'LHLO a',
-         'XCLIENT TIMEOUT=0 TTL=0', 'MAIL FROM:<a@b>', 'XCLIENT ADDR=::1',
+         'XCLIENT TIMEOUT=0 TTL=0', 'MAIL FROM:<a@b>', 'XCLIENT ADDR=::1', 'RCPT TO:<alice> XRCPTFORWARD=+zz',
+         'RCPT TO:<alice> XRCPTFORWARD=a+3Db+00',
          'RCPT TO:<alice> XRCPTFORWARD=YQ', 'RCPT TO:<alice> XRCPTFORWARD=YQ+3D+3D', 'RCPT TO:<alice> XRCPTFORWARD=$$$',
          'RCPT TO:<alice> XRCPTFORWARD=YQ==']])
     texts = []

@@ -132,16 +132,51 @@ def test_xclient_and_forwarded_fields(proxying):
     client.command('XCLIENT ADDR=10.1.2.3 LOGIN=joe+40 TTL=3 SESSION=s+2Bs')
     client.command('LHLO client')
     client.command('MAIL FROM:<a@b>')
-    assert client.command('RCPT TO:<u> ORCPT=rfc822;o+2Bo@x XRCPTFORWARD=YWE9YmJiCWNjPWRk') == '250 2.1.5 ok'
+    assert client.command('RCPT TO:<u> ORCPT=rfc822;o+2Bo@x XRCPTFORWARD=aa+3Dbbb+09cc+3Ddd') == '250 2.1.5 ok'
     assert sink.log[1] == 'XCLIENT LOGIN=joe@ SESSION=s+2Bs:P1 TTL=2 ADDR=10.1.2.3'
-    # aa=bbb, cc=dd, foo=bar, x=y
-    assert sink.log[4] == 'RCPT TO:<u> ORCPT=rfc822;o+2Bo@x XRCPTFORWARD=YWE9YmJiCWNjPWRkCWZvbz1iYXIJeD15'
+    assert sink.log[4] == 'RCPT TO:<u> ORCPT=rfc822;o+2Bo@x XRCPTFORWARD=aa+3Dbbb+09cc+3Ddd+09foo+3Dbar+09x+3Dy'
+    assert client.command('RCPT TO:<u+2> ORCPT=x400;any+20thing') == '250 2.1.5 ok'
+    assert sink.log[5] == 'RCPT TO:<u+2> ORCPT=x400;any+20thing XRCPTFORWARD=foo+3Dbar+09x+3Dy'
     client.close()
     client = Lmtp(server.port('lmtp'))
     client.command('XCLIENT TTL=0')
     client.command('LHLO client')
     client.command('MAIL FROM:<a@b>')
     assert client.command('RCPT TO:<u>') == '554 5.4.6 <u> Proxying appears to be looping (TTL=0)'
+
+
+STATIC = """
+lmtp_proxy = yes
+login_trusted_networks = 127.0.0.1
+passdb {{
+  driver = static
+  args = proxy=y host=127.0.0.1 port={port} nopassword=y destuser=%u-%{{passdb:forward_to}} forward_more=1
+}}
+"""
+
+
+def test_forwarded_fields_as_dovecot(make_server, make_dovecot):
+    """auth knows them, and the next server gets them."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        sink = Sink(caps=['PIPELINING', 'ENHANCEDSTATUSCODES', 'XRCPTFORWARD', 'XCLIENT ADDR'])
+        client = Lmtp(make(STATIC.format(port=sink.port), protocols='lmtp').port('lmtp'))
+        client.command('MAIL FROM:<a@b>')
+        for value in ('to+3Dthere', 'a+3Db+09to+3Dx-y+09c', 'bGFuZw'):
+            assert client.command(f'RCPT TO:<u@{value[0]}> XRCPTFORWARD={value}') == '250 2.1.5 ok'
+        seen.append([line for line in sink.log if line.startswith('RCPT')])
+        client.close()
+    assert seen[0] == seen[1]
+    assert seen[0][0] == 'RCPT TO:<u@t-there> ORCPT=rfc822;u@t XRCPTFORWARD=to+3Dthere+09more+3D1'
+
+
+def test_a_proxy_that_waits_no_longer(proxying):
+    sink = Sink(answers={'RCPT': None})
+    client = Lmtp(proxying({'u': to(sink)}).port('lmtp'))
+    client.command('XCLIENT TIMEOUT=1')
+    client.command('LHLO client')
+    client.command('MAIL FROM:<a@b>')
+    assert client.command('RCPT TO:<u>').startswith('451 4.4.0 Proxy failed (timed out,')
 
 
 def test_tls(proxying, tls):
@@ -182,15 +217,42 @@ def test_servers_that_fail(proxying):
     assert client.command('RCPT TO:<refusing>') == '451 4.1.8 <refusing> bad sender'
     assert client.command('RCPT TO:<away>').startswith('451 4.4.0 Proxy failed (connection lost,')
     assert client.command('RCPT TO:<silent>').startswith('451 4.4.0 Proxy failed (timed out,')
-    assert client.command('RCPT TO:<nonsense>').startswith('451 4.4.0 Proxy failed (connection lost,')
+    assert client.command('RCPT TO:<nonsense>').startswith('451 4.4.0 Proxy failed (bad reply,')
     for name in ('full', 'quiet', 'nodata', 'good', 'alice'):
         assert client.command(f'RCPT TO:<{name}>').startswith('250')
     replies = client.data(MAIL, 5)
-    assert replies[0] == '452 4.2.2 <full> very 4.2.2 full'
+    assert replies[0] == '452 4.2.2 <full> very full'
     assert replies[1].startswith('451 4.4.0 Proxy failed (timed out,')
     assert replies[2] == '554 5.9.9 <nodata> no'
     assert replies[3].startswith('250 2.0.0 <good>') and replies[4].startswith('250 2.0.0 <alice>')
     assert client.command('NOOP') == '250 2.0.0 OK'
+
+
+def test_replies_that_must_not_be_taken_at_their_word(proxying):
+    """Success before there is a mail, 421 for one connection, what is no answer; a server that has no mail at all."""
+    sinks = {'early': Sink(answers={'DATA': '250 2.0.0 ok'}), 'closing': Sink(answers={'RCPT': '421 4.3.2 bye'}),
+             'closing2': Sink(answers={'DATA': '421 4.3.2 bye'}), 'one': Sink(answers={'DOT0': '421 4.3.2 full'}),
+             'mail3': Sink(answers={'MAIL': '354 go'}), 'rcpt3': Sink(answers={'RCPT': '354 go'}),
+             'dot3': Sink(answers={'DOT0': '354 go'}), 'other': Sink(answers={'RCPT': '550 4.1.1 which?'}),
+             'never': Sink(answers={'GREETING': '554 5.3.2 no mail here'}), 'later': Sink(answers={'LHLO': '450 4.3.2 x'}),
+             'hello': Sink(answers={'GREETING': '250 hello'}), 'distrust': Sink(answers={'XCLIENT': '550 5.7.1 who?'})}
+    server = proxying({**{name: to(sink) for name, sink in sinks.items()}, 'two': to(sinks['one'])})
+    client = Lmtp(server.port('lmtp'))
+    client.command('MAIL FROM:<a@b>')
+    replies = {name: client.command(f'RCPT TO:<{name}>') for name in (*sinks, 'two')}
+    accepted = [name for name, reply in replies.items() if reply.startswith('250')]
+    assert accepted == ['early', 'closing2', 'one', 'dot3', 'distrust', 'two']
+    lost, bad = '451 4.4.0 Proxy failed (connection lost,', '451 4.4.0 Proxy failed (bad reply,'
+    assert replies['closing'].startswith(lost)
+    assert all(replies[name].startswith(bad) for name in ('mail3', 'rcpt3', 'hello'))
+    assert replies['other'] == '550 5.0.0 <other> which?'
+    assert replies['never'] == '554 5.3.2 <never> no mail here'
+    assert replies['later'] == '450 4.3.2 <later> x'
+    replies = dict(zip(accepted, client.data(MAIL, len(accepted))))
+    assert replies['early'].startswith(bad) and replies['dot3'].startswith(bad)
+    assert replies['closing2'].startswith(lost) and replies['one'].startswith(lost)
+    assert all(replies[name].startswith('250 2.0.0') for name in ('distrust', 'two'))
+    assert sinks['early'].mails == [] and len(sinks['distrust'].mails) == 1
 
 
 def test_a_client_that_goes_away(proxying):

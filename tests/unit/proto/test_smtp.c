@@ -232,6 +232,7 @@ static void test_xtext(void **state)
 	assert_string_equal(text, "a+b@c");
 	assert_null(smtp_orcpt_parse(ctx, "x400;a", &text));
 	assert_null(text);
+	assert_non_null(smtp_orcpt_parse(ctx, "x400;a+0A", &text));
 	assert_non_null(smtp_orcpt_parse(ctx, NULL, &text));
 	assert_non_null(smtp_orcpt_parse(ctx, "rfc822", &text));
 }

@@ -166,6 +166,15 @@ bool str_case_has_word(const char *words, struct str word)
 	return has_word(words, word, str_case_equal);
 }
 
+bool str_is_ascii(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if ((unsigned char)s.data[i] > 0x7f)
+			return false;
+	}
+	return true;
+}
+
 static bool parse_decimal(struct str s, uint64_t max, uint64_t *out)
 {
 	uint64_t value = 0;

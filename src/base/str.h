@@ -61,6 +61,8 @@ int str_case_compare(struct str a, struct str b);
 /* Where `needle` starts in `hay`, or -1. */
 ptrdiff_t str_find(struct str hay, struct str needle);
 ptrdiff_t str_find_char(struct str hay, char c);
+/* No octet above 127. */
+bool str_is_ascii(struct str s);
 /* Without blanks, tabs, CR and LF at either end. */
 struct str str_trim(struct str s);
 /* Cut *rest at the next `sep`: returns what is before, leaves what is behind.

@@ -51,7 +51,7 @@ bool smtp_path_parse(const void *ctx, struct str args, const char *keyword,
 		     struct smtp_path *out, const char **problem_out);
 /* The same for "FROM:", where "<a@b@c>", "<a@>" and the like are taken as <>,
  * as Dovecot does: the mail is no worse than its sender, to whom nothing can be
- * sent. */
+ * sent. So are addresses that SMTPUTF8 is needed for. */
 bool smtp_sender_parse(const void *ctx, struct str args, struct smtp_path *out,
 		       const char **problem_out);
 /* What old clients leave out or put in, made right as far as `workarounds`

@@ -64,6 +64,7 @@ struct smtp_client {
 	const char *capabilities; /* lines of the last hello */
 	struct command *commands; /* list; the first waits for its answer */
 	unsigned accepted;        /* recipients of this mail */
+	bool utf8;                /* SMTPUTF8 was said of it */
 	const char *ret, *notify; /* DSN; NULL: nothing is said */
 	struct dot_out dot;
 	const char *phrase, *error; /* why it is gone */
@@ -220,6 +221,39 @@ static bool is_clean(const char *address)
 	return !quoted;
 }
 
+/* SMTPUTF8 (RFC 6531): whether the mail has addresses for it, as far as its
+ * recipients are known. */
+static bool wants_utf8(const struct command *mail)
+{
+	for (const struct command *at = mail;
+	     at != NULL && at->address != NULL &&
+	     (at == mail || at->kind == COMMAND_RCPT);
+	     at = at->next) {
+		if (!str_is_ascii(str_of(at->address)))
+			return true;
+	}
+	return false;
+}
+
+/* What the server need not be asked for; or NULL. */
+static const struct smtp_reply *own_answer(const struct smtp_client *client,
+					   const struct command *command)
+{
+	static const struct smtp_reply bad = {553, "5.1.3 Bad address syntax"};
+	static const struct smtp_reply no_utf8 = {
+		553, "5.6.7 Server does not support SMTPUTF8"};
+
+	if (command->address == NULL)
+		return NULL;
+	if (!is_clean(command->address))
+		return &bad;
+	if (!str_is_ascii(str_of(command->address)) &&
+	    !(command->kind == COMMAND_MAIL ? can(client, "SMTPUTF8")
+					    : client->utf8))
+		return &no_utf8;
+	return NULL;
+}
+
 static void write_rcpt(struct smtp_client *client,
 		       const struct command *command, struct buf *out)
 {
@@ -239,11 +273,14 @@ static void write_rcpt(struct smtp_client *client,
 static void write_mail(struct smtp_client *client,
 		       const struct command *command, struct buf *out)
 {
+	client->utf8 = wants_utf8(command) && can(client, "SMTPUTF8");
 	buf_printf(out, "MAIL FROM:<%s>", command->address);
 	if (command->body != NULL && can(client, "8BITMIME"))
 		buf_printf(out, " BODY=%s", command->body);
 	if (client->ret != NULL && can(client, "DSN"))
 		buf_printf(out, " RET=%s", client->ret);
+	if (client->utf8)
+		buf_add(out, " SMTPUTF8");
 }
 
 static void write_data(struct smtp_client *client, struct command *command,
@@ -285,8 +322,7 @@ static void send_command(struct smtp_client *client, struct command *command)
 /* What needs no server. False when the client was freed. */
 static bool skip_first(struct smtp_client *client, bool *skipped_out)
 {
-	static const struct smtp_reply bad = {553, "5.1.3 Bad address syntax"};
-	const struct smtp_reply hello = {250, client->capabilities};
+	const struct smtp_reply hello = {250, client->capabilities}, *own;
 	struct command *command = client->commands;
 
 	*skipped_out = false;
@@ -302,18 +338,18 @@ static bool skip_first(struct smtp_client *client, bool *skipped_out)
 		*skipped_out = true;
 		return true;
 	}
-	if (command->address == NULL || is_clean(command->address))
-		return true;
-	*skipped_out = true;
-	return answer_all(client, &bad);
+	own = own_answer(client, command);
+	*skipped_out = own != NULL;
+	return own == NULL || answer_all(client, own);
 }
 
 /* What others need not be answered for (RFC 2920). */
-static bool may_follow(const struct command *command)
+static bool may_follow(const struct smtp_client *client,
+		       const struct command *command)
 {
-	if (command->kind != COMMAND_MAIL && command->kind != COMMAND_RCPT)
-		return false;
-	return command->address == NULL || is_clean(command->address);
+	return (command->kind == COMMAND_MAIL ||
+		command->kind == COMMAND_RCPT) &&
+	       own_answer(client, command) == NULL;
 }
 
 static void send_ready(struct smtp_client *client)
@@ -326,7 +362,7 @@ static void send_ready(struct smtp_client *client)
 
 		if (command->sent)
 			continue;
-		if (!first && (!pipelining || !may_follow(command)))
+		if (!first && (!pipelining || !may_follow(client, command)))
 			break;
 		send_command(client, command);
 		if (command->kind == COMMAND_DATA)

@@ -289,6 +289,20 @@ def test_sendmail_gets_redirected_mail(make_server, tmp_path):
     assert b'\n\nbody\n' in Path(server.dir, 'out/mail').read_bytes()
 
 
+def test_addresses_for_smtputf8(make_server):
+    """Only servers that know it get them (RFC 6531 section 3.1); else the mail stays."""
+    for caps, expected in ((['SMTPUTF8'], ['MAIL FROM:<joe@example.org> SMTPUTF8', 'RCPT TO:<jos\u00e9@y.example>']),
+                           ([], ['MAIL FROM:<joe@example.org>'])):
+        sink = Sink(lmtp=False, caps=['PIPELINING', *caps])
+        server = make_server(EXTRA.format(port=sink.port, plugin=''))
+        script(server, 'alice', 'redirect "jos\u00e9@y.example";')
+        assert deliver(server, 'one') == '250 2.0.0 <alice> Saved'
+        sent = [line.encode('latin1').decode() for line in sink.log if line.startswith(('MAIL', 'RCPT'))]
+        assert sent == expected
+        assert [subject for subject, _ in boxes(server, 'alice').get('INBOX', [])] == ([] if caps else ['one'])
+        sink.close()
+
+
 def test_a_script_that_changes_is_compiled_again(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin=''))
     client = Lmtp(server.port('lmtp'))

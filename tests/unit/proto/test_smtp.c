@@ -159,7 +159,8 @@ static void test_malformed_paths(void **state)
 
 static void test_senders_without_an_address(void **state)
 {
-	static const char *const all[] = {"a@b@c", "a@", "@", "a\"b@c", "<a@b"};
+	static const char *const all[] = {"a@b@c", "a@", "@", "a\"b@c", "<a@b",
+					  "\xc3\xa4@b"};
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
 	const char *problem;
 	struct smtp_path path;

@@ -171,3 +171,15 @@ bool conf_ext_bool(const char *value)
 	       (*value == 'y' || *value == 'Y' || *value == '1' ||
 		*value == 't' || *value == 'T');
 }
+
+bool conf_ext_is_bool(const char *value)
+{
+	static const char *const words[] = {"yes", "y", "true",  "t", "1",
+					    "no",  "n", "false", "f", "0"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (value == NULL || str_case_is(str_of(value), words[i]))
+			return true;
+	}
+	return false;
+}

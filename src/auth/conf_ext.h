@@ -36,5 +36,7 @@ int conf_ext_read(const void *ctx, const char *path,
 		  conf_ext_fn *in_section, struct err *err);
 /* "yes", "y", "1": as Dovecot reads them. */
 bool conf_ext_bool(const char *value);
+/* Whether it is written as one. */
+bool conf_ext_is_bool(const char *value);
 
 #endif

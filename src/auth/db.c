@@ -233,29 +233,27 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 	if (verified ||
 	    (result == PASS_OK && fields_get(fields, PASS_ASIDE) != NULL))
 		return result;
-	if (result == PASS_OK && request->want_scheme != NULL && !db->set->deny)
+	if (result != PASS_OK || db->set->deny)
+		return result;
+	if (request->want_scheme != NULL)
 		return credentials(db, request, stored, may_wait,
 				   credentials_out);
-	if (result != PASS_OK || request->lookup_only ||
-	    request->password_known || db->set->deny)
-		return result;
-	if (fields_get(fields, "nopassword") != NULL &&
-	    (stored == NULL || *stored == '\0'))
+	if (request->password_known)
 		return PASS_OK;
-	/* A file's password counts all the same, as in Dovecot. */
-	if (fields_get(fields, "nopassword") != NULL &&
-	    db->driver != &passdb_passwd_file &&
-	    db->driver != &passdb_static) {
+	if (fields_get(fields, "nopassword") != NULL) {
+		if (stored == NULL || *stored == '\0')
+			return PASS_OK;
+		/* It counts all the same, as in Dovecot. */
 		request_log(request, LOG_LEVEL_ERROR,
-			    "nopassword given but password is not empty");
-		return PASS_FAILURE;
+			    "nopassword set but password is non-empty");
 	}
 	if (stored == NULL) {
 		request_log(request, LOG_LEVEL_INFO,
 			    "No password returned (and no nopassword)");
-		return PASS_MISMATCH;
+		return request->lookup_only ? PASS_FAILURE : PASS_MISMATCH;
 	}
-	return compare(db, request, stored, may_wait);
+	return request->lookup_only ? PASS_OK
+				    : compare(db, request, stored, may_wait);
 }
 
 void passdb_ask(struct passdb *db, struct request *request, bool may_wait,

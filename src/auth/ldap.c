@@ -6,14 +6,13 @@
 #include <sys/time.h>
 
 #include "auth/conf_ext.h"
+#include "auth/ldap_entry.h"
 #include "auth/request.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/vars.h"
-
-enum { ATTRS_MAX = 64 };
 
 static struct ldap_source *all;
 
@@ -99,10 +98,99 @@ static int deref_of(const struct ldap_source *source)
 	return n < 0 ? -1 : values[n];
 }
 
+/* "host host:port" as URIs; libldap takes the next when one is not there. */
+static const char *uris_of(struct ldap_source *source)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(8192);
+	struct str rest, host;
+
+	if (source->set.uris != NULL)
+		return source->set.uris;
+	rest = str_of(source->set.hosts);
+	while (str_word(&rest, &host))
+		buf_printf(&out, "%sldap://%.*s", out.len > 0 ? " " : "",
+			   STR_FMT(host));
+	return buf_steal(source, &out);
+}
+
+static int require_cert_of(const struct ldap_settings *set)
+{
+	static const char *const names[] = {"never", "hard", "demand", "allow",
+					    "try"};
+	static const int values[] = {LDAP_OPT_X_TLS_NEVER, LDAP_OPT_X_TLS_HARD,
+				     LDAP_OPT_X_TLS_DEMAND,
+				     LDAP_OPT_X_TLS_ALLOW, LDAP_OPT_X_TLS_TRY};
+	int n = choice(set->tls_require_cert, names, 5);
+
+	return n < 0 ? -1 : values[n];
+}
+
+/* What libldap would say at the first login only, or not at all. */
+static int check_connection(struct ldap_source *source, struct err *err)
+{
+	const struct ldap_settings *set = &source->set;
+	bool tls = conf_ext_bool(set->tls);
+	LDAP *ld = NULL;
+	int ret;
+
+	if (strcmp(set->ldap_version, "3") != 0 &&
+	    strcmp(set->ldap_version, "2") != 0)
+		return err_set(err, ERR_INVALID,
+			       "%s: ldap_version is 2 or 3, not %s",
+			       source->path, set->ldap_version);
+	if (tls && strcmp(set->ldap_version, "3") != 0)
+		return err_set(err, ERR_INVALID,
+			       "%s: tls=yes requires ldap_version=3",
+			       source->path);
+	if (tls && set->uris != NULL && strstr(set->uris, "ldaps:") != NULL)
+		return err_set(err, ERR_INVALID,
+			       "%s: Don't use both tls=yes and ldaps URI",
+			       source->path);
+	if (set->tls_require_cert != NULL && require_cert_of(set) < 0)
+		return err_set(err, ERR_INVALID,
+			       "%s: Unknown tls_require_cert value '%s'",
+			       source->path, set->tls_require_cert);
+	/* libldap reads it when it is used first. */
+	if (set->ldaprc_path != NULL)
+		setenv("LDAPRC", set->ldaprc_path, 1);
+	ret = ldap_initialize(&ld, uris_of(source));
+	if (ret != LDAP_SUCCESS)
+		return err_set(err, ERR_INVALID,
+			       "%s: ldap_initialize() failed with uris %s: %s",
+			       source->path, uris_of(source),
+			       ldap_err2string(ret));
+	ldap_unbind_ext(ld, NULL, NULL);
+	return 0;
+}
+
+static int check_attrs(const struct ldap_source *source, const char *attrs,
+		       struct err *err)
+{
+	struct str rest = str_of(attrs), part;
+
+	while (str_split(&rest, ',', &part)) {
+		part = str_trim(part);
+		if (str_starts(part, "@"))
+			return err_set(err, ERR_UNSUPPORTED,
+				       "%s: subqueries (%.*s) are not "
+				       "supported; use a second userdb",
+				       source->path, STR_FMT(part));
+	}
+	return 0;
+}
+
 static int check(struct ldap_source *source, struct err *err)
 {
 	const struct ldap_settings *set = &source->set;
+	const char *const bools[] = {set->tls, set->sasl_bind, set->auth_bind,
+				     set->blocking};
 
+	for (size_t i = 0; i < sizeof(bools) / sizeof(bools[0]); i++) {
+		if (!conf_ext_is_bool(bools[i]))
+			return err_set(err, ERR_INVALID,
+				       "%s: Invalid boolean: %s", source->path,
+				       bools[i]);
+	}
 	if (set->base == NULL)
 		return err_set(err, ERR_INVALID, "%s: No base given",
 			       source->path);
@@ -116,12 +204,16 @@ static int check(struct ldap_source *source, struct err *err)
 		return err_set(err, ERR_INVALID, "%s: Unknown deref option: %s",
 			       source->path, set->deref);
 	if (!str_to_unsigned(str_of(set->debug_level), &source->debug_level))
-		return err_set(err, ERR_INVALID,
-			       "%s: debug_level is no number", source->path);
+		return err_set(err, ERR_INVALID, "%s: debug_level is no number",
+			       source->path);
 	if (conf_ext_bool(set->sasl_bind))
 		return err_set(err, ERR_UNSUPPORTED,
 			       "%s: sasl_bind is not supported", source->path);
-	return 0;
+	if (check_attrs(source, set->user_attrs, err) < 0 ||
+	    check_attrs(source, set->pass_attrs, err) < 0 ||
+	    check_attrs(source, set->iterate_attrs, err) < 0)
+		return -1;
+	return check_connection(source, err);
 }
 
 int ldap_source_open(const char *path, struct ldap_source **out,
@@ -150,21 +242,6 @@ int ldap_source_open(const char *path, struct ldap_source **out,
 
 /* connecting */
 
-/* "host host:port" as URIs; libldap takes the next when one is not there. */
-static const char *uris_of(struct ldap_source *source)
-{
-	CLEANUP(buf_free) struct buf out = buf_init(8192);
-	struct str rest, host;
-
-	if (source->set.uris != NULL)
-		return source->set.uris;
-	rest = str_of(source->set.hosts);
-	while (str_word(&rest, &host))
-		buf_printf(&out, "%sldap://%.*s", out.len > 0 ? " " : "",
-			   STR_FMT(host));
-	return buf_steal(source, &out);
-}
-
 static int ldap_fail(struct conn *conn, const char *what, int ret,
 		     struct err *err)
 {
@@ -189,14 +266,7 @@ static void set_text(LDAP *ld, int option, const char *value)
 
 static void set_tls(LDAP *ld, const struct ldap_settings *set)
 {
-	static const char *const names[] = {"never", "hard", "demand", "allow",
-					    "try"};
-	static const int values[] = {LDAP_OPT_X_TLS_NEVER, LDAP_OPT_X_TLS_HARD,
-				     LDAP_OPT_X_TLS_DEMAND,
-				     LDAP_OPT_X_TLS_ALLOW, LDAP_OPT_X_TLS_TRY};
-	int n = set->tls_require_cert == NULL
-			? -1
-			: choice(set->tls_require_cert, names, 5);
+	int require = set->tls_require_cert == NULL ? -1 : require_cert_of(set);
 	int zero = 0;
 
 	set_text(ld, LDAP_OPT_X_TLS_CACERTFILE, set->tls_ca_cert_file);
@@ -204,11 +274,11 @@ static void set_tls(LDAP *ld, const struct ldap_settings *set)
 	set_text(ld, LDAP_OPT_X_TLS_CERTFILE, set->tls_cert_file);
 	set_text(ld, LDAP_OPT_X_TLS_KEYFILE, set->tls_key_file);
 	set_text(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, set->tls_cipher_suite);
-	if (n >= 0)
-		ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &values[n]);
+	if (require >= 0)
+		ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &require);
 	/* Without any, those of ldaprc are for all; a context of its own would
 	 * know nothing of them. */
-	if (n >= 0 || set->tls_ca_cert_file != NULL ||
+	if (require >= 0 || set->tls_ca_cert_file != NULL ||
 	    set->tls_ca_cert_dir != NULL || set->tls_cert_file != NULL ||
 	    set->tls_key_file != NULL || set->tls_cipher_suite != NULL)
 		ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &zero);
@@ -232,9 +302,6 @@ static int connect_to(struct ldap_source *source, struct err *err)
 	int debug = (int)source->debug_level;
 
 	talloc_set_destructor(conn, conn_destroy);
-	/* libldap reads it when it is used first. */
-	if (set->ldaprc_path != NULL)
-		setenv("LDAPRC", set->ldaprc_path, 1);
 	if (debug > 0)
 		ldap_set_option(NULL, LDAP_OPT_DEBUG_LEVEL, &debug);
 	ret = ldap_initialize(&conn->ld, uris_of(source));
@@ -320,145 +387,10 @@ static void escape_dn(void *, struct str value, struct buf *out)
 	}
 }
 
-/* "attr=field", "attr=field=template of %$", "=field=template", "attr" with a
- * field of the same name. */
-struct attr {
-	char *name; /* NULL: not of the directory */
-	char *field, *template;
-};
-
-static size_t split_attrs(const void *ctx, const char *attrs,
-			  struct attr out[ATTRS_MAX])
-{
-	struct str rest = str_of(attrs), part, name, field;
-	size_t count = 0;
-
-	while (count < ATTRS_MAX && str_split(&rest, ',', &part)) {
-		struct attr *attr = &out[count];
-
-		part = str_trim(part);
-		if (part.len == 0 || !str_split(&part, '=', &name))
-			continue;
-		*attr = (struct attr){NULL, NULL, NULL};
-		name = str_trim(name);
-		if (name.len > 0)
-			attr->name = str_dup(ctx, name);
-		if (part.data == NULL || !str_split(&part, '=', &field))
-			field = name;
-		attr->field = str_dup(ctx, str_trim(field));
-		if (part.data != NULL)
-			attr->template = str_dup(ctx, part);
-		if (*attr->field != '\0')
-			count++;
-	}
-	return count;
-}
-
-/* The first value; NULL if the entry has none. */
-static char *value_of(const void *ctx, LDAP *ld, LDAPMessage *entry,
-		      const char *name)
-{
-	struct berval **values = ldap_get_values_len(ld, entry, name);
-	char *text = NULL;
-
-	if (values == NULL)
-		return NULL;
-	if (values[0] != NULL)
-		text = mem_strndup(
-			ctx, values[0]->bv_val,
-			strnlen(values[0]->bv_val, values[0]->bv_len));
-	ldap_value_free_len(values);
-	return text;
-}
-
-/* "%{ldap:attr}" and "%{ldap:attr:default}" in a template. */
-static char *put_ldap_vars(const void *ctx, LDAP *ld, LDAPMessage *entry,
-			   const char *text)
-{
-	CLEANUP(buf_free) struct buf out = buf_init(64 * 1024);
-	struct str rest = str_of(text), name, part;
-	ptrdiff_t at, end;
-
-	while ((at = str_find(rest, STR("%{ldap:"))) >= 0) {
-		char *value;
-
-		buf_add_str(&out, str_n(rest.data, (size_t)at));
-		part = str_from(rest, (size_t)at + 7);
-		end = str_find_char(part, '}');
-		if (end < 0)
-			break;
-		rest = str_from(part, (size_t)end + 1);
-		part.len = (size_t)end;
-		str_split(&part, ':', &name);
-		value = value_of(ctx, ld, entry, str_dup(ctx, name));
-		/* It is no template itself. */
-		for (const char *p = value == NULL ? "" : value; *p != '\0';
-		     p++) {
-			if (*p == '%')
-				buf_putc(&out, '%');
-			buf_putc(&out, *p);
-		}
-		if (value == NULL && part.data != NULL)
-			buf_add_str(&out, part);
-	}
-	buf_add_str(&out, rest);
-	return buf_steal(ctx, &out);
-}
-
-static void take_attr(struct request *request, LDAP *ld, LDAPMessage *entry,
-		      const struct attr *attr, struct fields *fields)
-{
-	const char *value = "", *text = attr->template;
-	const char *dollar;
-
-	if (attr->name != NULL) {
-		value = value_of(request, ld, entry, attr->name);
-		if (value == NULL)
-			return;
-	}
-	if (text == NULL) {
-		fields_set(fields, attr->field, value);
-		return;
-	}
-	/* "%$" is the value. */
-	dollar = strstr(text, "%$");
-	if (dollar != NULL) {
-		const char *before = request_expand(
-			request,
-			mem_strndup(request, text, (size_t)(dollar - text)));
-		const char *after = request_expand(request, dollar + 2);
-
-		if (before != NULL && after != NULL)
-			fields_set(fields, attr->field,
-				   mem_printf(request, "%s%s%s", before, value,
-					      after));
-		return;
-	}
-	text = request_expand(request, put_ldap_vars(request, ld, entry, text));
-	if (text != NULL)
-		fields_set(fields, attr->field, text);
-}
-
-static void give_entries(struct conn *conn, struct request *request,
-			 LDAPMessage *result, const struct attr *attrs,
-			 size_t count, ldap_entry_fn *fn, void *ctx)
-{
-	for (LDAPMessage *entry = ldap_first_entry(conn->ld, result);
-	     entry != NULL; entry = ldap_next_entry(conn->ld, entry)) {
-		struct fields fields = fields_init(request);
-		char *dn = ldap_get_dn(conn->ld, entry);
-
-		for (size_t i = 0; i < count; i++)
-			take_attr(request, conn->ld, entry, &attrs[i], &fields);
-		fn(ctx, dn == NULL ? "" : dn, &fields);
-		ldap_memfree(dn);
-	}
-}
-
 static int search(struct ldap_source *source, struct request *request,
 		  const char *base, const char *filter,
-		  const struct attr *attrs, size_t count, ldap_entry_fn *fn,
-		  void *ctx, struct err *err)
+		  const struct ldap_attr *attrs, size_t count,
+		  ldap_entry_fn *fn, void *ctx, struct err *err)
 {
 	char every[] = "*", operational[] = "+";
 	char *both[] = {every, operational, NULL};
@@ -469,14 +401,23 @@ static int search(struct ldap_source *source, struct request *request,
 				    source->operational ? both : NULL, 0, NULL,
 				    NULL, &wait, LDAP_NO_LIMIT, &result);
 
-	/* That the base is not there is for the administrator. */
+	/* A base of the user's own says that there is no such user; that the
+	 * base of all is not there is for the administrator. */
+	if (ret == LDAP_NO_SUCH_OBJECT &&
+	    strchr(source->set.base, '%') != NULL) {
+		ldap_msgfree(result);
+		return 0;
+	}
 	if (ret != LDAP_SUCCESS) {
 		ldap_msgfree(result);
 		return ldap_fail(conn, "ldap_search()", ret, err);
 	}
-	give_entries(conn, request, result, attrs, count, fn, ctx);
+	ret = ldap_entries_give(conn->ld, request, result, attrs, count, fn,
+				ctx)
+		      ? 0
+		      : err_set(err, ERR_INVALID, "broken attribute template");
 	ldap_msgfree(result);
-	return 0;
+	return ret;
 }
 
 int ldap_source_search(struct ldap_source *source, struct request *request,
@@ -485,8 +426,8 @@ int ldap_source_search(struct ldap_source *source, struct request *request,
 {
 	const struct vars_escape filter_escape = {escape_filter, NULL};
 	const struct vars_escape dn_escape = {escape_dn, NULL};
-	struct attr list[ATTRS_MAX];
-	size_t count = split_attrs(request, attrs, list);
+	struct ldap_attr list[LDAP_ATTRS_MAX];
+	size_t count = ldap_attrs_split(request, attrs, list);
 	const char *base;
 
 	filter = request_expand_escaped(request, filter, &filter_escape);

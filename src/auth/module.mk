@@ -88,8 +88,8 @@ libauth_a_SOURCES += src/auth/sql/mysql.c
 AUTH_DATABASES += $(MYSQL_LIBS)
 endif
 if HAVE_LDAP
-libauth_a_SOURCES += src/auth/ldap.c src/auth/ldap.h src/auth/passdb/ldap.c \
-	src/auth/userdb/ldap.c
+libauth_a_SOURCES += src/auth/ldap.c src/auth/ldap.h src/auth/ldap_entry.c \
+	src/auth/ldap_entry.h src/auth/passdb/ldap.c src/auth/userdb/ldap.c
 AUTH_DATABASES += $(LDAP_LIBS)
 endif
 if HAVE_GSSAPI

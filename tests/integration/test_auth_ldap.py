@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """passdb and userdb ldap with OpenLDAP's slapd."""
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from conftest import AUTH_CLIENT, NO_PENALTY, Server, finish
 from databases import Slapd
-from test_auth import Client, Master
+from test_auth import Client, Master, without
 from test_mechs import scram
 
 LDIF = """\
@@ -159,9 +160,87 @@ def test_settings_of_libldap(slapd, make_server):
     assert one.wait_log('auth-worker: .*ldap_')
 
 
+ODD = """
+dn: uid=many,ou=users,dc=x
+objectClass: inetOrgPerson
+objectClass: posixAccount
+uid: many
+uid: more
+cn: carLicense
+sn: many
+carLicense: pointed
+mail: one@x.example
+mail: two@x.example
+uidNumber: 7001
+gidNumber: 7002
+homeDirectory: /h/many
+userPassword: secret
+
+dn: uid=nopw,ou=users,dc=x
+objectClass: inetOrgPerson
+objectClass: posixAccount
+uid: nopw
+cn: nopw
+sn: nopw
+uidNumber: 7001
+gidNumber: 7002
+homeDirectory: /h/nopw
+"""
+
+
+@pytest.fixture(scope='module')
+def odd(slapd):
+    slapd.add(ODD)
+    return slapd
+
+
+@pytest.mark.parametrize('changes', [
+    dict(user_attrs='=home=/%L{ldap:CN}/%{ldap:mail}/%{ldap:no:d}/%{ldap_ptr:cn}, !carLicense, uidNumber=uid, mail=m=<%$>%n, =d=%{ldap_dn}'),
+    dict(pass_attrs='uid=user,userPassword=password,=allow_nets=%{nothing}', user_attrs='uid=x,=y=%{nothing}'),
+    dict(pass_attrs='uid=user'), dict(pass_attrs='uid=user,=nopassword=y'), dict(pass_attrs='uid=user,userPassword=password,=nopassword=y'),
+    dict(pass_attrs='uid=user', auth_bind='yes'), dict(base='uid=%n,ou=users,dc=x', scope='base'), dict(iterate_attrs='mail=user')])
+def test_entries_as_dovecot(odd, make_server, make_dovecot, changes):
+    if not os.path.exists('/usr/lib/dovecot/modules/auth/libauthdb_ldap.so'):
+        pytest.skip("Debian's dovecot-ldap is not there")
+    said = []
+    for make in (make_server, make_dovecot):
+        one = write(make('passdb {\n}\n', 'imap', start=False), odd)
+        text = SETTINGS.replace('PORT', str(odd.port)).replace(',=tag=%n-%{ldap:cn}-%{ldap:nosuch:none}', '')
+        for name, value in changes.items():
+            text = re.sub(f'(?m)^{name} = .*\n', '', text) + f'{name} = {value}\n'
+        Path(one.dir, 'ldap.conf.ext').write_text(text)
+        one.start()
+        client, master, lines = Client(one), Master(one), []
+        for user, password in (('alice', 'secret'), ('alice', 'x'), ('many', 'secret'), ('nopw', 'x'), ('nopw', ''), ('nobody', 'x')):
+            lines.append(without(client.plain(user, password), 'original_user='))
+        for user in ('alice', 'many', 'nopw', 'nobody'):
+            lines += [without(master.ask(f'{what}\t1\t{user}\tservice=imap')) for what in ('USER', 'PASS')]
+        said.append([lines, sorted(one.doveadm('user', '*').stdout.split())])
+        one.forgive()
+    if 'pass_attrs' in changes and 'nothing' in changes['pass_attrs']:
+        # Dovecot goes on with UNSUPPORTED_VARIABLE_nothing: here nothing that cannot be expanded decides.
+        assert all('UNSUPPORTED' in line or line[:4] in ('FAIL', 'NOTF') for line in said[1][0])
+        assert [line.split('\t')[0] for line in said[0][0]] == ['FAIL'] * 12 + ['NOTFOUND'] * 2
+    else:
+        assert said[0] == said[1]
+
+
+def test_several_values_are_told(odd, make_server):
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), odd).start()
+    assert Client(one).plain('many', 'secret').startswith('OK')
+    assert one.wait_log(r"auth-worker\(\d+\): Warning: .*ldap\(many,.*Multiple values found for 'uid', using value 'many'")
+    assert {'many', 'more'} < set(one.doveadm('user', '*').stdout.split())
+
+
 @pytest.mark.parametrize('text, said', [('base = x\nuris = y\nscope = tree\n', 'Unknown scope option: tree'),
                                         ('uris = y\n', 'No base given'), ('base = x\nuris = y\ndebug_level = much\n', 'debug_level is no number'),
-                                        ('base = x\n', 'No uris or hosts set'),
+                                        ('base = x\n', 'No uris or hosts set'), ('base = x\nuris = nope://h\n', 'ldap_initialize.. failed with uris nope://h'),
+                                        ('base = x\nuris = ldap://h\nauth_bind = maybe\n', 'Invalid boolean: maybe'),
+                                        ('base = x\nuris = ldap://h\nldap_version = 4\n', 'ldap_version is 2 or 3, not 4'),
+                                        ('base = x\nuris = ldap://h\nldap_version = 2\ntls = yes\n', 'tls=yes requires ldap_version=3'),
+                                        ('base = x\nuris = ldaps://h\ntls = yes\n', "Don't use both tls=yes and ldaps URI"),
+                                        ('base = x\nuris = ldap://h\ntls_require_cert = often\n', "Unknown tls_require_cert value 'often'"),
+                                        ('base = x\nuris = ldap://h\nuser_attrs = @mail=dn\n', 'subqueries .@mail=dn. are not supported'),
                                         ('base = x\n\nnope = y\n', 'ldap.conf.ext line 3: Unknown setting: nope')])
 def test_wrong_files_are_named(make_server, text, said):
     one = make_server('passdb {\n}\n', 'imap', start=False)

@@ -61,8 +61,7 @@ static enum pass_result find(struct ldap_source *source,
 		return PASS_FAILURE;
 	}
 	if (found->entries == 0) {
-		request_log(request, LOG_LEVEL_INFO,
-			    "unknown user (no search results)");
+		request_log_unknown(request);
 		return PASS_UNKNOWN_USER;
 	}
 	if (found->entries > 1) {
@@ -98,15 +97,16 @@ static enum pass_result ldap_ask(struct passdb *db, struct request *request,
 	struct ldap_source *source = db->data;
 	enum pass_result result;
 	struct err err;
-	bool binds;
+	bool auth_bind, binds;
 
 	if (source == NULL && ldap_source_open(db->args, &source, &err) < 0) {
 		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
 		return PASS_FAILURE;
 	}
-	binds = conf_ext_bool(source->set.auth_bind) && !request->lookup_only &&
-		!db->set->deny;
-	*verified_out = binds;
+	auth_bind = conf_ext_bool(source->set.auth_bind) && !db->set->deny;
+	binds = auth_bind && !request->lookup_only;
+	/* Who binds has no password that we could read. */
+	*verified_out = auth_bind && (binds || request->want_scheme == NULL);
 	if (binds && source->set.auth_bind_userdn != NULL)
 		return bind_as(source, request, NULL);
 	result = find(source, request, &found);

@@ -13,7 +13,6 @@ static enum pass_result static_lookup(struct passdb *db,
 {
 	struct str rest = str_of(db->args), word;
 
-	*stored_out = "";
 	while (str_word(&rest, &word)) {
 		const char *text = request_expand_field(
 			request, str_dup(request, word), fields, false);

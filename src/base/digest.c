@@ -183,30 +183,52 @@ static unsigned char *ecdsa_der(struct str raw, const EVP_PKEY *key,
 	return der;
 }
 
-bool digest_signed(const char *name, bool is_ecdsa, struct str pem,
-		   struct str data, struct str signature)
+static bool is_key_of(const EVP_PKEY *key, enum signature_kind kind)
 {
-	EVP_PKEY *key = read_key(pem);
+	int id = EVP_PKEY_get_base_id(key);
+
+	if (kind == SIGNATURE_ECDSA)
+		return id == EVP_PKEY_EC;
+	return id == EVP_PKEY_RSA ||
+	       (kind == SIGNATURE_RSA_PSS && id == EVP_PKEY_RSA_PSS);
+}
+
+static bool verify(const char *name, enum signature_kind kind, EVP_PKEY *key,
+		   struct str data, const unsigned char *signature, size_t len)
+{
 	EVP_MD_CTX *state = EVP_MD_CTX_new();
-	unsigned char *der = NULL;
+	EVP_PKEY_CTX *with; /* the state's */
 	bool right = false;
 
-	if (key != NULL && EVP_PKEY_get_base_id(key) ==
-				   (is_ecdsa ? EVP_PKEY_EC : EVP_PKEY_RSA)) {
-		if (is_ecdsa) {
-			der = ecdsa_der(signature, key, &signature.len);
-			signature.data = (const char *)der;
-		}
-		right = signature.data != NULL && state != NULL &&
-			EVP_DigestVerifyInit(state, NULL, md_of(name), NULL,
-					     key) == 1 &&
-			EVP_DigestVerify(
-				state, (const unsigned char *)signature.data,
-				signature.len, (const unsigned char *)data.data,
-				data.len) == 1;
+	if (state != NULL &&
+	    EVP_DigestVerifyInit(state, &with, md_of(name), NULL, key) == 1 &&
+	    (kind != SIGNATURE_RSA_PSS ||
+	     (EVP_PKEY_CTX_set_rsa_padding(with, RSA_PKCS1_PSS_PADDING) == 1 &&
+	      EVP_PKEY_CTX_set_rsa_pss_saltlen(with, RSA_PSS_SALTLEN_DIGEST) ==
+		      1)))
+		right = EVP_DigestVerify(state, signature, len,
+					 (const unsigned char *)data.data,
+					 data.len) == 1;
+	EVP_MD_CTX_free(state);
+	return right;
+}
+
+bool digest_signed(const char *name, enum signature_kind kind, struct str pem,
+		   struct str data, struct str signature)
+{
+	const unsigned char *given = (const unsigned char *)signature.data;
+	EVP_PKEY *key = read_key(pem);
+	unsigned char *der = NULL;
+	size_t len = signature.len;
+	bool right = false;
+
+	if (key != NULL && is_key_of(key, kind)) {
+		if (kind == SIGNATURE_ECDSA)
+			given = der = ecdsa_der(signature, key, &len);
+		right = given != NULL &&
+			verify(name, kind, key, data, given, len);
 	}
 	OPENSSL_free(der);
-	EVP_MD_CTX_free(state);
 	EVP_PKEY_free(key);
 	return right;
 }

@@ -33,10 +33,14 @@ bool digest_pbkdf2(const char *name, struct str password, struct str salt,
 /* What the first one costs (2 ms, and memory), paid for all processes that are
  * forked from this one. */
 void digest_prepare(void);
-/* Whether `signature` is of `data`, by the public key in PEM: RSA (PKCS #1,
- * version 1.5), or ECDSA as JSON Web Signatures have it (RFC 7518 section 3.4:
- * both numbers, of the curve's length). */
-bool digest_signed(const char *name, bool is_ecdsa, struct str pem,
+/* As JSON Web Signatures have them (RFC 7518 section 3.3 to 3.5). */
+enum signature_kind {
+	SIGNATURE_RSA,     /* PKCS #1, version 1.5 */
+	SIGNATURE_RSA_PSS, /* with a salt as long as the digest */
+	SIGNATURE_ECDSA,   /* both numbers, of the curve's length */
+};
+/* Whether `signature` is of `data`, by the public key in PEM. */
+bool digest_signed(const char *name, enum signature_kind kind, struct str pem,
 		   struct str data, struct str signature);
 /* From the kernel; never fails. */
 void random_fill(void *out, size_t len);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -103,10 +104,17 @@ static bool is_safe(const char *key)
 	struct str rest = str_of(key), part;
 
 	while (str_split(&rest, '/', &part)) {
-		if (part.len == 0 || str_is(part, ".") || str_is(part, ".."))
+		if (part.len == 0 || part.len > NAME_MAX ||
+		    str_is(part, ".") || str_is(part, ".."))
 			return false;
 	}
 	return true;
+}
+
+/* "shared/" is no directory, as in Dovecot. */
+static const char *fs_name(const char *key)
+{
+	return str_starts(str_of(key), "shared/") ? key + 7 : key;
 }
 
 static int fs_lookup(struct dict *dict, const void *ctx, const char *key,
@@ -118,7 +126,7 @@ static int fs_lookup(struct dict *dict, const void *ctx, const char *key,
 
 	if (!is_safe(key))
 		return 0;
-	path = mem_printf(NULL, "%s%s", dict->where, key);
+	path = mem_printf(NULL, "%s%s", dict->where, fs_name(key));
 	ret = file_read_regular(path, &text, err);
 	mem_free(path);
 	if (ret < 0)
@@ -137,7 +145,8 @@ static int fs_each(struct dict *dict, const char *prefix, entry_fn *fn,
 		   void *ctx, struct err *err)
 {
 	CLEANUP(ctx_free)
-	TALLOC_CTX *path = mem_printf(NULL, "%s%s", dict->where, prefix);
+	TALLOC_CTX *path =
+		mem_printf(NULL, "%s%s", dict->where, fs_name(prefix));
 	CLEANUP(close_dir) DIR *dir = opendir((char *)path);
 	struct dirent *at;
 

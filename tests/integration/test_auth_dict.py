@@ -66,11 +66,11 @@ ENTRIES = {
 
 def write(server, uri):
     os.chmod(server.dir, 0o755)
-    Path(server.dir, 'data', 'shared').mkdir(parents=True)
+    Path(server.dir, 'data').mkdir()
     lines = ''
     for key, value in ENTRIES.items():
         lines += f'shared/{key}\n{value}\n'
-        path = Path(server.dir, 'data', 'shared', key)
+        path = Path(server.dir, 'data', key)
         path.parent.mkdir(exist_ok=True)
         path.write_text(value)
     Path(server.dir, 'data', 'dict').write_text(lines)
@@ -106,6 +106,13 @@ def test_users_of_a_file(make_server, uri):
     assert [line for line in zip(got, WANTED) if line[0] != line[1]] == []
     assert sorted(one.doveadm('user', '*').stdout.split()) == ['alice', 'bob', 'broken']
     assert one.wait_log(r'dict\(nobody,127.0.0.1,<S>\): unknown user\n')
+
+
+def test_where_files_are_as_in_dovecot(make_server, make_dovecot):
+    """"shared/" of a key is no directory of fs:posix."""
+    said = [answers(write(make('passdb {\n}\n', 'imap', start=False), 'fs:posix:prefix=DIR/data/').start())
+            for make in (make_server, make_dovecot)]
+    assert said[0] == said[1] == WANTED
 
 
 def test_the_dict_service(make_server, make_dovecot, tls):

@@ -121,7 +121,7 @@ def test_passwords_are_granted(prepare, double):
     assert client.plain('alice', 'pässword &') == 'OK\t1\tuser=alice\tteam=red'
     assert client.plain('alice', 'wrong') == 'FAIL\t2\tuser=alice'
     assert client.plain('nobody', 'pässword &') == 'FAIL\t3\tuser=nobody'
-    assert oauth(client, 'alice', 'good')[0] == 'FAIL\tuser=alice'  # mechanisms = plain
+    assert oauth(client, 'alice', 'good')[0] == 'FAIL\tuser=alice\tcode=temp_fail'  # mechanisms = plain
     assert 'pässword' not in one.log_text()
 
 
@@ -219,6 +219,8 @@ def jwt(alg='RS256', head=None, spoil=None, key=None, **claims):
     digest = {'256': hashes.SHA256(), '384': hashes.SHA384(), '512': hashes.SHA512()}.get(alg[2:], hashes.SHA256())
     if alg[:2] == 'RS':
         signature = (key or RSA).sign(text.encode(), padding.PKCS1v15(), digest)
+    elif alg[:2] == 'PS':
+        signature = (key or RSA).sign(text.encode(), padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
     elif alg[:2] == 'ES':
         size = 48 if alg == 'ES384' else 32
         r, s = decode_dss_signature((EC384 if size == 48 else EC).sign(text.encode(), ec.ECDSA(digest)))
@@ -236,10 +238,10 @@ def jwt(alg='RS256', head=None, spoil=None, key=None, **claims):
 def local(prepare):
     one = prepare('introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix=DIR/keys/\nissuers = me you\nusername_attribute = email\n'
                   'pass_attrs = team=%{oauth2:team}\n', start=False)
-    for name, key in (('default/RS256/default', pem(RSA)), ('default/RS512/a%2fb', pem(RSA)), ('default/ES256/default', pem(EC)),
+    for name, key in (('default/RS256/default', pem(RSA)), ('default/RS512/a%2fb', pem(RSA)), ('default/PS256/default', pem(RSA)), ('default/PS512/default', pem(RSA)), ('default/ES256/default', pem(EC)),
                       ('app/ES384/k', pem(EC384)), ('default/HS256/default', base64.b64encode(SECRET)),
                       ('default/HS512/default', base64.b64encode(SECRET) + b'\n'), ('default/ES512/default', pem(RSA))):
-        path = Path(one.dir, 'keys', 'shared', name)
+        path = Path(one.dir, 'keys', name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(key)
     Path(one.dir, 'keys', 'outside').write_bytes(base64.b64encode(SECRET))
@@ -249,7 +251,7 @@ def local(prepare):
 def test_signed_tokens(local):
     client = Client(local)
     good = [jwt(iss='me'), jwt('RS512', {'kid': 'a/b'}, iss='you'), jwt('ES256', iss='me'), jwt('ES384', {'kid': 'k'}, azp='app', iss='me'),
-            jwt('HS256', iss='me'), jwt('HS512', iss='me', nbf=time.time() - 1.5, team='blue')]
+            jwt('PS256', iss='me'), jwt('PS512', iss='me', email='ALICE'), jwt('HS256', iss='me'), jwt('HS512', iss='me', nbf=time.time() - 1.5, team='blue')]
     for number, token in enumerate(good):
         assert oauth(client, 'alice', token)[0].startswith('OK\tuser=alice'), number
     assert oauth(client, 'alice', good[-1])[0] == 'OK\tuser=alice\tteam=blue'
@@ -265,6 +267,8 @@ def test_signed_tokens(local):
            'spoilt': jwt(iss='me', spoil=lambda text, signature: f'{text}.{b64(signature[:-1] + bytes([signature[-1] ^ 1]))}'),
            'short': jwt('ES256', iss='me', spoil=lambda text, signature: f'{text}.{b64(signature[:-1])}'),
            'zeros': jwt('ES256', iss='me', spoil=lambda text, signature: f'{text}.{b64(bytes(64))}'),
+           'long key': jwt('RS256', {'kid': 'x' * 300}, iss='me'), 'critical': jwt('HS256', {'crit': ['x']}, iss='me'),
+           'PSS by the key of RS256': jwt('PS256', iss='me', spoil=lambda text, _: text + '.' + jwt('RS256', iss='me').split('.')[2]),
            'four parts': jwt(iss='me') + '.x', 'no payload': 'x..y', 'no JSON': f"{b64(b'x')}.{b64(b'y')}.{b64(b'z')}", 'plain': 'token'}
     for name, token in bad.items():
         assert oauth(client, 'alice', token)[0] == 'FAIL\tuser=alice', name

@@ -17,15 +17,23 @@ enum { TOKEN_MAX = 16 * 1024 };
 
 struct alg {
 	const char *name, *digest;
-	enum { ALG_HMAC, ALG_RSA, ALG_ECDSA } kind;
+	bool hmac;
+	enum signature_kind kind;
 };
 
 static const struct alg algs[] = {
-	{"HS256", "sha256", ALG_HMAC},  {"HS384", "sha384", ALG_HMAC},
-	{"HS512", "sha512", ALG_HMAC},  {"RS256", "sha256", ALG_RSA},
-	{"RS384", "sha384", ALG_RSA},   {"RS512", "sha512", ALG_RSA},
-	{"ES256", "sha256", ALG_ECDSA}, {"ES384", "sha384", ALG_ECDSA},
-	{"ES512", "sha512", ALG_ECDSA},
+	{"HS256", "sha256", true, 0},
+	{"HS384", "sha384", true, 0},
+	{"HS512", "sha512", true, 0},
+	{"RS256", "sha256", false, SIGNATURE_RSA},
+	{"RS384", "sha384", false, SIGNATURE_RSA},
+	{"RS512", "sha512", false, SIGNATURE_RSA},
+	{"PS256", "sha256", false, SIGNATURE_RSA_PSS},
+	{"PS384", "sha384", false, SIGNATURE_RSA_PSS},
+	{"PS512", "sha512", false, SIGNATURE_RSA_PSS},
+	{"ES256", "sha256", false, SIGNATURE_ECDSA},
+	{"ES384", "sha384", false, SIGNATURE_ECDSA},
+	{"ES512", "sha512", false, SIGNATURE_ECDSA},
 };
 
 /* A token, cut. */
@@ -139,9 +147,9 @@ static bool is_signed(const struct alg *alg, const struct jwt *jwt,
 
 	if (!decode(jwt->signature, &given))
 		return false;
-	if (alg->kind != ALG_HMAC)
-		return digest_signed(alg->digest, alg->kind == ALG_ECDSA,
-				     str_of(key), jwt->signed_part,
+	if (!alg->hmac)
+		return digest_signed(alg->digest, alg->kind, str_of(key),
+				     jwt->signed_part,
 				     str_n(given.data, given.len));
 	if (!base64_decode(str_trim(str_of(key)), &secret) || secret.len == 0)
 		return false;
@@ -203,6 +211,9 @@ int jwt_check(const char *token, struct dict *keys, const char *issuers,
 	alg = find_alg(&head);
 	if (alg == NULL)
 		return err_set(err, ERR_DENIED, "Unsupported JWT algorithm");
+	/* What must be understood (RFC 7515 section 4.1.11) is not. */
+	if (fields_get(&head, "crit") != NULL)
+		return err_set(err, ERR_DENIED, "Unsupported 'crit' field");
 	if (find_key(ctx, alg, keys, &head, claims, &key, err) < 0)
 		return -1;
 	if (!is_signed(alg, &jwt, key))

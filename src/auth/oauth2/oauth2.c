@@ -58,7 +58,7 @@ static const struct conf_ext_row rows[] = {
 	ROW(client_secret, ""),
 	ROW(scope, ""),
 	ROW(username_attribute, "email"),
-	ROW(username_format, "%u"),
+	ROW(username_format, "%Lu"),
 	ROW(active_attribute, ""),
 	ROW(active_value, ""),
 	ROW(pass_attrs, ""),

@@ -142,7 +142,10 @@ static int add_field(struct parse *parse, struct str name, struct str value,
 	    memchr(value.data, '\r', value.len) != NULL)
 		return err_set(err, ERR_INVALID, "invalid header field body");
 	if (str_case_is(name, "subject")) {
-		out->subject = str_dup(parse->ctx, value);
+		if (out->subject == NULL)
+			out->subject = str_dup(parse->ctx, value);
+		else
+			out->ignored = "subject";
 		return 0;
 	}
 	if (parse->fields == MAX_FIELDS)
@@ -168,7 +171,10 @@ static int take_field(struct parse *parse, struct str name, struct str value,
 	if (str_case_is(name, "bcc"))
 		return add_recipients(parse, &parse->bcc, value, err);
 	if (str_case_is(name, "body")) {
-		out->body = str_n(str_dup(parse->ctx, value), value.len);
+		if (out->body.data == NULL)
+			out->body = str_n(str_dup(parse->ctx, value), value.len);
+		else
+			out->ignored = "body";
 		return 0;
 	}
 	if (is_reserved(name)) {

@@ -22,7 +22,8 @@ struct sieve_mailto {
 	const char *subject;               /* NULL if not given */
 	struct str body;                   /* data NULL if not given */
 	struct sieve_mailto_field *fields; /* others, up to a NULL name */
-	const char *ignored; /* a field that may not be given, or NULL */
+	/* A field that may not be given, or not once more; NULL if none. */
+	const char *ignored;
 };
 
 /* Pieces are children of ctx. An address that comes twice, or is one of `told`

@@ -69,6 +69,27 @@ def test_options_of_pigeonhole(tool, tmp_path):
     assert '00000000  44 54 73 69 65 76 65 0a  03 00 00 00' in done.stdout and '\n* x (' in done.stdout
 
 
+@pytest.mark.parametrize('text, line, words', [
+    ('addheader "X-A" "b";', 1, "adding header field 'X-A' is forbidden"),
+    ('addheader "X-B" "b";', 0, ''), ('deleteheader "X-B";', 1, "deleting header field 'X-B' is forbidden"),
+    ('deleteheader "X-A";', 0, ''), ('\ndeleteheader "Received";', 2, "deleting header field 'Received' is forbidden"),
+    ('notify :options "a=b" "mailto:a@b.example";', 1, "method 'mailto' accepts no options"),
+    ('notify "mailto:a@b.example,A@b.example";', 1, "ignored duplicate recipient 'A@b.example'"),
+    ('notify "mailto:a@b.example?body=a&body=b";', 1, "second header field 'body'"),
+    ('set "a" "' + 'x' * 5000 + '";', 1, 'too long (5000 octets)'),
+    ('vacation :mime "X-A: é\n\nb";', 1, 'the header of the :mime reason'), ('vacation :mime "X-A: e\n\né";', 0, '')])
+def test_warnings(tool, text, line, words):
+    """What is done otherwise than it is written is told when compiling."""
+    done = tool('sievec', f'require ["editheader", "enotify", "variables", "vacation"]; {text}',
+                plugin='  sieve_extensions = +editheader\n  sieve_editheader_forbid_add = X-A\n'
+                       '  sieve_editheader_forbid_delete = X-B\n')
+    assert done.returncode == 0, done.stderr
+    if line == 0:
+        assert done.stderr == ''
+    else:
+        assert done.stderr.startswith(f'x: line {line}, column ') and 'warning: ' in done.stderr and words in done.stderr
+
+
 def test_extensions_that_are_unknown(tool):
     done = tool('sieve-test', 'keep;', plugin='  sieve_extensions = +nosuch +imapsieve +editheader\n')
     assert done.returncode == 0 and UNKNOWN % 'nosuch' in done.stderr and 'imapsieve' not in done.stderr

@@ -37,9 +37,10 @@ static const struct setting settings[] = {
 
 extern const struct sieve_extension ext_editheader;
 
-static const struct editheader_settings *get_settings(struct sieve_run *run)
+static const struct editheader_settings *
+get_settings(const struct sieve_engine *engine)
 {
-	return sieve_engine_set(run->engine, &ext_editheader);
+	return sieve_engine_set(engine, &ext_editheader);
 }
 
 static bool is_listed(const char *list, struct str name)
@@ -55,11 +56,11 @@ static bool is_listed(const char *list, struct str name)
 
 /* What newer versions have: sieve_editheader_header lists ids, and
  * sieve_editheader_header/ID/KEY tells of the field ID, or ID/name. */
-static const char *field_setting(struct sieve_run *run, struct str id,
-				 const char *key)
+static const char *field_setting(const struct sieve_engine *engine,
+				 struct str id, const char *key)
 {
 	const struct sieve_engine_options *options =
-		sieve_engine_options(run->engine);
+		sieve_engine_options(engine);
 	char name[200];
 
 	if (id.len > 100)
@@ -69,15 +70,15 @@ static const char *field_setting(struct sieve_run *run, struct str id,
 	return options->setting(options->ctx, name);
 }
 
-static bool is_forbidden(struct sieve_run *run, struct str name,
+static bool is_forbidden(const struct sieve_engine *engine, struct str name,
 			 const char *key)
 {
-	struct str rest = str_of(get_settings(run)->sieve_editheader_header);
+	struct str rest = str_of(get_settings(engine)->sieve_editheader_header);
 	struct str id;
 
 	while (str_word(&rest, &id)) {
-		const char *field = field_setting(run, id, "name");
-		const char *value = field_setting(run, id, key);
+		const char *field = field_setting(engine, id, "name");
+		const char *value = field_setting(engine, id, key);
 
 		if (value != NULL && strcmp(value, "yes") == 0 &&
 		    str_case_equal(name, field == NULL ? id : str_of(field)))
@@ -87,9 +88,9 @@ static bool is_forbidden(struct sieve_run *run, struct str name,
 }
 
 /* Section 6: a Subject can always be deleted. */
-static bool may_delete(struct sieve_run *run, struct str name)
+static bool may_delete(const struct sieve_engine *engine, struct str name)
 {
-	const struct editheader_settings *set = get_settings(run);
+	const struct editheader_settings *set = get_settings(engine);
 
 	if (str_case_is(name, "Subject"))
 		return true;
@@ -97,17 +98,24 @@ static bool may_delete(struct sieve_run *run, struct str name)
 	       !str_case_is(name, "Auto-Submitted") &&
 	       !is_listed(set->sieve_editheader_protected, name) &&
 	       !is_listed(set->sieve_editheader_forbid_delete, name) &&
-	       !is_forbidden(run, name, "forbid_delete");
+	       !is_forbidden(engine, name, "forbid_delete");
 }
 
-static bool may_add(struct sieve_run *run, struct str name)
+static bool may_add(const struct sieve_engine *engine, struct str name)
 {
-	const struct editheader_settings *set = get_settings(run);
+	const struct editheader_settings *set = get_settings(engine);
 
 	return (!is_listed(set->sieve_editheader_protected, name) ||
 		str_case_is(name, "Subject")) &&
 	       !is_listed(set->sieve_editheader_forbid_add, name) &&
-	       !is_forbidden(run, name, "forbid_add");
+	       !is_forbidden(engine, name, "forbid_add");
+}
+
+static bool is_too_large(const struct sieve_engine *engine, struct str name,
+			 struct str value)
+{
+	return name.len + value.len >
+	       get_settings(engine)->sieve_editheader_max_header_size;
 }
 
 /* Text in lines; lone CRs are no line ends. */
@@ -163,10 +171,47 @@ static void value_check(struct sieve_check *check, const struct sieve_arg *arg)
 			    STR_FMT(arg->text));
 }
 
+/* Section 6 has it ignored in silence: when the script runs. */
+static void warn_forbidden(struct sieve_check *check,
+			   const struct sieve_arg *name, const char *what)
+{
+	sieve_warning(check, name->at,
+		      "%s header field '%.*s' is forbidden: it will not be "
+		      "done",
+		      what, STR_FMT(name->text));
+}
+
+static void addheader_check(struct sieve_check *check, struct sieve_node *node)
+{
+	const struct sieve_engine *engine = sieve_check_engine(check);
+	const struct sieve_arg *name = node->params[0];
+	const struct sieve_arg *value = node->params[1];
+
+	if (name->pieces != NULL)
+		return;
+	if (!may_add(engine, name->text))
+		warn_forbidden(check, name, "adding");
+	else if (value->pieces == NULL &&
+		 is_too_large(engine, name->text, value->text))
+		sieve_error(check, value->at,
+			    "header field '%.*s' is too large: %zu octets",
+			    STR_FMT(name->text),
+			    name->text.len + value->text.len);
+}
+
+static void deleteheader_check(struct sieve_check *check,
+			       struct sieve_node *node)
+{
+	const struct sieve_arg *name = node->params[0];
+
+	if (name->pieces == NULL &&
+	    !may_delete(sieve_check_engine(check), name->text))
+		warn_forbidden(check, name, "deleting");
+}
+
 static int addheader_run(struct sieve_run *run, const struct sieve_args *args,
 			 bool *, struct err *err)
 {
-	const struct editheader_settings *set = get_settings(run);
 	struct str name = args->params[0].text, value = args->params[1].text;
 	CLEANUP(buf_free) struct buf text = buf_init(64 << 20);
 
@@ -179,9 +224,9 @@ static int addheader_run(struct sieve_run *run, const struct sieve_args *args,
 			       "specified value for the header field '%.200s' "
 			       "is invalid",
 			       sieve_run_text(run, name));
-	if (!may_add(run, name))
+	if (!may_add(run->engine, name))
 		return 0;
-	if (name.len + value.len > set->sieve_editheader_max_header_size)
+	if (is_too_large(run->engine, name, value))
 		return err_set(err, ERR_LIMIT,
 			       "header field '%.200s' is too large: %zu octets",
 			       sieve_run_text(run, name), name.len + value.len);
@@ -220,7 +265,7 @@ static int deleteheader_run(struct sieve_run *run,
 		return err_set(err, ERR_INVALID,
 			       "specified field name '%.200s' is invalid",
 			       sieve_run_text(run, name));
-	if (!may_delete(run, name))
+	if (!may_delete(run->engine, name))
 		return 0;
 	sieve_fields_begin(&fields, run, args, name);
 	while ((field = sieve_fields_next(&fields)) != NULL) {
@@ -265,12 +310,14 @@ static const struct sieve_command commands[] = {
 	 .tags = add_tags,
 	 .params = {{"field name", SIEVE_STRING, 0, name_check},
 		    {"value", SIEVE_STRING, 0, value_check}},
+	 .check = addheader_check,
 	 .run = addheader_run},
 	{.name = "deleteheader",
 	 .takes = "match",
 	 .tags = delete_tags,
 	 .params = {{"field name", SIEVE_STRING, 0, name_check},
 		    {"value patterns", SIEVE_STRINGS, SIEVE_OPTIONAL, NULL}},
+	 .check = deleteheader_check,
 	 .run = deleteheader_run},
 	SIEVE_END,
 };

@@ -42,7 +42,7 @@ static void method_check(struct sieve_check *check, const struct sieve_arg *arg)
 	if (mailto.ignored != NULL)
 		sieve_warning(check, arg->at,
 			      "notify command: mailto URI: ignored reserved "
-			      "header field '%s'",
+			      "or second header field '%s'",
 			      mailto.ignored);
 	if (mailto.twice != NULL)
 		sieve_warning(check, arg->at,
@@ -145,6 +145,14 @@ int sieve_notify_by_mail(struct sieve_run *run, const struct sieve_args *args,
 	return sieve_run_action(run, args, action, err);
 }
 
+/* RFC 5436 section 2.5: the only method has none. */
+static void options_check(struct sieve_check *check, struct sieve_node *,
+			  const struct sieve_arg *tag)
+{
+	sieve_warning(check, tag->at,
+		      "notify command: method 'mailto' accepts no options");
+}
+
 static int notify_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *, struct err *err)
 {
@@ -219,7 +227,8 @@ static const struct sieve_tag notify_tags[] = {
 	{.name = "importance",
 	 .param = {"importance", SIEVE_STRING, 0, importance_check}},
 	{.name = "options",
-	 .param = {"options", SIEVE_STRINGS, 0, option_check}},
+	 .param = {"options", SIEVE_STRINGS, 0, option_check},
+	 .check = options_check},
 	{.name = "message", .param = {"message", SIEVE_STRING, 0, NULL}},
 	SIEVE_END,
 };

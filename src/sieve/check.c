@@ -425,21 +425,58 @@ static bool needs_test(const struct sieve_command *command)
 	return (command->flags & (SIEVE_TAKES_TEST | SIEVE_TAKES_TESTS)) != 0;
 }
 
+/* A name behind the arguments was read as a test: it may be the next command,
+ * or a string without quotes. */
+static void no_test(struct sieve_check *check, const struct sieve_node *node)
+{
+	const char *name = node->command->name;
+	const struct sieve_node *test = node->tests;
+
+	if (str_case_is(node->name, "else"))
+		sieve_error(check, test->at,
+			    "the else command does not accept a test: use "
+			    "elsif");
+	else if (node->is_test || node->has_list ||
+		 (node->command->flags & SIEVE_TAKES_BLOCK) != 0)
+		sieve_error(check, test->at,
+			    "the %s %s does not accept tests, but '%.*s' was "
+			    "found",
+			    name, sieve_node_kind(node), STR_FMT(test->name));
+	else if (sieve_check_word(check, 'c', test->name) != NULL)
+		sieve_error(check, node->at,
+			    "missing semicolon ';' behind the %s command",
+			    name);
+	else
+		sieve_error(check, test->at,
+			    "unexpected '%.*s' behind the %s command: quotes "
+			    "\"...\" or a semicolon ';' are missing",
+			    STR_FMT(test->name), name);
+}
+
+/* Where the block is missing, what should be in it was read as a test of the
+ * last test. */
+static void drop_block(struct sieve_check *check, struct sieve_node *test)
+{
+	const struct sieve_word *word;
+
+	while (test != NULL && test->next != NULL)
+		test = test->next;
+	if (test == NULL)
+		return;
+	word = sieve_check_word(check, 't', test->name);
+	if (word != NULL && word->command != NULL && needs_test(word->command))
+		drop_block(check, test->tests);
+	else
+		test->tests = NULL;
+}
+
 static void check_shape(struct sieve_check *check, struct sieve_node *node)
 {
 	const struct sieve_command *command = node->command;
 	const char *kind = sieve_node_kind(node);
 
 	if (!needs_test(command) && node->tests != NULL) {
-		if (node->is_test || node->has_list)
-			sieve_error(check, node->tests->at,
-				    "the %s %s does not accept tests",
-				    command->name, kind);
-		else /* they are the next command */
-			sieve_error(check, node->at,
-				    "missing semicolon ';' behind the %s "
-				    "command",
-				    command->name);
+		no_test(check, node);
 		node->tests = NULL;
 	} else if (needs_test(command) && node->tests == NULL)
 		sieve_error(check, node->at, "the %s %s requires %s",
@@ -460,10 +497,13 @@ static void check_shape(struct sieve_check *check, struct sieve_node *node)
 		sieve_error(check, node->at,
 			    "the %s command does not accept a block",
 			    command->name);
-	else if ((command->flags & SIEVE_TAKES_BLOCK) != 0 && !node->has_block)
+	else if ((command->flags & SIEVE_TAKES_BLOCK) != 0 &&
+		 !node->has_block) {
 		sieve_error(check, node->at,
 			    "the %s command requires a block '{ ... }'",
 			    command->name);
+		drop_block(check, node->tests);
+	}
 }
 
 /* What decides the list: allof (`decides` NEVER), anyof (ALWAYS). What comes

@@ -355,7 +355,8 @@ void sieve_check_mailbox(struct sieve_check *check, const struct sieve_arg *arg)
 {
 	if (!sieve_mailbox_valid(arg->text))
 		sieve_error(check, arg->at,
-			    "invalid mailbox name '%.*s': expected UTF-8",
+			    "invalid mailbox name '%.*s': expected UTF-8, and "
+			    "not empty",
 			    STR_FMT(arg->text));
 }
 

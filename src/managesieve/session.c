@@ -17,6 +17,7 @@
 #include "scripts/scripts.h"
 #include "service/service.h"
 #include "sieve/engine.h"
+#include "storage/user.h"
 
 enum {
 	MAX_INPUT = 64 * 1024,
@@ -126,6 +127,7 @@ static void cmd_capability(struct session *session,
 			   sieve_engine_settings(engine)->sieve_max_redirects));
 	if (sieve_engine_find(engine, STR("enotify"), false) != NULL)
 		write_pair(&session->out, "NOTIFY", "mailto");
+	write_pair(&session->out, "OWNER", user_name(session->scripts->user));
 	write_pair(&session->out, "VERSION", "1.0");
 	reply_ok(session, "Capability completed.");
 }

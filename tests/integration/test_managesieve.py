@@ -74,6 +74,7 @@ def test_capabilities(sieve_server):
         # What login says without knowing the engine is what the engine can do.
         assert after[b'SIEVE'] == found[b'SIEVE']
         assert after[b'NOTIFY'] == found[b'NOTIFY'] == b'mailto'
+        assert after[b'OWNER'] == b'alice' and b'OWNER' not in found  # RFC 5804 section 1.7
         assert after[b'MAXREDIRECTS'] == b'4' and b'SASL' not in after and b'STARTTLS' not in after
 
 

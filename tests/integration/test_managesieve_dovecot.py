@@ -92,7 +92,7 @@ def comparable(answer):
         places = re.findall(rb'^((?:[^:\r\n]+: )?line \d+)(?:, column \d+)?: (error|warning)', answer, re.M)
         return report[1], places[:1]
     answer = re.sub(rb"^(NO \"Invalid .* `).*('\.\"\r\n)$", rb'\1\2', answer)
-    answer = re.sub(rb'^"SIEVE".*\r\n', b'', answer, flags=re.M)
+    answer = re.sub(rb'^"(SIEVE|OWNER)".*\r\n', b'', answer, flags=re.M)
     return re.sub(rb' \[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\]', b'', answer)
 
 

@@ -4,6 +4,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "sieve/engine.h"
@@ -38,9 +40,71 @@ static int fail(struct err *err, int code)
 		       (const char *)text);
 }
 
+/* At "[": the length of a bracket expression, or of all if it does not end. */
+static size_t bracket_len(struct str text)
+{
+	size_t i = 1;
+
+	if (i < text.len && text.data[i] == '^')
+		i++;
+	if (i < text.len && text.data[i] == ']')
+		i++;
+	while (i < text.len && text.data[i] != ']') {
+		char kind = i + 1 < text.len ? text.data[i + 1] : '\0';
+
+		if (text.data[i] == '[' &&
+		    (kind == ':' || kind == '.' || kind == '=')) {
+			const char end[] = {kind, ']'};
+			ptrdiff_t len = str_find(str_from(text, i + 2),
+						 str_n(end, sizeof(end)));
+
+			i += len < 0 ? 0 : (size_t)len + 3;
+		}
+		i++;
+	}
+	return i < text.len ? i + 1 : i;
+}
+
+static void put_bracket(struct str bracket, struct buf *out)
+{
+	for (size_t i = 0; i < bracket.len; i++) {
+		if (bracket.data[i] == '\\')
+			buf_putc(out, '\\');
+		buf_putc(out, bracket.data[i]);
+	}
+}
+
+/* What POSIX has otherwise: a backslash in brackets is one, "{,n}" counts from
+ * 0, and a parenthesis that closes nothing is a character. */
+static void translate(struct str text, struct buf *out)
+{
+	unsigned depth = 0;
+
+	while (text.len > 0) {
+		char c = text.data[0];
+		size_t len = c == '['                    ? bracket_len(text)
+			     : c == '\\' && text.len > 1 ? 2
+							 : 1;
+		struct str piece = str_n(text.data, len);
+
+		if (c == ')' && depth == 0)
+			buf_putc(out, '\\');
+		depth += c == '(';
+		depth -= c == ')' && depth > 0;
+		if (c == '[')
+			put_bracket(piece, out);
+		else
+			buf_add_str(out, piece);
+		if (str_starts(text, "{,"))
+			buf_putc(out, '0');
+		text = str_from(text, len);
+	}
+}
+
 static int compile(struct sieve_pattern *pattern, struct str text,
 		   bool any_case, struct err *err)
 {
+	CLEANUP(buf_free) struct buf posix = buf_init(text.len * 2);
 	uint32_t options = PCRE2_UTF | PCRE2_NEVER_UCP |
 			   PCRE2_NEVER_BACKSLASH_C | PCRE2_MATCH_INVALID_UTF |
 			   PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY |
@@ -49,15 +113,18 @@ static int compile(struct sieve_pattern *pattern, struct str text,
 	size_t at = 0;
 	int code = 0;
 
-	pattern->code = pcre2_compile((PCRE2_SPTR)text.data, text.len, options,
-				      &code, &at, NULL);
+	translate(text, &posix);
+	pattern->code = pcre2_compile(posix.len > 0 ? (PCRE2_SPTR)posix.data
+						    : (PCRE2_SPTR) "",
+				      posix.len, options, &code, &at, NULL);
 	if (pattern->code != NULL)
 		return 0;
 	pcre2_get_error_message(code, why, sizeof(why));
 	return err_set(err, ERR_INVALID,
-		       "invalid regular expression '%.*s': %s (at %zu)",
+		       "invalid regular expression '%.*s': %s (behind '%.*s')",
 		       (int)(text.len > 100 ? 100 : text.len), text.data,
-		       (const char *)why, at);
+		       (const char *)why, (int)(at > 100 ? 100 : at),
+		       posix.data);
 }
 
 int sieve_pattern_new(const void *ctx, const struct sieve_settings *set,

@@ -188,6 +188,14 @@ static bool same_mark(const struct sieve_action *a,
 	return str_equal(a->mark.id, b->mark.id);
 }
 
+/* vnd.dovecot.report, section 3: the first one's words are sent. */
+static bool same_report(const struct sieve_report *a,
+			const struct sieve_report *b)
+{
+	return strcasecmp(a->type, b->type) == 0 &&
+	       strcasecmp(a->address, b->address) == 0;
+}
+
 static bool is_same(const struct sieve_action *a, const struct sieve_action *b)
 {
 	if (is_store(a) && is_store(b))
@@ -200,6 +208,8 @@ static bool is_same(const struct sieve_action *a, const struct sieve_action *b)
 		       same_text(a->redirect.list, b->redirect.list);
 	case SIEVE_ACTION_DISCARD:
 		return true;
+	case SIEVE_ACTION_REPORT:
+		return same_report(&a->report, &b->report);
 	case SIEVE_ACTION_DUPLICATE_MARK:
 		return same_mark(a, b);
 	default:
@@ -239,6 +249,14 @@ static bool is_single(const struct sieve_action *action)
 	       action->kind == SIEVE_ACTION_CALENDAR;
 }
 
+/* vnd.dovecot.extprograms, section 5: a program gets the message once. */
+static bool same_pipe(const struct sieve_action *a,
+		      const struct sieve_action *b)
+{
+	return a->kind == SIEVE_ACTION_PIPE && b->kind == SIEVE_ACTION_PIPE &&
+	       same_text(a->pipe.program, b->pipe.program);
+}
+
 /* RFC 5429 section 2.2: not with what delivers. What was carried out in an
  * earlier round, or what an earlier script did, is no conflict. */
 static bool conflicts(const struct sieve_result *result,
@@ -255,7 +273,8 @@ static bool conflicts(const struct sieve_result *result,
 		       is_single(old);
 	if (old->kind == SIEVE_ACTION_REJECT)
 		return delivered || is_single(new);
-	return is_single(new) && old->kind == new->kind;
+	return same_pipe(old, new) ||
+	       (is_single(new) && old->kind == new->kind);
 }
 
 /* The sender has got an answer by an earlier script. */

@@ -23,7 +23,8 @@
 #include "service/service.h"
 #include "storage/storage.h"
 
-enum { TRACE_MAX = 8192, REFUSAL_MAX = 400 };
+/* A line of a reply has 512 octets at most (RFC 5321 section 4.5.3.1.5). */
+enum { TRACE_MAX = 8192, REFUSAL_MAX = 290, REFUSAL_LINES = 50 };
 
 /* Only a mail with one recipient tells who that is: the others need not know
  * of each other. */
@@ -144,18 +145,24 @@ static char *failure(const struct lmtp_session *session,
 	return mem_printf(rcpt, "451 4.2.0 <%s> %s", rcpt->address, text);
 }
 
-/* A script's reason, on one line. */
+/* A script's reason, in its lines; what is not ASCII can't be said here
+ * (RFC 5429 sections 2.1.1, 2.5). */
 static char *refusal(const struct lmtp_rcpt *rcpt)
 {
-	CLEANUP(buf_free) struct buf line = buf_init(strlen(rcpt->refusal) + 1);
+	struct str rest = str_trim(str_of(rcpt->refusal)), line;
+	CLEANUP(buf_free) struct buf out = buf_init(REFUSAL_LINES * 1024);
+	bool more = true;
 
-	for (const char *at = rcpt->refusal; *at != '\0'; at++) {
-		if (*at != '\r')
-			buf_putc(&line, *at == '\n' ? ' ' : *at);
+	if (!str_is_ascii(rest))
+		rest = STR("Message refused by the recipient's filter");
+	for (unsigned n = 1; more && str_split(&rest, '\n', &line); n++) {
+		more = rest.data != NULL && n < REFUSAL_LINES;
+		buf_printf(&out, "550%c5.7.1 <%.200s> %s%s", more ? '-' : ' ',
+			   rcpt->address,
+			   str_sanitize(rcpt, str_trim(line), REFUSAL_MAX),
+			   more ? "\r\n" : "");
 	}
-	return mem_printf(
-		rcpt, "550 5.7.1 <%s> %s", rcpt->address,
-		str_sanitize(rcpt, str_n(line.data, line.len), REFUSAL_MAX));
+	return mem_strndup(rcpt, out.data, out.len);
 }
 
 /* Not before all are answered: it may take its time. */

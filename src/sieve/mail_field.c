@@ -9,15 +9,6 @@
 
 enum { WORD_OCTETS = 45, MAX_LINE = 78 };
 
-static bool is_ascii(struct str value)
-{
-	for (size_t i = 0; i < value.len; i++) {
-		if ((unsigned char)value.data[i] >= 0x7f)
-			return false;
-	}
-	return true;
-}
-
 /* As many whole characters as an encoded word holds. */
 static struct str take_word(struct str *rest)
 {
@@ -53,7 +44,7 @@ static void put_words(struct buf *text, struct str value)
 void sieve_out_field(struct buf *text, const char *name, struct str value)
 {
 	buf_printf(text, "%s: ", name);
-	if (is_ascii(value))
+	if (str_is_ascii(value))
 		put_line(text, value);
 	else
 		put_words(text, value);
@@ -85,7 +76,7 @@ void sieve_out_folded(struct buf *text, struct str value, size_t column)
 {
 	size_t blanks;
 
-	if (!is_ascii(value)) {
+	if (!str_is_ascii(value)) {
 		put_words(text, value);
 		return;
 	}
@@ -107,8 +98,8 @@ void sieve_out_text(struct buf *text, struct str body)
 		   "MIME-Version: 1.0\n"
 		   "Content-Type: text/plain; charset=%s\n"
 		   "Content-Transfer-Encoding: %s\n\n",
-		   is_ascii(body) ? "us-ascii" : "utf-8",
-		   is_ascii(body) ? "7bit" : "8bit");
+		   str_is_ascii(body) ? "us-ascii" : "utf-8",
+		   str_is_ascii(body) ? "7bit" : "8bit");
 	buf_add_str(text, body);
 	buf_putc(text, '\n');
 }

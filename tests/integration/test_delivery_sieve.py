@@ -165,8 +165,12 @@ def test_answers_as_pigeonhole_gives_them(make_server, make_dovecot, sink):
 
 def test_refused_by_the_protocol(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +ereject\n'))
-    script(server, 'alice', 'require "ereject"; ereject "go\r\naway";')
+    script(server, 'alice', 'require "ereject"; if header "subject" "one" { ereject "go away"; }\n'
+                            'elsif header "subject" "two" { ereject text:\ngo\n\naway\n.\n; } else { ereject "weg hier, für immer"; }')
     assert deliver(server, 'one') == '550 5.7.1 <alice> go away'
+    # RFC 5429 sections 2.5, 2.1.1
+    assert deliver(server, 'two') == '550-5.7.1 <alice> go\n550-5.7.1 <alice> \n550 5.7.1 <alice> away'
+    assert deliver(server, 'three') == "550 5.7.1 <alice> Message refused by the recipient's filter"
     assert boxes(server, 'alice') == {} and sink.mails == []
 
 

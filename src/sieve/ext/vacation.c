@@ -124,15 +124,6 @@ static void own_check(struct sieve_check *check, const struct sieve_arg *arg)
 			      STR_FMT(arg->text));
 }
 
-static bool has_8bit(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if ((unsigned char)text.data[i] >= 0x80)
-			return true;
-	}
-	return false;
-}
-
 /* Section 5: such a header should not be sent; but scripts that have it were
  * never refused. */
 static void mime_check(struct sieve_check *check, struct sieve_node *node,
@@ -143,7 +134,7 @@ static void mime_check(struct sieve_check *check, struct sieve_node *node,
 
 	while (reason->pieces == NULL && str_split(&rest, '\n', &line) &&
 	       str_trim(line).len > 0) {
-		if (!has_8bit(line))
+		if (str_is_ascii(line))
 			continue;
 		sieve_warning(check, reason->at,
 			      "the header of the :mime reason has 8bit "

@@ -56,6 +56,7 @@ struct sieve_vacation {
 	const char *reason, *subject, *from, *handle;
 	const char *const *addresses; /* up to NULL */
 	uint64_t seconds;             /* between two answers */
+	uint64_t source; /* of arguments with variables; 0: they have none */
 	bool mime;
 	struct sieve_store *fcc; /* RFC 8580; NULL if not given */
 };

@@ -439,6 +439,9 @@ struct str sieve_vacation_id(const void *ctx, const struct sieve_action *action,
 	buf_printf(&text, "vacation%c%s%c", 0, sender, 0);
 	if (vacation->handle != NULL)
 		buf_printf(&text, "h%c%s", 0, vacation->handle);
+	else if (vacation->source != 0)
+		buf_printf(&text, "s%c%016llx", 0,
+			   (unsigned long long)vacation->source);
 	else
 		buf_printf(&text, "r%c%s%c%s%c%s%c%d", 0, vacation->reason, 0,
 			   vacation->subject == NULL ? "" : vacation->subject,

@@ -174,6 +174,18 @@ def test_refused_by_the_protocol(make_server, sink):
     assert boxes(server, 'alice') == {} and sink.mails == []
 
 
+def test_answers_are_told_apart_before_variables(make_server, sink):
+    """RFC 5230 section 4.2: one answer to a sender, whatever his subjects are; but another one from another line."""
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    script(server, 'alice', 'require ["vacation", "variables"];\n'
+                            'if header :matches "subject" "last*" { vacation :addresses "alice@mail.example" "Not ${1}."; }\n'
+                            'elsif header :matches "subject" "*" { vacation :addresses "alice@mail.example" '
+                            ':subject "Away: ${1}" "I am away: ${1}."; }')
+    for name in ('one', 'two', 'last one', 'last two', 'three'):
+        assert deliver(server, name).startswith('250')
+    assert [re.search(rb'\nSubject: (.*)\r', text)[1] for text in sink.mails] == [b'Away: one', b'Auto: last one']
+
+
 def test_mail_as_scripts_changed_it(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +editheader\n'))
     script(server, 'alice', 'require ["editheader", "fileinto", "copy"]; fileinto :copy "before";\n'

@@ -4,6 +4,8 @@
  */
 #include "sieve/ext/vacation.h"
 
+#include "base/cleanup.h"
+#include "sieve/code.h"
 #include "sieve/ext.h"
 
 #define SETTINGS_STRUCT struct vacation_settings
@@ -94,6 +96,31 @@ static uint64_t period(struct sieve_run *run, const struct sieve_args *args)
 	return set->sieve_vacation_default_period.ms / 1000;
 }
 
+/* Append an argument as it stands in the script; whether it has variables. */
+static bool add_source(const struct sieve_arg *arg, struct buf *out)
+{
+	if (arg != NULL)
+		buf_add_str(out, arg->text);
+	buf_putc(out, '\0');
+	return arg != NULL && arg->pieces != NULL;
+}
+
+/* Section 4.2: responses are told apart by their arguments before variables
+ * are put in, or each Subject would get one. */
+static void vacation_check(struct sieve_check *check, struct sieve_node *node)
+{
+	const struct sieve_arg *subject = sieve_node_tag(node, "subject");
+	const struct sieve_arg *from = sieve_node_tag(node, "from");
+	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX);
+	bool varies = add_source(node->params[0], &text);
+
+	varies |= add_source(subject == NULL ? NULL : subject->value, &text);
+	varies |= add_source(from == NULL ? NULL : from->value, &text);
+	buf_putc(&text, sieve_node_tag(node, "mime") != NULL ? 'm' : 'p');
+	node->params[1] = sieve_check_number(
+		check, varies ? sieve_checksum(str_n(text.data, text.len)) : 0);
+}
+
 static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
 			bool *, struct err *err)
 {
@@ -107,6 +134,7 @@ static int vacation_run(struct sieve_run *run, const struct sieve_args *args,
 			.handle = sieve_run_tag(run, args, "handle"),
 			.seconds = period(run, args),
 			.mime = sieve_args_tag(args, "mime") != NULL,
+			.source = args->params[1].number,
 		}};
 
 	if (addresses != NULL)
@@ -162,7 +190,9 @@ static const struct sieve_command commands[] = {
 	{.name = "vacation",
 	 .takes = "fcc",
 	 .tags = vacation_tags,
-	 .params = {{"reason", SIEVE_STRING, 0, NULL}},
+	 .params = {{"reason", SIEVE_STRING, 0, NULL},
+		    {"source", SIEVE_NUMBER, SIEVE_HIDDEN, NULL}},
+	 .check = vacation_check,
 	 .run = vacation_run},
 	SIEVE_END,
 };

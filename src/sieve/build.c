@@ -238,6 +238,20 @@ static int compile_include(struct sieve_emit *emit,
 	return (int)unit;
 }
 
+/* Others may change before it is run (RFC 6609 section 3). */
+static int circular(struct sieve_emit *emit, const struct sieve_node *node,
+		    struct str name)
+{
+	if (!emit->check->source->upload)
+		return include_error(emit, node, name,
+				     "it includes itself (circular include)");
+	sieve_warning(emit->check, node->params[0]->at,
+		      "include of '%.*s': it includes itself (ignored during "
+		      "upload)",
+		      STR_FMT(name));
+	return -1;
+}
+
 int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
 		       const char *location, struct str name, bool optional,
 		       bool once)
@@ -255,8 +269,7 @@ int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
 			continue;
 		if (build->units[i].ready || once)
 			return (int)i;
-		return include_error(emit, node, name,
-				     "it includes itself (circular include)");
+		return circular(emit, node, name);
 	}
 	if (build->depth >= build->set->sieve_include_max_nesting_depth)
 		return include_error(emit, node, name,
@@ -275,6 +288,7 @@ int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
 		return include_error(emit, node, name,
 				     "there is no such script");
 	}
+	source.upload = emit->check->source->upload;
 	return compile_include(emit, node, location, &source, name);
 }
 

@@ -292,6 +292,22 @@ def test_errors_name_their_lines(sieve):
     assert sieve.list() == ['later', '*w']
 
 
+def test_what_is_included_may_come_later(sieve):
+    """RFC 6609 section 3.2: nothing that others can change yet is an error at upload, but SETACTIVE tells it."""
+    def include(name):
+        return f'require "include"; include "{name}";'
+
+    for name, other, words in (('self', 'self', b"included personal script 'self' does not exist"),
+                               ('self', 'self', b'it includes itself'), ('one', 'two', b"script 'two' does not exist"),
+                               ('three', 'one', b"one: line 1, column 28: warning: included personal script 'two'"),
+                               ('two', 'one', b"script 'two'"), ('two', 'one', b'it includes itself')):
+        answer = sieve.put(name, include(other))
+        assert answer.startswith(b'OK (WARNINGS) {') and words in answer, answer
+    for name in ('self', 'one', 'two', 'three'):
+        answer = sieve.command(f'SETACTIVE "{name}"')
+        assert answer.startswith(b'NO {') and b'circular include' in answer, answer
+
+
 def test_quota(sieve, sieve_server):
     large = b'NO (QUOTA/MAXSIZE) "Script is too large (max 102400 bytes)."\r\n'
     assert sieve.command('HAVESPACE "a" 102400') == b'OK "Putscript would succeed."\r\n'

@@ -136,6 +136,12 @@ int config_read_named(const void *ctx,
 		      const char *(*get)(void *get_ctx, const char *name),
 		      void *get_ctx, const struct setting *rows, void *out,
 		      struct err *err);
+/* The same, where a wrong value is no reason not to go on: the log gets a
+ * warning, with `who` in front, and the preset is taken. */
+void config_read_tolerant(const void *ctx,
+			  const char *(*get)(void *get_ctx, const char *name),
+			  void *get_ctx, const struct setting *rows, void *out,
+			  const char *who);
 /* A setting of plugin {}; NULL if it is not set. */
 const char *config_plugin(const struct config *config,
 			  const struct config_filter *filter, const char *name);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "config/setting.h"
 #include "config/tree.h"
 
@@ -126,6 +127,49 @@ int config_read_named(const void *ctx,
 			return err_wrap(err, "%s", row->name);
 	}
 	return 0;
+}
+
+static const char *kind_name(const struct setting *row)
+{
+	switch (row->kind) {
+	case SETTING_BOOL:
+		return "boolean ";
+	case SETTING_UNSIGNED:
+		return "unsigned integer ";
+	case SETTING_SIZE:
+		return "size ";
+	case SETTING_DURATION:
+		return "duration ";
+	case SETTING_MODE:
+	case SETTING_TEXT:
+	case SETTING_ENUM:
+	case SETTING_FILE:
+	case SETTING_NETWORKS:
+		break;
+	}
+	return "";
+}
+
+void config_read_tolerant(const void *ctx,
+			  const char *(*get)(void *get_ctx, const char *name),
+			  void *get_ctx, const struct setting *rows, void *out,
+			  const char *who)
+{
+	for (const struct setting *row = rows; row->name != NULL; row++) {
+		const char *text = get(get_ctx, row->name);
+		struct err err;
+
+		if (text != NULL && setting_check(row, text, &err) < 0) {
+			log_warning("%s: invalid %svalue for setting '%s': "
+				    "'%s'",
+				    who, kind_name(row), row->name, text);
+			text = NULL;
+		}
+		if (text == NULL)
+			text = row->preset;
+		(void)fill_value(ctx, row, text, (char *)out + row->offset,
+				 &err);
+	}
 }
 
 static const struct config_section *next_of(const struct config_section *at,

@@ -120,12 +120,14 @@ static int add_if_there(const void *ctx, const struct scripts *scripts,
 static int add_personal(const void *ctx, const struct scripts *scripts,
 			struct lda_script ***end, struct err *err)
 {
-	bool there;
+	bool there = false;
 
-	if (add_if_there(ctx, scripts, end, scripts->remote, scripts->active,
+	if (!scripts->missing &&
+	    add_if_there(ctx, scripts, end, scripts->remote, scripts->active,
 			 false, &there, err) < 0)
 		return -1;
-	if (there || (scripts->remote == NULL && scripts->active == NULL))
+	if (there || (scripts->remote == NULL && scripts->active == NULL &&
+		      !scripts->missing))
 		return 0;
 	return add_if_there(ctx, scripts, end, scripts->remote_fallback,
 			    scripts->fallback, true, &there, err);
@@ -477,12 +479,12 @@ int lda_sieve_new(const void *ctx, struct user *user,
 	sieve->user = user;
 	sieve->lda = set;
 	if (scripts_new(sieve, user, set->recipient_delimiter, options,
-			&sieve->scripts, err) < 0 ||
-	    config_read_named(sieve, plugin_setting, sieve, lda_plugin_settings,
-			      &sieve->set, err) < 0) {
+			&sieve->scripts, err) < 0) {
 		mem_free(sieve);
 		return -1;
 	}
+	config_read_tolerant(sieve, plugin_setting, sieve, lda_plugin_settings,
+			     &sieve->set, "sieve");
 	sieve->before = numbered(sieve, "sieve_before");
 	sieve->after = numbered(sieve, "sieve_after");
 	sieve->engine = sieve->scripts->engine;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
-#include "base/err.h"
 #include "base/mem.h"
 #include "sieve/engine.h"
 
@@ -14,13 +13,8 @@ int main(void)
 {
 	static const struct sieve_engine_options options = {.setting = NULL};
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "extensions");
-	struct sieve_engine *engine;
-	struct err err;
+	struct sieve_engine *engine = sieve_engine_new(ctx, &options);
 
-	if (sieve_engine_new(ctx, &options, &engine, &err) < 0) {
-		fprintf(stderr, "%s\n", err.text);
-		return 1;
-	}
 	printf("#define DEFAULT_EXTENSIONS \"%s\"\n",
 	       sieve_engine_capability(ctx, engine, false));
 	return 0;

@@ -132,6 +132,7 @@ static int parse(struct scripts *scripts, const char *text,
 static int find_own(struct scripts *scripts, struct err *err)
 {
 	struct script_location *own;
+	struct stat st;
 
 	if (parse(scripts, scripts->set.sieve, &own, err) < 0)
 		return -1;
@@ -139,10 +140,16 @@ static int find_own(struct scripts *scripts, struct err *err)
 		scripts->remote = own;
 		return 0;
 	}
+	if (scripts->set.sieve[0] == '\0') {
+		scripts->missing = true;
+		return 0;
+	}
+	if (own->path == NULL) { /* "file:": as if nobody had set it */
+		own->path = scripts_expand(scripts, scripts, "~/sieve");
+		own->active = "~/.dovecot.sieve";
+	}
 	if (own->path == NULL)
-		return err_set(err, ERR_INVALID,
-			       "sieve: no path in its location: %s",
-			       scripts->set.sieve);
+		return 0;
 	scripts->dir = own->path;
 	scripts->bindir = own->bindir;
 	scripts->active = scripts_expand(
@@ -154,6 +161,8 @@ static int find_own(struct scripts *scripts, struct err *err)
 		scripts->active = own->path;
 		scripts->dir = scripts_expand(scripts, scripts,
 					      scripts->set.sieve_dir);
+	} else if (own->active == NULL) {
+		scripts->missing = stat(own->path, &st) < 0;
 	}
 	/* Relative paths would lead below "/". */
 	if (user_home(scripts->user) == NULL && scripts->set.sieve[0] != '/' &&
@@ -218,10 +227,10 @@ int scripts_new(const void *ctx, struct user *user,
 	scripts->user = user;
 	scripts->options = options;
 	scripts->recipient_delimiter = recipient_delimiter;
-	if (config_read_named(scripts, get_setting, scripts, scripts_settings,
-			      &scripts->set, err) < 0 ||
-	    sieve_engine_new(scripts, &engine, &scripts->engine, err) < 0 ||
-	    find(scripts, err) < 0) {
+	config_read_tolerant(scripts, get_setting, scripts, scripts_settings,
+			     &scripts->set, "sieve");
+	scripts->engine = sieve_engine_new(scripts, &engine);
+	if (find(scripts, err) < 0) {
 		mem_free(scripts);
 		return -1;
 	}

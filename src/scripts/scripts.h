@@ -47,6 +47,9 @@ struct scripts {
 	/* Where the user's own are kept, and the link to the active one (or
 	 * that script itself); NULL: the user has no home. */
 	const char *dir, *active;
+	/* `sieve` names nothing that is there, and no ;active=: no script of
+	 * the user's runs, not even ~/.dovecot.sieve. */
+	bool missing;
 	/* Where these are kept compiled; NULL: beside them. */
 	const char *bindir, *fallback_bindir;
 	/* sieve_default, for users who have no active one; NULL: none. */

@@ -6,7 +6,8 @@ const struct setting scripts_settings[] = {
 	S(sieve, "file:~/sieve;active=~/.dovecot.sieve",
 	  "The user's scripts: a directory and the link to the active one, or "
 	  "one script; dict:URI;name=x;bindir=~/x for one of a dictionary, "
-	  "ldap:FILE;bindir=~/x."),
+	  "ldap:FILE;bindir=~/x. If it names nothing that is there, and no "
+	  "active=, or is empty, no script of the user's runs."),
 	S(sieve_dir, "~/sieve",
 	  "Directory of the user's scripts, if `sieve` names one script."),
 	S(sieve_default, "", "Script for users who have none."),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sieve/engine.h"
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "sieve/compile.h"
@@ -179,38 +180,77 @@ static const char *no_setting(void *, const char *)
 	return NULL;
 }
 
-static int reload(struct sieve_engine *engine, unsigned place, struct err *err)
+static void reload(struct sieve_engine *engine, unsigned place)
 {
 	const struct sieve_extension *ext = engine->extensions[place];
 
 	if (ext->settings == NULL)
-		return 0;
+		return;
 	if (engine->sets[place] == NULL)
 		engine->sets[place] =
 			mem_zero(engine, 1, ext->settings_size, "settings");
-	return config_read_named(engine, engine->options.setting,
-				 engine->options.ctx, ext->settings,
-				 engine->sets[place], err);
+	config_read_tolerant(engine, engine->options.setting,
+			     engine->options.ctx, ext->settings,
+			     engine->sets[place], "sieve");
 }
 
-int sieve_engine_reload(struct sieve_engine *engine,
-			const struct sieve_extension *ext, struct err *err)
+/* What sieve_out_source() knows, or nothing. */
+static void check_source(const char *name, const char **value,
+			 const char *preset)
 {
-	if (config_read_named(engine, engine->options.setting,
-			      engine->options.ctx, sieve_settings, &engine->set,
-			      err) < 0)
-		return -1;
-	for (unsigned i = 0; i < engine->count; i++) {
-		if ((ext == NULL || ext == engine->extensions[i]) &&
-		    reload(engine, i, err) < 0)
-			return -1;
-	}
-	return 0;
+	static const char words[] =
+		"sender recipient orig_recipient user_email postmaster";
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "source");
+	struct str how = str_trim(str_of(*value));
+	struct sieve_address address;
+
+	if (how.len == 0 || str_has_word(words, how) ||
+	    (how.data[0] == '<' &&
+	     sieve_address_parse(ctx, how, true, &address)))
+		return;
+	log_warning("sieve: Invalid value for setting '%s': '%s'", name,
+		    *value);
+	*value = preset;
 }
 
-int sieve_engine_new(const void *ctx,
-		     const struct sieve_engine_options *options,
-		     struct sieve_engine **out, struct err *err)
+/* Addresses, and who is meant by a word. */
+static void check_addresses(struct sieve_settings *set)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
+	struct sieve_address address;
+
+	check_source("sieve_redirect_envelope_from",
+		     &set->sieve_redirect_envelope_from, "sender");
+	check_source("sieve_notify_mailto_envelope_from",
+		     &set->sieve_notify_mailto_envelope_from, "");
+	check_source("sieve_report_from", &set->sieve_report_from,
+		     "postmaster");
+	if (set->sieve_user_email[0] == '\0' ||
+	    (sieve_address_parse(ctx, str_of(set->sieve_user_email), false,
+				 &address) &&
+	     address.domain.len > 0))
+		return;
+	log_warning("sieve: Invalid address value for setting "
+		    "'sieve_user_email': '%s'",
+		    set->sieve_user_email);
+	set->sieve_user_email = "";
+}
+
+void sieve_engine_reload(struct sieve_engine *engine,
+			 const struct sieve_extension *ext)
+{
+	config_read_tolerant(engine, engine->options.setting,
+			     engine->options.ctx, sieve_settings, &engine->set,
+			     "sieve");
+	check_addresses(&engine->set);
+	for (unsigned i = 0; i < engine->count; i++) {
+		if (ext == NULL || ext == engine->extensions[i])
+			reload(engine, i);
+	}
+}
+
+struct sieve_engine *sieve_engine_new(const void *ctx,
+				      const struct sieve_engine_options *options)
 {
 	struct sieve_engine *engine = mem_new(ctx, struct sieve_engine);
 
@@ -219,13 +259,9 @@ int sieve_engine_new(const void *ctx,
 		engine->options.setting = no_setting;
 	add(engine, sieve_extensions);
 	add(engine, options->extra);
-	if (sieve_engine_reload(engine, NULL, err) < 0) {
-		mem_free(engine);
-		return -1;
-	}
+	sieve_engine_reload(engine, NULL);
 	enable_all(engine);
-	*out = engine;
-	return 0;
+	return engine;
 }
 
 const char *sieve_engine_capability(const void *ctx,

@@ -80,11 +80,10 @@ struct sieve_engine_options {
 /* For `extra`, where scripts run at IMAP events (RFC 6785). */
 extern const struct sieve_extension *const sieve_imap_extensions[];
 
-/* *out is a child of ctx; the options are copied. ERR_INVALID for a setting
- * that makes no sense. */
-int sieve_engine_new(const void *ctx,
-		     const struct sieve_engine_options *options,
-		     struct sieve_engine **out, struct err *err);
+/* Child of ctx; the options are copied. Settings that make no sense are told
+ * to the log, and stay as if nobody had set them. */
+struct sieve_engine *sieve_engine_new(const void *ctx,
+				      const struct sieve_engine_options *options);
 const struct sieve_settings *
 sieve_engine_settings(const struct sieve_engine *engine);
 const struct sieve_engine_options *
@@ -93,8 +92,8 @@ sieve_engine_options(const struct sieve_engine *engine);
 const void *sieve_engine_set(const struct sieve_engine *engine,
 			     const struct sieve_extension *ext);
 /* Read settings again, of one extension or (NULL) the engine's own and all. */
-int sieve_engine_reload(struct sieve_engine *engine,
-			const struct sieve_extension *ext, struct err *err);
+void sieve_engine_reload(struct sieve_engine *engine,
+			 const struct sieve_extension *ext);
 /* By place, up to NULL; the place of one, or -1. */
 const struct sieve_extension *
 sieve_engine_extension(const struct sieve_engine *engine, unsigned place);

@@ -75,11 +75,9 @@ static struct str put_together(struct import *import,
 static void open_engine(struct tool *tool)
 {
 	struct sieve_engine_options options = {.all_extensions = true};
-	struct err err;
 
 	tool_log(tool);
-	if (sieve_engine_new(tool->ctx, &options, &tool->engine, &err) < 0)
-		log_fatal(EXIT_FAILED, "%s", err.text);
+	tool->engine = sieve_engine_new(tool->ctx, &options);
 }
 
 /* What is written compiles. */

@@ -118,17 +118,13 @@ void suite_open(struct suite *suite, const char *path)
 		.all_extensions = true,
 	};
 	CLEANUP(malloc_free) char *here = get_current_dir_name();
-	struct err err;
 	char *slash;
 
 	suite->path = path_expand(suite->ctx, path, here);
 	suite->dir = mem_strdup(suite->ctx, suite->path);
 	slash = strrchr(suite->dir, '/');
 	*slash = '\0';
-	if (sieve_engine_new(suite->ctx, &options, &suite->engine, &err) < 0) {
-		fprintf(stderr, "sieve-testsuite: %s\n", err.text);
-		exit(EXIT_FAILED);
-	}
+	suite->engine = sieve_engine_new(suite->ctx, &options);
 	init_host(suite);
 	suite->result = sieve_result_new(suite->ctx);
 	suite_select(suite, str_of(default_message), NULL);

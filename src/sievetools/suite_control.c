@@ -201,7 +201,8 @@ SUITE_RUN(config_reload)
 				       "unknown extension '%.*s'",
 				       STR_FMT(name->text));
 	}
-	return sieve_engine_reload(suite->engine, ext, err);
+	sieve_engine_reload(suite->engine, ext);
+	return 0;
 }
 
 SUITE_RUN(mailbox_create)

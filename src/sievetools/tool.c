@@ -176,7 +176,6 @@ void tool_open(struct tool *tool, const char *name)
 		.extra = sieve_imap_extensions,
 		.always = "vnd.dovecot.debug",
 	};
-	struct err err;
 
 	log_open(name, LOG_TO_STDERR);
 	log_debug_set(tool->debug);
@@ -184,8 +183,7 @@ void tool_open(struct tool *tool, const char *name)
 		tool->ctx = mem_ctx(NULL, name);
 	tool_log(tool);
 	open_config(tool);
-	if (sieve_engine_new(tool->ctx, &options, &tool->engine, &err) < 0)
-		log_fatal(EXIT_FAILED, "%s", err.text);
+	tool->engine = sieve_engine_new(tool->ctx, &options);
 }
 
 struct sieve_program *tool_script(struct tool *tool, const char *path,

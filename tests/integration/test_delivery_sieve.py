@@ -319,6 +319,34 @@ def test_addresses_for_smtputf8(make_server):
         sink.close()
 
 
+# What of `plugin` makes no sense is as if nobody had set it; then where mail goes.
+ODD = ['sieve_max_script_size = x', 'sieve_max_actions = -1', 'sieve_max_cpu_time = soon', 'sieve_redirect_envelope_from = me',
+       'sieve_notify_mailto_envelope_from = me', 'sieve_vacation_min_period = x', 'sieve_vacation_dont_check_recipient = maybe',
+       'sieve_quota_max_scripts = x', 'sieve_variables_max_variable_size = x', 'sieve_user_email = x',
+       'sieve = ~/missing', 'sieve = file:~/missing', 'sieve = file:~/missing;active=~/.dovecot.sieve', 'sieve =',
+       'sieve = file:', 'sieve = file:~/scripts', 'sieve = ~/other/x.sieve', 'sieve_pipe_exec_timeout = x', 'sieve_trace_debug = x']
+
+
+def test_settings_without_sense(make_server, make_dovecot, sink):
+    """Mail arrives as with Dovecot, and the log says what is wrong."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        for plugin in ODD:
+            server = make(EXTRA.format(port=sink.port, plugin=plugin), start=False)
+            script(server, 'alice', '', 'scripts/one.sieve')
+            script(server, 'alice', 'require ["fileinto", "mailbox"]; fileinto :create "foo";')
+            server.start()
+            reply = deliver(server, 'one')
+            # The session in front is theirs alone, and so are words about the rest.
+            log = set(re.findall(r"Warning: sieve: [iI]nvalid \w.*?'\w+'(?=:)", server.log_text().replace('`', "'")))
+            if 'pipe' in plugin or 'debug' in plugin:  # Dovecot says nothing of these
+                log = set()
+            seen.append((plugin, reply, log, {name: len(mails) for name, mails in boxes(server, 'alice').items()}))
+            server.stop()
+    ours, theirs = seen[:len(ODD)], seen[len(ODD):]
+    assert [f'{mine}\n{other}' for mine, other in zip(ours, theirs) if mine != other] == []
+
+
 def test_a_script_that_changes_is_compiled_again(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin=''))
     client = Lmtp(server.port('lmtp'))

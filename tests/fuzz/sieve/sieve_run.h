@@ -30,12 +30,8 @@ static struct sieve_engine *fuzz_engine(const void *ctx)
 {
 	struct sieve_engine_options options = {.setting = fuzz_setting,
 					       .all_extensions = true};
-	struct sieve_engine *engine;
-	struct err err;
 
-	if (sieve_engine_new(ctx, &options, &engine, &err) < 0)
-		abort();
-	return engine;
+	return sieve_engine_new(ctx, &options);
 }
 
 static void fuzz_run(const void *ctx, struct sieve_engine *engine,

@@ -26,11 +26,8 @@ struct sieve_engine *test_engine(const void *ctx, const char *const *settings)
 		.ctx = (void *)(uintptr_t)settings,
 		.all_extensions = true,
 	};
-	struct sieve_engine *engine;
-	struct err err;
 
-	return sieve_engine_new(ctx, &options, &engine, &err) < 0 ? NULL
-								  : engine;
+	return sieve_engine_new(ctx, &options);
 }
 
 static void take_line(void *ctx, enum log_level level, const char *where,

@@ -147,28 +147,47 @@ static int read_mail(const void *ctx, struct filter *filter,
 
 /* running */
 
-static const char *owner(const void *ctx, const struct filter *filter)
+static const char *own_email(const struct filter *filter)
 {
-	const char *email =
-		sieve_engine_settings(filter->sieve->engine)->sieve_user_email;
+	return sieve_engine_settings(filter->sieve->engine)->sieve_user_email;
+}
+
+const char *filter_owner(const void *ctx, const struct filter *filter)
+{
+	const char *email = own_email(filter);
+	const char *name = user_name(filter->user);
 	struct sieve_address address;
 
 	if (email[0] != '\0' &&
 	    sieve_address_parse(ctx, str_of(email), false, &address))
 		return str_dup(ctx, address.all);
-	return user_name(filter->user);
+	return strchr(name, '@') != NULL
+		       ? name
+		       : mem_printf(ctx, "%s@%s", name,
+				    lda_hostname(ctx, &filter->set));
 }
 
 /* Who sent it, as far as the mail tells. */
-static const char *sender_of(const void *ctx, const struct stored *mail)
+static const char *sender_of(const void *ctx, const struct filter *filter,
+			     const struct stored *mail)
 {
+	static const char *const fields[] = {"Return-Path", "Sender", "From"};
+	size_t count =
+		filter->options.sender_of == FILTER_SENDER_HEADER ? 3 : 1;
 	struct sieve_address address;
 	struct header_field field;
 
-	if (header_find(spool_header(mail->spool), "Return-Path", &field) &&
-	    sieve_address_parse(ctx, str_trim(field.value), true, &address))
-		return address.all.len > 0 ? str_dup(ctx, address.all) : "";
-	return NULL;
+	if (filter->options.sender_of == FILTER_SENDER_NONE)
+		return own_email(filter);
+	for (size_t i = 0; i < count; i++) {
+		if (header_find(spool_header(mail->spool), fields[i], &field) &&
+		    (i == 0 ? sieve_address_parse(ctx, str_trim(field.value),
+						  true, &address)
+			    : sieve_address_read(ctx, field.value, &address)))
+			return address.all.len > 0 ? str_dup(ctx, address.all)
+						   : "";
+	}
+	return "";
 }
 
 static int environment(void *ctx, const void *mem, const char *name,
@@ -205,6 +224,7 @@ static int run(const void *ctx, struct carry *carry, struct lda_script *scripts,
 	struct lda_script *last = NULL;
 
 	carry->host.location = "MS";
+	carry->host.phase = "post";
 	carry->host.flags = carry->stored->flags;
 	carry->host.environment = environment;
 	if (sieve_run_scripts(carry, scripts, &last, err) < 0)
@@ -234,7 +254,8 @@ int filter_mail(const void *ctx, struct filter *filter, struct mailbox *box,
 		.user = filter->user,
 		.service = filter->options.service,
 		.session_id = filter->options.session_id,
-		.to = owner(tmp, filter),
+		.to = filter_owner(tmp, filter),
+		.no_envelope = filter->options.sender_of == FILTER_SENDER_NONE,
 		.mailbox = keep != NULL ? keep : mailbox_name(box),
 		.session_started_ms = clock_monotonic_ms(),
 		.started_ms = clock_monotonic_ms(),
@@ -249,9 +270,7 @@ int filter_mail(const void *ctx, struct filter *filter, struct mailbox *box,
 	stored.flags = mail.flags;
 	stored.received = mail.received;
 	delivery.spool = mail.spool;
-	delivery.from = sender_of(tmp, &mail);
-	if (delivery.from == NULL)
-		delivery.from = delivery.to;
+	delivery.from = sender_of(tmp, filter, &mail);
 	if (carry_begin(tmp, &carry, filter->sieve, &delivery, err) < 0)
 		return -1;
 	carry.stored = &stored;

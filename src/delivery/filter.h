@@ -30,10 +30,18 @@ struct user;
 
 struct filter;
 
+/* Who sent a mail, for its envelope. */
+enum filter_sender {
+	FILTER_SENDER_NONE, /* the user himself, by sieve_user_email */
+	FILTER_SENDER_ENVELOPE, /* Return-Path; <> without one */
+	FILTER_SENDER_HEADER,   /* that, Sender or From */
+};
+
 struct filter_options {
 	const struct config *config;
 	const struct config_filter *filter;
 	const char *service, *session_id; /* "imap" */
+	enum filter_sender sender_of;
 	struct scripts_options scripts;
 	/* redirect, notify and report send mails: by `sender`, or as deliveries
 	 * do if it is NULL. */
@@ -51,6 +59,9 @@ int filter_new(const void *ctx, struct user *user,
 	       const struct filter_options *options, struct filter **out,
 	       struct err *err);
 struct lda_sieve *filter_sieve(struct filter *filter);
+/* The user's address: sieve_user_email, or his name, with the hostname if it
+ * has no domain. */
+const char *filter_owner(const void *ctx, const struct filter *filter);
 /* Where errors of scripts go in place of the user's log; NULL: there. */
 void filter_listen(struct filter *filter, const struct sieve_log *log);
 

@@ -14,6 +14,7 @@
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
 #include "delivery/spool.h"
+#include "storage/user.h"
 
 /* begin */
 
@@ -22,8 +23,11 @@ static void envelope_of(const void *ctx, const struct delivery *delivery,
 {
 	const char *original = delivery->original_to;
 
-	*out = (struct sieve_envelope){.null_sender =
-					       delivery->from[0] == '\0'};
+	*out = (struct sieve_envelope){
+		.null_sender =
+			delivery->from[0] == '\0' && !delivery->no_envelope,
+		.auth = user_name(delivery->user),
+	};
 	sieve_address_parse(ctx, str_of(delivery->from), true, &out->from);
 	sieve_address_parse(ctx, str_of(delivery->to), false, &out->to);
 	sieve_address_parse(ctx,

@@ -244,7 +244,7 @@ void carry_host(const void *ctx, struct carry *carry)
 		.hostname = lda_hostname(ctx, carry->lda),
 		.postmaster = lda_postmaster(ctx, carry->lda, delivery->to),
 		.location = "MDA",
-		.phase = "post",
+		.phase = "during",
 		.default_mailbox = delivery->mailbox,
 		.log = {.line = lda_sieve_user_log, .ctx = carry->sieve},
 	};

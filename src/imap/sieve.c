@@ -92,7 +92,7 @@ static void read_rules(struct imap_sieve *sieve)
 }
 
 /* RFC 6785 section 4, and Pigeonhole's. */
-static int environment(void *ctx, const void *, const char *name,
+static int environment(void *ctx, const void *mem, const char *name,
 		       struct str *value_out, struct err *)
 {
 	const struct imap_sieve *sieve = ctx;
@@ -101,7 +101,7 @@ static int environment(void *ctx, const void *, const char *name,
 		const char *name, *value;
 	} all[] = {
 		{"imap.user", user_name(sieve->session->user)},
-		{"imap.email", user_name(sieve->session->user)},
+		{"imap.email", filter_owner(mem, sieve->events)},
 		{"imap.cause", event->cause},
 		{"imap.mailbox", sieve->event_mailbox},
 		{"imap.changedflags", event->changed_flags},
@@ -128,6 +128,8 @@ static struct filter *new_filter(struct imap_sieve *sieve, bool events)
 		.filter = &filter,
 		.service = "imap",
 		.session_id = session->base.login->session_id,
+		.sender_of =
+			events ? FILTER_SENDER_NONE : FILTER_SENDER_ENVELOPE,
 		.scripts.extra = events ? sieve_imap_extensions : NULL,
 		.scripts.no_envelope = events,
 		.send = true,

@@ -256,12 +256,10 @@ static const char *header_recipient(struct lda *lda)
 	return mem_printf(lda, "%s@%s", list[0].mailbox, list[0].domain);
 }
 
-static const char *recipient(struct lda *lda)
+static const char *original_recipient(struct lda *lda)
 {
 	const char *original = lda->options.original_to;
 
-	if (lda->options.final_to != NULL)
-		return lda->options.final_to;
 	if (original == NULL)
 		original = header_recipient(lda);
 	if (original == NULL)
@@ -297,9 +295,10 @@ static int run(struct lda *lda)
 	}
 	delivery.user = lda->user;
 	delivery.from = lda->from == NULL ? "" : lda->from;
-	delivery.to = recipient(lda);
+	delivery.original_to = original_recipient(lda);
+	delivery.to = lda->options.final_to != NULL ? lda->options.final_to
+						    : delivery.original_to;
 	delivery.spool = lda->spool;
-	delivery.original_to = lda->options.original_to;
 	delivery.sender = lda->sender;
 	if (lda->options.explain)
 		delivery.refusal = &refusal;

@@ -93,7 +93,7 @@ struct sieve_host {
 	const char *hostname;          /* of this machine */
 	const char *postmaster;        /* address */
 	const char *location;          /* RFC 5183: "MDA" */
-	const char *phase;             /* "post" */
+	const char *phase;             /* "during", "post" */
 	const char *default_mailbox;   /* "INBOX" */
 	uint64_t (*now_us)(void *ctx); /* NULL: the clock */
 	struct sieve_log log;

@@ -39,7 +39,7 @@ struct sieve_address {
 struct sieve_envelope {
 	struct sieve_address from, to, original_to;
 	bool null_sender;
-	const char *auth; /* who sent it; NULL if nobody logged in */
+	const char *auth; /* whose script it is, as Dovecot has it; or NULL */
 	/* More parts by name (RFC 6009: "notify", "ret", "envid", "orcpt"
 	 * decoded, "bytimerelative"...), up to NULL names; may be NULL. */
 	const char *const (*extra)[2];

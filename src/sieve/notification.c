@@ -59,24 +59,29 @@ static void put_subject(struct sieve_out *out,
 						 : old);
 }
 
-static const char *source_of(struct sieve_out *out, const char *setting)
+/* Who it is from if the script does not say: "" for postmaster. */
+static const char *own_source(struct sieve_out *out)
 {
-	return sieve_out_source(out->ctx, out->engine, out->envelope, out->host,
-				setting);
+	const struct sieve_settings *set = sieve_engine_settings(out->engine);
+	const char *setting = set->sieve_notify_mailto_envelope_from;
+
+	if (out->envelope->null_sender)
+		return "";
+	return setting[0] == '\0'
+		       ? set->sieve_user_email
+		       : sieve_out_source(out->ctx, out->engine, out->envelope,
+					  out->host, setting);
 }
 
 static void put_from(struct sieve_out *out, struct buf *text)
 {
-	const struct sieve_settings *set = sieve_engine_settings(out->engine);
-	const char *from = out->action->notify.from;
+	const char *from = out->action->notify.from, *source = own_source(out);
 
 	buf_add(text, "From: ");
 	if (from != NULL && strpbrk(from, "\r\n") == NULL)
 		buf_add(text, from);
-	else if (set->sieve_notify_mailto_envelope_from[0] != '\0')
-		buf_printf(text, "<%s>",
-			   source_of(out,
-				     set->sieve_notify_mailto_envelope_from));
+	else if (source[0] != '\0')
+		buf_printf(text, "<%s>", source);
 	else
 		sieve_out_postmaster(out, text);
 	buf_putc(text, '\n');
@@ -124,16 +129,17 @@ static const char *notification_sender(struct sieve_out *out)
 {
 	const struct sieve_settings *set = sieve_engine_settings(out->engine);
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "sender");
-	const char *from = out->action->notify.from;
+	const char *from = out->action->notify.from, *source;
 	struct sieve_address address;
 
 	if (out->envelope->null_sender)
 		return "";
-	if (set->sieve_notify_mailto_envelope_from[0] != '\0')
-		return source_of(out, set->sieve_notify_mailto_envelope_from);
-	if (from != NULL &&
-	    sieve_address_read(ctx, str_of(from), &address))
+	if (set->sieve_notify_mailto_envelope_from[0] == '\0' &&
+	    from != NULL && sieve_address_read(ctx, str_of(from), &address))
 		return str_dup(out->ctx, address.all);
+	source = own_source(out);
+	if (source[0] != '\0')
+		return source;
 	return out->host->postmaster == NULL ? "" : out->host->postmaster;
 }
 
@@ -263,7 +269,9 @@ int sieve_out_report(struct sieve_out *out, struct err *)
 	if (strcmp(how, "postmaster") == 0)
 		sieve_out_postmaster(out, &text);
 	else
-		buf_printf(&text, "<%s>", source_of(out, how));
+		buf_printf(&text, "<%s>",
+			   sieve_out_source(out->ctx, out->engine,
+					    out->envelope, out->host, how));
 	buf_printf(&text, "\nTo: <%s>\n", report->address);
 	put_field(out, "Report", &text);
 	buf_add(&text, "Auto-Submitted: auto-generated (report)\n");

@@ -41,7 +41,7 @@ const char *sieve_redirect_sender(const void *ctx,
 	const struct sieve_settings *set = sieve_engine_settings(engine);
 
 	/* An answer to nobody stays one. */
-	if (envelope->null_sender || envelope->from.all.len == 0)
+	if (envelope->null_sender)
 		return "";
 	return sieve_out_source(ctx, engine, envelope, host,
 				set->sieve_redirect_envelope_from);

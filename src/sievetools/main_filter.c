@@ -369,6 +369,7 @@ static int prepare(struct job *job, struct err *err)
 	const struct filter_options options = {
 		.config = job->tool.config,
 		.service = "sieve-filter",
+		.sender_of = FILTER_SENDER_HEADER,
 		.send = job->outgoing != NULL,
 		.sender = sender_new_with(job->tool.ctx, send_outgoing, job),
 		.scripts = {.setting = setting, .ctx = job},

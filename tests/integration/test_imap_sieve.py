@@ -421,6 +421,57 @@ def test_filter_as_pigeonhole(make_server, make_dovecot):
     assert not differ, '\n\n'.join(differ)
 
 
+SENT = """
+submission_host = 127.0.0.1:{port}
+protocol imap {{
+  mail_plugins = $mail_plugins imap_sieve imap_filter_sieve
+}}
+plugin {{
+  sieve = file:~/x.sieve
+  sieve_plugins = sieve_imapsieve
+  imapsieve_mailbox1_name = INBOX
+  imapsieve_mailbox1_causes = APPEND
+  imapsieve_mailbox1_before = file:{dir}/event.sieve
+  {more}
+}}
+"""
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_who_mails_are_from_as_pigeonhole(make_server, make_dovecot, sink):
+    """At events nobody sent the mail; FILTER has its Return-Path. The user without a domain gets the host's name."""
+    seen = []
+    asked = scripted(b'require ["envelope", "variables", "imap4flags", "enotify", "copy"];\r\n'
+                     b'if envelope :matches "to" "*" { addflag "to_${1}"; } if envelope :matches "from" "*" { addflag "from_${1}"; }'
+                     b'if envelope "auth" "alice" { addflag "auth"; }'
+                     b'redirect :copy "x@y.example"; notify :message "m" "mailto:fn@y.example";', b'*')
+    for make in (make_server, make_dovecot):
+        for more in ('', 'sieve_user_email = al@ice.example', 'sieve_redirect_envelope_from = postmaster'):
+            server = make(start=False)
+            server.extra = SENT.format(port=sink.port, dir=server.dir, more=more)
+            Path(server.dir, 'event.sieve').write_text('require ["enotify", "copy", "environment", "variables", "imapsieve"];'
+                                                       'if environment :matches "imap.email" "*" { set "me" "${1}"; }'
+                                                       'redirect :copy "ev@y.example"; notify :message "${me}" "mailto:n@y.example";')
+            os.chmod(Path(server.dir, 'event.sieve'), 0o644)
+            server.write_config()
+            server.start()
+            client, found = Lines(server.port('imap'), 'alice'), []
+            for path in (b'Return-Path: <rp@x.example>\r\n', b'Return-Path: <>\r\n', b''):
+                text = path + mail('one')
+                start, mails = len(sink.log), len(sink.mails)
+                client.command(b'APPEND INBOX {%d+}\r\n%s' % (len(text), text))
+                client.command(b'SELECT INBOX')
+                lines = b''.join(client.command(asked))
+                found += [line.replace(' BODY=8BITMIME', '') for line in sink.log[start:] if line[:4] in ('MAIL', 'RCPT')]
+                found += re.findall(rb'(?m)^(?:From|X-Sieve-Redirected-From|Subject): .*', b'\n'.join(sink.mails[mails:]))
+                found += sorted(re.search(rb'FETCH \(FLAGS \((.*?)\)', lines)[1].split())
+            client.close()
+            server.stop()
+            # Theirs knows no other name of the host than the machine's own.
+            seen.append([re.sub(r'alice@[\w.]+', 'alice@HOST', str(line)) for line in found])
+    assert seen[:3] == seen[3:]
+
+
 def test_filter_puts_a_changed_mail_in_place(make_server):
     server = make_server(start=False)
     place(server, '  sieve_extensions = +editheader\n')

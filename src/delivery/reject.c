@@ -29,6 +29,7 @@ struct report {
 	const struct lda_settings *set;
 	const struct delivery *delivery;
 	const char *hostname, *status, *reason, *boundary;
+	const char *to; /* the recipient that the sender knows */
 };
 
 static char *field_text(const struct report *report, const char *name)
@@ -44,12 +45,11 @@ static char *field_text(const struct report *report, const char *name)
 
 static const char *expand(const struct report *report, const char *format)
 {
-	const char *to = report->delivery->to;
 	const struct var vars[] = {
 		{'n', NULL, "\n"},
 		{'r', "reason", report->reason},
 		{'s', "subject", field_text(report, "Subject")},
-		{'t', "to", to},
+		{'t', "to", report->to},
 		{0, NULL, NULL},
 	};
 	struct err err;
@@ -85,7 +85,7 @@ static void write_report(const struct report *report, struct buf *out)
 		.boundary = report->boundary,
 		.hostname = report->hostname,
 		.words = str_of(expand(report, report->set->rejection_reason)),
-		.recipient = str_of(report->delivery->to),
+		.recipient = str_of(report->to),
 		.id = str_of(id == NULL ? "" : id),
 		.header = spool_header(report->delivery->spool),
 		.status = report->status,
@@ -109,6 +109,8 @@ int reject_send(const struct delivery *delivery, const struct lda_settings *set,
 		.status = status,
 		.reason = reason,
 		.boundary = delivery_id(ctx),
+		.to = delivery->original_to != NULL ? delivery->original_to
+						    : delivery->to,
 	};
 
 	if (!sender_address_ok(delivery->from) ||

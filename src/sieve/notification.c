@@ -143,11 +143,23 @@ static const char *notification_sender(struct sieve_out *out)
 	return out->host->postmaster == NULL ? "" : out->host->postmaster;
 }
 
+static bool has_got_it(const struct sieve_out *out, const char *to)
+{
+	for (unsigned i = 0; i < out->count; i++) {
+		if (strcmp(to, out->mails[i].to) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Each one mail, who is named twice, too. */
 static void add_all(struct sieve_out *out, const char *from,
 		    const char *const *list, const struct buf *text)
 {
-	for (; *list != NULL; list++)
-		sieve_out_add(out, from, str_of(*list), text);
+	for (; *list != NULL; list++) {
+		if (!has_got_it(out, *list))
+			sieve_out_add(out, from, str_of(*list), text);
+	}
 }
 
 int sieve_out_notify(struct sieve_out *out, struct err *err)
@@ -181,6 +193,13 @@ int sieve_out_notify(struct sieve_out *out, struct err *err)
 }
 
 /* multipart/report (RFC 6522) */
+
+/* Whom the sender wrote to; he need not know of aliases. */
+static struct str told_recipient(const struct sieve_envelope *envelope)
+{
+	return envelope->original_to.all.len > 0 ? envelope->original_to.all
+						 : envelope->to.all;
+}
 
 static void put_boundary(struct str raw, struct buf *out)
 {
@@ -249,7 +268,7 @@ static void put_feedback(struct sieve_out *out, struct buf *text)
 		   STR_FMT(envelope->from.all.data == NULL
 				   ? STR("")
 				   : envelope->from.all),
-		   STR_FMT(envelope->to.all));
+		   STR_FMT(told_recipient(envelope)));
 }
 
 int sieve_out_report(struct sieve_out *out, struct err *)
@@ -339,7 +358,8 @@ int sieve_out_reject(struct sieve_out *out, struct err *)
 	put_field(out, "Rejected", &text);
 	buf_printf(&words,
 		   "Your message to <%.*s> was automatically rejected:\n%s",
-		   STR_FMT(envelope->to.all), out->action->reject.reason);
+		   STR_FMT(told_recipient(envelope)),
+		   out->action->reject.reason);
 	sieve_mdn_write(
 		&(struct sieve_mdn){
 			.boundary = boundary.data,
@@ -347,7 +367,7 @@ int sieve_out_reject(struct sieve_out *out, struct err *)
 					    ? "localhost"
 					    : out->host->hostname,
 			.words = str_n(words.data, words.len),
-			.recipient = envelope->to.all,
+			.recipient = told_recipient(envelope),
 			.id = sieve_out_original(out, "Message-ID"),
 			.header = header_of(out),
 		},

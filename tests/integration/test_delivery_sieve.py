@@ -163,6 +163,27 @@ def test_answers_as_pigeonhole_gives_them(make_server, make_dovecot, sink):
         assert seen == theirs[name], name
 
 
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_whom_senders_and_others_are_told_of(make_server, make_dovecot, sink):
+    """The recipient that the sender knows, in reports of rejections and of abuse; each has one notification."""
+    seen = []
+    plugin = '  sieve_plugins = sieve_extprograms\n  sieve_extensions = +vnd.dovecot.report\n'
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin=plugin))
+        for text in ('require "reject"; reject "no";', 'require "vnd.dovecot.report"; report "abuse" "x" "r@y.example";',
+                     'require "enotify"; notify "mailto:a@y.example?to=b@y.example&cc=a@y.example";'):
+            script(server, 'alice', text)
+            mails, log = len(sink.mails), len(sink.log)
+            client = Lmtp(server.port('lmtp'))
+            client.command('MAIL FROM:<joe@x.example>')
+            client.command('RCPT TO:<alice> ORCPT=rfc822;known@z.example')
+            assert client.data(mail('one'))[0].startswith('250')
+            client.close()
+            named = re.findall(rb'message to <\S+>|Final-Recipient: .*|Original-Rcpt-To: .*', b''.join(sink.mails[mails:]))
+            seen.append((named, [line for line in sink.log[log:] if line.startswith('RCPT')]))
+    assert seen[:3] == seen[3:]
+
+
 def test_refused_by_the_protocol(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +ereject\n'))
     script(server, 'alice', 'require "ereject"; if header "subject" "one" { ereject "go away"; }\n'
@@ -337,6 +358,7 @@ def test_settings_without_sense(make_server, make_dovecot, sink):
             script(server, 'alice', 'require ["fileinto", "mailbox"]; fileinto :create "foo";')
             server.start()
             reply = deliver(server, 'one')
+            assert server.wait_log(r'Logged out')
             # The session in front is theirs alone, and so are words about the rest.
             log = set(re.findall(r"Warning: sieve: [iI]nvalid \w.*?'\w+'(?=:)", server.log_text().replace('`', "'")))
             if 'pipe' in plugin or 'debug' in plugin:  # Dovecot says nothing of these

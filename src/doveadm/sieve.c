@@ -93,8 +93,8 @@ static int run_put(const struct sieving *sieving, struct scripts *scripts)
 	const char *quota;
 	struct err err;
 
-	if (scripts_has_space(scripts, name, sieving->text.len, &quota, &err) <
-		    0 ||
+	/* The quota is the user's, not the administrator's. */
+	if (scripts_check_size(scripts, sieving->text.len, &quota, &err) < 0 ||
 	    scripts_put(scripts, name, sieving->text, sieving->activate,
 			&compiler_log, &err) < 0)
 		return failed("save", &err);

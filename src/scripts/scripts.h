@@ -104,7 +104,7 @@ int scripts_get(const void *ctx, const struct scripts *scripts, struct str name,
  */
 int scripts_has_space(const struct scripts *scripts, struct str name,
 		      uint64_t size, const char **quota_out, struct err *err);
-/* The same for one that is only checked. */
+/* The same for one that is only checked, or that no quota holds for. */
 int scripts_check_size(const struct scripts *scripts, uint64_t size,
 		       const char **quota_out, struct err *err);
 /* Compile `text`: ERR_CORRUPT if the log got errors. With "" for a name, none

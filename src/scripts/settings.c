@@ -21,7 +21,8 @@ const struct setting scripts_settings[] = {
 	S(sieve_redirect_duplicate_period, "12 hours",
 	  "How long a mail is not redirected again to the same address."),
 	S(sieve_quota_max_scripts, "0",
-	  "How many scripts a user may keep; 0: no limit."),
+	  "How many scripts a user may keep, of those that he stores himself "
+	  "(doveadm sieve put does not ask); 0: no limit."),
 	S(sieve_quota_max_storage, "0",
 	  "How much room they may take together; 0: no limit."),
 	SETTINGS_END,

@@ -22,6 +22,8 @@ STEPS = [
     ('put {user}', ''), ('list -u nobody', ''), ('list {user}', ''),
     ('delete {user} -a x', ''), ('activate {user} warn', ''), ('list {user}', ''), ('list -u b*b', ''), ('get -u b*b warn', ''),
 ]
+# It holds for ManageSieve.
+QUOTA = 'plugin {\n  sieve_quota_max_scripts = 1\n}\n'
 FORMATS = ['flow', 'tab', 'table', 'pager', 'json']
 
 
@@ -40,7 +42,7 @@ def shown(done):
 
 @pytest.fixture(scope='module')
 def ours(tls):
-    server = Server(tls, '', 'sieve').start()
+    server = Server(tls, QUOTA, 'sieve').start()
     yield server
     finish(server)
 
@@ -49,7 +51,7 @@ def test_as_dovecot(tls, ours):
     need_dovecot()
     if not os.path.exists('/usr/lib/dovecot/modules/doveadm/lib10_doveadm_sieve_plugin.so'):
         pytest.skip("needs Debian's dovecot-sieve")
-    theirs = Dovecot(tls, '', 'sieve' if os.path.exists('/usr/lib/dovecot/managesieve') else 'imap').start()
+    theirs = Dovecot(tls, QUOTA, 'sieve' if os.path.exists('/usr/lib/dovecot/managesieve') else 'imap').start()
     try:
         for words, text in STEPS:
             got = [shown(run(server, words, text)) for server in (theirs, ours)]

@@ -81,9 +81,17 @@ static int run(struct tool *tool, const struct execution *execution,
 		return -1;
 	carry.envelope = *execution->envelope;
 	carry.host.trace = *execution->trace;
+	carry.host.location = "MS";
+	carry.host.phase = "post";
 	if (sieve_run_scripts(&carry, scripts_of(tool, execution), &last,
 			      err) < 0)
 		return -1;
+	*good_out = !carry.failed;
+	if (execution->simulate) {
+		if (*good_out)
+			tool_print(stdout, carry.result, execution->mailbox);
+		return 0;
+	}
 	if (execution->location == NULL) {
 		drop_stores(carry.result);
 		carry.delivered = true;

@@ -189,7 +189,7 @@ static int decide(struct tool *tool, const struct options *options,
 		.user = user_of(tool),
 		.hostname = hostname(tool),
 		.default_mailbox = options->mailbox,
-		.location = "MDA",
+		.location = "MS",
 		.phase = "post",
 	};
 	struct err err;
@@ -219,6 +219,7 @@ static int execute(struct tool *tool, const struct options *options,
 		.trace = &options->how,
 		.location = options->location,
 		.mailbox = options->mailbox,
+		.simulate = !options->execute,
 		.paths = options->scripts,
 		.programs = programs,
 	};
@@ -228,6 +229,11 @@ static int execute(struct tool *tool, const struct options *options,
 					  options->compile);
 	dump(options, programs[options->script_count - 1]);
 	return options->execution(tool, &execution) ? 0 : 1;
+}
+
+static bool with_mailboxes(const struct options *options)
+{
+	return options->execute || options->location != NULL;
 }
 
 static int run_all(struct tool *tool, struct options *options, struct str mail)
@@ -245,13 +251,13 @@ static int run_all(struct tool *tool, struct options *options, struct str mail)
 	if (options->how.level == SIEVE_TRACE_NONE)
 		options->how.level = SIEVE_TRACE_ACTIONS;
 	get_envelope(tool, options, message, &envelope);
-	if (options->execute)
+	if (with_mailboxes(options))
 		status = execute(tool, options, &envelope, mail);
 	else
 		status = decide(tool, options, &envelope, message, result);
 	if (trace != NULL && trace != stdout)
 		fclose(trace);
-	if (status == 0 && !options->execute)
+	if (status == 0 && !with_mailboxes(options))
 		tool_print(stdout, result, options->mailbox);
 	return status;
 }
@@ -276,7 +282,7 @@ int sieve_test(int argc, char **argv, tool_execute *execution)
 		parse_option(&tool, &options, option, optarg);
 	if (argc - optind != 2)
 		usage();
-	if (options.execute && execution == NULL)
+	if (with_mailboxes(&options) && execution == NULL)
 		start_other(argv);
 	options.scripts[options.script_count++] = argv[optind];
 	tool_open(&tool, "sieve-test");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sievetools/test.h - sieve-test, and sieve-test-execute, which is what runs
- * with -e: what scripts decide is done. Mails that they send are printed.
+ * with -e and -l: scripts know of mailboxes, and what they decide is done (-e).
+ * Mails that they send are printed.
  */
 #ifndef SIEVETOOLS_TEST_H
 #define SIEVETOOLS_TEST_H
@@ -13,13 +14,14 @@ struct execution {
 	const struct sieve_trace *trace;
 	const char *location; /* of -l; NULL: nothing is stored */
 	const char *mailbox;
+	bool simulate; /* print what would be done */
 	const char *const *paths; /* of the scripts, up to NULL */
 	struct sieve_program *const *programs;
 };
 
 /* Returns whether all went well; ends the process if it can't begin. */
 typedef bool tool_execute(struct tool *tool, const struct execution *execution);
-/* The whole program. Without `execute`, -e makes it the other one. */
+/* The whole program. Without `execute`, -e and -l make it the other one. */
 int sieve_test(int argc, char **argv, tool_execute *execute);
 
 #endif

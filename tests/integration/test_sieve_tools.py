@@ -117,6 +117,18 @@ def test_where_it_runs(tool):
                                                  '+vnd.dovecot.environment\n').stdout
 
 
+def test_mailboxes_that_there_are(tool, tmp_path):
+    """Those of -l, and nothing is stored without -e."""
+    text = ('require ["mailbox", "fileinto", "environment"];'
+            'if not environment "location" "MS" { discard; } elsif mailboxexists "INBOX" { fileinto "there"; } else { stop; }')
+    for name in ('cur', 'new', 'tmp'):
+        (tmp_path / 'mails' / name).mkdir(parents=True)
+    assert 'folder: there\n' not in tool('sieve-test', text).stdout
+    done = tool('sieve-test', text, '-l', f'maildir:{tmp_path}/mails')
+    assert ' * store message in folder: there\n' in done.stdout, done.stderr
+    assert not list((tmp_path / 'mails').glob('*/*'))
+
+
 TRACED = """require ["fileinto", "variables", "vacation"];
 set "first" "a"; set "second" "b";
 if header :matches "subject" "hell*" {

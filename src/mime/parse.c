@@ -524,6 +524,7 @@ void mime_parser_feed(struct mime_parser *parser, const void *data, size_t len)
 		return;
 	if (!parser->message->has_nul && memchr(data, '\0', len) != NULL)
 		parser->message->has_nul = true;
+	parser->message->cut_off = at[len - 1] != '\n';
 	while (len > 0) {
 		size_t used = step(parser, at, len);
 

@@ -55,6 +55,7 @@ struct mime_message {
 	struct mime_size size; /* of all of it */
 	unsigned parts;
 	bool has_nul;
+	bool cut_off; /* its last line has no end */
 	/* What mime/preview.h is for; data is NULL if nobody asked. */
 	struct str preview;
 };

@@ -50,6 +50,7 @@ struct save {
 	struct buf buf;
 	uint64_t written;
 	bool last_cr, last_lf;
+	bool cut_off; /* what came so far does not end with a line */
 	/* For quotas: of all mails, and of the largest. */
 	uint64_t bytes, largest;
 	bool copies; /* with a transaction open meanwhile */
@@ -129,12 +130,19 @@ static void take_options(struct save *save, struct save_mail *mail,
 	mail->keywords = copy_names(save, options->keywords);
 }
 
+static bool wants_line_end(const struct save *save, bool cut_off)
+{
+	return cut_off && save->box->disk->location->driver->whole_lines;
+}
+
 /* A tree can be used when the text it was made of goes to the disk as it is. */
 static bool parsed_fits(const struct save *save,
 			const struct mime_message *parsed)
 {
 	const struct mime_size *size = &parsed->size;
 
+	if (wants_line_end(save, parsed->cut_off))
+		return false;
 	if (save->box->user->settings.mail_save_crlf)
 		return size->physical == size->virtual;
 	return size->physical + size->lines == size->virtual;
@@ -179,7 +187,7 @@ int save_mail_begin(struct save *save, const struct save_options *options,
 	take_options(save, &save->current, options);
 	save->in_mail = true;
 	save->written = 0;
-	save->last_cr = save->last_lf = false;
+	save->last_cr = save->last_lf = save->cut_off = false;
 	buf_reset(&save->buf);
 	save->parsed = NULL;
 	if (options->parsed != NULL && parsed_fits(save, options->parsed))
@@ -250,6 +258,8 @@ int save_mail_write(struct save *save, const void *data, size_t len,
 
 	if (!save->in_mail)
 		return err_set(err, ERR_CLOSED, "no mail is being saved");
+	if (len > 0)
+		save->cut_off = at[len - 1] != '\n';
 	if (save->parsed != NULL) /* which has no line ends to change */
 		return write_text(save, data, len, err);
 	while (len > 0) {
@@ -300,6 +310,9 @@ static int end_text(struct save *save, const struct mime_message **message_out,
 {
 	const struct mime_message *message = save->parsed;
 
+	if (wants_line_end(save, save->cut_off) &&
+	    save_mail_write(save, "\n", 1, err) < 0)
+		return -1;
 	if (save->last_cr)
 		buf_putc(&save->buf, '\r');
 	if (flush(save, err) < 0)

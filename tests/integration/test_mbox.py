@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import struct
 import time
 from pathlib import Path
@@ -379,6 +380,27 @@ def test_what_others_did_is_told_when_a_store_finds_it(user):
     told = client.ok(r'STORE 1 +FLAGS (\Flagged)') + client.ok('NOOP')
     assert b'* 4 EXPUNGE' in told and b'* 6 EXISTS' in told, told
     assert uids(client) == [b'1', b'2', b'3', b'5', b'6']
+    client.logout()
+
+
+@pytest.mark.parametrize('text', [
+    b'A: b\r\n\r\ntext', b'A: b\r\n\r\ntext\r', b'A: b', b'Content-Type: message/rfc822\r\n\r\nA: b\r\n\r\ntext',
+    b'Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\none\r\n--q\r\n\r\ntwo',
+])
+def test_a_mail_that_ends_within_a_line_is_described_as_it_is(user, text):
+    """A file has whole lines only; what is learnt of the mail on the way must be of what is in it."""
+    one = user(0)
+    client = one.connect()
+    append = f'APPEND INBOX {{{len(text)}+}}\r\n'.encode() + text
+    assert client.command(append)[-1].split()[1] == b'OK'
+    told = []
+    for _ in range(2):
+        client.ok('SELECT INBOX')
+        told.append(client.ok('FETCH 1 BODYSTRUCTURE') + client.ok('FETCH 1 (RFC822.SIZE BODY.PEEK[1] BODY.PEEK[])'))
+        client.logout()
+        shutil.rmtree(one.home / 'mail/.imap')
+        client = one.connect()
+    assert [line for line in told[0] if b'OK' not in line] == [line for line in told[1] if b'OK' not in line]
     client.logout()
 
 

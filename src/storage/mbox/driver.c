@@ -47,6 +47,7 @@ static void mbox_watch_paths(const void *ctx, struct driver_box *box,
 const struct driver mbox_driver = {
 	.name = "mbox",
 	.default_layout = "fs",
+	.whole_lines = true,
 	.hidden_dir = ".imap",
 	.subscriptions = ".subscriptions",
 	.detect = mbox_detect,

@@ -37,7 +37,6 @@ struct mbox_save {
 	struct mbox_spool *spool;
 	uint64_t from, to; /* the text in it, when it is complete */
 	bool complete;
-	char last;        /* octet of it */
 	uint64_t virtual; /* octets of it with CRLF */
 	uint64_t body;    /* where it begins in the text */
 	uint64_t body_virtual;
@@ -73,8 +72,6 @@ int mbox_save_write(struct driver_save *pub, const void *data, size_t len,
 {
 	struct mbox_save *save = save_of(pub);
 
-	if (len > 0)
-		save->last = ((const char *)data)[len - 1];
 	return mbox_spool_write(save->spool, data, len, err);
 }
 
@@ -216,16 +213,9 @@ static void find_sender(const char *copied, struct str block,
 	out[sender.len] = '\0';
 }
 
-/* Whether the body's last line has no end. */
-static bool wants_newline(const struct mbox_save *save)
-{
-	return save->body < save->to - save->from && save->last != '\n';
-}
-
 static uint64_t body_len(const struct mbox_save *save)
 {
-	return save->to - save->from - save->body +
-	       (wants_newline(save) ? 1 : 0);
+	return save->to - save->from - save->body;
 }
 
 /* The header as it will be but for the fields that are ours, to
@@ -292,8 +282,7 @@ static void set_sizes(const struct publish *publish, struct mbox_save *save,
 			  mbox_md5_all(save->pub.box->location), &parsed);
 	memcpy(record->md5, parsed.md5, sizeof(record->md5));
 	save->pub.size_physical = parsed.size + record->body_len;
-	save->pub.size_virtual = parsed.virtual + save->body_virtual +
-				 (wants_newline(save) ? 2 : 0);
+	save->pub.size_virtual = parsed.virtual + save->body_virtual;
 }
 
 /* the transaction */
@@ -363,7 +352,7 @@ static int write_one(struct publish *publish, struct mbox_save *save,
 	if (put(publish, head, err) < 0 || copy_body(publish, save, err) < 0)
 		return -1;
 	buf_truncate(heads, kept);
-	return put(publish, wants_newline(save) ? STR("\n\n") : STR("\n"), err);
+	return put(publish, STR("\n"), err);
 }
 
 /* UIDs are taken before any mail has them, where X-IMAPbase is not part of what

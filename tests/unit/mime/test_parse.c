@@ -154,6 +154,17 @@ static void test_nul_is_noticed(void **state)
 	assert_true(mime_parser_end(parser)->has_nul);
 }
 
+static void test_a_last_line_without_end_is_noticed(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+
+	(void)state;
+	assert_true(parse(ctx, "a: b\n\nx")->cut_off);
+	assert_true(parse(ctx, "a: b\n\nx\r")->cut_off);
+	assert_false(parse(ctx, "a: b\n\nx\n")->cut_off);
+	assert_false(parse(ctx, "")->cut_off);
+}
+
 static void test_nothing_is_a_message(void **state)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
@@ -209,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_sum_of_header_texts_is_bounded),
 		cmocka_unit_test(test_sizes_of_a_message_without_end),
 		cmocka_unit_test(test_nul_is_noticed),
+		cmocka_unit_test(test_a_last_line_without_end_is_noticed),
 		cmocka_unit_test(test_nothing_is_a_message),
 		cmocka_unit_test(test_tree_outlives_the_parser),
 		cmocka_unit_test(test_broken_packed_trees_are_refused),

@@ -120,7 +120,9 @@ static int add_mails(struct copy *copy, struct err *err)
 	uint64_t at = 0;
 	uint32_t uid;
 
-	if (mailbox_begin(copy->from, INDEX_READ, &txn, &row, err) < 0)
+	/* Others may have made keywords since the session read the names. */
+	if (mailbox_begin(copy->from, INDEX_READ, &txn, &row, err) < 0 ||
+	    mailbox_read_keywords(copy->from, txn, NULL, err) < 0)
 		return -1;
 	while (range_set_next(&copy->uids, &at, &uid)) {
 		int got = index_record_get(txn, row.id, uid, &record, err);

@@ -34,6 +34,7 @@ struct change {
 	const struct store *what;
 	struct keywords keywords; /* of `what` */
 	bool new_keywords;
+	bool unnamed; /* a mail has one that the session has no name for */
 	uint64_t modseq; /* that all changes get; 0 while there are none */
 	struct store_result result;
 	struct range_set
@@ -97,6 +98,21 @@ static int write_to_disk(struct change *change, struct step *step,
 	return 0;
 }
 
+/* Others made a keyword since the session read the names. */
+static bool has_unnamed(const struct mailbox *box,
+			const struct keywords *keywords)
+{
+	unsigned from = box->keyword_count / 64;
+
+	for (unsigned i = from; i < INDEX_KEYWORDS_MAX / 64; i++) {
+		uint64_t bits = keywords->bits[i];
+
+		if ((i == from ? bits >> box->keyword_count % 64 : bits) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* `known`: nobody else changed it since the session looked. It knows of this
  * change, then, unless the driver found another one out. */
 static void changed(struct change *change, const struct step *step, bool known)
@@ -105,6 +121,7 @@ static void changed(struct change *change, const struct step *step, bool known)
 	uint32_t uid = record->uid;
 
 	change->modseq = record->modseq;
+	change->unnamed |= has_unnamed(change->box, &record->keywords);
 	range_set_add(&change->result.changed, step->seq, step->seq);
 	if (known && has_flags(record, step->flags, &step->keywords))
 		range_set_add(&change->own, uid, uid);
@@ -243,7 +260,7 @@ static int store_it(struct change *change, const struct range_set *seqs,
 	box->disk->others = false;
 	if (driver->flush(change->txn, box->disk, &change->row,
 			  change->new_keywords, err) < 0 ||
-	    (change->new_keywords &&
+	    ((change->new_keywords || change->unnamed) &&
 	     mailbox_read_keywords(box, change->txn, NULL, err) < 0) ||
 	    index_commit(&change->txn, err) < 0)
 		return -1;

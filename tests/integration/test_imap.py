@@ -176,6 +176,31 @@ def test_two_sessions_agree(server):
     two.logout()
 
 
+def test_keywords_that_another_session_made_are_kept_and_told(server):
+    """One whose name a session has not read yet is on the mail all the same: in what STORE tells, and in copies."""
+    first = Lines(server.port('imap'), 'twin')
+    first.ok('CREATE Twins')
+    first.append('Twins', b'A: b\r\n\r\nx\r\n')
+    first.ok('SELECT Twins')
+    other = Lines(server.port('imap'), 'twin')
+    other.ok('SELECT Twins')
+    other.ok('STORE 1 +FLAGS (one)')
+    told = first.ok('STORE 1 +FLAGS (one two)')
+    assert told[-2] == rb'* 1 FETCH (FLAGS (\Recent one two))', told
+    other.ok('STORE 1 +FLAGS (three)')
+    told = first.ok('STORE 1 +FLAGS (Three)') + first.ok(r'STORE 1 +FLAGS (\Flagged)')
+    assert rb'* 1 FETCH (FLAGS (\Flagged \Recent one two three))' in told, told
+    other.ok('STORE 1 +FLAGS (four)')
+    assert b'COPYUID' in first.ok('COPY 1 Twins')[-1]
+    assert b'one two three four' in first.ok('FETCH 2 FLAGS')[0]
+    other.ok('NOOP')
+    other.ok('STORE 2 FLAGS (five)')
+    first.ok('MOVE 2 Twins')
+    assert b'FLAGS (five' in re.sub(rb'.Recent ', b'', first.ok('FETCH 2 FLAGS')[0])
+    for client in first, other:
+        client.logout()
+
+
 def test_deleting_the_selected_mailbox_ends_its_sessions(server):
     one, two = (Lines(server.port('imap'), 'deleter') for _ in range(2))
     one.ok('CREATE gone')

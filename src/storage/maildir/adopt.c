@@ -181,8 +181,7 @@ static int append_one(struct sync *sync, struct scan_entry *file,
 	buf_reset(driver);
 	room = buf_space(driver, file->name.len + file->ext.len + 2);
 	if (room == NULL)
-		return err_set(err, ERR_LIMIT, "%s: a file name is too long",
-			       sync->box->path);
+		return err_set(err, ERR_LIMIT, "a file name is too long");
 	record.driver = str_n(
 		room, record_name_put(room, file->dir, file->name, file->ext));
 	record.uid = file->uid;
@@ -336,8 +335,7 @@ static int check_uids_left(struct sync *sync, size_t count, struct err *err)
 	if (sync->uid_next < sync->row->uid_next)
 		sync->uid_next = sync->row->uid_next;
 	if (sync->uid_next > UINT32_MAX - count - 1)
-		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
-			       sync->box->path);
+		return err_set(err, ERR_LIMIT, "no UIDs are left");
 	return 0;
 }
 

@@ -395,8 +395,7 @@ static int publish_uids(struct driver_box *box, struct index_txn *txn,
 
 	state_get(index_box, &state);
 	if (uid > UINT32_MAX - count - 1)
-		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
-			       box->path);
+		return err_set(err, ERR_LIMIT, "no UIDs are left");
 	if (tidy_uidlist(box, txn, index_box, &state, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {

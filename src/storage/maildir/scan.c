@@ -209,7 +209,7 @@ static bool is_mail(int fd, const struct dirent *entry)
 {
 	struct stat st;
 
-	if (entry->d_name[0] == '.' || strchr(entry->d_name, '\n') != NULL)
+	if (entry->d_name[0] == '.' || strpbrk(entry->d_name, "\r\n") != NULL)
 		return false;
 	if (entry->d_type != DT_UNKNOWN)
 		return entry->d_type == DT_REG;
@@ -245,8 +245,7 @@ static int read_dir(struct scan *scan, const char *sub, struct err *err)
 	errno = 0;
 	while ((entry = readdir(dir)) != NULL) {
 		if (scan->count >= FILES_MAX)
-			return err_set(err, ERR_LIMIT, "%s has too many files",
-				       path);
+			return err_set(err, ERR_LIMIT, "there are too many files");
 		if (is_mail(dirfd(dir), entry))
 			add_name(scan, sub[0], dirfd(dir), entry->d_name);
 		errno = 0;

@@ -21,6 +21,7 @@
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "storage/layout.h"
 #include "storage/maildir/maildir.h"
@@ -65,11 +66,19 @@ static bool parse_header_v1(struct str line, struct uidlist_header *out)
 	       str_word(&line, &word) && str_to_u32(word, &out->uid_next);
 }
 
+/* A file that went through an editor or FTP has CRLF. */
+static void drop_cr(struct str *line)
+{
+	if (line->len > 0 && line->data[line->len - 1] == '\r')
+		line->len--;
+}
+
 static bool parse_header(struct str line, unsigned *version,
 			 struct uidlist_header *out)
 {
 	struct str word;
 
+	drop_cr(&line);
 	memset(out, 0, sizeof(*out));
 	if (!str_word(&line, &word) || !str_to_unsigned(word, version))
 		return false;
@@ -97,6 +106,7 @@ static bool parse_line(struct str line, unsigned version,
 	struct str word, rest = line;
 	ptrdiff_t colon;
 
+	drop_cr(&rest);
 	if (!str_split(&rest, ' ', &word) || !str_to_u32(word, &out->uid) ||
 	    out->uid == 0 || out->uid == UINT32_MAX || rest.data == NULL)
 		return false;
@@ -124,6 +134,7 @@ struct reader {
 	struct uidlist_mark *mark;
 	uidlist_fn *fn;
 	void *ctx;
+	unsigned bad; /* lines */
 };
 
 /* Lines that make no sense, or whose UIDs do not grow, are passed over: their
@@ -134,8 +145,10 @@ static void read_line(struct reader *reader, struct str line)
 
 	reader->mark->lines++;
 	if (!parse_line(line, reader->version, &entry) ||
-	    entry.uid <= reader->mark->last_uid)
+	    entry.uid <= reader->mark->last_uid) {
+		reader->bad++;
 		return;
+	}
 	reader->mark->last_uid = entry.uid;
 	reader->fn(reader->ctx, &entry);
 }
@@ -262,6 +275,10 @@ int uidlist_read(const char *path, bool tail, struct uidlist_mark *mark,
 		return -1;
 	if (reader.version == 0)
 		return err_set(err, ERR_CORRUPT, "%s: no header", path);
+	if (reader.bad > 0)
+		log_warning("%s: %u lines make no sense: their mails get new "
+			    "UIDs",
+			    path, reader.bad);
 	if (header->uid_next <= mark->last_uid)
 		header->uid_next = mark->last_uid + 1;
 	mark_set(&mark->file, &st);

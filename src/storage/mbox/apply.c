@@ -326,8 +326,7 @@ static int append_record(struct apply *apply, const struct mbox_mail *mail,
 		mbox_state_dirty(&sync->state, record.uid);
 	}
 	if (record.uid == 0 || record.uid == UINT32_MAX)
-		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
-			       sync->box->path);
+		return err_set(err, ERR_LIMIT, "no UIDs are left");
 	fill(apply, mail, &record);
 	mbox_record_put(sync->ctx, &data, &record);
 	if (index_record_append(sync->txn, sync->row, &record, err) < 0)

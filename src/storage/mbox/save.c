@@ -403,8 +403,7 @@ static int write_all(const void *ctx, struct publish *publish,
 	struct str lead;
 
 	if (uid > UINT32_MAX - count - 1)
-		return err_set(err, ERR_LIMIT, "%s: no UIDs are left",
-			       sync->box->path);
+		return err_set(err, ERR_LIMIT, "no UIDs are left");
 	publish->last_uid = uid + (uint32_t)count - 1;
 	if (find_lead(publish, &lead, err) < 0)
 		return -1;

@@ -53,8 +53,7 @@ static int window_get(struct window *w, uint64_t at, size_t len,
 			want = (size_t)left;
 		space = buf_space(&w->buf, want - have);
 		if (space == NULL)
-			return err_set(err, ERR_LIMIT, "%s: header is too long",
-				       w->box->path);
+			return err_set(err, ERR_LIMIT, "header is too long");
 		if (mbox_read_at(w->box, w->fd, space, want - have, at + have,
 				 err) < 0)
 			return -1;

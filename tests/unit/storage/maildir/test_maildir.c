@@ -100,6 +100,20 @@ static void test_version_1_uidlist_is_read(void **state)
 	assert_int_equal(fixture_row(f).uid_next, 8);
 }
 
+static void test_a_uidlist_with_crlf_is_read(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_file(f, "dovecot-uidlist",
+		     "3 V1234 N8\r\n3 :1600000001.a\r\n7 S1 :1600000002.b\r\n");
+	fixture_file(f, "cur/1600000001.a:2,", "a");
+	fixture_file(f, "cur/1600000002.b:2,S", "b");
+	fixture_file(f, "cur/1600000003.c\r:2,S", "c");
+	fixture_sync(f);
+	assert_string_equal(fixture_mails(f), "3: 7:S");
+	assert_int_equal(fixture_row(f).uid_validity, 1234);
+}
+
 static void test_hostile_uidlist_gives_new_uids(void **state)
 {
 	struct fixture *f = *state;
@@ -833,6 +847,7 @@ int main(void)
 		T(test_uids_survive_the_loss_of_the_uidlist),
 		T(test_new_uidvalidity_makes_all_new),
 		T(test_version_1_uidlist_is_read),
+		T(test_a_uidlist_with_crlf_is_read),
 		T(test_hostile_uidlist_gives_new_uids),
 		T(test_endless_fields_in_the_uidlist_do_no_harm),
 		T(test_flags_by_others_are_seen),

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
@@ -139,16 +140,27 @@ static int add_mails(struct copy *copy, struct err *err)
 	return 0;
 }
 
-static int remove_originals(struct copy *copy, struct err *err)
+/* Each mail is in one of the two when the answer is given, whatever goes wrong;
+ * but in both where only some originals could be removed. */
+static int remove_originals(struct copy *copy, const struct range_set *copies,
+			    struct err *err)
 {
-	CLEANUP(box_unlock) struct driver_box *locked = NULL;
-	CLEANUP(index_rollback) struct index_txn *txn = NULL;
-	struct index_box row;
+	struct range_set gone = range_set_init(copy->ctx);
+	struct err why;
 
-	if (box_lock(copy->from->disk, false, &locked, err) < 0 ||
-	    mailbox_begin(copy->from, INDEX_WRITE, &txn, &row, err) < 0)
+	if (expunge_now(copy->from, &copy->uids, &gone, err) == 0)
+		return 0;
+	if (gone.count == 0) {
+		if (expunge_now(copy->to, copies, NULL, &why) < 0)
+			log_error("Mailbox %s: can't take back copies: %s",
+				  copy->to->name, why.text);
 		return -1;
-	return expunge_and_commit(copy->from, &txn, &row, &copy->uids, err);
+	}
+	if (range_set_size(&gone) < range_set_size(&copy->uids))
+		return -1;
+	log_error("Mailbox %s: mails were moved, but not in the index: %s",
+		  copy->from->name, err->text);
+	return 0;
 }
 
 /* `leaves`: the originals go, too, by `move` or by who calls. */
@@ -170,7 +182,7 @@ static int run_once(const void *ctx, struct copy *copy, bool move, bool leaves,
 	    0)
 		return -1;
 	if (move && !together)
-		return remove_originals(copy, err);
+		return remove_originals(copy, &out->to_uids, err);
 	return 0;
 }
 

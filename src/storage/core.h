@@ -281,17 +281,22 @@ int mailbox_read_keywords(struct mailbox *box, struct index_txn *txn,
 int mailbox_claim_recent(struct mailbox *box, const struct index_box *row,
 			 struct err *err);
 
-/* Remove mails from disk and index, in a write transaction. */
+/* Remove mails from disk and index, in a write transaction. On failure, `gone`
+ * (may be NULL) has those that may not be on the disk any more. */
 int expunge_uids(struct mailbox *box, struct index_txn *txn,
 		 struct index_box *row, const struct range_set *uids,
-		 struct err *err);
+		 struct range_set *gone, struct err *err);
 
 /* The same, the transaction's last act; quotas learn of it. */
 int expunge_and_commit(struct mailbox *box, struct index_txn **txn,
 		       struct index_box *row, const struct range_set *uids,
-		       struct err *err);
+		       struct range_set *gone, struct err *err);
 
-/* The same, in a transaction of its own; by way of lazy_expunge. */
+/* The same, in a transaction of its own. */
+int expunge_now(struct mailbox *box, const struct range_set *uids,
+		struct range_set *gone, struct err *err);
+
+/* The same; by way of lazy_expunge. */
 int expunge_chosen(struct mailbox *box, const struct range_set *uids,
 		   struct err *err);
 /* Move mails out of an open mailbox to one that is made if need be; without

@@ -59,7 +59,7 @@ static void pick_all(struct mailbox *box, struct index_txn *txn,
 
 static int remove_all(struct mailbox *box, struct index_txn *txn,
 		      struct index_box *row, const struct range_set *uids,
-		      struct err *err)
+		      struct range_set *gone, struct err *err)
 {
 	const struct driver *driver = box->disk->location->driver;
 	struct index_record record;
@@ -76,34 +76,38 @@ static int remove_all(struct mailbox *box, struct index_txn *txn,
 			    0 &&
 		    err->code != ERR_EXPUNGED && err->code != ERR_NOT_FOUND)
 			return -1;
+		if (gone != NULL)
+			range_set_add(gone, uid, uid);
 		if (index_record_expunge(txn, row, uid, err) < 0)
 			return -1;
 	}
+	if (gone != NULL)
+		range_set_merge(gone, uids);
 	return driver->flush(txn, box->disk, row, false, err);
 }
 
 /* Out of disk and index; what is gone already is fine. */
 int expunge_uids(struct mailbox *box, struct index_txn *txn,
 		 struct index_box *row, const struct range_set *uids,
-		 struct err *err)
+		 struct range_set *gone, struct err *err)
 {
 	int ret;
 
 	box->disk->coming = (unsigned)range_set_size(uids);
-	ret = remove_all(box, txn, row, uids, err);
+	ret = remove_all(box, txn, row, uids, gone, err);
 	box->disk->coming = 0;
 	return ret;
 }
 
 int expunge_and_commit(struct mailbox *box, struct index_txn **txn,
 		       struct index_box *row, const struct range_set *uids,
-		       struct err *err)
+		       struct range_set *gone, struct err *err)
 {
 	const struct index_counts before = row->counts;
 	struct quota_change change = {.from = box};
 
 	quota_hold(box);
-	if (expunge_uids(box, *txn, row, uids, err) < 0 ||
+	if (expunge_uids(box, *txn, row, uids, gone, err) < 0 ||
 	    index_commit(txn, err) < 0)
 		return store_failed(box->store, err);
 	change.removed = quota_difference(&before, &row->counts);
@@ -111,8 +115,8 @@ int expunge_and_commit(struct mailbox *box, struct index_txn **txn,
 	return 0;
 }
 
-static int remove_now(struct mailbox *box, const struct range_set *uids,
-		      struct err *err)
+int expunge_now(struct mailbox *box, const struct range_set *uids,
+		struct range_set *gone, struct err *err)
 {
 	CLEANUP(box_unlock) struct driver_box *locked = NULL;
 	CLEANUP(index_rollback) struct index_txn *txn = NULL;
@@ -124,7 +128,7 @@ static int remove_now(struct mailbox *box, const struct range_set *uids,
 	if (box_lock(box->disk, false, &locked, err) < 0 ||
 	    mailbox_begin(box, INDEX_WRITE, &txn, &row, err) < 0)
 		return -1;
-	return expunge_and_commit(box, &txn, &row, uids, err);
+	return expunge_and_commit(box, &txn, &row, uids, gone, err);
 }
 
 int expunge_chosen(struct mailbox *box, const struct range_set *uids,
@@ -136,13 +140,13 @@ int expunge_chosen(struct mailbox *box, const struct range_set *uids,
 	struct range_set copies = range_set_init(ctx);
 
 	if (target == NULL)
-		return remove_now(box, uids, err);
+		return expunge_now(box, uids, NULL, err);
 	range_set_merge(&last, uids);
 	if (lazy_split(box, &last, &copies, err) < 0)
 		return -1;
 	if (last.count > 0 && move_uids(box, &last, target, err) < 0)
 		return -1;
-	return remove_now(box, &copies, err);
+	return expunge_now(box, &copies, NULL, err);
 }
 
 static int choose(struct mailbox *box, struct index_txn *txn,
@@ -176,7 +180,7 @@ static int expunge_directly(struct mailbox *box, const struct range_set *uids,
 		return store_failed(box->store, err);
 	if (found.count == 0)
 		return 0;
-	return expunge_and_commit(box, &txn, &row, &found, err);
+	return expunge_and_commit(box, &txn, &row, &found, NULL, err);
 }
 
 static int expunge_lazily(struct mailbox *box, const struct range_set *uids,

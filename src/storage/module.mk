@@ -74,6 +74,7 @@ check_PROGRAMS += \
 	tests/crash/test_kill_calls \
 	tests/crash/test_mbox_full \
 	tests/crash/test_mbox_journal \
+	tests/crash/test_move \
 	tests/crash/test_power \
 	tests/unit/storage/test_attribute \
 	tests/unit/storage/test_copy \
@@ -129,6 +130,9 @@ tests_crash_test_mbox_full_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_mbox_journal_SOURCES = tests/crash/test_mbox_journal.c \
 	tests/crash/calls.c tests/crash/calls.h $(STORAGE_FIXTURE)
 tests_crash_test_mbox_journal_LDADD = $(STORAGE_TEST_LIBS)
+tests_crash_test_move_SOURCES = tests/crash/test_move.c \
+	tests/crash/calls.c tests/crash/calls.h $(STORAGE_FIXTURE)
+tests_crash_test_move_LDADD = $(STORAGE_TEST_LIBS)
 tests_crash_test_power_SOURCES = tests/crash/test_power.c \
 	tests/crash/disk.c tests/crash/disk.h $(CRASH_FIXTURE)
 tests_crash_test_power_LDADD = $(STORAGE_TEST_LIBS)

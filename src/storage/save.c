@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "mime/imap.h"
 #include "mime/parse.h"
@@ -433,7 +434,8 @@ struct commit {
 	struct driver_save **files;
 	struct str *driver_data;
 	bool new_keywords;
-	bool removing; /* originals of a move are going: the copies must stay */
+	/* Originals of a move that may be gone: the copies must stay. */
+	struct range_set gone;
 };
 
 /* Bits for keywords, and what the index will need. */
@@ -503,18 +505,33 @@ static int expunge_originals(struct commit *commit, struct err *err)
 	if (from->disk->epoch != from->store->epoch)
 		return err_set(err, ERR_TEMPORARY,
 			       "the index was made anew meanwhile");
-	commit->removing = true;
 	if (from->disk->id == commit->row.id)
 		return expunge_uids(from, commit->txn, &commit->row,
-				    commit->save->expunge_uids, err);
+				    commit->save->expunge_uids, &commit->gone,
+				    err);
 	if (box_get(from->disk, commit->txn, &row, err) < 0)
 		return -1;
 	before = row.counts;
 	if (expunge_uids(from, commit->txn, &row, commit->save->expunge_uids,
-			 err) < 0)
+			 &commit->gone, err) < 0)
 		return -1;
 	commit->change.from = from;
 	commit->change.removed = quota_difference(&before, &row.counts);
+	return 0;
+}
+
+/* What was moved on the disk is moved: the next sync tells the index. */
+static int commit_index(struct commit *commit, struct err *err)
+{
+	const struct mailbox *box = commit->save->box;
+
+	if (index_commit(&commit->txn, err) == 0)
+		return 0;
+	if (commit->gone.count == 0)
+		return -1;
+	log_error("Mailbox %s: mails were moved, but not in the index: %s",
+		  box->name, err->text);
+	store_failed(box->store, err);
 	return 0;
 }
 
@@ -533,8 +550,7 @@ static int put_in(struct commit *commit, struct err *err)
 	    append_all(commit, err) < 0 ||
 	    driver->flush(commit->txn, disk, &commit->row, commit->new_keywords,
 			  err) < 0 ||
-	    expunge_originals(commit, err) < 0 ||
-	    index_commit(&commit->txn, err) < 0)
+	    expunge_originals(commit, err) < 0 || commit_index(commit, err) < 0)
 		return -1;
 	commit->change.to = save->box;
 	commit->change.added = quota_difference(&before, &commit->row.counts);
@@ -552,7 +568,7 @@ static int commit_run(struct commit *commit, struct err *err)
 	if (put_in(commit, err) == 0)
 		return 0;
 	for (size_t i = 0; i < save->count; i++)
-		save->mails[i].file->failed = !commit->removing;
+		save->mails[i].file->failed = commit->gone.count == 0;
 	return store_failed(save->box->store, err);
 }
 
@@ -599,7 +615,7 @@ static int commit_all(struct save *save, uint32_t *uid_validity_out,
 {
 	CLEANUP(unlock_both) struct driver_box *locked[2] = {NULL, NULL};
 	struct mailbox *box = save->box;
-	struct commit commit = {.save = save};
+	struct commit commit = {.save = save, .gone = range_set_init(save)};
 	int ret;
 
 	commit.files = mem_array(save, struct driver_save *, save->count + 1);

@@ -190,7 +190,7 @@ static void add_attributes(const struct session *session, struct buf *line,
 	else if ((entry->flags & (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) != 0 &&
 		 no_select)
 		add_word(line, &first, "\\Noselect");
-	if ((entry->flags & ENTRY_NOINFERIORS) != 0)
+	if ((entry->flags & ENTRY_NOINFERIORS) != 0 && !lsub)
 		add_word(line, &first, "\\NoInferiors");
 	if ((list->flags & LIST_RETURN_CHILDREN) != 0) {
 		if ((entry->flags & ENTRY_HAS_CHILDREN) != 0)

@@ -148,7 +148,7 @@ enum cmd_result cmd_subscribe(struct cmd *cmd)
 
 	if (name == NULL)
 		return CMD_DONE;
-	if (mailbox_exists(user, name, &err) < 0 ||
+	if (mailbox_level_exists(user, name, &err) < 0 ||
 	    mailbox_subscribe(user, name, true, &err) < 0)
 		return cmd_error(cmd, &err, name);
 	return cmd_reply(cmd, "OK Subscribe completed");

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -313,17 +314,29 @@ int layout_list_add(struct layout_list *list, const char *name, bool selectable,
 	return 0;
 }
 
+enum { LEFT_OUT_MAX = 1000 };
+
+struct left_out {
+	UT_hash_handle hh;
+	char path[];
+};
+
 void layout_name_left_out(const char *root, const char *file)
 {
-	static char told[LAYOUT_PATH_MAX];
-	char path[LAYOUT_PATH_MAX];
+	static struct left_out *told;
+	size_t size = strlen(root) + strlen(file) + 2;
+	struct left_out *one = mem_zero(NULL, 1, sizeof(*one) + size, "name");
+	struct left_out *found;
 	char *clean;
 
-	snprintf(path, sizeof(path), "%s/%s", root, file);
-	if (strcmp(path, told) == 0)
+	snprintf(one->path, size, "%s/%s", root, file);
+	HASH_FIND_STR(told, one->path, found);
+	if (found != NULL || HASH_COUNT(told) >= LEFT_OUT_MAX) {
+		mem_free(one);
 		return;
-	memcpy(told, path, sizeof(told));
-	clean = str_sanitize(NULL, str_of(path), LAYOUT_PATH_MAX);
+	}
+	HASH_ADD_STR(told, path, one);
+	clean = str_sanitize(NULL, str_of(one->path), LAYOUT_PATH_MAX);
 	log_warning("%s is left out: not a mailbox name as mail_location "
 		    "spells them (modified UTF-7, or UTF-8)",
 		    clean);

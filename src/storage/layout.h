@@ -42,8 +42,8 @@ int layout_encode_level(const struct location *location, struct str level,
 bool layout_decode_level(const struct location *location, struct str level,
 			 struct buf *out);
 
-/* Say, once in a row, that a directory in `root` cannot be a mailbox because of
- * its name: mail of others' making might be missed. */
+/* Say, once in this process, that a directory in `root` cannot be a mailbox
+ * because of its name: mail of others' making might be missed. */
 void layout_name_left_out(const char *root, const char *file);
 
 /* Symbolic links are followed if an administrator made them (they are root's),

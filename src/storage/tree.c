@@ -497,6 +497,36 @@ int mailbox_subscribe(struct user *user, const char *name, bool on,
 				 on, err);
 }
 
+static bool is_root_of(const struct namespace *pub, const char *name)
+{
+	size_t len = strlen(name);
+
+	return len + 1 == strlen(pub->prefix) &&
+	       memcmp(pub->prefix, name, len) == 0;
+}
+
+int mailbox_level_exists(struct user *user, const char *name, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "exists");
+	const struct location *location;
+	struct err ignored;
+	struct ns *ns;
+	char *storage;
+
+	if (mailbox_exists(user, name, err) == 0)
+		return 0;
+	if (err->code != ERR_NOT_FOUND ||
+	    name_resolve(ctx, user, name, &ns, &storage, &ignored) < 0)
+		return -1;
+	location = &ns->store->location;
+	return is_root_of(&ns->pub, name) ||
+			       (layout_is_fs(location) &&
+				layout_level_exists(location, storage,
+						    &ignored) == 0)
+		       ? 0
+		       : -1;
+}
+
 int mailbox_exists(struct user *user, const char *name, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "exists");

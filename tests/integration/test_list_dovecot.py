@@ -256,6 +256,26 @@ def test_mail_in_the_root_of_a_namespace_and_in_its_inbox(pair, maker):
     assert_same(servers, '/')
 
 
+@pytest.mark.parametrize('maker', [0, 1])
+def test_levels_can_be_subscribed(pair, maker):
+    """What is listed with \\Noselect, and the root of a namespace."""
+    servers = pair(':LAYOUT=fs', 'namespace public {\n  prefix = Public/\n  location = maildir:~/public:LAYOUT=fs\n'
+                   '  separator = /\n}\nnamespace inbox {\n  separator = /\n}\n')
+    client = Lines(servers[maker].port('imap'), 'pair')
+    for command in ['CREATE a/b/c', 'CREATE Public/k', 'SUBSCRIBE a', 'SUBSCRIBE a/b', 'UNSUBSCRIBE a/b',
+                    'SUBSCRIBE a/b/c']:
+        client.ok(command)
+    assert b' NO ' in client.command('SUBSCRIBE a/x')[-1]
+    client.logout()
+    assert_same(servers, '/')
+    client = Lines(servers[maker].port('imap'), 'pair')
+    client.ok('SUBSCRIBE Public')
+    client.logout()
+    for server in servers:
+        client = Lines(server.port('imap'), 'pair')
+        assert any(line.endswith(b' Public') for line in client.command('LIST (SUBSCRIBED) "" *'))
+
+
 def by_name(server):
     client = Lines(server.port('imap'), 'pair')
     result = {}

@@ -191,18 +191,20 @@ def test_odd_names_are_names(make_server, options):
 @pytest.mark.parametrize('layout', ['maildir++', 'fs'])
 def test_directory_that_is_no_mailbox_by_its_name_is_said(make_server, layout):
     server = make_server(f'mail_location = maildir:~/Maildir:LAYOUT={layout}\n')
-    name = '.bad&name' if layout == 'maildir++' else 'bad&name'
-    (server.maildir('tree') / name / 'cur').mkdir(parents=True)
-    for path in (server.maildir('tree') / name, server.maildir('tree') / name / 'cur'):
-        os.chown(path, *mail_owner())
+    dot = '.' if layout == 'maildir++' else ''
+    for name in (dot + 'bad&name', dot + 'worse&name'):
+        (server.maildir('tree') / name / 'cur').mkdir(parents=True)
+        for path in (server.maildir('tree') / name, server.maildir('tree') / name / 'cur'):
+            os.chown(path, *mail_owner())
     for _ in range(3):
         assert server.doveadm('mailbox', 'list', '-u', 'tree').stdout == 'INBOX\n'
     client = Lines(server.port('imap'), 'tree')
     for _ in range(3):
         ok(client, 'LIST "" *')
     client.logout()
-    said = r'imap\(tree\).*/\.?bad&name is left out'
-    assert server.wait_log(said) and len(re.findall(said, server.log_text())) == 1
+    for name in ('bad', 'worse'):
+        said = rf'imap\(tree\).*/\.?{name}&name is left out'
+        assert server.wait_log(said) and len(re.findall(said, server.log_text())) == 1
 
 
 def test_paths_are_told_to_the_log_only(make_server):

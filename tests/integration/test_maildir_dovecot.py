@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import mail_owner
+from imap_lines import Lines
 from turns import FLAGS, KEYWORDS, Place, Turns, append, mail, operations
 
 INDEXES = ['Maildir/dovetail.index', 'Maildir/tmp/.dovetail.index', 'Maildir/**/dovecot.index*', 'Maildir/**/dovecot.list.index*',
@@ -78,6 +80,40 @@ def touch_cur(place, seconds):
     later = time.time() + seconds
     for cur in Path(place.home).glob('**/cur'):
         os.utime(cur, (later, later))
+
+
+def test_the_same_are_recent(make_server, make_dovecot):
+    """Who has no UID yet, in new/ or cur/, whether or not there is an index."""
+    servers = make_server(), make_dovecot()
+
+    def drop(*names):
+        for server in servers:
+            for name in names:
+                path = server.maildir('recent') / name
+                path.write_bytes(b'Subject: x\n\nx\n')
+                os.chown(path, *mail_owner())
+
+    def same(wanted):
+        found = []
+        for server in servers:
+            client = Lines(server.port('imap'), 'recent')
+            status = client.command('STATUS INBOX (MESSAGES RECENT)')[0]
+            client.command('SELECT INBOX')
+            found.append((status, client.command('SEARCH RECENT')[0]))
+            client.logout()
+        assert found[0] == found[1] and found[0][1].endswith(wanted)
+
+    drop('cur/1.M1.x:2,S', 'new/2.M1.x')
+    same(b'* SEARCH 1 2')
+    drop('cur/3.M1.x:2,')
+    same(b'* SEARCH 3')
+    for server in servers:
+        for pattern in ('dovecot.index*', 'dovecot.list.index*', 'dovetail.index/*',
+                        'tmp/.dovetail.index/*'):
+            for path in server.maildir('recent').glob(pattern):
+                path.unlink()
+    drop('cur/4.M1.x:2,', 'new/5.M1.x')
+    same(b'* SEARCH 4 5')
 
 
 def test_both_at_the_same_time_agree_in_the_end(place):

@@ -306,6 +306,17 @@ def test_handmade_files_are_read_the_same(make_server, make_dovecot):
         for name, (ours, theirs) in different.items())
 
 
+def test_subscriptions_are_told_the_same(make_server, make_dovecot):
+    told = []
+    for server in [make(f'mail_location = {LOCATION}\n') for make in (make_server, make_dovecot)]:
+        client = Lines(server.port('imap'), 'bob')
+        for command in ['CREATE f', 'CREATE sub/g', 'SUBSCRIBE f', 'SUBSCRIBE sub', 'SUBSCRIBE sub/g', 'SUBSCRIBE INBOX']:
+            client.ok(command)
+        told.append([sorted(client.command(f'LSUB "" {pattern}')[:-1]) for pattern in '*%'])
+        client.logout()
+    assert told[0] == told[1]
+
+
 def header_for_md5(rng):
     """Fields that mbox_md5 knows, others, and ours, in any order."""
     names = [b'Received', b'received', b'Date', b'DATE', b'Message-ID', b'Delivered-To', b'X-Delivery-ID', b'From', b'Subject',

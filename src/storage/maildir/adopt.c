@@ -175,6 +175,7 @@ static int append_one(struct sync *sync, struct scan_entry *file,
 	struct index_record record;
 	int ret = fill_record(sync, file, &record, err);
 	char *room;
+	bool seen;
 
 	if (ret <= 0)
 		return ret;
@@ -185,6 +186,8 @@ static int append_one(struct sync *sync, struct scan_entry *file,
 	record.driver = str_n(
 		room, record_name_put(room, file->dir, file->name, file->ext));
 	record.uid = file->uid;
+	/* One in cur/ that had no UID before was not \Recent to anybody. */
+	seen = file->dir == 'n' || record.uid != 0;
 	if (record.uid == 0) {
 		record.uid = sync->uid_next++;
 		/* A new uidlist comes from the index. */
@@ -195,7 +198,8 @@ static int append_one(struct sync *sync, struct scan_entry *file,
 	}
 	if (index_record_append(sync->txn, sync->row, &record, err) < 0)
 		return -1;
-	sync_seen_in(sync, file->dir, record.uid);
+	if (seen)
+		sync_seen_in(sync, file->dir, record.uid);
 	file->known = true;
 	return 1;
 }

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "storage/driver.h"
+#include "storage/layout.h"
 #include "storage/user.h"
 
 /* Who was killed holds the lock for 10 seconds; who waits, waits longer. */
@@ -38,7 +39,7 @@ static int make_parent(const char *path, const struct location *location,
 		       struct err *err)
 {
 	char *dir = path_parent(NULL, path);
-	int ret = dir_create(dir, location->dir_mode, err);
+	int ret = layout_make_path(location, dir, err);
 
 	mem_free(dir);
 	return ret;
@@ -53,6 +54,16 @@ static uint64_t lock_deadline(const struct location *location)
 	return clock_monotonic_ms() + max;
 }
 
+static int give_rights(struct control_file *file, struct err *err)
+{
+	if (rights_give(&file->location->rights, file->fd, file->lock_path,
+			err) == 0)
+		return 0;
+	unlink(file->lock_path);
+	fd_close(&file->fd);
+	return -1;
+}
+
 static int take_lock(struct control_file *file, struct err *err)
 {
 	const struct location *location = file->location;
@@ -61,9 +72,9 @@ static int take_lock(struct control_file *file, struct err *err)
 	do {
 		file->fd = open(file->lock_path,
 				O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-				location->file_mode);
+				location->rights.file_mode);
 		if (file->fd >= 0)
-			return 0;
+			return give_rights(file, err);
 		if (errno == ENOENT) {
 			if (make_parent(file->lock_path, location, err) < 0)
 				return -1;

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "index/index.h"
 #include "storage/mail.h"
+#include "storage/rights.h"
 
 struct buf;
 struct err;
@@ -43,7 +44,7 @@ struct location {
 	bool no_noselect;          /* NO-NOSELECT: no levels without mail */
 	struct guid_names *names;  /* LAYOUT=index: which mailbox is where */
 	const struct mail_settings *settings;
-	mode_t dir_mode, file_mode; /* from the root's own mode */
+	struct rights rights; /* of the root */
 };
 
 /* One mailbox on disk. `name` is the storage name: UTF-8, '/' between levels,
@@ -66,6 +67,7 @@ struct driver_box {
 	 * the same transaction; who wants to know clears it before. */
 	bool others;
 	void *driver;   /* the driver's own, child of the box */
+	struct rights rights; /* rights_of_box() */
 	unsigned epoch; /* the core's: of which index `id` is */
 };
 

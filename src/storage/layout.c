@@ -231,18 +231,12 @@ static int check_dir(const char *path, struct err *err)
 	return err_set(err, ERR_INVALID, "a file has the name of this mailbox");
 }
 
-int layout_make_dir(const struct location *location, const char *path,
+int layout_make_dir(const struct rights *rights, const char *path,
 		    struct err *err)
 {
-	mode_t mode = location->dir_mode;
+	int made = rights_make_dir(rights, path, err);
 
-	if (mkdir(path, mode) < 0)
-		return errno == EEXIST ? check_dir(path, err)
-				       : err_sys(err, "mkdir(%s)", path);
-	/* Group and others may be cut off by the umask. */
-	if ((mode & 077) != 0 && chmod(path, mode) < 0)
-		return err_sys(err, "chmod(%s)", path);
-	return 1;
+	return made == 0 ? check_dir(path, err) : made;
 }
 
 int layout_sync(const struct location *location, const char *path,
@@ -268,16 +262,24 @@ int layout_sync_parent(const struct location *location, const char *path,
 	return layout_sync(location, parent, err);
 }
 
-static int make_synced(const struct location *location, const char *path,
+static int make_synced(const struct location *location,
+		       const struct rights *rights, const char *path,
 		       struct err *err)
 {
-	if (layout_make_dir(location, path, err) < 0)
+	if (layout_make_dir(rights, path, err) < 0)
 		return -1;
 	return layout_sync_parent(location, path, err);
 }
 
 int layout_make_path(const struct location *location, const char *path,
 		     struct err *err)
+{
+	return layout_make_path_as(location, &location->rights, path, err);
+}
+
+int layout_make_path_as(const struct location *location,
+			const struct rights *rights, const char *path,
+			struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mkdir");
 	char *part = mem_strdup(ctx, path);
@@ -289,11 +291,11 @@ int layout_make_path(const struct location *location, const char *path,
 	     at = strchr(at + 1, '/')) {
 		*at = '\0';
 		if ((stat(part, &st) < 0 || !S_ISDIR(st.st_mode)) &&
-		    make_synced(location, part, err) < 0)
+		    make_synced(location, rights, part, err) < 0)
 			return -1;
 		*at = '/';
 	}
-	return make_synced(location, path, err);
+	return make_synced(location, rights, path, err);
 }
 
 int layout_list_add(struct layout_list *list, const char *name, bool selectable,

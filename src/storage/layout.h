@@ -15,6 +15,7 @@ struct buf;
 struct driver_entry;
 struct err;
 struct location;
+struct rights;
 
 enum {
 	LAYOUT_COMPONENT_MAX = 255, /* octets, of the file system */
@@ -81,7 +82,7 @@ struct layout_list {
 int layout_list_add(struct layout_list *list, const char *name, bool selectable,
 		    bool no_inferiors, struct err *err);
 
-/* mkdir -p with the modes of the location; what was made is durable. */
+/* mkdir -p with the rights of the location; what was made is durable. */
 int layout_make_path(const struct location *location, const char *path,
 		     struct err *err);
 /* What was made, renamed or removed in a directory, or in the one above, is
@@ -90,8 +91,12 @@ int layout_sync(const struct location *location, const char *path,
 		struct err *err);
 int layout_sync_parent(const struct location *location, const char *path,
 		       struct err *err);
-/* mkdir: 1; what exists is fine: 0. */
-int layout_make_dir(const struct location *location, const char *path,
+/* The same with the rights of a mailbox. */
+int layout_make_path_as(const struct location *location,
+			const struct rights *rights, const char *path,
+			struct err *err);
+/* mkdir: 1; a directory that exists is fine: 0. */
+int layout_make_dir(const struct rights *rights, const char *path,
 		    struct err *err);
 
 #endif

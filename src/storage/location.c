@@ -265,19 +265,6 @@ static int option_set(const void *ctx, const struct user *user,
 	return option->set(ctx, user, equal == NULL ? "" : equal + 1, out, err);
 }
 
-/* Files get the rights of the directory that all of it lies in. */
-static void read_modes(struct location *location)
-{
-	struct stat st;
-
-	location->dir_mode = 0700;
-	location->file_mode = 0600;
-	if (stat(location->root, &st) < 0)
-		return;
-	location->dir_mode = st.st_mode & 0777;
-	location->file_mode = st.st_mode & 0666;
-}
-
 static int driver_of(const char *name, struct location *out, struct err *err)
 {
 	out->driver = driver_find(str_of(name));
@@ -394,7 +381,7 @@ int location_parse(const void *ctx, const char *text, const struct user *user,
 	if (strcmp(location.layout, "index") == 0)
 		location.names = guid_names_new(ctx);
 	location.environment = environment(ctx, &location, has_index);
-	read_modes(&location);
+	rights_read(location.root, &location.rights);
 	*out = location;
 	return 0;
 }

@@ -38,7 +38,7 @@ libstorage_a_SOURCES = \
 	src/storage/quota_settings.c \
 	src/storage/quota_usage.c \
 	src/storage/reader.c src/storage/reader.h \
-	src/storage/resync.c \
+	src/storage/resync.c src/storage/rights.c src/storage/rights.h \
 	src/storage/row.c \
 	src/storage/save.c src/storage/save.h \
 	src/storage/save_cache.c src/storage/save_core.h \

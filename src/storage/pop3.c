@@ -11,6 +11,7 @@
 #include "storage/core.h"
 #include "storage/dotlock.h"
 #include "storage/mail.h"
+#include "storage/layout.h"
 #include "storage/mailbox.h"
 #include "storage/reader.h"
 
@@ -83,13 +84,13 @@ static int lock_take(const struct location *location, const char *path,
 		     struct err *err)
 {
 	const struct dotlock_rules rules = {
-		.mode = location->file_mode,
+		.mode = location->rights.file_mode,
 		.stale_seconds = UINT_MAX,
 	};
 
 	if (dotlock_try(path, &rules, err) == 0 ||
 	    (err->code == ERR_NOT_FOUND &&
-	     dir_create(location->index, location->dir_mode, err) == 0 &&
+	     layout_make_path(location, location->index, err) == 0 &&
 	     dotlock_try(path, &rules, err) == 0))
 		return 0;
 	if (err->code != ERR_EXISTS)

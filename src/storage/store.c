@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/core.h"
+#include "storage/layout.h"
 #include "storage/place.h"
 
 /* One rebuild and one making of a missing mailbox, each followed by a look. */
@@ -23,7 +24,7 @@ static int open_memory(struct storage *store, struct err *err)
 
 	if (dir == NULL)
 		dir = location->settings->mail_temp_dir;
-	else if (dir_create(dir, location->dir_mode, err) < 0)
+	else if (dir_create(dir, location->rights.dir_mode, err) < 0)
 		return -1;
 	store->in_memory = true;
 	return index_open_memory(dir, &store->index, err);
@@ -43,7 +44,7 @@ static int open_dir(struct storage *store, struct err *err)
 {
 	const struct location *location = &store->location;
 	char *dir = path_parent(NULL, location->environment);
-	int ret = dir_create(dir, location->dir_mode, err);
+	int ret = layout_make_path(location, dir, err);
 
 	if (ret == 0)
 		ret = place_check(&place_system, dir, err);
@@ -51,7 +52,7 @@ static int open_dir(struct storage *store, struct err *err)
 	if (ret < 0)
 		return -1;
 	take_from_index_dir(location);
-	return index_open(location->environment, location->file_mode,
+	return index_open(location->environment, location->rights.file_mode,
 			  &store->index, err);
 }
 

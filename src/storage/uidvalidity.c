@@ -97,6 +97,7 @@ static int take(const char *path, uint32_t last, uint32_t value,
 	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 	if (fd < 0)
 		return err_sys(err, "open(%s)", to);
+	fchmod(fd, 0444); /* the umask does not matter to who may list it */
 	fd_close(&fd);
 	return 0;
 }
@@ -104,15 +105,21 @@ static int take(const char *path, uint32_t last, uint32_t value,
 static int open_last(const struct location *location, const char *root,
 		     const char *path, struct err *err)
 {
-	const int flags = O_RDWR | O_CREAT | O_CLOEXEC;
-	int fd = open(path, flags, location->file_mode);
+	const int flags = O_RDWR | O_CLOEXEC;
+	const mode_t mode = location->rights.file_mode;
+	int fd = open(path, flags);
 
-	if (fd < 0 && errno == ENOENT) {
-		if (layout_make_path(location, root, err) < 0)
-			return -1;
-		fd = open(path, flags, location->file_mode);
-	}
-	return fd >= 0 ? fd : err_sys(err, "open(%s)", path);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT && layout_make_path(location, root, err) < 0)
+		return -1;
+	fd = open(path, flags | O_CREAT, mode);
+	if (fd < 0)
+		return err_sys(err, "open(%s)", path);
+	if (rights_give(&location->rights, fd, path, err) == 0)
+		return fd;
+	fd_close(&fd);
+	return -1;
 }
 
 int uid_validity_next(const struct location *location, uint32_t *out,

@@ -311,8 +311,8 @@ static int setup(void **state)
 		test->before[i] = i % 50 == 49 ? '\n' : (char)('a' + i % 23);
 	test->location = (struct location){.root = test->dir,
 					   .settings = &settings,
-					   .dir_mode = 0700,
-					   .file_mode = 0600};
+					   .rights = {0700, 0600,
+						      (gid_t)-1, test->dir}};
 	test->box = (struct driver_box){.location = &test->location,
 					.name = "mbox",
 					.path = test->path,

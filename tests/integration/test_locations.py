@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import smtplib
+import time
 import unicodedata
 
 import pytest
@@ -91,7 +92,11 @@ def test_mails_go_when_a_session_or_delivery_ends(make_server):
     for _ in range(2):
         with smtplib.LMTP('127.0.0.1', server.port('lmtp')) as lmtp:
             lmtp.sendmail('a@x.example', ['bob'], MAIL)
-    assert b'MESSAGES 3 UIDNEXT 7 ' in status(client, 'INBOX')
+    # The MTA does not wait for that.
+    deadline = time.monotonic() + 20
+    while b'MESSAGES 3 UIDNEXT 7 ' not in status(client, 'INBOX'):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     client.logout()
 
 

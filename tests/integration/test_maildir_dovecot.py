@@ -2,15 +2,18 @@
 """One Maildir served by Dovecot and by us in turns: both must find the same
 UIDVALIDITY, UIDs, flags, keywords, dates, sizes, bodies, names and
 subscriptions, whoever changed it last."""
+import grp
 import os
 import random
+import re
+import shutil
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from conftest import mail_owner
+from conftest import ROOT, mail_owner
 from imap_lines import Lines
 from turns import FLAGS, KEYWORDS, Place, Turns, append, mail, operations
 
@@ -114,6 +117,64 @@ def test_the_same_are_recent(make_server, make_dovecot):
                 path.unlink()
     drop('cur/4.M1.x:2,', 'new/5.M1.x')
     same(b'* SEARCH 4 5')
+
+
+def rights_in(home):
+    """Mode and group of all that is no index, by name."""
+    found = {}
+    for path in Path(home).rglob('*'):
+        name = re.sub(r'\d+\.M\d+.*', 'mail', str(path.relative_to(home)))
+        name = re.sub(r'uidvalidity\..*', 'uidvalidity.x', name)
+        if not re.search(r'index|mailbox\.log|journal|/maildirfolder|\.imap', name):
+            status = path.stat()
+            found[name] = oct(status.st_mode), status.st_gid
+    return found
+
+
+@pytest.mark.skipif(not ROOT, reason='gives directories to groups')
+@pytest.mark.parametrize('format', ['maildir:~/Mail', 'maildir:~/Mail:LAYOUT=fs:CONTROL=~/control', 'mbox:~/Mail'])
+@pytest.mark.parametrize('mode, group', [(0o2770, 'mail'), (0o770, 'mail'), (0o2775, 'mail'), (0o755, None)])
+def test_new_files_have_the_rights_of_the_directory(make_server, make_dovecot, format, mode, group):
+    """Also of the mailbox's own one, if that was given to somebody."""
+    found = []
+    for make in (make_server, make_dovecot):
+        server = make(f'mail_location = {format}\nmail_access_groups = mail,games\n')
+        root = Path(server.home('alice'), 'Mail')
+        root.mkdir()
+        os.chown(root, mail_owner()[0], grp.getgrnam(group).gr_gid if group else mail_owner()[1])
+        os.chmod(root, mode)
+        client = Lines(server.port('imap'), 'alice')
+        client.ok('CREATE a')
+        if 'maildir' in format:
+            own = root / ('a' if 'fs' in format else '.a')
+            os.chown(own, -1, grp.getgrnam('games').gr_gid)
+            os.chmod(own, 0o750)
+        separator = '.' if format == 'maildir:~/Mail' else '/'
+        client.ok(f'CREATE b{separator}c')
+        if 'maildir' in format:
+            client.ok(f'CREATE a{separator}b')
+        client.ok('SUBSCRIBE a')
+        for name in 'INBOX', 'a':
+            client.ok(rf'APPEND {name} (\Seen $work) {{14+}}' + '\r\nSubject: x\r\n\r\n')
+        client.logout()
+        found.append(rights_in(server.home('alice')))
+        shutil.rmtree(root)
+    assert found[0] == found[1]
+
+
+def test_a_group_that_may_not_be_given_gets_nothing(make_server):
+    server = make_server()
+    if not ROOT:
+        pytest.skip('gives directories to groups')
+    os.chown(server.maildir('bob'), -1, grp.getgrnam('games').gr_gid)
+    os.chmod(server.maildir('bob'), 0o770)
+    client = Lines(server.port('imap'), 'bob')
+    client.ok('CREATE a')
+    client.ok('APPEND a {14+}\r\nSubject: x\r\n\r\n')
+    client.logout()
+    assert server.wait_log(r'imap\(bob\).*Error: fchown\(.*, group=\d+\) failed: Operation not permitted')
+    made = [path for path in (server.maildir('bob') / '.a').rglob('*') if 'index' not in path.name]
+    assert made and not [path for path in made if path.stat().st_mode & 0o077]
 
 
 def test_both_at_the_same_time_agree_in_the_end(place):

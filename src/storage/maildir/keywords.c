@@ -130,12 +130,11 @@ static int write_file(struct driver_box *box, const char *path,
 			buf_printf(&out, "%u %s\n", i, have[i]);
 	}
 	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		  box->location->file_mode);
+		  rights_of_box(box)->file_mode);
 	if (fd < 0)
 		return err_sys(err, "open(%s)", temp);
-	if ((box->location->file_mode & 077) != 0 &&
-	    fchmod(fd, box->location->file_mode) < 0)
-		return err_sys(err, "fchmod(%s)", temp);
+	if (rights_give(rights_of_box(box), fd, temp, err) < 0)
+		return -1;
 	if (file_write_all(fd, out.data, out.len, temp, err) < 0)
 		return -1;
 	if (!maildir_fsync_never(box->location) && fdatasync(fd) < 0)

@@ -216,7 +216,7 @@ int maildir_lock(const struct driver_box *box, const char *path,
 	const struct location *location = box->location;
 	struct stat st;
 
-	if (dotlock_get(path, location->file_mode, err) == 0)
+	if (dotlock_get(path, location->rights.file_mode, err) == 0)
 		return 0;
 	if (err->code != ERR_NOT_FOUND || strcmp(box->control, box->path) == 0)
 		return -1;
@@ -224,5 +224,5 @@ int maildir_lock(const struct driver_box *box, const char *path,
 		return err_sys(err, "stat(%s)", box->path);
 	if (layout_make_path(location, box->control, err) < 0)
 		return -1;
-	return dotlock_get(path, location->file_mode, err);
+	return dotlock_get(path, location->rights.file_mode, err);
 }

@@ -170,7 +170,7 @@ void uidlist_line(struct buf *out, uint32_t uid, struct str ext,
 		  struct str base);
 /* A mailbox that has none yet. */
 int uidlist_create(const char *path, const struct uidlist_header *header,
-		   mode_t mode, struct err *err);
+		   const struct rights *rights, struct err *err);
 
 /* keywords.c */
 
@@ -301,7 +301,8 @@ int maildir_move(const struct location *location, const char *from,
 		 const struct location *to_location, const char *to,
 		 struct err *err);
 /* cur/, new/ and tmp/ of a mailbox where they are missing. */
-int maildir_make_dirs(const struct location *location, const char *path,
+int maildir_make_dirs(const struct location *location,
+		      const struct rights *rights, const char *path,
 		      struct err *err);
 
 #endif

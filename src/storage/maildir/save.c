@@ -71,7 +71,7 @@ static void temp_unlink(struct maildir_save *save)
 
 static int temp_open(struct maildir_save *save, struct err *err)
 {
-	const struct location *location = save->pub.box->location;
+	const struct rights *rights = rights_of_box(save->pub.box);
 	int dir = maildir_dir_fd(save->pub.box, 't', err), fd;
 
 	if (dir < 0)
@@ -79,12 +79,10 @@ static int temp_open(struct maildir_save *save, struct err *err)
 	save->begun = (int64_t)time(NULL);
 	fd = openat(dir, save->base,
 		    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		    location->file_mode);
+		    rights->file_mode);
 	if (fd < 0)
 		return err_sys(err, "open(%s)", save->pub.temp);
-	if ((location->file_mode & 077) != 0 &&
-	    fchmod(fd, location->file_mode) < 0) {
-		err_sys(err, "fchmod(%s)", save->pub.temp);
+	if (rights_give(rights, fd, save->pub.temp, err) < 0) {
 		fd_close(&fd);
 		temp_unlink(save);
 		return -1;
@@ -102,7 +100,8 @@ int maildir_save_begin(const void *ctx, struct driver_box *box,
 	if (temp_open(save, err) < 0) {
 		maildir_dirs_forget(box);
 		if (err->code != ERR_NOT_FOUND ||
-		    maildir_make_dirs(box->location, box->path, err) < 0 ||
+		    maildir_make_dirs(box->location, rights_of_box(box),
+				      box->path, err) < 0 ||
 		    temp_open(save, err) < 0) {
 			mem_free(save);
 			return -1;
@@ -145,8 +144,12 @@ int maildir_save_complete(struct driver_save *save, struct err *err)
 static bool link_possible(struct driver_box *box, struct driver_box *from,
 			  const struct index_record *record)
 {
+	const struct rights *to_rights = rights_of_box(box);
+	const struct rights *from_rights = rights_of_box(from);
+
 	return box->location->settings->maildir_copy_with_hardlinks &&
-	       box->location->file_mode == from->location->file_mode &&
+	       to_rights->file_mode == from_rights->file_mode &&
+	       to_rights->gid == from_rights->gid &&
 	       record->size_physical != UINT64_MAX &&
 	       record->size_virtual != UINT64_MAX;
 }

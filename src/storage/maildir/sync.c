@@ -478,7 +478,8 @@ static int times_or_dirs(struct driver_box *box, struct dir_times *out,
 		return -1;
 	if (stat(box->path, &st) < 0)
 		return err_sys(err, "stat(%s)", box->path);
-	if (maildir_make_dirs(box->location, box->path, err) < 0)
+	if (maildir_make_dirs(box->location, rights_of_box(box), box->path,
+			      err) < 0)
 		return -1;
 	return dir_times_get(box, out, err);
 }

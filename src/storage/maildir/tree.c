@@ -40,16 +40,17 @@ static void make_older(const char *path)
 	utimensat(AT_FDCWD, path, times, 0);
 }
 
-int maildir_make_dirs(const struct location *location, const char *path,
+int maildir_make_dirs(const struct location *location,
+		      const struct rights *rights, const char *path,
 		      struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mkdir");
 
-	if (layout_make_path(location, path, err) < 0)
+	if (layout_make_path_as(location, rights, path, err) < 0)
 		return -1;
 	for (size_t i = 0; i < 3; i++) {
 		char *sub = mem_printf(ctx, "%s/%s", path, sub_dirs[i]);
-		int made = layout_make_dir(location, sub, err);
+		int made = layout_make_dir(rights, sub, err);
 
 		if (made < 0)
 			return -1;
@@ -59,17 +60,40 @@ int maildir_make_dirs(const struct location *location, const char *path,
 	return layout_sync(location, path, err);
 }
 
-static int touch_file(const char *path, mode_t mode, struct err *err)
+/* The mailbox above `name`, or else the location, says what a new one is. */
+static void rights_of_parent(const void *ctx, const struct location *location,
+			     const char *name, struct rights *out)
+{
+	char *above = mem_strdup(ctx, name), *slash, *path, *control;
+	struct err ignored;
+
+	*out = location->rights;
+	while (location->names == NULL &&
+	       (slash = strrchr(above, '/')) != NULL) {
+		*slash = '\0';
+		if (maildir_paths(ctx, location, above, &path, &control,
+				  &ignored) == 0 &&
+		    rights_read(path, out) == 0)
+			return;
+		*out = location->rights;
+	}
+}
+
+static int touch_file(const char *path, const struct rights *rights,
+		      struct err *err)
 {
 	CLEANUP(fd_close)
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+		      rights->file_mode);
 
-	return fd < 0 ? err_sys(err, "open(%s)", path) : 0;
+	return fd < 0 ? err_sys(err, "open(%s)", path)
+		      : rights_give(rights, fd, path, err);
 }
 
 /* UIDVALIDITY and GUID are given at once, so that whoever comes next, we or
  * Dovecot, finds the same. */
-static int make_uidlist(const struct location *location, const char *control,
+static int make_uidlist(const struct location *location,
+			const struct rights *rights, const char *control,
 			const unsigned char guid[16], struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "uidlist");
@@ -82,19 +106,20 @@ static int make_uidlist(const struct location *location, const char *control,
 	if (uid_validity_next(location, &header.uid_validity, err) < 0)
 		return -1;
 	memcpy(header.guid, guid, sizeof(header.guid));
-	return uidlist_create(path, &header, location->file_mode, err);
+	return uidlist_create(path, &header, rights, err);
 }
 
-static int make_mailbox(const struct location *location, const char *path,
+static int make_mailbox(const struct location *location,
+			const struct rights *rights, const char *path,
 			const char *control, const unsigned char guid[16],
 			struct err *err)
 {
 	if (layout_make_path(location, layout_control_root(location), err) <
 		    0 ||
-	    maildir_make_dirs(location, path, err) < 0 ||
-	    layout_make_path(location, control, err) < 0)
+	    maildir_make_dirs(location, rights, path, err) < 0 ||
+	    layout_make_path_as(location, rights, control, err) < 0)
 		return -1;
-	return make_uidlist(location, control, guid, err);
+	return make_uidlist(location, rights, control, guid, err);
 }
 
 /* Whole on disk before its name is. */
@@ -109,7 +134,8 @@ static int create_by_guid(const struct location *location, const char *name,
 	path = mem_printf(ctx, "%s/%s", location->root, hex.data);
 	control = mem_printf(ctx, "%s/%s", layout_control_root(location),
 			     hex.data);
-	if (make_mailbox(location, path, control, guid, err) < 0)
+	if (make_mailbox(location, &location->rights, path, control, guid, err) <
+	    0)
 		return -1;
 	return guid_names_add(location, name, hex.data, err);
 }
@@ -119,6 +145,7 @@ int maildir_create(const struct location *location, const char *name,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "create");
 	unsigned char guid[16];
+	struct rights rights;
 	char *path, *control;
 
 	if (maildir_exists(location, name, err) == 0)
@@ -128,13 +155,14 @@ int maildir_create(const struct location *location, const char *name,
 	guid128_new(guid);
 	if (location->names != NULL)
 		return create_by_guid(location, name, guid, err);
+	rights_of_parent(ctx, location, name, &rights);
 	if (maildir_paths(ctx, location, name, &path, &control, err) < 0 ||
-	    make_mailbox(location, path, control, guid, err) < 0)
+	    make_mailbox(location, &rights, path, control, guid, err) < 0)
 		return -1;
 	if (maildir_is_inbox(name) || layout_is_fs(location))
 		return 0;
-	return touch_file(mem_printf(ctx, "%s/maildirfolder", path),
-			  location->file_mode, err);
+	return touch_file(mem_printf(ctx, "%s/maildirfolder", path), &rights,
+			  err);
 }
 
 /* removing */
@@ -383,7 +411,7 @@ static int make_fit(const struct location *location, const char *path,
 	return layout_is_fs(location)
 		       ? 0
 		       : touch_file(mem_printf(ctx, "%s/maildirfolder", path),
-				    location->file_mode, err);
+				    &location->rights, err);
 }
 
 int maildir_move(const struct location *location, const char *from,

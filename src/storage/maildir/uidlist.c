@@ -382,7 +382,7 @@ static int write_temp(const char *temp, struct driver_box *box,
 	CLEANUP(buf_free) struct buf out = buf_init(2 * FLUSH_AT);
 	CLEANUP(fd_close)
 	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		      box->location->file_mode);
+		      rights_of_box(box)->file_mode);
 	struct uidlist_header header = {
 		.uid_validity = index_box->uid_validity,
 		.uid_next = index_box->uid_next,
@@ -391,9 +391,8 @@ static int write_temp(const char *temp, struct driver_box *box,
 
 	if (fd < 0)
 		return err_sys(err, "open(%s)", temp);
-	if ((box->location->file_mode & 077) != 0 &&
-	    fchmod(fd, box->location->file_mode) < 0)
-		return err_sys(err, "fchmod(%s)", temp);
+	if (rights_give(rights_of_box(box), fd, temp, err) < 0)
+		return -1;
 	memcpy(header.guid, index_box->guid, sizeof(header.guid));
 	add_header(&out, &header);
 	if (write_records(fd, temp, txn, index_box->id, &out, &state->uidlist,
@@ -429,10 +428,15 @@ int uidlist_rewrite(struct driver_box *box, struct index_txn *txn,
 }
 
 int uidlist_create(const char *path, const struct uidlist_header *header,
-		   mode_t mode, struct err *err)
+		   const struct rights *rights, struct err *err)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(256);
+	CLEANUP(fd_close) int fd = -1;
 
 	add_header(&out, header);
-	return file_replace(path, out.data, out.len, mode, err);
+	if (file_replace(path, out.data, out.len, 0600, err) < 0)
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? err_sys(err, "open(%s)", path)
+		      : rights_give(rights, fd, path, err);
 }

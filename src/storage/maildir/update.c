@@ -36,7 +36,7 @@ int maildir_update(struct index_txn *txn, struct driver_box *box,
 	char *path = uidlist_path(ctx, box);
 	int result;
 
-	if (dotlock_get(path, box->location->file_mode, err) < 0)
+	if (dotlock_get(path, rights_of_box(box)->file_mode, err) < 0)
 		return -1;
 	result = rewrite(txn, box, index_box, path, err);
 	dotlock_release(path);

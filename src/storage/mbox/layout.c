@@ -265,7 +265,7 @@ static int create_inbox(const struct location *location, const char *path,
 	if (privs_group_begin(err) < 0)
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		  location->file_mode);
+		  location->rights.file_mode);
 	error = errno;
 	privs_group_end();
 	errno = error;
@@ -293,24 +293,39 @@ static int make_parents(const struct location *location, const char *path,
 	return -1;
 }
 
+/* Those of the directory that it lies in. */
+static void rights_of_level(const void *ctx, const struct location *location,
+			    const char *path, struct rights *out)
+{
+	if (rights_read(path_parent(ctx, path), out) < 0)
+		*out = location->rights;
+}
+
 int mbox_create(const struct location *location, const char *name,
 		struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "create");
 	CLEANUP(fd_close) int fd = -1;
+	struct rights rights;
 	char *path, *control;
 
 	if (mbox_paths(ctx, location, name, &path, &control, err) < 0 ||
 	    make_parents(location, path, err) < 0)
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		  location->file_mode);
+		  location->rights.file_mode);
 	if (fd < 0 && errno == EEXIST)
 		return err_set(err, ERR_EXISTS, "mailbox %s exists", name);
 	if (fd < 0 && errno == EACCES && is_inbox(name))
 		return create_inbox(location, path, err);
 	if (fd < 0)
 		return err_sys(err, "open(%s)", path);
+	/* INBOX stays private, wherever it is. */
+	if (!is_inbox(name)) {
+		rights_of_level(ctx, location, path, &rights);
+		if (rights_give(&rights, fd, path, err) < 0)
+			return -1;
+	}
 	return layout_sync_parent(location, path, err);
 }
 

@@ -27,8 +27,7 @@ int fixture_setup(void **state)
 	f->location.root = f->root;
 	f->location.layout = "maildir++";
 	f->location.settings = &f->settings;
-	f->location.dir_mode = 0700;
-	f->location.file_mode = 0600;
+	f->location.rights = (struct rights){0700, 0600, (gid_t)-1, f->root};
 	index_keep_open(0);
 	OK(index_open(mem_printf(f, "%s/dovetail.index", f->root), 0600,
 		      &f->index, &err));

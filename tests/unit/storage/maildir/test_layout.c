@@ -394,8 +394,8 @@ static void test_group_may_read_what_the_root_lets_it(void **state)
 	mode_t mask = umask(077);
 	struct stat st;
 
-	f->location.dir_mode = 0770;
-	f->location.file_mode = 0660;
+	f->location.rights.dir_mode = 0770;
+	f->location.rights.file_mode = 0660;
 	create(f, "a");
 	assert_int_equal(stat(mem_printf(f, "%s/.a/cur", f->root), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0770);

@@ -60,8 +60,10 @@ enum login_result {
 	LOGIN_BAD_INITIAL, /* base64 in the initial response */
 	LOGIN_NO_MECH,
 	LOGIN_PLAINTEXT, /* not allowed here */
-	LOGIN_REMOTE,    /* what another server said */
-	LOGIN_REFERRED,  /* to another server: client->referral */
+	/* What another server said: all of an answer behind IMAP's and
+	 * ManageSieve's NO and POP3's -ERR, the whole one of SMTP. */
+	LOGIN_REMOTE,
+	LOGIN_REFERRED, /* to another server: client->referral */
 };
 
 struct client {

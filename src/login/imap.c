@@ -127,7 +127,7 @@ static const char *const codes[] = {
 static void imap_refuse(struct client *client, enum login_result result,
 			const char *text)
 {
-	char line[600];
+	char line[2048];
 
 	if (result == LOGIN_PLAINTEXT && text == NULL) {
 		conn_printf(client->conn,

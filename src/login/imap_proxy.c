@@ -132,7 +132,7 @@ static void challenged(struct login_proxy *proxy)
 	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
 
 	if (proxy->step != STEP_LOGIN) {
-		login_proxy_failed(proxy, "Unexpected continuation");
+		login_proxy_unexpected(proxy, STR("+"));
 		return;
 	}
 	if ((proxy->capabilities & CAN_SASL_IR) == 0)
@@ -153,7 +153,7 @@ static void greeted(struct login_proxy *proxy, struct str line)
 	bool known;
 
 	if (!str_starts(line, "* OK") && !str_starts(line, "* ok")) {
-		login_proxy_failed(proxy, "Received unexpected greeting");
+		login_proxy_unexpected(proxy, line);
 		return;
 	}
 	known = take_capabilities(proxy, line);
@@ -202,22 +202,24 @@ static void logged_in(struct login_proxy *proxy, struct str line)
 	login_proxy_refused(proxy, copy);
 }
 
+/* Untagged lines. Those of the login are for the client, alerts for one; its ID
+ * answers ours. */
+static void told(struct login_proxy *proxy, struct str line)
+{
+	if (proxy->step == STEP_CAPABILITY)
+		take_capabilities(proxy, line);
+	else if (proxy->step == STEP_LOGIN && !str_case_starts(line, "* ID "))
+		conn_printf(proxy->client->conn, "%.*s\r\n", STR_FMT(line));
+}
+
 void imap_proxy_line(struct login_proxy *proxy, struct str line)
 {
 	if (proxy->step == STEP_GREETING) {
 		greeted(proxy, line);
 	} else if (str_starts(line, "* BYE")) {
-		login_proxy_failed(proxy,
-				   mem_printf(proxy, "Remote server said: %s",
-					      str_sanitize(proxy, line, 256)));
+		login_proxy_aborted(proxy, "It said", line);
 	} else if (str_starts(line, "* ")) {
-		if (!str_starts(line, "* CAPABILITY"))
-			return;
-		if (proxy->step == STEP_CAPABILITY)
-			take_capabilities(proxy, line);
-		else if (proxy->step == STEP_LOGIN)
-			conn_printf(proxy->client->conn, "%.*s\r\n",
-				    STR_FMT(line));
+		told(proxy, line);
 	} else if (str_starts(line, "+")) {
 		challenged(proxy);
 	} else if (str_starts(line, "C ") && proxy->step == STEP_CAPABILITY) {
@@ -225,10 +227,10 @@ void imap_proxy_line(struct login_proxy *proxy, struct str line)
 	} else if (str_starts(line, "S OK") && proxy->step == STEP_STARTTLS) {
 		login_proxy_start_tls(proxy);
 	} else if (str_starts(line, "S ") && proxy->step == STEP_STARTTLS) {
-		login_proxy_failed(proxy, "Remote server has no STARTTLS");
+		login_proxy_aborted(proxy, "STARTTLS failed", line);
 	} else if (str_starts(line, "L ") && proxy->step == STEP_LOGIN) {
 		logged_in(proxy, line);
 	} else if (!str_starts(line, "I ")) {
-		login_proxy_failed(proxy, "Received an unexpected line");
+		login_proxy_unexpected(proxy, line);
 	}
 }

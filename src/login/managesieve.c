@@ -192,7 +192,6 @@ static const char *const codes[] = {
 	[LOGIN_BAD_INITIAL] = "",
 	[LOGIN_NO_MECH] = "",
 	[LOGIN_PLAINTEXT] = "ENCRYPT-NEEDED",
-	[LOGIN_REMOTE] = "",
 };
 
 static void msieve_refuse(struct client *client, enum login_result result,
@@ -201,6 +200,10 @@ static void msieve_refuse(struct client *client, enum login_result result,
 	char referral[600];
 
 	msieve_next(parser_of(client), false);
+	if (result == LOGIN_REMOTE) {
+		conn_printf(client->conn, "NO %s\r\n", text);
+		return;
+	}
 	snprintf(referral, sizeof(referral), "REFERRAL %s",
 		 client->referral == NULL ? "" : client->referral);
 	reply(client, "NO",

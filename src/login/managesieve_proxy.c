@@ -9,9 +9,9 @@
 #include "login/proxy.h"
 #include "net/conn.h"
 
-enum { CAN_XCLIENT = 1 };
+enum { CAN_XCLIENT = 1, TOLD_SOME = 2 };
 enum { STEP_GREETING, STEP_STARTTLS, STEP_SECURED, STEP_XCLIENT, STEP_LOGIN };
-enum { COMMAND_MAX = 32 * 1024 };
+enum { COMMAND_MAX = 32 * 1024, ANSWER_MAX = 512 };
 
 /* All mechanisms have an initial response; as a literal, of any length. */
 static void log_in(struct login_proxy *proxy)
@@ -37,7 +37,7 @@ static void introduce(struct login_proxy *proxy)
 	const struct client *client = proxy->client;
 	char ip[IP_TEXT_MAX];
 
-	if (proxy->capabilities == 0 || proxy->not_trusted) {
+	if ((proxy->capabilities & CAN_XCLIENT) == 0 || proxy->not_trusted) {
 		log_in(proxy);
 		return;
 	}
@@ -68,16 +68,25 @@ static void greeted(struct login_proxy *proxy)
 	}
 }
 
-/* NO (CODE) "text" */
+/* `NO (CODE) "text"` is the client's; that of a wrong password tells no more
+ * than ours. */
 static const char *text_of(struct login_proxy *proxy, struct str line)
 {
-	int at = str_find_char(line, '"');
-	struct str text = at < 0 ? STR("") : str_from(line, (size_t)at + 1);
+	bool whole = line.len > 4 && line.len < ANSWER_MAX &&
+		     line.data[3] == '(' && line.data[line.len - 1] == '"';
 
-	if (text.len > 0 && text.data[text.len - 1] == '"')
-		text.len--;
-	return text.len == 0 ? mem_strdup(proxy, "Authentication failed.")
-			     : str_sanitize(proxy, text, 512);
+	return whole ? str_sanitize(proxy, str_from(line, 3), ANSWER_MAX)
+		     : mem_strdup(proxy, "\"Authentication failed.\"");
+}
+
+/* `"NAME"` or `"NAME" "value"`, or what is left of a value's literal. */
+static bool is_capability(struct login_proxy *proxy, struct str line)
+{
+	if (str_case_starts(line, "NO") || str_case_starts(line, "BYE"))
+		return false;
+	if (str_starts(line, "\""))
+		proxy->capabilities |= TOLD_SOME;
+	return (proxy->capabilities & TOLD_SOME) != 0;
 }
 
 void msieve_proxy_line(struct login_proxy *proxy, struct str line)
@@ -85,11 +94,7 @@ void msieve_proxy_line(struct login_proxy *proxy, struct str line)
 	bool ok = str_case_is(line, "OK") || str_case_starts(line, "OK ");
 
 	if (str_case_starts(line, "\"XCLIENT\"")) {
-		proxy->capabilities = CAN_XCLIENT;
-	} else if (str_case_starts(line, "BYE")) {
-		login_proxy_failed(proxy,
-				   mem_printf(proxy, "Remote server said: %s",
-					      str_sanitize(proxy, line, 256)));
+		proxy->capabilities |= CAN_XCLIENT | TOLD_SOME;
 	} else if (ok && proxy->step == STEP_STARTTLS) {
 		login_proxy_start_tls(proxy);
 	} else if (ok && proxy->step == STEP_LOGIN &&
@@ -106,11 +111,11 @@ void msieve_proxy_line(struct login_proxy *proxy, struct str line)
 		log_in(proxy);
 	} else if (ok) {
 		greeted(proxy);
-	} else if (!str_case_starts(line, "NO")) {
-		return; /* capabilities */
-	} else if (proxy->step == STEP_LOGIN) {
+	} else if (is_capability(proxy, line)) {
+		return;
+	} else if (proxy->step == STEP_LOGIN && str_case_starts(line, "NO")) {
 		login_proxy_refused(proxy, text_of(proxy, line));
 	} else {
-		login_proxy_failed(proxy, "Remote server refused a command");
+		login_proxy_unexpected(proxy, line);
 	}
 }

@@ -122,8 +122,9 @@ static void pop3_refuse(struct client *client, enum login_result result,
 	if (result == LOGIN_PLAINTEXT && text == NULL)
 		text = "Plaintext authentication disallowed on non-secure "
 		       "(SSL/TLS) connections.";
-	reply_error(client, codes[result],
-		    text == NULL ? "Authentication failed." : text);
+	if (text == NULL)
+		text = "Authentication failed.";
+	reply_error(client, text[0] == '[' ? "" : codes[result], text);
 }
 
 static void pop3_no_session(struct client *client, struct str code,

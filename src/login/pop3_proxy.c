@@ -83,7 +83,7 @@ static void introduce(struct login_proxy *proxy)
 static void greeted(struct login_proxy *proxy, struct str line)
 {
 	if (!str_starts(line, "+OK")) {
-		login_proxy_failed(proxy, "Received unexpected greeting");
+		login_proxy_unexpected(proxy, line);
 		return;
 	}
 	if (str_starts(line, "+OK [XCLIENT]"))
@@ -127,14 +127,13 @@ void pop3_proxy_line(struct login_proxy *proxy, struct str line)
 		if (ok)
 			login_proxy_start_tls(proxy);
 		else
-			login_proxy_failed(proxy, "Remote server has no STLS");
+			login_proxy_aborted(proxy, "STLS failed", line);
 		break;
 	case STEP_XCLIENT:
 		if (ok)
 			log_in(proxy);
 		else
-			login_proxy_failed(proxy, "Remote server refused "
-						  "XCLIENT");
+			login_proxy_aborted(proxy, "XCLIENT failed", line);
 		break;
 	case STEP_USER:
 		if (ok)

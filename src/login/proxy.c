@@ -27,6 +27,7 @@ enum {
 	TEXT_MAX = 1024,
 	SOURCES_MAX = 64,
 	ALIASES_MAX = 400,
+	SAID_MAX = 256, /* of what the other server said, for the log */
 };
 
 static const char unavailable[] = "Account is temporarily unavailable.";
@@ -84,6 +85,8 @@ static void log_started(const struct login_proxy *proxy)
 		buf_printf(&text, " as user %s", proxy->user);
 	if (proxy->master != NULL)
 		buf_printf(&text, " (master %s)", proxy->master);
+	if (proxy->has_source)
+		buf_printf(&text, " from %s", ip_text(&proxy->source, ip));
 	buf_printf(&text, " (%llu.%03llu secs)",
 		   (unsigned long long)(took / 1000),
 		   (unsigned long long)(took % 1000));
@@ -138,6 +141,22 @@ void login_proxy_failed(struct login_proxy *proxy, const char *why)
 	give_up(proxy, why);
 }
 
+void login_proxy_unexpected(struct login_proxy *proxy, struct str line)
+{
+	give_up(proxy,
+		mem_printf(proxy, "Remote server sent invalid input: %s%s",
+			   proxy->step == 0 ? "Invalid banner: " : "",
+			   str_sanitize(proxy, line, SAID_MAX)));
+}
+
+void login_proxy_aborted(struct login_proxy *proxy, const char *what,
+			 struct str line)
+{
+	give_up(proxy,
+		mem_printf(proxy, "Aborting due to remote server: %s: %s", what,
+			   str_sanitize(proxy, line, SAID_MAX)));
+}
+
 static void proxy_connect(void *ctx);
 
 /* Another address at once; from the last one on, the first again after a while.
@@ -165,15 +184,28 @@ static bool try_again(struct login_proxy *proxy, uint64_t took)
 	return true;
 }
 
+/* Whether somebody is at the other end, although he says nothing: the log shall
+ * not send the administrator to the network. */
+static bool reached(const struct login_proxy *proxy)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	return proxy->conn != NULL &&
+	       getpeername(conn_fd(proxy->conn), (struct sockaddr *)&peer,
+			   &len) == 0;
+}
+
 static void lost(struct login_proxy *proxy, const char *why)
 {
 	uint64_t took = clock_monotonic_ms() - proxy->started_ms;
+	bool there = proxy->connected || *why == '\0' || reached(proxy);
 	char ip[IP_TEXT_MAX];
 
 	conn_free(&proxy->conn);
 	if (!proxy->connected && try_again(proxy, took))
 		return;
-	if (proxy->connected)
+	if (there)
 		give_up(proxy, mem_printf(proxy,
 					  "Disconnected by server: Connection "
 					  "closed%s%s (duration=%llus)",
@@ -184,8 +216,7 @@ static void lost(struct login_proxy *proxy, const char *why)
 			mem_printf(proxy,
 				   "connect(%s, %u) failed: %s (after %llu "
 				   "secs, %u reconnects)",
-				   ip_text(&proxy->ip, ip), proxy->ip.port,
-				   *why == '\0' ? "Connection closed" : why,
+				   ip_text(&proxy->ip, ip), proxy->ip.port, why,
 				   (unsigned long long)(took / 1000),
 				   proxy->reconnects));
 }
@@ -193,9 +224,12 @@ static void lost(struct login_proxy *proxy, const char *why)
 static void too_late(void *ctx)
 {
 	struct login_proxy *proxy = ctx;
+	uint64_t took = clock_monotonic_ms() - proxy->started_ms;
 
-	if (proxy->connected)
-		give_up(proxy, "Login timed out");
+	if (proxy->connected || reached(proxy))
+		give_up(proxy,
+			mem_printf(proxy, "Login timed out (after %llu secs)",
+				   (unsigned long long)(took / 1000)));
 	else /* and there is no more time for another try */
 		lost(proxy, "Connection timed out");
 }
@@ -216,7 +250,9 @@ static void on_input(void *ctx)
 		struct str line;
 
 		if (end < 0 && in.len >= CLIENT_INPUT_MIN) {
-			login_proxy_failed(proxy, "Too long input line");
+			login_proxy_failed(proxy,
+					   "Remote server sent invalid input: "
+					   "Too long input line");
 			return;
 		}
 		if (end < 0)

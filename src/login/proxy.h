@@ -53,7 +53,7 @@ struct login_proxy {
 	bool joined;
 	uint32_t id; /* for anvil; 0: it was not told */
 	/* The protocol's. */
-	unsigned step, capabilities;
+	unsigned step, capabilities; /* step 0: its greeting is awaited */
 };
 
 /* TLS contexts, before files are out of reach; what fails is logged. */
@@ -76,6 +76,11 @@ void login_proxy_start_tls(struct login_proxy *proxy);
 void login_proxy_done(struct login_proxy *proxy);
 /* It has failed: `text` is for the client, with its response code. */
 void login_proxy_refused(struct login_proxy *proxy, const char *text);
+/* It says what nobody asked for; the log has it. */
+void login_proxy_unexpected(struct login_proxy *proxy, struct str line);
+/* It says no to a command before the login; the log has what it says. */
+void login_proxy_aborted(struct login_proxy *proxy, const char *what,
+			 struct str line);
 /* It can't be done: `why` is for the log. */
 void login_proxy_failed(struct login_proxy *proxy, const char *why);
 

@@ -156,9 +156,7 @@ void submission_proxy_line(struct login_proxy *proxy, struct str line)
 		return;
 	}
 	if (!str_starts(line, expected[proxy->step])) {
-		login_proxy_failed(proxy,
-				   mem_printf(proxy, "Remote server said: %s",
-					      str_sanitize(proxy, line, 256)));
+		login_proxy_unexpected(proxy, line);
 		return;
 	}
 	if (proxy->step == STEP_EHLO)

@@ -25,7 +25,8 @@ const struct setting auth_settings[] = {
 		 "plain:login:cram-md5:digest-md5:apop:"
 		 "scram-sha-1:scram-sha-1-plus:scram-sha-256:scram-sha-256-"
 		 "plus:oauthbearer:xoauth2:external:anonymous" GSSAPI,
-		 "SASL mechanisms that clients may use."),
+		 "SASL mechanisms that clients may use; anonymous, of IMAP and "
+		 "POP3 alone."),
 	S(auth_default_realm, "",
 	  "Added as \"@realm\" to names that have none."),
 	S(auth_username_chars,

@@ -95,7 +95,7 @@ static bool is_word(struct str word)
 static bool shake_mech(struct auth_link *link, const struct auth_line *line)
 {
 	struct link_mech *mech = &link->mechs[link->mech_count];
-	bool private = false;
+	bool private = false, anonymous = false;
 
 	if (line->count == 0 || link->mech_count == MECHS_MAX ||
 	    !is_word(line->args[0]))
@@ -105,9 +105,12 @@ static bool shake_mech(struct auth_link *link, const struct auth_line *line)
 		mech->plaintext =
 			mech->plaintext || str_is(line->args[i], "plaintext");
 		private = private || str_is(line->args[i], "private");
+		anonymous = anonymous || str_is(line->args[i], "anonymous");
 		mech->bound =
 			mech->bound || str_is(line->args[i], "channel-binding");
 	}
+	if (anonymous && !link->login->protocol->anonymous)
+		return true;
 	if (private && !mech->bound) {
 		link->apop = link->apop || str_is(line->args[0], "APOP");
 		return true;

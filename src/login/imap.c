@@ -407,6 +407,7 @@ const struct login_protocol login_imap = {
 	.bye = imap_bye,
 	.proxy_line = imap_proxy_line,
 	.proxy_secured = imap_proxy_secured,
+	.anonymous = true,
 	.port = 143,
 	.tls_port = 993,
 	.scheme = "imap",

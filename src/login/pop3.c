@@ -408,6 +408,7 @@ const struct login_protocol login_pop3 = {
 	.bye = pop3_bye,
 	.proxy_line = pop3_proxy_line,
 	.proxy_secured = pop3_proxy_secured,
+	.anonymous = true,
 	.port = 110,
 	.tls_port = 995,
 	.scheme = "pop",

@@ -42,6 +42,9 @@ struct login_protocol {
 	void (*proxy_secured)(struct login_proxy *proxy);
 	uint16_t port, tls_port; /* of servers */
 	const char *scheme;      /* of URLs that clients are referred to */
+	/* Who comes as nobody (ANONYMOUS) may read: what he could send or
+	 * change is not for him. */
+	bool anonymous;
 	bool final_data;         /* what SASL says last goes with success */
 	/* Plain input is thrown away: forget half commands. */
 	void (*reset)(struct client *client);

@@ -637,6 +637,21 @@ def test_passed_on_to_another_server(make_server, tmp_path, tls):
     assert server.wait_log('Error: proxy.*Authentication support not advertised')
 
 
+def test_nobody_sends_mail(make_server):
+    """ANONYMOUS is for who reads."""
+    server = begin(make_server, 1, 'auth_mechanisms = plain anonymous\nauth_anonymous_username = alice\n',
+                   'imap pop3 sieve submission')
+    for port, greeting, line, answer in [
+            (server.port('imap'), 'AUTH=ANONYMOUS', 'a AUTHENTICATE ANONYMOUS =', 'a OK '),
+            (server.port('pop3'), '', 'AUTH ANONYMOUS =', '+OK Logged in.'),
+            (server.port('sieve'), '"SASL" "PLAIN"', 'AUTHENTICATE "ANONYMOUS" "="', 'NO "Unsupported'),
+            (server.smtp, '', 'AUTH ANONYMOUS =', '504 5.5.4 Unsupported')]:
+        with socket.create_connection(('127.0.0.1', port), 30) as sock:
+            assert greeting in sock.recv(4096).decode()
+            sock.sendall(line.encode() + b'\r\n')
+            assert sock.recv(4096).decode().startswith(answer)
+
+
 def test_who_may_not_log_in_is_told(make_server, tmp_path):
     server = begin(make_server, 25, proxy_extra(tmp_path, {'alice': 'nologin', 'bob': 'nologin reason=Gone'}))
     for user, why in ('alice', 'Login disabled for this user'), ('bob', 'Gone'):

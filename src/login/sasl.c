@@ -42,10 +42,13 @@ void client_refuse(struct client *client, enum login_result result,
 				  "Too many failed logins");
 }
 
+/* When it happens; what led to the end is told at the end. */
 static void log_refused(struct client *client, const char *what)
 {
 	char text[256];
 
+	if (!client->set->auth_verbose)
+		return;
 	snprintf(text, sizeof(text), "Authenticate %s failed: %s",
 		 client->mech == NULL ? "?" : client->mech, what);
 	client_log(client, 0, text);
@@ -144,8 +147,10 @@ void client_login(struct client *client, struct str user, struct str password)
 	mem_free(client->mech);
 	client->mech = NULL;
 	if (!client_plaintext_ok(client)) {
-		client_log(client, 0,
-			   "Login failed: Plaintext authentication disabled");
+		if (client->set->auth_verbose)
+			client_log(client, 0,
+				   "Login failed: Plaintext authentication "
+				   "disabled");
 		set_text(client, &client->user, user);
 		client->plaintext_tried = true;
 		client->attempts++;

@@ -27,6 +27,7 @@ const struct setting login_settings[] = {
 	  "After how many failed logins a client is thrown out."),
 	S(login_max_input, "8 k",
 	  "The longest command before login, with its literals."),
+	S_SHARED(auth_verbose),
 	S_SHARED(auth_ssl_require_client_cert),
 	S_SHARED(auth_ssl_username_from_cert),
 	S_SHARED(imap_capability),

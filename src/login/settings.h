@@ -12,7 +12,7 @@
 struct login_settings {
 	const char *login_greeting, *login_trusted_networks;
 	const char *login_log_format, *login_log_format_elements;
-	bool disable_plaintext_auth;
+	bool disable_plaintext_auth, auth_verbose;
 	bool auth_ssl_require_client_cert, auth_ssl_username_from_cert;
 	struct duration login_timeout;
 	unsigned login_max_bad_commands, login_max_attempts;

@@ -638,3 +638,20 @@ def test_a_root_that_is_not_allowed(make_server):
             assert file.readline().startswith(b'a NO [UNAVAILABLE] ')
         assert one.wait_log(rf'imap\(user{n}\): Error: userdb returned invalid chroot directory: ')
     assert 'Fatal' not in one.log_text()
+
+
+@pytest.mark.parametrize('verbose', ['yes', 'no'])
+def test_what_is_refused_at_once_as_dovecot(make_server, make_dovecot, verbose):
+    """Each refusal has a line of its own with auth_verbose only; the last line tells of them anyway."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one = make(f'auth_verbose = {verbose}\ndisable_plaintext_auth = yes\n', 'imap')
+        for line in ('a AUTHENTICATE XFOO', 'a LOGIN alice secret', 'a AUTHENTICATE PLAIN'):
+            start = len(one.log_text())
+            with socket.create_connection(('127.0.0.1', one.port('imap')), 60, source_address=('127.0.0.2', 0)) as sock:
+                sock.recv(4096)
+                sock.sendall(f'{line}\r\n'.encode())
+                sock.recv(4096)
+            assert one.wait_log('imap-login: Info: Disconnected: .* rip=127.0.0.2', start=start)
+            said.append(re.findall(r'imap-login: Info: (.*): user=.* rip=127.0.0.2', re.sub(r'\d secs', '', one.log_text()[start:])))
+    assert said[:3] == said[3:]

@@ -262,7 +262,19 @@ static void set_limits(const struct reading *reading, struct unit *unit)
 		unit->process_limit = reading->base->default_process_limit;
 	unit->lasting = strcmp(unit->set.type, "log") == 0 ||
 			strcmp(unit->set.type, "anvil") == 0;
-	if (unit->set.drop_priv_before_exec)
+}
+
+/* Told only of what the administrator wrote himself. */
+static void tell_ignored(const struct unit *unit,
+			 const struct config_section *section)
+{
+	const struct config_value *value = section->values;
+
+	while (value != NULL &&
+	       (value->file == NULL ||
+		strcmp(value->name, "drop_priv_before_exec") != 0))
+		value = value->next;
+	if (value != NULL && unit->set.drop_priv_before_exec)
 		log_warning("service(%s): drop_priv_before_exec is not needed "
 			    "here: ignored",
 			    unit->name);
@@ -279,6 +291,7 @@ static int read_unit(struct reading *reading, struct unit *unit,
 		return 0;
 	}
 	set_limits(reading, unit);
+	tell_ignored(unit, section);
 	if (check_users(reading, unit) < 0 || check_chroot(reading, unit) < 0 ||
 	    read_listeners(reading, unit, section) < 0)
 		return err_wrap(reading->err, "service(%s)", unit->name);

@@ -395,6 +395,13 @@ IMPOSSIBLE = [
 ]
 
 
+def test_only_what_was_written_is_told_to_be_ignored(make_server):
+    unneeded = "service({}): drop_priv_before_exec is not needed here: ignored"
+    server = make_server("service imap {\n  drop_priv_before_exec = yes\n}\n", "imap")
+    assert unneeded.format("imap") in server.console()
+    assert server.console().count("drop_priv_before_exec") == 1
+
+
 def test_a_reload_with_what_cannot_be_changes_nothing(make_server):
     server = make_server()
     for extra, wanted in IMPOSSIBLE:

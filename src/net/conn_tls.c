@@ -28,6 +28,17 @@ static void begin_call(void)
 	errno = 0;
 }
 
+/* "error:0A00010B:SSL routines::wrong version number", as Dovecot logs it. */
+static void first_error(char *out, size_t size)
+{
+	unsigned long code = ERR_get_error();
+
+	out[0] = '\0';
+	if (code != 0)
+		ERR_error_string_n(code, out, size);
+	ERR_clear_error();
+}
+
 /* What a failed SSL_ call means. */
 static enum conn_io outcome(struct conn *conn, int ret, const char *doing)
 {
@@ -52,7 +63,7 @@ static enum conn_io outcome(struct conn *conn, int ret, const char *doing)
 				   : strerror(error));
 		return IO_CLOSED;
 	default:
-		tls_reason(reason, sizeof(reason));
+		first_error(reason, sizeof(reason));
 		/* A client that just goes away without saying so. */
 		if (strstr(reason, "unexpected eof") != NULL)
 			snprintf(why, sizeof(why), "%s", "");

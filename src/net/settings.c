@@ -24,9 +24,9 @@ const struct setting tls_settings[] = {
 	S_FILE(ssl_dh, "", 0,
 	       "Parameters for Diffie-Hellman key exchange; OpenSSL's own if "
 	       "empty."),
-	S_ENUM(ssl_min_protocol, "TLSv1.2",
-	       "ANY:SSLv3:TLSv1:TLSv1.0:TLSv1.1:TLSv1.2:TLSv1.3:LATEST",
-	       "The oldest version of TLS that is spoken."),
+	S_SERVED(ssl_min_protocol, "TLSv1.2",
+		 "any:sslv3:tlsv1:tlsv1.0:tlsv1.1:tlsv1.2:tlsv1.3:latest",
+		 "The oldest version of TLS that is spoken."),
 	S(ssl_cipher_list,
 	  "ALL:!kRSA:!SRP:!kDHd:!DSS:!aNULL:!eNULL:!EXPORT:!DES:!3DES:!MD5:"
 	  "!PSK:!RC4:!ADH:!LOW@STRENGTH",

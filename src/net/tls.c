@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/digest.h"
@@ -33,10 +34,13 @@ enum {
 	HASH_LEN = 8, /* of a name in a directory of authorities */
 };
 
-const char *tls_reason(char *out, size_t size)
+/* OpenSSL's first reason, "" if it has none; empties its queue. */
+static const char *last_reason(char *out, size_t size)
 {
 	unsigned long code = ERR_get_error();
-	const char *reason = ERR_reason_error_string(code);
+	const char *reason = ERR_SYSTEM_ERROR(code)
+				     ? strerror(ERR_GET_REASON(code))
+				     : ERR_reason_error_string(code);
 
 	snprintf(out, size, "%s",
 		 reason != NULL ? reason : (code == 0 ? "" : "unknown error"));
@@ -49,7 +53,15 @@ static int fail(struct err *err, const char *what)
 	char reason[128];
 
 	return err_set(err, ERR_INVALID, "%s: %s", what,
-		       tls_reason(reason, sizeof(reason)));
+		       last_reason(reason, sizeof(reason)));
+}
+
+static int fail_of(struct err *err, const char *what, const char *value)
+{
+	char reason[128];
+
+	return err_set(err, ERR_INVALID, "%s: %s: %s", what,
+		       last_reason(reason, sizeof(reason)), value);
 }
 
 /* certificates and keys */
@@ -95,6 +107,12 @@ static int add_chain(SSL_CTX *ssl, BIO *pem)
 	return 0;
 }
 
+/* The other half of the pair, taken for this one. */
+static bool mixed_up(const char *text, const char *wanted, const char *other)
+{
+	return strstr(text, wanted) == NULL && strstr(text, other) != NULL;
+}
+
 static int use_cert(SSL_CTX *ssl, const char *text, const char *setting,
 		    struct err *err)
 {
@@ -109,9 +127,32 @@ static int use_cert(SSL_CTX *ssl, const char *text, const char *setting,
 		ret = add_chain(ssl, pem);
 	X509_free(cert);
 	BIO_free(pem);
+	if (ret < 0 && mixed_up(text, "CERTIFICATE-----", "PRIVATE KEY-----"))
+		return err_set(err, ERR_INVALID,
+			       "%s: it is a private key (is the certificate "
+			       "in place of the key?)",
+			       setting);
 	return ret < 0 ? fail(err, setting) : 0;
 }
 
+/* Why there is no key, and what to look at. */
+static int no_key(const char *text, const char *setting, struct err *err)
+{
+	char reason[128];
+
+	if (mixed_up(text, "PRIVATE KEY-----", "CERTIFICATE-----"))
+		return err_set(err, ERR_INVALID,
+			       "%s: it is a certificate (is the key in place "
+			       "of the certificate?)",
+			       setting);
+	return err_set(err, ERR_INVALID, "%s: %s%s", setting,
+		       last_reason(reason, sizeof(reason)),
+		       strstr(text, "ENCRYPTED") == NULL
+			       ? ""
+			       : " (is ssl_key_password right?)");
+}
+
+/* The key of the certificate that was used last. */
 static int use_key(SSL_CTX *ssl, const char *text, const char *password,
 		   const char *setting, struct err *err)
 {
@@ -124,12 +165,14 @@ static int use_key(SSL_CTX *ssl, const char *text, const char *password,
 	key = PEM_read_bio_PrivateKey(pem, NULL, password_cb, (void *)password);
 	BIO_free(pem);
 	if (key == NULL)
-		return fail(err, setting);
+		return no_key(text, setting, err);
 	ret = SSL_CTX_use_PrivateKey(ssl, key);
 	EVP_PKEY_free(key);
-	if (ret != 1 || SSL_CTX_check_private_key(ssl) != 1)
-		return fail(err, setting);
-	return 0;
+	if (ret == 1 && SSL_CTX_check_private_key(ssl) == 1)
+		return 0;
+	ERR_clear_error();
+	return err_set(err, ERR_INVALID,
+		       "%s: it is not the key of the certificate", setting);
 }
 
 static int use_pairs(SSL_CTX *ssl, const struct tls_settings *set,
@@ -147,6 +190,9 @@ static int use_pairs(SSL_CTX *ssl, const struct tls_settings *set,
 		return -1;
 	if (set->ssl_alt_cert[0] == '\0')
 		return 0;
+	if (set->ssl_alt_key[0] == '\0')
+		return err_set(err, ERR_INVALID,
+			       "ssl_alt_cert: ssl_alt_key is not set");
 	if (use_cert(ssl, set->ssl_alt_cert, "ssl_alt_cert", err) < 0)
 		return -1;
 	return use_key(ssl, set->ssl_alt_key, set->ssl_key_password,
@@ -165,6 +211,7 @@ static int use_ca(SSL_CTX *ssl, const struct tls_settings *set, struct err *err)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
 	STACK_OF(X509_INFO) * all;
+	bool found = false;
 	BIO *pem;
 
 	if (!set->ssl_verify_client_cert)
@@ -183,6 +230,7 @@ static int use_ca(SSL_CTX *ssl, const struct tls_settings *set, struct err *err)
 		X509_INFO *one = sk_X509_INFO_value(all, i);
 
 		if (one->x509 != NULL) {
+			found = true;
 			X509_STORE_add_cert(store, one->x509);
 			SSL_CTX_add_client_CA(ssl, one->x509);
 		}
@@ -191,6 +239,9 @@ static int use_ca(SSL_CTX *ssl, const struct tls_settings *set, struct err *err)
 	}
 	sk_X509_INFO_pop_free(all, X509_INFO_free);
 	ERR_clear_error();
+	if (!found)
+		return err_set(err, ERR_INVALID,
+			       "ssl_ca: there is no certificate in it");
 	if (set->ssl_require_crl)
 		X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
 						    X509_V_FLAG_CRL_CHECK_ALL);
@@ -237,7 +288,7 @@ static int min_version(const char *name)
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (strcmp(all[i].name, name) == 0)
+		if (strcasecmp(all[i].name, name) == 0)
 			return all[i].version;
 	}
 	return -1;
@@ -266,9 +317,12 @@ static int use_dh(SSL_CTX *ssl, const char *text, struct err *err)
 
 static int use_options(SSL_CTX *ssl, const char *options, struct err *err)
 {
-	struct str rest = str_of(options), word;
+	static const char between[] = ", \t";
 
-	while (str_word(&rest, &word)) {
+	while (*(options += strspn(options, between)) != '\0') {
+		struct str word = str_n(options, strcspn(options, between));
+
+		options += word.len;
 		if (str_is(word, "no_ticket"))
 			SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
 		else if (!str_is(word, "no_compression") &&
@@ -292,13 +346,18 @@ static int use_ciphers(SSL_CTX *ssl, const struct tls_settings *set,
 	SSL_CTX_set_min_proto_version(ssl, version);
 	if (set->ssl_cipher_list[0] != '\0' &&
 	    SSL_CTX_set_cipher_list(ssl, set->ssl_cipher_list) != 1)
-		return fail(err, "ssl_cipher_list");
+		return fail_of(err, "ssl_cipher_list", set->ssl_cipher_list);
 	if (set->ssl_cipher_suites[0] != '\0' &&
 	    SSL_CTX_set_ciphersuites(ssl, set->ssl_cipher_suites) != 1)
-		return fail(err, "ssl_cipher_suites");
+		return fail_of(err, "ssl_cipher_suites",
+			       set->ssl_cipher_suites);
 	if (set->ssl_curve_list[0] != '\0' &&
-	    SSL_CTX_set1_groups_list(ssl, set->ssl_curve_list) != 1)
-		return fail(err, "ssl_curve_list");
+	    SSL_CTX_set1_groups_list(ssl, set->ssl_curve_list) != 1) {
+		ERR_clear_error();
+		return err_set(err, ERR_INVALID,
+			       "ssl_curve_list: not all are known groups: %s",
+			       set->ssl_curve_list);
+	}
 	if (set->ssl_prefer_server_ciphers)
 		SSL_CTX_set_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	if (use_options(ssl, set->ssl_options, err) < 0)
@@ -479,6 +538,10 @@ int tls_new(const void *ctx, const struct tls_settings *settings,
 {
 	struct tls *tls;
 
+	if (OBJ_txt2nid(settings->ssl_cert_username_field) == NID_undef)
+		return err_set(err, ERR_INVALID,
+			       "ssl_cert_username_field: unknown field: %s",
+			       settings->ssl_cert_username_field);
 	if (begin(ctx, TLS_server_method(), settings, &tls, err) < 0)
 		return -1;
 	if (use_ciphers(tls->ssl, settings, err) < 0 ||
@@ -523,13 +586,16 @@ static int use_client(struct tls *tls, const struct tls_client_settings *set,
 	const char *dir = set->ssl_client_ca_dir;
 
 	if (file[0] != '\0' && SSL_CTX_load_verify_file(tls->ssl, file) != 1)
-		return fail(err, "ssl_client_ca_file");
+		return fail_of(err, "ssl_client_ca_file", file);
 	if (dir[0] != '\0' && load_dir(tls->ssl, dir, err) < 0)
 		return -1;
 	if (set->ssl_client_require_valid_cert)
 		SSL_CTX_set_verify(tls->ssl, SSL_VERIFY_PEER, NULL);
 	if (set->ssl_client_cert[0] == '\0')
 		return 0;
+	if (set->ssl_client_key[0] == '\0')
+		return err_set(err, ERR_INVALID,
+			       "ssl_client_cert: ssl_client_key is not set");
 	if (use_cert(tls->ssl, set->ssl_client_cert, "ssl_client_cert", err) <
 	    0)
 		return -1;

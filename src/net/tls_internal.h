@@ -16,7 +16,5 @@ SSL *tls_server(struct tls *tls, int fd, void *owner);
 SSL *tls_client(struct tls *tls, int fd, const char *host);
 /* ssl_cert_username_field of the peer's verified certificate, or NULL. */
 char *tls_peer_name(const void *ctx, const SSL *ssl);
-/* OpenSSL's first reason, "" if it has none; empties its queue. */
-const char *tls_reason(char *out, size_t size);
 
 #endif

@@ -262,6 +262,7 @@ SETTINGS = {
     'ssl_min_protocol = ANY\nssl_cipher_list = ALL:@SECLEVEL=0': [['-tls1', '-cipher', 'ALL:@SECLEVEL=0']],
     'ssl_min_protocol = TLSv1.3': [['-tls1_2'], ['-tls1_3']],
     'ssl_min_protocol = LATEST': [['-tls1_2'], ['-tls1_3']],
+    'ssl_min_protocol = tlsv1.3\nssl_options = no_compression,no_ticket': [['-tls1_2'], ['-tls1_3']],
     'ssl_cipher_list = ECDHE-ECDSA-AES256-GCM-SHA384': [
         ['-tls1_2'], ['-tls1_2', '-cipher', 'ECDHE-ECDSA-AES128-GCM-SHA256'], ['-tls1_3']],
     'ssl_cipher_suites = TLS_CHACHA20_POLY1305_SHA256': [
@@ -453,3 +454,12 @@ def test_verbose_ssl_says_what_dovecot_says(make_server, make_dovecot):
             assert server.wait_log('SSL negotiation finished' if trusting else 'SSL alert: .*unknown CA', start=start)
             seen.append(set(re.findall(r'imap-login: Debug: (SSL(?: alert)?: (?!close|.*ret=-1).*)', server.log_text()[start:])))
     assert [a ^ b for a, b in zip(seen, seen[2:])] == [set(), set()] and len(seen[0]) > 10
+
+
+def test_a_handshake_that_fails_is_logged_as_dovecot(make_server, make_dovecot):
+    for make in (make_server, make_dovecot):
+        server = make('', 'imap')
+        with socket.create_connection(('127.0.0.1', server.port('imaps')), 30) as sock:
+            sock.sendall(b'a LOGIN alice secret\r\n')
+            assert server.wait_log(r'Disconnected: Connection closed: SSL_accept\(\) failed: error:0A00010B:SSL routines::'
+                                   r'wrong version number \(no auth attempts')

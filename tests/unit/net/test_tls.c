@@ -275,7 +275,8 @@ static void test_a_wrong_certificate_names_its_setting(void **state)
 	(void)state;
 	set.ssl_key = other_key_pem;
 	assert_int_equal(tls_new(NULL, &set, &tls, &err), -1);
-	assert_non_null(strstr(err.text, "ssl_key"));
+	assert_string_equal(err.text,
+			    "ssl_key: it is not the key of the certificate");
 	assert_int_equal(err.code, ERR_INVALID);
 	set = settings();
 	set.ssl_cert = "/etc/ssl/cert.pem";
@@ -285,6 +286,24 @@ static void test_a_wrong_certificate_names_its_setting(void **state)
 	set.ssl_min_protocol = "TLSv9";
 	assert_int_equal(tls_new(NULL, &set, &tls, &err), -1);
 	assert_non_null(strstr(err.text, "ssl_min_protocol"));
+	set = settings();
+	set.ssl_options = "no_ticket,fast";
+	assert_int_equal(tls_new(NULL, &set, &tls, &err), -1);
+	assert_non_null(strstr(err.text, "ssl_options: unknown flag: fast"));
+}
+
+/* As Dovecot takes them. */
+static void test_words_in_any_case_and_with_commas(void **state)
+{
+	struct tls_settings set = settings();
+	struct tls *tls;
+	struct err err;
+
+	(void)state;
+	set.ssl_min_protocol = "tlsv1.3";
+	set.ssl_options = "no_compression,no_ticket";
+	assert_int_equal(tls_new(NULL, &set, &tls, &err), 0);
+	mem_free(tls);
 }
 
 int main(void)
@@ -295,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_a_client_of_another_protocol_is_refused),
 		cmocka_unit_test(test_garbage_instead_of_a_handshake_ends_it),
 		cmocka_unit_test(test_a_wrong_certificate_names_its_setting),
+		cmocka_unit_test(test_words_in_any_case_and_with_commas),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

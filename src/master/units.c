@@ -149,7 +149,10 @@ static int read_inet(struct reading *reading, struct unit *unit,
 	if (config_read_section(unit, section, inet_listener_settings, &set,
 				reading->err) < 0)
 		return -1;
-	if (set.port == 0)
+	/* What could only close its connections is not opened. */
+	if (set.port == 0 ||
+	    (set.ssl &&
+	     strcmp(config_value(reading->config, NULL, "ssl"), "no") == 0))
 		return 0;
 	if (set.port > UINT16_MAX)
 		return err_set(reading->err, ERR_INVALID,

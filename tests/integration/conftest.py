@@ -238,7 +238,9 @@ class Server:
 
     def wait_ready(self):
         """Until its ports can be reached; in the log it has said hello by then."""
-        wanted = [self.ports[name] for name, protocol in SERVICES.items() if protocol in self.protocols.split()]
+        tls = not re.search(r"^ssl = no$", self.extra, re.M)
+        wanted = [self.ports[name] for name, protocol in SERVICES.items()
+                  if protocol in self.protocols.split() and (tls or not name.endswith("s"))]
         deadline = time.monotonic() + 60
         while wanted and time.monotonic() < deadline:
             assert self.proc.poll() is None, f"{self.label} ended at start:\n{self.console()}"

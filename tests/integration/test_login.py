@@ -411,6 +411,8 @@ def test_ssl_no_and_required(make_server):
     assert b'STARTTLS' not in client.greeting
     assert client.ask(b'a STARTTLS\r\n')[-1].startswith(b"a BAD TLS support isn't enabled")
     client.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(('127.0.0.1', one.port('imaps')), 5)
     one = make_server('ssl = required\nlisten = 127.0.0.1, 127.0.0.2\n', 'imap')
     client = Raw(one, '127.0.0.2')
     assert b'LOGINDISABLED' in client.greeting

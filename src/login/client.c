@@ -87,7 +87,13 @@ bool client_plaintext_ok(const struct client *client)
 	if (client->secured)
 		return true;
 	return !client->set->disable_plaintext_auth &&
-	       strcmp(client->tls_set->ssl, "required") != 0;
+	       !client_needs_tls(client);
+}
+
+bool client_needs_tls(const struct client *client)
+{
+	return !client->secured &&
+	       strcmp(client->tls_set->ssl, "required") == 0;
 }
 
 const char *client_server_name(const struct client *client)

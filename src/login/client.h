@@ -108,6 +108,9 @@ struct client {
 void client_accept(struct login *login, const struct service_client *from);
 /* Whether a password may be sent here in the clear. */
 bool client_plaintext_ok(const struct client *client);
+/* Whether nobody may log in here, however he proves himself, for ssl = required
+ * asks for TLS. */
+bool client_needs_tls(const struct client *client);
 /* The name it asked for (SNI), here or at the proxy in front; or NULL. */
 const char *client_server_name(const struct client *client);
 /* Whether STARTTLS can be done. */
@@ -147,7 +150,8 @@ void client_authenticate(struct client *client, struct str mech,
 /* The URL that fields of a passdb with nologin make, child of the client; NULL:
  * they name no host (referral.c). */
 char *client_referral(struct client *client, const struct auth_line *fields);
-/* With a mechanism that clients do not name (APOP). */
+/* With a mechanism that clients do not name (APOP); with ssl = required in TLS
+ * only, too. */
 void client_start_mech(struct client *client, const char *mech,
 		       struct str initial);
 /* LOGIN, USER and PASS: as PLAIN. */

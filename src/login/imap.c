@@ -89,8 +89,7 @@ static void write_capability(struct client *client, struct buf *out)
 		if (!client->tls &&
 		    auth_link_mech_bound(client->login->auth, i))
 			continue;
-		if (plaintext_ok || (!plaintext && strcmp(client->tls_set->ssl,
-							  "required") != 0))
+		if (plaintext_ok || (!plaintext && !client_needs_tls(client)))
 			buf_printf(out, " AUTH=%s", mech);
 	}
 }

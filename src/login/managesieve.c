@@ -74,8 +74,7 @@ static void write_mechs(struct client *client, struct buf *out)
 	for (unsigned i = 0; (mech = auth_link_mech(client->login->auth, i,
 						    &plaintext)) != NULL;
 	     i++) {
-		if (insecure && (plaintext ||
-				 strcmp(client->tls_set->ssl, "required") == 0))
+		if (insecure && (plaintext || client_needs_tls(client)))
 			continue;
 		if (!client->tls &&
 		    auth_link_mech_bound(client->login->auth, i))

@@ -149,7 +149,7 @@ static void pop3_bye(struct client *client, const char *text)
 static bool mech_offered(struct client *client, bool plaintext)
 {
 	return client_plaintext_ok(client) ||
-	       (!plaintext && strcmp(client->tls_set->ssl, "required") != 0);
+	       (!plaintext && !client_needs_tls(client));
 }
 
 static void write_mechs(struct client *client, const char *before,
@@ -161,6 +161,9 @@ static void write_mechs(struct client *client, const char *before,
 	for (unsigned i = 0; (mech = auth_link_mech(client->login->auth, i,
 						    &plaintext)) != NULL;
 	     i++) {
+		if (!client->tls &&
+		    auth_link_mech_bound(client->login->auth, i))
+			continue;
 		if (mech_offered(client, plaintext))
 			buf_printf(out, "%s%s%s", before, mech, behind);
 	}
@@ -202,31 +205,25 @@ static void cmd_auth(struct client *client, struct str args)
 
 static void cmd_user(struct client *client, struct str args)
 {
-	if (!client_plaintext_ok(client)) {
-		client_login(client, args, STR(""));
-		return;
-	}
 	forget(client);
 	data_of(client)->user = str_dup(data_of(client), args);
-	reply(client, "+OK");
+	if (client_plaintext_ok(client))
+		reply(client, "+OK");
+	else /* before the password, too, comes over the wire */
+		client_login(client, args, STR(""));
 }
 
 static void cmd_pass(struct client *client, struct str args)
 {
 	struct pop3_login *data = data_of(client);
-	char *user;
+	char *user = data->user;
 
-	if (!client_plaintext_ok(client)) {
-		client_login(client, STR(""), STR(""));
-		return;
-	}
-	if (data->user == NULL) {
+	if (user == NULL && client_plaintext_ok(client)) {
 		reply(client, "-ERR No username given.");
 		return;
 	}
-	user = data->user;
 	data->user = NULL;
-	client_login(client, str_of(user), args);
+	client_login(client, str_of(user == NULL ? "" : user), args);
 	mem_free(user);
 }
 

@@ -96,6 +96,19 @@ static void start(struct client *client, const char *mech, struct str initial)
 				   &(struct auth_answer){.kind = ANSWER_LOST});
 }
 
+static bool refused_without_tls(struct client *client)
+{
+	if (!client_needs_tls(client))
+		return false;
+	if (client->set->auth_verbose)
+		client_log(client, 0,
+			   "Login failed: SSL required for authentication");
+	client->attempts++;
+	client_refuse(client, LOGIN_PLAINTEXT,
+		      "Authentication not allowed until SSL/TLS is enabled.");
+	return true;
+}
+
 void client_authenticate(struct client *client, struct str name,
 			 struct str initial)
 {
@@ -106,12 +119,13 @@ void client_authenticate(struct client *client, struct str name,
 
 	set_text(client, &client->mech, str_of(upper));
 	mem_free(upper);
+	if (refused_without_tls(client))
+		return;
 	if (mech == NULL) {
 		refuse_mech(client);
 		return;
 	}
-	if (!client_plaintext_ok(client) &&
-	    (plaintext || strcmp(client->tls_set->ssl, "required") == 0)) {
+	if (plaintext && !client_plaintext_ok(client)) {
 		client->plaintext_tried = true;
 		log_refused(client, "Plaintext authentication disabled.");
 		client_refuse(client, LOGIN_PLAINTEXT,
@@ -133,6 +147,8 @@ void client_authenticate(struct client *client, struct str name,
 void client_start_mech(struct client *client, const char *mech,
 		       struct str initial)
 {
+	if (refused_without_tls(client))
+		return;
 	set_text(client, &client->mech, str_of(mech));
 	start(client, mech, initial);
 }

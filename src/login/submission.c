@@ -102,12 +102,6 @@ static void submission_challenge(struct client *client, struct str base64)
 	conn_printf(client->conn, "334 %.*s\r\n", STR_FMT(base64));
 }
 
-static bool needs_tls(const struct client *client)
-{
-	return !client->secured &&
-	       strcmp(client->tls_set->ssl, "required") == 0;
-}
-
 /* RFC 4954 section 6, 5248 */
 static const char *const codes[] = {
 	[LOGIN_FAILED] = "535 5.7.8",       [LOGIN_TEMPORARY] = "454 4.7.0",
@@ -123,8 +117,6 @@ static void submission_refuse(struct client *client, enum login_result result,
 {
 	if (result == LOGIN_REMOTE)
 		reply(client, text);
-	else if (result == LOGIN_PLAINTEXT && needs_tls(client))
-		reply(client, "530 5.7.0 TLS required.");
 	else
 		reply_with(client, codes[result],
 			   text == NULL ? "Authentication failed." : text);
@@ -163,7 +155,7 @@ static void write_mechs(struct client *client, struct buf *out)
 	for (unsigned i = 0;
 	     (mech = auth_link_mech(auth, i, &plaintext)) != NULL; i++) {
 		if ((client->tls || !auth_link_mech_bound(auth, i)) &&
-		    (plaintext_ok || (!plaintext && !needs_tls(client))))
+		    (plaintext_ok || (!plaintext && !client_needs_tls(client))))
 			buf_printf(out, " %s", mech);
 	}
 	if (out->len == before + strlen("250-AUTH"))
@@ -270,6 +262,8 @@ static void cmd_auth(struct client *client, struct str args)
 		reply(client, "501 5.5.4 Missing SASL mechanism parameter");
 	else if (str_word(&args, &initial) && str_word(&args, &word))
 		reply(client, "501 5.5.4 Invalid parameters");
+	else if (client_needs_tls(client))
+		reply(client, "530 5.7.0 TLS required.");
 	else
 		client_authenticate(client, mech, initial);
 }
@@ -297,8 +291,9 @@ static void cmd_quit(struct client *client, struct str args)
 static void cmd_mail(struct client *client, struct str args)
 {
 	(void)args;
-	reply(client, needs_tls(client) ? "530 5.7.0 TLS required."
-					: "530 5.7.0 Authentication required.");
+	reply(client, client_needs_tls(client)
+			      ? "530 5.7.0 TLS required."
+			      : "530 5.7.0 Authentication required.");
 }
 
 /* XCLIENT */

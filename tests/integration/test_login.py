@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """imap-login: everything before authentication, on the whole server."""
 import base64
+import hashlib
 import os
 import re
 import signal
@@ -657,3 +658,27 @@ def test_what_is_refused_at_once_as_dovecot(make_server, make_dovecot, verbose):
             assert one.wait_log('imap-login: Info: Disconnected: .* rip=127.0.0.2', start=start)
             said.append(re.findall(r'imap-login: Info: (.*): user=.* rip=127.0.0.2', re.sub(r'\d secs', '', one.log_text()[start:])))
     assert said[:3] == said[3:]
+
+
+def test_tls_is_required_as_by_dovecot(make_server, make_dovecot):
+    """No way to prove oneself counts without it, APOP neither; and who tried is in the log."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one = make('ssl = required\ndisable_plaintext_auth = no\nauth_verbose = yes\nauth_failure_delay = 0\n'
+                   'auth_mechanisms = plain cram-md5 apop\n' + NO_PENALTY, 'imap pop3')
+        for port, lines in (('imap', ['a AUTHENTICATE PLAIN']), ('imap', ['a AUTHENTICATE CRAM-MD5']),
+                            ('imap', ['a AUTHENTICATE XFOO']), ('imap', ['a LOGIN alice secret']),
+                            ('pop3', ['AUTH PLAIN']), ('pop3', ['USER alice', 'PASS secret']), ('pop3', ['APOP'])):
+            start = len(one.log_text())
+            with socket.create_connection(('127.0.0.1', one.port(port)), 60, source_address=('127.0.0.2', 0)) as sock:
+                challenge = re.search(rb'<.*>', sock.recv(4096))
+                for line in lines:
+                    if line == 'APOP':
+                        line = 'APOP alice ' + hashlib.md5(challenge[0] + b'secret').hexdigest()
+                    sock.sendall(f'{line}\r\n'.encode())
+                    said.append(sock.recv(4096))
+            assert one.wait_log('-login: Info: Disconnected: .* rip=127.0.0.2', start=start)
+            said.append(re.findall(r'-login: Info: (.*) rip=127.0.0.2', re.sub(r'\d secs', '', one.log_text()[start:])))
+    half = len(said) // 2
+    assert said[:half] == said[half:]
+    assert said[half - 2].startswith(b'-ERR [AUTH] Authentication not allowed until SSL/TLS is enabled.')

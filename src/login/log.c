@@ -109,6 +109,7 @@ static struct var *client_vars(const void *ctx, const struct client *client,
 	const struct var more[] = {
 		{'s', "service", client->protocol->name},
 		{'m', "mech", shown(ctx, client->mech)},
+		{0, "mechanism", shown(ctx, client->mech)},
 		{'r', "rip", ip_of(ctx, &client->remote)},
 		{'l', "lip", ip_of(ctx, &client->local)},
 		{'b', "rport", port_of(ctx, &client->remote)},

@@ -682,3 +682,17 @@ def test_tls_is_required_as_by_dovecot(make_server, make_dovecot):
     half = len(said) // 2
     assert said[:half] == said[half:]
     assert said[half - 2].startswith(b'-ERR [AUTH] Authentication not allowed until SSL/TLS is enabled.')
+
+
+def test_elements_of_the_log_as_dovecot(make_server, make_dovecot):
+    """Those that nothing is known for are told of, not left out in silence."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one = make('login_log_format_elements = user=<%u> a=%{mech} b=%{mechanism} c=%{nothing} d=%{orig_user}\n', 'imap')
+        with socket.create_connection(('127.0.0.1', one.port('imap')), 60) as sock:
+            sock.recv(4096)
+            sock.sendall(b'a LOGIN alice secret\r\n')
+            line = one.wait_log(r'imap-login: Info: Login: (.*)')[1]
+        said.append(line)
+        assert one.wait_log(r"imap-login: Error: Failed to expand .*log_format_elements=c=%{nothing}: Unknown variable '%nothing'")
+    assert said[0] == said[1]

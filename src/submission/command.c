@@ -234,6 +234,32 @@ static void send_mail(struct submission *session, struct buf *line)
 	relay_command(session, line->data, mail_answered, session);
 }
 
+static bool is_ascii(const char *text)
+{
+	while (*text != '\0' && (unsigned char)*text < 0x80)
+		text++;
+	return *text == '\0';
+}
+
+/* Other addresses need SMTPUTF8, which is not offered (RFC 6531 section 3.4):
+ * the relay might not know what to do with them. */
+static bool take_path(struct submission *session, struct str args,
+		      const char *keyword, struct smtp_path *path,
+		      const char **problem_out)
+{
+	args = smtp_path_tolerate(session->tmp, args, keyword,
+				  session->set->submission_client_workarounds);
+	if (!smtp_path_parse(session->tmp, args, keyword, path, problem_out))
+		return false;
+	if (is_ascii(path->address))
+		return true;
+	*problem_out = mem_printf(session->tmp,
+				  "Invalid %s: Invalid character in %s", keyword,
+				  is_ascii(path->local) ? "domain"
+							: "localpart");
+	return false;
+}
+
 static void cmd_mail(struct submission *session, struct str args)
 {
 	CLEANUP(buf_free) struct buf line = buf_init(COMMAND_MAX);
@@ -245,9 +271,7 @@ static void cmd_mail(struct submission *session, struct str args)
 		return;
 	}
 	session->binary = false;
-	args = smtp_path_tolerate(session->tmp, args, "FROM",
-				  session->set->submission_client_workarounds);
-	if (!smtp_path_parse(session->tmp, args, "FROM", &path, &problem)) {
+	if (!take_path(session, args, "FROM", &path, &problem)) {
 		submission_bad(session, mem_printf(session->tmp, "501 5.5.4 %s",
 						   problem));
 		return;
@@ -381,9 +405,7 @@ static bool cmd_rcpt(struct submission *session, struct str args)
 	if (session->chunking)
 		return refuse_rcpt(session, "503 5.5.0 Not allowed after BDAT",
 				   false);
-	args = smtp_path_tolerate(session->tmp, args, "TO",
-				  session->set->submission_client_workarounds);
-	if (!smtp_path_parse(session->tmp, args, "TO", &path, &problem) ||
+	if (!take_path(session, args, "TO", &path, &problem) ||
 	    (problem = path_problem(&path)) != NULL)
 		return refuse_rcpt(session, problem, true);
 	buf_printf(&line, "RCPT TO:<%s>", path.address);

@@ -244,6 +244,30 @@ static void check_sections(struct parser *parser,
 	}
 }
 
+/* Listeners for TLS are the master's, who knows the global ssl alone. */
+static void check_ssl(struct parser *parser,
+		      const struct config_section *parent)
+{
+	for (const struct config_section *at = parent->children; at != NULL;
+	     at = at->next) {
+		const struct config_value *value = at->values;
+
+		if (!kind_is_filter(at->kind))
+			continue;
+		while (value != NULL && strcmp(value->name, "ssl") != 0)
+			value = value->next;
+		if (value != NULL && strcmp(value->value, "no") != 0) {
+			parser->file = value->file;
+			parser->line = value->line;
+			parse_warning(parser,
+				      "SSL is disabled because global ssl=no, "
+				      "ignoring ssl=%s for subsection",
+				      value->value);
+		}
+		check_ssl(parser, at);
+	}
+}
+
 /* what doveconf may show, but a server must know */
 
 static void check_served(struct parser *parser,
@@ -347,6 +371,8 @@ void check_all(struct parser *parser)
 	check_auth(parser);
 	check_pop3(parser);
 	check_sections(parser, &parser->config->root->section);
+	if (strcmp(config_value(parser->config, NULL, "ssl"), "no") == 0)
+		check_ssl(parser, &parser->config->root->section);
 	if ((parser->flags & CONFIG_SERVE) != 0)
 		check_served(parser, &parser->config->root->section);
 	if (parser->warnings == NULL)

@@ -211,12 +211,27 @@ static void header(const struct options *options, struct buf *out)
 			     "asking for help.\n");
 }
 
-static void show_names(const struct dump *dump, char **names)
+static bool is_known(const struct dump *dump, const char *name)
 {
+	CLEANUP(buf_free) struct buf text = buf_init(OUTPUT_MAX);
+	struct dump all = *dump;
+
+	all.scope = DUMP_ALL;
+	all.out = &text;
+	return dump_name(&all, name);
+}
+
+static void show_names(const struct options *options, char **names)
+{
+	const struct dump *dump = &options->dump;
+
 	for (; *names != NULL; names++) {
 		CLEANUP(buf_free) struct buf text = buf_init(4096);
 
-		if (dump_name(dump, *names))
+		/* With -n and -N what is not set is nothing to be shown. */
+		if ((options->simple ? dump_simple_name(dump, *names)
+				     : dump_name(dump, *names)) ||
+		    is_known(dump, *names))
 			continue;
 		buf_printf(&text, "Unknown setting: %s", *names);
 		setting_suggest("", *names, &text);
@@ -240,10 +255,11 @@ int main(int argc, char **argv)
 	config = load(&options);
 	options.dump.config = config;
 	if (optind < argc) {
-		show_names(&options.dump, argv + optind);
+		show_names(&options, argv + optind);
 	} else if (options.simple) {
 		dump_simple(&options.dump);
 	} else {
+		options.dump.values_only = false; /* -h: of names alone */
 		header(&options, &out);
 		dump_config(&options.dump);
 	}

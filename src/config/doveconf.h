@@ -33,7 +33,10 @@ struct node *dump_tree(const void *ctx, const struct dump *dump);
 void dump_config(const struct dump *dump);
 /* One "key=value" line per setting, with full paths (-S). */
 void dump_simple(const struct dump *dump);
-/* One setting or section by its path; false if there is none. */
+/* Those of a setting or section; false if there is none. */
+bool dump_simple_name(const struct dump *dump, const char *path);
+/* One setting or section by its path; false if there is none. With -n nothing
+ * is shown of one that has its default. */
 bool dump_name(const struct dump *dump, const char *path);
 
 /* The settings that a section (or "" for the top level) prints, sorted. */

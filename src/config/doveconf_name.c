@@ -224,6 +224,9 @@ bool dump_name(const struct dump *dump, const char *path)
 	inner.values_only = false;
 	tree = dump_tree(ctx, dump);
 	entry = entry_find(tree, path);
+	if (entry != NULL && dump->scope == DUMP_CHANGED &&
+	    !dump_wanted(dump, tree, entry))
+		return true;
 	if (entry != NULL) {
 		dump_one(dump, tree, entry, path);
 		return true;
@@ -262,6 +265,23 @@ static void simple_below(const struct dump *dump, const struct node *node,
 			buf_putc(&below, '/');
 		simple_below(dump, node_of(at), below.data);
 	}
+}
+
+bool dump_simple_name(const struct dump *dump, const char *path)
+{
+	CLEANUP(buf_free) struct buf all = buf_init(dump->out->max);
+	struct dump inner = *dump;
+	size_t before = dump->out->len, len = strlen(path);
+	struct str rest, line;
+
+	inner.out = &all;
+	dump_simple(&inner);
+	for (rest = str_n(all.data, all.len); str_split(&rest, '\n', &line);) {
+		if (str_starts(line, path) && line.len > len &&
+		    (line.data[len] == '=' || line.data[len] == '/'))
+			buf_printf(dump->out, "%.*s\n", STR_FMT(line));
+	}
+	return dump->out->len > before;
 }
 
 void dump_simple(const struct dump *dump)

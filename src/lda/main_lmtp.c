@@ -22,12 +22,13 @@ static struct lmtp_process *process;
 /* Without a certificate there is no STARTTLS. */
 static int open_tls(const struct config_filter *filter, struct err *err)
 {
+	const struct config *config = service_config(process->env);
 	struct tls_settings set;
 
-	if (config_read(process, service_config(process->env), filter,
-			tls_settings, &set, err) < 0)
+	if (config_read(process, config, filter, tls_settings, &set, err) < 0)
 		return -1;
-	if (strcmp(set.ssl, "no") == 0 || set.ssl_cert[0] == '\0')
+	if (strcmp(set.ssl, "no") == 0 || set.ssl_cert[0] == '\0' ||
+	    strcmp(config_value(config, NULL, "ssl"), "no") == 0)
 		return 0;
 	if (tls_new(process, &set, &process->tls, err) < 0)
 		return err_wrap(err, "Failed to initialize SSL server context");

@@ -48,7 +48,9 @@ static struct tls *open_tls(const void *ctx, const struct login *login,
 	struct tls *tls;
 	struct err err;
 
-	if (strcmp(set->ssl, "no") == 0)
+	/* A global "no" holds for all blocks, as the warning at start says. */
+	if (strcmp(set->ssl, "no") == 0 ||
+	    strcmp(config_value(login->config, NULL, "ssl"), "no") == 0)
 		return NULL;
 	if (tls_new(ctx, set, &tls, &err) < 0) {
 		log_error("Failed to initialize SSL server context: %s",

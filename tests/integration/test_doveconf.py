@@ -140,6 +140,11 @@ def test_names_and_paths(conf):
     assert conf(text, "service/imap").stdout.startswith("service imap {\n  chroot = \n")
     assert conf(text, "doveadm_password").stdout == "doveadm_password = secret\n"
     assert "did you mean mail_plugins?" in conf(text, "mail_plugin").stderr
+    # What has its default is nothing to show with -n, and no mistake either.
+    for name in ("ssl", "mail_location"):
+        out = conf(text + "ssl = yes\n", "-n", name)
+        assert (out.returncode, out.stdout) == (0, "") and "Unknown" not in out.stderr
+    assert "log_path = " in conf(text, "-h").stdout
 
 
 def test_f_matches_networks_and_names(conf):
@@ -168,6 +173,16 @@ def test_o_sets_over_the_file(conf):
 def test_simple_format_escapes_names(conf):
     out = conf("namespace inbox {\n inbox = yes\n mailbox \"a b/c\" {\n auto = no\n}\n}\n", "-S", "-n").stdout
     assert "namespace/inbox/mailbox/a\\_b\\sc/auto=no\n" in out
+    assert conf("ssl = no\n", "-S", "ssl").stdout == "ssl=no\n"
+    assert conf("plugin {\n b = 1\n}\n", "-S", "plugin").stdout == "plugin/b=1\n"
+
+
+def test_tls_in_blocks_counts_only_where_it_may(conf):
+    """As in Dovecot: the listeners for TLS are there or not for all."""
+    text = "ssl = {}\nlocal 127.0.0.1 {{\n  ssl = yes\n}}\n"
+    warning = "line 3: SSL is disabled because global ssl=no, ignoring ssl=yes for subsection"
+    assert warning in conf(text.format("no"), "-n").stderr
+    assert "SSL" not in conf(text.format("required"), "-n").stderr
 
 
 # --- includes ---------------------------------------------------------------

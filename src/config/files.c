@@ -103,6 +103,12 @@ static bool renew(void *ctx, struct entry *entry)
 		err_wrap(work->err, "%s", entry->value.name);
 		return false;
 	}
+	/* It is being written, and would switch TLS off. */
+	if (text.len == 0 && *entry->value.value != '\0') {
+		err_set(work->err, ERR_INVALID, "%s: File %s is empty",
+			entry->value.name, entry->path);
+		return false;
+	}
 	if (strlen(text.data) != text.len) {
 		err_set(work->err, ERR_INVALID,
 			"%s: File %s has NUL characters", entry->value.name,

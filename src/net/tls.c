@@ -103,6 +103,8 @@ static int add_chain(SSL_CTX *ssl, BIO *pem)
 		}
 	}
 	/* The end of the text is an error too for OpenSSL. */
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return -1;
 	ERR_clear_error();
 	return 0;
 }

@@ -201,6 +201,15 @@ def test_new_files_are_used_by_themselves(make_server, tmp_path):
     os.rename(f'{base}.key', f'{base}.gone')
     assert server.wait_log(r'master: Error: ssl_key: .*No such file.*stay in use', start=start)
     assert cert_name(server) == 'second'
+    # One that is not written yet, and one whose chain is broken.
+    os.rename(f'{base}.gone', f'{base}.key')
+    whole = Path(f'{base}.crt').read_text()
+    for text, said in (('', 'ssl_cert: File .* is empty'), (whole + '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', 'ssl_cert: ')):
+        start = len(server.log_text())
+        Path(f'{base}.crt').write_text(text)
+        assert server.wait_log(f'master: Error: .*{said}.*stay in use', start=start)
+        assert cert_name(server) == 'second'
+    Path(f'{base}.crt').write_text(whole)
     os.rename(f'{base}.other.key', f'{base}.key')
     wait_for(lambda: cert_name(server) == 'other')
     assert b'OK' in old.ask(b'NOOP')

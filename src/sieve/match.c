@@ -79,7 +79,7 @@ sieve_comparator_find(const struct sieve_engine *engine, struct str name)
 		const struct sieve_comparator *c = ext->comparators;
 
 		for (; c != NULL && c->name != NULL; c++) {
-			if (str_is(name, c->name))
+			if (str_case_is(name, c->name))
 				return c;
 		}
 	}

@@ -67,7 +67,7 @@ struct sieve_match {
 };
 
 extern const struct sieve_comparator sieve_comparator_default;
-/* By name, of any extension; NULL if there is none. */
+/* By name in any case, of any extension; NULL if there is none. */
 const struct sieve_comparator *
 sieve_comparator_find(const struct sieve_engine *engine, struct str name);
 void sieve_match_begin(struct sieve_match *match, struct sieve_run *run,

@@ -189,7 +189,8 @@ static void comparator_check(struct sieve_check *check, struct sieve_node *node,
 		sieve_comparator_find(sieve_check_engine(check), name);
 	const struct sieve_match_type *type = &sieve_match_is;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
-	char *ext = mem_printf(ctx, "comparator-%.*s", STR_FMT(name));
+	char *ext = mem_printf(ctx, "comparator-%s",
+			       comparator == NULL ? "" : comparator->name);
 
 	for (const struct sieve_arg *arg = node->args; arg; arg = arg->next) {
 		if (arg->tag != NULL && arg->tag->match_type != NULL)

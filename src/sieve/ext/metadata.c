@@ -22,13 +22,14 @@ static bool is_entry(struct str name)
 	return right;
 }
 
+/* No mailbox has it: no error, and nothing matches, as with Pigeonhole. */
 static void entry_check(struct sieve_check *check, const struct sieve_arg *arg)
 {
 	if (!is_entry(arg->text))
-		sieve_error(check, arg->at,
-			    "specified annotation name '%.*s' is invalid: "
-			    "expected /private/... or /shared/...",
-			    STR_FMT(arg->text));
+		sieve_warning(check, arg->at,
+			      "specified annotation name '%.*s' is invalid: "
+			      "expected /private/... or /shared/...",
+			      STR_FMT(arg->text));
 }
 
 /* data is NULL if there is no such annotation. */

@@ -1,2 +1,0 @@
-require "servermetadata";
-if servermetadata "/other/x" "y" { keep; }

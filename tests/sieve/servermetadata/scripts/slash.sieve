@@ -1,2 +1,0 @@
-require "servermetadata";
-if servermetadataexists "private" { keep; }

@@ -118,6 +118,10 @@ void sieve_check_nodes(struct sieve_check *check, struct sieve_node *nodes);
 /* Report what was held back. */
 void sieve_check_tell(struct sieve_check *check);
 void sieve_check_end(struct sieve_check *check);
+/* check_words.c */
+void sieve_check_activate(struct sieve_check *check,
+			  const struct sieve_extension *ext,
+			  struct sieve_place at);
 const struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
 					  struct str name);
 /* Remember that a word has been seen. */

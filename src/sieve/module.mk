@@ -12,6 +12,7 @@ libsieve_a_SOURCES = \
 	src/sieve/check.c src/sieve/check.h \
 	src/sieve/check_args.c \
 	src/sieve/check_vars.c \
+	src/sieve/check_words.c \
 	src/sieve/code.h \
 	src/sieve/compile.h \
 	src/sieve/dump.c \

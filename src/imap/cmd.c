@@ -325,6 +325,17 @@ enum cmd_result cmd_error(struct cmd *cmd, const struct err *err,
 	return cmd_reply(cmd, "NO %s", text.data);
 }
 
+enum cmd_result cmd_box_error(struct cmd *cmd, const struct err *err)
+{
+	static const char gone[] =
+		"Selected mailbox was deleted, have to disconnect.";
+
+	if (err->code != ERR_NOT_FOUND)
+		return cmd_error(cmd, err, NULL);
+	session_bye(cmd->session, gone, gone);
+	return CMD_DONE;
+}
+
 /* writing */
 
 void line_flush(struct session *session)

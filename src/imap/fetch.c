@@ -449,7 +449,7 @@ static enum cmd_result fetch_end(struct fetch *fetch)
 
 	mail_reader_end(&fetch->reader);
 	if (store_seen(fetch, &seen, &err) < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	if (fetch->failed && str_is(str_of(session->set->imap_fetch_failure),
 				    "disconnect-after")) {
 		session_bye(session, "FETCH failed", "FETCH failed");
@@ -493,7 +493,7 @@ static enum cmd_result fetch_more(struct cmd *cmd)
 			done = mail_reader_next(fetch->reader, &fetch->mail,
 						&err);
 			if (done < 0)
-				return cmd_error(cmd, &err, NULL);
+				return cmd_box_error(cmd, &err);
 			if (done == 0)
 				return fetch_end(fetch);
 			if (fetch->changed_only &&
@@ -571,7 +571,7 @@ static enum cmd_result fetch_begin(struct fetch *fetch)
 		fetch->sets_seen = false;
 	tell_new_keywords(session);
 	if (fetch->changed_only && pick_changed(fetch, &err) < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	fetch->reader = mail_reader_begin(fetch, session->box, &fetch->seqs);
 	return fetch_more(cmd);
 }

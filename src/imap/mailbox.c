@@ -184,9 +184,11 @@ enum cmd_result cmd_close(struct cmd *cmd)
 			session->stats.expunged += status.deleted;
 	}
 	session_deselect(session);
-	/* It is closed in any case (RFC 3501 section 6.4.2). */
-	return failed < 0 ? cmd_error(cmd, &err, NULL)
-			  : cmd_reply(cmd, "OK Close completed");
+	/* It is closed in any case (RFC 3501 section 6.4.2); in one that was
+	 * deleted there is nothing to remove. */
+	return failed < 0 && err.code != ERR_NOT_FOUND
+		       ? cmd_error(cmd, &err, NULL)
+		       : cmd_reply(cmd, "OK Close completed");
 }
 
 enum cmd_result cmd_unselect(struct cmd *cmd)
@@ -202,7 +204,7 @@ enum cmd_result cmd_expunge(struct cmd *cmd)
 
 	if (!mailbox_readonly(session->box) &&
 	    mailbox_expunge(session->box, NULL, &err) < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	return cmd_sync(cmd, TELL_OWN_EXPUNGES, "OK Expunge completed");
 }
 
@@ -219,6 +221,6 @@ enum cmd_result cmd_uid_expunge(struct cmd *cmd)
 	mailbox_uids_of(session->box, &seqs, &uids);
 	if (!mailbox_readonly(session->box) && uids.count > 0 &&
 	    mailbox_expunge(session->box, &uids, &err) < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	return cmd_sync(cmd, TELL_OWN_EXPUNGES, "OK Expunge completed");
 }

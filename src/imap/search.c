@@ -166,7 +166,7 @@ static enum cmd_result found(struct cmd *cmd)
 	struct err err;
 
 	if (find_highest(cmd, state, seqs, &err) < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	if (cmd->uid || (state->ret.wanted & RETURN_SAVE) != 0)
 		mailbox_uids_of(session->box, seqs, &uids);
 	if ((state->ret.wanted & RETURN_SAVE) != 0)
@@ -195,7 +195,7 @@ static enum cmd_result search_more(struct cmd *cmd)
 		return found(cmd);
 	if ((state->ret.wanted & RETURN_SAVE) != 0) /* RFC 5182 section 2.1 */
 		range_set_clear(&cmd->session->saved);
-	return cmd_error(cmd, &err, NULL);
+	return cmd_box_error(cmd, &err);
 }
 
 static enum cmd_result no_charset(struct cmd *cmd,

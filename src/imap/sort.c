@@ -262,7 +262,7 @@ static enum cmd_result found(struct cmd *cmd)
 	state->seqs = sort_result(state->sort, &state->count);
 	state->end = state->count;
 	if (find_highest(cmd, &err) < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	if ((state->ret.wanted & RETURN_SAVE) != 0)
 		save(cmd);
 	if ((state->ret.wanted & RETURN_UPDATE) != 0)
@@ -296,7 +296,7 @@ static enum cmd_result sort_more(struct cmd *cmd)
 	if (done > 0)
 		return found(cmd);
 	forget_saved(cmd);
-	return cmd_error(cmd, &err, NULL);
+	return cmd_box_error(cmd, &err);
 }
 
 enum cmd_result cmd_sort(struct cmd *cmd)

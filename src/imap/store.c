@@ -50,7 +50,7 @@ static enum cmd_result tell_more(struct cmd *cmd)
 	}
 	mail_reader_end(&state->reader);
 	if (more < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	return tell_end(cmd);
 }
 
@@ -181,7 +181,7 @@ enum cmd_result cmd_store(struct cmd *cmd)
 	if (state->seqs.count > 0 &&
 	    mailbox_store(cmd, session->box, &state->seqs, &store,
 			  &state->result, &err) < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	imap_sieve_stored(cmd, &store, &state->result.changed);
 	tell_new_keywords(session);
 	if (store.mode != STORE_REMOVE && (store.flags & MAIL_DELETED) != 0)

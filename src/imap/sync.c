@@ -103,18 +103,12 @@ static void tell_counts(struct session *session, struct cmd_sync *sync)
 
 static enum cmd_result sync_failed(struct cmd *cmd, const struct err *err)
 {
-	static const char gone[] =
-		"Selected mailbox was deleted, have to disconnect.";
 	bool answer = cmd->sync->reply != NULL;
 
 	mem_free(cmd->sync);
 	cmd->sync = NULL;
-	if (err->code == ERR_NOT_FOUND) {
-		session_bye(cmd->session, gone, gone);
-		return CMD_DONE;
-	}
-	if (answer)
-		return cmd_error(cmd, err, NULL);
+	if (answer || err->code == ERR_NOT_FOUND)
+		return cmd_box_error(cmd, err);
 	log_error("%s", err->text); /* IDLE: the next look may do */
 	return CMD_DONE;
 }

@@ -98,7 +98,7 @@ static enum cmd_result thread_more(struct cmd *cmd)
 	if (done == 0)
 		return CMD_TURN;
 	if (done < 0)
-		return cmd_error(cmd, &err, NULL);
+		return cmd_box_error(cmd, &err);
 	buf_add(&cmd->session->line, "* THREAD");
 	cmd->more = tell;
 	return tell(cmd);

@@ -215,6 +215,20 @@ static bool moves_lazily(const struct copy *copy)
 				  strcmp(target, copy->to->name) != 0);
 }
 
+/* Not the mailbox that they go to is missing. */
+static bool is_gone(struct mailbox *box)
+{
+	CLEANUP(index_rollback) struct index_txn *txn = NULL;
+	const struct location *location = box->disk->location;
+	struct index_box row;
+	struct err err;
+
+	return (mailbox_begin(box, INDEX_READ, &txn, &row, &err) < 0 ||
+		location->driver->exists(location, box->disk->name, &err) <
+			0) &&
+	       err.code == ERR_NOT_FOUND;
+}
+
 int mailbox_copy_to(const void *ctx, struct mailbox *box,
 		    const struct range_set *seqs, struct user *to_user,
 		    const char *to_name, bool move, struct copy_result *out,
@@ -243,8 +257,11 @@ int mailbox_copy_to(const void *ctx, struct mailbox *box,
 	}
 	lazily = move && moves_lazily(&copy);
 	if (run(ctx, &copy, move && !lazily, move, &result, err) < 0 ||
-	    (lazily && expunge_chosen(box, &copy.uids, err) < 0))
+	    (lazily && expunge_chosen(box, &copy.uids, err) < 0)) {
+		if (err->code == ERR_NOT_FOUND && is_gone(box))
+			err->code = ERR_EXPUNGED;
 		return -1;
+	}
 	range_set_merge(&result.from_uids, &copy.uids);
 	*out = result;
 	return 0;

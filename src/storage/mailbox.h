@@ -217,8 +217,8 @@ struct copy_result {
 };
 
 /* Copy (or move) those numbers into another mailbox, all or none.
- * ERR_NOT_FOUND: the client may create it ([TRYCREATE]). *out's sets belong to
- * ctx. */
+ * ERR_NOT_FOUND: the client may create it ([TRYCREATE]). ERR_EXPUNGED: some
+ * mails, or all with their mailbox, are gone. *out's sets belong to ctx. */
 int mailbox_copy(const void *ctx, struct mailbox *box,
 		 const struct range_set *seqs, const char *to_name, bool move,
 		 struct copy_result *out, struct err *err);

@@ -211,6 +211,31 @@ def test_deleting_the_selected_mailbox_ends_its_sessions(server):
     one.logout()
 
 
+@pytest.mark.parametrize('how', ['DELETE', 'rm'])
+def test_no_command_takes_the_deleted_mailbox_for_another(make_server, how):
+    """None says that another one has to be made, or that one without a name does not exist."""
+    server = make_server()
+    other = Lines(server.port('imap'), 'alice')
+    other.ok('CREATE target')
+    for command in ['NOOP', 'FETCH 1 FLAGS', r'STORE 1 +FLAGS \Seen', 'EXPUNGE', 'UID EXPUNGE 1', 'COPY 1 target', 'MOVE 1 target',
+                    'SORT (SUBJECT) UTF-8 ALL', 'CLOSE']:
+        other.ok('CREATE box')
+        other.ok('APPEND box {14+}\r\nSubject: x\r\n\r\n')
+        client = Lines(server.port('imap'), 'alice')
+        client.ok('SELECT box')
+        if how == 'rm':
+            shutil.rmtree(server.maildir('alice') / '.box')
+        else:
+            other.ok('DELETE box')
+        client.send(f'1 {command}\r\n'.encode())
+        line = client.line()
+        while line.startswith((b'* 1 ', b'* SORT')):
+            line = client.line()
+        assert line.startswith(b'1 OK Close' if command == 'CLOSE' else b'* BYE Selected mailbox was deleted'), command
+        client.sock.close()
+    assert b'MESSAGES 0' in other.command('STATUS target (MESSAGES)')[0]
+
+
 def test_disconnect_is_logged_in_dovecots_words(server):
     client = Lines(server.port('imap'), 'logger')
     client.append('INBOX', MAIL)

@@ -251,13 +251,16 @@ static int yyreport_syntax_error(const yypcontext_t *context,
 	yysymbol_kind_t found = yypcontext_token(context);
 	int count = yypcontext_expected_tokens(context, expected,
 					       MAX_EXPECTED);
+	struct sieve_place at = parser->token;
 	struct buf text = buf_init(400);
+	bool semicolon = false;
 
 	(void)scanner;
 	if (found == YYSYMBOL_INVALID) /* the lexer has told */
 		return 0;
 	for (int i = 0; i < count; i++) {
 		if (expected[i] == YYSYMBOL_SEMICOLON) {
+			semicolon = true;
 			buf_reset(&text);
 			buf_add(&text, "end of command ';' or the beginning of "
 				       "a block '{'");
@@ -267,8 +270,10 @@ static int yyreport_syntax_error(const yypcontext_t *context,
 			   i == 0 ? "" : i == count - 1 ? " or " : ", ",
 			   token_name(expected[i]));
 	}
-	sieve_error(parser->check, parser->token,
-		    "expected %s, but found %s",
+	/* A semicolon is missing where the command ends, not lines below. */
+	if (semicolon && parser->behind.line < at.line)
+		at = parser->behind;
+	sieve_error(parser->check, at, "expected %s, but found %s",
 		    count > 0 ? text.data : "something else",
 		    token_name(found));
 	buf_free(&text);

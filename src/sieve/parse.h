@@ -15,6 +15,7 @@ struct sieve_parser {
 	struct sieve_check *check; /* gets the errors */
 	struct sieve_arena *arena;   /* for what is parsed from here on */
 	struct sieve_place token;    /* the last one */
+	struct sieve_place behind;   /* the end of the one before it */
 	struct sieve_place at;       /* behind it */
 	/* A command that stands in no block, with all that belongs to it. */
 	void (*command)(struct sieve_parser *parser, struct sieve_node *node);

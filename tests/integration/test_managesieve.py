@@ -263,6 +263,48 @@ def test_any_text_survives(sieve):
     assert sieve.get('long "name" \\ \xe9') == text.encode()
 
 
+def test_examples_of_rfc5804(sieve_server, user):
+    """The sessions of section 2, one after the other; words in any case, strings in either form."""
+    with Sieve(sieve_server.port('sieve')) as session:
+        assert capabilities(session.greeting)[b'VERSION'] == b'1.0'
+        assert session.command('StartTls').startswith(b'OK')
+        session.start_tls()
+        assert b'STARTTLS' not in capabilities(session.answer())
+        assert session.command('Authenticate "PLAIN" "QJIrweAPyo6Q1T9xu"').startswith(b'NO')
+        session.ok(f'Authenticate "PLAIN" "{plain(user)}"')
+
+        assert session.command('HAVESPACE "mine" 999999').startswith(b'NO (QUOTA/MAXSIZE) ')
+        assert session.command('HAVESPACE "mine" 435').startswith(b'OK')
+        bad = literal('#comment\r\nNoSuchCommand\r\n')
+        for command in (b'Putscript "bad" ' + bad, b'CheckScript ' + bad):
+            assert re.match(rb'NO \{\d+\}\r\n.*line 2', session.command(command), re.S)
+        sent = 'require ["fileinto", "envelope"];\r\n\r\nif envelope :contains "to" "ann+sent" {\r\n  fileinto "sent";\r\n}\r\n'
+        assert session.put('sorts', sent).startswith(b'OK')
+        answer = session.put('forwards', 'require "vacation";\r\nredirect "ann@cell.example";\r\nvacation :days 0 "x";\r\n')
+        assert re.match(rb'OK \(WARNINGS\) \{\d+\}\r\nforwards: line 3, ', answer)
+
+        for name in ('summer', 'clever"script', 'main'):
+            assert session.put(name, 'keep;').startswith(b'OK')
+        assert session.command('Setactive "main"').startswith(b'OK')
+        assert session.list() == ['clever"script', 'forwards', '*main', 'sorts', 'summer']
+        for command in ('Setactive "baz"', 'Setactive {3+}\r\nbaz'):
+            assert session.command(command).startswith(b'NO (NONEXISTENT) ')
+        mine = '# this is my script\r\nrequire "reject";\r\nreject "I reject all";\r\n'
+        session.put('mine', mine)
+        assert session.command('Getscript "mine"').startswith(b'{%d}\r\n%s\r\nOK' % (len(mine), mine.encode()))
+        assert session.command('Deletescript "summer"').startswith(b'OK')
+        assert session.command('Deletescript "main"').startswith(b'NO (ACTIVE) ')
+        assert session.command('Setactive ""').startswith(b'OK')
+        assert session.command('Renamescript "main" "bar"').startswith(b'OK')
+        assert session.command('Renamescript "mine" "bar"').startswith(b'NO (ALREADYEXISTS) ')
+        assert session.list() == ['bar', 'clever"script', 'forwards', 'mine', 'sorts']
+
+        assert session.command('NOOP').startswith(b'OK "')
+        assert session.command('NOOP "STARTTLS-SYNC-42"') == b'OK (TAG "STARTTLS-SYNC-42") "Done"\r\n'
+        assert session.command('Logout').startswith(b'OK')
+        assert session.at_end()
+
+
 def test_names(sieve):
     for name in (b'', b'a/b', b'a\tb', b'\x7f', b'\xc2\x85', b'\xe2\x80\xa8', b'a' * 250):
         answer = sieve.put(name, 'keep;')

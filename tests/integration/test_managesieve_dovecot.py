@@ -34,7 +34,7 @@ NAMES = ['a', 'b', 'c', 'd e', 'f', '\xe9', '..', 'a.sieve', 'q"u\\o']
 BAD_NAMES = ['', 'a/b', 'x\x7fy', 'x\x85y', '\u2028', 'n' * 300]
 SCRIPTS = ['keep;', 'discard;\r\n', '', 'stop;\n' * 10, '#' + 'x' * 150 + '\n', '#' + 'x' * 199 + '\n',
            'require "fileinto"; fileinto "x";\n', '/* { */ keep;']
-BAD_SCRIPTS = ['foo;\n', 'keep\n', 'keep;\nfoo;\nkeep;\n', 'if true keep;', 'fileinto "x";', '"', 'keep;\r\n\r\nredirect "x y";\r\n',
+BAD_SCRIPTS = ['foo;\n', 'keep', 'keep;\nfoo;\nkeep;\n', 'if true keep;', 'fileinto "x";', '"', 'keep;\r\n\r\nredirect "x y";\r\n',
                'require "nonesuch";\n', 'require ["a1","a2","a3","a4","a5","a6","a7"];']
 ODD = ['', ' NOOP', 'foo', 'foo bar', 'NOOP x', 'NOOP "a" "b"', 'NOOP  "a" ', 'LOGOUT x', 'GETSCRIPT', 'GETSCRIPT x', 'SETACTIVE',
        'LISTSCRIPTS "x"', 'CAPABILITY x', 'STARTTLS', 'AUTHENTICATE "PLAIN"', 'UNAUTHENTICATE', 'RENAMESCRIPT "a"', 'PUTSCRIPT "a"',

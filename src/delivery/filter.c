@@ -208,7 +208,8 @@ static void fill_flags(struct carry *carry)
 {
 	struct sieve_action *at = carry->result->actions;
 
-	sieve_result_set_flags(carry->result, carry->stored->flags);
+	if (!carry->result->flags_set)
+		sieve_result_set_flags(carry->result, carry->stored->flags);
 	for (; at != NULL; at = at->next) {
 		if ((at->kind == SIEVE_ACTION_KEEP ||
 		     at->kind == SIEVE_ACTION_FILEINTO) &&
@@ -232,8 +233,7 @@ static int run(const void *ctx, struct carry *carry, struct lda_script *scripts,
 	if (simulate == NULL)
 		return sieve_carry_out(ctx, carry, err);
 	carry->stored->kept = true;
-	if (!carry->result->flags_set)
-		fill_flags(carry);
+	fill_flags(carry);
 	simulate(carry->stored->filter->options.ctx, carry->result);
 	return 0;
 }

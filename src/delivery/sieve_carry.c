@@ -159,7 +159,7 @@ static int prepare_in(const void *ctx, struct carry *carry,
 	store->save = save_begin(store, store->box);
 	if (carry->stored != NULL) {
 		options.received = carry->stored->received;
-		if (flags == NULL && !carry->result->flags_set)
+		if (flags == NULL) /* nobody had changed them */
 			flags = carry->stored->flags;
 	}
 	carry_flags(ctx, flags, &options);
@@ -221,7 +221,7 @@ static bool stays(struct carry *carry, const struct sieve_action *action,
 		return false;
 	}
 	stored->kept = true;
-	if (carry->result->flags_set || flags != NULL)
+	if (flags != NULL)
 		stored->new_flags = copy_flags(stored->ctx, flags);
 	return true;
 }

@@ -279,15 +279,22 @@ enum cmd_result cmd_filter(struct cmd *cmd)
 		return cmd_bad(cmd, "Unknown command");
 	if (arg[0].kind == IMAP_ARG_END || arg[1].kind == IMAP_ARG_END)
 		return cmd_bad(cmd, "Missing arguments");
-	if (!arg_string(&arg[0], &type) || !arg_string(&arg[1], &kind))
+	if (!arg_string(&arg[0], &type))
 		return cmd_bad(cmd, "Invalid arguments");
 	if (!str_case_is(type, "SIEVE"))
 		return cmd_bad(cmd, "Unknown filter type `%.*s'",
 			       STR_FMT(type));
+	if (arg[1].kind != IMAP_ARG_ATOM)
+		return cmd_bad(cmd, "SIEVE filter sub-type is not an atom");
+	kind = arg[1].text;
 	problem = parse_kind(&arg[2], &kind, &has_name);
 	if (problem != NULL)
 		return cmd_bad(cmd, "%s `%.*s'", problem, STR_FMT(kind));
-	if (has_name && !arg_string(&arg[2], &name))
-		return cmd_bad(cmd, "Invalid arguments");
+	if (has_name && str_case_is(kind, "SCRIPT") &&
+	    arg[2].kind != IMAP_ARG_STRING && arg[2].kind != IMAP_ARG_LITERAL)
+		return cmd_bad(cmd, "Script value must be a string");
+	if (has_name && !imap_arg_astring(&arg[2], &name))
+		return cmd_bad(cmd,
+			       "Script name must be an atom or a string");
 	return run(cmd, kind, name, &arg[has_name ? 3 : 2]);
 }

@@ -352,6 +352,8 @@ static void write_request(struct client *client, struct buf *out)
 	if (client->protocol->final_data)
 		buf_add(out, "\tfinal-resp-ok");
 	auth_write_value(out, "session", client->session_id);
+	if (client->forward != NULL)
+		auth_write_value(out, "forward_fields", client->forward);
 	write_ip(out, "lip", "lport", &client->local);
 	write_ip(out, "rip", "rport", &client->remote);
 	if (client->haproxy ||

@@ -86,6 +86,7 @@ struct client {
 
 	struct ip local, remote, real_local, real_remote;
 	char *session_id;
+	char *forward; /* forward_fields for auth; NULL: nothing was told */
 	const struct login_settings *set;
 	const struct tls_settings *tls_set;
 	struct tls *tls_ctx;
@@ -140,6 +141,11 @@ void client_restart_timeout(struct client *client);
 bool client_take_ip(struct ip *ip, struct str value);
 bool client_take_port(struct ip *ip, struct str value);
 void client_take_session_id(struct client *client, struct str value);
+/* A field that the passdb knows as forward_NAME: one, or all of them in base64
+ * with tabs between. */
+void client_take_forward(struct client *client, struct str name,
+			 struct str value);
+bool client_take_forwards(struct client *client, struct str base64);
 
 /* sasl.c */
 

@@ -9,6 +9,7 @@
 
 enum {
 	PAIRS_MAX = 30, /* RFC 2971 section 3.3 */
+	FORWARD_LEN = sizeof("x-forward-") - 1,
 };
 
 /* What a proxy or webmail server in login_trusted_networks may say. */
@@ -27,6 +28,8 @@ static void take_trusted(struct client *client, struct str key,
 		str_to_unsigned(value, &client->ttl);
 	} else if (str_case_is(key, "x-session-id")) {
 		client_take_session_id(client, value);
+	} else if (str_case_starts(key, "x-forward-")) {
+		client_take_forward(client, str_from(key, FORWARD_LEN), value);
 	}
 }
 

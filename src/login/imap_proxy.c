@@ -66,7 +66,7 @@ static void add_id(const struct login_proxy *proxy, struct buf *out)
 
 		str_split(&value, '=', &name);
 		buf_printf(out, " \"x-forward-%.*s\" ", STR_FMT(name));
-		imap_write_astring(out, value.data == NULL ? STR("") : value);
+		imap_write_nstring(out, value.data == NULL ? STR("") : value);
 	}
 	buf_add(out, ")\r\n");
 }

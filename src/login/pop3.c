@@ -286,6 +286,8 @@ static bool take_attribute(struct client *client, struct str word)
 		return str_to_unsigned(word, &client->ttl);
 	if (str_case_is(name, "SESSION"))
 		client_take_session_id(client, word);
+	if (str_case_is(name, "FORWARD"))
+		return client_take_forwards(client, word);
 	return true;
 }
 

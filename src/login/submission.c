@@ -313,6 +313,8 @@ static bool take_attribute(struct client *client, const char *name,
 		return str_to_unsigned(value, &client->ttl);
 	if (strcmp(name, "SESSION") == 0)
 		client_take_session_id(client, value);
+	if (strcmp(name, "FORWARD") == 0)
+		return client_take_forwards(client, value);
 	if (strcmp(name, "HELO") == 0) {
 		data_of(client)->helo_told = true;
 		set_helo(client, value);

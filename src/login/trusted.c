@@ -5,10 +5,13 @@
  */
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/mem.h"
 #include "login/client.h"
 
-enum { SESSION_ID_MAX = 64 };
+enum { SESSION_ID_MAX = 64, FORWARD_MAX = 4096 };
 
 bool client_take_ip(struct ip *ip, struct str value)
 {
@@ -42,4 +45,40 @@ void client_take_session_id(struct client *client, struct str value)
 		return;
 	mem_free(client->session_id);
 	client->session_id = str_sanitize(client, value, SESSION_ID_MAX);
+}
+
+static void add_forward(struct client *client, const char *escaped)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(FORWARD_MAX);
+
+	if (client->forward != NULL)
+		buf_printf(&out, "%s\t", client->forward);
+	buf_add(&out, escaped);
+	if (out.overflow)
+		return;
+	mem_free(client->forward);
+	client->forward = buf_steal(client, &out);
+}
+
+void client_take_forward(struct client *client, struct str name,
+			 struct str value)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "forward");
+	char *field = mem_printf(ctx, "%.*s=%.*s", STR_FMT(name),
+				 STR_FMT(value));
+
+	if (name.len > 0)
+		add_forward(client, str_tab_escape(ctx, str_of(field)));
+}
+
+bool client_take_forwards(struct client *client, struct str base64)
+{
+	CLEANUP(buf_free) struct buf fields = buf_init(FORWARD_MAX);
+
+	if (!base64_decode(base64, &fields) || fields.len == 0 ||
+	    strlen(fields.data) != fields.len ||
+	    strpbrk(fields.data, "\r\n") != NULL)
+		return false;
+	add_forward(client, fields.data);
+	return true;
 }

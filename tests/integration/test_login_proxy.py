@@ -293,12 +293,45 @@ def test_forwarded_fields_sasl_and_sources(make_server, tmp_path):
     server = make_server(extra(tmp_path, users), 'imap pop3')
     for user in users:
         talk(server, 'pop3' if user == 'pfields' else 'imap', user)
-    assert any('"x-forward-a" b "x-forward-c" "\\"d")' in line for line in imap.log)
+    assert any('"x-forward-a" "b" "x-forward-c" "\\"d")' in line for line in imap.log)
     assert any(line.endswith(' FORWARD=' + base64.b64encode(b'a=b\tc=d').decode()) for line in pop3.log)
     assert no_ir.log[0] == 'L AUTHENTICATE XOAUTH2'
     assert base64.b64decode(no_ir.log[1]) == b'user=two\1auth=Bearer secret\1\1'
     assert 'L AUTHENTICATE EXTERNAL ' + base64.b64encode(b'ext').decode() in imap.log
     assert any(line.startswith('L AUTHENTICATE PLAIN ') for line in imap.log)
+
+
+PASSED_ON = """
+login_trusted_networks = {trusted}
+passdb {{
+  driver = static
+  args = proxy=y host=127.0.0.1 port={port} nopassword=y destuser=u-%{{passdb:forward_to}} forward_more=1
+}}
+"""
+TOLD = [('imap', 'a ID ("x-forward-to" "there" "x-forward-b" "c\td")'), ('imap', 'a ID ("X-Forward-to" "one" "x-forward-to" "two")'),
+        ('pop3', 'XCLIENT FORWARD=' + base64.b64encode(b'to=there\tb=c').decode()), ('pop3', 'XCLIENT FORWARD=!')]
+
+
+def test_fields_of_a_proxy_in_front_as_dovecot(make_server, make_dovecot):
+    """auth knows them, and the next server gets them; of a stranger nothing is taken."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        for trusted, (kind, told) in [*(('127.0.0.1', one) for one in TOLD), ('192.0.2.1', TOLD[0])]:
+            backend = Backend(kind)
+            client = Line(make(PASSED_ON.format(port=backend.port, trusted=trusted), 'imap pop3'), kind)
+            client.ask(told)
+            for line in ['b LOGIN me pw'] if kind == 'imap' else ['USER me', 'PASS pw']:
+                client.ask(line)
+            deadline = time.monotonic() + 10
+            while not any(line.startswith(('L LOGIN', 'PASS')) for line in backend.log) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            client.close()
+            log = [re.findall(r'"x-forward-\S+ "[^"]*"|FORWARD=\S+|USER .*|LOGIN.*', line) for line in backend.log]
+            seen.append([line for line in log if line])
+    ours, theirs = seen[:len(seen) // 2], seen[len(seen) // 2:]
+    assert ours == theirs
+    assert ours[0] == [['"x-forward-to" "there"', '"x-forward-b" "c\td"', '"x-forward-more" "1"'], ['LOGIN "u-there" "pw"']]
+    assert ours[-1] == [['"x-forward-more" "1"'], ['LOGIN "u-" "pw"']]
 
 
 def test_certificates_of_servers_are_held_against_their_names(make_server, tmp_path, tls):

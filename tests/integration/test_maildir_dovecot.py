@@ -197,3 +197,32 @@ def test_both_at_the_same_time_agree_in_the_end(place):
     # (doc/formats.md).
     touch_cur(place, 20)
     place.assert_same()
+
+
+NAMES = {'none': None, 'empty': b'', 'gap': b'0 one\n5 six\n', 'number': b'x one\n0 two\n', 'crlf': b'0 one\r\n1 two\r\n'}
+
+
+@pytest.mark.parametrize('names', NAMES)
+def test_letters_without_names_mean_the_same(server, dovecot, names):
+    """A new keyword must not get one: it would be on all their mails."""
+    told = []
+    for one in server, dovecot:
+        maildir = one.maildir('sorted')
+        for path in maildir.glob('**/*'):
+            if path.is_file() and 'dovetail.index' not in path.parts:
+                path.unlink()
+        shutil.rmtree(maildir / 'dovetail.index', ignore_errors=True)
+        for name in '1700000001.a:2,Sab', '1700000002.b:2,F':
+            (maildir / 'cur' / name).write_bytes(mail(1))
+        if NAMES[names] is not None:
+            (maildir / 'dovecot-keywords').write_bytes(NAMES[names])
+        for path in maildir.glob('**/*'):
+            os.chown(path, *mail_owner())
+        client = Lines(one.port('imap'), 'sorted')
+        client.ok('SELECT INBOX')
+        client.ok('STORE 2 +FLAGS (added)')
+        lines = client.ok('FETCH 1:* FLAGS')[:-1]
+        told.append([sorted(re.search(rb'FLAGS \(([^)]*)\)', line)[1].replace(rb'\Recent', b'').split()) for line in lines])
+        client.logout()
+    assert told[0] == told[1]
+    assert [b'added' in flags for flags in told[0]] == [False, True]

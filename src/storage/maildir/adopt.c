@@ -162,6 +162,7 @@ static int fill_record(struct sync *sync, struct scan_entry *file,
 	if (vsize.data != NULL && name.vsize == UINT64_MAX)
 		str_to_u64(vsize, &name.vsize);
 	memset(record, 0, sizeof(*record));
+	sync->letters |= name.keywords;
 	record->flags = name.flags;
 	record->keywords.bits[0] = name.keywords;
 	return fill_times(sync, file, &name, record, err);

@@ -148,6 +148,7 @@ static int update_record(struct sync *sync, struct index_record *record,
 	struct file_name name;
 
 	file_name_parse(file->name, &name);
+	sync->letters |= name.keywords;
 	record->flags = name.flags;
 	record->keywords.bits[0] =
 		(record->keywords.bits[0] & ~letters) | name.keywords;
@@ -303,6 +304,9 @@ static int apply_all(struct sync *sync, struct err *err)
 		ret = sync_adopt(sync, err);
 	if (ret > 0 && renamed && !sync->full)
 		sync->stable = false;
+	if (ret > 0 && (sync->letters & ~sync->state.letters) != 0 &&
+	    keywords_name(sync->box, sync->txn, sync->letters, err) < 0)
+		return -1;
 	return ret;
 }
 

@@ -36,6 +36,8 @@ static void parse_line(const void *ctx, struct str line, struct names *names)
 	struct str number;
 	uint32_t at;
 
+	if (line.len > 0 && line.data[line.len - 1] == '\r')
+		line.len--;
 	if (!str_split(&line, ' ', &number) || !str_to_u32(number, &at) ||
 	    at >= MAILDIR_KEYWORDS || line.data == NULL || line.len == 0 ||
 	    line.len > NAME_MAX_LEN || !keyword_can_be_told(line))
@@ -113,6 +115,28 @@ int keywords_read(struct driver_box *box, struct index_txn *txn,
 	state->keywords = mark;
 	state->letters = letters_of(&names);
 	if (!merge(&names, have, &count, renamed_out))
+		return 0;
+	return index_keywords_put(txn, box->id, have, count, err);
+}
+
+int keywords_name(struct driver_box *box, struct index_txn *txn,
+		  uint32_t letters, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "keywords");
+	struct names names;
+	const char **have;
+	unsigned count;
+	bool renamed = false;
+
+	if (index_keywords_get(txn, ctx, box->id, &have, &count, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < MAILDIR_KEYWORDS; i++) {
+		names.at[i] = "";
+		if ((letters >> i & 1) != 0 &&
+		    (i >= count || have[i][0] == '\0'))
+			names.at[i] = mem_printf(ctx, "unknown-%u", i);
+	}
+	if (!merge(&names, have, &count, &renamed))
 		return 0;
 	return index_keywords_put(txn, box->id, have, count, err);
 }

@@ -59,6 +59,7 @@ struct sync {
 	struct index_box *row;
 	struct maildir_state state;
 	struct scan *scan;
+	uint32_t letters;       /* for keywords, in names that were taken */
 	bool full;              /* cur/ was read, too */
 	struct dir_times times; /* before the directories were read */
 	bool stable;            /* and they have not changed since */

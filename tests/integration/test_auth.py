@@ -666,8 +666,8 @@ userdb {
             for line in (f'REQUEST\t1\t70031\t{number}\t{login.cookie}', f'USER\t2\t{user}\tservice=imap'):
                 answers.append(sorted(without(master.ask(line), 'auth_token', 'auth_mech').split('\t')))
         said.append(answers)
+        assert one.wait_log(r"auth: Error: passwd-file\(bad\): Invalid UID value 'no-such-user'")
         one.forgive()
-        assert "auth: Error: passwd-file(bad): Invalid UID value 'no-such-user'" in one.log_text()
     assert said[0] == said[1] and said[0][1] == ['1', 'FAIL']
 
 

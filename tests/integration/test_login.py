@@ -459,7 +459,7 @@ def test_what_cannot_be_expanded_for_the_log(make_server, make_dovecot):
 @pytest.mark.parametrize('line', ['a LOGIN alice secret', 'a AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==', 'USER alice\r\nPASS secret'])
 def test_passwords_where_plain_is_no_mechanism(make_server, line):
     """auth would end the connection of a login process that asks for what it does not offer, and with it the logins of all."""
-    server = make_server('auth_mechanisms = scram-sha-256\n', 'imap pop3')
+    server = make_server('auth_mechanisms = scram-sha-256\nauth_verbose = yes\n', 'imap pop3')
     port = 'pop3' if line.startswith('USER') else 'imap'
     with (socket.create_connection(('127.0.0.1', server.port(port)), 10) as other,
           socket.create_connection(('127.0.0.1', server.port(port)), 10) as sock, sock.makefile('rwb') as file):

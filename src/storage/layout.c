@@ -187,8 +187,7 @@ bool layout_entry_is(int fd, const struct dirent *entry, mode_t type)
 	       (target.st_mode & S_IFMT) == type;
 }
 
-/* Returns 1 if there is more below. */
-static int check_link(const char *path, struct err *err)
+int layout_check_link(const char *path, struct err *err)
 {
 	struct stat st, target;
 
@@ -211,9 +210,9 @@ int layout_check_links(const char *root, const char *path, struct err *err)
 	while (ret > 0 && *at != '\0') {
 		at = strchrnul(at + 1, '/');
 		if (*at == '\0')
-			return check_link(part, err) < 0 ? -1 : 0;
+			return layout_check_link(part, err) < 0 ? -1 : 0;
 		*at = '\0';
-		ret = check_link(part, err);
+		ret = layout_check_link(part, err);
 		*at = '/';
 	}
 	return ret < 0 ? -1 : 0;

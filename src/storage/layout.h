@@ -55,6 +55,9 @@ void layout_name_left_out(const char *root, const char *file);
 /* An entry of the open directory `fd` is a directory (S_IFDIR) or file
  * (S_IFREG), also by such a link. */
 bool layout_entry_is(int fd, const struct dirent *entry, mode_t type);
+/* ERR_DENIED if `path` is a link that is not followed; 0 if it does not exist,
+ * and 1 otherwise. */
+int layout_check_link(const char *path, struct err *err);
 /* ERR_DENIED if any part of `path` below `root`, with which it begins, is a
  * link that is not followed. What does not exist is fine. */
 int layout_check_links(const char *root, const char *path, struct err *err);

@@ -8,6 +8,7 @@ import shutil
 import smtplib
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +136,33 @@ def test_links_do_not_lend_the_servers_rights(make_server):
             assert b' NO ' in client.command(command)[-1]
     ok(client, 'DELETE own')
     assert b'MESSAGES 1 ' in status(client, 'real')
+    client.logout()
+
+
+@pytest.mark.parametrize('sub', ['new', 'cur'])
+def test_directories_of_a_mailbox_that_lead_elsewhere(make_server, sub):
+    """With mail_access_groups = mail, /var/mail would be one: read, or moved to the mailbox."""
+    if not ROOT:
+        pytest.skip('makes links of others')
+    server = make_server()
+    root = server.maildir('carol')
+    elsewhere = Path(server.dir, 'elsewhere')
+    elsewhere.mkdir()
+    (elsewhere / 'someone').write_bytes(b'A: b\n\nx\n')
+    for path in elsewhere, elsewhere / 'someone':
+        path.chmod(0o777)
+    shutil.rmtree(root / sub)
+    os.symlink(elsewhere, root / sub)
+    os.lchown(root / sub, *mail_owner())
+    client = Lines(server.port('imap'), 'carol')
+    assert b'NO [NOPERM] Permission denied' in client.command('SELECT INBOX')[-1]
+    client.logout()
+    assert os.listdir(elsewhere) == ['someone']
+    # What is the user's own is his.
+    for path in elsewhere, elsewhere / 'someone':
+        os.chown(path, *mail_owner())
+    client = Lines(server.port('imap'), 'carol')
+    client.ok('SELECT INBOX')
     client.logout()
 
 

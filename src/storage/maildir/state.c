@@ -29,6 +29,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "index/bytes.h"
+#include "storage/layout.h"
 #include "storage/maildir/sync.h"
 
 enum { STATE_VERSION = 1, MAGIC_TMPFS = 0x01021994 };
@@ -127,8 +128,14 @@ static int dir_stat(struct driver_box *box, const char *sub,
 	if (snprintf(path, sizeof(path), "%s/%s", box->path, sub) >=
 	    (int)sizeof(path))
 		return err_set(err, ERR_INVALID, "path is too long");
-	if (stat(path, &st) < 0)
+	if (lstat(path, &st) < 0)
 		return err_sys(err, "stat(%s)", path);
+	if (S_ISLNK(st.st_mode)) {
+		if (layout_check_link(path, err) < 0)
+			return -1;
+		if (stat(path, &st) < 0)
+			return err_sys(err, "stat(%s)", path);
+	}
 	*out = file_time_of(&st);
 	return 0;
 }

@@ -428,8 +428,9 @@ static void clean_tmp(struct driver_box *box, uint64_t interval)
 	time_t now = time(NULL);
 	struct dirent *entry;
 	struct stat st;
+	struct err err;
 
-	if (stat(path, &st) < 0 || st.st_atime > st.st_ctime + TMP_AGE ||
+	if (layout_check_link(path, &err) <= 0 || stat(path, &st) < 0 || st.st_atime > st.st_ctime + TMP_AGE ||
 	    st.st_atime >= now - (time_t)interval)
 		return;
 	dir = opendir(path);

@@ -44,33 +44,6 @@ static bool take_capabilities(struct login_proxy *proxy, struct str line)
 	return seen;
 }
 
-/* For whom we speak: the other server believes it if we are in its
- * login_trusted_networks. */
-static void add_id(const struct login_proxy *proxy, struct buf *out)
-{
-	const struct client *client = proxy->client;
-	char remote[IP_TEXT_MAX], local[IP_TEXT_MAX];
-
-	buf_printf(out, "I ID (\"x-session-id\" \"%s\"", client->session_id);
-	if (client->remote.family != 0)
-		buf_printf(out,
-			   " \"x-originating-ip\" \"%s\" \"x-originating-port\""
-			   " \"%u\" \"x-connected-ip\" \"%s\" "
-			   "\"x-connected-port\" \"%u\"",
-			   ip_text(&client->remote, remote),
-			   client->remote.port, ip_text(&client->local, local),
-			   client->local.port);
-	buf_printf(out, " \"x-proxy-ttl\" \"%u\"", client->ttl - 1);
-	for (size_t i = 0; proxy->forward[i] != NULL; i++) {
-		struct str value = str_of(proxy->forward[i]), name;
-
-		str_split(&value, '=', &name);
-		buf_printf(out, " \"x-forward-%.*s\" ", STR_FMT(name));
-		imap_write_nstring(out, value.data == NULL ? STR("") : value);
-	}
-	buf_add(out, ")\r\n");
-}
-
 static bool quotable(const char *text)
 {
 	for (; *text != '\0'; text++) {
@@ -89,6 +62,44 @@ static void add_quoted(struct buf *out, const char *text)
 		buf_putc(out, *text);
 	}
 	buf_putc(out, '"');
+}
+
+/* "name=value". RFC 2971 has strings there, no atoms; what would need a literal
+ * is left out. */
+static void add_forward(const struct login_proxy *proxy, const char *field,
+			struct buf *out)
+{
+	struct str value = str_of(field), name;
+
+	if (!quotable(field))
+		return;
+	str_split(&value, '=', &name);
+	buf_putc(out, ' ');
+	add_quoted(out, mem_printf(proxy, "x-forward-%.*s", STR_FMT(name)));
+	buf_putc(out, ' ');
+	add_quoted(out, value.data == NULL ? "" : value.data);
+}
+
+/* For whom we speak: the other server believes it if we are in its
+ * login_trusted_networks. */
+static void add_id(const struct login_proxy *proxy, struct buf *out)
+{
+	const struct client *client = proxy->client;
+	char remote[IP_TEXT_MAX], local[IP_TEXT_MAX];
+
+	buf_printf(out, "I ID (\"x-session-id\" \"%s\"", client->session_id);
+	if (client->remote.family != 0)
+		buf_printf(out,
+			   " \"x-originating-ip\" \"%s\" \"x-originating-port\""
+			   " \"%u\" \"x-connected-ip\" \"%s\" "
+			   "\"x-connected-port\" \"%u\"",
+			   ip_text(&client->remote, remote),
+			   client->remote.port, ip_text(&client->local, local),
+			   client->local.port);
+	buf_printf(out, " \"x-proxy-ttl\" \"%u\"", client->ttl - 1);
+	for (size_t i = 0; proxy->forward[i] != NULL; i++)
+		add_forward(proxy, proxy->forward[i], out);
+	buf_add(out, ")\r\n");
 }
 
 static void say(struct login_proxy *proxy, struct buf *out)

@@ -317,7 +317,6 @@ static void cmd_starttls(struct client *client,
 static bool take_attribute(struct client *client, struct str word)
 {
 	struct str name;
-	unsigned ttl;
 
 	str_split(&word, '=', &name);
 	if (word.data == NULL)
@@ -327,9 +326,11 @@ static bool take_attribute(struct client *client, struct str word)
 	if (str_case_is(name, "PORT"))
 		return client_take_port(&client->remote, word);
 	if (str_case_is(name, "TTL"))
-		return str_to_unsigned(word, &ttl);
+		return str_to_unsigned(word, &client->ttl);
 	if (str_case_is(name, "SESSION"))
 		client_take_session_id(client, word);
+	if (str_case_is(name, "FORWARD"))
+		return client_take_forwards(client, word);
 	return true;
 }
 

@@ -34,6 +34,7 @@ static void log_in(struct login_proxy *proxy)
 /* For whom we speak, if the other server said that it wants to know. */
 static void introduce(struct login_proxy *proxy)
 {
+	CLEANUP(buf_free) struct buf forward = buf_init(COMMAND_MAX);
 	const struct client *client = proxy->client;
 	char ip[IP_TEXT_MAX];
 
@@ -46,8 +47,12 @@ static void introduce(struct login_proxy *proxy)
 	if (client->remote.family != 0)
 		conn_printf(proxy->conn, " ADDR=%s PORT=%u",
 			    ip_text(&client->remote, ip), client->remote.port);
-	conn_printf(proxy->conn, " SESSION=%s TTL=%u\r\n", client->session_id,
+	conn_printf(proxy->conn, " SESSION=%s TTL=%u", client->session_id,
 		    client->ttl - 1);
+	login_proxy_forward(proxy, &forward);
+	if (forward.len > 0)
+		conn_printf(proxy->conn, " FORWARD=%s", forward.data);
+	conn_printf(proxy->conn, "\r\n");
 }
 
 /* What was said in plain counts for nothing: the other server says its

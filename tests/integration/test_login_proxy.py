@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from certs import self_signed
-from conftest import mail_owner, open_up
+from conftest import free_ports, mail_owner, open_up
 from proxied import Backend
 from test_auth import Master
 
+LOGINS = {'imap': 'imap-login', 'pop3': 'pop3-login', 'sieve': 'managesieve-login', 'submission': 'submission-login'}
 EXTRA = '''
 login_trusted_networks = 127.0.0.9
 auth_failure_delay = 0
@@ -130,6 +131,8 @@ def test_as_dovecot_passes_on(make_server, make_dovecot, tmp_path, tls):
             if user == 'start':
                 # Dovecot says for whom it speaks before TLS, and believes what it was told before TLS.
                 told = [line for line in told if line[:2] in ('S ', 'L ')]
+            if user == 'alert':  # whose NOOP is not waited for
+                told = [line for line in told if line[:2] in ('I ', 'L ')]
             seen.append((user, without_numbers(told), said, without_numbers(log)))
     half = len(users)
     for ours, theirs in zip(seen[:half], seen[half:]):
@@ -569,3 +572,56 @@ def test_a_pipe_for_notices_that_is_not_there(make_server, tmp_path):
         assert talk(server, 'imap', user)[0].startswith('a OK')
     assert server.log_text().count('imap-login: Error: open(proxy-notify) failed: No such file or directory') == 1
     server.forgive('proxy-notify')
+
+
+CHAIN = '''
+login_log_format_elements = user=<%u> forwarded=%{passdb:forward_a}+%{passdb:forward_c}
+service LOGIN {
+  inet_listener submission {
+    port = 0
+  }
+  inet_listener other {
+    port = PORT
+  }
+}
+'''
+
+
+@pytest.mark.parametrize('kind', ['imap', 'pop3', 'sieve', 'submission'])
+def test_what_a_proxy_forwards_comes_through_another(make_server, make_dovecot, tmp_path, kind):
+    """From the first proxy's passdb to the second one's, which may be Dovecot; and the number of proxies is counted."""
+    ports = free_ports(2)
+    listener = CHAIN.replace('LOGIN', LOGINS[kind])
+    fields = {'fields': 'forward_a=b forward_c=d', 'loop': ''}
+    for make in (make_server, make_dovecot):
+        behind = {'fields': 'nologin=y', 'loop': f'proxy=y host=127.0.0.1 port={ports[0]}'}
+        (tmp_path / 'front').mkdir(exist_ok=True)
+        front = extra(tmp_path / 'front', {name: f'proxy=y host=127.0.0.1 port={ports[1]} {more}'
+                                           for name, more in fields.items()})
+        back = extra(tmp_path, behind)
+        protocols = 'imap' if kind == 'imap' else 'imap ' + kind
+        trust = ('login_trusted_networks = 127.0.0.9', 'login_trusted_networks = 127.0.0.0/8')
+        second = make(back.replace(*trust) + listener.replace('PORT', str(ports[1])), protocols)
+        first = make_server(front.replace(*trust) + listener.replace('PORT', str(ports[0])), protocols)
+        for user in fields if make is make_server else ['fields']:
+            with socket.create_connection(('127.0.0.1', ports[0]), 30) as sock, sock.makefile('rb') as file:
+                response = base64.b64encode(f'\0{user}\0secret'.encode()).decode()
+                line = {'imap': f'a LOGIN {user} secret', 'pop3': f'AUTH PLAIN {response}',
+                        'sieve': f'AUTHENTICATE "PLAIN" "{response}"', 'submission': f'AUTH PLAIN {response}'}[kind]
+                while kind == 'sieve' and not file.readline().startswith(b'OK'):
+                    pass
+                if kind != 'sieve':
+                    file.readline()
+                sock.sendall(f'{line}\r\n'.encode())
+                said = file.readline()
+            if user == 'fields':
+                assert second.wait_log('user=<fields>, forwarded=b\\+d'), (said, second.log_text())
+            else:
+                assert b'temporarily unavailable' in said
+                looping, deadline = 'TTL reached zero - proxies appear to be looping?', time.monotonic() + 20
+                while looping not in first.log_text() + second.log_text():
+                    assert time.monotonic() < deadline, first.log_text() + second.log_text()
+                    time.sleep(0.02)
+        first.forgive()
+        first.stop()
+        second.stop()

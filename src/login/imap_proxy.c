@@ -64,14 +64,14 @@ static void add_quoted(struct buf *out, const char *text)
 	buf_putc(out, '"');
 }
 
-/* "name=value". RFC 2971 has strings there, no atoms; what would need a literal
+/* "name=value". RFC 2971 has strings there, no atoms; what would end the line
  * is left out. */
 static void add_forward(const struct login_proxy *proxy, const char *field,
 			struct buf *out)
 {
 	struct str value = str_of(field), name;
 
-	if (!quotable(field))
+	if (strpbrk(field, "\r\n") != NULL)
 		return;
 	str_split(&value, '=', &name);
 	buf_putc(out, ' ');

@@ -118,6 +118,9 @@ static void add_root(struct names *names, const struct ns *ns, bool children)
 
 	if (len == 0 || (ns->list_children && !children))
 		return;
+	/* Where it is not listed, who asks wants what is in it. */
+	if (!ns->pub.list && ns->alias_for != NULL)
+		return;
 	root = mem_strndup(names->ctx, ns->pub.prefix, len - 1);
 	if (ns->pub.inbox && strcmp(root, "INBOX") == 0)
 		return;

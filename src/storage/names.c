@@ -37,8 +37,6 @@ static int check_octets(struct str name, struct err *err)
 		if (c < ' ' || c == 0x7f)
 			return invalid(err, "Control characters not allowed");
 	}
-	if (name.data[0] == '~')
-		return invalid(err, "Begins with '~'");
 	return 0;
 }
 
@@ -60,6 +58,9 @@ static int check_levels(struct str name, char separator, struct err *err)
 	struct str rest = name, level;
 	unsigned levels = 0;
 
+	/* Not what a prefix of a namespace begins with. */
+	if (name.data[0] == '~')
+		return invalid(err, "Begins with '~'");
 	if (name.data[0] == separator)
 		return invalid(err, "Begins with hierarchy separator");
 	if (name.data[name.len - 1] == separator)

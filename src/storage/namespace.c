@@ -184,6 +184,21 @@ static void take_specials(const struct user *user, struct ns *ns)
 	}
 }
 
+/* "alias_for =" is one for the namespace without prefix. */
+static bool is_alias(const struct config_section *section,
+		     const struct namespace_settings *settings)
+{
+	if (settings->alias_for[0] != '\0')
+		return true;
+	for (const struct config_value *at =
+		     section == NULL ? NULL : section->values;
+	     at != NULL; at = at->next) {
+		if (strcmp(at->name, "alias_for") == 0)
+			return true;
+	}
+	return false;
+}
+
 static int make(struct user *user, struct ns *ns,
 		const struct namespace_settings *settings,
 		const struct config_section *section, struct err *err)
@@ -198,7 +213,7 @@ static int make(struct user *user, struct ns *ns,
 	ns->list_children = strcmp(settings->list, "children") == 0;
 	ns->order = settings->order;
 	ns->alias_for =
-		settings->alias_for[0] == '\0' ? NULL : settings->alias_for;
+		is_alias(section, settings) ? settings->alias_for : NULL;
 	location = mem_strdup(ns, settings->location);
 	if (set_store(user, ns, location, err) < 0 ||
 	    set_prefix(user, ns, settings, err) < 0)
@@ -244,7 +259,7 @@ static int open_block(struct user *user, const struct config_section *section,
 	    override(user, section->name, &settings, err) < 0)
 		return err_wrap(err, "namespace %s", section->name);
 	ns->position = position;
-	if (settings.disabled || (settings.alias_for[0] != '\0') != aliases) {
+	if (settings.disabled || is_alias(section, &settings) != aliases) {
 		mem_free(ns);
 		return 0;
 	}

@@ -256,6 +256,33 @@ def test_mail_in_the_root_of_a_namespace_and_in_its_inbox(pair, maker):
     assert_same(servers, '/')
 
 
+def alias_of_all(name, prefix):
+    return (f'namespace {name} {{\n  prefix = {prefix}\n  separator = /\n  hidden = yes\n  list = no\n  alias_for =\n'
+            '  inbox = no\n}\n')
+
+
+@pytest.mark.parametrize('maker', [0, 1])
+def test_names_of_before_for_the_namespace_without_prefix(pair, maker):
+    """What Dovecot's documentation has for clients of UW-IMAP: "alias_for =" is not the same as none, and a prefix may
+    begin as no mailbox does."""
+    servers = pair(':LAYOUT=fs', 'namespace inbox {\n  separator = /\n}\n' + alias_of_all('one', 'mail/') +
+                   alias_of_all('two', '~/mail/') + alias_of_all('three', '/home/pair/mail/'))
+    client = Lines(servers[maker].port('imap'), 'pair')
+    for command in ['CREATE mail/a', 'CREATE "~/mail/b"', 'SUBSCRIBE mail/a', 'SUBSCRIBE "~/mail/b"', 'CREATE c',
+                    'RENAME "/home/pair/mail/c" mail/d', 'APPEND "~/mail/b" {3+}\r\nx\r\n', 'SELECT mail/b',
+                    'COPY 1 "/home/pair/mail/d"']:
+        client.ok(command)
+    client.logout()
+    assert_same(servers, '/', more=[command for prefix in ('mail/', '~/mail/', '/home/pair/mail/')
+                                    for command in (f'LIST "{prefix}" *', f'LIST "" "{prefix}%"', f'LSUB "{prefix}" *')])
+    for server in servers:
+        client = Lines(server.port('imap'), 'pair')
+        for name in ('b', 'mail/b', '~/mail/d', '/home/pair/mail/d'):
+            assert b'(MESSAGES 1)' in client.command(f'STATUS "{name}" (MESSAGES)')[0]
+        assert b' NO ' in client.command('CREATE "~/other"')[-1]
+        client.logout()
+
+
 @pytest.mark.parametrize('maker', [0, 1])
 def test_levels_can_be_subscribed(pair, maker):
     """What is listed with \\Noselect, and the root of a namespace."""

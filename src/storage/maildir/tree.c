@@ -122,6 +122,18 @@ static int make_mailbox(const struct location *location,
 	return make_uidlist(location, rights, control, guid, err);
 }
 
+/* A mailbox that could not be made whole is not to be listed. What has anything
+ * in it stays. */
+static void take_back(const char *path, const char *control)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "rmdir");
+
+	for (size_t i = 0; i < 3; i++)
+		rmdir(mem_printf(ctx, "%s/%s", path, sub_dirs[i]));
+	rmdir(path);
+	rmdir(control);
+}
+
 /* Whole on disk before its name is. */
 static int create_by_guid(const struct location *location, const char *name,
 			  const unsigned char guid[16], struct err *err)
@@ -156,9 +168,13 @@ int maildir_create(const struct location *location, const char *name,
 	if (location->names != NULL)
 		return create_by_guid(location, name, guid, err);
 	rights_of_parent(ctx, location, name, &rights);
-	if (maildir_paths(ctx, location, name, &path, &control, err) < 0 ||
-	    make_mailbox(location, &rights, path, control, guid, err) < 0)
+	if (maildir_paths(ctx, location, name, &path, &control, err) < 0)
 		return -1;
+	if (make_mailbox(location, &rights, path, control, guid, err) < 0) {
+		if (!maildir_is_inbox(name))
+			take_back(path, control);
+		return -1;
+	}
 	if (maildir_is_inbox(name) || layout_is_fs(location))
 		return 0;
 	return touch_file(mem_printf(ctx, "%s/maildirfolder", path), &rights,

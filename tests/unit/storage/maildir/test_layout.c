@@ -405,6 +405,21 @@ static void test_group_may_read_what_the_root_lets_it(void **state)
 	umask(mask);
 }
 
+static void test_what_can_not_be_made_whole_is_not_there(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	struct stat st;
+
+	f->location.control = mem_printf(f, "%s/control", f->root);
+	assert_int_equal(mkdir(f->location.control, 0700), 0);
+	fixture_file(f, "control/.a", "not a directory");
+	assert_int_equal(maildir_create(&f->location, "a", &err), -1);
+	assert_int_equal(maildir_exists(&f->location, "a", &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	assert_int_equal(stat(mem_printf(f, "%s/.a", f->root), &st), -1);
+}
+
 #define T(name)                                                                \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -429,6 +444,7 @@ int main(void)
 		T(test_names_that_dovecot_keeps_are_not_overlooked),
 		T(test_every_mailbox_gets_another_uidvalidity),
 		T(test_group_may_read_what_the_root_lets_it),
+		T(test_what_can_not_be_made_whole_is_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

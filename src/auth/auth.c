@@ -4,6 +4,7 @@
 #include "auth/cache.h"
 #include "auth/db.h"
 #include "auth/mech.h"
+#include "auth/passdb/drivers.h"
 #include "auth/policy.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -46,6 +47,34 @@ static int read_mechs(struct auth *auth, struct err *err)
 	return 0;
 }
 
+static bool has_credentials(const struct dbs *dbs)
+{
+	for (const struct passdb *db = dbs->passdbs; db != NULL;
+	     db = db->next) {
+		if (db->driver->verify == NULL && !db->set->deny &&
+		    db->driver != &passdb_app_password)
+			return true;
+	}
+	return dbs->passdbs == NULL;
+}
+
+/* A client may choose it, and would never get in. */
+static int check_mechs(struct auth *auth, struct err *err)
+{
+	bool ok = has_credentials(auth->dbs->any);
+
+	for (size_t i = 0; i < SERVICES && !ok; i++)
+		ok = has_credentials(auth_dbs(auth, services[i]));
+	for (size_t i = 0; auth->mechs[i] != NULL && !ok; i++) {
+		if (auth->mechs[i]->wants_credentials)
+			return err_set(err, ERR_INVALID,
+				       "%s mechanism can't be supported with "
+				       "given passdbs",
+				       auth->mechs[i]->name);
+	}
+	return 0;
+}
+
 int auth_open(const void *ctx, struct service_env *env, struct auth **out,
 	      struct err *err)
 {
@@ -64,7 +93,8 @@ int auth_open(const void *ctx, struct service_env *env, struct auth **out,
 	if (auth->set.auth_debug)
 		log_debug_set(true);
 	auth->dbs = mem_new(auth, struct auth_dbs_entry);
-	if (dbs_open(auth, auth->config, NULL, &auth->dbs->any, err) < 0)
+	if (dbs_open(auth, auth->config, NULL, &auth->dbs->any, err) < 0 ||
+	    check_mechs(auth, err) < 0)
 		return -1;
 	if (auth->set.auth_cache_size > 0 && auth->set.auth_cache_ttl.ms > 0)
 		auth->cache = cache_new(auth, &auth->set);

@@ -45,6 +45,8 @@ struct mech {
 	enum mech_step (*check)(void *state, struct request *request,
 				const char *credentials, struct buf *out,
 				struct err *err);
+	/* It compares with what is stored: some passdb must tell that. */
+	bool wants_credentials;
 	/* Said before a refusal, and answered by the client. */
 	const char *refusal;
 };

@@ -625,11 +625,15 @@ def test_variables_of_who_asks(make_server):
     ('userdb {\n  driver = passwd\n  override_fields = uid=-1\n}\n', 'userdb passwd: Invalid uid: -1'),
     ('userdb {\n  driver = prefetch\n  args = x\n}\n', 'userdb prefetch: No args are supported: x'),
     ('passdb {\n  driver = shadow\n  args = blocking=no x\n}\n', 'passdb shadow: Unknown setting: x'),
+    ('auth_mechanisms = plain cram-md5\nPASSDBS\n  driver = pam\n}\n', "CRAM-MD5 mechanism can't be supported with given passdbs"),
     ('auth_policy_server_url = ldap://x/\nauth_policy_hash_nonce = x\n', 'auth_policy_server_url: Not an HTTP URL: ldap://x/'),
     ('auth_policy_server_url = http://x/\nauth_policy_hash_nonce = x\nauth_policy_request_attributes = a=b login\n',
      'auth_policy_request_attributes contains invalid value: login')])
 def test_what_auth_does_not_start_with(make_server, text, said):
-    one = prepare(make_server('passdb {\n}\n', 'imap', start=False), EXTRA + text).start()
+    extra = EXTRA
+    if 'PASSDBS' in text:  # instead of the others
+        extra = re.sub(r'passdb \{.*?\n\}\n', '', EXTRA, flags=re.S)
+    one = prepare(make_server('passdb {\n}\n', 'imap', start=False), extra + text.replace('PASSDBS', 'passdb {')).start()
     assert one.wait_log(f'auth: [A-Z][a-z]+: {re.escape(said)}\n')
     one.forgive()
 

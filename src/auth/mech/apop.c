@@ -96,4 +96,5 @@ const struct mech mech_apop = {
 	.state_size = sizeof(struct apop),
 	.step = apop_step,
 	.check = apop_check,
+	.wants_credentials = true,
 };

@@ -92,4 +92,5 @@ const struct mech mech_cram_md5 = {
 	.state_size = sizeof(struct cram),
 	.step = cram_step,
 	.check = cram_check,
+	.wants_credentials = true,
 };

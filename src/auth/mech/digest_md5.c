@@ -268,4 +268,5 @@ const struct mech mech_digest_md5 = {
 	.state_size = sizeof(struct digest_md5),
 	.step = digest_step,
 	.check = digest_check,
+	.wants_credentials = true,
 };

@@ -268,6 +268,7 @@ static enum mech_step scram_step(struct scram *scram,
 		.client_first = true,                                          \
 		.step = id##_step,                                             \
 		.check = id##_check,                                           \
+		.wants_credentials = true,                                     \
 	}
 
 /* Clients of auth that cannot tell the channel's data (Postfix) must not offer

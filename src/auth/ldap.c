@@ -2,6 +2,7 @@
 #include "auth/ldap.h"
 
 #include <ldap.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
 
@@ -340,6 +341,7 @@ static void disconnect(struct ldap_source *source)
 /* Connected, and bound as dn. */
 static int ensure(struct ldap_source *source, struct err *err)
 {
+	char what[128] = "Can't connect to server";
 	const char *dn = source->set.dn;
 	int ret;
 
@@ -352,9 +354,9 @@ static int ensure(struct ldap_source *source, struct err *err)
 		source->bound = true;
 		return 0;
 	}
-	ldap_fail(source->conn,
-		  dn == NULL ? "Can't connect to server" : "binding failed",
-		  ret, err);
+	if (dn != NULL)
+		snprintf(what, sizeof(what), "binding failed (dn %.100s)", dn);
+	ldap_fail(source->conn, what, ret, err);
 	disconnect(source);
 	return -1;
 }
@@ -410,7 +412,12 @@ static int search(struct ldap_source *source, struct request *request,
 	}
 	if (ret != LDAP_SUCCESS) {
 		ldap_msgfree(result);
-		return ldap_fail(conn, "ldap_search()", ret, err);
+		return ldap_fail(conn,
+				 mem_printf(request,
+					    "ldap_search(base=%s filter=%s) "
+					    "failed",
+					    base, filter),
+				 ret, err);
 	}
 	ret = ldap_entries_give(conn->ld, request, result, attrs, count, fn,
 				ctx)

@@ -225,6 +225,12 @@ def test_entries_as_dovecot(odd, make_server, make_dovecot, changes):
         assert said[0] == said[1]
 
 
+def test_what_was_asked_is_in_the_log(slapd, make_server):
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), slapd, 'base = ou=away,dc=x\n').start()
+    assert Client(one).plain('alice', 'secret') == 'FAIL\t1\tuser=alice\tcode=temp_fail'
+    assert one.wait_log(r'ldap_search\(base=ou=away,dc=x filter=\(&\(objectClass=posixAccount\).*uid=alice.*\) failed: No such object')
+
+
 def test_several_values_are_told(odd, make_server):
     one = write(make_server('passdb {\n}\n', 'imap', start=False), odd).start()
     assert Client(one).plain('many', 'secret').startswith('OK')

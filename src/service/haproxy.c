@@ -22,12 +22,18 @@ enum { TLV_HEAD = 3, SSL_HEAD = 5, CLIENT_SSL = 1, CLIENT_CERT = 2 | 4 };
 static const char v2_signature[] = "\r\n\r\n\0\r\nQUIT\n";
 enum { V2_SIGNATURE = sizeof(v2_signature) - 1 };
 
+/* One blank stands between two words, no more. */
+static bool next_word(struct str *rest, struct str *out)
+{
+	return str_split(rest, ' ', out) && out->len > 0;
+}
+
 static bool word_ip(struct str *rest, int family, struct ip *out)
 {
 	char text[IP_TEXT_MAX];
 	struct str word;
 
-	if (!str_word(rest, &word) || word.len >= sizeof(text))
+	if (!next_word(rest, &word) || word.len >= sizeof(text))
 		return false;
 	memcpy(text, word.data, word.len);
 	text[word.len] = '\0';
@@ -39,7 +45,7 @@ static bool word_port(struct str *rest, struct ip *out)
 	struct str word;
 	uint32_t port;
 
-	if (!str_word(rest, &word) || !str_to_u32(word, &port) ||
+	if (!next_word(rest, &word) || !str_to_u32(word, &port) || port == 0 ||
 	    port > UINT16_MAX)
 		return false;
 	out->port = (uint16_t)port;
@@ -62,7 +68,7 @@ static int parse_v1(struct str in, struct haproxy *out, const char **why_out)
 	if (end < 7 || in.data[end - 1] != '\r')
 		return -1;
 	rest = str_n(in.data + 6, (size_t)end - 7);
-	if (!str_word(&rest, &word))
+	if (!next_word(&rest, &word))
 		return -1;
 	if (str_is(word, "UNKNOWN"))
 		return (int)end + 1;
@@ -73,7 +79,7 @@ static int parse_v1(struct str in, struct haproxy *out, const char **why_out)
 	if (!word_ip(&rest, family, &out->remote) ||
 	    !word_ip(&rest, family, &out->local) ||
 	    !word_port(&rest, &out->remote) || !word_port(&rest, &out->local) ||
-	    str_word(&rest, &word))
+	    rest.data != NULL)
 		return -1;
 	return (int)end + 1;
 }

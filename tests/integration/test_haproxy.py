@@ -76,7 +76,8 @@ HEADERS = {
     'cert': v2(ssl_tlv(3, 0, b'alice')), 'local': v2(command=0), 'v1': b'PROXY TCP4 192.0.2.1 192.0.2.2 4000 143\r\n',
     'unknown': b'PROXY UNKNOWN\r\n', 'six': b'PROXY TCP6 2001:db8::1 2001:db8::2 4000 143\r\n',
 }
-HOSTILE = [b'PROXY TCP4 300.0.2.1 192.0.2.2 4000 143\r\n', b'GET / HTTP/1.0\r\n', v2(b'\x20\0\xff\1'), v2(tlv(0x20, b'\1')),
+HOSTILE = [b'PROXY  TCP4 192.0.2.1 192.0.2.2 4000 143\r\n', b'PROXY TCP4 192.0.2.1 192.0.2.2 0 143\r\n',
+           b'PROXY TCP4 192.0.2.1 192.0.2.2 4000 143 \r\n', b'PROXY TCP4 192.0.2.1 192.0.2.2 4000 143 x\r\n', b'PROXY TCP4 300.0.2.1 192.0.2.2 4000 143\r\n', b'GET / HTTP/1.0\r\n', v2(b'\x20\0\xff\1'), v2(tlv(0x20, b'\1')),
            v2(tlv(0xee, b'x' * 2000)), v2(length=65535), b'PROXY TCP4 ' + b' ' * 300, b'\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0',
            b'PROXY TCP4 192.0.2.1 192.0.2.2 4000 143\n' + b'x' * 100]
 

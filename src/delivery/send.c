@@ -199,9 +199,9 @@ static int send_smtp(struct sender *sender, const char *from, const char *to,
 			       : 0;
 }
 
-int sender_send_dsn(struct sender *sender, const char *from, const char *to,
-		    const char *ret, const char *notify,
-		    const struct smtp_source *source, struct err *err)
+int sender_send(struct sender *sender, const char *from, const char *to,
+		const char *ret, const char *notify,
+		const struct smtp_source *source, struct err *err)
 {
 	if (!sender_address_ok(to) ||
 	    (from[0] != '\0' && !sender_address_ok(from)))
@@ -211,12 +211,6 @@ int sender_send_dsn(struct sender *sender, const char *from, const char *to,
 	if (sender->set->submission_host[0] != '\0')
 		return send_smtp(sender, from, to, ret, notify, source, err);
 	return send_program(sender->set, from, to, source, err);
-}
-
-int sender_send(struct sender *sender, const char *from, const char *to,
-		const struct smtp_source *source, struct err *err)
-{
-	return sender_send_dsn(sender, from, to, NULL, NULL, source, err);
 }
 
 static ssize_t read_text(void *ctx, uint64_t at, char *out, size_t size)
@@ -236,5 +230,5 @@ int sender_send_text(struct sender *sender, const char *from, const char *to,
 	const struct smtp_source source = {.read = read_text,
 					   .ctx = (void *)text};
 
-	return sender_send(sender, from, to, &source, err);
+	return sender_send(sender, from, to, NULL, NULL, &source, err);
 }

@@ -100,12 +100,11 @@ static int send_redirect(const void *ctx, struct carry *carry,
 	sieve_message_text(carry->message, action->text, &text);
 	sieve_redirect_header(engine, &carry->envelope, text.header, &head);
 	mail = (struct pieces){str_n(head.data, head.len), text.body};
-	return sender_send_dsn(carry->delivery->sender,
-			       sieve_redirect_sender(ctx, engine,
-						     &carry->envelope,
-						     &carry->host),
-			       address, action->redirect.ret,
-			       action->redirect.notify, &source, err);
+	return sender_send(carry->delivery->sender,
+			   sieve_redirect_sender(ctx, engine, &carry->envelope,
+						 &carry->host),
+			   address, action->redirect.ret,
+			   action->redirect.notify, &source, err);
 }
 
 static int redirect_to(const void *ctx, struct carry *carry,
@@ -284,10 +283,13 @@ static bool send_mail(const void *ctx, struct carry *carry,
 	struct pieces text = {.head = mail->text};
 	const struct smtp_source source = {.read = read_pieces, .ctx = &text};
 	const char *name = sieve_action_name(action->kind);
+	/* RFC 5230 section 5.1: nobody wants to know whether it arrives. */
+	const char *notify =
+		action->kind == SIEVE_ACTION_VACATION ? "NEVER" : NULL;
 	struct err err;
 
-	if (sender_send(carry->delivery->sender, mail->from, mail->to, &source,
-			&err) < 0) {
+	if (sender_send(carry->delivery->sender, mail->from, mail->to, NULL,
+			notify, &source, &err) < 0) {
 		carry_log(carry,
 			  err.code == ERR_DENIED ? LOG_LEVEL_INFO
 						 : LOG_LEVEL_ERROR,

@@ -579,6 +579,17 @@ def test_redirect_with_dsn(make_server):
         sink.close()
 
 
+def test_answers_want_no_dsn(make_server):
+    """RFC 5230 section 5.1."""
+    sink = Sink(lmtp=False, caps=('8BITMIME', 'DSN'))
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    script(server, 'alice', f'require ["vacation", "copy"]; redirect :copy "x@y.example"; {VACATION} "gone";')
+    assert deliver(server, 'one').startswith('250')
+    assert [line for line in sink.log if line.startswith('RCPT')] == [
+        'RCPT TO:<x@y.example>', 'RCPT TO:<joe@example.org> NOTIFY=NEVER']
+    sink.close()
+
+
 @pytest.mark.skipif(not ROOT or not os.path.exists('/usr/sbin/postfix'), reason='needs Postfix, and root')
 def test_mail_from_postfix(make_server, tmp_path):
     """Postfix gives mails to lmtp, scripts decide, and Postfix does what it is told of the outcome."""

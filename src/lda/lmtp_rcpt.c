@@ -283,6 +283,8 @@ static void looked_up(void *ctx, const struct account *account,
 		return;
 	if (account == NULL)
 		refuse(session, rcpt, err);
+	else if (rcpt->forward != NULL) /* of this mail alone */
+		take_account(session, rcpt, account_copy(rcpt, account));
 	else
 		take_account(session, rcpt,
 			     known_add(session, rcpt->user, account));

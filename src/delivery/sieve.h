@@ -87,8 +87,8 @@ int lda_script_personal(const void *ctx, struct lda_sieve *sieve,
 int lda_script_named(const void *ctx, struct lda_sieve *sieve, bool global,
 		     struct str name, struct lda_script **out, struct err *err);
 /* The administrator's script(s) of a location: "file:/path"; nothing if there
- * are none. */
-void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
+ * are none. -1 for a location that makes no sense, which the log is told. */
+int lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
 			   struct lda_script ***end, const char *location);
 /* The scripts that there are now, in order; children of ctx. */
 int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,

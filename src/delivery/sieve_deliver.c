@@ -184,7 +184,9 @@ static int run_discard(const void *ctx, struct carry *carry,
 
 	if (location[0] == '\0' || !is_lost(carry))
 		return 0;
-	lda_script_add_global(ctx, carry->sieve, &end, location);
+	if (lda_script_add_global(ctx, carry->sieve, &end, location) < 0)
+		return err_set(err, ERR_TEMPORARY, "sieve_discard: %s",
+			       location);
 	if (scripts == NULL)
 		return 0;
 	sieve_result_next(carry->result);

@@ -198,19 +198,22 @@ static void add_files(const void *ctx, struct lda_script ***end,
 	globfree(&found);
 }
 
-void lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
-			   struct lda_script ***end, const char *text)
+int lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
+			  struct lda_script ***end, const char *text)
 {
 	struct script_location *location = mem_new(ctx, struct script_location);
 	struct err err;
 
 	if (script_location_parse(location, sieve->scripts, text, location,
-				  &err) < 0)
+				  &err) < 0) {
 		log_error("%s", err.text);
-	else if (location->remote)
+		return -1;
+	}
+	if (location->remote)
 		add_remote(ctx, end, location, NULL, true);
 	else
 		add_files(ctx, end, location);
+	return 0;
 }
 
 /* "sieve_before", "sieve_before2"... */
@@ -232,11 +235,16 @@ static const char *const *numbered(struct lda_sieve *sieve, const char *name)
 	return list;
 }
 
-static void add_all(const void *ctx, struct lda_sieve *sieve,
-		    struct lda_script ***end, const char *const *locations)
+static int add_all(const void *ctx, struct lda_sieve *sieve,
+		   struct lda_script ***end, const char *const *locations,
+		   struct err *err)
 {
-	for (; *locations != NULL; locations++)
-		lda_script_add_global(ctx, sieve, end, *locations);
+	for (; *locations != NULL; locations++) {
+		if (lda_script_add_global(ctx, sieve, end, *locations) < 0)
+			return err_set(err, ERR_TEMPORARY,
+				       "Can't find scripts at %s", *locations);
+	}
+	return 0;
 }
 
 int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
@@ -244,10 +252,10 @@ int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 {
 	struct lda_script *list = NULL, **end = &list;
 
-	add_all(ctx, sieve, &end, sieve->before);
-	if (add_personal(ctx, sieve->scripts, &end, err) < 0)
+	if (add_all(ctx, sieve, &end, sieve->before, err) < 0 ||
+	    add_personal(ctx, sieve->scripts, &end, err) < 0 ||
+	    add_all(ctx, sieve, &end, sieve->after, err) < 0)
 		return -1;
-	add_all(ctx, sieve, &end, sieve->after);
 	*out = list;
 	return 0;
 }

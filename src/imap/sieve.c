@@ -295,14 +295,15 @@ static struct lda_script *scripts_for(const void *ctx, struct imap_sieve *sieve,
 			source ? rule->copy_source_after : rule->before;
 
 		if (location != NULL && applies(sieve, rule, event))
-			lda_script_add_global(ctx, lda, &end, location);
+			(void)lda_script_add_global(ctx, lda, &end, location);
 	}
 	if (!source)
 		add_user_script(ctx, sieve, &end, event->mailbox);
 	LL_FOREACH (sieve->rules, rule) {
 		if (!source && rule->after != NULL &&
 		    applies(sieve, rule, event))
-			lda_script_add_global(ctx, lda, &end, rule->after);
+			(void)lda_script_add_global(ctx, lda, &end,
+						    rule->after);
 	}
 	return list;
 }

@@ -19,7 +19,8 @@ struct order;
 
 /* Child of ctx; holds up to `memory_max` octets. */
 struct order *order_new(const void *ctx, uint64_t memory_max);
-/* Equal keys are in the order of their numbers. False: it would be too much. */
+/* Equal keys stay in the order in which they come. False: it would be too
+ * much. */
 bool order_add(struct order *order, uint32_t number, struct str key);
 /* After the last one: go on up to `deadline` (clock_monotonic_ms()); true when
  * the result is there. */

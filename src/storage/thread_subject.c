@@ -16,7 +16,9 @@ static void begin_thread(struct thread *thread, uint32_t mail)
 	CLEANUP(buf_free) struct buf key = buf_init(ORDER_KEY_MAX);
 
 	order_key_number(&key, thread->mails[mail].date, false);
-	/* It has no more numbers than thread->order had, and shorter keys. */
+	/* They come in the order of subjects (RFC 5256 section 2.2). */
+	order_key_number(&key, mail, false);
+	/* It has no more numbers than thread->order had, nor longer keys. */
 	order_add(thread->roots_order, mail, str_n(key.data, key.len));
 	thread->table[0] = mail;
 }

@@ -102,6 +102,18 @@ static void test_the_example_of_the_rfc(void **state)
 		       "(1)(2)(3(4)(5)(6)(7)(8))");
 }
 
+static void test_threads_of_one_date_are_in_the_order_of_numbers(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+
+	add(box, 1, "1", NULL, "c");
+	add(box, 1, "2", NULL, "a");
+	add(box, 1, "3", NULL, "b");
+	add(box, 1, "4", NULL, "a");
+	assert_threads(f, box, THREAD_ORDEREDSUBJECT, "(1)(2 4)(3)");
+}
+
 static void test_missing_parents(void **state)
 {
 	struct fixture *f = *state;
@@ -386,6 +398,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_USER(test_the_example_of_the_rfc),
+		WITH_USER(test_threads_of_one_date_are_in_the_order_of_numbers),
 		WITH_USER(test_missing_parents),
 		WITH_USER(test_loops_and_doubles),
 		WITH_USER(test_own_references_win),

@@ -76,18 +76,13 @@ static int send_request(const struct attempt *attempt, struct client *client,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "request");
 	CLEANUP(buf_free) struct buf out = buf_init(AUTH_LINE_MAX);
-	bool service = false;
 	int result;
 
 	buf_add(&out, "AUTH\t1\tPLAIN");
-	for (size_t i = 0; attempt->info.more[i] != NULL; i++) {
-		struct str info = str_of(attempt->info.more[i]);
-
-		buf_printf(&out, "\t%s", str_tab_escape(ctx, info));
-		service |= str_starts(info, "service=");
-	}
-	if (!service)
-		buf_add(&out, "\tservice=doveadm");
+	for (size_t i = 0; attempt->info.more[i] != NULL; i++)
+		buf_printf(&out, "\t%s",
+			   str_tab_escape(ctx, str_of(attempt->info.more[i])));
+	auth_write_value(&out, "service", attempt->info.service);
 	buf_add(&out, "\tsecured\tresp=");
 	plain_response(attempt, &out);
 	if (out.overflow)

@@ -75,9 +75,10 @@ bool auth_info_take(const struct doveadm *adm, struct auth_request_info *info)
 			give_up("More than %d -x options", AUTH_INFO_MAX);
 			return false;
 		}
-		list[count++] = value;
 		if (str_starts(str_of(value), "service="))
 			info->service = value + 8;
+		else if (strcmp(value, "service") != 0)
+			list[count++] = value;
 	}
 	list[count] = NULL;
 	info->more = list;

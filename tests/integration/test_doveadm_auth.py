@@ -100,6 +100,7 @@ user -u alice nobody-here
 user -u -f home alice
 user -u -f uid noids
 user -x service=imap alice
+user -x service alice
 user -x foo=bar alice
 user -x foo alice
 user -x rip=what alice

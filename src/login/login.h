@@ -20,6 +20,7 @@ struct login_protocol;
 struct loop;
 struct login_view;
 struct proxy_list;
+struct proxy_sources;
 struct service_env;
 
 struct login {
@@ -35,6 +36,7 @@ struct login {
 	struct auth_link *auth;
 	struct handover_link *handover;
 	struct proxy_list *proxied;
+	struct proxy_sources *sources;
 	int notify_fd, notify_errno; /* login_proxy_notify_path; or -1 */
 	struct client *clients;
 	unsigned count, proxies;

@@ -25,7 +25,6 @@
 enum {
 	RECONNECT_MS = 1000,
 	TEXT_MAX = 1024,
-	SOURCES_MAX = 64,
 	ALIASES_MAX = 400,
 	SAID_MAX = 256, /* of what the other server said, for the log */
 };
@@ -42,6 +41,7 @@ void login_proxy_preload(struct login *login)
 	struct err err;
 
 	proxy_notify_open(login);
+	proxy_sources_load(login);
 	if (config_read(login, login->config, &filter, tls_settings, &tls,
 			&err) < 0 ||
 	    config_read(login, login->config, &filter, tls_client_settings,
@@ -460,19 +460,15 @@ static void parse_refresh(struct login_proxy *proxy, const char *text)
 static int parse_source(struct login_proxy *proxy, const char *text,
 			struct err *err)
 {
-	struct str rest = str_of(proxy->client->set->login_source_ips), word;
-	struct str all[SOURCES_MAX];
-	size_t count = 0;
-
-	while (text == NULL && count < SOURCES_MAX && str_word(&rest, &word))
-		all[count++] = word;
-	if (count > 0)
-		text = str_dup(proxy, all[random_u64() % count]);
-	proxy->has_source = text != NULL;
-	if (text != NULL && !ip_parse(text, &proxy->source))
+	if (text == NULL) {
+		proxy->has_source = proxy_source_get(
+			proxy->client->login, proxy->ip.family, &proxy->source);
+		return 0;
+	}
+	proxy->has_source = true;
+	if (!ip_parse(text, &proxy->source))
 		return err_set(err, ERR_INVALID, "Invalid source_ip value %s",
 			       text);
-	proxy->source.port = 0;
 	return 0;
 }
 

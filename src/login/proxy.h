@@ -84,6 +84,13 @@ void login_proxy_aborted(struct login_proxy *proxy, const char *what,
 /* It can't be done: `why` is for the log. */
 void login_proxy_failed(struct login_proxy *proxy, const char *why);
 
+/* proxy_source.c */
+
+/* login_source_ips, before files and names are out of reach. */
+void proxy_sources_load(struct login *login);
+/* One of that family, any of them; false: there is none. */
+bool proxy_source_get(const struct login *login, int family, struct ip *ip_out);
+
 /* proxy_notify.c: tell who reads login_proxy_notify_path that a user is here
  * still, every `proxy_refresh`. */
 

@@ -60,8 +60,9 @@ const struct setting login_settings[] = {
 	  "passwords are in them, and it lets login processes open files."),
 	S(login_proxy_timeout, "30 secs",
 	  "How long a proxy waits for the other server to log a user in."),
-	S_NETWORKS(login_source_ips, "",
-		   "Addresses that proxies connect from, in turn."),
+	S(login_source_ips, "",
+	  "Addresses, or names of such, that proxies connect from, in turn; "
+	  "with a question mark in front those of them that this host has."),
 	S_NETWORKS(auth_proxy_self, "",
 		   "Addresses of this server besides that which the client "
 		   "came to: proxy_maybe does not proxy to them."),

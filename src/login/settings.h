@@ -19,7 +19,8 @@ struct login_settings {
 	uint64_t login_max_input;
 	struct duration login_proxy_timeout, login_proxy_max_disconnect_delay;
 	unsigned login_proxy_max_reconnects;
-	const char *login_source_ips, *auth_proxy_self;
+	const char *login_source_ips;
+	const char *auth_proxy_self;
 	const char *login_proxy_notify_path, *login_proxy_rawlog_dir;
 	/* imap-login */
 	const char *imap_capability, *imap_id_send, *imap_id_log;

@@ -243,6 +243,18 @@ int sock_resolve(const char *host, struct ip *out, struct err *err)
 	return 0;
 }
 
+bool sock_is_ours(const struct ip *ip)
+{
+	union address address;
+	struct ip any_port = *ip;
+	CLEANUP(fd_close)
+	int fd = socket(ip->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	any_port.port = 0;
+	return fd >= 0 &&
+	       bind(fd, &address.any, to_sockaddr(&any_port, &address)) == 0;
+}
+
 int sock_connect_ip(const struct ip *ip, const struct ip *source,
 		    struct err *err)
 {

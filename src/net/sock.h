@@ -22,6 +22,8 @@ int sock_listen_unix(const char *path, mode_t mode, uid_t uid, gid_t gid,
 /* Blocking until connected; the result is non-blocking. Retries while the
  * listener's queue is full, up to a second. */
 int sock_connect_unix(const char *path, struct err *err);
+/* Whether this host has that address. */
+bool sock_is_ours(const struct ip *ip);
 /* Begins to connect, from `source` if it is not NULL; writable when done. */
 int sock_connect_ip(const struct ip *ip, const struct ip *source,
 		    struct err *err);

@@ -339,6 +339,19 @@ def test_fields_of_a_proxy_in_front_as_dovecot(make_server, make_dovecot):
     assert ours[-1] == [['"x-forward-more" "1"'], ['LOGIN "u-" "pw"']]
 
 
+@pytest.mark.parametrize('sources, used', [
+    ('127.0.0.5, 127.0.0.6', ('127.0.0.5', '127.0.0.6')), ('?192.0.2.77 ::1 127.0.0.5', ('127.0.0.5',)),
+    ('localhost', ('127.0.0.1',)), ('no.where.invalid 127.0.0.5', ('127.0.0.5',)), ('?192.0.2.77', ('127.0.0.1',))])
+def test_where_proxies_come_from(make_server, tmp_path, sources, used):
+    backend = Backend()
+    server = make_server(extra(tmp_path, {'plain': f'proxy=y host=127.0.0.1 port={backend.port}'},
+                               f'login_source_ips = {sources}\n'), 'imap')
+    for _ in range(5):
+        assert 'welcome' in talk(server, 'imap', 'plain')[0]
+        assert backend.socks[-1].getpeername()[0] in used
+    assert ('login_source_ips: Can\'t resolve no.where.invalid' in server.log_text()) == ('invalid' in sources)
+
+
 def test_certificates_of_servers_are_held_against_their_names(make_server, tmp_path, tls):
     good, bad = Backend(tls=tls), Backend(tls=self_signed(tmp_path / 'bad', 'other.example'))
     start = Backend('pop3', starttls=tls)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PASSWORD, Server, finish, mail_owner
+from cpu_time import settled
 from imap_lines import Lines
 from pop3_lines import Pop
 
@@ -344,6 +345,20 @@ def test_a_mail_with_a_uid_of_another_mailbox_takes_one_uid(user):
     client.logout()
     client = one.connect('INBOX')
     assert uids(client) == [b'1', b'2', b'3']
+    client.logout()
+
+
+def test_mails_that_others_moved_are_found_by_the_first_of_them(user):
+    """A session that has not looked since reads them where they are now; to search for each costs the square of it."""
+    one = user(3000)
+    client = one.connect('INBOX')
+    text = one.inbox.read_bytes()
+    one.inbox.write_bytes(text[text.index(b'\nFrom ') + 1:])
+    os.utime(one.inbox, (10**9, 10**9))
+    before = settled(one.server)
+    told = client.ok('FETCH 2:3000 BODY.PEEK[TEXT]')[:-1]
+    assert [int(re.search(rb'body (\d+)', line)[1]) for line in told if b'BODY' in line] == list(range(2, 3001))
+    assert settled(one.server) - before < 3 * 10**9
     client.logout()
 
 

@@ -156,8 +156,25 @@ static int search(struct reading *reading, struct err *err)
 	return reading->found;
 }
 
-static int find(struct reading *reading, struct err *err)
+/* What moved one mail has moved those behind it as far. */
+static int look_shifted(struct reading *reading, int64_t shift, struct err *err)
 {
+	const uint64_t at = reading->record.offset;
+	int ret;
+
+	if (shift == 0 || (shift < 0 && at < (uint64_t)-shift))
+		return 0;
+	reading->record.offset = at + (uint64_t)shift;
+	buf_reset(&reading->buf);
+	ret = look_there(reading, err);
+	if (ret == 0)
+		reading->record.offset = at;
+	return ret;
+}
+
+static int find(struct reading *reading, int64_t *shift, struct err *err)
+{
+	const uint64_t at = reading->record.offset;
 	struct stat st;
 	int ret;
 
@@ -166,7 +183,11 @@ static int find(struct reading *reading, struct err *err)
 	reading->size = (uint64_t)st.st_size;
 	ret = look_there(reading, err);
 	if (ret == 0)
+		ret = look_shifted(reading, *shift, err);
+	if (ret == 0)
 		ret = search(reading, err);
+	if (ret > 0 && reading->record.offset != at)
+		*shift = (int64_t)(reading->record.offset - at);
 	if (ret == 0)
 		return err_set(err, ERR_EXPUNGED, "%s: UID %u is gone",
 			       reading->box->path, reading->uid);
@@ -333,7 +354,7 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 		return -1;
 	reading.fd = own->fd;
 	reading.buf = buf_init(BLOCK_MAX);
-	ret = find(&reading, err);
+	ret = find(&reading, &own->shift, err);
 	if (ret == 0 && out->sender != NULL)
 		ret = read_sender(&reading, out->sender, err);
 	if (ret == 0)

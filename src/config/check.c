@@ -363,6 +363,7 @@ static void name_foreign(const struct parser *parser,
 void check_all(struct parser *parser)
 {
 	CLEANUP(buf_free) struct buf foreign = buf_init(16384);
+	const char *ssl = config_value(parser->config, NULL, "ssl");
 
 	if (!parser->outside)
 		check_protocols(parser);
@@ -371,7 +372,8 @@ void check_all(struct parser *parser)
 	check_auth(parser);
 	check_pop3(parser);
 	check_sections(parser, &parser->config->root->section);
-	if (strcmp(config_value(parser->config, NULL, "ssl"), "no") == 0)
+	/* A program without TLS knows no such setting. */
+	if (ssl != NULL && strcmp(ssl, "no") == 0)
 		check_ssl(parser, &parser->config->root->section);
 	if ((parser->flags & CONFIG_SERVE) != 0)
 		check_served(parser, &parser->config->root->section);

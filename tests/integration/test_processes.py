@@ -433,7 +433,7 @@ def test_a_reload_with_what_cannot_be_changes_nothing(make_server):
 
 @pytest.mark.parametrize("extra, wanted", [IMPOSSIBLE[0], IMPOSSIBLE[7], IMPOSSIBLE[12]])
 def test_nor_does_it_start_with_it(tls, extra, wanted):
-    server = Server(tls, extra)
+    server = Server(tls, extra.replace("{tls}", tls))
     result = subprocess.run([f"{PREFIX}/sbin/dovetail", "-F", "-c", server.config], capture_output=True, text=True,
                             timeout=20, check=False)
     assert result.returncode == 89

@@ -22,7 +22,7 @@ import pytest
 
 PREFIX = os.environ.get("DOVETAIL_PREFIX")
 PASSWORD = "secret"
-USERS = ("alice bob carol reader hand droppy twin sorted sorted-here objects whoa whob recent spare stats tree "
+USERS = ("alice bob carol reader hand droppy twin sorted sorted-here letters objects whoa whob recent spare stats tree "
          "crowd deleter idler logger pair mover flags quota lmtp1 lmtp2 lda sieve popper poptwin").split()
 PROTOCOLS = "imap pop3 lmtp"
 SERVICES = {"imap": "imap", "imaps": "imap", "pop3": "pop3", "pop3s": "pop3", "lmtp": "lmtp",

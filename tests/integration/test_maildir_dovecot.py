@@ -207,7 +207,7 @@ def test_letters_without_names_mean_the_same(server, dovecot, names):
     """A new keyword must not get one: it would be on all their mails."""
     told = []
     for one in server, dovecot:
-        maildir = one.maildir('sorted')
+        maildir = one.maildir('letters')
         for path in maildir.glob('**/*'):
             if path.is_file() and 'dovetail.index' not in path.parts:
                 path.unlink()
@@ -218,7 +218,7 @@ def test_letters_without_names_mean_the_same(server, dovecot, names):
             (maildir / 'dovecot-keywords').write_bytes(NAMES[names])
         for path in maildir.glob('**/*'):
             os.chown(path, *mail_owner())
-        client = Lines(one.port('imap'), 'sorted')
+        client = Lines(one.port('imap'), 'letters')
         client.ok('SELECT INBOX')
         client.ok('STORE 2 +FLAGS (added)')
         lines = client.ok('FETCH 1:* FLAGS')[:-1]

@@ -13,7 +13,7 @@ class Backend:
         self.greeting = greeting or ('* OK [CAPABILITY IMAP4rev1 SASL-IR ID STARTTLS AUTH=PLAIN] hello' if kind == 'imap'
                                      else '+OK [XCLIENT] hello')
         self.answers = dict(answers)
-        self.log, self.socks = [], []
+        self.log, self.socks, self.peers = [], [], []  # peers: from where each came
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=100)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -41,6 +41,7 @@ class Backend:
         if self.tls:
             sock = self.wrap(sock, self.tls)
         self.socks.append(sock)
+        self.peers.append(sock.getpeername()[0])
         sock.sendall(self.greeting.encode() + b'\r\n')
         file = sock.makefile('rb')
         while line := file.readline().decode().rstrip('\r\n'):

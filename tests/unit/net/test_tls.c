@@ -14,6 +14,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -113,9 +114,10 @@ static void on_input(void *ctx)
 static void on_closed(void *ctx, const char *why)
 {
 	struct session *session = ctx;
+	size_t used = strlen(session->why);
 
 	session->closed++;
-	strncat(session->why, why, sizeof(session->why) - 1);
+	snprintf(session->why + used, sizeof(session->why) - used, "%s", why);
 }
 
 static void on_secured(void *ctx)

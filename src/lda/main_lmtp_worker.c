@@ -21,10 +21,7 @@
 #include "service/privs.h"
 #include "service/service.h"
 
-enum {
-	FORGET_MS = 1000,     /* a mail, when nothing more came */
-	LEAVE_MS = 59 * 1000, /* after that */
-};
+enum { LEAVE_MS = 60 * 1000 }; /* when nothing more came */
 
 static struct lmtp_worker {
 	struct service_env *env;
@@ -65,15 +62,11 @@ static void leave(void)
 	worker.leaving = true;
 }
 
+/* The mail is kept: lmtp may be at work for another recipient of it, however
+ * long that takes, and does not send it again. */
 static void quiet(void *)
 {
-	if (worker.spool == NULL) {
-		leave();
-		return;
-	}
-	mem_free(worker.spool);
-	worker.spool = NULL;
-	timer_reset(worker.quiet, (struct duration){LEAVE_MS});
+	leave();
 }
 
 /* mails */
@@ -167,7 +160,7 @@ static bool do_job(enum job_type type, struct job *job, struct str rest)
 		deliverer_do(worker.deliverer, type, job, job, &outcome);
 	if (type != JOB_EXPUNGE)
 		answer(&outcome);
-	timer_reset(worker.quiet, (struct duration){FORGET_MS});
+	timer_reset(worker.quiet, (struct duration){LEAVE_MS});
 	return true;
 }
 

@@ -580,6 +580,27 @@ def test_who_opens_an_index_can_not_become_root(make_server):
     assert len(mails_in(server, 'bob')) == 7
 
 
+@pytest.mark.skipif(not ROOT, reason='users with UIDs of their own')
+def test_a_slow_recipient_between_two_of_one_worker(make_server):
+    """It has got the mail with the first of them, and not again with the other."""
+    server = make_server(start=False)
+    uid, _ = mail_owner()
+    give_to(server, 'bob', uid - 1)
+    server.start()
+    client = Lmtp(server.port('lmtp'))
+    assert client.deliver(MAIL, 'bob')[0].startswith('250')
+    lock = server.maildir('bob') / 'dovecot-uidlist.lock'
+    lock.write_text('')
+    os.chown(lock, uid - 1, -1)
+    timer = threading.Timer(2.5, lock.unlink, kwargs={'missing_ok': True})
+    timer.start()
+    begun = time.monotonic()
+    assert [r[:3] for r in client.deliver(MAIL, 'alice', 'bob', 'carol')] == ['250'] * 3
+    assert time.monotonic() - begun > 1.5
+    timer.join()
+    client.close()
+
+
 @pytest.mark.skipif(not ROOT, reason='becomes somebody else')
 def test_where_all_users_are_one_lmtp_becomes_that(make_server):
     uid, gid = mail_owner()

@@ -106,11 +106,11 @@ static void set_log_prefix(const void *ctx, const struct delivery *delivery)
 	for (; n < 8 && (user[n].key != 0 || user[n].name != NULL); n++)
 		vars[n] = user[n];
 	vars[n++] = (struct var){'s', "service", delivery->service};
-	vars[n++] = (struct var){
-		'p', "pid",
-		mem_printf(ctx, "%d",
-			   (int)(delivery->pid != 0 ? delivery->pid
-						    : getpid()))};
+	vars[n++] =
+		(struct var){'p', "pid",
+			     mem_printf(ctx, "%d",
+					(int)(delivery->pid != 0 ? delivery->pid
+								 : getpid()))};
 	vars[n++] = (struct var){0, "session", delivery->session_id};
 	if (vars_expand_anyway(ctx, set->mail_log_prefix, vars, &prefix, &err) <
 	    0)

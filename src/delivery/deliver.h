@@ -35,7 +35,7 @@ struct delivery {
 	const char *from;        /* envelope sender; "" for <> */
 	const char *to;          /* envelope recipient */
 	const char *original_to; /* before the MTA's aliases; NULL: the same */
-	bool no_envelope; /* it never had one: `from` may be nobody's */
+	bool no_envelope;        /* it never had one: `from` may be nobody's */
 	/* Where to; INBOX is taken if it cannot be opened. */
 	const char *mailbox;
 	struct spool *spool; /* ended */

@@ -32,7 +32,7 @@ struct filter;
 
 /* Who sent a mail, for its envelope. */
 enum filter_sender {
-	FILTER_SENDER_NONE, /* the user himself, by sieve_user_email */
+	FILTER_SENDER_NONE,     /* the user himself, by sieve_user_email */
 	FILTER_SENDER_ENVELOPE, /* Return-Path; <> without one */
 	FILTER_SENDER_HEADER,   /* that, Sender or From */
 };

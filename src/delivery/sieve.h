@@ -89,7 +89,7 @@ int lda_script_named(const void *ctx, struct lda_sieve *sieve, bool global,
 /* The administrator's script(s) of a location: "file:/path"; nothing if there
  * are none. -1 for a location that makes no sense, which the log is told. */
 int lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
-			   struct lda_script ***end, const char *location);
+			  struct lda_script ***end, const char *location);
 /* The scripts that there are now, in order; children of ctx. */
 int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 		      struct lda_script **out, struct err *err);
@@ -106,8 +106,8 @@ void lda_sieve_server_log(void *sieve, enum log_level level, const char *where,
 
 /* a delivery */
 
-/* As deliver(), by the scripts; 1 if there are none. ERR_DENIED with delivery->refusal set: it is to
- * be refused. */
+/* As deliver(), by the scripts; 1 if there are none. ERR_DENIED with
+ * delivery->refusal set: it is to be refused. */
 int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 		  struct err *err);
 

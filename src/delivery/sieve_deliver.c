@@ -219,8 +219,7 @@ int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 		return -1;
 	}
 	carry_trace(ctx, &carry);
-	if (listed < 0 ||
-	    sieve_run_scripts(&carry, scripts, &last, err) < 0 ||
+	if (listed < 0 || sieve_run_scripts(&carry, scripts, &last, err) < 0 ||
 	    run_discard(ctx, &carry, &last, err) < 0) {
 		err_set(err, ERR_TEMPORARY,
 			"Execution of Sieve filters was aborted due to "

@@ -412,7 +412,8 @@ static int open_file(struct lda_sieve *sieve, struct lda_script *script,
 	if (script->program != NULL)
 		return 0;
 	return sieve_script_open(sieve, sieve->engine, script->path,
-				 script->bindir, script->global, log, &script->program, err) < 0
+				 script->bindir, script->global, log,
+				 &script->program, err) < 0
 		       ? -1
 		       : 1;
 }

@@ -163,8 +163,7 @@ static int complete(struct lookup *lookup, const void *ctx,
 	/* Not without what chroot leaves out of it. */
 	if (account->home != NULL)
 		home = account->home;
-	fields[count++] =
-		mem_printf(ctx, "home=%s", home != NULL ? home : "");
+	fields[count++] = mem_printf(ctx, "home=%s", home != NULL ? home : "");
 	fields[count++] = mem_printf(ctx, "mail=%s", mail);
 	for (size_t i = 0; account->fields[i] != NULL; i++) {
 		struct str field = str_of(account->fields[i]);

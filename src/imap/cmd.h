@@ -75,8 +75,8 @@ enum cmd_result cmd_bad(struct cmd *cmd, const char *fmt, ...)
  * matter is logged. `mailbox` (may be NULL) is the name it was about. */
 enum cmd_result cmd_error(struct cmd *cmd, const struct err *err,
 			  const char *mailbox);
-/* The same of the selected mailbox: one that was deleted ends the session, as it
- * has no state (RFC 2180 section 3.3) that could show that. */
+/* The same of the selected mailbox: one that was deleted ends the session, as
+ * it has no state (RFC 2180 section 3.3) that could show that. */
 enum cmd_result cmd_box_error(struct cmd *cmd, const struct err *err);
 /* The response code with its blank ("" if none) and text of the same. */
 void error_text(const struct err *err, const char *mailbox, struct buf *out);

@@ -294,7 +294,6 @@ enum cmd_result cmd_filter(struct cmd *cmd)
 	    arg[2].kind != IMAP_ARG_STRING && arg[2].kind != IMAP_ARG_LITERAL)
 		return cmd_bad(cmd, "Script value must be a string");
 	if (has_name && !imap_arg_astring(&arg[2], &name))
-		return cmd_bad(cmd,
-			       "Script name must be an atom or a string");
+		return cmd_bad(cmd, "Script name must be an atom or a string");
 	return run(cmd, kind, name, &arg[has_name ? 3 : 2]);
 }

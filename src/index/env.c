@@ -435,8 +435,9 @@ int index_renew(struct index *index, struct err *err)
 		if (!lmdb_file_whole(index))
 			index->damaged = true;
 	}
-	if (index->suspect && !index->damaged && index->txns == 0 && !index->settling &&
-	    !index->look && suspect_check(index, &found) < 0)
+	if (index->suspect && !index->damaged && index->txns == 0 &&
+	    !index->settling && !index->look &&
+	    suspect_check(index, &found) < 0)
 		log_warning("%s", found.text);
 	if (!index->damaged && !index->failed)
 		return 0;

@@ -162,8 +162,8 @@ static int get_sieve(struct deliverer *deliverer, struct known_user *user,
 	if (!lda_sieve_wanted(user->user))
 		return 0;
 	if (user->sieve == NULL &&
-	    lda_sieve_new(user, user->user, &deliverer->lda, NULL,
-			  &user->sieve, err) < 0)
+	    lda_sieve_new(user, user->user, &deliverer->lda, NULL, &user->sieve,
+			  err) < 0)
 		return -1;
 	*out = user->sieve;
 	return 0;

@@ -83,13 +83,13 @@ struct job *job_unpack(const void *ctx, struct str *frame)
 void outcome_pack(const struct outcome *outcome, struct buf *out)
 {
 	pack_u8(out, JOB_OUTCOME);
-	pack_u8(out, (uint8_t)((outcome->ok ? OK : 0) |
-			       (outcome->refusal != NULL ? HAS_REFUSAL : 0) |
-			       (outcome->action != NULL ? HAS_ACTION : 0) |
-			       (outcome->scripted ? SCRIPTED : 0) |
-			       (outcome->autoexpunge ? AUTOEXPUNGE : 0) |
-			       (!outcome->ok && outcome->err.system ? SYSTEM
-								    : 0)));
+	pack_u8(out,
+		(uint8_t)((outcome->ok ? OK : 0) |
+			  (outcome->refusal != NULL ? HAS_REFUSAL : 0) |
+			  (outcome->action != NULL ? HAS_ACTION : 0) |
+			  (outcome->scripted ? SCRIPTED : 0) |
+			  (outcome->autoexpunge ? AUTOEXPUNGE : 0) |
+			  (!outcome->ok && outcome->err.system ? SYSTEM : 0)));
 	pack_u32(out, outcome->ok ? 0 : (uint32_t)outcome->err.code);
 	put_text(out, outcome->ok ? "" : outcome->err.text);
 	put_reply(out, outcome->refusal);

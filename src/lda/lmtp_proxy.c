@@ -82,10 +82,9 @@ static const char *peer_of(const void *ctx, const struct lmtp_session *session)
 
 	if (session->remote.family == 0)
 		return "local";
-	return mem_printf(ctx,
-			  session->remote.family == AF_INET6 ? "[%s]:%u"
-							     : "%s:%u",
-			  ip_text(&session->remote, ip), session->remote.port);
+	return mem_printf(
+		ctx, session->remote.family == AF_INET6 ? "[%s]:%u" : "%s:%u",
+		ip_text(&session->remote, ip), session->remote.port);
 }
 
 static void log_rcpt(enum log_level level, const struct lmtp_session *session,
@@ -371,10 +370,10 @@ static void rcpt_answered(void *ctx, const struct smtp_reply *reply)
 	if (is_lost(reply)) {
 		log_lost(backend);
 		refusal = smtp_client_refusal(backend->client);
-		lmtp_rcpt_refuse(session,
-				 refusal == NULL ? lost_text(rcpt, reply)
-						 : reply_text(rcpt, refusal,
-							      rcpt->address));
+		lmtp_rcpt_refuse(session, refusal == NULL
+						  ? lost_text(rcpt, reply)
+						  : reply_text(rcpt, refusal,
+							       rcpt->address));
 	} else if (reply->code / 100 != 2) {
 		lmtp_rcpt_refuse(session,
 				 reply_text(rcpt, reply, rcpt->address));
@@ -485,9 +484,8 @@ bool lmtp_proxy_rcpt(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 	}
 	rcpt->backend = backend_for(session, &target);
 	rcpt->started_ms = clock_monotonic_ms();
-	smtp_client_rcpt(rcpt->backend->client, rcpt->destination,
-			 rcpt->orcpt, forward_fields(rcpt, pass), rcpt_answered,
-			 rcpt);
+	smtp_client_rcpt(rcpt->backend->client, rcpt->destination, rcpt->orcpt,
+			 forward_fields(rcpt, pass), rcpt_answered, rcpt);
 	return true;
 }
 

@@ -306,8 +306,8 @@ static void look_up(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
 	};
 
 	if (rcpt->forward != NULL)
-		forward[0] = mem_printf(rcpt, "forward_fields=%s",
-					rcpt->forward);
+		forward[0] =
+			mem_printf(rcpt, "forward_fields=%s", rcpt->forward);
 
 	wait_for_answer(session);
 	ask(session->process->auth, rcpt->user, &info, answered,

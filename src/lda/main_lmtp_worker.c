@@ -35,7 +35,7 @@ static struct lmtp_worker {
 	bool refused; /* the user's rights could not be taken */
 	struct err why;
 	struct spool *spool; /* of the mail that came last; NULL: none */
-	bool ended;	     /* it is whole */
+	bool ended;          /* it is whole */
 	struct err spool_err;
 	bool spool_failed;
 } worker;
@@ -108,8 +108,7 @@ static int end_mail(void)
 	if (worker.ended)
 		return worker.spool_failed ? -1 : 0;
 	worker.ended = true;
-	worker.spool_failed =
-		spool_end(worker.spool, &worker.spool_err) < 0;
+	worker.spool_failed = spool_end(worker.spool, &worker.spool_err) < 0;
 	if (!worker.spool_failed)
 		return 0;
 	log_error("%s", worker.spool_err.text);
@@ -136,8 +135,7 @@ static bool take_user(const struct job *job)
 	if (privs_drop_for_exec(job->account, service_config(worker.env),
 				&worker.why) < 0) {
 		worker.refused = true;
-		log_error("user %s: %s", job->account->name,
-			  worker.why.text);
+		log_error("user %s: %s", job->account->name, worker.why.text);
 	}
 	return true;
 }
@@ -167,9 +165,9 @@ static bool do_job(enum job_type type, struct job *job, struct str rest)
 static bool take_job(enum job_type type, struct str frame)
 {
 	struct job *job = job_unpack(NULL, &frame);
-	bool taken = job != NULL &&
-		     (type == JOB_USER ? take_user(job)
-				       : do_job(type, job, frame));
+	bool taken =
+		job != NULL &&
+		(type == JOB_USER ? take_user(job) : do_job(type, job, frame));
 
 	mem_free(job);
 	return taken;
@@ -223,8 +221,7 @@ static void readable(void *, unsigned)
 static int init(struct service_env *env, struct err *err)
 {
 	worker.env = env;
-	worker.log_prefix =
-		mem_printf(NULL, "lmtp-worker(%d)", (int)getpid());
+	worker.log_prefix = mem_printf(NULL, "lmtp-worker(%d)", (int)getpid());
 	log_prefix_set(worker.log_prefix);
 	return deliverer_new(NULL, env, worker.log_prefix, &worker.deliverer,
 			     err);
@@ -237,8 +234,8 @@ static void take_client(struct service_env *env,
 	service_take_no_more(env);
 	worker.fd = client->fd;
 	worker.in = buf_init(FRAME_MAX + 4);
-	worker.quiet = timer_new(service_loop(env),
-				 (struct duration){LEAVE_MS}, quiet, NULL);
+	worker.quiet = timer_new(service_loop(env), (struct duration){LEAVE_MS},
+				 quiet, NULL);
 	worker.watch = watch_new(service_loop(env), client->fd, WATCH_READ,
 				 readable, NULL);
 }

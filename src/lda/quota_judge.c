@@ -33,9 +33,9 @@ static const char *judge(const void *ctx, const struct config *config,
 		log_error("user %s: %s", user_name(user), err.text);
 		return NULL;
 	}
-	full = quota_judge_action(ctx, config, user, "quota_status_overquota",
-				  mem_printf(ctx, "554 5.2.2 %s",
-					     quota_told(&err)));
+	full = quota_judge_action(
+		ctx, config, user, "quota_status_overquota",
+		mem_printf(ctx, "554 5.2.2 %s", quota_told(&err)));
 	return err.code == ERR_LIMIT
 		       ? quota_judge_action(ctx, config, user,
 					    "quota_status_toolarge", full)

@@ -17,7 +17,8 @@ struct config;
 struct service_env;
 struct workers;
 
-/* For init() of a service. `log_prefix` is that of deliverer.h. Child of ctx. */
+/* For init() of a service. `log_prefix` is that of deliverer.h. Child of ctx.
+ */
 int workers_new(const void *ctx, struct service_env *env,
 		const char *log_prefix, struct workers **out, struct err *err);
 /* Whether mails are parsed here; where not, it would be for nothing. */

@@ -160,9 +160,8 @@ const char *client_greeting(const struct client *client)
 
 	if (strchr(text, '%') == NULL)
 		return text;
-	return mem_strdup(client,
-			  expand(tmp, "login_greeting", text,
-				 client_vars(tmp, client, 0)));
+	return mem_strdup(client, expand(tmp, "login_greeting", text,
+					 client_vars(tmp, client, 0)));
 }
 
 /* Elements stay if a variable gave them something; user=<> always does. NULL:
@@ -195,8 +194,7 @@ static void write_elements(const void *ctx, const char *elements,
 	for (size_t i = 0; vars[i].key != 0 || vars[i].name != NULL; i++)
 		none[i] = (struct var){vars[i].key, vars[i].name, ""};
 	while (str_word(&rest, &word)) {
-		const char *text =
-			element(ctx, str_dup(ctx, word), vars, none);
+		const char *text = element(ctx, str_dup(ctx, word), vars, none);
 
 		if (text == NULL)
 			continue;

@@ -205,8 +205,7 @@ static void msieve_refuse(struct client *client, enum login_result result,
 	}
 	snprintf(referral, sizeof(referral), "REFERRAL %s",
 		 client->referral == NULL ? "" : client->referral);
-	reply(client, "NO",
-	      result == LOGIN_REFERRED ? referral : codes[result],
+	reply(client, "NO", result == LOGIN_REFERRED ? referral : codes[result],
 	      text == NULL ? "Authentication failed." : text);
 }
 

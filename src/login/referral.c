@@ -57,8 +57,8 @@ char *client_referral(struct client *client, const struct auth_line *fields)
 	if (host.len == 0)
 		return NULL;
 	buf_printf(&url, "%s://", client->protocol->scheme);
-	add_user(&url, user.len > 0 ? str_tab_unescape(ctx, user)
-				    : client->user);
+	add_user(&url,
+		 user.len > 0 ? str_tab_unescape(ctx, user) : client->user);
 	buf_printf(&url, ";AUTH=%s@%s", client->mech,
 		   str_sanitize(ctx, str_of(str_tab_unescape(ctx, host)),
 				URL_MAX));

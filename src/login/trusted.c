@@ -64,8 +64,8 @@ void client_take_forward(struct client *client, struct str name,
 			 struct str value)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "forward");
-	char *field = mem_printf(ctx, "%.*s=%.*s", STR_FMT(name),
-				 STR_FMT(value));
+	char *field =
+		mem_printf(ctx, "%.*s=%.*s", STR_FMT(name), STR_FMT(value));
 
 	if (name.len > 0)
 		add_forward(client, str_tab_escape(ctx, str_of(field)));

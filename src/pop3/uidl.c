@@ -65,7 +65,8 @@ static bool expand_numbers(const char *format, uint32_t uid, uint32_t validity,
 			continue;
 		}
 		if (*++at == '0') {
-			while (*at >= '0' && *at <= '9' && width < WIDTH_MAX / 10)
+			while (*at >= '0' && *at <= '9' &&
+			       width < WIDTH_MAX / 10)
 				width = width * 10 + (size_t)(*at++ - '0');
 		}
 		if (*at == 'X') {

@@ -170,8 +170,7 @@ static const char *parse_path(const void *ctx, struct str in, bool tolerant,
 	end = path_end(in);
 	if (end >= 0)
 		problem = parse_address(ctx, str_n(in.data + 1, end - 1), out);
-	if (problem == NULL && tolerant &&
-	    !str_is_ascii(str_of(out->address)))
+	if (problem == NULL && tolerant && !str_is_ascii(str_of(out->address)))
 		problem = "Non-ASCII character in path";
 	if (problem != NULL && tolerant) {
 		end = broken_path_end(in);

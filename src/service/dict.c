@@ -104,8 +104,8 @@ static bool is_safe(const char *key)
 	struct str rest = str_of(key), part;
 
 	while (str_split(&rest, '/', &part)) {
-		if (part.len == 0 || part.len > NAME_MAX ||
-		    str_is(part, ".") || str_is(part, ".."))
+		if (part.len == 0 || part.len > NAME_MAX || str_is(part, ".") ||
+		    str_is(part, ".."))
 			return false;
 	}
 	return true;

@@ -120,8 +120,8 @@ const struct config *service_config(struct service_env *env);
 /* base_dir + "/" + name, or `name` if it is absolute. Child of ctx. */
 char *service_socket_path(const void *ctx, struct service_env *env,
 			  const char *name);
-/* Within accept(): this connection is the process's last one, which gives up the
- * listeners. */
+/* Within accept(): this connection is the process's last one, which gives up
+ * the listeners. */
 void service_take_no_more(struct service_env *env);
 /* A connection given to accept() has ended. */
 void service_client_end(struct service_env *env);

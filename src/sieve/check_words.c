@@ -17,10 +17,10 @@ static struct sieve_word *find_word(struct sieve_check *check, char kind,
 
 	if (name.len == 0 || name.len + 1 > sizeof(key))
 		return NULL;
-	recent = &check->recent[(name.len * 7 +
-				 (unsigned char)name.data[0] * 3 +
-				 (unsigned char)name.data[name.len / 2]) %
-				64];
+	recent =
+		&check->recent[(name.len * 7 + (unsigned char)name.data[0] * 3 +
+				(unsigned char)name.data[name.len / 2]) %
+			       64];
 	if (*recent != NULL && (*recent)->hh.keylen == name.len + 1 &&
 	    (*recent)->name[0] == kind &&
 	    memcmp((*recent)->name + 1, name.data, name.len) == 0)

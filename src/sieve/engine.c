@@ -249,8 +249,8 @@ void sieve_engine_reload(struct sieve_engine *engine,
 	}
 }
 
-struct sieve_engine *sieve_engine_new(const void *ctx,
-				      const struct sieve_engine_options *options)
+struct sieve_engine *
+sieve_engine_new(const void *ctx, const struct sieve_engine_options *options)
 {
 	struct sieve_engine *engine = mem_new(ctx, struct sieve_engine);
 

@@ -82,8 +82,8 @@ extern const struct sieve_extension *const sieve_imap_extensions[];
 
 /* Child of ctx; the options are copied. Settings that make no sense are told
  * to the log, and stay as if nobody had set them. */
-struct sieve_engine *sieve_engine_new(const void *ctx,
-				      const struct sieve_engine_options *options);
+struct sieve_engine *
+sieve_engine_new(const void *ctx, const struct sieve_engine_options *options);
 const struct sieve_settings *
 sieve_engine_settings(const struct sieve_engine *engine);
 const struct sieve_engine_options *

@@ -172,7 +172,8 @@ static int take_field(struct parse *parse, struct str name, struct str value,
 		return add_recipients(parse, &parse->bcc, value, err);
 	if (str_case_is(name, "body")) {
 		if (out->body.data == NULL)
-			out->body = str_n(str_dup(parse->ctx, value), value.len);
+			out->body =
+				str_n(str_dup(parse->ctx, value), value.len);
 		else
 			out->ignored = "body";
 		return 0;

@@ -134,8 +134,8 @@ static const char *notification_sender(struct sieve_out *out)
 
 	if (out->envelope->null_sender)
 		return "";
-	if (set->sieve_notify_mailto_envelope_from[0] == '\0' &&
-	    from != NULL && sieve_address_read(ctx, str_of(from), &address))
+	if (set->sieve_notify_mailto_envelope_from[0] == '\0' && from != NULL &&
+	    sieve_address_read(ctx, str_of(from), &address))
 		return str_dup(out->ctx, address.all);
 	source = own_source(out);
 	if (source[0] != '\0')

@@ -464,10 +464,9 @@ int sieve_script_open(const void *ctx, struct sieve_engine *engine,
 		      struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *mem = mem_ctx(NULL, "script");
-	char *binary = bindir == NULL
-			       ? sieve_binary_path(mem, path)
-			       : mem_printf(mem, "%s/%s.svbin", bindir,
-					    script_name(mem, path));
+	char *binary = bindir == NULL ? sieve_binary_path(mem, path)
+				      : mem_printf(mem, "%s/%s.svbin", bindir,
+						   script_name(mem, path));
 	struct sieve_source source;
 	struct err ignored;
 

@@ -14,7 +14,7 @@ struct execution {
 	const struct sieve_trace *trace;
 	const char *location; /* of -l; NULL: nothing is stored */
 	const char *mailbox;
-	bool simulate; /* print what would be done */
+	bool simulate;            /* print what would be done */
 	const char *const *paths; /* of the scripts, up to NULL */
 	struct sieve_program *const *programs;
 };

@@ -195,8 +195,8 @@ struct sieve_program *tool_script(struct tool *tool, const char *path,
 	int result;
 
 	if (!compile) {
-		result = sieve_script_open(tool->ctx, tool->engine, path, NULL, true,
-					   &tool->log, &program, &err);
+		result = sieve_script_open(tool->ctx, tool->engine, path, NULL,
+					   true, &tool->log, &program, &err);
 	} else {
 		result = sieve_source_read(tool->ctx, tool->engine, path,
 					   &source, &err);

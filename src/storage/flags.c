@@ -34,7 +34,7 @@ struct change {
 	const struct store *what;
 	struct keywords keywords; /* of `what` */
 	bool new_keywords;
-	bool unnamed; /* a mail has one that the session has no name for */
+	bool unnamed;    /* a mail has one that the session has no name for */
 	uint64_t modseq; /* that all changes get; 0 while there are none */
 	struct store_result result;
 	struct range_set

@@ -67,8 +67,8 @@ int mailbox_subscribe(struct user *user, const char *name, bool on,
 		      struct err *err);
 /* Exists and can be opened: 0; ERR_NOT_FOUND. */
 int mailbox_exists(struct user *user, const char *name, struct err *err);
-/* Exists, perhaps only as a level that has mailboxes below it (layout fs), or as
- * the root of a namespace; ERR_NOT_FOUND. */
+/* Exists, perhaps only as a level that has mailboxes below it (layout fs), or
+ * as the root of a namespace; ERR_NOT_FOUND. */
 int mailbox_level_exists(struct user *user, const char *name, struct err *err);
 
 #endif

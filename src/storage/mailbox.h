@@ -49,7 +49,7 @@ struct mailbox_status {
 	unsigned char guid[16];
 	uint32_t first_unseen; /* number in the view; 0 if none. Only from
 				  mailbox_get_status() */
-	bool size_unknown; /* of some mails, which are not in `size` */
+	bool size_unknown;     /* of some mails, which are not in `size` */
 	bool no_modseq; /* highest_modseq means nothing to the next session: the
 			   index is in memory */
 };

@@ -190,8 +190,8 @@ static bool is_alias(const struct config_section *section,
 {
 	if (settings->alias_for[0] != '\0')
 		return true;
-	for (const struct config_value *at =
-		     section == NULL ? NULL : section->values;
+	for (const struct config_value *at = section == NULL ? NULL
+							     : section->values;
 	     at != NULL; at = at->next) {
 		if (strcmp(at->name, "alias_for") == 0)
 			return true;

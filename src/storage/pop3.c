@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "storage/core.h"
 #include "storage/dotlock.h"
-#include "storage/mail.h"
 #include "storage/layout.h"
+#include "storage/mail.h"
 #include "storage/mailbox.h"
 #include "storage/reader.h"
 

@@ -15,7 +15,7 @@ struct err;
 
 struct rights {
 	mode_t dir_mode, file_mode;
-	gid_t gid;	  /* (gid_t)-1: the one that they get anyway */
+	gid_t gid;        /* (gid_t)-1: the one that they get anyway */
 	const char *from; /* the directory; not copied */
 };
 

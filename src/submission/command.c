@@ -253,10 +253,9 @@ static bool take_path(struct submission *session, struct str args,
 		return false;
 	if (is_ascii(path->address))
 		return true;
-	*problem_out = mem_printf(session->tmp,
-				  "Invalid %s: Invalid character in %s", keyword,
-				  is_ascii(path->local) ? "domain"
-							: "localpart");
+	*problem_out = mem_printf(
+		session->tmp, "Invalid %s: Invalid character in %s", keyword,
+		is_ascii(path->local) ? "domain" : "localpart");
 	return false;
 }
 

@@ -309,10 +309,10 @@ static int setup(void **state)
 	snprintf(test->control, sizeof(test->control), "%s/c", test->dir);
 	for (size_t i = 0; i < SIZE; i++)
 		test->before[i] = i % 50 == 49 ? '\n' : (char)('a' + i % 23);
-	test->location = (struct location){.root = test->dir,
-					   .settings = &settings,
-					   .rights = {0700, 0600,
-						      (gid_t)-1, test->dir}};
+	test->location =
+		(struct location){.root = test->dir,
+				  .settings = &settings,
+				  .rights = {0700, 0600, (gid_t)-1, test->dir}};
 	test->box = (struct driver_box){.location = &test->location,
 					.name = "mbox",
 					.path = test->path,

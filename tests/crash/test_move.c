@@ -115,18 +115,15 @@ static void test_originals_stay_between_two(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_the_index_fails,
-						fixture_setup,
-						fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_originals_stay,
-						fixture_setup,
-						fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_the_index_fails, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_originals_stay, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_the_index_fails_between_two, with_other,
 			fixture_teardown),
-		cmocka_unit_test_setup_teardown(
-			test_originals_stay_between_two, with_other,
-			fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_originals_stay_between_two,
+						with_other, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,7 +180,8 @@ int keywords_read(struct driver_box *box, struct index_txn *txn,
 		  struct maildir_state *state, bool *renamed_out,
 		  struct err *err);
 /* Letters that file names have, and nobody a name for, become "unknown-N", as
- * with Dovecot: else the next keyword would get one, and with it their mails. */
+ * with Dovecot: else the next keyword would get one, and with it their mails.
+ */
 int keywords_name(struct driver_box *box, struct index_txn *txn,
 		  uint32_t letters, struct err *err);
 /* Write the index's names there unless it has those of `letters`. */

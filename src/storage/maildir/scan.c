@@ -245,7 +245,8 @@ static int read_dir(struct scan *scan, const char *sub, struct err *err)
 	errno = 0;
 	while ((entry = readdir(dir)) != NULL) {
 		if (scan->count >= FILES_MAX)
-			return err_set(err, ERR_LIMIT, "there are too many files");
+			return err_set(err, ERR_LIMIT,
+				       "there are too many files");
 		if (is_mail(dirfd(dir), entry))
 			add_name(scan, sub[0], dirfd(dir), entry->d_name);
 		errno = 0;

@@ -430,7 +430,8 @@ static void clean_tmp(struct driver_box *box, uint64_t interval)
 	struct stat st;
 	struct err err;
 
-	if (layout_check_link(path, &err) <= 0 || stat(path, &st) < 0 || st.st_atime > st.st_ctime + TMP_AGE ||
+	if (layout_check_link(path, &err) <= 0 || stat(path, &st) < 0 ||
+	    st.st_atime > st.st_ctime + TMP_AGE ||
 	    st.st_atime >= now - (time_t)interval)
 		return;
 	dir = opendir(path);

@@ -146,8 +146,8 @@ static int create_by_guid(const struct location *location, const char *name,
 	path = mem_printf(ctx, "%s/%s", location->root, hex.data);
 	control = mem_printf(ctx, "%s/%s", layout_control_root(location),
 			     hex.data);
-	if (make_mailbox(location, &location->rights, path, control, guid, err) <
-	    0)
+	if (make_mailbox(location, &location->rights, path, control, guid,
+			 err) < 0)
 		return -1;
 	return guid_names_add(location, name, hex.data, err);
 }

@@ -145,9 +145,8 @@ static int take_names(struct apply *apply, struct err *err)
 	uint32_t named = 0;
 
 	while (apply->base.found && str_word(&rest, &name)) {
-		if (name.len >
-			    sync->box->location->settings
-				    ->mail_max_keyword_length ||
+		if (name.len > sync->box->location->settings
+				       ->mail_max_keyword_length ||
 		    !keyword_can_be_told(name))
 			continue;
 		if (name_bit(sync, name) < 0) {

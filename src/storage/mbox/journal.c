@@ -185,8 +185,7 @@ static int open_file(struct mbox_journal *journal, struct err *err)
 	if (errno != ENOENT ||
 	    layout_make_path(location, journal->box->control, err) < 0)
 		return errno == ENOENT ? -1 : err_sys(err, "open(%s)", path);
-	journal->fd =
-		open(path, flags | O_CREAT, location->rights.file_mode);
+	journal->fd = open(path, flags | O_CREAT, location->rights.file_mode);
 	if (journal->fd < 0)
 		return err_sys(err, "open(%s)", path);
 	if (rights_give(&location->rights, journal->fd, path, err) < 0)

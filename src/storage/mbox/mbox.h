@@ -191,7 +191,7 @@ struct mbox_box {
 	struct range_set expunging; /* of the batch that flush() ends */
 	uint64_t gap_at;            /* where the first of them was */
 	uint64_t gap_len;           /* how long they are in all */
-	int64_t shift; /* of the last mail that others had moved */
+	int64_t shift;              /* of the last mail that others had moved */
 	/* The last large mail, as clients see it, in a temporary file. */
 	uint32_t large_uid, large_box;
 	int large_fd;

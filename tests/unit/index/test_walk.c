@@ -412,8 +412,10 @@ static void test_right_counts_are_left_alone(void **state)
 	index_close(&index);
 }
 
-/* UIDs of such a row would begin anew behind the highest, and a purge with them. */
-static void test_a_row_of_packed_values_behind_all_uids_ends_a_purge(void **state)
+/* UIDs of such a row would begin anew behind the highest, and a purge with
+ * them. */
+static void
+test_a_row_of_packed_values_behind_all_uids_ends_a_purge(void **state)
 {
 	static const uint32_t numbers[] = {UINT32_MAX / PACK_UIDS + 1,
 					   UINT32_MAX};
@@ -573,8 +575,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_walk_tells_all, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(test_a_mailbox_goes_whole_into_another_index, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_mailbox_goes_whole_into_another_index, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_looking_makes_nothing,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_cache_of_one_mail_goes,

@@ -74,10 +74,10 @@ static void test_an_outcome_arrives_whole_or_not_at_all(void **state)
 	err_set(&outcome.err, ERR_QUOTA, "full");
 	outcome_pack(&outcome, &frame);
 	for (size_t cut = 1; cut < frame.len; cut++)
-		assert_false(outcome_unpack(
-			ctx, str_n(frame.data + 1, cut - 1), &got));
-	assert_true(outcome_unpack(
-		ctx, str_n(frame.data + 1, frame.len - 1), &got));
+		assert_false(outcome_unpack(ctx, str_n(frame.data + 1, cut - 1),
+					    &got));
+	assert_true(outcome_unpack(ctx, str_n(frame.data + 1, frame.len - 1),
+				   &got));
 	assert_false(got.ok);
 	assert_int_equal(got.err.code, ERR_QUOTA);
 	assert_string_equal(got.err.text, "full");
@@ -87,8 +87,8 @@ static void test_an_outcome_arrives_whole_or_not_at_all(void **state)
 	assert_false(got.autoexpunge);
 	/* A code that there is not. */
 	frame.data[2] = 99;
-	assert_false(outcome_unpack(
-		ctx, str_n(frame.data + 1, frame.len - 1), &got));
+	assert_false(outcome_unpack(ctx, str_n(frame.data + 1, frame.len - 1),
+				    &got));
 }
 
 static void test_no_reply_fills_a_frame(void **state)
@@ -102,8 +102,8 @@ static void test_no_reply_fills_a_frame(void **state)
 	memset(text, 'x', 1000000);
 	outcome_pack(&outcome, &frame);
 	assert_false(frame.overflow);
-	assert_true(outcome_unpack(
-		ctx, str_n(frame.data + 1, frame.len - 1), &outcome));
+	assert_true(outcome_unpack(ctx, str_n(frame.data + 1, frame.len - 1),
+				   &outcome));
 	assert_true(strlen(outcome.refusal) > 1000);
 }
 

@@ -159,8 +159,8 @@ static void test_malformed_paths(void **state)
 
 static void test_senders_without_an_address(void **state)
 {
-	static const char *const all[] = {"a@b@c", "a@", "@", "a\"b@c", "<a@b",
-					  "\xc3\xa4@b"};
+	static const char *const all[] = {"a@b@c",  "a@",   "@",
+					  "a\"b@c", "<a@b", "\xc3\xa4@b"};
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
 	const char *problem;
 	struct smtp_path path;
@@ -169,8 +169,8 @@ static void test_senders_without_an_address(void **state)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		char *args = mem_printf(ctx, "FROM:<%s> SIZE=1", all[i]);
 
-		assert_true(smtp_sender_parse(ctx, str_of(args), &path,
-					      &problem));
+		assert_true(
+			smtp_sender_parse(ctx, str_of(args), &path, &problem));
 		assert_true(path.broken);
 		assert_string_equal(path.address, "");
 		assert_string_equal(path.params[0].name, "SIZE");
@@ -178,11 +178,11 @@ static void test_senders_without_an_address(void **state)
 	assert_true(smtp_sender_parse(ctx, STR("FROM:<\"a>b\"@c>"), &path,
 				      &problem));
 	assert_false(path.broken);
-	assert_false(smtp_sender_parse(ctx, STR("FROM:<a b@c>"), &path,
-				       &problem));
+	assert_false(
+		smtp_sender_parse(ctx, STR("FROM:<a b@c>"), &path, &problem));
 	assert_false(smtp_sender_parse(ctx, STR("FROM:<a@b"), &path, &problem));
-	assert_false(smtp_sender_parse(ctx, STR("FROM:<a@b>x"), &path,
-				       &problem));
+	assert_false(
+		smtp_sender_parse(ctx, STR("FROM:<a@b>x"), &path, &problem));
 }
 
 static void test_path_length(void **state)

@@ -92,8 +92,8 @@ static struct sieve_program *open_script(struct place *place)
 	struct err err;
 
 	place->compiled = 0;
-	assert_int_equal(sieve_script_open(place, place->engine, place->script, NULL,
-					   false, &log, &program, &err),
+	assert_int_equal(sieve_script_open(place, place->engine, place->script,
+					   NULL, false, &log, &program, &err),
 			 0);
 	return program;
 }

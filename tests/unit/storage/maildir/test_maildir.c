@@ -344,7 +344,8 @@ static void test_keywords_go_through_their_file(void **state)
 	unsigned count;
 	struct err err;
 
-	fixture_file(f, "dovecot-keywords", "0 $Forwarded\n1 a) b\n2 Later\n99 x\nz\n");
+	fixture_file(f, "dovecot-keywords",
+		     "0 $Forwarded\n1 a) b\n2 Later\n99 x\nz\n");
 	fixture_file(f, "cur/1600000001.a:2,ac", "a");
 	fixture_sync(f);
 	assert_string_equal(fixture_mails(f), "1:ac");

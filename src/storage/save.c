@@ -222,29 +222,34 @@ static int flush(struct save *save, struct err *err)
 	return 0;
 }
 
-/* CRLF becomes LF; a CR alone stays. */
+/* CRLF becomes LF; a CR alone stays. A mail has hundreds of lines: they are
+ * copied here, not by buf_append(). */
 static void add_lf(struct save *save, const char *data, size_t len)
 {
 	const char *end = data + len;
+	char *space = buf_space(&save->buf, len + 1), *to = space;
 
-	if (save->last_cr && len > 0 && data[0] != '\n')
-		buf_putc(&save->buf, '\r');
-	if (len > 0)
-		save->last_cr = false;
+	if (len == 0 || space == NULL)
+		return;
+	if (save->last_cr && data[0] != '\n')
+		*to++ = '\r';
+	save->last_cr = false;
 	while (data < end) {
 		const char *cr = memchr(data, '\r', (size_t)(end - data));
+		size_t before = (size_t)((cr == NULL ? end : cr) - data);
 
-		if (cr == NULL) {
-			buf_append(&save->buf, data, (size_t)(end - data));
-			return;
-		}
-		buf_append(&save->buf, data, (size_t)(cr - data));
-		if (cr + 1 == end)
+		memcpy(to, data, before);
+		to += before;
+		data += before;
+		if (cr == NULL)
+			break;
+		data++;
+		if (data == end)
 			save->last_cr = true;
-		else if (cr[1] != '\n')
-			buf_putc(&save->buf, '\r');
-		data = cr + 1;
+		else if (*data != '\n')
+			*to++ = '\r';
 	}
+	buf_grew(&save->buf, (size_t)(to - space));
 }
 
 static void add_crlf(struct save *save, const char *data, size_t len)

@@ -59,25 +59,17 @@ TALLOC_CTX *mem_pool(const void *parent, size_t size)
 
 char *mem_strdup(const void *ctx, const char *text)
 {
-	return mem_strndup(ctx, text, strlen(text));
+	return checked(talloc_strdup(ctx, text), strlen(text));
 }
 
 char *mem_strndup(const void *ctx, const char *text, size_t len)
 {
-	char *copy = mem_zero(ctx, total(len, 1) + 1, 1, "char");
-
-	len = strnlen(text, len);
-	memcpy(copy, text, len);
-	return copy;
+	return checked(talloc_strndup(ctx, text, len), len);
 }
 
 void *mem_memdup(const void *ctx, const void *data, size_t len)
 {
-	void *copy = mem_zero(ctx, len, 1, "data");
-
-	if (len > 0)
-		memcpy(copy, data, len);
-	return copy;
+	return checked(_talloc_memdup(ctx, data, len, "data"), len);
 }
 
 char *mem_vprintf(const void *ctx, const char *fmt, va_list args)

@@ -304,9 +304,9 @@ static void on_input(void *ctx)
 			return;
 		}
 	}
-	if (conn_input(client->conn).len >= AUTH_CLIENT_INPUT_MAX) {
+	if (conn_input(client->conn).len >= AUTH_CLIENT_LINE_MAX) {
 		log_error("BUG: Auth client %u sent us more than %d bytes",
-			  client->pid, AUTH_CLIENT_INPUT_MAX);
+			  client->pid, AUTH_CLIENT_LINE_MAX);
 		client_free(client);
 	}
 }
@@ -350,7 +350,7 @@ void auth_client_accept(struct auth *auth, const struct service_client *from,
 	client->auth = auth;
 	client->is_login = is_login;
 	client->conn = conn_new(client, auth->loop, from->fd,
-				AUTH_CLIENT_INPUT_MAX, &events, client);
+				AUTH_CLIENT_LINE_MAX, &events, client);
 	greet(client);
 }
 

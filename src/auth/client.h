@@ -16,10 +16,7 @@ struct err;
 struct request;
 struct service_client;
 
-enum {
-	AUTH_CLIENT_INPUT_MAX = 16 * 1024,
-	AUTH_CLIENT_REQUESTS_MAX = 64 * 1024,
-};
+enum { AUTH_CLIENT_REQUESTS_MAX = 64 * 1024 };
 
 /* A new connection; `is_login` for sockets of login processes, whose users
  * get tokens. */

@@ -25,7 +25,7 @@
 #include "net/loop.h"
 #include "proto/auth.h"
 
-enum { RESPONSE_MAX = 8192, REPLY_MAX = 16 * 1024, SWEEP_MS = 1000 };
+enum { REPLY_MAX = 16 * 1024, SWEEP_MS = 1000 };
 
 /* All exchanges of the process: the oldest may have to end, and those whose
  * answer is held back are due one after another. */
@@ -356,7 +356,7 @@ static void on_verified(void *ctx, struct request *request,
 			enum pass_result result)
 {
 	struct exchange *exchange = ctx;
-	CLEANUP(buf_free) struct buf out = buf_init(RESPONSE_MAX);
+	CLEANUP(buf_free) struct buf out = buf_init(AUTH_RESPONSE_MAX);
 
 	if (result == PASS_OK) {
 		succeed(exchange, STR(""));
@@ -470,7 +470,7 @@ static void follow(struct exchange *exchange, enum mech_step step,
 static void on_credentials(void *ctx, struct request *request,
 			   enum pass_result result)
 {
-	CLEANUP(buf_wipe_free) struct buf out = buf_init(RESPONSE_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(AUTH_RESPONSE_MAX);
 	struct exchange *exchange = ctx;
 	const char *found = NULL;
 	struct err err;
@@ -493,8 +493,8 @@ static void on_credentials(void *ctx, struct request *request,
 static void step(struct exchange *exchange, struct str response, bool initial,
 		 bool has_response)
 {
-	CLEANUP(buf_wipe_free) struct buf decoded = buf_init(RESPONSE_MAX);
-	CLEANUP(buf_wipe_free) struct buf out = buf_init(RESPONSE_MAX);
+	CLEANUP(buf_wipe_free) struct buf decoded = buf_init(AUTH_RESPONSE_MAX);
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(AUTH_RESPONSE_MAX);
 	struct err err;
 
 	exchange->step_us = clock_monotonic_us();

@@ -23,7 +23,7 @@ enum {
 	RECONNECT_MS = 1000,
 	LINK_INPUT_MAX = 64 * 1024,
 	COOKIE_MAX = 32,
-	LINE_MAX_OUT = 32 * 1024,
+	BASE64_MAX = (AUTH_RESPONSE_MAX + 2) / 3 * 4,
 };
 
 struct link_mech {
@@ -376,10 +376,24 @@ static void write_request(struct client *client, struct buf *out)
 		write_binding(client, out);
 }
 
+/* What the client said as base64. Auth says so if it is none, or longer than
+ * auth takes; but it must not end the field or the line, nor make of it one for
+ * which auth would end everybody's connection. */
+static void write_response(struct str response, struct buf *out)
+{
+	if (response.len > BASE64_MAX)
+		response = STR("?");
+	for (size_t i = 0; i < response.len; i++) {
+		char c = response.data[i];
+
+		buf_putc(out, (unsigned char)c <= ' ' ? '?' : c);
+	}
+}
+
 bool auth_link_start(struct auth_link *link, struct client *client,
 		     const char *mech, struct str response)
 {
-	CLEANUP(buf_free) struct buf out = buf_init(LINE_MAX_OUT);
+	CLEANUP(buf_free) struct buf out = buf_init(AUTH_CLIENT_LINE_MAX);
 
 	if (!link->ready)
 		return false;
@@ -402,7 +416,7 @@ bool auth_link_start(struct auth_link *link, struct client *client,
 	write_request(client, &out);
 	if (response.data != NULL) {
 		buf_add(&out, "\tresp=");
-		buf_add_str(&out, response);
+		write_response(response, &out);
 	}
 	buf_putc(&out, '\n');
 	if (out.overflow) {
@@ -417,11 +431,14 @@ bool auth_link_start(struct auth_link *link, struct client *client,
 void auth_link_continue(struct auth_link *link, struct client *client,
 			struct str response)
 {
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(AUTH_CLIENT_LINE_MAX);
+
 	if (link->conn == NULL || client->auth_id == 0)
 		return;
-	conn_printf(link->conn, "CONT\t%u\t", client->auth_id);
-	conn_write(link->conn, response.data, response.len);
-	conn_write(link->conn, "\n", 1);
+	buf_printf(&out, "CONT\t%u\t", client->auth_id);
+	write_response(response, &out);
+	buf_putc(&out, '\n');
+	conn_write(link->conn, out.data, out.len);
 }
 
 void auth_link_cancel(struct auth_link *link, struct client *client)

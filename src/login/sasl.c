@@ -134,13 +134,6 @@ void client_authenticate(struct client *client, struct str name,
 	}
 	if (str_is(initial, "="))
 		initial = STR("");
-	if (initial.data != NULL &&
-	    memchr(initial.data, '\t', initial.len) != NULL) {
-		client->bad_base64 = true;
-		client_refuse(client, LOGIN_BAD_INITIAL,
-			      "Invalid base64 data in initial response");
-		return;
-	}
 	start(client, mech, initial);
 }
 

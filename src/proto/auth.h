@@ -18,6 +18,10 @@ enum {
 	AUTH_PROTOCOL_MAJOR = 1,
 	AUTH_PROTOCOL_MINOR = 2,
 	AUTH_LINE_MAX = 8192, /* AUTH_REQUEST_MAX_SIZE of the protocol */
+	/* What auth takes of a client in one line, LF included, and of octets
+	 * in one response before its base64. */
+	AUTH_CLIENT_LINE_MAX = 16 * 1024,
+	AUTH_RESPONSE_MAX = 8192,
 	AUTH_ARGS_MAX = 64,
 };
 

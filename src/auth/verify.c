@@ -291,6 +291,27 @@ static bool is_gate_closed(struct verify *verify,
 	return false;
 }
 
+/* Nobody passes but whom it does not know: who is in it is refused, whatever it
+ * says of his password, and if it cannot tell, so is everybody. */
+static void decide_denied(struct verify *verify, enum pass_result result)
+{
+	struct request *request = verify->request;
+
+	if (result == PASS_UNKNOWN_USER) {
+		verify->last = result;
+		verify->db = verify->db->next;
+		go_on(verify);
+		return;
+	}
+	if (result != PASS_FAILURE) {
+		request_log(request, LOG_LEVEL_INFO,
+			    "User found from deny passdb");
+		result = PASS_DISABLED;
+	}
+	request->refused = true;
+	refuse(verify, result);
+}
+
 static void decide(struct verify *verify, const struct pass_answer *answer)
 {
 	enum pass_result result = answer->result;
@@ -299,18 +320,7 @@ static void decide(struct verify *verify, const struct pass_answer *answer)
 		return;
 	verify->request->refused |= result == PASS_EXPIRED;
 	if (verify->db->set->deny) {
-		if (result == PASS_OK) {
-			request_log(verify->request, LOG_LEVEL_INFO,
-				    "User found from deny passdb");
-			verify->request->refused = true;
-			refuse(verify, PASS_DISABLED);
-			return;
-		}
-		verify->had_failure =
-			verify->had_failure || result == PASS_FAILURE;
-		verify->last = PASS_UNKNOWN_USER;
-		verify->db = verify->db->next;
-		go_on(verify);
+		decide_denied(verify, result);
 		return;
 	}
 	if (result == PASS_OK) {

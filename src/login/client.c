@@ -109,8 +109,6 @@ bool client_can_tls(const struct client *client)
 
 static void find_security(struct client *client)
 {
-	client->trusted = ip_in_networks(&client->real_remote,
-					 client->set->login_trusted_networks);
 	client->secured = client->tls || client->trusted ||
 			  client->proxied_tls || client->remote.family == 0 ||
 			  (!client->haproxy &&
@@ -280,6 +278,10 @@ void client_accept(struct login *login, const struct service_client *from)
 			 client_max_input(client), &client_events, client);
 	DL_APPEND(login->clients, client);
 	login->count++;
+	/* It is about who speaks here, not about a proxy in front of him; and
+	 * not about whom he will say that he speaks for. */
+	client->trusted = ip_in_networks(&client->remote,
+					 client->set->login_trusted_networks);
 	find_security(client);
 	client_restart_timeout(client);
 	client->protocol->init(client);

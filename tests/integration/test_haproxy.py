@@ -112,6 +112,33 @@ def test_as_dovecot_takes_it(make_server, make_dovecot):
     assert results[0]['plain', False][0][0]
 
 
+def whom_it_takes_him_for(server, port, head):
+    """Of somebody who says that he speaks for another: whether he may send passwords, and his address in the log."""
+    sock = socket.create_connection(('127.0.0.1', port), 10)
+    file = sock.makefile('rb')
+    sock.sendall(head)
+    file.readline()
+    sock.sendall(b'a ID ("x-originating-ip" "198.51.100.7")\r\na LOGIN alice wrong\r\na LOGOUT\r\n')
+    may = b'PRIVACYREQUIRED' not in file.read()
+    sock.close()
+    found = server.wait_log(r'imap-login: Info: \S.* logging out.*rip=([0-9.]*)', timeout=10)
+    server.forgive()
+    return may, found[1]
+
+
+@pytest.mark.parametrize('trusted', ('127.0.0.1', '192.0.2.1', '127.0.0.1 192.0.2.1'))
+@pytest.mark.parametrize('head', ('plain', 'local'))
+def test_trusted_is_who_speaks_as_in_dovecot(make_server, make_dovecot, trusted, head):
+    found = []
+    for make in (make_server, make_dovecot):
+        ports = free_ports(2)
+        server = make(EXTRA.format(*ports) + f'login_trusted_networks = {trusted}\n', 'imap')
+        found.append(whom_it_takes_him_for(server, ports[0], HEADERS[head]))
+    speaks = '192.0.2.1' if head == 'plain' else '127.0.0.1'
+    assert found[0] == (speaks in trusted, '198.51.100.7' if speaks in trusted else speaks)
+    assert found[0] == found[1]
+
+
 def test_hostile_headers(make_server):
     ports = free_ports(2)
     server = make_server(EXTRA.format(*ports), 'imap')

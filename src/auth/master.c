@@ -249,10 +249,6 @@ static bool take_args(struct request *request, const struct auth_line *line,
 		struct str value = line->args[i], key;
 
 		str_split(&value, '=', &key);
-		if (str_is(key, "user") || str_is(key, "master_user") ||
-		    str_is(key, "auth_user") || str_is(key, "login_user") ||
-		    str_is(key, "in_master") || str_is(key, "mech"))
-			continue;
 		has_service |= str_is(key, "service");
 		request_set_arg(request, key, value);
 	}

@@ -72,37 +72,40 @@ static const struct {
 	{"real_lip", "real_lport", FIELD(real_local)},
 };
 
-/* Those that are `sent` workers need to know. */
+/* Who may say it: all who ask, or only auth to its workers; and whether these
+ * need to know. */
+enum { TOLD = 1, SENT = 2 };
+
 static const struct {
 	const char *key;
 	size_t offset;
-	bool sent;
+	int ways;
 } texts[] =
 	{
-		{"service", FIELD(service), true},
-		{"session", FIELD(session_id), true},
-		{"local_name", FIELD(local_name), true},
-		{"client_id", FIELD(client_id), true},
-		{"session_pid", FIELD(session_pid), true},
-		{"client_pid", FIELD(client_pid), true},
-		{"mech", FIELD(mech), true},
-		{"user", FIELD(user), true},
-		{"original_user", FIELD(original_user), true},
-		{"login_user", FIELD(login_user), true},
-		{"master_user", FIELD(master_user), true},
-		{"auth_user", FIELD(auth_user), true},
-		{"forward_fields", FIELD(forward_fields), true},
-		{"cert_username", FIELD(cert_user), false},
-		{"cb-tls-exporter", FIELD(tls_exporter), false},
-		{"cb-tls-server-end-point", FIELD(tls_server_end_point), false},
+		{"service", FIELD(service), TOLD | SENT},
+		{"session", FIELD(session_id), TOLD | SENT},
+		{"local_name", FIELD(local_name), TOLD | SENT},
+		{"client_id", FIELD(client_id), TOLD | SENT},
+		{"session_pid", FIELD(session_pid), TOLD | SENT},
+		{"client_pid", FIELD(client_pid), SENT},
+		{"mech", FIELD(mech), SENT},
+		{"user", FIELD(user), SENT},
+		{"original_user", FIELD(original_user), SENT},
+		{"login_user", FIELD(login_user), SENT},
+		{"master_user", FIELD(master_user), SENT},
+		{"auth_user", FIELD(auth_user), SENT},
+		{"forward_fields", FIELD(forward_fields), TOLD | SENT},
+		{"cert_username", FIELD(cert_user), TOLD},
+		{"cb-tls-exporter", FIELD(tls_exporter), TOLD},
+		{"cb-tls-server-end-point", FIELD(tls_server_end_point), TOLD},
 },
   flags[] = {
-	  {"secured", FIELD(secured), true},
-	  {"in_master", FIELD(in_master), true},
-	  {"debug", FIELD(debug), true},
-	  {"no-penalty", FIELD(no_penalty), false},
-	  {"final-resp-ok", FIELD(final_resp_ok), false},
-	  {"valid-client-cert", FIELD(valid_cert), false},
+	  {"secured", FIELD(secured), TOLD | SENT},
+	  {"in_master", FIELD(in_master), SENT},
+	  {"debug", FIELD(debug), TOLD | SENT},
+	  {"no-penalty", FIELD(no_penalty), TOLD},
+	  {"final-resp-ok", FIELD(final_resp_ok), TOLD},
+	  {"valid-client-cert", FIELD(valid_cert), TOLD | SENT},
 };
 
 enum {
@@ -143,7 +146,8 @@ static void take_forwarded(struct request *request)
 	request_fields_save(request);
 }
 
-void request_set_arg(struct request *request, struct str key, struct str value)
+static void set_arg(struct request *request, struct str key, struct str value,
+		    int way)
 {
 	for (size_t i = 0; i < ADDRESSES; i++) {
 		struct ip *ip = AT(struct ip, request, addresses[i].offset);
@@ -154,11 +158,11 @@ void request_set_arg(struct request *request, struct str key, struct str value)
 			set_port(ip, value);
 	}
 	for (size_t i = 0; i < FLAGS; i++) {
-		if (str_is(key, flags[i].key))
+		if ((flags[i].ways & way) != 0 && str_is(key, flags[i].key))
 			*AT(bool, request, flags[i].offset) = true;
 	}
 	for (size_t i = 0; i < TEXTS; i++) {
-		if (str_is(key, texts[i].key))
+		if ((texts[i].ways & way) != 0 && str_is(key, texts[i].key))
 			*AT(const char *, request, texts[i].offset) =
 				str_tab_unescape(request, value);
 	}
@@ -168,6 +172,21 @@ void request_set_arg(struct request *request, struct str key, struct str value)
 		request->is_tls = true;
 	if (str_is(key, "debug"))
 		request->verbose = true;
+}
+
+void request_set_arg(struct request *request, struct str key, struct str value)
+{
+	set_arg(request, key, value, TOLD);
+}
+
+void request_read(struct request *request, struct str in)
+{
+	struct str key, value;
+
+	while (str_split(&in, '\t', &value)) {
+		str_split(&value, '=', &key);
+		set_arg(request, key, value, SENT);
+	}
 }
 
 static void write_address(struct buf *out, const char *ip_key,
@@ -187,14 +206,16 @@ void request_write(const struct request *request, struct buf *out)
 	for (size_t i = 0; i < TEXTS; i++) {
 		const char *text = *AT(const char *, request, texts[i].offset);
 
-		if (texts[i].sent && text != NULL && *text != '\0')
+		if ((texts[i].ways & SENT) != 0 && text != NULL &&
+		    *text != '\0')
 			auth_write_value(out, texts[i].key, text);
 	}
 	for (size_t i = 0; i < ADDRESSES; i++)
 		write_address(out, addresses[i].ip, addresses[i].port,
 			      AT(struct ip, request, addresses[i].offset));
 	for (size_t i = 0; i < FLAGS; i++) {
-		if (flags[i].sent && *AT(bool, request, flags[i].offset))
+		if ((flags[i].ways & SENT) != 0 &&
+		    *AT(bool, request, flags[i].offset))
 			buf_printf(out, "\t%s", flags[i].key);
 	}
 }

@@ -100,10 +100,13 @@ struct request {
 
 /* `set` must outlive it. */
 struct request *request_new(const void *ctx, const struct auth_settings *set);
-/* One "key=value" of a client's line; unknown ones are passed over. */
+/* One "key=value" of a line of who asks; those that are not for him to say, or
+ * unknown, are passed over. */
 void request_set_arg(struct request *request, struct str key, struct str value);
-/* What request_set_arg() takes, for a worker: "\tkey=value" of all. */
+/* What a worker has to know: "\tkey=value" of all. It reads that without the
+ * first tab. */
 void request_write(const struct request *request, struct buf *out);
+void request_read(struct request *request, struct str in);
 
 /* The name as a client gave it, maybe "user*master". -1 with ERR_INVALID and
  * the text for the log if a character is not allowed. */

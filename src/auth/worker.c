@@ -69,16 +69,6 @@ static void write_answer(struct worker *worker, enum pass_result result,
 	conn_write(worker->conn, out.data, out.len);
 }
 
-static void take_args(struct request *request, struct str rest)
-{
-	struct str key, value;
-
-	while (str_split(&rest, '\t', &value)) {
-		str_split(&value, '=', &key);
-		request_set_arg(request, key, value);
-	}
-}
-
 static bool do_pass(struct worker *worker, struct request *request,
 		    uint32_t index, struct str rest)
 {
@@ -98,7 +88,7 @@ static bool do_pass(struct worker *worker, struct request *request,
 		!request->password_known && !str_is(lookup_only, "0");
 	if (request->lookup_only && !str_is(lookup_only, "1"))
 		request->want_scheme = str_dup(request, lookup_only);
-	take_args(request, rest);
+	request_read(request, rest);
 	db = dbs_passdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || request->user == NULL)
 		return false;
@@ -127,7 +117,7 @@ static bool do_user(struct worker *worker, struct request *request,
 	enum user_result result;
 	struct userdb *db;
 
-	take_args(request, rest);
+	request_read(request, rest);
 	db = dbs_userdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || request->user == NULL)
 		return false;
@@ -147,7 +137,7 @@ static bool do_policy(struct worker *worker, struct request *request,
 
 	if (!str_split(&rest, '\t', &command) || !str_split(&rest, '\t', &body))
 		return false;
-	take_args(request, rest);
+	request_read(request, rest);
 	request->source = "policy";
 	if (policy_send(&auth->set, str_dup(request, command),
 			str_tab_unescape(request, body), &fields, &err) == 0) {
@@ -205,7 +195,7 @@ static bool do_list(struct worker *worker, struct request *request,
 	struct userdb *db;
 	struct err err;
 
-	take_args(request, rest);
+	request_read(request, rest);
 	db = dbs_userdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || db->driver->list == NULL)
 		return false;
@@ -229,7 +219,7 @@ static bool do_app(struct worker *worker, struct request *request,
 	if (!str_split(&rest, '\t', &what) || !str_split(&rest, '\t', &text))
 		return false;
 	fields_parse(&args, str_of(str_tab_unescape(request, text)));
-	take_args(request, rest);
+	request_read(request, rest);
 	db = dbs_passdb(auth_dbs(auth, request->service), index);
 	if (db == NULL || db->driver != &passdb_app_password)
 		return false;

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""What a client of auth cannot make it believe: a login process, Postfix or Exim may be somebody else's by now."""
+import os
+from pathlib import Path
+
+import pytest
+
+from conftest import AUTH_CLIENT, NO_PENALTY, Server, finish
+from test_auth import Client, Master
+
+EXTRA = """\
+auth_mechanisms = plain login external
+auth_failure_delay = 0
+auth_verbose = yes
+auth_master_user_separator = *
+passdb {
+  driver = static
+  args = nopassword=y
+  mechanisms = none
+}
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN DIR/accounts
+}
+passdb {
+  driver = passwd-file
+  master = yes
+  args = scheme=PLAIN DIR/masters
+}
+userdb {
+  driver = static
+  args = uid=7001 gid=7001 home=/tmp
+}
+""" + AUTH_CLIENT + NO_PENALTY
+USER = 'USER\t3\talice\tuid=7001\tgid=7001\thome=/tmp\tauth_mech=PLAIN'
+
+
+@pytest.fixture(scope='module')
+def server(tls):
+    one = Server(tls, 'passdb {\n}\n', 'imap')
+    Path(one.dir, 'accounts').write_text('alice:secret\nbob:secret\n')
+    Path(one.dir, 'masters').write_text('m:secret\n')
+    one.extra = EXTRA.replace('DIR', one.dir)
+    one.write_config()
+    yield one.start()
+    finish(one)
+
+
+@pytest.mark.parametrize('word', ['', 'mech=', 'mech=none', 'mech', 'login_user=bob', 'user=bob', 'user=bob\toriginal_user=bob', 'master_user=m',
+                                  'auth_user=bob', 'in_master', 'original_user=bob', 'client_pid=1', 'nopassword', 'userdb_uid=0',
+                                  'requested-login-user=bob', 'skip-password-check', 'successful', 'cert_username=bob',
+                                  'forward_fields=nopassword\x01ty', 'forward_fields=user=bob\x01tuserdb_uid=0'])
+def test_what_is_not_for_clients_to_say(server, word):
+    for password in ('secret', 'wrong'):
+        login = Client(server, 'auth-login', 70000 + os.getpid() % 1000)
+        line = login.plain('alice', password, extra=f'rip=127.0.0.1\tsession=S\t{word}')
+        if password == 'wrong':
+            assert line == 'FAIL\t1\tuser=alice'
+        else:
+            assert '\t'.join(field for field in line.split('\t') if not field.startswith('forward_')) == 'OK\t1\tuser=alice'
+            assert Master(server).ask(f'REQUEST\t3\t{login.pid}\t1\t{login.cookie}') == USER
+        login.close()
+
+
+def test_names_of_a_login_step_by_step(server):
+    """LOGIN asks for the name, whatever is said of one before."""
+    client = Client(server)
+    assert client.ask('AUTH\t1\tLOGIN\tservice=imap\tuser=bob\toriginal_user=bob\trip=127.0.0.1').startswith('CONT')
+    assert client.ask('CONT\t1\tYWxpY2U=') == 'CONT\t1\tUGFzc3dvcmQ6'
+    assert client.ask('CONT\t1\tc2VjcmV0') == 'OK\t1\tuser=alice'

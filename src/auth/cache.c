@@ -75,7 +75,8 @@ static bool make_key(struct cache *cache, uint8_t kind, unsigned index,
 
 	if (depends == NULL)
 		return false;
-	depends = request_expand(request, depends);
+	/* What the answer itself gives (%{ldap:mail}, %$) changes nothing. */
+	depends = request_expand_anyway(request, depends);
 	if (depends == NULL)
 		return false;
 	pack_u8(&packed, kind);

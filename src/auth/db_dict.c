@@ -36,7 +36,7 @@ struct source {
 	struct dict_key keys[KEYS_MAX];
 	size_t key_count;
 	struct fields pass_templates, user_templates;
-	const char *cache_key; /* all templates */
+	const char *pass_cache_key, *user_cache_key; /* all templates */
 	struct dict *dict;
 };
 
@@ -122,6 +122,20 @@ static int check_objects(struct source *source, const char *list,
 	return 0;
 }
 
+/* All on which the answer depends. */
+static const char *cache_key_of(struct source *source,
+				const struct fields *templates)
+{
+	const char *key = "";
+
+	for (size_t i = 0; i < source->key_count; i++)
+		key = mem_printf(source, "%s%s\t", key, source->keys[i].key);
+	for (size_t i = 0; i < templates->count; i++)
+		key = mem_printf(source, "%s%s\t", key,
+				 templates->list[i].value);
+	return key;
+}
+
 static int source_open(const void *ctx, const char *path, const char *base_dir,
 		       struct source **out, struct err *err)
 {
@@ -133,16 +147,14 @@ static int source_open(const void *ctx, const char *path, const char *base_dir,
 		return -1;
 	if (source->set.uri == NULL)
 		return err_set(err, ERR_INVALID, "%s: uri is not set", path);
-	source->cache_key = "";
 	for (size_t i = 0; i < source->key_count; i++) {
 		if (source->keys[i].key == NULL)
 			return err_set(err, ERR_INVALID,
 				       "%s: key %s has no key", path,
 				       source->keys[i].name);
-		source->cache_key =
-			mem_printf(source, "%s%s\t", source->cache_key,
-				   source->keys[i].key);
 	}
+	source->pass_cache_key = cache_key_of(source, &source->pass_templates);
+	source->user_cache_key = cache_key_of(source, &source->user_templates);
 	if (check_objects(source, source->set.passdb_objects, err) < 0 ||
 	    check_objects(source, source->set.userdb_objects, err) < 0 ||
 	    dict_open(source, source->set.uri, base_dir, &source->dict, err) <
@@ -247,7 +259,7 @@ static int dict_passdb_open(struct passdb *db, struct err *err)
 		return err->code == ERR_DENIED ? 0 : -1;
 	db->data = source;
 	db->default_scheme = source->set.default_pass_scheme;
-	db->cache_key = source->cache_key;
+	db->cache_key = source->pass_cache_key;
 	return 0;
 }
 
@@ -295,7 +307,7 @@ static int dict_userdb_open(struct userdb *db, struct err *err)
 	if (source_open(db, db->args, db->base_dir, &source, err) < 0)
 		return err->code == ERR_DENIED ? 0 : -1;
 	db->data = source;
-	db->cache_key = source->cache_key;
+	db->cache_key = source->user_cache_key;
 	return 0;
 }
 

@@ -500,6 +500,18 @@ const char *request_expand_field(struct request *request, const char *format,
 	return text;
 }
 
+const char *request_expand_anyway(struct request *request, const char *format)
+{
+	struct err err;
+	char *out;
+
+	return vars_expand_anyway(request, format, request_vars(request), &out,
+				  &err) < 0 &&
+			       err.code == ERR_LIMIT
+		       ? NULL
+		       : out;
+}
+
 const char *request_expand_escaped(struct request *request, const char *format,
 				   const struct vars_escape *escape)
 {

@@ -496,6 +496,8 @@ int vars_expand_anyway(const void *ctx, const char *format,
 		*err = first;
 		ret = -1;
 	}
+	if (text.overflow)
+		ret = err_set(err, ERR_LIMIT, "%%-variables become too long");
 	*out = buf_steal(ctx, &text);
 	return ret;
 }

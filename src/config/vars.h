@@ -29,7 +29,7 @@ int vars_expand(const void *ctx, const char *format, const struct var *vars,
 /* For lines of the log, which are written in any case: *out is set whatever
  * happens. An unknown variable becomes UNSUPPORTED_VARIABLE_x in it, as in
  * Dovecot, and what is broken is left out; -1 says that there was such, and err
- * what came first. */
+ * what came first, or ERR_LIMIT if it is not whole. */
 int vars_expand_anyway(const void *ctx, const char *format,
 		       const struct var *vars, char **out, struct err *err);
 /* The same for text in a language that has its own syntax (SQL, LDAP filters):

@@ -142,7 +142,9 @@ static int oauth2_open(struct passdb *db, struct err *err)
 	if (source_open(db, &source, err) < 0)
 		return err->code == ERR_DENIED ? 0 : -1;
 	db->data = source;
-	db->cache_key = ""; /* the token is the password */
+	/* The token is the password; but with use_grant_password the mechanism
+	 * tells which of both it is. */
+	db->cache_key = mem_printf(db, "%%m %s", source->set.pass_attrs);
 	return 0;
 }
 

@@ -28,8 +28,11 @@ static int ldap_passdb_open(struct passdb *db, struct err *err)
 	db->data = source;
 	db->default_scheme = source->set.default_pass_scheme;
 	db->cache_key =
-		mem_printf(db, "%s%s%s", source->set.base,
-			   source->set.pass_filter, source->set.pass_attrs);
+		mem_printf(db, "%s%s%s%s", source->set.base,
+			   source->set.pass_filter, source->set.pass_attrs,
+			   source->set.auth_bind_userdn == NULL
+				   ? ""
+				   : source->set.auth_bind_userdn);
 	return 0;
 }
 

@@ -114,6 +114,17 @@ def test_tokens(prepare, double, mode):
     one.forgive()
 
 
+@pytest.mark.parametrize('mode', ('get', 'post', 'auth'))
+def test_tokens_that_are_not_active(prepare, double, mode):
+    """RFC 7662: nobody need say so with active_attribute."""
+    url = double.url + {'get': '/info?token='}.get(mode, '/' + mode)
+    one = prepare(f'introspection_mode = {mode}\nintrospection_url = {url}\n')
+    client = Client(one)
+    assert oauth(client, 'alice', 'good')[0] == 'OK\tuser=alice'
+    assert oauth(client, 'alice', 'asleep')[0] == 'FAIL\tuser=alice'
+    assert one.wait_log('oauth2 failed: Token is not active')
+
+
 def test_passwords_are_granted(prepare, double):
     one = prepare(COMMON + f'grant_url = {double.url}/grant\nuse_grant_password = yes\nclient_id = id\nclient_secret = s&t\n'
                   f'introspection_url = {double.url}/auth\nintrospection_mode = auth\n', 'plain')

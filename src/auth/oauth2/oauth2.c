@@ -249,6 +249,7 @@ static int ask_introspection(struct source *source, struct request *request,
 {
 	const struct settings *set = &source->set;
 	struct http_request http = {.url = set->introspection_url};
+	const char *active;
 	size_t count = 0;
 
 	if (strcmp(set->introspection_mode, "get") == 0)
@@ -260,6 +261,11 @@ static int ask_introspection(struct source *source, struct request *request,
 			mem_printf(request, "Authorization: Bearer %s", token);
 	if (ask(source, request, &http, err) < 0)
 		return err_wrap(err, "Introspection failed");
+	/* RFC 7662 section 2.2: whatever else is said of such a token, and
+	 * whether active_attribute asks for it or not. */
+	active = fields_get(&request->more_vars, "oauth2:active");
+	if (active != NULL && strcmp(active, "false") == 0)
+		return err_set(err, ERR_DENIED, "Token is not active");
 	return 0;
 }
 

@@ -120,6 +120,17 @@ struct dbs *auth_dbs(struct auth *auth, const char *service)
 	return auth->dbs->any;
 }
 
+void auth_debug_out(const char *what, struct str line)
+{
+	ptrdiff_t pass = str_find(line, STR("\tpass="));
+
+	if (!log_debug_on())
+		return;
+	log_debug("%s out: %.*s%s", what,
+		  (int)(pass >= 0 ? pass : (ptrdiff_t)line.len), line.data,
+		  pass >= 0 ? "\tpass=<hidden>" : "");
+}
+
 bool auth_offers(const struct auth *auth, const struct mech *mech)
 {
 	for (size_t i = 0; auth->mechs[i] != NULL; i++) {

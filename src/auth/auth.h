@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "auth/settings.h"
+#include "base/str.h"
 
 struct anvil;
 struct auth_client;
@@ -42,5 +43,8 @@ int auth_open(const void *ctx, struct service_env *env, struct auth **out,
 struct dbs *auth_dbs(struct auth *auth, const char *service);
 /* Whether `mech` is among auth_mechanisms. */
 bool auth_offers(const struct auth *auth, const struct mech *mech);
+
+/* An answer for the log, without the password that goes to a proxy. */
+void auth_debug_out(const char *what, struct str line);
 
 #endif

@@ -62,12 +62,7 @@ static void on_reply(void *ctx, const char *line, size_t len)
 {
 	struct auth_client *client = ctx;
 
-	const char *pass = memmem(line, len, "\tpass=", 6);
-
-	if (log_debug_on())
-		log_debug("client passdb out: %.*s%s",
-			  (int)(pass != NULL ? pass - line : (ptrdiff_t)len),
-			  line, pass != NULL ? "\tpass=<hidden>" : "");
+	auth_debug_out("client passdb", str_n(line, len));
 	conn_write(client->conn, line, len);
 	conn_write(client->conn, "\n", 1);
 }

@@ -81,8 +81,7 @@ static void question_end(struct question *question)
 
 static void send_line(struct master *master, const struct buf *out)
 {
-	if (log_debug_on())
-		log_debug("master userdb out: %s", out->data);
+	auth_debug_out("master userdb", str_n(out->data, out->len));
 	conn_write(master->conn, out->data, out->len);
 	conn_write(master->conn, "\n", 1);
 }

@@ -68,3 +68,16 @@ def test_names_of_a_login_step_by_step(server):
     assert client.ask('AUTH\t1\tLOGIN\tservice=imap\tuser=bob\toriginal_user=bob\trip=127.0.0.1').startswith('CONT')
     assert client.ask('CONT\t1\tYWxpY2U=') == 'CONT\t1\tUGFzc3dvcmQ6'
     assert client.ask('CONT\t1\tc2VjcmV0') == 'OK\t1\tuser=alice'
+
+
+def test_passwords_for_other_servers_are_not_in_the_debug_log(make_server):
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    Path(one.dir, 'accounts').write_text('p:secret::::::proxy=y host=192.0.2.9 pass=of-other-server userdb_pass=of-user\n')
+    Path(one.dir, 'masters').write_text('')
+    one.extra = EXTRA.replace('DIR', one.dir).replace('mechanisms = none', 'mechanisms = external') + 'auth_debug = yes\n'
+    one.write_config()
+    one.start()
+    assert 'pass=of-other-server' in Client(one).plain('p', 'secret').split('\t')
+    assert 'pass=of-other-server' in Master(one).ask('PASS\t1\tp\tservice=lmtp').split('\t')
+    assert 'USER\t1\tp' in Master(one).ask('USER\t1\tp\tservice=lmtp')
+    assert 'host=192.0.2.9' in one.log_text() and 'of-other' not in one.log_text() and 'of-user' not in one.log_text()

@@ -128,7 +128,8 @@ static void greet(struct client *client)
 
 void client_auth_ready(struct client *client)
 {
-	if (client->state == CLIENT_GREETING &&
+	/* Who is in a handshake is greeted behind it, or was before it. */
+	if (client->state == CLIENT_GREETING && !client->starttls &&
 	    (!client->ssl_listener || client->tls))
 		greet(client);
 }

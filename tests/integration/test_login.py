@@ -348,6 +348,22 @@ def test_login_survives_the_death_of_auth(login):
     login.forgive('killed with signal 9')
 
 
+def test_nobody_is_greeted_twice(make_server):
+    """Who has asked for TLS when auth comes back."""
+    server = make_server(NO_PENALTY, 'imap')
+    client, other = Raw(server), Raw(server)
+    assert client.ask(b'a STARTTLS\r\n') == [b'a OK Begin TLS negotiation now.']
+    for pid in server.pids('auth'):
+        os.kill(pid, signal.SIGKILL)
+    assert server.wait_log('auth: Disconnected from auth process')
+    deadline = time.monotonic() + 30
+    while not other.ask(b'a LOGIN alice secret\r\n')[-1].startswith(b'a OK') and time.monotonic() < deadline:
+        time.sleep(0.1)
+    client.start_tls()
+    assert client.ask(b'b NOOP\r\n', b'b') == [b'b OK NOOP completed.']
+    server.forgive('killed with signal 9')
+
+
 def test_a_tls_session_keeps_no_auth_after_a_reload(make_server):
     """Its login process stays as a proxy, which needs no auth of before."""
     one = make_server(EXTRA, 'imap')

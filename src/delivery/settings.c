@@ -83,24 +83,26 @@ const struct setting lmtp_settings[] = {
 	S(lmtp_user_cache_size, "100",
 	  "Users whose mailboxes a process keeps open for the next delivery."),
 	S(lmtp_timeout, "5 mins", "How long a client may be silent."),
+	S(lmtp_delivery_timeout, "4 mins",
+	  "How long the delivery to one recipient may take; then its process "
+	  "is killed, and the client is told to try again."),
 	SETTINGS_END,
 };
 SETTINGS_REGISTER(lmtp_settings, "");
 #undef SETTINGS_STRUCT
 
-CONFIG_PRESET(lmtp, "service lmtp {\n"
-		    "  client_limit = 1\n"
-		    "  executable = lmtp\n"
-		    "  extra_groups = $default_internal_group\n"
-		    "  protocol = lmtp\n"
-		    "  unix_listener lmtp {\n"
-		    "    mode = 0666\n"
-		    "  }\n"
-		    "}\n"
-		    "service lmtp-worker {\n"
-		    "  client_limit = 1\n"
-		    "  executable = lmtp-worker\n"
-		    "  extra_groups = $default_internal_group\n"
-		    "  type = worker\n"
-		    PRESET_UNIX("lmtp-worker", "0600")
-		    "}\n");
+CONFIG_PRESET(lmtp,
+	      "service lmtp {\n"
+	      "  client_limit = 1\n"
+	      "  executable = lmtp\n"
+	      "  extra_groups = $default_internal_group\n"
+	      "  protocol = lmtp\n"
+	      "  unix_listener lmtp {\n"
+	      "    mode = 0666\n"
+	      "  }\n"
+	      "}\n"
+	      "service lmtp-worker {\n"
+	      "  client_limit = 1\n"
+	      "  executable = lmtp-worker\n"
+	      "  extra_groups = $default_internal_group\n"
+	      "  type = worker\n" PRESET_UNIX("lmtp-worker", "0600") "}\n");

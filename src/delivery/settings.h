@@ -35,7 +35,7 @@ struct lmtp_settings {
 	uint64_t lmtp_max_line_length, lmtp_max_message_size;
 	unsigned lmtp_max_recipients, lmtp_max_bad_commands;
 	unsigned lmtp_user_cache_size;
-	struct duration lmtp_timeout;
+	struct duration lmtp_timeout, lmtp_delivery_timeout;
 };
 extern const struct setting lmtp_settings[];
 

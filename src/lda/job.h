@@ -33,6 +33,7 @@ enum job_type {
 	JOB_JUDGE = 'j',   /* quota-status: what to tell Postfix */
 	JOB_EXPUNGE = 'x', /* autoexpunge */
 	/* From the worker. */
+	JOB_SELF = 's', /* before it takes rights: with a pidfd, to kill it */
 	JOB_OUTCOME = 'o',
 	JOB_LEAVING = 'l', /* it would like to go: close when nothing is due */
 };

@@ -62,6 +62,7 @@ void lmtp_reset(struct lmtp_session *session)
 	session->session_id = session->from = NULL;
 	session->body = NULL;
 	session->rcpts = session->last_rcpt = NULL;
+	session->unanswered = NULL;
 	session->rcpt_count = session->rcpt_tries = 0;
 	session->spool = NULL;
 	session->chunking = session->chunk_failed = session->chunk_cr = false;

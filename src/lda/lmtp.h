@@ -22,6 +22,7 @@ struct auth_master;
 struct config;
 struct conn;
 struct err;
+struct job;
 struct lmtp_backend;
 struct lmtp_proxy;
 struct lmtp_session;
@@ -52,7 +53,7 @@ struct lmtp_process {
 	unsigned session_count;
 	struct tls *tls; /* NULL: no STARTTLS */
 	struct auth_master *auth;
-	struct anvil *anvil;     /* NULL without lmtp_user_concurrency_limit */
+	struct anvil *anvil; /* NULL without lmtp_user_concurrency_limit */
 	struct lmtp_session *sessions; /* list */
 };
 
@@ -60,17 +61,17 @@ struct lmtp_rcpt {
 	char *address;  /* as given, without <> */
 	char *original; /* of ORCPT, decoded; NULL if it is no such address */
 	const char *orcpt; /* as the next server gets it; NULL: not given */
-	char *forward;  /* fields of XRCPTFORWARD, tab-escaped; NULL */
-	char *user;     /* without the detail */
-	char *detail;   /* NULL: none */
+	char *forward;     /* fields of XRCPTFORWARD, tab-escaped; NULL */
+	char *user;        /* without the detail */
+	char *detail;      /* NULL: none */
 	char *session_id;
 	const struct account *account; /* NULL if it is passed on */
-	unsigned index;          /* among those accepted, from 1 */
-	const char *reply;       /* to the mail; NULL: not known yet */
-	const char *refusal;     /* of a script (ereject); NULL: none */
-	bool autoexpunge;        /* is due when all are answered */
-	bool scripted;           /* scripts were to decide */
-	bool delivered;          /* into a mailbox here */
+	unsigned index;                /* among those accepted, from 1 */
+	const char *reply;             /* to the mail; NULL: not known yet */
+	const char *refusal;           /* of a script (ereject); NULL: none */
+	bool autoexpunge;              /* is due when all are answered */
+	bool scripted;                 /* scripts were to decide */
+	const struct job *late; /* its delivery takes its time; NULL: no */
 	/* The same recipient was named before: one mail is for both. */
 	const struct lmtp_rcpt *same;
 	/* lmtp_proxy.c */
@@ -122,6 +123,7 @@ struct lmtp_session {
 	char *from;
 	const char *body; /* BODY=; NULL if not given */
 	struct lmtp_rcpt *rcpts, *last_rcpt;
+	const struct lmtp_rcpt *unanswered; /* the next to hear of the mail */
 	unsigned rcpt_count, rcpt_tries;
 	struct lmtp_backend *backends; /* list */
 	unsigned waiting;   /* recipients whose servers have not answered yet */

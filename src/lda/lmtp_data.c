@@ -91,30 +91,6 @@ const char *lmtp_mailbox_of(const struct lmtp_session *session,
 	return "INBOX";
 }
 
-static void deliver_one(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
-			struct outcome *out)
-{
-	const struct job job = {
-		.account = rcpt->account,
-		.session_id = rcpt->session_id,
-		.from = session->from,
-		.to = rcpt->address,
-		.original_to = rcpt->original,
-		.mailbox = lmtp_mailbox_of(session, rcpt),
-		.pid = getpid(),
-		.session_started_ms = session->started_ms,
-		.started_ms = clock_monotonic_ms(),
-		.spool = session->spool,
-		.mail = session->mail,
-	};
-
-	workers_do(session->process->workers, JOB_DELIVER, &job, rcpt, out);
-	rcpt->refusal = out->refusal;
-	rcpt->scripted = out->scripted;
-	rcpt->autoexpunge = out->autoexpunge;
-	rcpt->delivered = out->ok;
-}
-
 /* What to tell the client of a failure. */
 static char *failure(const struct lmtp_session *session,
 		     const struct lmtp_rcpt *rcpt, const struct err *err)
@@ -165,6 +141,52 @@ static char *refusal(const struct lmtp_rcpt *rcpt)
 	return mem_strndup(rcpt, out.data, out.len);
 }
 
+static void delivered(struct lmtp_session *session, struct lmtp_rcpt *rcpt,
+		      const struct outcome *outcome)
+{
+	rcpt->refusal = outcome->refusal;
+	rcpt->scripted = outcome->scripted;
+	rcpt->autoexpunge = outcome->autoexpunge;
+	rcpt->reply = rcpt->refusal != NULL ? refusal(rcpt)
+		      : outcome->ok
+			      ? mem_printf(rcpt, "250 2.0.0 <%s> %s Saved",
+					   rcpt->address, rcpt->session_id)
+			      : failure(session, rcpt, &outcome->err);
+}
+
+static void begin_one(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
+{
+	struct job *job = mem_new(rcpt, struct job);
+	struct outcome outcome;
+
+	*job = (struct job){
+		.account = rcpt->account,
+		.session_id = rcpt->session_id,
+		.from = session->from,
+		.to = rcpt->address,
+		.original_to = rcpt->original,
+		.mailbox = lmtp_mailbox_of(session, rcpt),
+		.pid = getpid(),
+		.session_started_ms = session->started_ms,
+		.started_ms = clock_monotonic_ms(),
+		.spool = session->spool,
+		.mail = session->mail,
+	};
+	if (workers_try(session->process->workers, job, rcpt, &outcome))
+		delivered(session, rcpt, &outcome);
+	else
+		rcpt->late = job;
+}
+
+static void end_one(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
+{
+	struct outcome outcome;
+
+	workers_end(session->process->workers, rcpt->late, rcpt, &outcome);
+	rcpt->late = NULL;
+	delivered(session, rcpt, &outcome);
+}
+
 /* Not before all are answered: it may take its time. */
 static void autoexpunge(struct lmtp_session *session,
 			const struct lmtp_rcpt *rcpt)
@@ -184,14 +206,28 @@ static void autoexpunge(struct lmtp_session *session,
 
 /* all of them */
 
-/* Each has its reply: in the order of RCPT (RFC 2033 section 4.2). */
+/* Each has its reply, in the order of RCPT (RFC 2033 section 4.2), and as soon
+ * as it is known: if we, or the client's patience, came to an end before the
+ * last one, it would send the mail to all of them again. */
+static void answer(struct lmtp_session *session)
+{
+	const struct lmtp_rcpt *rcpt = session->unanswered, *first = rcpt;
+
+	for (; rcpt != NULL; rcpt = rcpt->next) {
+		const struct lmtp_rcpt *one =
+			rcpt->same == NULL ? rcpt : rcpt->same;
+
+		if (one->reply == NULL)
+			break;
+		lmtp_reply(session, "%s", one->reply);
+	}
+	session->unanswered = rcpt;
+	if (rcpt != NULL && rcpt != first)
+		conn_flush(session->conn);
+}
+
 static void finish(struct lmtp_session *session)
 {
-	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
-	     rcpt = rcpt->next)
-		lmtp_reply(session, "%s",
-			   rcpt->same == NULL ? rcpt->reply
-					      : rcpt->same->reply);
 	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
 	     rcpt = rcpt->next) {
 		if (rcpt->autoexpunge)
@@ -203,6 +239,7 @@ static void finish(struct lmtp_session *session)
 
 static void backend_answered(struct lmtp_session *session)
 {
+	answer(session);
 	if (--session->waiting > 0)
 		return;
 	session->looking_up = false;
@@ -212,33 +249,41 @@ static void backend_answered(struct lmtp_session *session)
 
 static void deliver_local(struct lmtp_session *session)
 {
-	struct outcome outcome;
-
 	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
 	     rcpt = rcpt->next) {
 		if (rcpt->backend != NULL || rcpt->same != NULL)
 			continue;
-		deliver_one(session, rcpt, &outcome);
-		rcpt->reply =
-			rcpt->refusal != NULL ? refusal(rcpt)
-			: rcpt->delivered
-				? mem_printf(rcpt, "250 2.0.0 <%s> %s Saved",
-					     rcpt->address, rcpt->session_id)
-				: failure(session, rcpt, &outcome.err);
+		begin_one(session, rcpt);
+		answer(session);
 	}
+	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
+	     rcpt = rcpt->next) {
+		if (rcpt->late == NULL)
+			continue;
+		end_one(session, rcpt);
+		answer(session);
+	}
+	answer(session);
+}
+
+static void fail_all(struct lmtp_session *session, const struct err *err)
+{
+	session->too_large = err->code == ERR_LIMIT;
+	if (!session->too_large)
+		log_error("%s", err->text);
+	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
+	     rcpt = rcpt->next)
+		rcpt->reply = failure(session, rcpt, err);
+	answer(session);
 }
 
 static void deliver_all(struct lmtp_session *session)
 {
 	struct err err;
 
+	session->unanswered = session->rcpts;
 	if (spool_end(session->spool, &err) < 0) {
-		session->too_large = err.code == ERR_LIMIT;
-		if (!session->too_large)
-			log_error("%s", err.text);
-		for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
-		     rcpt = rcpt->next)
-			rcpt->reply = failure(session, rcpt, &err);
+		fail_all(session, &err);
 	} else {
 		session->waiting = lmtp_proxy_data(session, backend_answered);
 		deliver_local(session);

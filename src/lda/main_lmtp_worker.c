@@ -4,7 +4,10 @@
  * rights (lda/workers.h). A process has one connection, becomes the user that
  * comes first on it, for good, and ends with it.
  */
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -27,7 +30,7 @@ static struct lmtp_worker {
 	struct service_env *env;
 	struct deliverer *deliverer;
 	char *log_prefix;
-	int fd;
+	int fd, pidfd;
 	struct watch *watch;
 	struct timer *quiet;
 	struct buf in;
@@ -129,9 +132,14 @@ static void answer(const struct outcome *outcome)
 
 static bool take_user(const struct job *job)
 {
+	static const char self = JOB_SELF;
+	struct err err;
+
 	if (worker.has_user)
 		return false;
 	worker.has_user = true;
+	frame_send(worker.fd, &self, 1, worker.pidfd, &err);
+	fd_close(&worker.pidfd);
 	if (privs_drop_for_exec(job->account, service_config(worker.env),
 				&worker.why) < 0) {
 		worker.refused = true;
@@ -189,6 +197,7 @@ static bool take_frame(struct str frame)
 		return worker.has_user && take_mail(rest);
 	case JOB_MORE:
 		return take_more(rest);
+	case JOB_SELF:
 	case JOB_OUTCOME:
 	case JOB_LEAVING:
 		break;
@@ -223,6 +232,9 @@ static int init(struct service_env *env, struct err *err)
 	worker.env = env;
 	worker.log_prefix = mem_printf(NULL, "lmtp-worker(%d)", (int)getpid());
 	log_prefix_set(worker.log_prefix);
+	worker.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (worker.pidfd < 0)
+		log_warning("pidfd_open(): %s", strerror(errno));
 	return deliverer_new(NULL, env, worker.log_prefix, &worker.deliverer,
 			     err);
 }

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "lda/workers.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <utlist.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pack.h"
+#include "config/config.h"
+#include "delivery/settings.h"
 #include "delivery/spool.h"
 #include "lda/deliverer.h"
 #include "net/loop.h"
@@ -21,17 +28,23 @@ enum {
 	WORKERS_MAX = 16, /* that are kept */
 	CHUNK = 64 * 1024,
 	SMALL = 48 * 1024, /* goes with the job */
-	/* An MTA does not wait longer. */
-	ANSWER_WAIT_MS = 10 * 60 * 1000,
+	LATE_MAX = 16,     /* that work at the same time */
+	PLACE_MS = 300,    /* for a process to begin */
+	/* Of a delivery: then others come first. */
+	PATIENCE_MS = 3000,
+	/* To know something. */
+	ANSWER_MS = 60 * 1000,
 };
 
 struct worker {
 	struct workers *workers;
 	char *key; /* privs_key() */
-	int fd;
+	int fd, pidfd;
 	struct watch *watch;
 	struct buf in;
-	uint64_t mail; /* the one it has; 0: none */
+	uint64_t mail;          /* the one it has; 0: none */
+	const struct job *late; /* that it is still at work for; NULL: none */
+	bool begun;             /* a process has taken it */
 	bool leaving;
 	struct worker *prev, *next;
 };
@@ -42,9 +55,10 @@ struct workers {
 	bool was_root;         /* took rights, or will */
 	char *own_key;         /* which; NULL: none yet */
 	char *socket;
+	uint64_t delivery_ms; /* lmtp_delivery_timeout */
 	struct buf frame;
 	struct worker *list; /* latest first */
-	unsigned count;
+	unsigned count, late;
 };
 
 static int workers_free(struct workers *workers)
@@ -57,7 +71,13 @@ int workers_new(const void *ctx, struct service_env *env,
 		const char *log_prefix, struct workers **out, struct err *err)
 {
 	struct workers *workers = mem_new(ctx, struct workers);
+	const struct config_filter filter = {.protocol = "lmtp"};
+	struct lmtp_settings set;
 
+	if (config_read(workers, service_config(env), &filter, lmtp_settings,
+			&set, err) < 0)
+		return -1;
+	workers->delivery_ms = set.lmtp_delivery_timeout.ms;
 	workers->env = env;
 	workers->frame = buf_init(FRAME_MAX);
 	workers->socket = service_socket_path(workers, env, "lmtp-worker");
@@ -88,8 +108,10 @@ static int worker_free(struct worker *worker)
 {
 	DL_DELETE(worker->workers->list, worker);
 	worker->workers->count--;
+	worker->workers->late -= worker->late != NULL;
 	watch_free(&worker->watch);
 	fd_close(&worker->fd);
+	fd_close(&worker->pidfd);
 	buf_free(&worker->in);
 	return 0;
 }
@@ -174,39 +196,52 @@ static int send_delivery(struct worker *worker, const struct job *job,
 	return ret;
 }
 
+/* answers */
+
 /* 1: *out is filled. 0: that was none. */
-static int take_frame(struct worker *worker, struct str frame, const void *ctx,
-		      struct outcome *out, struct err *err)
+static int take_frame(struct worker *worker, struct str frame, int *fd,
+		      const void *ctx, struct outcome *out, struct err *err)
 {
-	if (frame.len == 1 && frame.data[0] == JOB_LEAVING) {
+	switch (frame.len > 0 ? (enum job_type)frame.data[0] : JOB_USER) {
+	case JOB_SELF:
+		/* Only the first one was said before it had a user's rights. */
+		if (!worker->begun) {
+			worker->pidfd = *fd;
+			*fd = -1;
+		}
+		worker->begun = true;
+		return 0;
+	case JOB_LEAVING:
 		worker->leaving = true;
 		return 0;
+	case JOB_OUTCOME:
+		if (outcome_unpack(ctx, str_from(frame, 1), out))
+			return 1;
+		break;
+	default:
+		break;
 	}
-	if (frame.len > 0 && frame.data[0] == JOB_OUTCOME &&
-	    outcome_unpack(ctx, str_from(frame, 1), out))
-		return 1;
 	return err_set(err, ERR_INVALID, "Malformed answer");
 }
 
-static int hear(struct worker *worker, const void *ctx, struct outcome *out,
-		struct err *err)
+/* What the worker has said so far: 1, 0, -1. */
+static int take_frames(struct worker *worker, const void *ctx,
+		       struct outcome *out, struct err *err)
 {
-	int ret;
+	size_t len;
+	int fd = -1, ret;
 
-	do {
-		size_t len;
-		int fd = -1;
-
-		ret = frame_wait(worker->fd, &worker->in, &fd, &len,
-				 ANSWER_WAIT_MS, err);
+	while ((ret = frame_recv(worker->fd, &worker->in, &fd, &len, err)) >
+	       0) {
+		ret = take_frame(worker, str_n(worker->in.data + 4, len), &fd,
+				 ctx, out, err);
 		fd_close(&fd);
-		if (ret < 0)
-			return -1;
-		ret = take_frame(worker, str_n(worker->in.data + 4, len), ctx,
-				 out, err);
 		frame_done(&worker->in, len);
-	} while (ret == 0);
-	return ret < 0 ? -1 : 0;
+		if (ret != 0)
+			break;
+	}
+	fd_close(&fd);
+	return ret;
 }
 
 /* Between jobs it only says that it goes, or is gone. */
@@ -215,6 +250,57 @@ static void idle_readable(void *ctx, unsigned)
 	struct worker *worker = ctx;
 
 	mem_free(worker);
+}
+
+/* Until that worker has something to say. Idle ones that say that they go, go:
+ * it may be waiting for their place. So they do if it is not there soon. */
+static int wait_for(struct worker *worker, uint64_t until, struct err *err)
+{
+	for (;;) {
+		struct worker *all[WORKERS_MAX + 1] = {worker}, *at;
+		int fds[WORKERS_MAX + 1] = {worker->fd}, ready;
+		uint64_t soon = clock_monotonic_ms() + PLACE_MS;
+		size_t count = 1;
+
+		DL_FOREACH (worker->workers->list, at) {
+			if (at == worker || at->late != NULL ||
+			    count > WORKERS_MAX)
+				continue;
+			all[count] = at;
+			fds[count++] = at->fd;
+		}
+		if (worker->begun || count == 1 || soon > until)
+			soon = until;
+		ready = sock_wait_any(fds, count, soon, err);
+		if (ready < 0 && err->code == ERR_TIMEOUT && soon < until)
+			ready = (int)count - 1; /* the oldest */
+		if (ready <= 0)
+			return ready;
+		mem_free(all[ready]);
+	}
+}
+
+static int hear(struct worker *worker, uint64_t until, const void *ctx,
+		struct outcome *out, struct err *err)
+{
+	int ret;
+
+	while ((ret = take_frames(worker, ctx, out, err)) == 0) {
+		if (wait_for(worker, until, err) < 0)
+			return -1;
+	}
+	return ret < 0 ? -1 : 0;
+}
+
+/* Lest it do later what we say was not done; and nobody can keep others from
+ * getting a process by stopping his. */
+static int give_up(struct worker *worker, struct err *err)
+{
+	if (worker->pidfd >= 0 &&
+	    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0) < 0)
+		log_error("pidfd_send_signal(): %s", strerror(errno));
+	mem_free(worker);
+	return err_set(err, ERR_TEMPORARY, "No answer in time: killed");
 }
 
 static int worker_open(struct workers *workers, const struct job *job,
@@ -229,6 +315,7 @@ static int worker_open(struct workers *workers, const struct job *job,
 	worker->workers = workers;
 	worker->key = mem_strdup(worker, key);
 	worker->fd = fd;
+	worker->pidfd = -1;
 	worker->in = buf_init(FRAME_MAX + 4);
 	worker->watch = watch_new(service_loop(workers->env), fd, WATCH_READ,
 				  idle_readable, worker);
@@ -261,8 +348,14 @@ static struct worker *find(struct workers *workers, const char *key)
 
 static void prune(struct workers *workers)
 {
-	if (workers->count > WORKERS_MAX)
-		mem_free(workers->list->prev);
+	struct worker *oldest = workers->list;
+
+	if (workers->count - workers->late <= WORKERS_MAX)
+		return;
+	do
+		oldest = oldest->prev;
+	while (oldest->late != NULL);
+	mem_free(oldest);
 }
 
 static int request(struct worker *worker, enum job_type type,
@@ -296,24 +389,33 @@ static int find_and_request(struct workers *workers, enum job_type type,
 	return -1;
 }
 
+/* It answered, or something is wrong with it. */
+static int after(struct workers *workers, struct worker *worker, int ret,
+		 struct err *err)
+{
+	if (ret < 0 && err->code == ERR_TIMEOUT)
+		ret = give_up(worker, err);
+	else if (ret < 0 || worker->leaving)
+		mem_free(worker);
+	prune(workers);
+	return ret;
+}
+
 static int do_there(struct workers *workers, enum job_type type,
 		    const struct job *job, const char *key, const void *ctx,
 		    struct outcome *out, struct err *err)
 {
 	struct worker *worker;
+	int ret = 0;
 
 	if (find_and_request(workers, type, job, key, &worker, err) < 0)
-		return err_wrap(err, "lmtp-worker");
-	if (type == JOB_EXPUNGE) {
+		return -1;
+	if (type == JOB_EXPUNGE)
 		*out = (struct outcome){.ok = true};
-	} else if (hear(worker, ctx, out, err) < 0) {
-		mem_free(worker);
-		return err_wrap(err, "lmtp-worker");
-	}
-	if (worker->leaving)
-		mem_free(worker);
-	prune(workers);
-	return 0;
+	else
+		ret = hear(worker, clock_monotonic_ms() + ANSWER_MS, ctx, out,
+			   err);
+	return after(workers, worker, ret, err);
 }
 
 static int take_rights(struct workers *workers, const struct job *job,
@@ -334,34 +436,122 @@ static int take_rights(struct workers *workers, const struct job *job,
 	return 0;
 }
 
-static int do_it(struct workers *workers, enum job_type type,
-		 const struct job *job, const void *ctx, struct outcome *out,
-		 struct err *err)
+static int do_here(struct workers *workers, enum job_type type,
+		   const struct job *job, const char *key, const void *ctx,
+		   struct outcome *out, struct err *err)
 {
-	char *key = privs_key(workers, job->account,
-			      service_config(workers->env), err);
+	if (take_rights(workers, job, key, err) < 0)
+		return -1;
+	deliverer_do(workers->own, type, job, ctx, out);
+	return 0;
+}
+
+/* 1: it is under way, or may begin when the one before it is done. */
+static int try_there(struct workers *workers, const struct job *job,
+		     const char *key, const void *ctx, struct outcome *out,
+		     struct err *err)
+{
+	struct worker *worker = find(workers, key);
 	int ret;
 
-	if (key == NULL)
+	if (workers->late >= LATE_MAX ||
+	    (worker != NULL && worker->late != NULL))
+		return 1;
+	if (find_and_request(workers, JOB_DELIVER, job, key, &worker, err) < 0)
 		return -1;
-	if (workers->own == NULL)
-		ret = do_there(workers, type, job, key, ctx, out, err);
-	else if ((ret = take_rights(workers, job, key, err)) == 0)
-		deliverer_do(workers->own, type, job, ctx, out);
-	mem_free(key);
-	return ret;
+	ret = hear(worker, clock_monotonic_ms() + PATIENCE_MS, ctx, out, err);
+	if (ret < 0 && err->code == ERR_TIMEOUT) {
+		worker->late = job;
+		workers->late++;
+		return 1;
+	}
+	return after(workers, worker, ret, err);
+}
+
+static int end_there(struct workers *workers, const struct job *job,
+		     const char *key, const void *ctx, struct outcome *out,
+		     struct err *err)
+{
+	uint64_t until = job->started_ms + workers->delivery_ms;
+	struct worker *worker = find(workers, key);
+
+	if (worker != NULL && worker->late == job) {
+		worker->late = NULL;
+		workers->late--;
+	} else if (worker != NULL && worker->late != NULL) {
+		return err_set(err, ERR_TEMPORARY, "Busy");
+	} else if (clock_monotonic_ms() >= until) {
+		return err_set(err, ERR_TEMPORARY, "No time is left");
+	} else if (find_and_request(workers, JOB_DELIVER, job, key, &worker,
+				    err) < 0) {
+		return -1;
+	}
+	return after(workers, worker, hear(worker, until, ctx, out, err), err);
+}
+
+/* all jobs */
+
+static void failed(const struct job *job, struct err *err, struct outcome *out)
+{
+	log_error("user %s: %s", job->account->name, err->text);
+	/* "It is closed" is no reason for a client. */
+	if (err->code != ERR_DENIED)
+		err->code = ERR_TEMPORARY;
+	*out = (struct outcome){.err = *err};
+}
+
+static char *key_of(struct workers *workers, const struct job *job,
+		    struct err *err)
+{
+	return privs_key(workers, job->account, service_config(workers->env),
+			 err);
 }
 
 void workers_do(struct workers *workers, enum job_type type,
 		const struct job *job, const void *ctx, struct outcome *out)
 {
 	struct err err;
+	char *key = key_of(workers, job, &err);
+	int ret = -1;
 
-	if (do_it(workers, type, job, ctx, out, &err) == 0)
-		return;
-	log_error("user %s: %s", job->account->name, err.text);
-	/* "It is closed" is no reason for a client. */
-	if (err.code != ERR_DENIED)
-		err.code = ERR_TEMPORARY;
-	*out = (struct outcome){.err = err};
+	if (key != NULL && workers->own != NULL)
+		ret = do_here(workers, type, job, key, ctx, out, &err);
+	else if (key != NULL &&
+		 (ret = do_there(workers, type, job, key, ctx, out, &err)) < 0)
+		err_wrap(&err, "lmtp-worker");
+	mem_free(key);
+	if (ret < 0)
+		failed(job, &err, out);
+}
+
+bool workers_try(struct workers *workers, const struct job *job,
+		 const void *ctx, struct outcome *out)
+{
+	struct err err;
+	char *key = key_of(workers, job, &err);
+	int ret = -1;
+
+	if (key != NULL && workers->own != NULL)
+		ret = do_here(workers, JOB_DELIVER, job, key, ctx, out, &err);
+	else if (key != NULL &&
+		 (ret = try_there(workers, job, key, ctx, out, &err)) < 0)
+		err_wrap(&err, "lmtp-worker");
+	mem_free(key);
+	if (ret < 0)
+		failed(job, &err, out);
+	return ret <= 0;
+}
+
+void workers_end(struct workers *workers, const struct job *job,
+		 const void *ctx, struct outcome *out)
+{
+	struct err err;
+	char *key = key_of(workers, job, &err);
+
+	if (key == NULL || end_there(workers, job, key, ctx, out, &err) < 0) {
+		if (key != NULL)
+			err_wrap(&err, "lmtp-worker");
+		failed(job, &err, out);
+	}
+	mem_free(key);
 }

@@ -28,6 +28,14 @@ bool workers_parse(const struct workers *workers);
  * have been done, if its process was killed meanwhile. */
 void workers_do(struct workers *workers, enum job_type type,
 		const struct job *job, const void *ctx, struct outcome *out);
+/* JOB_DELIVER, of which nobody shall wait for long because of another: false if
+ * that takes its time. It goes on, or has yet to begin. Then workers_end()
+ * waits for it, with the same `job`, after all others were tried, in their
+ * order; a process that needs more than minutes is killed. */
+bool workers_try(struct workers *workers, const struct job *job,
+		 const void *ctx, struct outcome *out);
+void workers_end(struct workers *workers, const struct job *job,
+		 const void *ctx, struct outcome *out);
 
 /* same_user.c */
 

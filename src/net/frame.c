@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "net/sock.h"
 
-enum { HEADER = 4, SEND_WAIT_MS = 5000 };
+enum { HEADER = 4, SEND_WAIT_MS = 5000, WAIT_MAX = 64 };
 
 static void put_length(unsigned char out[HEADER], size_t len)
 {
@@ -30,6 +30,31 @@ static size_t get_length(const char *in)
 	for (size_t i = 0; i < HEADER; i++)
 		len |= (size_t)(unsigned char)in[i] << (8 * i);
 	return len;
+}
+
+int sock_wait_any(const int *fds, size_t count, uint64_t until_ms,
+		  struct err *err)
+{
+	struct pollfd ready[WAIT_MAX];
+
+	if (count > WAIT_MAX)
+		return err_set(err, ERR_LIMIT, "Waiting for %zu", count);
+	for (size_t i = 0; i < count; i++)
+		ready[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	for (;;) {
+		uint64_t now = clock_monotonic_ms();
+		int ret = poll(ready, count,
+			       until_ms > now ? (int)(until_ms - now) : 0);
+
+		if (ret < 0 && errno != EINTR)
+			return err_sys(err, "poll()");
+		for (size_t i = 0; ret > 0 && i < count; i++) {
+			if (ready[i].revents != 0)
+				return (int)i;
+		}
+		if (clock_monotonic_ms() >= until_ms)
+			return err_set(err, ERR_TIMEOUT, "Timed out");
+	}
 }
 
 /* Wait for `events`, or ERR_TIMEOUT at the time `until`. */

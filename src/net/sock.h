@@ -6,6 +6,7 @@
 #ifndef NET_SOCK_H
 #define NET_SOCK_H
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/ip.h"
@@ -56,6 +57,10 @@ int frame_send(int fd, const void *data, size_t len, int pass_fd,
 int frame_recv(int fd, struct buf *in, int *fd_out, size_t *len_out,
 	       struct err *err);
 void frame_done(struct buf *in, size_t len);
+/* Waits until one of `fds` has something to read, or an end: its index. -1:
+ * ERR_TIMEOUT at that time of clock_monotonic_ms(). */
+int sock_wait_any(const int *fds, size_t count, uint64_t until_ms,
+		  struct err *err);
 /* Blocking forms, with a time-out, for programs that wait for one answer. */
 int frame_wait(int fd, struct buf *in, int *fd_out, size_t *len_out,
 	       unsigned timeout_ms, struct err *err);

@@ -52,7 +52,9 @@ static const char *const talk[] = {
 	"getegid", "getresuid", "getresgid", "getgroups", "getpgrp", "getpgid",
 	"getsid", "getrusage", "getrlimit", "ugetrlimit", "prlimit64",
 	"sched_yield", "sched_getaffinity", "sysinfo", "uname", "arch_prctl",
-	"prctl", "umask", "exit", "exit_group", "getcpu", NULL};
+	"prctl", "umask", "exit", "exit_group", "getcpu",
+	/* to whom a descriptor of it was given */
+	"pidfd_send_signal", NULL};
 
 static const char *const files[] = {"open",
 				    "openat",

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "base/err.h"
 #include "net/sock.h"
 
@@ -119,6 +120,30 @@ static void test_frames_arrive_whole_with_their_descriptor(void **state)
 	free(large);
 }
 
+static void test_whichever_has_something_to_say(void **state)
+{
+	int one[2], two[2], all[2];
+	struct err err;
+
+	(void)state;
+	assert_int_equal(sock_pair(one, &err), 0);
+	assert_int_equal(sock_pair(two, &err), 0);
+	all[0] = one[0];
+	all[1] = two[0];
+	assert_int_equal(sock_wait_any(all, 2, clock_monotonic_ms() + 10, &err),
+			 -1);
+	assert_int_equal(err.code, ERR_TIMEOUT);
+	assert_int_equal(frame_send(two[1], "x", 1, -1, &err), 0);
+	assert_int_equal(
+		sock_wait_any(all, 2, clock_monotonic_ms() + 1000, &err), 1);
+	/* One that is gone has, too; and what is ready needs no time. */
+	close(one[1]);
+	assert_int_equal(sock_wait_any(all, 2, 0, &err), 0);
+	close(one[0]);
+	close(two[0]);
+	close(two[1]);
+}
+
 static void test_a_frame_beyond_the_limit_is_refused_unread(void **state)
 {
 	CLEANUP(buf_free) struct buf in = buf_init(FRAME_MAX + 4);
@@ -143,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_accept_tells_both_addresses),
 		cmocka_unit_test(
 			test_frames_arrive_whole_with_their_descriptor),
+		cmocka_unit_test(test_whichever_has_something_to_say),
 		cmocka_unit_test(
 			test_a_frame_beyond_the_limit_is_refused_unread),
 	};

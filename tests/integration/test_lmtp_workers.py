@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Deliveries to users who have UIDs of their own: processes of the service lmtp-worker, and users who get at theirs."""
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from lmtp_lines import Lmtp
+
+MAIL = b'From: a@example.org\nSubject: one\nMessage-ID: <one@example.org>\n\nbody\n'
+FIRST, GROUP = 20000, 20000
+
+pytestmark = pytest.mark.skipif(not ROOT, reason='users with UIDs of their own')
+
+
+def with_users(server, count):
+    """u1, u2 and so on, and the server runs."""
+    with open(f'{server.dir}/users', 'a', encoding='ascii') as file:
+        for i in range(1, count + 1):
+            os.mkdir(server.home(f'u{i}'), 0o700)
+            os.chown(server.home(f'u{i}'), FIRST + i, GROUP)
+            file.write(f'u{i}:{{PLAIN}}secret:{FIRST + i}:{GROUP}::{server.home(f"u{i}")}::\n')
+    return server.start()
+
+
+def mails(server, user):
+    return [path for sub in ('new', 'cur') for path in Path(server.home(user), 'Maildir', sub).glob('*')]
+
+
+def worker_of(server, i):
+    return next((pid for pid in server.pids('lmtp-worker')
+                 if f'\nUid:\t{FIRST + i}\t' in Path(f'/proc/{pid}/status').read_text()), None)
+
+
+def send(client, mail, *recipients):
+    """Up to the end of the data."""
+    for line in ('MAIL FROM:<a@example.org>', *(f'RCPT TO:<{one}>' for one in recipients)):
+        assert client.command(line).startswith('250')
+    assert client.command('DATA').startswith('354')
+    client.send(mail.replace(b'\n', b'\r\n') + b'.\r\n')
+
+
+@pytest.mark.parametrize('limit', (2, 3))
+def test_fewer_processes_than_recipients(make_server, limit):
+    """Who waits for a process does not keep others that he does not need."""
+    server = with_users(make_server(f'service lmtp-worker {{\n  process_limit = {limit}\n}}\n', start=False), 12)
+    replies = {}
+
+    def deliver(number):
+        client = Lmtp(server.port('lmtp'))
+        replies[number] = client.deliver(MAIL, *(f'u{(number * 5 + i) % 12 + 1}' for i in range(4)))
+        client.close()
+
+    threads = [threading.Thread(target=deliver, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [[reply[:3] for reply in replies[i]] for i in range(3)] == [['250'] * 4] * 3
+
+
+def test_a_recipient_holds_up_no_other(make_server):
+    """What is known is answered at once; the mail of one whose process stands still goes to the others meanwhile."""
+    server = with_users(make_server(start=False), 4)
+    client = Lmtp(server.port('lmtp'))
+    assert [reply[:3] for reply in client.deliver(MAIL, 'u1', 'u2')] == ['250'] * 2
+    stopped = worker_of(server, 1)
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        send(client, MAIL, 'u2', 'u1', 'u3', 'u1+again', 'u4')
+        begun = time.monotonic()
+        assert client.reply().startswith('250 2.0.0 <u2>')
+        assert time.monotonic() - begun < 2
+        assert server.wait_log(r'lmtp\(u3\)') and server.wait_log(r'lmtp\(u4\)')
+        assert len(mails(server, 'u1')) == 1
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    assert [client.reply().split()[:3] for _ in range(4)] == [
+        ['250', '2.0.0', f'<{one}>'] for one in ('u1', 'u3', 'u1+again', 'u4')]
+    assert [len(mails(server, f'u{i}')) for i in (1, 2, 3, 4)] == [3, 2, 1, 1]
+    client.close()
+
+
+def test_a_delivery_that_never_ends(make_server):
+    """It is given up, and what was said not to be done is not done later."""
+    server = with_users(make_server('lmtp_delivery_timeout = 5s\n', start=False), 2)
+    client = Lmtp(server.port('lmtp'))
+    assert client.deliver(MAIL, 'u1')[0].startswith('250')
+    stopped = worker_of(server, 1)
+    os.kill(stopped, signal.SIGSTOP)
+    send(client, MAIL, 'u1', 'u2')
+    assert client.reply() == '451 4.2.0 <u1> Internal error occurred. Refer to server log for more information.'
+    assert client.reply().startswith('250 2.0.0 <u2>')
+    assert server.wait_log(r'lmtp\(\d+\): Error: user u1: lmtp-worker: No answer in time: killed\n')
+    assert server.wait_log(f'child {stopped} killed with signal 9')
+    server.forgive()
+    assert client.deliver(MAIL, 'u1')[0].startswith('250')
+    assert len(mails(server, 'u1')) == 2
+    client.close()

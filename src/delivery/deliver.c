@@ -13,34 +13,79 @@
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
 #include "delivery/spool.h"
+#include "mime/address.h"
 #include "mime/header.h"
+#include "mime/message_id.h"
 #include "mime/parse.h"
 #include "storage/mailbox.h"
 #include "storage/save.h"
 #include "storage/user.h"
 
-enum { LOG_FIELD_MAX = 200, LINE_POOL = 4096 };
+enum {
+	LOG_FIELD_MAX = 400,
+	LOG_SUBJECT_MAX = 80,
+	LOG_DECODE_MAX = 64 * 1024,
+	LINE_POOL = 4096,
+};
 
 /* the log */
 
-static char *field_text(const void *ctx, struct str header, const char *name)
+static char *shown(const void *ctx, const struct buf *text)
 {
-	CLEANUP(buf_free) struct buf text = buf_init(LOG_FIELD_MAX * 4);
-	struct header_field field;
-
-	if (!header_find(header, name, &field))
-		return NULL;
-	header_unfold(field.value, &text);
-	return str_sanitize(ctx, str_n(text.data, text.len), LOG_FIELD_MAX);
+	return str_sanitize(ctx, str_n(text->data, text->len), LOG_FIELD_MAX);
 }
 
-static char *message_id(const void *ctx, struct str header)
+static const char *subject_of(const void *ctx, struct str header)
 {
-	char *id = field_text(ctx, header, "Message-ID");
+	CLEANUP(buf_free) struct buf text = buf_init(LOG_DECODE_MAX);
+	struct header_field field;
+	struct str all;
 
-	if (id == NULL || id[0] == '\0')
-		return mem_strdup(ctx, "unspecified");
-	return id;
+	if (!header_find(header, "Subject", &field))
+		return NULL;
+	header_decode(field.value, &text);
+	all = str_n(text.data, text.len);
+	if (all.len <= LOG_SUBJECT_MAX)
+		return shown(ctx, &text);
+	/* As Dovecot does: with the dots it is no longer, either. */
+	do
+		all.len--;
+	while (all.len > LOG_SUBJECT_MAX - 3 ||
+	       ((unsigned char)all.data[all.len] & 0xc0) == 0x80);
+	buf_truncate(&text, all.len);
+	return mem_printf(ctx, "%s...", shown(ctx, &text));
+}
+
+/* The first address of From. */
+static const char *author_of(const void *ctx, struct str header)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(LOG_DECODE_MAX);
+	struct header_field field;
+	struct address *list;
+	size_t count;
+
+	if (!header_find(header, "From", &field))
+		return NULL;
+	address_parse(ctx, field.value, 1, &list, &count);
+	if (count == 0 || list[0].mailbox == NULL || list[0].domain == NULL ||
+	    list[0].mailbox[0] == '\0' || list[0].domain[0] == '\0')
+		return NULL;
+	buf_printf(&text, "%s@%s", list[0].mailbox, list[0].domain);
+	return shown(ctx, &text);
+}
+
+static const char *message_id(const void *ctx, struct str header)
+{
+	CLEANUP(buf_free) struct buf id = buf_init(LOG_DECODE_MAX);
+	struct header_field field;
+	struct str rest;
+
+	if (!header_find(header, "Message-ID", &field))
+		return "unspecified";
+	rest = field.value;
+	if (!message_id_next(&rest, &id))
+		return "unspecified";
+	return mem_printf(ctx, "<%s>", shown(ctx, &id));
 }
 
 char *delivery_text(const void *ctx, const struct delivery *delivery,
@@ -52,8 +97,8 @@ char *delivery_text(const void *ctx, const struct delivery *delivery,
 	const struct var vars[] = {
 		{'$', NULL, status},
 		{'m', "msgid", message_id(ctx, header)},
-		{'s', "subject", field_text(ctx, header, "Subject")},
-		{'f', "from", field_text(ctx, header, "From")},
+		{'s', "subject", subject_of(ctx, header)},
+		{'f', "from", author_of(ctx, header)},
 		{'e', "from_envelope", delivery->from},
 		{'p', "size",
 		 mem_printf(ctx, "%llu",

@@ -149,7 +149,10 @@ static void cmd_data(struct lmtp_session *session, struct str args)
 {
 	if (!lmtp_no_args(session, args))
 		return;
-	if (session->state == LMTP_READY)
+	if (session->chunk_failed)
+		lmtp_reply(session, "503 5.5.0 Previous data chunk failed, "
+				    "issue RSET first");
+	else if (session->state == LMTP_READY)
 		lmtp_reply(session, "503 5.5.0 MAIL needed first");
 	else if (session->state == LMTP_MAIL)
 		lmtp_reply(session, "503 5.5.0 No valid recipients");

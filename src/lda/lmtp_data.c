@@ -51,7 +51,7 @@ static void write_trace(struct lmtp_session *session, struct buf *out)
 		if (strcmp(kind, "original") == 0 && only->original != NULL)
 			trace.to = trace.delivered_to = only->original;
 		else if (strcmp(kind, "final") == 0 && only->account != NULL)
-			trace.delivered_to = only->account->name;
+			trace.delivered_to = only->address;
 	}
 	session->trace_local = trace_write(&trace, out);
 }

@@ -133,6 +133,7 @@ def test_commands_as_dovecot_answers_them(server, dovecot):
         ['LHLO a', 'MAIL FROM:<a@b> BODY=8BITMIME', 'RCPT TO:alice', 'RCPT TO:<>', 'RCPT TO:<alice> FOO=BAR',
          'RCPT TO:<alice> ORCPT=rfc822;x', 'RCPT TO:<nobody>', 'RCPT TO:<"no body"@x>', 'RSET', 'DATA',
          'MAIL FROM:<>', 'RCPT TO:<nobody>', 'DATA', 'RSET', 'QUIT'],
+        ['LHLO a', 'MAIL FROM:<a@b>', 'BDAT 0', 'RCPT TO:<alice>', 'DATA', 'BDAT 0 LAST', 'RSET', 'DATA'],
         ['LHLO a'] + ['wrong'] * 12,
     ]
     compare(server, dovecot, scripts)

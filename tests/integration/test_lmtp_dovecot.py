@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Deliveries beside Debian's Dovecot: what the log tells of a mail, and its Delivered-To."""
+import re
+import time
+from pathlib import Path
+
+from lmtp_lines import Lmtp
+
+FORMAT = r'deliver_log_format = %m|%s|%f|%e|%p|%w|%{to_envelope}|%$' + '\n'
+
+# Message-ID, From, Subject
+FIELDS = [
+    (b'<one@example.org>', b'a@example.org', b'one'), (b'<abc>', b'x', b''), (b'a@b', b'<x@>', b' '),
+    (b'<a@b', b'<@y>', b'=' * 81), (b' <a@b> <c@d>', b'group: a@b, c@d;', b'\xc3\xa4' * 85),
+    (b'<x@y> (comment)', b'"A, B" <A@B.example>, c@d', b'=?utf-8?q?K=C3=B6ln?= x'),
+    (b'(c) <"a"@b>', b'"a b"@c', b'=?x?q?y?='), (b'<a@b@c>', b'undisclosed:;', b'a' * 80),
+    (b'x <a@b>', b'=?utf-8?q?=40?= <a.b@C.D>', b'a' * 77 + b'\xc3\xa4\xc3\xa4' * 3), (b'<a@b>\n <c@d>', b'a@b,c@d', b'\xff'),
+    (b'<a@ b . c>', b',a@b', b'=?utf-8?b?w6TDpA==?= =?utf-8?b?w6TDpA==?='), (b'<>', b'<>', b'a\x07b'),
+    (b'<' + b'a' * 100 + b'@b>', b'a' * 100 + b'@b', b'=?iso-8859-1?q?=e4?=')]
+MAILS = [b'Message-ID: %s\nFrom: %s\nSubject: %s\n\nx\n' % fields for fields in FIELDS] + [b'', b'\nno header\n', b'no mail']
+
+
+def delivered(server, recipients, mails):
+    """The log lines in order, and the sets of Delivered-To that the files have."""
+    start = len(server.log_text())
+    for recipient in recipients:
+        for mail in mails:
+            client = Lmtp(server.port('lmtp'))
+            assert client.deliver(mail, recipient, sender='a@b')[0].startswith('250')
+            client.close()
+    deadline = time.monotonic() + 20
+    while (log := server.log_text()[start:]).count('saved mail to') < len(recipients) * len(mails):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    lines = re.findall(r'lmtp\(\w+\)<\d+><\S+>: Info: (.*)', log)
+    found = set()
+    for path in Path(server.dir, 'home').glob('*/Maildir/**/new/*'):
+        found.add((path.relative_to(f'{server.dir}/home').parent,
+                   re.search(rb'(?m)^Delivered-To: (.*)$', path.read_bytes())[1]))
+    return lines, found
+
+
+def test_what_the_log_tells_of_a_mail(make_server, make_dovecot):
+    ours, theirs = (delivered(make(FORMAT), ['alice'], MAILS)[0] for make in (make_server, make_dovecot))
+    assert ours == theirs
+
+
+def test_delivered_to(make_server, make_dovecot):
+    """It is the address as the MTA said it, whatever auth makes of it."""
+    extra = 'auth_username_format = %Ln\nrecipient_delimiter = +-\nlmtp_save_to_detail_mailbox = yes\n'
+    recipients = ['alice', 'ALICE@Example.org', 'alice+Foo@example.org', 'Bob-x']
+    ours, theirs = (delivered(make(extra), recipients, MAILS[:1])[1] for make in (make_server, make_dovecot))
+    assert ours == theirs and len(ours) == 4

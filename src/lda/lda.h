@@ -23,7 +23,7 @@ struct lda_options {
 	const char *user;        /* -d; NULL: who runs it */
 	const char *mailbox;     /* -m */
 	const char *path;        /* -p; NULL for standard input */
-	const char *from;        /* -f; NULL if not given */
+	const char *from;        /* -f, as given; NULL if not */
 	const char *original_to; /* -a */
 	const char *final_to;    /* -r */
 	bool explain;            /* -e */

@@ -138,7 +138,6 @@ int lda_read(struct lda *lda, struct err *err)
 	int ret;
 
 	mail_mime_limits(&lda->mail, &limits);
-	lda->from = lda->options.from;
 	lda->spool =
 		spool_new(lda, STR(""), lda->mail.mail_temp_dir, 0, &limits);
 	if (lda->options.path != NULL) {

@@ -23,6 +23,7 @@
 #include "lda/lda.h"
 #include "mime/address.h"
 #include "mime/header.h"
+#include "proto/smtp.h"
 #include "service/account.h"
 #include "service/auth_master.h"
 #include "service/privs.h"
@@ -270,6 +271,24 @@ static const char *original_recipient(struct lda *lda)
 				    lda_hostname(lda, &lda->set));
 }
 
+/* With <> around it or not; what is no address is nobody's, as in LMTP. */
+static const char *sender_of(struct lda *lda)
+{
+	const char *given = lda->options.from, *problem;
+	size_t len = given == NULL ? 0 : strlen(given);
+	struct smtp_path path;
+
+	if (len > 1 && given[0] == '<' && given[len - 1] == '>')
+		given = mem_strndup(lda, given + 1, len - 2);
+	if (given == NULL || !str_is_ascii(str_of(given)))
+		return given;
+	return smtp_sender_parse(lda,
+				 str_of(mem_printf(lda, "FROM:<%s>", given)),
+				 &path, &problem)
+		       ? path.address
+		       : "";
+}
+
 static int run(struct lda *lda)
 {
 	uint64_t started = clock_monotonic_ms();
@@ -289,6 +308,7 @@ static int run(struct lda *lda)
 		log_error("user %s: %s", lda->options.user, err.text);
 		return EX_TEMPFAIL;
 	}
+	lda->from = sender_of(lda);
 	if (open_user(lda, session_id, &err) < 0 || lda_read(lda, &err) < 0) {
 		log_error("user %s: %s", lda->account->name, err.text);
 		return EX_TEMPFAIL;

@@ -126,3 +126,18 @@ def test_what_the_log_tells(make_server):
                            r"Invalid mailbox name(?s:.*)stored mail into mailbox 'INBOX'")
     assert lda(server, '-d', 'alice', '-e', mail=MAIL + b'x' * 3000 + b'\n').returncode == 77
     assert server.wait_log(r'lda\(alice\)\S*: Info: msgid=<lda@example\.org>: rejected: Quota exceeded')
+
+
+def test_senders_and_recipients_as_dovecot_logs_them(make_server, make_dovecot):
+    """-f with <> or without, and no address; the recipient before aliases."""
+    extra = 'deliver_log_format = %{from_envelope} %{to_envelope} %$\n'
+    seen = []
+    for make, program in ((make_server, None), (make_dovecot, '/usr/lib/dovecot/dovecot-lda')):
+        server = make(extra)
+        for args in (['f@x'], ['<f@x>'], [''], ['no addr'], ['<>'], ['local'], ['a@b@c'], ['"q r"@x'],
+                     ['f@x', '-r', 'r@x'], ['f@x', '-a', 'o@x', '-r', 'r@x']):
+            more = {} if program is None else {'program': program}
+            assert lda(server, '-d', 'spare', '-f', *args, **more).returncode == 0
+        assert server.wait_log('(?s)(?:saved mail.*){10}')
+        seen.append(re.findall(r'lda\(spare\)\S+ Info: (.*)', server.log_text()))
+    assert seen[0] == seen[1]

@@ -51,3 +51,18 @@ def test_delivered_to(make_server, make_dovecot):
     recipients = ['alice', 'ALICE@Example.org', 'alice+Foo@example.org', 'Bob-x']
     ours, theirs = (delivered(make(extra), recipients, MAILS[:1])[1] for make in (make_server, make_dovecot))
     assert ours == theirs and len(ours) == 4
+
+
+def test_recipients_before_aliases(make_server, make_dovecot):
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make('deliver_log_format = %{to_envelope} %$\n')
+        client = Lmtp(server.port('lmtp'))
+        client.command('MAIL FROM:<a@b>')
+        for recipient in ('alice> ORCPT=rfc822;Orig+40x.y', 'bob> ORCPT=x-foo;bar', 'carol+x>'):
+            assert client.command(f'RCPT TO:<{recipient}').startswith('250')
+        assert [reply[:3] for reply in client.data(MAILS[0], 3)] == ['250'] * 3
+        assert server.wait_log('(?s)(?:saved mail.*){3}')
+        seen.append(re.findall(r'lmtp\(\w+\)<\d+><\S+ Info: (.*)', server.log_text()))
+        client.close()
+    assert seen[0] == seen[1]

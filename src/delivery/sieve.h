@@ -90,7 +90,8 @@ int lda_script_named(const void *ctx, struct lda_sieve *sieve, bool global,
  * are none. -1 for a location that makes no sense, which the log is told. */
 int lda_script_add_global(const void *ctx, struct lda_sieve *sieve,
 			  struct lda_script ***end, const char *location);
-/* The scripts that there are now, in order; children of ctx. */
+/* The scripts that there are now, in order; children of ctx. The log is told of
+ * what went wrong. */
 int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 		      struct lda_script **out, struct err *err);
 /* Fill in its program, NULL if it is missing, or can't be compiled, which the

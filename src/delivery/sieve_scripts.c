@@ -252,9 +252,13 @@ int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 {
 	struct lda_script *list = NULL, **end = &list;
 
-	if (add_all(ctx, sieve, &end, sieve->before, err) < 0 ||
-	    add_personal(ctx, sieve->scripts, &end, err) < 0 ||
-	    add_all(ctx, sieve, &end, sieve->after, err) < 0)
+	if (add_all(ctx, sieve, &end, sieve->before, err) < 0)
+		return -1;
+	if (add_personal(ctx, sieve->scripts, &end, err) < 0) {
+		log_error("sieve: %s", err->text);
+		return -1;
+	}
+	if (add_all(ctx, sieve, &end, sieve->after, err) < 0)
 		return -1;
 	*out = list;
 	return 0;

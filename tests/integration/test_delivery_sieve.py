@@ -300,6 +300,14 @@ def test_failing_for_now_is_tried_again_and_done_once(make_server):
     assert 'INBOX' not in found
 
 
+def test_the_log_tells_of_scripts_that_can_not_be_found(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    os.symlink('.dovecot.sieve', f'{server.home("alice")}/.dovecot.sieve')
+    assert deliver(server, 'one') == \
+        '451 4.2.0 <alice> Execution of Sieve filters was aborted due to temporary failure'
+    assert server.wait_log(r'lmtp\(alice\)<\d+><\S+>: Error: sieve: .*/\.dovecot\.sieve.*Too many levels of symbolic links')
+
+
 def test_lda_runs_them_too(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin=''))
     script(server, 'alice', 'require "fileinto"; fileinto "lda";')

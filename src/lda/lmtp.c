@@ -174,6 +174,10 @@ static void input(void *ctx)
 {
 	struct lmtp_session *session = ctx;
 
+	/* A lookup was answered at once: the loop below goes on. */
+	if (session->in_input)
+		return;
+	session->in_input = true;
 	conn_cork(session->conn, true);
 	while (!session->ended && !session->looking_up &&
 	       !conn_output_full(session->conn)) {
@@ -190,6 +194,7 @@ static void input(void *ctx)
 			used = take_line(session, in);
 		conn_consume(session->conn, used);
 	}
+	session->in_input = false;
 	/* What a lookup stops is not idle: its reply goes with the others. */
 	conn_cork(session->conn, session->looking_up);
 }

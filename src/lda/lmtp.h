@@ -110,7 +110,7 @@ struct lmtp_session {
 	unsigned transactions;
 	char *helo;
 	const char *command; /* under way, for the log: "DATA"; NULL */
-	bool greeted, looking_up, ended;
+	bool greeted, looking_up, in_input, ended;
 	unsigned bad_commands;
 	uint64_t started_ms;
 	struct lmtp_known *known; /* list */

@@ -458,6 +458,25 @@ def test_user_concurrency_limit(make_server):
     assert answer.startswith('250')
 
 
+def test_limits_while_anvil_is_away(make_server):
+    """Each command is done once, though nothing had to be waited for."""
+    server = make_server('lmtp_user_concurrency_limit = 5\n')
+    client = Lmtp(server.port('lmtp'))
+    client.command('MAIL FROM:<>')
+    assert client.command('RCPT TO:<alice>').startswith('250')
+    client.command('RSET')
+    for pid in server.pids('anvil'):
+        os.kill(pid, signal.SIGKILL)
+    time.sleep(0.1)
+    client.send(b'MAIL FROM:<>\r\nRCPT TO:<alice>\r\nNOOP\r\nVRFY x\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nRSET\r\n')
+    replies = [client.reply() for _ in range(7)]
+    assert [reply[:9] for reply in replies] == [
+        '250 2.1.0', '250 2.1.5', '250 2.0.0', '252 2.3.3', '354 OK', '250 2.0.0', '250 2.0.0']
+    assert client.command('QUIT') == '221 2.0.0 Bye'
+    client.close()
+    server.forgive('anvil')
+
+
 def test_temporary_failures(make_server):
     server = make_server()
     client = Lmtp(server.port('lmtp'))

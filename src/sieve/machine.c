@@ -194,54 +194,69 @@ bool sieve_run_part(struct sieve_run *run, const struct sieve_args *args,
 	return true;
 }
 
-/* The `place`th of a list (RFC 5260 section 6), from its end with :last. */
-static struct sieve_field *at_index(struct sieve_field *list, uint64_t place,
-				    bool last)
+/* All fields of a name, linked by `same`. */
+static struct sieve_field *fields_of(struct sieve_run *run,
+				     const struct sieve_args *args,
+				     struct str name)
 {
+	for (unsigned i = 0; i < args->tag_count; i++) {
+		const struct sieve_tag *tag = args->tags[i].tag;
+
+		if (tag->fields != NULL)
+			return tag->fields(run, args, name);
+	}
+	return sieve_message_field(run->message, name);
+}
+
+static uint64_t count_fields(const struct sieve_fields *fields)
+{
+	struct sieve_fields all = *fields;
 	uint64_t count = 0;
 
-	if (last) {
-		for (struct sieve_field *f = list; f != NULL; f = f->same)
-			count++;
-		place = place > count ? 0 : count - place + 1;
-	}
-	if (place == 0)
-		return NULL;
-	while (list != NULL && --place > 0)
-		list = list->same;
-	return list;
+	while (sieve_fields_next(&all) != NULL)
+		count++;
+	return count;
 }
 
 void sieve_fields_begin(struct sieve_fields *fields, struct sieve_run *run,
-			const struct sieve_args *args, struct str name)
+			const struct sieve_args *args, const struct str *names,
+			unsigned count)
 {
 	const struct sieve_value *index = sieve_args_tag(args, "index");
 	bool last = sieve_args_tag(args, "last") != NULL;
-	struct sieve_field *list = NULL;
-	bool found = false;
+	uint64_t place = index != NULL ? index->number : 1;
 
-	for (unsigned i = 0; i < args->tag_count && !found; i++) {
-		const struct sieve_tag *tag = args->tags[i].tag;
-
-		found = tag->fields != NULL;
-		if (found)
-			list = tag->fields(run, args, name);
-	}
-	if (!found)
-		list = sieve_message_field(run->message, name);
-	*fields = (struct sieve_fields){.at = list};
+	*fields = (struct sieve_fields){
+		.run = run, .args = args, .names = names, .count = count};
 	if (index == NULL && !last)
 		return;
+	/* RFC 5260 section 6: those of all names are counted. */
+	if (last) {
+		uint64_t all = count_fields(fields);
+
+		place = place > all ? 0 : all - place + 1;
+	}
+	if (place == 0)
+		fields->count = 0;
+	while (place > 1 && sieve_fields_next(fields) != NULL)
+		place--;
 	fields->single = true;
-	fields->at = at_index(list, index != NULL ? index->number : 1, last);
 }
 
 struct sieve_field *sieve_fields_next(struct sieve_fields *fields)
 {
-	struct sieve_field *field = fields->at;
+	struct sieve_field *field;
 
+	while (fields->at == NULL && fields->count > 0) {
+		fields->at =
+			fields_of(fields->run, fields->args, *fields->names++);
+		fields->count--;
+	}
+	field = fields->at;
 	if (field != NULL)
 		fields->at = fields->single ? NULL : field->same;
+	if (fields->single)
+		fields->count = 0;
 	return field;
 }
 

@@ -92,13 +92,19 @@ int sieve_run_action(struct sieve_run *run, const struct sieve_args *args,
  * is no such part. */
 bool sieve_run_part(struct sieve_run *run, const struct sieve_args *args,
 		    const struct sieve_address *address, struct str *out);
-/* The fields of a name, as tags (:index, :last, :mime) choose them. */
+/* The fields of `count` names, one name after the other, as tags (:index,
+ * :last, :mime) choose them. */
 struct sieve_fields {
+	struct sieve_run *run;
+	const struct sieve_args *args;
+	const struct str *names;
+	unsigned count;
 	struct sieve_field *at;
 	bool single;
 };
 void sieve_fields_begin(struct sieve_fields *fields, struct sieve_run *run,
-			const struct sieve_args *args, struct str name);
+			const struct sieve_args *args, const struct str *names,
+			unsigned count);
 struct sieve_field *sieve_fields_next(struct sieve_fields *fields);
 /* Variables (RFC 5229): value->variable is where. What is too long is cut. */
 int sieve_run_set(struct sieve_run *run, const struct sieve_piece *variable,

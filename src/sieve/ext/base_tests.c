@@ -12,22 +12,17 @@ static int header_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *result_out, struct err *err)
 {
 	const struct sieve_value *names = &args->params[0];
+	struct sieve_fields fields;
+	struct sieve_field *field;
 	struct sieve_match match;
 
 	sieve_match_begin(&match, run, args, &args->params[1]);
-	for (unsigned i = 0; i < names->count && !match.found; i++) {
-		struct sieve_fields fields;
-		struct sieve_field *field;
-
-		sieve_fields_begin(&fields, run, args, names->list[i]);
-		while (!match.found &&
-		       (field = sieve_fields_next(&fields)) != NULL) {
-			if (sieve_match_value(
-				    &match,
-				    sieve_field_text(run->message, field),
-				    err) < 0)
-				return -1;
-		}
+	sieve_fields_begin(&fields, run, args, names->list, names->count);
+	while (!match.found && (field = sieve_fields_next(&fields)) != NULL) {
+		if (sieve_match_value(&match,
+				      sieve_field_text(run->message, field),
+				      err) < 0)
+			return -1;
 	}
 	return sieve_match_end(&match, result_out, err);
 }
@@ -57,19 +52,15 @@ static int address_run(struct sieve_run *run, const struct sieve_args *args,
 		       bool *result_out, struct err *err)
 {
 	const struct sieve_value *names = &args->params[0];
+	struct sieve_fields fields;
+	struct sieve_field *field;
 	struct sieve_match match;
 
 	sieve_match_begin(&match, run, args, &args->params[1]);
-	for (unsigned i = 0; i < names->count && !match.found; i++) {
-		struct sieve_fields fields;
-		struct sieve_field *field;
-
-		sieve_fields_begin(&fields, run, args, names->list[i]);
-		while (!match.found &&
-		       (field = sieve_fields_next(&fields)) != NULL) {
-			if (match_addresses(run, args, field, &match, err) < 0)
-				return -1;
-		}
+	sieve_fields_begin(&fields, run, args, names->list, names->count);
+	while (!match.found && (field = sieve_fields_next(&fields)) != NULL) {
+		if (match_addresses(run, args, field, &match, err) < 0)
+			return -1;
 	}
 	return sieve_match_end(&match, result_out, err);
 }
@@ -130,7 +121,7 @@ static int exists_run(struct sieve_run *run, const struct sieve_args *args,
 	for (unsigned i = 0; i < names->count && *result_out; i++) {
 		struct sieve_fields fields;
 
-		sieve_fields_begin(&fields, run, args, names->list[i]);
+		sieve_fields_begin(&fields, run, args, &names->list[i], 1);
 		*result_out = sieve_fields_next(&fields) != NULL;
 	}
 	return 0;

@@ -260,7 +260,7 @@ static int date_run(struct sieve_run *run, const struct sieve_args *args,
 	int zone;
 
 	sieve_match_begin(&match, run, args, &args->params[2]);
-	sieve_fields_begin(&fields, run, args, args->params[0].text);
+	sieve_fields_begin(&fields, run, args, &args->params[0].text, 1);
 	field = sieve_fields_next(&fields);
 	if (field != NULL && field_date(run, field, &utc, &zone) &&
 	    match_part(&match, args->params[1].text, utc,

@@ -267,7 +267,7 @@ static int deleteheader_run(struct sieve_run *run,
 			       sieve_run_text(run, name));
 	if (!may_delete(run->engine, name))
 		return 0;
-	sieve_fields_begin(&fields, run, args, name);
+	sieve_fields_begin(&fields, run, args, &name, 1);
 	while ((field = sieve_fields_next(&fields)) != NULL) {
 		if (is_hit(run, args, field, &hit, err) < 0)
 			return -1;

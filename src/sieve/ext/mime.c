@@ -37,6 +37,8 @@ static void add_value(struct found *found, struct str name, struct str value)
 {
 	struct header_field field = {.name = name};
 
+	if (value.len == 0)
+		value = STR("");
 	field.value = field.full = sieve_arena_str(found->run->scratch, value);
 	add_field(found, &field);
 	found->last->flat = found->last->text = field.value;
@@ -64,31 +66,36 @@ static void add_content_type(struct found *found, struct str name,
 	add_value(found, name, str_n(text.data, text.len));
 }
 
-/* Section 4.2: only of these two fields; others have no such thing. */
+static void add_params(struct found *found, const struct sieve_value *names,
+		       struct str name, const struct mime_value *value)
+{
+	for (size_t i = 0; i < value->count; i++) {
+		if (is_wanted(names, value->params[i].name))
+			add_value(found, name, value->params[i].value);
+	}
+}
+
+/* Section 4.2: of fields but these two, a type is an empty string, and there
+ * are no parameters. */
 static void add_option(struct found *found, const struct sieve_args *args,
 		       const struct header_field *field)
 {
 	const struct sieve_value *params = sieve_args_tag(args, "param");
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "mime value");
-	struct mime_value value;
+	struct mime_value value = {0};
 
 	if ((!str_case_is(field->name, "Content-Type") &&
 	     !str_case_is(field->name, "Content-Disposition")) ||
 	    !mime_value_parse(ctx, field->value, &value))
-		return;
-	if (sieve_args_tag(args, "type") != NULL) {
+		value = (struct mime_value){0};
+	if (sieve_args_tag(args, "type") != NULL)
 		add_value(found, field->name, value.type);
-	} else if (sieve_args_tag(args, "subtype") != NULL) {
+	else if (sieve_args_tag(args, "subtype") != NULL)
 		add_value(found, field->name, value.subtype);
-	} else if (sieve_args_tag(args, "contenttype") != NULL) {
+	else if (sieve_args_tag(args, "contenttype") != NULL)
 		add_content_type(found, field->name, &value);
-	} else if (params != NULL) {
-		for (size_t i = 0; i < value.count; i++) {
-			if (is_wanted(params, value.params[i].name))
-				add_value(found, field->name,
-					  value.params[i].value);
-		}
-	}
+	else
+		add_params(found, params, field->name, &value);
 }
 
 static bool has_option(const struct sieve_args *args)

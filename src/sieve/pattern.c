@@ -10,7 +10,8 @@
 #include "base/mem.h"
 #include "sieve/engine.h"
 
-enum { HEAP_LIMIT = 10 << 10 /* kB */ };
+enum { HEAP_LIMIT = 10 << 10 /* kB */, MAX_GROUPS = 250 /* as PCRE2 */,
+       MAX_GROWTH = 8 /* "\\<" */ };
 
 struct sieve_pattern {
 	pcre2_code *code;
@@ -65,38 +66,138 @@ static size_t bracket_len(struct str text)
 	return i < text.len ? i + 1 : i;
 }
 
+/* At "[.a.]" or "[=a=]" in brackets. */
+static bool is_collating(struct str text)
+{
+	return text.len >= 5 && text.data[0] == '[' &&
+	       (text.data[1] == '.' || text.data[1] == '=') &&
+	       text.data[3] == text.data[1] && text.data[4] == ']';
+}
+
+/* A backslash is a character there. */
 static void put_bracket(struct str bracket, struct buf *out)
 {
 	for (size_t i = 0; i < bracket.len; i++) {
-		if (bracket.data[i] == '\\')
+		bool collating = is_collating(str_from(bracket, i));
+		char c = bracket.data[collating ? i + 2 : i];
+
+		if (c == '\\' || (collating && strchr("]^-[", c) != NULL))
 			buf_putc(out, '\\');
-		buf_putc(out, bracket.data[i]);
+		buf_putc(out, c);
+		i += collating ? 4 : 0;
 	}
 }
 
-/* What POSIX has otherwise: a backslash in brackets is one, "{,n}" counts from
- * 0, and a parenthesis that closes nothing is a character. */
+/* What is written of an expression in PCRE2's syntax. */
+struct writing {
+	struct buf *out;
+	size_t starts[MAX_GROUPS]; /* of the open groups */
+	unsigned depth;
+	size_t atom;          /* where what can be repeated starts, if .. */
+	bool is_atom, repeated; /* .. it is one; if it is so already */
+};
+
+/* At a backslash and what is behind it. glibc has "\w", "\b"..., the others are
+ * the character. */
+static void put_escape(struct writing *w, char c)
+{
+	if (c == '<')
+		buf_add(w->out, "\\b(?=\\w)");
+	else if (c == '>')
+		buf_add(w->out, "\\b(?<=\\w)");
+	else if (c == '`')
+		buf_add(w->out, "\\A");
+	else if (c == '\'')
+		buf_add(w->out, "\\z");
+	else if (c >= '0' && c <= '9')
+		buf_printf(w->out, "\\g{%c}", c);
+	else if (((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) &&
+		 strchr("wWsSbB", c) == NULL)
+		buf_putc(w->out, c);
+	else
+		buf_printf(w->out, "\\%c", c);
+}
+
+/* At "*", "+", "?" or "{1,2}": its length; else 0. */
+static size_t repeat_len(struct str text)
+{
+	size_t i = 1;
+
+	if (text.data[0] == '*' || text.data[0] == '+' || text.data[0] == '?')
+		return 1;
+	if (text.data[0] != '{')
+		return 0;
+	while (i < text.len &&
+	       (text.data[i] == ',' ||
+		(text.data[i] >= '0' && text.data[i] <= '9')))
+		i++;
+	return i > 1 && i < text.len && text.data[i] == '}' ? i + 1 : 0;
+}
+
+/* A group around what is from `at` on. */
+static void put_around(struct buf *out, size_t at)
+{
+	static const char open[] = {'(', '?', ':'};
+	size_t len = out->len - at;
+
+	buf_append(out, open, sizeof(open));
+	memmove(out->data + at + sizeof(open), out->data + at, len);
+	memcpy(out->data + at, open, sizeof(open));
+	buf_putc(out, ')');
+}
+
+/* What PCRE2 has for another kind of repetition ("a+?", "a++"), or for none
+ * ("a**"), repeats the repetition. "{,n}" counts from 0. */
+static void put_repeat(struct writing *w, struct str text)
+{
+	if (w->is_atom && w->repeated)
+		put_around(w->out, w->atom);
+	if (str_starts(text, "{,")) {
+		buf_add(w->out, "{0");
+		text = str_from(text, 1);
+	}
+	buf_add_str(w->out, text);
+	w->repeated = true;
+}
+
+static void put_atom(struct writing *w, struct str text)
+{
+	char c = text.data[0];
+
+	w->is_atom = c != '(' && c != '|';
+	w->repeated = false;
+	w->atom = w->out->len;
+	if (c == '[') {
+		put_bracket(text, w->out);
+	} else if (c == '\\' && text.len > 1) {
+		put_escape(w, text.data[1]);
+	} else if (c == ')' && w->depth == 0) { /* a character, then */
+		buf_add(w->out, "\\)");
+	} else {
+		buf_add_str(w->out, text);
+	}
+	if (c == '(' && w->depth < MAX_GROUPS)
+		w->starts[w->depth++] = w->atom;
+	else if (c == ')' && w->depth > 0)
+		w->atom = w->starts[--w->depth];
+}
+
+/* From POSIX's syntax. */
 static void translate(struct str text, struct buf *out)
 {
-	unsigned depth = 0;
+	struct writing w = {.out = out};
 
 	while (text.len > 0) {
-		char c = text.data[0];
-		size_t len = c == '['                    ? bracket_len(text)
-			     : c == '\\' && text.len > 1 ? 2
-							 : 1;
-		struct str piece = str_n(text.data, len);
+		size_t len = repeat_len(text);
 
-		if (c == ')' && depth == 0)
-			buf_putc(out, '\\');
-		depth += c == '(';
-		depth -= c == ')' && depth > 0;
-		if (c == '[')
-			put_bracket(piece, out);
-		else
-			buf_add_str(out, piece);
-		if (str_starts(text, "{,"))
-			buf_putc(out, '0');
+		if (len > 0) {
+			put_repeat(&w, str_n(text.data, len));
+		} else {
+			len = text.data[0] == '['   ? bracket_len(text)
+			      : text.data[0] == '\\' && text.len > 1 ? 2
+								     : 1;
+			put_atom(&w, str_n(text.data, len));
+		}
 		text = str_from(text, len);
 	}
 }
@@ -104,7 +205,7 @@ static void translate(struct str text, struct buf *out)
 static int compile(struct sieve_pattern *pattern, struct str text,
 		   bool any_case, struct err *err)
 {
-	CLEANUP(buf_free) struct buf posix = buf_init(text.len * 2);
+	CLEANUP(buf_free) struct buf posix = buf_init(text.len * MAX_GROWTH);
 	uint32_t options = PCRE2_UTF | PCRE2_NEVER_UCP |
 			   PCRE2_NEVER_BACKSLASH_C | PCRE2_MATCH_INVALID_UTF |
 			   PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY |

@@ -49,7 +49,7 @@ static void to_utf8(struct str in, const struct content_type *type,
 {
 	bool text = type->type[0] == '\0' || strcmp(type->type, "text") == 0;
 
-	if (text)
+	if (text || type->charset[0] != '\0')
 		charset_to_utf8(str_of(type->charset), in, out);
 	else
 		buf_add_str(out, in);

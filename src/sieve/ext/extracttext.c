@@ -5,9 +5,19 @@
 #include "sieve/ext.h"
 #include "base/cleanup.h"
 #include "base/encode.h"
+#include "mime/body.h"
 #include "mime/parse.h"
 #include "sieve/ext/foreverypart.h"
 #include "sieve/part.h"
+
+/* Of media types that are no text, Dovecot has the content, too. */
+static bool is_decodable(struct sieve_run *run, const struct mime_part *part)
+{
+	struct str header = sieve_part_header(run->message, part);
+
+	return part->kind == MIME_TEXT &&
+	       content_encoding_parse(header) != ENCODING_UNKNOWN;
+}
 
 static int extracttext_run(struct sieve_run *run, const struct sieve_args *args,
 			   bool *, struct err *err)
@@ -18,8 +28,7 @@ static int extracttext_run(struct sieve_run *run, const struct sieve_args *args,
 	CLEANUP(buf_free) struct buf text = buf_init(max);
 	struct str value;
 
-	if (part != NULL && part->kind == MIME_TEXT &&
-	    sieve_part_is(part, STR("text")))
+	if (part != NULL && is_decodable(run, part))
 		sieve_part_text(run->message, part, &text);
 	value = str_n(text.data, text.len);
 	if (first != NULL)

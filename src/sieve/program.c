@@ -20,6 +20,16 @@ struct str sieve_program_bytes(const struct sieve_program *program)
 	return program->bytes;
 }
 
+bool sieve_program_uses(const struct sieve_program *program,
+			const char *extension)
+{
+	for (unsigned i = 0; i < program->extension_count; i++) {
+		if (strcmp(program->extensions[i]->name, extension) == 0)
+			return true;
+	}
+	return false;
+}
+
 static uint64_t get_le(const char *in, unsigned bytes)
 {
 	uint64_t value = 0;

@@ -36,6 +36,9 @@ int sieve_program_load(const void *ctx, struct sieve_engine *engine,
 /* Whether the scripts that it was compiled from are unchanged; but for its own,
  * if that is no file (struct sieve_source). */
 bool sieve_program_current(const struct sieve_program *program);
+/* Whether it has a use for that extension. */
+bool sieve_program_uses(const struct sieve_program *program,
+			const char *extension);
 /* The path of its own script's source; "" if it has none. */
 const char *sieve_program_origin(const struct sieve_program *program);
 /* Whether it can run as a global script, or as a user's: sievec compiles all as

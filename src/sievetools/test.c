@@ -21,6 +21,7 @@ struct options {
 	const char *original_to, *to, *from, *mailbox;
 	const char *dump, *trace, *location;
 	const char *scripts[MAX_SCRIPTS + 1];
+	struct sieve_program *programs[MAX_SCRIPTS + 1];
 	unsigned script_count;
 	bool compile, execute;
 	tool_execute *execution;
@@ -168,15 +169,28 @@ static FILE *open_trace(const struct options *options)
 	return out;
 }
 
-static void dump(const struct options *options,
-		 const struct sieve_program *program)
+static void compile_all(struct tool *tool, struct options *options)
 {
 	CLEANUP(buf_free) struct buf text = buf_init(INT32_MAX);
+	unsigned count = options->script_count;
 
+	for (unsigned i = 0; i < count; i++)
+		options->programs[i] = tool_script(tool, options->scripts[i],
+						   options->compile);
 	if (options->dump == NULL)
 		return;
-	sieve_program_dump(program, &text);
+	sieve_program_dump(options->programs[count - 1], &text);
 	tool_write(options->dump, str_n(text.data, text.len));
+}
+
+/* Of the mailboxes, there is this one, at least. */
+static int is_inbox(void *ctx, const char *mailbox, bool *exists_out,
+		    struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	*exists_out = str_case_is(str_of(mailbox), "INBOX");
+	return 0;
 }
 
 static int decide(struct tool *tool, const struct options *options,
@@ -184,6 +198,7 @@ static int decide(struct tool *tool, const struct options *options,
 		  struct sieve_message *message, struct sieve_result *result)
 {
 	const struct sieve_host host = {
+		.mailbox_exists = is_inbox,
 		.log = tool->log,
 		.trace = options->how,
 		.user = user_of(tool),
@@ -196,13 +211,8 @@ static int decide(struct tool *tool, const struct options *options,
 
 	for (unsigned i = 0;
 	     i < options->script_count && sieve_result_keeps(result); i++) {
-		struct sieve_program *program = tool_script(
-			tool, options->scripts[i], options->compile);
-
-		if (i + 1 == options->script_count)
-			dump(options, program);
-		if (sieve_program_run(program, message, envelope, &host, result,
-				      &err) < 0)
+		if (sieve_program_run(options->programs[i], message, envelope,
+				      &host, result, &err) < 0)
 			return 1;
 		sieve_result_next(result);
 	}
@@ -212,7 +222,6 @@ static int decide(struct tool *tool, const struct options *options,
 static int execute(struct tool *tool, const struct options *options,
 		   const struct sieve_envelope *envelope, struct str mail)
 {
-	struct sieve_program *programs[MAX_SCRIPTS + 1] = {NULL};
 	const struct execution execution = {
 		.mail = mail,
 		.envelope = envelope,
@@ -221,19 +230,27 @@ static int execute(struct tool *tool, const struct options *options,
 		.mailbox = options->mailbox,
 		.simulate = !options->execute,
 		.paths = options->scripts,
-		.programs = programs,
+		.programs = options->programs,
 	};
 
-	for (unsigned i = 0; i < options->script_count; i++)
-		programs[i] = tool_script(tool, options->scripts[i],
-					  options->compile);
-	dump(options, programs[options->script_count - 1]);
 	return options->execution(tool, &execution) ? 0 : 1;
 }
 
-static bool with_mailboxes(const struct options *options)
+/* Whether it is not for this program, which has no more than the engine. Tests
+ * run programs (filter, execute) where a configuration says which there are. */
+static bool needs_other(const struct tool *tool, const struct options *options)
 {
-	return options->execute || options->location != NULL;
+	if (options->execute || options->location != NULL)
+		return true;
+	for (unsigned i = 0; i < options->script_count; i++) {
+		const struct sieve_program *program = options->programs[i];
+
+		if (tool->config != NULL &&
+		    (sieve_program_uses(program, "vnd.dovecot.execute") ||
+		     sieve_program_uses(program, "vnd.dovecot.filter")))
+			return true;
+	}
+	return false;
 }
 
 static int run_all(struct tool *tool, struct options *options, struct str mail)
@@ -251,13 +268,13 @@ static int run_all(struct tool *tool, struct options *options, struct str mail)
 	if (options->how.level == SIEVE_TRACE_NONE)
 		options->how.level = SIEVE_TRACE_ACTIONS;
 	get_envelope(tool, options, message, &envelope);
-	if (with_mailboxes(options))
+	if (options->execution != NULL)
 		status = execute(tool, options, &envelope, mail);
 	else
 		status = decide(tool, options, &envelope, message, result);
 	if (trace != NULL && trace != stdout)
 		fclose(trace);
-	if (status == 0 && !with_mailboxes(options))
+	if (status == 0 && options->execution == NULL)
 		tool_print(stdout, result, options->mailbox);
 	return status;
 }
@@ -282,10 +299,11 @@ int sieve_test(int argc, char **argv, tool_execute *execution)
 		parse_option(&tool, &options, option, optarg);
 	if (argc - optind != 2)
 		usage();
-	if (with_mailboxes(&options) && execution == NULL)
-		start_other(argv);
 	options.scripts[options.script_count++] = argv[optind];
 	tool_open(&tool, "sieve-test");
+	compile_all(&tool, &options);
+	if (execution == NULL && needs_other(&tool, &options))
+		start_other(argv);
 	status = run_all(&tool, &options, tool_read(&tool, argv[optind + 1]));
 	if (status == 0) {
 		log_info("final result: success");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sievetools/test.h - sieve-test, and sieve-test-execute, which is what runs
- * with -e and -l: scripts know of mailboxes, and what they decide is done (-e).
- * Mails that they send are printed.
+ * with -e and -l and where scripts run programs: scripts know of mailboxes, and
+ * what they decide is done (-e). Mails that they send are printed.
  */
 #ifndef SIEVETOOLS_TEST_H
 #define SIEVETOOLS_TEST_H
@@ -21,7 +21,8 @@ struct execution {
 
 /* Returns whether all went well; ends the process if it can't begin. */
 typedef bool tool_execute(struct tool *tool, const struct execution *execution);
-/* The whole program. Without `execute`, -e and -l make it the other one. */
+/* The whole program. Without `execute`, it becomes the other one where it needs
+ * to be. */
 int sieve_test(int argc, char **argv, tool_execute *execute);
 
 #endif

@@ -120,13 +120,13 @@ def test_where_it_runs(tool):
 def test_mailboxes_that_there_are(tool, tmp_path):
     """Those of -l, and nothing is stored without -e."""
     text = ('require ["mailbox", "fileinto", "environment"];'
-            'if not environment "location" "MS" { discard; } elsif mailboxexists "INBOX" { fileinto "there"; } else { stop; }')
+            'if not environment "location" "MS" { discard; } elsif mailboxexists "Work" { fileinto "there"; } else { stop; }')
     for name in ('cur', 'new', 'tmp'):
-        (tmp_path / 'mails' / name).mkdir(parents=True)
+        (tmp_path / 'mails' / '.Work' / name).mkdir(parents=True)
     assert 'folder: there\n' not in tool('sieve-test', text).stdout
     done = tool('sieve-test', text, '-l', f'maildir:{tmp_path}/mails')
     assert ' * store message in folder: there\n' in done.stdout, done.stderr
-    assert not list((tmp_path / 'mails').glob('*/*'))
+    assert not list((tmp_path / 'mails').glob('*/???/*'))
 
 
 TRACED = """require ["fileinto", "variables", "vacation"];
@@ -151,3 +151,21 @@ def test_traces(tool):
             text for least, text in LINES if least <= level], name
     done = tool('sieve-test', 'require "reject"; reject "a";\nreject "b";', '-t', '-')
     assert done.stdout.splitlines()[-1].startswith('   2: error: duplicate reject')
+
+
+def test_inbox_is_there(tool):
+    done = tool('sieve-test', 'require "mailbox"; if not mailboxexists "INBOX" { discard; }\n'
+                              'if mailboxexists "nosuch" { discard; }')
+    assert ' * discard' not in done.stdout
+
+
+def test_programs_that_a_test_asks(tool, tmp_path):
+    """They are run without -e, too."""
+    program = tmp_path / 'answer'
+    program.write_text('#!/bin/sh\necho "$1 is away"\n')
+    program.chmod(0o755)
+    plugin = (f'  sieve_plugins = sieve_extprograms\n  sieve_extensions = +vnd.dovecot.execute\n'
+              f'  sieve_execute_bin_dir = {tmp_path}\n}}\nmail_location = maildir:{tmp_path}/mail\nplugin {{\n')
+    done = tool('sieve-test', 'require ["vnd.dovecot.execute", "variables", "fileinto"];\n'
+                              'if execute :output "v" "answer" "joe" { fileinto "of ${v}"; }', plugin=plugin)
+    assert ' * store message in folder: of joe is away' in done.stdout, done.stderr

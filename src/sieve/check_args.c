@@ -9,10 +9,18 @@
 #include "base/encode.h"
 #include "sieve/compile.h"
 
-static bool tag_fits(const struct sieve_tag *tag,
-		     const struct sieve_command *command)
+bool sieve_command_takes(const struct sieve_command *command,
+			 const struct sieve_tag *tag)
 {
-	struct str rest = str_of(tag->of), word;
+	struct str rest = STR(""), word;
+
+	if (tag->of != NULL)
+		rest = str_of(tag->of);
+	for (const struct sieve_tag *own = command->tags;
+	     own != NULL && own->name != NULL; own++) {
+		if (own == tag)
+			return true;
+	}
 
 	while (str_word(&rest, &word)) {
 		if (word.data[0] != '@') {
@@ -45,7 +53,7 @@ static const struct sieve_tag *find_tag(struct sieve_check *check,
 	}
 	word = sieve_check_word(check, ':', name);
 	for (; word != NULL; word = word->more) {
-		if (tag_fits(word->tag, command))
+		if (sieve_command_takes(command, word->tag))
 			return word->tag;
 	}
 	return NULL;

@@ -125,6 +125,10 @@ struct sieve_command {
 		   bool *result_out, struct err *err);
 };
 
+/* Whether it is one of its own tags, or of those for it. */
+bool sieve_command_takes(const struct sieve_command *command,
+			 const struct sieve_tag *tag);
+
 /* "${env.x}": names below a prefix, for RFC 5229 section 3 and what uses it. */
 struct sieve_namespace {
 	const char *name; /* "env"; lower case */

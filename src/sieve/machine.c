@@ -322,7 +322,7 @@ void sieve_trace(struct sieve_run *run, enum sieve_trace_level level,
 /* instructions */
 
 static int get_tags(struct sieve_run *run, struct sieve_code *code,
-		    struct sieve_args *args, struct err *err)
+		    uint64_t command, struct sieve_args *args, struct err *err)
 {
 	uint64_t count = sieve_code_number(code);
 
@@ -333,7 +333,8 @@ static int get_tags(struct sieve_run *run, struct sieve_code *code,
 		uint64_t number = sieve_code_number(code);
 		const struct sieve_tag *tag;
 
-		if (number >= run->program->tag_count)
+		if (number >= run->program->tag_count ||
+		    !sieve_program_takes(run->program, command, number))
 			return sieve_corrupt(err, "tag");
 		args->tags[i].tag = tag = run->program->tags[number];
 		args->tags[i].value.type = SIEVE_NONE;
@@ -346,11 +347,11 @@ static int get_tags(struct sieve_run *run, struct sieve_code *code,
 }
 
 static int get_args(struct sieve_run *run, struct sieve_code *code,
-		    struct sieve_args *args, struct err *err)
+		    uint64_t number, struct sieve_args *args, struct err *err)
 {
 	const struct sieve_command *command = args->command;
 
-	if (get_tags(run, code, args, err) < 0)
+	if (get_tags(run, code, number, args, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < SIEVE_MAX_PARAMS; i++) {
 		if (command->params[i].type == SIEVE_NONE) {
@@ -375,7 +376,7 @@ static int call(struct sieve_run *run, struct sieve_code *code, struct err *err)
 		return sieve_corrupt(err, "command");
 	args.command = run->program->commands[number];
 	sieve_arena_reset(run->scratch);
-	if (get_args(run, code, &args, err) < 0)
+	if (get_args(run, code, number, &args, err) < 0)
 		return -1;
 	test = (args.command->flags & SIEVE_IS_TEST) != 0;
 	sieve_trace(run, test ? SIEVE_TRACE_TESTS : SIEVE_TRACE_COMMANDS,

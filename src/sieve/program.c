@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "sieve/script.h"
 
+enum { MAX_PAIRS = 1 << 20 /* of commands and tags */ };
+
 struct str sieve_program_bytes(const struct sieve_program *program)
 {
 	return program->bytes;
@@ -158,6 +160,30 @@ static int load_tags(struct sieve_program *p, struct sieve_code *in,
 	return 0;
 }
 
+static int begin_takes(struct sieve_program *p, struct err *err)
+{
+	uint64_t pairs = (uint64_t)p->command_count * p->tag_count;
+
+	if (pairs > MAX_PAIRS)
+		return err_set(err, ERR_CORRUPT, "Too many commands and tags");
+	p->takes = mem_array(p, unsigned char, (size_t)pairs + 1);
+	return 0;
+}
+
+bool sieve_program_takes(const struct sieve_program *program, uint64_t command,
+			 uint64_t tag)
+{
+	unsigned char *known =
+		&program->takes[command * program->tag_count + tag];
+
+	if (*known == 0)
+		*known = sieve_command_takes(program->commands[command],
+					     program->tags[tag])
+				 ? 1
+				 : 2;
+	return *known == 1;
+}
+
 static void load_texts(struct sieve_program *p, struct sieve_code *in)
 {
 	p->text_count = get_count(in);
@@ -230,7 +256,8 @@ static int load(struct sieve_program *p, struct err *err)
 
 	p->global = sieve_code_number(&in) != 0;
 	if (load_extensions(p, &in, err) < 0 ||
-	    load_commands(p, &in, err) < 0 || load_tags(p, &in, err) < 0)
+	    load_commands(p, &in, err) < 0 || load_tags(p, &in, err) < 0 ||
+	    begin_takes(p, err) < 0)
 		return -1;
 	load_texts(p, &in);
 	load_sources(p, &in);

@@ -34,6 +34,9 @@ struct sieve_program {
 	struct str *texts;
 	struct sieve_dependency *sources;
 	struct sieve_unit *units;
+	/* Of a command and a tag, whether the one takes the other: 1 or 2 (it
+	 * does not); 0: not known yet. */
+	unsigned char *takes;
 	unsigned extension_count, command_count, tag_count, text_count;
 	unsigned source_count, unit_count;
 	bool variables; /* the extension is in use: matches are wanted */
@@ -42,6 +45,9 @@ struct sieve_program {
 	struct sieve_usage usage;
 };
 
+/* Whether the command of that number takes the tag of that number. */
+bool sieve_program_takes(const struct sieve_program *program, uint64_t command,
+			 uint64_t tag);
 /* sieve_program_load(), not copied; with `usage`, that may stand behind it. */
 int sieve_program_take(const void *ctx, struct sieve_engine *engine,
 		       struct buf *bytes, bool usage,

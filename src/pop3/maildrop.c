@@ -371,10 +371,10 @@ void cmd_quit(struct session *session, struct str args)
 	struct err err;
 
 	(void)args;
-	session->quit = true;
 	forget_deleted(session);
 	keep_seen(session);
-	if (remove_deleted(session, &err) < 0)
+	session->quit = remove_deleted(session, &err) == 0;
+	if (!session->quit)
 		reply_error(session, &err);
 	else if (session->deleted > 0)
 		reply(session, "+OK Logging out, messages deleted.");

@@ -57,33 +57,50 @@ static void pick_all(struct mailbox *box, struct index_txn *txn,
 	}
 }
 
-static int remove_all(struct mailbox *box, struct index_txn *txn,
-		      struct index_box *row, const struct range_set *uids,
+/* 1 if it stays because the disk does not let it go; err says why. */
+static int remove_one(struct mailbox *box, struct index_txn *txn,
+		      struct index_box *row, uint32_t uid,
 		      struct range_set *gone, struct err *err)
 {
 	const struct driver *driver = box->disk->location->driver;
 	struct index_record record;
+
+	if (index_record_get(txn, row->id, uid, &record, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (driver->remove_mail(txn, box->disk, row, &record, err) < 0 &&
+	    err->code != ERR_EXPUNGED && err->code != ERR_NOT_FOUND)
+		return err->system && gone == NULL ? 1 : -1;
+	if (gone != NULL)
+		range_set_add(gone, uid, uid);
+	return index_record_expunge(txn, row, uid, err);
+}
+
+static int remove_all(struct mailbox *box, struct index_txn *txn,
+		      struct index_box *row, const struct range_set *uids,
+		      struct range_set *gone, struct err *err)
+{
+	struct err first;
 	uint64_t at = 0;
 	uint32_t uid;
+	int stays = 0;
 
 	while (range_set_next(uids, &at, &uid)) {
-		if (index_record_get(txn, row->id, uid, &record, err) < 0) {
-			if (err->code != ERR_NOT_FOUND)
-				return -1;
-			continue;
-		}
-		if (driver->remove_mail(txn, box->disk, row, &record, err) <
-			    0 &&
-		    err->code != ERR_EXPUNGED && err->code != ERR_NOT_FOUND)
+		int ret = remove_one(box, txn, row, uid, gone, err);
+
+		if (ret < 0)
 			return -1;
-		if (gone != NULL)
-			range_set_add(gone, uid, uid);
-		if (index_record_expunge(txn, row, uid, err) < 0)
-			return -1;
+		if (ret > 0 && stays == 0)
+			first = *err;
+		stays |= ret;
 	}
 	if (gone != NULL)
 		range_set_merge(gone, uids);
-	return driver->flush(txn, box->disk, row, false, err);
+	if (box->disk->location->driver->flush(txn, box->disk, row, false,
+					       err) < 0)
+		return -1;
+	if (stays > 0)
+		*err = first;
+	return stays;
 }
 
 /* Out of disk and index; what is gone already is fine. */
@@ -105,14 +122,20 @@ int expunge_and_commit(struct mailbox *box, struct index_txn **txn,
 {
 	const struct index_counts before = row->counts;
 	struct quota_change change = {.from = box};
+	struct err stays;
+	int ret;
 
 	quota_hold(box);
-	if (expunge_uids(box, *txn, row, uids, gone, err) < 0 ||
-	    index_commit(txn, err) < 0)
+	ret = expunge_uids(box, *txn, row, uids, gone, &stays);
+	if (ret < 0)
+		*err = stays;
+	if (ret < 0 || index_commit(txn, err) < 0)
 		return store_failed(box->store, err);
 	change.removed = quota_difference(&before, &row->counts);
 	quota_changed(&change);
-	return 0;
+	if (ret > 0)
+		*err = stays;
+	return ret > 0 ? -1 : 0;
 }
 
 int expunge_now(struct mailbox *box, const struct range_set *uids,

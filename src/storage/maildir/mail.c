@@ -342,7 +342,8 @@ static int unlink_file(struct driver_box *box, char dir, const char *file,
 			witness_own(&maildir_box_get(box)->witness, 1);
 		return 1;
 	}
-	if (errno == ENOENT)
+	/* A directory in its place is no mail, for the sync neither. */
+	if (errno == ENOENT || errno == EISDIR)
 		return 0;
 	return err_sys(err, "unlink(%s/%s/%s)", box->path,
 		       dir == 'n' ? "new" : "cur", file);

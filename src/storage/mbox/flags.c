@@ -60,11 +60,18 @@ static int write_now(struct index_txn *txn, struct driver_box *box,
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "flush");
 	CLEANUP(mbox_unlock) struct mbox_lock lock = {.fd = -1};
 	struct mbox_box *own = mbox_box_get(box);
+	uint32_t id = index_box->id;
 	struct mbox_sync sync;
 
 	if (mbox_update_begin(ctx, box, txn, index_box, &own->expunging, &sync,
 			      &lock, err) < 0)
 		return -1;
+	/* Another UIDVALIDITY: these UIDs are those of other mails. */
+	if (index_box->id != id) {
+		box->id = 0;
+		return err_set(err, ERR_NOT_FOUND,
+			       "Mailbox was deleted under us: %s", box->name);
+	}
 	if (own->expunging.count > 0) {
 		sync.gap_at = own->gap_at;
 		sync.gap_len = own->gap_len;

@@ -57,7 +57,8 @@ static bool is_self(const struct request *request, const struct ip *ip)
 static void take(struct request *request, const char *ips)
 {
 	struct fields *fields = &request->pass_fields;
-	bool maybe = fields_get(fields, "proxy") == NULL;
+	bool maybe = fields_get(fields, "proxy") == NULL &&
+		     fields_get(fields, "proxy_always") == NULL;
 	struct str rest = str_of(ips), word;
 	const char *first = NULL;
 	struct ip ip;

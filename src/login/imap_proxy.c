@@ -15,7 +15,7 @@
 #include "proto/imap.h"
 
 enum { CAN_ID = 1, CAN_SASL_IR = 2 };
-enum { STEP_GREETING, STEP_CAPABILITY, STEP_STARTTLS, STEP_LOGIN };
+enum { STEP_GREETING, STEP_CAPABILITY, STEP_STARTTLS, STEP_ID, STEP_LOGIN };
 enum { COMMAND_MAX = 32 * 1024 };
 
 /* "... [CAPABILITY a b c] ..." or "* CAPABILITY a b c". */
@@ -115,9 +115,16 @@ static void log_in(struct login_proxy *proxy)
 {
 	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
 
-	proxy->step = STEP_LOGIN;
-	if ((proxy->capabilities & CAN_ID) != 0 && !proxy->not_trusted)
+	if ((proxy->capabilities & CAN_ID) != 0 && !proxy->not_trusted &&
+	    proxy->step != STEP_ID) {
 		add_id(proxy, &out);
+		if (proxy->no_pipelining) {
+			proxy->step = STEP_ID;
+			say(proxy, &out);
+			return;
+		}
+	}
+	proxy->step = STEP_LOGIN;
 	if (proxy->mech == NULL && proxy->master == NULL &&
 	    quotable(proxy->user) && quotable(proxy->password)) {
 		buf_add(&out, "L LOGIN ");
@@ -127,7 +134,8 @@ static void log_in(struct login_proxy *proxy)
 	} else {
 		buf_printf(&out, "L AUTHENTICATE %s",
 			   proxy->mech == NULL ? "PLAIN" : proxy->mech);
-		if ((proxy->capabilities & CAN_SASL_IR) != 0) {
+		if ((proxy->capabilities & CAN_SASL_IR) != 0 &&
+		    !login_proxy_is_asked(proxy)) {
 			buf_putc(&out, ' ');
 			login_proxy_response(proxy, &out);
 		}
@@ -146,7 +154,8 @@ static void challenged(struct login_proxy *proxy)
 		login_proxy_unexpected(proxy, STR("+"));
 		return;
 	}
-	if ((proxy->capabilities & CAN_SASL_IR) == 0)
+	if ((proxy->capabilities & CAN_SASL_IR) == 0 ||
+	    login_proxy_is_asked(proxy))
 		login_proxy_response(proxy, &out);
 	proxy->capabilities |= CAN_SASL_IR;
 	buf_add(&out, "\r\n");
@@ -241,6 +250,8 @@ void imap_proxy_line(struct login_proxy *proxy, struct str line)
 		login_proxy_aborted(proxy, "STARTTLS failed", line);
 	} else if (str_starts(line, "L ") && proxy->step == STEP_LOGIN) {
 		logged_in(proxy, line);
+	} else if (str_starts(line, "I ") && proxy->step == STEP_ID) {
+		log_in(proxy);
 	} else if (!str_starts(line, "I ")) {
 		login_proxy_unexpected(proxy, line);
 	}

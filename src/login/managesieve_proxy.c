@@ -9,26 +9,57 @@
 #include "login/proxy.h"
 #include "net/conn.h"
 
-enum { CAN_XCLIENT = 1, TOLD_SOME = 2 };
+enum { CAN_XCLIENT = 1, TOLD_SOME = 2, LITERAL_COMES = 4 };
 enum { STEP_GREETING, STEP_STARTTLS, STEP_SECURED, STEP_XCLIENT, STEP_LOGIN };
 enum { COMMAND_MAX = 32 * 1024, ANSWER_MAX = 512 };
 
-/* All mechanisms have an initial response; as a literal, of any length. */
-static void log_in(struct login_proxy *proxy)
+/* `out` and the response, as a literal: of any length. */
+static void respond(struct login_proxy *proxy, struct buf *out)
 {
 	CLEANUP(buf_wipe_free) struct buf response = buf_init(COMMAND_MAX);
+
+	login_proxy_response(proxy, &response);
+	buf_printf(out, "{%zu+}\r\n", response.len);
+	buf_add_str(out, str_n(response.data, response.len));
+	buf_add(out, "\r\n");
+	if (response.overflow || out->overflow)
+		login_proxy_failed(proxy, "Credentials are too long");
+	else
+		conn_write(proxy->conn, out->data, out->len);
+}
+
+static void log_in(struct login_proxy *proxy)
+{
 	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX + 100);
 
 	proxy->step = STEP_LOGIN;
-	login_proxy_response(proxy, &response);
-	buf_printf(&out, "AUTHENTICATE \"%s\" {%zu+}\r\n",
-		   proxy->mech == NULL ? "PLAIN" : proxy->mech, response.len);
-	buf_add_str(&out, str_n(response.data, response.len));
-	buf_add(&out, "\r\n");
-	if (response.overflow || out.overflow)
-		login_proxy_failed(proxy, "Credentials are too long");
-	else
-		conn_write(proxy->conn, out.data, out.len);
+	if (login_proxy_is_asked(proxy)) {
+		conn_printf(proxy->conn, "AUTHENTICATE \"LOGIN\"\r\n");
+		return;
+	}
+	buf_printf(&out, "AUTHENTICATE \"%s\" ",
+		   proxy->mech == NULL ? "PLAIN" : proxy->mech);
+	respond(proxy, &out);
+}
+
+/* A challenge of LOGIN: a string or a literal, whose text does not matter.
+ * False: it is none. */
+static bool challenged(struct login_proxy *proxy, struct str line)
+{
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX + 100);
+	bool literal = (proxy->capabilities & LITERAL_COMES) != 0;
+
+	if (proxy->step != STEP_LOGIN || !login_proxy_is_asked(proxy))
+		return false;
+	if (!literal && str_starts(line, "{")) {
+		proxy->capabilities |= LITERAL_COMES;
+		return true;
+	}
+	if (!literal && !str_starts(line, "\""))
+		return false;
+	proxy->capabilities &= ~(unsigned)LITERAL_COMES;
+	respond(proxy, &out);
+	return true;
 }
 
 /* For whom we speak, if the other server said that it wants to know. */
@@ -98,6 +129,8 @@ void msieve_proxy_line(struct login_proxy *proxy, struct str line)
 {
 	bool ok = str_case_is(line, "OK") || str_case_starts(line, "OK ");
 
+	if (challenged(proxy, line))
+		return;
 	if (str_case_starts(line, "\"XCLIENT\"")) {
 		proxy->capabilities |= CAN_XCLIENT | TOLD_SOME;
 	} else if (ok && proxy->step == STEP_STARTTLS) {

@@ -39,10 +39,21 @@ static void log_in(struct login_proxy *proxy)
 		buf_printf(&out, "USER %s", proxy->user);
 	} else {
 		proxy->step = STEP_PASS;
-		buf_printf(&out, "AUTH %s ",
+		buf_printf(&out, "AUTH %s",
 			   proxy->mech == NULL ? "PLAIN" : proxy->mech);
-		login_proxy_response(proxy, &out);
+		if (!login_proxy_is_asked(proxy)) {
+			buf_putc(&out, ' ');
+			login_proxy_response(proxy, &out);
+		}
 	}
+	say(proxy, &out);
+}
+
+static void challenged(struct login_proxy *proxy)
+{
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
+
+	login_proxy_response(proxy, &out);
 	say(proxy, &out);
 }
 
@@ -142,7 +153,10 @@ void pop3_proxy_line(struct login_proxy *proxy, struct str line)
 			answered(proxy, line);
 		break;
 	default:
-		answered(proxy, line);
+		if (str_starts(line, "+ ") && login_proxy_is_asked(proxy))
+			challenged(proxy);
+		else
+			answered(proxy, line);
 		break;
 	}
 }

@@ -303,7 +303,8 @@ static void proxy_connect(void *ctx)
 	int fd;
 
 	timer_free(&proxy->timer);
-	proxy->step = proxy->capabilities = 0;
+	proxy->step = proxy->capabilities = proxy->responses = 0;
+	proxy->xclient = NULL;
 	proxy->timer =
 		timer_new(login->loop,
 			  (struct duration){took < proxy->timeout.ms
@@ -517,8 +518,8 @@ static int parse_address(struct login_proxy *proxy,
 static int parse_mech(struct login_proxy *proxy, const char *mech,
 		      struct err *err)
 {
-	static const char *const known[] = {"PLAIN", "EXTERNAL", "XOAUTH2",
-					    "OAUTHBEARER"};
+	static const char *const known[] = {"PLAIN", "LOGIN", "EXTERNAL",
+					    "XOAUTH2", "OAUTHBEARER"};
 
 	if (mech == NULL)
 		return 0;
@@ -567,9 +568,15 @@ static int parse(struct login_proxy *proxy, const struct auth_line *fields,
 
 	proxy->user = user != NULL ? user : proxy->client->user;
 	proxy->master = field(proxy, fields, "master");
+	/* A query may have a column for it. */
+	if (proxy->master != NULL && proxy->master[0] == '\0')
+		proxy->master = NULL;
 	proxy->password = (char *)(password != NULL ? password : "");
 	proxy->password = mem_strdup(proxy, proxy->password);
 	proxy->not_trusted = field(proxy, fields, "proxy_not_trusted") != NULL;
+	proxy->no_auth = field(proxy, fields, "proxy_noauth") != NULL;
+	proxy->no_pipelining =
+		field(proxy, fields, "proxy_nopipelining") != NULL;
 	take_forward(proxy, fields);
 	take_aliases(proxy, fields);
 	parse_refresh(proxy, field(proxy, fields, "proxy_refresh"));
@@ -618,7 +625,8 @@ static void begin(void *ctx)
 bool login_proxy_begin(struct client *client, const struct auth_line *fields)
 {
 	struct login_proxy *proxy = mem_new(client, struct login_proxy);
-	bool maybe = auth_line_value(fields, "proxy").data == NULL;
+	bool maybe = auth_line_value(fields, "proxy").data == NULL &&
+		     auth_line_value(fields, "proxy_always").data == NULL;
 	struct err err;
 	int ret;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * login/proxy.h - users whose mail is on another server, by fields of the
- * passdb: proxy, proxy_maybe, host, hostip, port, ssl, starttls, destuser,
- * pass, master, proxy_mech, proxy_timeout, proxy_refresh, source_ip, forward_*,
+ * passdb: proxy, proxy_maybe, proxy_always, host, hostip, port, ssl, starttls,
+ * destuser, pass, master, proxy_mech, proxy_noauth, proxy_nopipelining,
+ * proxy_not_trusted, proxy_timeout, proxy_refresh, source_ip, forward_*,
  * user_*; and hostips, the addresses that auth found for a host.
  *
  * The login is done again there; then octets are copied both ways, a buffer of
@@ -37,6 +38,7 @@ struct login_proxy {
 	struct ip ips[PROXY_IPS_MAX]; /* of the host: tried in turn */
 	unsigned ip_count;
 	bool has_source, any_cert, not_trusted;
+	bool no_auth, no_pipelining;
 	enum proxy_tls tls_mode;
 	const char *host; /* as the passdb has it */
 	/* As whom; mech NULL: the protocol's plain login. */
@@ -54,6 +56,8 @@ struct login_proxy {
 	uint32_t id; /* for anvil; 0: it was not told */
 	/* The protocol's. */
 	unsigned step, capabilities; /* step 0: its greeting is awaited */
+	unsigned responses;          /* that LOGIN was given */
+	const char *xclient;         /* submission: what it takes of us */
 };
 
 /* TLS contexts, before files are out of reach; what fails is logged. */
@@ -67,8 +71,11 @@ void login_proxy_kick(struct client *client);
 
 /* for the protocols */
 
-/* The initial response of proxy->mech, in base64. */
-void login_proxy_response(const struct login_proxy *proxy, struct buf *out);
+/* The response of proxy->mech, in base64: the initial one; of LOGIN, which has
+ * none, the name first, and the password the second time. */
+void login_proxy_response(struct login_proxy *proxy, struct buf *out);
+/* LOGIN: its responses answer challenges. */
+bool login_proxy_is_asked(const struct login_proxy *proxy);
 /* forward_* for XCLIENT's FORWARD, in base64; nothing if there are none. */
 void login_proxy_forward(const struct login_proxy *proxy, struct buf *out);
 void login_proxy_start_tls(struct login_proxy *proxy);

@@ -27,12 +27,21 @@ void login_proxy_forward(const struct login_proxy *proxy, struct buf *out)
 		base64_encode(str_n(text.data, text.len), out);
 }
 
-void login_proxy_response(const struct login_proxy *proxy, struct buf *out)
+bool login_proxy_is_asked(const struct login_proxy *proxy)
+{
+	return proxy->mech != NULL && strcmp(proxy->mech, "LOGIN") == 0;
+}
+
+void login_proxy_response(struct login_proxy *proxy, struct buf *out)
 {
 	CLEANUP(buf_wipe_free) struct buf text = buf_init(SASL_LINE_MAX);
 	const char *mech = proxy->mech == NULL ? "PLAIN" : proxy->mech;
 
-	if (strcmp(mech, "EXTERNAL") == 0) {
+	if (login_proxy_is_asked(proxy)) {
+		buf_add(&text,
+			proxy->responses == 0 ? proxy->user : proxy->password);
+		proxy->responses++;
+	} else if (strcmp(mech, "EXTERNAL") == 0) {
 		buf_add(&text, proxy->user);
 	} else if (strcmp(mech, "XOAUTH2") == 0) {
 		buf_printf(&text, "user=%s\001auth=Bearer %s\001\001",

@@ -10,7 +10,7 @@
 #include "net/conn.h"
 #include "proto/smtp.h"
 
-enum { CAN_STARTTLS = 1, CAN_AUTH = 2, CAN_XCLIENT = 4, TOLD_XCLIENT = 8 };
+enum { CAN_STARTTLS = 1, CAN_AUTH = 2, TOLD_XCLIENT = 4 };
 enum {
 	STEP_GREETING,
 	STEP_EHLO,
@@ -33,6 +33,7 @@ static void say_hello(struct login_proxy *proxy)
 {
 	proxy->step = STEP_EHLO;
 	proxy->capabilities &= TOLD_XCLIENT;
+	proxy->xclient = NULL;
 	conn_printf(proxy->conn, "EHLO %s\r\n",
 		    submission_hostname(proxy->client));
 }
@@ -49,16 +50,51 @@ static void log_in(struct login_proxy *proxy)
 		return;
 	}
 	proxy->step = STEP_AUTH;
-	buf_printf(&out, "AUTH %s ",
+	buf_printf(&out, "AUTH %s",
 		   proxy->mech == NULL ? "PLAIN" : proxy->mech);
+	if (!login_proxy_is_asked(proxy)) {
+		buf_putc(&out, ' ');
+		login_proxy_response(proxy, &out);
+	}
+	say(proxy, &out);
+}
+
+static void challenged(struct login_proxy *proxy)
+{
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
+
 	login_proxy_response(proxy, &out);
 	say(proxy, &out);
 }
 
-static void add_value(const char *name, const char *value, struct buf *out)
+/* Others than it said would make Postfix refuse all. */
+static void add_value(const struct login_proxy *proxy, const char *name,
+		      const char *value, struct buf *out)
 {
-	buf_printf(out, " %s=", name);
-	smtp_xtext_encode(str_of(value), out);
+	struct str rest = str_of(proxy->xclient), word;
+
+	while (str_word(&rest, &word)) {
+		if (!str_case_is(word, name))
+			continue;
+		buf_printf(out, " %s=", name);
+		smtp_xtext_encode(str_of(value), out);
+		break;
+	}
+}
+
+static void add_address(const struct login_proxy *proxy, struct buf *out)
+{
+	const struct ip *remote = &proxy->client->remote;
+	char ip[IP_TEXT_MAX], text[IP_TEXT_MAX + 10];
+
+	if (remote->family == 0)
+		return;
+	snprintf(text, sizeof(text), "%s%s",
+		 remote->family == AF_INET6 ? "IPV6:" : "",
+		 ip_text(remote, ip));
+	add_value(proxy, "ADDR", text, out);
+	snprintf(text, sizeof(text), "%u", remote->port);
+	add_value(proxy, "PORT", text, out);
 }
 
 /* For whom we speak, as the other server wants to know. */
@@ -67,22 +103,23 @@ static void introduce(struct login_proxy *proxy)
 	CLEANUP(buf_free) struct buf out = buf_init(COMMAND_MAX);
 	CLEANUP(buf_free) struct buf forward = buf_init(COMMAND_MAX);
 	const struct client *client = proxy->client;
-	char ip[IP_TEXT_MAX];
+	char ttl[12];
 
 	proxy->step = STEP_XCLIENT;
 	proxy->capabilities |= TOLD_XCLIENT;
 	buf_add(&out, "XCLIENT");
 	if (client->tag != NULL && client->tag[0] != '\0')
-		add_value("HELO", client->tag, &out);
-	if (client->remote.family != 0)
-		buf_printf(&out, " ADDR=%s%s PORT=%u",
-			   client->remote.family == AF_INET6 ? "IPV6:" : "",
-			   ip_text(&client->remote, ip), client->remote.port);
-	add_value("SESSION", client->session_id, &out);
-	buf_printf(&out, " PROTO=ESMTP TTL=%u", client->ttl - 1);
+		add_value(proxy, "HELO", client->tag, &out);
+	add_address(proxy, &out);
+	add_value(proxy, "SESSION", client->session_id, &out);
+	add_value(proxy, "PROTO", "ESMTP", &out);
+	if (proxy->no_auth)
+		add_value(proxy, "LOGIN", proxy->user, &out);
+	snprintf(ttl, sizeof(ttl), "%u", client->ttl - 1);
+	add_value(proxy, "TTL", ttl, &out);
 	login_proxy_forward(proxy, &forward);
 	if (forward.len > 0)
-		add_value("FORWARD", forward.data, &out);
+		add_value(proxy, "FORWARD", forward.data, &out);
 	say(proxy, &out);
 }
 
@@ -97,7 +134,7 @@ static void take_capability(struct login_proxy *proxy, struct str line)
 		else if (str_case_is(word, "AUTH"))
 			proxy->capabilities |= CAN_AUTH;
 		else if (str_case_is(word, "XCLIENT"))
-			proxy->capabilities |= CAN_XCLIENT;
+			proxy->xclient = str_dup(proxy, rest);
 	}
 }
 
@@ -113,10 +150,13 @@ static void greeted(struct login_proxy *proxy)
 		}
 		proxy->step = STEP_STARTTLS;
 		conn_printf(proxy->conn, "STARTTLS\r\n");
-	} else if ((proxy->capabilities & CAN_XCLIENT) != 0 &&
+	} else if (proxy->xclient != NULL &&
 		   (proxy->capabilities & TOLD_XCLIENT) == 0 &&
 		   !proxy->not_trusted) {
 		introduce(proxy);
+	} else if (proxy->no_auth) {
+		conn_printf(proxy->client->conn, "235 2.7.0 Logged in.\r\n");
+		login_proxy_done(proxy);
 	} else {
 		log_in(proxy);
 	}
@@ -151,7 +191,10 @@ void submission_proxy_line(struct login_proxy *proxy, struct str line)
 	};
 
 	if (proxy->step == STEP_AUTH) {
-		if (last)
+		if (last && str_starts(line, "334") &&
+		    login_proxy_is_asked(proxy))
+			challenged(proxy);
+		else if (last)
 			answered(proxy, line);
 		return;
 	}

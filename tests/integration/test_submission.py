@@ -609,7 +609,7 @@ service submission-login {{
 
 def test_passed_on_to_another_server(make_server, tmp_path, tls):
     """As imap-login does, by fields of the passdb."""
-    other = Relay(caps=('STARTTLS', 'AUTH PLAIN', 'XCLIENT ADDR PORT HELO SESSION TTL FORWARD'), cert=tls,
+    other = Relay(caps=('STARTTLS', 'AUTH PLAIN', 'XCLIENT ADDR PORT HELO SESSION PROTO TTL FORWARD'), cert=tls,
                   answers={'AUTH': '235-2.7.0 welcome\r\n235 2.7.0 there', 'NOOP': '250 2.0.0 over there'})
     to = f'proxy=y host=127.0.0.1 port={other.port} pass=other'
     server = begin(make_server, 25, proxy_extra(tmp_path, {

@@ -250,6 +250,8 @@ static bool is_proxied(const struct request *request)
 static void add_proxied(const struct request *request, struct buf *out)
 {
 	const char *app = fields_get(&request->user_fields, "app_password");
+	const char *read_only =
+		fields_get(&request->user_fields, "mail_read_only");
 
 	/* The next server asks for it again. */
 	if (fields_get(&request->pass_fields, "pass") == NULL &&
@@ -258,6 +260,8 @@ static void add_proxied(const struct request *request, struct buf *out)
 	/* For who revokes it: among the user's names in `doveadm proxy`. */
 	if (app != NULL)
 		auth_write_value(out, "user_app_password", app);
+	if (app != NULL && read_only != NULL)
+		auth_write_value(out, "app_read_only", read_only);
 }
 
 static void say_ok(struct exchange *exchange, struct str data)

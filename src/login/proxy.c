@@ -30,6 +30,8 @@ enum {
 };
 
 static const char unavailable[] = "Account is temporarily unavailable.";
+static const char read_only[] =
+	"Read-only app passwords are of no use for this account.";
 
 /* TLS */
 
@@ -608,6 +610,15 @@ static bool is_self(const struct login_proxy *proxy, bool any_port)
 			       proxy->client->set->auth_proxy_self));
 }
 
+/* Sessions there would change mail, if that server does not know what the
+ * password is good for. */
+static bool loses_read_only(const struct login_proxy *proxy,
+			    const struct auth_line *fields)
+{
+	return field(proxy, fields, "app_read_only") != NULL &&
+	       field(proxy, fields, "proxy_read_only") == NULL;
+}
+
 static void begin(void *ctx)
 {
 	struct login_proxy *proxy = ctx;
@@ -640,9 +651,15 @@ bool login_proxy_begin(struct client *client, const struct auth_line *fields)
 		return false;
 	}
 	auth_link_cancel(client->login->auth, client);
-	if (ret < 0)
+	if (ret < 0) {
 		give_up(proxy, err.text);
-	else
+	} else if (loses_read_only(proxy, fields)) {
+		client_log_error(client,
+				 name_it(proxy, "Read-only app password, and "
+						"no proxy_read_only"));
+		answer(proxy, LOGIN_REFUSED, read_only);
+	} else {
 		begin(proxy);
+	}
 	return true;
 }

@@ -3,8 +3,8 @@
  * login/proxy.h - users whose mail is on another server, by fields of the
  * passdb: proxy, proxy_maybe, proxy_always, host, hostip, port, ssl, starttls,
  * destuser, pass, master, proxy_mech, proxy_noauth, proxy_nopipelining,
- * proxy_not_trusted, proxy_timeout, proxy_refresh, source_ip, forward_*,
- * user_*; and hostips, the addresses that auth found for a host.
+ * proxy_not_trusted, proxy_read_only, proxy_timeout, proxy_refresh, source_ip,
+ * forward_*, user_*; and hostips, the addresses that auth found for a host.
  *
  * The login is done again there; then octets are copied both ways, a buffer of
  * each side waiting for the other. A server that is not there is tried again,

@@ -276,6 +276,28 @@ def test_revoking_ends_proxied_sessions(make_server):
     assert 'app_password' not in login(Client(app), 'whoa', pad)
 
 
+def test_read_only_is_not_lost_on_the_way(make_server):
+    """Another server, which lets a proxy in by a password of its own, knows nothing of it."""
+    other = Backend()
+    app = prepare(make_server('passdb {\n}\n', 'imap pop3', start=False), 'DIR/app/all\n  override_fields = FIELDS')
+    to = f'proxy=y host=127.0.0.1 port={other.port} master=proxy pass=x'
+    app.extra = app.extra.replace('FIELDS', to)
+    app.write_config()
+    app.start()
+    look, _ = add(app, 'whoa', 'look', '-s', 'read-only')
+    full, _ = add(app, 'whoa', 'full')
+    with pytest.raises(AssertionError, match=r'CONTACTADMIN\] Read-only app passwords'):
+        Lines(app.port('imap'), 'whoa', look)
+    with pytest.raises(AssertionError, match=r'AUTH\] Read-only app passwords'):
+        Pop(app.port('pop3'), 'whoa', look)
+    assert other.log == [] and app.wait_log(r'imap-login: Error: proxy\(whoa.*\): Read-only app password')
+    Lines(app.port('imap'), 'whoa', full)
+    app.extra = app.extra.replace(to, to + ' proxy_read_only=y')
+    app.write_config()
+    assert app.doveadm('reload').returncode == 0 and app.wait_log('SIGHUP')
+    Lines(app.port('imap'), 'whoa', look)
+
+
 def test_managesieve(make_server):
     one = prepare(make_server('passdb {\n}\n', 'imap sieve', start=False), 'DIR/app/all').start()
     mail, _ = add(one, 'sieve', 'mail')

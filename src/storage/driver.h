@@ -112,7 +112,7 @@ struct driver_entry {
 struct driver {
 	const char *name; /* "maildir" */
 	const char *default_layout;
-	bool any_layout;   /* LAYOUT= may be other than the default */
+	bool by_guid;      /* LAYOUT=index may be */
 	bool root_mailbox; /* the root, INBOX's place, is a mailbox itself */
 	bool whole_lines;  /* the last line of a mail has an end, too */
 	/* Below the root, for what is not mail: index, UIDVALIDITY. NULL: the

@@ -73,6 +73,42 @@ struct str layout_levels(const char *name)
 					      : 0);
 }
 
+int layout_plus_encode(const struct location *location, const char *name,
+		       struct buf *out, struct err *err)
+{
+	struct str rest = layout_levels(name), level;
+
+	while (str_split(&rest, '/', &level)) {
+		buf_putc(out, '.');
+		if (str_find_char(level, '.') >= 0)
+			return err_set(err, ERR_INVALID,
+				       "a mailbox here cannot have this name");
+		if (layout_encode_level(location, level, out, err) < 0)
+			return -1;
+	}
+	/* All of it is one file name. */
+	if (out->overflow || out->len > LAYOUT_COMPONENT_MAX)
+		return err_set(err, ERR_INVALID, "mailbox name is too long");
+	return 0;
+}
+
+bool layout_plus_decode(const struct location *location, const char *file,
+			struct buf *out)
+{
+	struct str rest = str_of(file), level;
+
+	if (file[0] != '.' || file[1] == '.' || file[1] == '\0')
+		return false;
+	rest = str_from(rest, 1);
+	while (str_split(&rest, '.', &level)) {
+		if (out->len > 0)
+			buf_putc(out, '/');
+		if (!layout_decode_level(location, level, out))
+			return false;
+	}
+	return !out->overflow;
+}
+
 const char *layout_told(const struct location *location, const char *levels)
 {
 	if (strcmp(levels, "INBOX") != 0)

@@ -43,6 +43,14 @@ int layout_encode_level(const struct location *location, struct str level,
 bool layout_decode_level(const struct location *location, struct str level,
 			 struct buf *out);
 
+/* maildir++: all levels are one name of a file, ".a.b", appended to `out`. No
+ * level has a '.' in it: ERR_INVALID. */
+int layout_plus_encode(const struct location *location, const char *name,
+		       struct buf *out, struct err *err);
+/* The other way; false for what is no mailbox's. */
+bool layout_plus_decode(const struct location *location, const char *file,
+			struct buf *out);
+
 /* Say, once in this process, that a directory in `root` cannot be a mailbox
  * because of its name: mail of others' making might be missed. */
 void layout_name_left_out(const char *root, const char *file);

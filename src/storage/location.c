@@ -332,10 +332,10 @@ static int check(const struct location *location, struct err *err)
 		return err_set(err, ERR_INVALID,
 			       "DIRNAME= needs LAYOUT=fs, not %s",
 			       location->layout);
-	if (!location->driver->any_layout &&
-	    strcmp(location->layout, location->driver->default_layout) != 0)
-		return err_set(err, ERR_INVALID, "LAYOUT=%s is not for %s",
-			       location->layout, location->driver->name);
+	if (strcmp(location->layout, "index") == 0 &&
+	    !location->driver->by_guid)
+		return err_set(err, ERR_INVALID, "LAYOUT=index is not for %s",
+			       location->driver->name);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ from pop3_lines import Pop
 from turns import FLAGS, KEYWORDS, Place, Turns, append, operations
 
 LOCATION = 'mbox:~/mail:INBOX=~/inbox'
-INDEXES = ['mail/.imap/dovetail.index', 'mail/**/dovecot.index*', 'mail/**/dovecot.list.index*',
+INDEXES = ['mail/.imap/dovetail.index', 'mail/**/dovecot.index*', '.imap/**/dovecot.index*', 'mail/**/dovecot.list.index*',
            'mail/dovecot.mailbox.log*']
 
 
@@ -34,7 +34,7 @@ def mail(number):
 
 class MboxPlace(Place):
     def boxes(self):
-        return ['INBOX', 'Archive', 'Old/2020', '"Entw&APw-rfe"']
+        return ['INBOX', 'Archive', f'Old{self.separator}2020', '"Entw&APw-rfe"']
 
     def inbox(self):
         return f'{self.home}/inbox'
@@ -111,10 +111,16 @@ class MboxTurns(Turns):
             append(client, name, 1)
 
 
-@pytest.fixture
-def place(make_server, dovecot):
+LAYOUTS = {'fs': (LOCATION, '/'),
+           # The file's own name there would be a mailbox's for Dovecot.
+           'maildir++': (f'{LOCATION}:LAYOUT=maildir++:SUBSCRIPTIONS=subscriptions', '.')}
+
+
+@pytest.fixture(params=LAYOUTS)
+def place(request, make_server, dovecot):
     """Both servers on the same home directory, without mail."""
-    return MboxPlace(make_server(), dovecot, 'pair', LOCATION, '/', INDEXES)
+    location, separator = LAYOUTS[request.param]
+    return MboxPlace(make_server(), dovecot, 'pair', location, separator, INDEXES)
 
 
 def listed(client):
@@ -127,7 +133,7 @@ def make_mail(place, server):
     client, boxes = place.connect(server), place.boxes()
     for name in boxes[1:]:
         client.ok(f'CREATE {name}')
-    client.ok('SUBSCRIBE Old/2020')
+    client.ok(f'SUBSCRIBE {boxes[2]}')
     client.ok(f'SUBSCRIBE {boxes[3]}')
     for number in range(12):
         append(client, random.Random(number).choice(boxes), number, ['', r'\Seen', r'\Flagged work $Junk'][number % 3])
@@ -139,7 +145,46 @@ def make_mail(place, server):
 def test_what_one_made_is_served_the_same_by_the_other(place, maker):
     make_mail(place, place.servers[maker])
     place.assert_same()
-    assert listed(place.connect(place.servers[0])) == listed(place.connect(place.servers[1]))
+    ours, theirs = (listed(place.connect(server)) for server in place.servers)
+    # Without its index of names, Dovecot lacks parents in maildir++.
+    assert [line for line in ours if place.separator == '/' or rb'\noselect' not in line] == theirs
+
+
+def test_maildirplus_files_are_those_of_dovecot(make_server, make_dovecot):
+    """Also INBOX and subscriptions, and what a rename or deletion leaves."""
+    told, files = [], []
+    for make in make_server, make_dovecot:
+        # With its index of names, what was deleted is listed still.
+        server = make('mail_location = mbox:~/mail:LAYOUT=maildir++\nmailbox_list_index = no\n')
+        client = Lines(server.port('imap'), 'alice')
+        for name in 'a', 'a.b', 'a.b.c', 'ab', 'c.d', 'c.d.e', 'INBOX.x', 'gone', 'gone.child':
+            client.ok(f'CREATE {name}')
+            client.append(name, mail(1))
+        client.append('INBOX', mail(1))
+        for command in 'SUBSCRIBE a.b', 'RENAME a z', 'RENAME c y.c', 'DELETE gone', 'RENAME INBOX.x x':
+            client.ok(command)
+        told.append([line for line in listed(client) if b'subscriptions' not in line and rb'\noselect' not in line])
+        for line in told[-1]:
+            assert b'MESSAGES 1)' in client.ok(b'STATUS %s (MESSAGES)' % line.rpartition(b' ')[2])[0]
+        client.logout()
+        files.append(sorted(path.name for path in Path(server.home('alice'), 'mail').iterdir() if path.is_file()))
+    assert told[0] == told[1]
+    assert files[0] == files[1] == sorted(['.subscriptions', '.INBOX', '.z', '.z.b', '.z.b.c', '.ab', '.y.c.d', '.y.c.d.e',
+                                           '.x', '.gone.child'])
+
+
+def test_maildirplus_is_renamed_whole_or_not_at_all(make_server):
+    client = Lines(make_server('mail_location = mbox:~/mail:LAYOUT=maildir++\n').port('imap'), 'alice')
+    for name in 'a', 'a.b', 'a.c', 'a.d', 'z.c':
+        client.ok(f'CREATE {name}')
+    before = listed(client)
+    assert b'NO [ALREADYEXISTS]' in client.command('RENAME a z')[-1]
+    assert listed(client) == before
+    client.ok('RENAME a y')
+    assert [line.rpartition(b' ')[2] for line in listed(client) if b' y' in line] == [b'y', b'y.b', b'y.c', b'y.d']
+    for name in 'imap', 'subscriptions', 'a.lock':
+        assert b'NO [CANNOT]' in client.command(f'CREATE {name}')[-1]
+    client.logout()
 
 
 def touch_all(home, seconds):

@@ -52,7 +52,7 @@ static void maildir_watch_paths(const void *ctx, struct driver_box *box,
 const struct driver maildir_driver = {
 	.name = "maildir",
 	.default_layout = "maildir++",
-	.any_layout = true,
+	.by_guid = true,
 	.root_mailbox = true,
 	.subscriptions = "subscriptions",
 	.detect = maildir_detect,

@@ -48,24 +48,6 @@ static int bad_name(struct err *err)
 		       "a mailbox here cannot have this name");
 }
 
-static int path_plus(const struct location *location, const char *name,
-		     struct buf *out, struct err *err)
-{
-	struct str rest = layout_levels(name), level;
-
-	while (str_split(&rest, '/', &level)) {
-		buf_putc(out, '.');
-		if (str_find_char(level, '.') >= 0)
-			return bad_name(err);
-		if (layout_encode_level(location, level, out, err) < 0)
-			return -1;
-	}
-	/* All of it is one file name. */
-	if (out->overflow || out->len > LAYOUT_COMPONENT_MAX)
-		return err_set(err, ERR_INVALID, "mailbox name is too long");
-	return 0;
-}
-
 static int path_fs(const struct location *location, const char *name,
 		   struct buf *out, struct err *err)
 {
@@ -100,7 +82,7 @@ int maildir_name_path(const struct location *location, const char *name,
 		return path_index(location, name, out, err);
 	if (layout_is_fs(location))
 		return path_fs(location, name, out, err);
-	return path_plus(location, name, out, err);
+	return layout_plus_encode(location, name, out, err);
 }
 
 static void add_dirname(const struct location *location, struct buf *path)

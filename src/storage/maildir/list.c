@@ -30,24 +30,6 @@ struct lister {
 
 /* maildir++ */
 
-/* ".A.B" to "A/B"; false if it is no mailbox's. */
-static bool decode_plus(const struct location *location, const char *file,
-			struct buf *out)
-{
-	struct str rest = str_of(file), level;
-
-	if (file[0] != '.' || file[1] == '.' || file[1] == '\0')
-		return false;
-	rest = str_from(rest, 1);
-	while (str_split(&rest, '.', &level)) {
-		if (out->len > 0)
-			buf_putc(out, '/');
-		if (!layout_decode_level(location, level, out))
-			return false;
-	}
-	return !out->overflow;
-}
-
 static bool looks_like_plus(const char *file)
 {
 	return file[0] == '.' && file[1] != '\0' && file[1] != '.';
@@ -66,8 +48,8 @@ static int list_plus(struct lister *lister, struct err *err)
 		bool valid;
 
 		buf_reset(&lister->name);
-		valid = decode_plus(lister->location, entry->d_name,
-				    &lister->name);
+		valid = layout_plus_decode(lister->location, entry->d_name,
+					   &lister->name);
 		if ((!valid && !looks_like_plus(entry->d_name)) ||
 		    !layout_entry_is(dirfd(dir), entry, S_IFDIR))
 			continue;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storage/mbox/layout.c - mailbox names as files: "a/b" is the file b in the
- * directory a below the root; INBOX is the file that INBOX= names, or `inbox`
- * there. A directory has mailboxes and is none, unless DIRNAME= names the file
- * in it that has its mails.
+ * storage/mbox/layout.c - mailbox names as files. INBOX is the file that INBOX=
+ * names.
+ *
+ * fs: "a/b" is the file b in the directory a below the root, and INBOX is
+ * `inbox` there. A directory has mailboxes and is none, unless DIRNAME= names
+ * the file in it that has its mails. maildir++: they are the files ".a.b" and
+ * ".INBOX" in the root.
  *
  * What belongs to a mailbox but is not mail lies beside it in .imap/NAME/.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -23,8 +25,6 @@
 #include "storage/layout.h"
 #include "storage/mbox/mbox.h"
 
-enum { DEPTH_MAX = 64 };
-
 static const char hidden[] = ".imap";
 
 static bool is_inbox(const char *name)
@@ -37,13 +37,12 @@ static const char *dirname_of(const struct location *location)
 	return location->dirname == NULL ? "" : location->dirname;
 }
 
-static bool has_dirname(const struct location *location)
+bool mbox_has_dirname(const struct location *location)
 {
 	return dirname_of(location)[0] != '\0';
 }
 
-/* Files beside mail that are none. */
-static bool is_reserved(const struct location *location, struct str file)
+bool mbox_file_reserved(const struct location *location, struct str file)
 {
 	return file.len == 0 || str_is(file, ".") || str_is(file, "..") ||
 	       str_is(file, hidden) || str_is(file, location->subscriptions) ||
@@ -51,7 +50,7 @@ static bool is_reserved(const struct location *location, struct str file)
 	       str_is(file, "dovetail.index.damaged") ||
 	       (file.len >= 5 &&
 		str_is(str_from(file, file.len - 5), ".lock")) ||
-	       (has_dirname(location) && str_is(file, location->dirname));
+	       (mbox_has_dirname(location) && str_is(file, location->dirname));
 }
 
 /* names to paths */
@@ -65,7 +64,19 @@ static int encode_level(const struct location *location, struct str level,
 		return -1;
 	if (out->overflow || out->len - start > LAYOUT_COMPONENT_MAX)
 		return err_set(err, ERR_INVALID, "mailbox name is too long");
-	if (is_reserved(location, str_n(out->data + start, out->len - start)))
+	if (mbox_file_reserved(location,
+			       str_n(out->data + start, out->len - start)))
+		return err_set(err, ERR_INVALID,
+			       "a mailbox here cannot have this name");
+	return 0;
+}
+
+static int relative_plus(const struct location *location, const char *name,
+			 struct buf *out, struct err *err)
+{
+	if (layout_plus_encode(location, name, out, err) < 0)
+		return -1;
+	if (mbox_file_reserved(location, str_n(out->data, out->len)))
 		return err_set(err, ERR_INVALID,
 			       "a mailbox here cannot have this name");
 	return 0;
@@ -76,6 +87,8 @@ static int relative_path(const struct location *location, const char *name,
 {
 	struct str rest = layout_levels(name), level;
 
+	if (!layout_is_fs(location))
+		return relative_plus(location, name, out, err);
 	while (str_split(&rest, '/', &level)) {
 		if (out->len > 0)
 			buf_putc(out, '/');
@@ -96,11 +109,12 @@ static char *control_path(const void *ctx, const struct location *location,
 			  parent, relative, hidden, relative + parent);
 }
 
-static char *inbox_path(const void *ctx, const struct location *location)
+char *mbox_inbox_path(const void *ctx, const struct location *location)
 {
 	if (location->inbox != NULL)
 		return mem_strdup(ctx, location->inbox);
-	return mem_printf(ctx, "%s/inbox", location->root);
+	return mem_printf(ctx, "%s/%s", location->root,
+			  layout_is_fs(location) ? "inbox" : ".INBOX");
 }
 
 int mbox_paths(const void *ctx, const struct location *location,
@@ -111,15 +125,15 @@ int mbox_paths(const void *ctx, const struct location *location,
 	char *path;
 
 	if (is_inbox(name)) {
-		*path_out = inbox_path(ctx, location);
+		*path_out = mbox_inbox_path(ctx, location);
 		*control_out = control_path(ctx, location, name);
 		return 0;
 	}
 	if (relative_path(location, name, &relative, err) < 0)
 		return -1;
 	path = mem_printf(ctx, "%s/%s%s%s", location->root, relative.data,
-			  has_dirname(location) ? "/" : "",
-			  has_dirname(location) ? location->dirname : "");
+			  mbox_has_dirname(location) ? "/" : "",
+			  mbox_has_dirname(location) ? location->dirname : "");
 	if (layout_check_links(location->root, path, err) < 0)
 		return -1;
 	*path_out = path;
@@ -136,105 +150,6 @@ static int level_path(const void *ctx, const struct location *location,
 	if (relative_path(location, name, &relative, err) < 0)
 		return -1;
 	*out = mem_printf(ctx, "%s/%s", location->root, relative.data);
-	return 0;
-}
-
-/* listing */
-
-struct lister {
-	const struct location *location;
-	struct stat inbox; /* st_ino 0: not there */
-	struct layout_list list;
-};
-
-static bool is_file(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-static int list_dir(struct lister *lister, const char *path, struct buf *name,
-		    unsigned depth, struct err *err);
-
-static int list_entry(struct lister *lister, const char *path, int fd,
-		      const struct dirent *entry, struct buf *name,
-		      unsigned depth, struct err *err)
-{
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "list");
-	const struct location *location = lister->location;
-	char *full = mem_printf(ctx, "%s/%s", path, entry->d_name);
-	const char *told = layout_told(location, name->data);
-	bool dirname = has_dirname(location);
-	struct stat st;
-
-	/* INBOX is listed under that name, and as the file that it is for
-	 * namespaces that are not INBOX's. */
-	if (stat(full, &st) < 0 || (st.st_ino == lister->inbox.st_ino &&
-				    st.st_dev == lister->inbox.st_dev &&
-				    strcmp(name->data, "inbox") != 0))
-		return 0;
-	if (layout_entry_is(fd, entry, S_IFREG) && !dirname && told != NULL)
-		return layout_list_add(&lister->list, told, true, true, err);
-	if (!layout_entry_is(fd, entry, S_IFDIR))
-		return 0;
-	if (told != NULL &&
-	    layout_list_add(&lister->list, told,
-			    dirname && is_file(mem_printf(ctx, "%s/%s", full,
-							  location->dirname)),
-			    false, err) < 0)
-		return -1;
-	return list_dir(lister, full, name, depth + 1, err);
-}
-
-static int list_dir(struct lister *lister, const char *path, struct buf *name,
-		    unsigned depth, struct err *err)
-{
-	CLEANUP(dir_close) DIR *dir = NULL;
-	struct dirent *entry;
-
-	if (depth > DEPTH_MAX)
-		return 0;
-	dir = opendir(path);
-	if (dir == NULL)
-		return errno == ENOENT || errno == EACCES || errno == ELOOP
-			       ? 0
-			       : err_sys(err, "opendir(%s)", path);
-	while ((entry = readdir(dir)) != NULL) {
-		size_t len = name->len;
-		int ret = 0;
-
-		if (is_reserved(lister->location, str_of(entry->d_name)))
-			continue;
-		if (len > 0)
-			buf_putc(name, '/');
-		if (layout_decode_level(lister->location, str_of(entry->d_name),
-					name) &&
-		    !name->overflow)
-			ret = list_entry(lister, path, dirfd(dir), entry, name,
-					 depth, err);
-		buf_truncate(name, len);
-		if (ret < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int mbox_list(const void *ctx, const struct location *location,
-	      struct driver_entry **out, size_t *count_out, struct err *err)
-{
-	CLEANUP(buf_free) struct buf name = buf_init(LAYOUT_PATH_MAX);
-	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "list");
-	struct lister lister = {.location = location, .list = {.ctx = ctx}};
-
-	if (stat(inbox_path(work, location), &lister.inbox) < 0)
-		memset(&lister.inbox, 0, sizeof(lister.inbox));
-	else if (layout_list_add(&lister.list, "INBOX", true, false, err) < 0)
-		return -1;
-	if (list_dir(&lister, location->root, &name, 0, err) < 0)
-		return -1;
-	*out = lister.list.entries;
-	*count_out = lister.list.count;
 	return 0;
 }
 
@@ -359,7 +274,7 @@ int mbox_remove(const struct location *location, const char *name,
 		return err_sys(err, "unlink(%s)", path);
 	if (layout_sync_parent(location, path, err) < 0)
 		return -1;
-	if (has_dirname(location))
+	if (mbox_has_dirname(location))
 		(void)rmdir(level);
 	return remove_control(control, err);
 }
@@ -373,10 +288,10 @@ static int rename_path(const struct location *location, const char *from,
 	if (make_parents(to_location, to, err) < 0)
 		return -1;
 	if (rename(from, to) < 0)
-		return errno == EXDEV ? err_set(err, ERR_UNSUPPORTED,
-						"another file system")
-				      : err_sys(err, "rename(%s, %s)", from,
-						to);
+		return errno == EXDEV
+			       ? err_set(err, ERR_UNSUPPORTED,
+					 "another file system")
+			       : err_sys(err, "rename(%s, %s)", from, to);
 	if (layout_sync_parent(to_location, to, err) < 0)
 		return -1;
 	return layout_sync_parent(location, from, err);
@@ -419,12 +334,55 @@ static int rename_to(const struct location *location, const char *from,
 			      err);
 }
 
+/* "from" and "from/..." to "to" and "to/..."; NULL: it is neither. */
+static const char *renamed(const void *ctx, const char *name, const char *from,
+			   const char *to)
+{
+	size_t len = strlen(from);
+
+	if (strncmp(name, from, len) != 0 ||
+	    (name[len] != '\0' && name[len] != '/'))
+		return NULL;
+	return mem_printf(ctx, "%s%s", to, name + len);
+}
+
+/* maildir++: each is a file by itself. */
+static int rename_plus(const struct location *location, const char *from,
+		       const char *to, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "rename");
+	struct driver_entry *entries;
+	struct err ignored;
+	const char *name;
+	size_t count;
+
+	if (mbox_list(ctx, location, &entries, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		name = renamed(ctx, entries[i].name, from, to);
+		if (name == NULL || rename_to(location, entries[i].name,
+					      location, name, err) == 0)
+			continue;
+		/* All or none, as well as one can. */
+		while (i-- > 0) {
+			name = renamed(ctx, entries[i].name, from, to);
+			if (name != NULL)
+				(void)rename_to(location, name, location,
+						entries[i].name, &ignored);
+		}
+		return -1;
+	}
+	return 0;
+}
+
 int mbox_rename(const struct location *location, const char *from,
 		const char *to, struct err *err)
 {
 	if (is_inbox(from) || is_inbox(to))
 		return err_set(err, ERR_INVALID, "INBOX cannot be renamed so");
-	return rename_to(location, from, location, to, err);
+	return layout_is_fs(location)
+		       ? rename_to(location, from, location, to, err)
+		       : rename_plus(location, from, to, err);
 }
 
 int mbox_move(const struct location *location, const char *from,
@@ -435,6 +393,7 @@ int mbox_move(const struct location *location, const char *from,
 	if (is_inbox(from) || is_inbox(to) || location->control != NULL ||
 	    to_location->control != NULL ||
 	    location->utf8 != to_location->utf8 ||
+	    strcmp(location->layout, to_location->layout) != 0 ||
 	    strcmp(dirname_of(location), dirname_of(to_location)) != 0)
 		return err_set(err, ERR_UNSUPPORTED, "not one directory");
 	return rename_to(location, from, to_location, to, err);

@@ -377,7 +377,16 @@ int mbox_spool_read(const struct mbox_spool *spool, uint64_t at, size_t len,
 void mbox_spool_end(struct driver_box *box, struct mbox_spool *spool,
 		    bool complete);
 
-/* save.c, mail.c, layout.c: functions of the table */
+/* layout.c: for list.c */
+
+/* Mails are in the file DIRNAME= of a directory. */
+bool mbox_has_dirname(const struct location *location);
+/* A file beside mail that is none. */
+bool mbox_file_reserved(const struct location *location, struct str file);
+/* Child of ctx. */
+char *mbox_inbox_path(const void *ctx, const struct location *location);
+
+/* save.c, mail.c, layout.c, list.c: functions of the table */
 
 int mbox_save_begin(const void *ctx, struct driver_box *box,
 		    struct driver_save **out, struct err *err);

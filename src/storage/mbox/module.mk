@@ -10,6 +10,7 @@ libmbox_a_SOURCES = \
 	src/storage/mbox/header.c \
 	src/storage/mbox/journal.c src/storage/mbox/journal.h \
 	src/storage/mbox/layout.c \
+	src/storage/mbox/list.c \
 	src/storage/mbox/lock.c \
 	src/storage/mbox/mail.c \
 	src/storage/mbox/mbox.h \

@@ -109,7 +109,7 @@ static void test_what_cannot_be_is_named(void **state)
 		{"maildir:/m:SUBSCRIPTIONS=..", "not a path"},
 		{"maildir:/m:DIRNAME=x", "needs LAYOUT=fs"},
 		{"mbox:/m:LAYOUT=index", "LAYOUT=index is not for mbox"},
-		{"mbox:/m:LAYOUT=maildir++", "LAYOUT=maildir++ is not for"},
+		{"mbox:/m:LAYOUT=maildir++:DIRNAME=x", "needs LAYOUT=fs"},
 		{"/nowhere/at/all", "can't tell the format"},
 	};
 	struct fixture *f = *state;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "storage/core.h"
+#include "storage/layout.h"
 #include "storage/list_core.h"
 
 /* Besides ENTRY_*: */
@@ -103,7 +104,7 @@ static bool can_be_told(struct names *names, const struct ns *ns,
 			const char *storage)
 {
 	if (ns->pub.separator != '/' &&
-	    strchr(storage, ns->pub.separator) != NULL)
+	    str_find_char(layout_levels(storage), ns->pub.separator) >= 0)
 		return false;
 	if (names->user->namespaces->next == NULL && storage[0] != '.' &&
 	    strncasecmp(storage, "INBOX", 5) != 0)

@@ -386,3 +386,16 @@ def test_the_sum_of_a_header_is_the_same(make_server, make_dovecot, kind):
     assert len({line.split()[1] for line in told[0]}) > 100
     assert [(ours, theirs, text.split(FROM)[1 + number]) for number, (ours, theirs) in enumerate(zip(*told))
             if ours != theirs] == []
+
+
+@pytest.mark.parametrize('location', ['mbox:~/other', 'mbox:~/other:LAYOUT=maildir++', 'maildir:~/other',
+                                      'maildir:~/other:LAYOUT=fs'])
+def test_a_mailbox_called_inbox_in_another_namespace_is_listed(make_server, location):
+    """Also where the separator is in "./INBOX", as we call it among ourselves."""
+    server = make_server(f'namespace other {{\n  prefix = o.\n  separator = .\n  location = {location}\n}}\n'
+                         'namespace inbox {\n  separator = .\n}\n')
+    client = Lines(server.port('imap'), 'alice')
+    for name in 'o.INBOX', 'o.a':
+        client.ok(f'CREATE {name}')
+    assert [line.rpartition(b' ')[2] for line in listed(client) if b' o.' in line] == [b'o.a', b'o.inbox']
+    client.logout()

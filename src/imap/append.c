@@ -123,6 +123,17 @@ static const struct imap_arg *find_stream(const struct imap_arg *arg)
 	return arg->kind == IMAP_ARG_STREAM ? arg : NULL;
 }
 
+/* A client that waits need not send what there is no room for. */
+static void ask_quota(struct append *append, uint64_t octets)
+{
+	struct err err;
+
+	if (append->fault == FAULT_NONE &&
+	    quota_test(append->cmd->session->user, append->name, octets, &err) <
+		    0)
+		set_error(append, &err);
+}
+
 /* Begin the message that `arg` announces. False: answer now, nothing of it
  * comes. */
 static bool begin_message(struct append *append, const struct imap_arg *args)
@@ -148,6 +159,7 @@ static bool begin_message(struct append *append, const struct imap_arg *args)
 		return false;
 	}
 	if (stream->stream_sync) {
+		ask_quota(append, stream->stream_size);
 		if (append->fault != FAULT_NONE)
 			return false;
 		conn_write_str(session->conn, STR("+ OK\r\n"));

@@ -223,6 +223,24 @@ def test_userdb_and_protocols_override(make_server):
     assert deliver(server, 2300, 'bob')[-1] == f'552 5.2.2 <bob> {FULL}'
 
 
+def test_a_client_that_waits_is_told_before_it_sends(make_server, make_dovecot):
+    """Also in the middle of several mails, of which none is kept."""
+    said = []
+    for make in make_server, make_dovecot:
+        client = Lines(make(extra(), 'imap').port('imap'), 'alice')
+        client.send(b'a APPEND INBOX {20000}\r\n')
+        lines = [client.line()]
+        client.send(b'b APPEND INBOX {3000+}\r\n' + mail(3000) + b' {9000}\r\n')
+        lines.append(client.line())
+        client.send(b'c APPEND INBOX {9000}\r\n')
+        lines.append(client.line()[:1])
+        client.send(mail(9000) + b'\r\n')
+        said.append([normalize(line) for line in lines + client.until(b'c') + client.ok('STATUS INBOX (MESSAGES)')])
+        client.close()
+    assert said[0] == said[1]
+    assert [line[:8] for line in said[0][:3]] == [b'a NO [OV', b'b NO [OV', b'+']
+
+
 def test_a_message_from_a_file_is_one_line(make_server, tmp_path):
     path = tmp_path / 'message'
     path.write_text('Mailbox full,\nsee\r\nhttp://x.example\n')

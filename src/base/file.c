@@ -32,6 +32,15 @@ int file_write_all(int fd, const void *data, size_t len, const char *path,
 	return 0;
 }
 
+/* As errors of the system are: only the log is told of paths. */
+static int unfit(struct err *err, enum err_code code, const char *path,
+		 const char *why)
+{
+	err_set(err, code, "%s is %s", path, why);
+	err->system = true;
+	return -1;
+}
+
 /* Whether the file has more than fits, once the buffer is full. */
 static int expect_end(int fd, const char *path, struct err *err)
 {
@@ -44,7 +53,7 @@ static int expect_end(int fd, const char *path, struct err *err)
 	if (got < 0)
 		return err_sys(err, "read(%s)", path);
 	if (got > 0)
-		return err_set(err, ERR_LIMIT, "%s is too large", path);
+		return unfit(err, ERR_LIMIT, path, "too large");
 	return 0;
 }
 
@@ -74,7 +83,7 @@ int file_read_fd(int fd, const char *path, struct buf *out, struct err *err)
 			room = step;
 		space = buf_space(out, room);
 		if (space == NULL)
-			return err_set(err, ERR_LIMIT, "%s is too large", path);
+			return unfit(err, ERR_LIMIT, path, "too large");
 		got = read(fd, space, room);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -106,7 +115,7 @@ int file_open_regular(const char *path, int flags, struct err *err)
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return fd;
 	fd_close(&fd);
-	return err_set(err, ERR_INVALID, "%s is not a regular file", path);
+	return unfit(err, ERR_INVALID, path, "not a regular file");
 }
 
 int file_read_regular(const char *path, struct buf *out, struct err *err)

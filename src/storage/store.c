@@ -76,6 +76,8 @@ int store_open_index(struct storage *store, struct err *err)
 		return open_memory(store, err);
 	if (open_dir(store, err) == 0)
 		return 0;
+	if (err->code == ERR_NOT_FOUND) /* which a mailbox would be */
+		err->code = ERR_TEMPORARY;
 	if (!memory_will_do(err))
 		return -1;
 	log_warning("%s; the index of this session is in memory", err->text);

@@ -240,6 +240,9 @@ static int read_dir(struct scan *scan, const char *sub, struct err *err)
 	CLEANUP(dir_close) DIR *dir = opendir(path);
 	struct dirent *entry;
 
+	if (dir == NULL && errno == ENOTDIR) /* the mailbox is there */
+		return err_set(err, ERR_TEMPORARY, "%s is not a directory",
+			       path);
 	if (dir == NULL)
 		return err_sys(err, "opendir(%s)", path);
 	errno = 0;

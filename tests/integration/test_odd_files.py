@@ -46,3 +46,22 @@ def test_a_file_of_another_kind_is_named_in_the_log_only(make_server, name, kind
     assert server.wait_log(f'imap.alice.*Error: .*{name}.*{logged}'), server.log_text()
     client.logout()
     server.forgive()
+
+
+def test_a_name_without_room_for_flags(make_server):
+    """Of a deliverer; all of the mailbox could not be selected, or be flagged at once."""
+    server = make_server()
+    maildir = server.maildir('alice')
+    for path in maildir / 'new' / ('1.' + 'n' * 253), maildir / 'cur' / ('2.' + 'c' * 250 + ':2,'), maildir / 'new' / '3.plain':
+        path.write_bytes(MAIL)
+        os.chown(path, *mail_owner())
+    client = Lines(server.port('imap'), 'alice')
+    assert b'* 3 EXISTS' in client.ok('SELECT INBOX')
+    client.ok(r'STORE 1:* +FLAGS (\Seen \Flagged)')
+    client.ok('CREATE other')
+    client.ok('COPY 1:* other')
+    assert b'MESSAGES 3 UNSEEN 0' in client.ok('STATUS other (MESSAGES UNSEEN)')[0]
+    client.logout()
+    assert sorted(path.name.partition(':')[2] for path in maildir.glob('cur/*')) == ['2,FS'] * 3
+    assert server.wait_log('renamed 1.n* to .*, for flags do not fit behind it')
+    server.forgive()

@@ -19,9 +19,16 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/layout.h"
 #include "storage/maildir/maildir.h"
 
-enum { ARENA_SIZE = 1 << 16, SLOTS_MIN = 64, FILES_MAX = 1 << 26 };
+enum {
+	ARENA_SIZE = 1 << 16,
+	SLOTS_MIN = 64,
+	FILES_MAX = 1 << 26,
+	/* That ":2,DFPRST" fits behind it. */
+	BASE_MAX = LAYOUT_COMPONENT_MAX - 9,
+};
 
 struct slot {
 	uint32_t hash;
@@ -171,6 +178,26 @@ struct scan_entry *scan_add(struct scan *scan, char dir, struct str name)
 	return there != NULL ? there : &scan->entries[scan->count - 1];
 }
 
+/* False, and all stays as it is, if the directory cannot be written to. */
+static bool give_new_name(struct scan *scan, char dir, int fd, struct str name,
+			  const char *why)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
+	char *old = str_dup(ctx, name), *fresh;
+	struct file_name file;
+
+	file_name_parse(name, &file);
+	fresh = mem_printf(ctx, "%s%.*s", file_name_new(ctx),
+			   STR_FMT(str_from(name, file.base.len)));
+	if (renameat(fd, old, fd, fresh) < 0)
+		return false;
+	log_warning("%s: renamed %s to %s, for %s", scan->box->path, old, fresh,
+		    why);
+	file_name_parse(str_of(fresh), &file);
+	add(scan, dir, str_of(fresh), file.base.len);
+	return true;
+}
+
 /* Two files with one base name. The same file twice (a crash between link() and
  * unlink()): one goes. Two files: one gets a name of its own. */
 static void settle_duplicate(struct scan *scan, const struct scan_entry *first,
@@ -180,8 +207,7 @@ static void settle_duplicate(struct scan *scan, const struct scan_entry *first,
 	char *first_path = mem_printf(ctx, "%s/%s/%.*s", scan->box->path,
 				      first->dir == 'n' ? "new" : "cur",
 				      STR_FMT(first->name));
-	char *old = str_dup(ctx, name), *fresh;
-	struct file_name file;
+	char *old = str_dup(ctx, name);
 	struct stat a, b;
 
 	if (lstat(first_path, &a) < 0 ||
@@ -193,15 +219,7 @@ static void settle_duplicate(struct scan *scan, const struct scan_entry *first,
 				    scan->box->path, old);
 		return;
 	}
-	file_name_parse(name, &file);
-	fresh = mem_printf(ctx, "%s%.*s", file_name_new(ctx),
-			   STR_FMT(str_from(name, file.base.len)));
-	if (renameat(fd, old, fd, fresh) < 0)
-		return;
-	log_warning("%s: renamed %s to %s, for there is another one",
-		    scan->box->path, old, fresh);
-	file_name_parse(str_of(fresh), &file);
-	add(scan, dir, str_of(fresh), file.base.len);
+	(void)give_new_name(scan, dir, fd, name, "there is another one");
 }
 
 /* Mail is in regular files; links are not followed out of here. */
@@ -225,6 +243,9 @@ static void add_name(struct scan *scan, char dir, int fd, const char *text)
 	struct scan_entry *first;
 
 	if (base_len == 0)
+		return;
+	if (base_len > BASE_MAX &&
+	    give_new_name(scan, dir, fd, name, "flags do not fit behind it"))
 		return;
 	first = add(scan, dir, name, base_len);
 	/* readdir() may give a file twice that was renamed meanwhile. */

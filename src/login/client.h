@@ -146,6 +146,10 @@ void client_take_session_id(struct client *client, struct str value);
 void client_take_forward(struct client *client, struct str name,
 			 struct str value);
 bool client_take_forwards(struct client *client, struct str base64);
+/* An attribute of XCLIENT, by which of these it is about; what we don't know is
+ * passed over. False: malformed. */
+bool client_take_xclient(struct client *client, struct str name,
+			 struct str value);
 
 /* sasl.c */
 

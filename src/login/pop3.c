@@ -269,26 +269,14 @@ static void cmd_stls(struct client *client, struct str args)
 	}
 }
 
-/* What a trusted proxy says of its client; what we don't know is passed over.
- * False: malformed. */
+/* What a trusted proxy says of its client. */
 static bool take_attribute(struct client *client, struct str word)
 {
 	struct str name;
 
 	str_split(&word, '=', &name);
-	if (word.data == NULL)
-		return true;
-	if (str_case_is(name, "ADDR"))
-		return client_take_ip(&client->remote, word);
-	if (str_case_is(name, "PORT"))
-		return client_take_port(&client->remote, word);
-	if (str_case_is(name, "TTL"))
-		return str_to_unsigned(word, &client->ttl);
-	if (str_case_is(name, "SESSION"))
-		client_take_session_id(client, word);
-	if (str_case_is(name, "FORWARD"))
-		return client_take_forwards(client, word);
-	return true;
+	return word.data == NULL ||
+	       client_take_xclient(client, name, word);
 }
 
 static void cmd_xclient(struct client *client, struct str args)

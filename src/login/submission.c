@@ -302,24 +302,13 @@ static void cmd_mail(struct client *client, struct str args)
 static bool take_attribute(struct client *client, const char *name,
 			   struct str value)
 {
-	if (strcmp(name, "ADDR") == 0)
-		return client_take_ip(&client->remote,
-				      str_case_starts(value, "IPV6:")
-					      ? str_from(value, 5)
-					      : value);
-	if (strcmp(name, "PORT") == 0)
-		return client_take_port(&client->remote, value);
-	if (strcmp(name, "TTL") == 0)
-		return str_to_unsigned(value, &client->ttl);
-	if (strcmp(name, "SESSION") == 0)
-		client_take_session_id(client, value);
-	if (strcmp(name, "FORWARD") == 0)
-		return client_take_forwards(client, value);
+	if (strcmp(name, "ADDR") == 0 && str_case_starts(value, "IPV6:"))
+		value = str_from(value, 5);
 	if (strcmp(name, "HELO") == 0) {
 		data_of(client)->helo_told = true;
 		set_helo(client, value);
 	}
-	return true;
+	return client_take_xclient(client, str_of(name), value);
 }
 
 /* NULL, or what is wrong. */

@@ -82,3 +82,19 @@ bool client_take_forwards(struct client *client, struct str base64)
 	add_forward(client, fields.data);
 	return true;
 }
+
+bool client_take_xclient(struct client *client, struct str name,
+			 struct str value)
+{
+	if (str_case_is(name, "ADDR"))
+		return client_take_ip(&client->remote, value);
+	if (str_case_is(name, "PORT"))
+		return client_take_port(&client->remote, value);
+	if (str_case_is(name, "TTL"))
+		return str_to_unsigned(value, &client->ttl);
+	if (str_case_is(name, "SESSION"))
+		client_take_session_id(client, value);
+	if (str_case_is(name, "FORWARD"))
+		return client_take_forwards(client, value);
+	return true;
+}

@@ -23,8 +23,7 @@ static void check_driver(struct parser *parser,
 {
 	if (plain_value(section, "driver")[0] != '\0')
 		return;
-	parser->file = section->file;
-	parser->line = section->line;
+	parse_at(parser, section->file, section->line);
 	parse_error(parser, "%s is missing driver", section->kind);
 }
 
@@ -51,8 +50,7 @@ static void check_protocols(struct parser *parser)
 
 	if (entry == NULL)
 		return;
-	parser->file = entry->value.file;
-	parser->line = entry->value.line;
+	parse_at(parser, entry->value.file, entry->value.line);
 	rest = str_of(entry->value.value);
 	while (str_word(&rest, &name)) {
 		if (!is_protocol(all, name))
@@ -73,8 +71,7 @@ static void check_range(struct parser *parser, const char *first,
 	    !str_to_unsigned(str_of(low), &from) ||
 	    !str_to_unsigned(str_of(high), &to) || to == 0 || from <= to)
 		return;
-	parser->file = parser->config->path;
-	parser->line = 0;
+	parse_at(parser, parser->config->path, 0);
 	parse_error(parser, "%s can't be larger than %s", first, last);
 }
 
@@ -118,8 +115,7 @@ static void check_pop3(struct parser *parser)
 			  "set";
 	if (problem == NULL)
 		return;
-	parser->file = parser->config->path;
-	parser->line = 0;
+	parse_at(parser, parser->config->path, 0);
 	parse_error(parser, "%s", problem);
 }
 
@@ -140,8 +136,7 @@ static void check_mailbox(struct parser *parser,
 			i++;
 		if (i < count)
 			continue;
-		parser->file = section->file;
-		parser->line = section->line;
+		parse_at(parser, section->file, section->line);
 		parse_error(parser, "mailbox %s: unknown special_use: %.*s",
 			    section->name, STR_FMT(use));
 	}
@@ -164,8 +159,7 @@ static void check_service(struct parser *parser,
 {
 	const char *limit = plain_value(section, "process_limit");
 
-	parser->file = section->file;
-	parser->line = section->line;
+	parse_at(parser, section->file, section->line);
 	if (section->name[0] == '\0')
 		parse_error(parser, "Service is missing name");
 	else if (is_single(section->name) && *limit != '\0' &&
@@ -211,8 +205,7 @@ static void check_plugin(struct parser *parser,
 
 		if (len == 0)
 			continue;
-		parser->file = at->file;
-		parser->line = at->line;
+		parse_at(parser, at->file, at->line);
 		len += strspn(at->name + len, "0123456789");
 		if (at->name[len] == '\0')
 			check_quota(parser, at);
@@ -257,8 +250,7 @@ static void check_ssl(struct parser *parser,
 		while (value != NULL && strcmp(value->name, "ssl") != 0)
 			value = value->next;
 		if (value != NULL && strcmp(value->value, "no") != 0) {
-			parser->file = value->file;
-			parser->line = value->line;
+			parse_at(parser, value->file, value->line);
 			parse_warning(parser,
 				      "SSL is disabled because global ssl=no, "
 				      "ignoring ssl=%s for subsection",
@@ -283,8 +275,7 @@ static void check_served(struct parser *parser,
 		if (row == NULL ||
 		    setting_check_served(row, at->value, &err) == 0)
 			continue;
-		parser->file = at->file;
-		parser->line = at->line;
+		parse_at(parser, at->file, at->line);
 		if (kind[0] == '\0')
 			parse_error(parser, "%s: %s", at->name, err.text);
 		else

@@ -25,8 +25,7 @@ static void check_verbose_passwords(struct parser *parser)
 	if ((str_is(how, "plain") || str_is(how, "sha1")) &&
 	    (!cut || str_to_unsigned(rest, &count)))
 		return;
-	parser->file = written->file;
-	parser->line = written->line;
+	parse_at(parser, written->file, written->line);
 	parse_error(parser,
 		    "auth_verbose_passwords: Invalid value: %s (use no, plain, "
 		    "sha1, plain:6, ...)",
@@ -39,8 +38,10 @@ static void wrong(struct parser *parser, const char *name, const char *text)
 	const struct config_value *written =
 		config_written(parser->config, NULL, name);
 
-	parser->file = written != NULL ? written->file : parser->config->path;
-	parser->line = written != NULL ? written->line : 0;
+	if (written != NULL)
+		parse_at(parser, written->file, written->line);
+	else
+		parse_at(parser, parser->config->path, 0);
 	parse_error(parser, "%s", text);
 }
 

@@ -36,6 +36,14 @@ struct parser {
 	bool outside;
 };
 
+/* What is said next is about that line, and not about the statement at hand;
+ * the file's name lives as long as the config. */
+static inline void parse_at(struct parser *parser, const char *file,
+			    unsigned line)
+{
+	parser->file = file;
+	parser->line = line;
+}
 /* "FILE line N: ..." for the statement at hand. */
 void parse_error(struct parser *parser, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/policy.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -175,16 +176,30 @@ static void tarpit(struct policy *policy, long seconds)
 	policy->timer = timer_new(policy->auth->loop, wait, on_waited, policy);
 }
 
+/* Whole numbers only: what it might mean else nobody knows. */
+static bool take_status(const char *text, long *out)
+{
+	char *end;
+
+	if (text == NULL || *text == '\0')
+		return false;
+	errno = 0;
+	*out = strtol(text, &end, 10);
+	return *end == '\0' && errno == 0;
+}
+
 static void on_answer(void *ctx, const struct pass_answer *answer)
 {
 	struct policy *policy = ctx;
 	const struct auth_settings *set = &policy->auth->set;
-	const char *text = fields_get(&answer->fields, "status");
 	const char *message = fields_get(&answer->fields, "msg");
-	bool failed = answer->result != PASS_OK || text == NULL;
-	long status = failed ? (set->auth_policy_reject_on_fail ? -1 : 0)
-			     : strtol(text, NULL, 10);
+	bool failed;
+	long status;
 
+	failed = answer->result != PASS_OK ||
+		 !take_status(fields_get(&answer->fields, "status"), &status);
+	if (failed)
+		status = set->auth_policy_reject_on_fail ? -1 : 0;
 	if (status < 0 || set->auth_policy_log_only)
 		request_log(policy->request, LOG_LEVEL_INFO,
 			    "Policy check %s with status %ld%s%s",

@@ -35,6 +35,8 @@ userdb {
   args = uid=7001 gid=7002 home=/h/%u
 }
 """ + AUTH_CLIENT + NO_PENALTY
+# What is no number refuses nobody by itself, but it is no answer either.
+ODD = {'odd1': '"x"', 'odd2': '0.5', 'odd3': '""', 'odd4': 'null', 'odd5': 'true', 'odd7': '"0x"', 'odd8': '1e300', 'odd9': '99999999999999999999'}
 REPLIES = {'refused': {'status': -1, 'msg': 'Go away'}, 'slow': {'status': 2, 'msg': ''}, 'late': {'status': 0}}
 
 
@@ -42,6 +44,8 @@ def answer(method, path, headers, body):
     asked = json.loads(body)
     if asked['login'] in ('text', 'broken', 'gone'):
         return {'text': (200, 'x'), 'broken': (500, ''), 'gone': None}[asked['login']]
+    if asked['login'] in ODD:
+        return 200, f'{{"status": {ODD[asked["login"]]}}}'
     if asked['login'] == 'later' and asked.get('session_id') == 'second':
         return 200, '{"status": -1}'
     return 200, json.dumps(REPLIES.get(asked['login'], {'status': 0}))
@@ -55,7 +59,7 @@ def double():
 
 
 def write(server, double, more='', url='/'):
-    names = 'alice refused slow later text broken gone'
+    names = 'alice refused slow later text broken gone ' + ' '.join(ODD)
     Path(server.dir, 'accounts').write_text(''.join(f'{name}:secret\n' for name in names.split()))
     Path(server.dir, 'masters').write_text('admin:adminpw\n')
     server.extra = EXTRA.replace('DIR', server.dir).replace('URL', double.url + url).replace('MORE', more)
@@ -125,7 +129,8 @@ def test_what_the_server_says(make_server, double):
 def test_servers_that_cannot_be_asked(make_server, double):
     for more, right in (('auth_policy_reject_on_fail = yes', 'FAIL'), ('', 'OK'), ('auth_policy_log_only = yes', 'OK')):
         one = write(make_server('passdb {\n}\n', 'imap', start=False), double, more).start()
-        assert Client(one).plain('broken', 'secret').startswith(right)
+        for name in ('broken', *ODD):
+            assert Client(one).plain(name, 'secret').startswith(right), name
         assert Client(one).plain('refused', 'secret').startswith('OK' if 'log_only' in more else 'FAIL')
         one.stop()
     double.url = 'http://127.0.0.1:1'

@@ -26,7 +26,7 @@ passdb {
 ROUNDS = {'BLF-CRYPT': '4', 'CRYPT': '4', 'SHA256-CRYPT': '1000', 'SHA512-CRYPT': '1000', 'PBKDF2': '100', 'SCRAM-SHA-1': '4096',
           'SCRAM-SHA-256': '4096', 'ARGON2I': '3', 'ARGON2ID': '1'}
 SLOW = ('ARGON2I', 'ARGON2ID', 'SCRAM-SHA-1', 'SCRAM-SHA-256', 'OTP', 'BLF-CRYPT')
-DIGESTS = {'SHA1': 'sha1', 'SHA': 'sha1', 'SHA256': 'sha256', 'SHA512': 'sha512', 'PLAIN-MD5': 'md5', 'LDAP-MD5': 'md5'}
+DIGESTS = {'SHA1': 'sha1', 'SHA': 'sha1', 'SHA256': 'sha256', 'SHA512': 'sha512', 'PLAIN-MD5': 'md5', 'LDAP-MD5': 'md5', 'MD5': 'md5'}
 SALTED = {'SSHA': 'sha1', 'SSHA256': 'sha256', 'SSHA512': 'sha512', 'SMD5': 'md5'}
 PASSWORDS = ['secret', 'x', 'päss wörd', 'p' * 72 + 'tail', 'a' * 130, '{PLAIN}x', '$1$x', '12345678', '123456789', 'tab;pipe|', '']
 
@@ -42,9 +42,9 @@ def digest(rnd, password):
     """A digest, maybe salted, in one of its encodings."""
     table = rnd.choice((DIGESTS, SALTED))
     scheme = rnd.choice(sorted(table))
-    salt = rnd.randbytes(rnd.choice((1, 4, 8, 16))) if table is SALTED else b''
+    salt = rnd.randbytes(rnd.choice((0, 1, 4, 8, 16))) if table is SALTED else b''
     octets = hashlib.new(table[scheme], password.encode() + salt).digest() + salt
-    text = rnd.choice((base64.b64encode(octets).decode(), octets.hex()))
+    text = rnd.choice((base64.b64encode(octets).decode(), octets.hex(), octets.hex().upper()))
     encoding = rnd.choice(('', '', '.b64', '.base64', '.hex', '.HEX', '.B64', '.foo'))
     return f'{{{rnd.choice((scheme, scheme.lower()))}{encoding}}}{text}'
 

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -150,6 +151,26 @@ int crypt_any_make(const char *password, const char *user, unsigned rounds,
 		   struct buf *out, struct err *err)
 {
 	return crypt_bcrypt_make(password, user, rounds, out, err);
+}
+
+/* MD5 is either of its kinds: "$1$..." of crypt(3), or the digest in hex. */
+int md5_any_make(const char *password, const char *user, unsigned rounds,
+		 struct buf *out, struct err *err)
+{
+	return crypt_md5_make(password, user, rounds, out, err);
+}
+
+int md5_any_compare(const char *password, const char *user, struct str hash,
+		    struct err *err)
+{
+	CLEANUP(buf_free) struct buf octets = buf_init(DIGEST_MAX);
+
+	if (str_starts(hash, "$1$"))
+		return crypt_any_compare(password, user, hash, err);
+	if (hash.len != 32 || !hex_decode(hash, &octets))
+		return err_set(err, ERR_INVALID,
+			       "Not a valid MD5-CRYPT or PLAIN-MD5 password");
+	return md5_compare(password, user, str_n(octets.data, octets.len), err);
 }
 
 /* The names differ in what they make; each compares with any of them. */

@@ -51,7 +51,7 @@ static int compare(const char *name, const char *password, bool salted,
 
 	if (len == 0)
 		return err_set(err, ERR_UNSUPPORTED, "no digest %s here", name);
-	if (hash.len < len || (!salted && hash.len != len))
+	if (salted ? hash.len <= len : hash.len != len)
 		return err_set(err, ERR_INVALID, "hash has a wrong length");
 	digest_salted(name, password, str_from(hash, len), digest);
 	return str_equal_secret(str_n(digest, len), str_n(hash.data, len));

@@ -22,7 +22,7 @@ enum {
 	SALT_MAX = 128,
 };
 
-/* "$1$salt$rounds$hex" */
+/* "$1$salt$rounds$hex"; the hex is written in either case. */
 static int pbkdf2_write(const char *password, struct str salt, unsigned rounds,
 			struct buf *out, struct err *err)
 {
@@ -51,8 +51,9 @@ int pbkdf2_make(const char *password, const char *, unsigned rounds,
 int pbkdf2_compare(const char *password, const char *, struct str hash,
 		   struct err *err)
 {
-	CLEANUP(buf_free) struct buf made = buf_init(SCHEME_HASH_MAX);
+	CLEANUP(buf_free) struct buf octets = buf_init(PBKDF2_LEN);
 	struct str rest = hash, empty, version, salt, number;
+	unsigned char key[PBKDF2_LEN];
 	uint32_t rounds;
 
 	if (!str_split(&rest, '$', &empty) || empty.len != 0 ||
@@ -61,9 +62,12 @@ int pbkdf2_compare(const char *password, const char *, struct str hash,
 	    !str_split(&rest, '$', &number) || !str_to_u32(number, &rounds) ||
 	    rounds == 0 || rounds > ROUNDS_MAX || rest.data == NULL)
 		return err_set(err, ERR_INVALID, "hash is malformed");
-	if (pbkdf2_write(password, salt, rounds, &made, err) < 0)
-		return -1;
-	return str_equal_secret(str_n(made.data, made.len), hash);
+	if (!digest_pbkdf2("sha1", str_of(password), salt, rounds, key,
+			   sizeof(key)))
+		return err_set(err, ERR_UNSUPPORTED, "no PBKDF2 here");
+	return rest.len == 2 * sizeof(key) && hex_decode(rest, &octets) &&
+	       str_equal_secret(str_n(octets.data, octets.len),
+				str_n(key, sizeof(key)));
 }
 
 /* "rounds,salt,StoredKey,ServerKey", the last three in base64. */

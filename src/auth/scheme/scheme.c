@@ -41,7 +41,7 @@ static const struct scheme schemes[] = {
 	ROW("ARGON2I", SCHEME_AS_TEXT, 0, SLOW, argon2i),
 	ROW("ARGON2ID", SCHEME_AS_TEXT, 0, SLOW, argon2id),
 	ROW("SSHA256", SCHEME_BASE64, 0, 0, ssha256),
-	ROW("MD5", SCHEME_AS_TEXT, 0, WEAK, crypt_md5),
+	ROW("MD5", SCHEME_AS_TEXT, 0, WEAK, md5_any),
 	ROW("PBKDF2", SCHEME_AS_TEXT, 0, SLOW, pbkdf2),
 	ROW("SHA256", SCHEME_BASE64, 32, WEAK, sha256),
 	ROW("CRAM-MD5", SCHEME_HEX, 32, WEAK, cram_md5),

@@ -42,6 +42,7 @@ static const char *const from_dovecot[] = {
 	"{PBKDF2}$1$ABI6UfKh5jBdgEna$5000$"
 	"56ce309286fd97e073544bbf5ad97bfc04d638"
 	"da",
+	"{PBKDF2}$1$salt$100$B73635F7C0882E1FC3BA6E29B14AF1274DF84828",
 	"{PLAIN-TRUNC}9-secret",
 	"{OTP}sha1 1024 76067b4ef1640ca3 d3cfa4fc41790b71",
 	"{OTP}MD5 1 ABC 04e4f35320562b17",
@@ -51,6 +52,7 @@ static const char *const from_dovecot[] = {
 	"{DIGEST-MD5}cc3a3506aba601d2feee7bf9b34237ce",
 	"{LDAP-MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==",
 	"{MD5}$1$DQKufMRf$aSg8ncSUYR6B1RMr2AiAQ0",
+	"{MD5}5EBE2294ecd0e0f08eab7690d2a6ee69",
 	"{MD5-CRYPT}$1$NdJNyGIc$Hq0iuTC.6jFowXy1VLUqD1",
 	"$1$NdJNyGIc$Hq0iuTC.6jFowXy1VLUqD1",
 	"{BLF-CRYPT}$2y$05$t5LwPgzdo66Vj5muWp3ZKequyPpExXW7/"

@@ -7,10 +7,30 @@
 #include "auth/passdb/drivers.h"
 #include "auth/scheme/scheme.h"
 #include "auth/settings.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/config.h"
+
+enum { MARK_LEN = 8 };
+
+/* Of all that makes a worker answer otherwise. */
+static const char *mark_of(const void *ctx, const char *driver,
+			   const char *args, bool master, bool deny)
+{
+	CLEANUP(ctx_free)
+	TALLOC_CTX *text =
+		mem_printf(NULL, "%s\n%d\n%d\n%s", driver, master, deny, args);
+	CLEANUP(buf_free) struct buf hex = buf_init(2 * DIGEST_MAX + 1);
+	unsigned char digest[DIGEST_MAX];
+
+	digest_once("sha256", str_of((const char *)text), digest);
+	hex_encode(str_n(digest, MARK_LEN), &hex);
+	return buf_steal(ctx, &hex);
+}
 
 static int add_passdb(struct dbs *dbs, const struct config *config,
 		      const struct config_section *section, unsigned index,
@@ -29,6 +49,7 @@ static int add_passdb(struct dbs *dbs, const struct config *config,
 	db->args = set->args;
 	db->base_dir = config_value(config, NULL, "base_dir");
 	db->index = index;
+	db->mark = mark_of(db, set->driver, set->args, set->master, set->deny);
 	db->default_scheme = "PLAIN";
 	if (db->driver->open != NULL && db->driver->open(db, err) < 0)
 		return err_wrap(err, "passdb %s", db->driver->name);
@@ -73,6 +94,7 @@ static int add_userdb(struct dbs *dbs, const struct config *config,
 	db->args = set->args;
 	db->base_dir = config_value(config, NULL, "base_dir");
 	db->index = index;
+	db->mark = mark_of(db, set->driver, set->args, false, false);
 	db->blocking = db->driver->blocking;
 	if (userdb_check_ids(set->default_fields, err) < 0 ||
 	    userdb_check_ids(set->override_fields, err) < 0 ||

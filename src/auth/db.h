@@ -34,6 +34,7 @@ struct passdb {
 	const struct passdb_driver *driver;
 	const struct passdb_settings *set;
 	unsigned index; /* the same in auth and in its workers */
+	const char *mark; /* what it is, should they differ after a reload */
 	const char *args, *base_dir;
 	/* %-variables on which the answer depends beside the user's name; NULL:
 	 * it must not be remembered. */
@@ -76,6 +77,7 @@ struct userdb {
 	const struct userdb_driver *driver;
 	const struct userdb_settings *set;
 	unsigned index;
+	const char *mark;
 	const char *args, *base_dir;
 	const char *cache_key;
 	bool blocking; /* the driver's, if args do not say otherwise */

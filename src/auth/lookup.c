@@ -193,7 +193,7 @@ static void ask(struct lookup *lookup)
 		decide(lookup, db->driver->lookup(db, request, &fields),
 		       &fields);
 	else if (!is_cached(lookup))
-		workers_user(lookup->auth->workers, lookup, db->index, request,
+		workers_user(lookup->auth->workers, lookup, db, request,
 			     worker_answered, lookup);
 }
 

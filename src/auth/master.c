@@ -33,7 +33,7 @@ struct master {
 	struct conn *conn;
 	bool is_userdb, versioned;
 	bool is_predecessor, is_successor; /* see relay.h */
-	bool restricted; /* only what belongs to `uid` */
+	bool restricted;                   /* only what belongs to `uid` */
 	uid_t uid;
 	char *path;
 	unsigned pending;
@@ -407,8 +407,8 @@ static void list_next(struct question *question)
 			    question->id, question->failed ? "fail" : "");
 		question_end(question);
 	} else if (db->blocking) {
-		workers_list(auth->workers, question, db->index,
-			     question->request, list_name, list_done, question);
+		workers_list(auth->workers, question, db, question->request,
+			     list_name, list_done, question);
 	} else if (db->driver->list(db, question->request, list_name, question,
 				    &err) < 0) {
 		log_error("%s", err.text);
@@ -518,9 +518,8 @@ static bool cmd_app_password(struct master *master,
 		app_refuse(question, "passdb app-password must be the first "
 				     "one for TOTP");
 	else
-		workers_app(auth->workers, question, db->index,
-			    question->request, what, args.data, list_name,
-			    app_done, question);
+		workers_app(auth->workers, question, db, question->request,
+			    what, args.data, list_name, app_done, question);
 	return true;
 }
 
@@ -688,8 +687,8 @@ static struct master *other_auth(struct auth *auth, int fd)
 
 	master->auth = auth;
 	master->versioned = true;
-	master->conn = conn_new(master, auth->loop, fd, INPUT_MAX, &events,
-				master);
+	master->conn =
+		conn_new(master, auth->loop, fd, INPUT_MAX, &events, master);
 	return master;
 }
 

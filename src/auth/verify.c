@@ -142,8 +142,8 @@ static void finish_accepted(struct verify *verify)
 	}
 	verify->want_scheme = request->want_scheme;
 	request->want_scheme = "PLAIN";
-	workers_pass(verify->auth->workers, verify, verify->gate->index,
-		     request, on_gate, verify);
+	workers_pass(verify->auth->workers, verify, verify->gate, request,
+		     on_gate, verify);
 }
 
 static void accept_user(struct verify *verify)
@@ -416,8 +416,8 @@ static bool is_cached(struct verify *verify)
 			break;
 		answer.credentials = fields_get(&answer.fields, "password");
 		fields_remove(&answer.fields, "password");
-		request->remembered = mem_memdup(request, &verify->key,
-						 sizeof(verify->key));
+		request->remembered =
+			mem_memdup(request, &verify->key, sizeof(verify->key));
 		break;
 	}
 	decide(verify, &answer);
@@ -444,8 +444,8 @@ static void ask(struct verify *verify)
 	if (answer.result != PASS_SLOW)
 		decide(verify, &answer);
 	else if (!is_cached(verify))
-		workers_pass(verify->auth->workers, verify, verify->db->index,
-			     request, worker_answered, verify);
+		workers_pass(verify->auth->workers, verify, verify->db, request,
+			     worker_answered, verify);
 }
 
 static void skip(struct verify *verify)

@@ -69,15 +69,27 @@ static void write_answer(struct worker *worker, enum pass_result result,
 	conn_write(worker->conn, out.data, out.len);
 }
 
+/* Numbered the same, but another: a reload came between auth and us. */
+static bool refuse_other(struct worker *worker, const struct request *request)
+{
+	const struct fields none = fields_init(request);
+
+	log_error("auth-worker: The databases are not those of auth, maybe as "
+		  "the configuration has just changed");
+	write_answer(worker, PASS_FAILURE, &none);
+	return true;
+}
+
 static bool do_pass(struct worker *worker, struct request *request,
 		    uint32_t index, struct str rest)
 {
 	struct pass_answer answer = {PASS_FAILURE, fields_init(request), NULL};
-	struct str password, lookup_only;
+	struct str mark, password, lookup_only;
 	struct passdb *db;
 	char *text;
 
-	if (!str_split(&rest, '\t', &password) ||
+	if (!str_split(&rest, '\t', &mark) ||
+	    !str_split(&rest, '\t', &password) ||
 	    !str_split(&rest, '\t', &lookup_only))
 		return false;
 	text = str_tab_unescape(request, password);
@@ -90,8 +102,10 @@ static bool do_pass(struct worker *worker, struct request *request,
 		request->want_scheme = str_dup(request, lookup_only);
 	request_read(request, rest);
 	db = dbs_passdb(auth_dbs(auth, request->service), index);
-	if (db == NULL || request->user == NULL)
+	if (request->user == NULL)
 		return false;
+	if (db == NULL || !str_is(mark, db->mark))
+		return refuse_other(worker, request);
 	passdb_enter(db, request);
 	request->verbose = db_verbose(&auth->set, db->set->auth_verbose);
 	passdb_ask(db, request, true, &answer);
@@ -116,11 +130,16 @@ static bool do_user(struct worker *worker, struct request *request,
 	struct fields fields = fields_init(request);
 	enum user_result result;
 	struct userdb *db;
+	struct str mark;
 
+	if (!str_split(&rest, '\t', &mark))
+		return false;
 	request_read(request, rest);
 	db = dbs_userdb(auth_dbs(auth, request->service), index);
-	if (db == NULL || request->user == NULL)
+	if (request->user == NULL)
 		return false;
+	if (db == NULL || !str_is(mark, db->mark))
+		return refuse_other(worker, request);
 	userdb_enter(db, request);
 	request->verbose = db_verbose(&auth->set, db->set->auth_verbose);
 	result = db->driver->lookup(db, request, &fields);
@@ -193,11 +212,16 @@ static bool do_list(struct worker *worker, struct request *request,
 {
 	struct fields none = fields_init(request);
 	struct userdb *db;
+	struct str mark;
 	struct err err;
 
+	if (!str_split(&rest, '\t', &mark))
+		return false;
 	request_read(request, rest);
 	db = dbs_userdb(auth_dbs(auth, request->service), index);
-	if (db == NULL || db->driver->list == NULL)
+	if (db == NULL || !str_is(mark, db->mark))
+		return refuse_other(worker, request);
+	if (db->driver->list == NULL)
 		return false;
 	if (db->driver->list(db, request, write_name, worker, &err) < 0) {
 		log_error("%s", err.text);
@@ -212,16 +236,19 @@ static bool do_app(struct worker *worker, struct request *request,
 		   uint32_t index, struct str rest)
 {
 	struct fields none = fields_init(request), args = none;
-	struct str what, text;
+	struct str mark, what, text;
 	struct passdb *db;
 	struct err err;
 
-	if (!str_split(&rest, '\t', &what) || !str_split(&rest, '\t', &text))
+	if (!str_split(&rest, '\t', &mark) || !str_split(&rest, '\t', &what) ||
+	    !str_split(&rest, '\t', &text))
 		return false;
 	fields_parse(&args, str_of(str_tab_unescape(request, text)));
 	request_read(request, rest);
 	db = dbs_passdb(auth_dbs(auth, request->service), index);
-	if (db == NULL || db->driver != &passdb_app_password)
+	if (db == NULL || !str_is(mark, db->mark))
+		return refuse_other(worker, request);
+	if (db->driver != &passdb_app_password)
 		return false;
 	passdb_enter(db, request);
 	if (app_admin(db, request, str_dup(request, what), &args, write_name,
@@ -231,8 +258,9 @@ static bool do_app(struct worker *worker, struct request *request,
 	}
 	if (err.code != ERR_INVALID && err.code != ERR_NOT_FOUND)
 		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
-	write_name(worker, mem_printf(request, "error=%s",
-				      str_tab_escape(request, str_of(err.text))));
+	write_name(worker,
+		   mem_printf(request, "error=%s",
+			      str_tab_escape(request, str_of(err.text))));
 	write_answer(worker, PASS_FAILURE, &none);
 	return true;
 }
@@ -248,7 +276,9 @@ static bool run(struct worker *worker, struct str line)
 	if (!str_split(&rest, '\t', &command) || !str_split(&rest, '\t', &id))
 		return false;
 	if (!worker->greeted) {
-		worker->greeted = str_is(command, "VERSION") && str_is(id, "1");
+		worker->greeted = str_is(command, "VERSION") &&
+				  str_to_u32(id, &index) &&
+				  index == WORKER_VERSION;
 		return worker->greeted;
 	}
 	if (!str_split(&rest, '\t', &word) || !str_to_u32(word, &index))

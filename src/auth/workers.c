@@ -349,15 +349,16 @@ static void job_start(struct job *job)
 		run_queue(job->workers);
 }
 
-void workers_pass(struct workers *workers, const void *owner, unsigned passdb,
-		  const struct request *request, workers_pass_fn *fn, void *ctx)
+void workers_pass(struct workers *workers, const void *owner,
+		  const struct passdb *db, const struct request *request,
+		  workers_pass_fn *fn, void *ctx)
 {
 	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
 	const char *given = request->password == NULL ? "" : request->password;
 	char *password = str_tab_escape(NULL, str_of(given));
 	struct job *job;
 
-	buf_printf(&line, "PASS\t1\t%u\t", passdb);
+	buf_printf(&line, "PASS\t1\t%u\t%s\t", db->index, db->mark);
 	buf_add(&line, password);
 	if (request->want_scheme != NULL)
 		buf_printf(&line, "\t%s", request->want_scheme);
@@ -372,13 +373,14 @@ void workers_pass(struct workers *workers, const void *owner, unsigned passdb,
 	job_start(job);
 }
 
-void workers_user(struct workers *workers, const void *owner, unsigned userdb,
-		  const struct request *request, workers_user_fn *fn, void *ctx)
+void workers_user(struct workers *workers, const void *owner,
+		  const struct userdb *db, const struct request *request,
+		  workers_user_fn *fn, void *ctx)
 {
 	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
 	struct job *job;
 
-	buf_printf(&line, "USER\t1\t%u", userdb);
+	buf_printf(&line, "USER\t1\t%u\t%s", db->index, db->mark);
 	job = job_new(workers, owner, request, &line, ctx);
 	job->user = fn;
 	job_start(job);
@@ -416,30 +418,32 @@ void workers_host(struct workers *workers, const void *owner,
 	send_text(workers, owner, request, "HOST\t1\t0", name, fn, ctx);
 }
 
-void workers_list(struct workers *workers, const void *owner, unsigned userdb,
-		  const struct request *request, workers_list_fn *fn,
-		  void (*done)(void *ctx, bool ok), void *ctx)
+void workers_list(struct workers *workers, const void *owner,
+		  const struct userdb *db, const struct request *request,
+		  workers_list_fn *fn, void (*done)(void *ctx, bool ok),
+		  void *ctx)
 {
 	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
 	struct job *job;
 
-	buf_printf(&line, "LIST\t1\t%u", userdb);
+	buf_printf(&line, "LIST\t1\t%u\t%s", db->index, db->mark);
 	job = job_new(workers, owner, request, &line, ctx);
 	job->list = fn;
 	job->done = done;
 	job_start(job);
 }
 
-void workers_app(struct workers *workers, const void *owner, unsigned passdb,
-		 const struct request *request, const char *what,
-		 const char *args, workers_list_fn *fn,
+void workers_app(struct workers *workers, const void *owner,
+		 const struct passdb *db, const struct request *request,
+		 const char *what, const char *args, workers_list_fn *fn,
 		 void (*done)(void *ctx, bool ok), void *ctx)
 {
 	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
 	char *escaped = str_tab_escape(NULL, str_of(args));
 	struct job *job;
 
-	buf_printf(&line, "APP\t1\t%u\t%s\t%s", passdb, what, escaped);
+	buf_printf(&line, "APP\t1\t%u\t%s\t%s\t%s", db->index, db->mark, what,
+		   escaped);
 	mem_free(escaped);
 	job = job_new(workers, owner, request, &line, ctx);
 	job->tries = TRIES; /* it may have been done */

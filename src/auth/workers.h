@@ -4,16 +4,19 @@
  * to their socket, each working on one request; what is more waits its turn.
  *
  * Lines, tab-separated and escaped as in the auth protocol. auth sends
- *	VERSION 1
- *	PASS <id> <passdb> <password> <lookup only: 0, 1, 2, scheme> key=value...
- *	USER <id> <userdb> key=value...
- *	LIST <id> <userdb> key=value...
+ *	VERSION 2
+ *	PASS <id> <passdb> <mark> <password> <lookup only: 0, 1, 2, scheme>
+ *		key=value...
+ *	USER <id> <userdb> <mark> key=value...
+ *	LIST <id> <userdb> <mark> key=value...
  *	POLICY <id> 0 <command> <body> key=value...
  *	HOST <id> 0 <name> key=value...
- *	APP <id> <passdb> <order> <its arguments> key=value...
+ *	APP <id> <passdb> <mark> <order> <its arguments> key=value...
  * and gets, the fields being those that the database gave:
  *	OK <id> key=value... | FAIL <id> <result> key=value...
  *	NAME <id> <user>  (before the OK of a LIST, and rows for an APP)
+ * A mark tells databases apart whose numbers are the same: an auth of before a
+ * reload gets FAIL from workers of after it where they differ.
  * 2 is a password known to be right: passdbs that can tell fields without it do.
  * A lookup for a scheme answers with what is stored as the field "password".
  */
@@ -23,10 +26,12 @@
 
 struct auth;
 struct pass_answer;
+struct passdb;
+struct userdb;
 struct workers;
 
 enum {
-	WORKER_VERSION = 1,
+	WORKER_VERSION = 2,
 	WORKER_LINE_MAX = 64 * 1024,
 	WORKER_QUEUE_MAX = 100 * 1000,
 	WORKER_TIMEOUT_MS = 60 * 1000, /* queueing and working, together */
@@ -40,12 +45,12 @@ typedef void workers_list_fn(void *ctx, const char *name);
 struct workers *workers_new(const void *ctx, struct auth *auth,
 			    const char *socket_path, unsigned max);
 /* All: freeing `owner` cancels, `fn` is then not called. */
-void workers_pass(struct workers *workers, const void *owner, unsigned passdb,
-		  const struct request *request, workers_pass_fn *fn,
-		  void *ctx);
-void workers_user(struct workers *workers, const void *owner, unsigned userdb,
-		  const struct request *request, workers_user_fn *fn,
-		  void *ctx);
+void workers_pass(struct workers *workers, const void *owner,
+		  const struct passdb *db, const struct request *request,
+		  workers_pass_fn *fn, void *ctx);
+void workers_user(struct workers *workers, const void *owner,
+		  const struct userdb *db, const struct request *request,
+		  workers_user_fn *fn, void *ctx);
 /* What the policy server says to `body`. */
 void workers_policy(struct workers *workers, const void *owner,
 		    const struct request *request, const char *command,
@@ -56,13 +61,14 @@ void workers_host(struct workers *workers, const void *owner,
 		  const struct request *request, const char *name,
 		  workers_pass_fn *fn, void *ctx);
 /* An order for passdb app-password; `args` is "key=value TAB key=value". */
-void workers_app(struct workers *workers, const void *owner, unsigned passdb,
-		 const struct request *request, const char *what,
-		 const char *args, workers_list_fn *fn,
+void workers_app(struct workers *workers, const void *owner,
+		 const struct passdb *db, const struct request *request,
+		 const char *what, const char *args, workers_list_fn *fn,
 		 void (*done)(void *ctx, bool ok), void *ctx);
 /* `done` gets false if not all could be listed. */
-void workers_list(struct workers *workers, const void *owner, unsigned userdb,
-		  const struct request *request, workers_list_fn *fn,
-		  void (*done)(void *ctx, bool ok), void *ctx);
+void workers_list(struct workers *workers, const void *owner,
+		  const struct userdb *db, const struct request *request,
+		  workers_list_fn *fn, void (*done)(void *ctx, bool ok),
+		  void *ctx);
 
 #endif

@@ -250,13 +250,15 @@ void auth_master_token(struct auth_master *auth, const struct auth_token *token,
 		       const struct auth_request_info *info, auth_master_fn *fn,
 		       void *fn_ctx)
 {
+	/* A login process gave it. */
+	char *cookie = str_tab_escape(NULL, str_of(token->cookie));
 	char *tail =
-		mem_printf(NULL, "%u\t%u\t%s\tsession_pid=%ld",
-			   token->client_pid, token->request_id, token->cookie,
+		mem_printf(cookie, "%u\t%u\t%s\tsession_pid=%ld",
+			   token->client_pid, token->request_id, cookie,
 			   (long)(info == NULL ? 0 : info->pid));
 
 	ask(auth, "REQUEST", tail, fn, fn_ctx);
-	mem_free(tail);
+	mem_free(cookie);
 }
 
 static void ask_of(struct auth_master *auth, const char *command,

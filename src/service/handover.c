@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/encode.h"
 #include "base/pack.h"
 #include "service/wire.h"
 
@@ -48,6 +49,16 @@ void handover_pack(const struct handover *handover, struct buf *out)
 	pack_str(out, handover->input);
 }
 
+/* Whoever took a login process over must not write a line for auth into it. */
+static bool is_cookie(struct str cookie)
+{
+	for (size_t i = 0; i < cookie.len; i++) {
+		if (hex_digit(cookie.data[i]) < 0)
+			return false;
+	}
+	return true;
+}
+
 bool handover_unpack(struct str in, struct handover *out)
 {
 	struct unpack un = {.in = in};
@@ -58,7 +69,7 @@ bool handover_unpack(struct str in, struct handover *out)
 	out->token.client_pid = unpack_u32(&un);
 	out->token.request_id = unpack_u32(&un);
 	cookie = unpack_str(&un);
-	if (cookie.len >= sizeof(out->token.cookie))
+	if (cookie.len >= sizeof(out->token.cookie) || !is_cookie(cookie))
 		return false;
 	memcpy(out->token.cookie, cookie.data, cookie.len);
 	if (!unpack_ip(&un, &out->local) || !unpack_ip(&un, &out->remote))

@@ -40,8 +40,8 @@ struct delivery {
 	const char *mailbox;
 	struct spool *spool; /* ended */
 	uint64_t session_started_ms, started_ms;
-	const char *log_prefix;  /* the caller's, set again afterwards; NULL: the
-				    delivery's stays */
+	const char *log_prefix; /* the caller's, set again afterwards; NULL: the
+				   delivery's stays */
 	struct lda_sieve *sieve; /* the user's scripts; NULL: they are off */
 	struct sender *sender;   /* for what they send */
 	/* Where a script's reason to refuse the mail goes, as a child of
@@ -88,8 +88,9 @@ struct trace {
 size_t trace_write(const struct trace *trace, struct buf *out);
 /* hostname, or the system's name if the setting is empty. */
 const char *lda_hostname(const void *ctx, const struct lda_settings *set);
-/* postmaster_address, for a mail to `to`. */
+/* postmaster_address, for a mail to `to`; and what stands in front of it in a
+ * field. */
 const char *lda_postmaster(const void *ctx, const struct lda_settings *set,
-			   const char *to);
+			   const char *to, const char **name_out);
 
 #endif

@@ -63,6 +63,9 @@ static const char *expand(const struct report *report, const char *format)
 static void write_top(const struct report *report, struct buf *out)
 {
 	CLEANUP(buf_free) struct buf subject = buf_init(HEADER_MAX);
+	const char *name,
+		*address = lda_postmaster(report->ctx, report->set,
+					  report->delivery->to, &name);
 
 	/* What stands in a field is one line. */
 	header_unfold(str_of(expand(report, report->set->rejection_subject)),
@@ -71,11 +74,8 @@ static void write_top(const struct report *report, struct buf *out)
 		   "Message-ID: <dovetail-%s@%s>\nDate: ", report->boundary,
 		   report->hostname);
 	date_write(time(NULL), out);
-	buf_printf(
-		out,
-		"\nFrom: Mail Delivery Subsystem <%s>\nTo: <%s>\nSubject: %s\n",
-		lda_postmaster(report->ctx, report->set, report->delivery->to),
-		report->delivery->from, subject.data);
+	buf_printf(out, "\nFrom: %s <%s>\nTo: <%s>\nSubject: %s\n", name,
+		   address, report->delivery->from, subject.data);
 }
 
 static void write_report(const struct report *report, struct buf *out)

@@ -182,7 +182,8 @@ int carry_list(struct carry *carry, const char *list, struct buf *text,
 	if (path == NULL)
 		return err_set(err, ERR_INVALID, "unknown list '%.200s'", list);
 	/* One that is not there yet is empty. */
-	if (file_read_regular(path, text, err) < 0 && err->code != ERR_NOT_FOUND)
+	if (file_read_regular(path, text, err) < 0 &&
+	    err->code != ERR_NOT_FOUND)
 		return -1;
 	return 0;
 }
@@ -242,12 +243,13 @@ void carry_host(const void *ctx, struct carry *carry)
 		.user = user_name(delivery->user),
 		.home = user_home(delivery->user),
 		.hostname = lda_hostname(ctx, carry->lda),
-		.postmaster = lda_postmaster(ctx, carry->lda, delivery->to),
 		.location = "MDA",
 		.phase = "during",
 		.default_mailbox = delivery->mailbox,
 		.log = {.line = lda_sieve_user_log, .ctx = carry->sieve},
 	};
+	carry->host.postmaster = lda_postmaster(ctx, carry->lda, delivery->to,
+						&carry->host.postmaster_name);
 	if (carry_has_calendars(carry)) {
 		carry->host.calendar = &calendar_code;
 		carry->host.calendar_object = carry_calendar_object;

@@ -3,6 +3,7 @@
  * delivery/trace.c - the fields that a delivery puts on top of a mail (RFC 5321
  * section 4.4), in Dovecot's form.
  */
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -10,13 +11,15 @@
 #include "base/digest.h"
 #include "base/encode.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/vars.h"
 #include "delivery/deliver.h"
 #include "delivery/settings.h"
+#include "mime/address.h"
 #include "mime/date.h"
 
-enum { HOST_MAX = 256 };
+enum { HOST_MAX = 256, PHRASE_MAX = 512 };
 
 /* A GUID in base64, without its padding. */
 char *delivery_id(const void *ctx)
@@ -78,8 +81,25 @@ const char *lda_hostname(const void *ctx, const struct lda_settings *set)
 	return mem_strdup(ctx, name);
 }
 
+/* As it stands in front of <address>. */
+static const char *shown_name(const void *ctx, const char *name)
+{
+	CLEANUP(buf_free) struct buf out = buf_init(PHRASE_MAX);
+
+	if (name == NULL || name[0] == '\0' || !str_is_ascii(str_of(name)))
+		return "Postmaster";
+	buf_putc(&out, '"');
+	for (; *name != '\0'; name++) {
+		if (*name == '"' || *name == '\\')
+			buf_putc(&out, '\\');
+		buf_putc(&out, *name);
+	}
+	buf_putc(&out, '"');
+	return out.overflow ? "Postmaster" : buf_steal(ctx, &out);
+}
+
 const char *lda_postmaster(const void *ctx, const struct lda_settings *set,
-			   const char *to)
+			   const char *to, const char **name_out)
 {
 	const char *at = strchr(to, '@');
 	const struct var vars[] = {
@@ -87,10 +107,27 @@ const char *lda_postmaster(const void *ctx, const struct lda_settings *set,
 		{0, "hostname", lda_hostname(ctx, set)},
 		{0, NULL, NULL},
 	};
+	struct address *list;
 	struct err err;
+	size_t count;
 	char *text;
 
-	if (vars_expand(ctx, set->postmaster_address, vars, &text, &err) < 0)
-		return "postmaster";
-	return text;
+	*name_out = "Postmaster";
+	if (vars_expand(ctx, set->postmaster_address, vars, &text, &err) < 0) {
+		log_error("Failed to expand postmaster_address=%s: %s",
+			  set->postmaster_address, err.text);
+		text = "";
+	}
+	address_parse(ctx, str_of(text), 1, &list, &count);
+	if (count == 1 && list[0].mailbox != NULL && list[0].domain != NULL &&
+	    list[0].mailbox[0] != '\0' && list[0].domain[0] != '\0') {
+		*name_out = shown_name(ctx, list[0].name);
+		return mem_printf(ctx, "%s@%s", list[0].mailbox,
+				  list[0].domain);
+	}
+	if (text[0] != '\0')
+		log_error("Invalid postmaster_address: invalid address `%s' "
+			  "specified for the postmaster_address setting",
+			  text);
+	return mem_printf(ctx, "postmaster@%s", lda_hostname(ctx, set));
 }

@@ -92,6 +92,7 @@ struct sieve_host {
 	const char *user, *home;       /* "alice"; may be NULL */
 	const char *hostname;          /* of this machine */
 	const char *postmaster;        /* address */
+	const char *postmaster_name;   /* as in a field; NULL: Postmaster */
 	const char *location;          /* RFC 5183: "MDA" */
 	const char *phase;             /* "during", "post" */
 	const char *default_mailbox;   /* "INBOX" */

@@ -54,7 +54,11 @@ void sieve_out_postmaster(struct sieve_out *out, struct buf *text)
 	if (address == NULL)
 		buf_printf(text, "Postmaster <postmaster@%s>", hostname(out));
 	else
-		buf_printf(text, "Postmaster <%s>", address);
+		buf_printf(text, "%s <%s>",
+			   out->host->postmaster_name == NULL
+				   ? "Postmaster"
+				   : out->host->postmaster_name,
+			   address);
 }
 
 /* With the line ends of SMTP. */

@@ -308,6 +308,20 @@ def test_the_log_tells_of_scripts_that_can_not_be_found(make_server, sink):
     assert server.wait_log(r'lmtp\(alice\)<\d+><\S+>: Error: sieve: .*/\.dovecot\.sieve.*Too many levels of symbolic links')
 
 
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+@pytest.mark.parametrize('address', ('pm@x.example', 'Foo Bar <pm@x.example>', '"F. \\"B\\"" <pm@x.example>', ''))
+def test_postmasters_with_names_as_pigeonhole(make_server, make_dovecot, sink, address):
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin='') + f'postmaster_address = {address}\n', start=False)
+        script(server, 'alice', 'require ["reject", "enotify"]; notify "mailto:z@y.example"; reject "no";')
+        server.start()
+        sink.mails.clear()
+        deliver(server, 'one')
+        seen.append([re.search(rb'(?m)^From: (.*)\r$', text)[1] for text in sink.mails])
+    assert seen[0] == seen[1] and len(seen[0]) == 2
+
+
 def test_lda_runs_them_too(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin=''))
     script(server, 'alice', 'require "fileinto"; fileinto "lda";')

@@ -120,8 +120,7 @@ static void test_the_sender_is_told(void **state)
 	assert_int_equal(reject(f, "Quota exceeded", &err), 0);
 	assert_string_equal(sent(f, "args"), "-i -f <> -- who@a.example\n");
 	expect_field(f, "To", "<who@a.example>");
-	expect_field(f, "From",
-		     "Mail Delivery Subsystem <postmaster@c.example>");
+	expect_field(f, "From", "Postmaster <postmaster@c.example>");
 	expect_field(f, "Subject", "Rejected: Lunch at noon");
 	expect_field(f, "Auto-Submitted", "auto-replied (rejected)");
 	text = sent(f, "mail");

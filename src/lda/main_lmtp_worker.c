@@ -152,6 +152,10 @@ static bool do_job(enum job_type type, struct job *job, struct str rest)
 {
 	struct outcome outcome = {.ok = false};
 
+	/* It was told that nothing was done, while this waited for a process.
+	 */
+	if (type == JOB_DELIVER && sock_is_left(worker.fd))
+		return true;
 	if (rest.len > 0 && (!worker.has_user || !take_mail(rest)))
 		return false;
 	if (!worker.has_user ||

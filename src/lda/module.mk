@@ -5,6 +5,7 @@ LDA_DELIVERER = \
 	src/lda/job.c src/lda/job.h \
 	src/lda/quota_judge.c
 LDA_WORKERS = $(LDA_DELIVERER) src/lda/same_user.c \
+	src/lda/parting.c src/lda/parting.h \
 	src/lda/workers.c src/lda/workers.h
 lmtp_SOURCES = \
 	src/lda/lmtp.c src/lda/lmtp.h \

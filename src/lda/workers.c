@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lda/workers.h"
 
-#include <errno.h>
-#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -18,6 +16,7 @@
 #include "delivery/settings.h"
 #include "delivery/spool.h"
 #include "lda/deliverer.h"
+#include "lda/parting.h"
 #include "net/loop.h"
 #include "net/sock.h"
 #include "service/account.h"
@@ -59,12 +58,28 @@ struct workers {
 	struct buf frame;
 	struct worker *list; /* latest first */
 	unsigned count, late;
+	struct partings *partings;
 };
+
+/* Of this process, which has no other, for its end. */
+static struct workers *own_workers;
 
 static int workers_free(struct workers *workers)
 {
+	while (workers->list != NULL)
+		mem_free(workers->list);
+	own_workers = NULL;
 	buf_free(&workers->frame);
 	return 0;
+}
+
+static void let_all_go(void)
+{
+	if (own_workers == NULL)
+		return;
+	while (own_workers->list != NULL)
+		mem_free(own_workers->list);
+	partings_end(own_workers->partings);
 }
 
 int workers_new(const void *ctx, struct service_env *env,
@@ -84,6 +99,9 @@ int workers_new(const void *ctx, struct service_env *env,
 	talloc_set_destructor(workers, workers_free);
 	workers->was_root = geteuid() == 0;
 	if (workers->was_root && !users_are_same(service_config(env))) {
+		workers->partings = partings_new(workers, service_loop(env));
+		own_workers = workers;
+		atexit(let_all_go);
 		*out = workers;
 		return 0;
 	}
@@ -111,7 +129,8 @@ static int worker_free(struct worker *worker)
 	worker->workers->late -= worker->late != NULL;
 	watch_free(&worker->watch);
 	fd_close(&worker->fd);
-	fd_close(&worker->pidfd);
+	if (worker->pidfd >= 0)
+		partings_add(worker->workers->partings, worker->pidfd);
 	buf_free(&worker->in);
 	return 0;
 }
@@ -296,9 +315,8 @@ static int hear(struct worker *worker, uint64_t until, const void *ctx,
  * getting a process by stopping his. */
 static int give_up(struct worker *worker, struct err *err)
 {
-	if (worker->pidfd >= 0 &&
-	    syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0) < 0)
-		log_error("pidfd_send_signal(): %s", strerror(errno));
+	if (worker->pidfd >= 0)
+		parting_kill(worker->pidfd);
 	mem_free(worker);
 	return err_set(err, ERR_TEMPORARY, "No answer in time: killed");
 }

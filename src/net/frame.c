@@ -32,6 +32,13 @@ static size_t get_length(const char *in)
 	return len;
 }
 
+bool sock_is_left(int fd)
+{
+	struct pollfd one = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&one, 1, 0) > 0;
+}
+
 int sock_wait_any(const int *fds, size_t count, uint64_t until_ms,
 		  struct err *err)
 {

@@ -5,6 +5,7 @@
  */
 #ifndef NET_SOCK_H
 #define NET_SOCK_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -40,6 +41,9 @@ int sock_pair(int fds[2], struct err *err);
 /* The address that a socket is bound to: *ip (family 0 for a unix socket), and
  * its path, "" for inet. */
 int sock_name(int fd, struct ip *ip, char *path, size_t size);
+/* Whether the other end of a connection is gone, though there may be something
+ * left to read. */
+bool sock_is_left(int fd);
 /* uid, gid and pid of the process at the other end of a unix socket. */
 int sock_peer(int fd, uid_t *uid, gid_t *gid, pid_t *pid, struct err *err);
 

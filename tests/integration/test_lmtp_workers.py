@@ -101,3 +101,37 @@ def test_a_delivery_that_never_ends(make_server):
     assert client.deliver(MAIL, 'u1')[0].startswith('250')
     assert len(mails(server, 'u1')) == 2
     client.close()
+
+
+def test_what_was_given_up_is_not_done_later(make_server):
+    """A job that waited for a process in vain."""
+    server = with_users(make_server('lmtp_delivery_timeout = 4s\nservice lmtp-worker {\n  process_limit = 2\n}\n',
+                                    start=False), 3)
+    others = [Lmtp(server.port('lmtp')) for _ in range(2)]
+    stopped = []
+    for i, client in enumerate(others):
+        assert client.deliver(MAIL, f'u{i + 1}')[0].startswith('250')
+        stopped.append(worker_of(server, i + 1))
+        os.kill(stopped[-1], signal.SIGSTOP)
+    client = Lmtp(server.port('lmtp'))
+    assert client.deliver(MAIL, 'u3')[0].startswith('451')
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    assert client.deliver(MAIL, 'u3')[0].startswith('250')
+    time.sleep(0.5)
+    assert len(mails(server, 'u3')) == 1
+    for one in (client, *others):
+        one.close()
+    server.forgive()
+
+
+def test_who_was_let_go_and_stays(make_server):
+    """A user who stops all his processes does not take the places of others."""
+    server = with_users(make_server('service lmtp {\n  idle_kill = 1s\n}\n', start=False), 1)
+    client = Lmtp(server.port('lmtp'))
+    assert client.deliver(MAIL, 'u1')[0].startswith('250')
+    stopped = worker_of(server, 1)
+    os.kill(stopped, signal.SIGSTOP)
+    client.close()
+    assert server.wait_log(f'child {stopped} killed with signal 9')
+    server.forgive()

@@ -61,10 +61,11 @@ void lmtp_reset(struct lmtp_session *session)
 	session->ctx = mem_pool(session, POOL_SIZE);
 	session->session_id = session->from = NULL;
 	session->body = NULL;
+	session->binary = false;
 	session->rcpts = session->last_rcpt = NULL;
 	session->unanswered = NULL;
 	session->rcpt_count = session->rcpt_tries = 0;
-	session->spool = NULL;
+	session->spool = session->raw = NULL;
 	session->chunking = session->chunk_failed = session->chunk_cr = false;
 	session->state = LMTP_READY;
 	lmtp_known_forget(session, false);

@@ -66,6 +66,8 @@ static const char *mail_body(struct lmtp_session *session, const char *value)
 		session->body = "7BIT";
 	else if (str_case_is(str_of(value), "8BITMIME"))
 		session->body = "8BITMIME";
+	else if ((session->binary = str_case_is(str_of(value), "BINARYMIME")))
+		session->body = "8BITMIME";
 	else
 		return "555 5.5.4 Unsupported mail BODY type";
 	return NULL;
@@ -77,6 +79,7 @@ static const char *mail_params(struct lmtp_session *session,
 	const char *problem = NULL;
 
 	session->body = NULL;
+	session->binary = false;
 	for (; params->name != NULL && problem == NULL; params++) {
 		if (strcmp(params->name, "SIZE") == 0)
 			problem = mail_size(session, params->value);
@@ -158,6 +161,8 @@ static void cmd_data(struct lmtp_session *session, struct str args)
 		lmtp_reply(session, "503 5.5.0 No valid recipients");
 	else if (session->chunking)
 		lmtp_reply(session, "503 5.5.0 Not allowed after BDAT");
+	else if (session->binary)
+		lmtp_reply(session, "503 5.5.0 BINARYMIME needs BDAT");
 	else
 		lmtp_data_begin(session);
 }

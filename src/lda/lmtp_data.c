@@ -18,6 +18,7 @@
 #include "lda/lmtp_proxy.h"
 #include "lda/workers.h"
 #include "mime/parse.h"
+#include "mime/unbinary.h"
 #include "net/conn.h"
 #include "service/account.h"
 #include "service/service.h"
@@ -64,10 +65,16 @@ static void begin(struct lmtp_session *session)
 
 	mail_mime_limits(&process->mail, &limits);
 	write_trace(session, &trace);
+	/* What is binary becomes larger, and was as large as it may be. */
 	session->spool = spool_new(
 		session->ctx, str_n(trace.data, trace.len),
-		process->mail.mail_temp_dir, process->set.lmtp_max_message_size,
+		process->mail.mail_temp_dir,
+		session->binary ? 0 : process->set.lmtp_max_message_size,
 		workers_parse(process->workers) ? &limits : NULL);
+	if (session->binary)
+		session->raw = spool_new(
+			session->ctx, STR(""), process->mail.mail_temp_dir,
+			process->set.lmtp_max_message_size, &limits);
 	session->mail = ++process->mail_count;
 	session->too_large = false;
 }
@@ -277,12 +284,36 @@ static void fail_all(struct lmtp_session *session, const struct err *err)
 	answer(session);
 }
 
+/* What goes wrong is told at the end. */
+static void write_spool(void *ctx, const void *data, size_t len)
+{
+	struct err err;
+
+	spool_write(ctx, data, len, &err);
+}
+
+static int end_mail(struct lmtp_session *session, struct err *err)
+{
+	struct str raw;
+
+	if (session->raw != NULL) {
+		if (spool_end(session->raw, err) < 0 ||
+		    spool_map(session->raw, &raw, err) < 0)
+			return -1;
+		mime_unbinary(raw, spool_message(session->raw), write_spool,
+			      session->spool);
+		mem_free(session->raw);
+		session->raw = NULL;
+	}
+	return spool_end(session->spool, err);
+}
+
 static void deliver_all(struct lmtp_session *session)
 {
 	struct err err;
 
 	session->unanswered = session->rcpts;
-	if (spool_end(session->spool, &err) < 0) {
+	if (end_mail(session, &err) < 0) {
 		fail_all(session, &err);
 	} else {
 		session->waiting = lmtp_proxy_data(session, backend_answered);
@@ -297,13 +328,9 @@ static void deliver_all(struct lmtp_session *session)
 	conn_pause(session->conn);
 }
 
-/* What goes wrong is told at the end, when a reply is due. */
 static void write_chunk(struct lmtp_session *session)
 {
-	struct err err;
-
-	spool_write(session->spool, session->chunk.data, session->chunk.len,
-		    &err);
+	write_spool(session->spool, session->chunk.data, session->chunk.len);
 }
 
 size_t lmtp_data_feed(struct lmtp_session *session, struct str in)
@@ -395,7 +422,9 @@ size_t lmtp_chunk_feed(struct lmtp_session *session, struct str in)
 			      ? in.len
 			      : (size_t)session->chunk_left;
 
-	if (!session->chunk_failed) {
+	if (session->raw != NULL && !session->chunk_failed) {
+		write_spool(session->raw, in.data, used);
+	} else if (!session->chunk_failed) {
 		buf_reset(&session->chunk);
 		add_lines(session, str_n(in.data, used));
 		write_chunk(session);

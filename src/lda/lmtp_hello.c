@@ -8,7 +8,7 @@
 #include "lda/lmtp.h"
 #include "net/conn.h"
 
-enum { LHLO_MAX_LINES = 9, SESSION_MAX = 255, LOGIN_MAX = 255 };
+enum { LHLO_MAX_LINES = 10, SESSION_MAX = 255, LOGIN_MAX = 255 };
 
 static bool offers_tls(const struct lmtp_session *session)
 {
@@ -31,6 +31,7 @@ void lmtp_lhlo(struct lmtp_session *session, struct str args)
 	session->helo = smtp_helo_clean(session, name);
 	lines[count++] = process->hostname;
 	lines[count++] = "8BITMIME";
+	lines[count++] = "BINARYMIME";
 	lines[count++] = "CHUNKING";
 	lines[count++] = "ENHANCEDSTATUSCODES";
 	lines[count++] = "PIPELINING";

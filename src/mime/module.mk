@@ -26,7 +26,8 @@ libmime_a_SOURCES = \
 	src/mime/parse_pack.c \
 	src/mime/preview.c src/mime/preview.h \
 	src/mime/preview_text.c src/mime/preview_text.h \
-	src/mime/subject.c src/mime/subject.h
+	src/mime/subject.c src/mime/subject.h \
+	src/mime/unbinary.c src/mime/unbinary.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/mime/test_body \
@@ -34,7 +35,8 @@ check_PROGRAMS += tests/unit/mime/test_body \
 	tests/unit/mime/test_header \
 	tests/unit/mime/test_parse \
 	tests/unit/mime/test_preview \
-	tests/unit/mime/test_subject
+	tests/unit/mime/test_subject \
+	tests/unit/mime/test_unbinary
 tests_unit_mime_test_body_SOURCES = tests/unit/mime/test_body.c
 tests_unit_mime_test_body_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 tests_unit_mime_test_golden_SOURCES = tests/unit/mime/test_golden.c
@@ -47,6 +49,8 @@ tests_unit_mime_test_preview_SOURCES = tests/unit/mime/test_preview.c
 tests_unit_mime_test_preview_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 tests_unit_mime_test_subject_SOURCES = tests/unit/mime/test_subject.c
 tests_unit_mime_test_subject_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
+tests_unit_mime_test_unbinary_SOURCES = tests/unit/mime/test_unbinary.c
+tests_unit_mime_test_unbinary_LDADD = $(LIB_MIME) $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/unit/mime/golden.dat \
 	tests/unit/mime/golden.py \

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Delivery over LMTP (RFC 2033) on the whole server."""
+import email
 import os
 import random
 import re
@@ -53,8 +54,8 @@ def test_greeting_and_extensions(server):
     client = Lmtp(server.port('lmtp'), name=None)
     assert client.greeting == '220 mail.example Dovecot ready.'
     assert client.command('LHLO there') == '\n'.join([
-        '250-mail.example', '250-8BITMIME', '250-CHUNKING', '250-ENHANCEDSTATUSCODES',
-        '250-PIPELINING', '250-SIZE 0', '250 STARTTLS'])
+        '250-mail.example', '250-8BITMIME', '250-BINARYMIME', '250-CHUNKING',
+        '250-ENHANCEDSTATUSCODES', '250-PIPELINING', '250-SIZE 0', '250 STARTTLS'])
     client.close()
 
 
@@ -110,13 +111,13 @@ def test_unknown_user(lmtp):
 
 
 def compare(server, dovecot, scripts):
-    """Line by line the same, but for SIZE, which only we announce and take."""
+    """Line by line the same, but for SIZE and BINARYMIME, which only we announce and take."""
     for script in scripts:
         ours, theirs = Lmtp(server.port('lmtp'), None), Lmtp(dovecot.port('lmtp'), None)
         for line in script:
             our, their = ours.command(line), theirs.command(line)
             if line.startswith('LHLO') and our.startswith('250'):
-                our = our.replace('\n250-SIZE 0', '')
+                our = our.replace('\n250-SIZE 0', '').replace('\n250-BINARYMIME', '')
             assert our == their, line
             if not our or our.startswith('421'):
                 break
@@ -142,7 +143,7 @@ def test_commands_as_dovecot_answers_them(server, dovecot):
 def test_parameters_as_dovecot_answers_them(server, dovecot):
     compare(server, dovecot, [
         ['LHLO a', 'MAIL FROM:<a@b> =x', 'MAIL FROM:<a@b> BODY', 'MAIL FROM:<a@b> BODY=7bit body=8BITMIME',
-         'MAIL FROM:<a@b> BODY=BINARYMIME', 'MAIL FROM:<a@b> RET=FULL', 'MAIL FROM:<a@b> AUTH=<>',
+         'MAIL FROM:<a@b> RET=FULL', 'MAIL FROM:<a@b> AUTH=<>',
          'MAIL FROM:<a@b> SMTPUTF8', 'XCLIENT ADDR=10.1.2.3', 'MAIL FROM:<a@b> BODY=7bit',
          'RCPT TO:<alice> NOTIFY=NEVER', 'RCPT TO:<alice> ORCPT=foo', 'RCPT TO:<alice> ORCPT=rfc822;',
          'RCPT TO:<alice> ORCPT=;x', 'RCPT TO:<alice> ORCPT=rfc822;x+2', 'RCPT TO:<alice> XRCPTFORWARD=YQ==',
@@ -241,6 +242,37 @@ def test_chunks(server):
     assert client.reply() == '250 2.0.0 OK'
     assert client.command('BDAT 0 LAST') == '503 5.5.0 Previous data chunk failed, issue RSET first'
     assert client.command('RSET') == '250 2.0.0 OK'
+    client.close()
+
+
+def test_binary_mime(make_server):
+    """RFC 3030: what is binary is in base64 for whoever reads it."""
+    server = make_server('lmtp_max_message_size = 3000\n')
+    octets = bytes(range(256)) * 4 + b'\r\n.\r\n\r\r\n'
+    head = (b'Subject: binary\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="=b"\r\n'
+            b'Content-Transfer-Encoding: binary\r\n\r\n--=b\r\n\r\ntext\r\n--=b\r\nContent-Type: application/x\r\n'
+            b'Content-Transfer-Encoding: binary\r\n\r\n')
+    mail = head + octets + b'\r\n--=b--\r\n'
+    client = Lmtp(server.port('lmtp'))
+    assert client.command('MAIL FROM:<a@b> BODY=BINARYMIME') == '250 2.1.0 OK'
+    assert client.command('RCPT TO:<alice>').startswith('250') and client.command('RCPT TO:<bob>').startswith('250')
+    assert client.command('DATA') == '503 5.5.0 BINARYMIME needs BDAT'
+    cut = mail.index(b'\r\n.\r\n') + 1
+    client.send(b'BDAT %d\r\n' % cut + mail[:cut])
+    assert client.reply() == f'250 2.0.0 Added {cut} octets'
+    client.send(b'BDAT %d LAST\r\n' % (len(mail) - cut) + mail[cut:])
+    assert [client.reply()[:3] for _ in range(2)] == ['250'] * 2
+    for user in ('alice', 'bob'):
+        text = mails_in(server, user)[0]
+        message = email.message_from_bytes(text)
+        assert message['Content-Transfer-Encoding'] == '8bit' and message['Subject'] == 'binary'
+        parts = message.get_payload()
+        assert parts[0].get_payload() == 'text' and parts[1].get_payload(decode=True) == octets
+    # The limit is for what comes.
+    assert client.command('MAIL FROM:<a@b> BODY=binarymime') == '250 2.1.0 OK'
+    assert client.command('RCPT TO:<alice>').startswith('250')
+    client.send(b'BDAT 3001 LAST\r\n' + b'x' * 3001)
+    assert client.reply().startswith('552 5.3.4 <alice>')
     client.close()
 
 

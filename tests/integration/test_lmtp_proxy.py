@@ -125,6 +125,18 @@ def test_what_leaves_has_no_bare_line_ends(proxying):
     assert body == b'a\r\n.\r\nb . c\r\n.\r\nd\r\n'
 
 
+def test_what_is_binary_is_passed_on_in_base64(proxying):
+    sink = Sink()
+    client = Lmtp(proxying({'u': to(sink)}).port('lmtp'))
+    client.command('MAIL FROM:<a@b> BODY=BINARYMIME')
+    client.command('RCPT TO:<u>')
+    mail = b'Content-Transfer-Encoding: binary\r\n\r\n\0\n.\r\n'
+    client.send(b'BDAT %d LAST\r\n' % len(mail) + mail)
+    assert client.reply().startswith('250 2.0.0')
+    assert 'MAIL FROM:<a@b> BODY=8BITMIME' in sink.log
+    assert sink.mails[0].endswith(b'Content-Transfer-Encoding: base64\r\n\r\nAAouDQo=\r\n')
+
+
 def test_xclient_and_forwarded_fields(proxying):
     sink = Sink(caps=['XRCPTFORWARD', 'XCLIENT ADDR TTL SESSION LOGIN'])
     server = proxying({'u': to(sink, 'forward_foo=bar forward_x=y')})

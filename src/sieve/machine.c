@@ -260,6 +260,19 @@ struct sieve_field *sieve_fields_next(struct sieve_fields *fields)
 	return field;
 }
 
+int sieve_run_replace(struct sieve_run *run, struct str raw, struct err *err)
+{
+	const struct sieve_settings *set = run->machine->set;
+
+	sieve_message_replace(run->message, raw);
+	if (sieve_message_kept(run->message) >
+	    set->sieve_max_memory + raw.len)
+		return err_set(err, ERR_LIMIT,
+			       "the message was changed between too many "
+			       "actions (sieve_max_memory)");
+	return 0;
+}
+
 uint64_t sieve_run_now_us(struct sieve_run *run)
 {
 	struct sieve_machine *machine = run->machine;

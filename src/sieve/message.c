@@ -23,10 +23,12 @@ struct sieve_message {
 	struct sieve_text came; /* as it was before it was replaced */
 	unsigned max_fields;
 	bool parsed, edited, lf; /* lf: of its line ends */
+	bool unlink; /* there are removed fields that are linked */
 	unsigned generation;
 	const struct sieve_text *now; /* NULL: to be made */
 	char *copy;                   /* that raw is, if it was */
 	bool shared; /* texts of sieve_message_now() point into it */
+	uint64_t kept; /* octets of shared copies of the past */
 	struct sieve_field *first, *last;
 	struct name *names;
 	uint64_t size; /* 0: not counted yet */
@@ -117,12 +119,31 @@ static void link_field(struct sieve_message *message, struct sieve_field *field)
 	name->last = field;
 }
 
+static void relink(struct sieve_message *message)
+{
+	struct sieve_field *field = message->first;
+
+	forget_names(message);
+	message->unlink = false;
+	message->first = message->last = NULL;
+	while (field != NULL) {
+		struct sieve_field *next = field->next;
+
+		field->next = field->same = NULL;
+		if (!field->removed)
+			link_field(message, field);
+		field = next;
+	}
+}
+
 static void parse(struct sieve_message *message)
 {
 	struct str rest = message->raw;
 	struct header_field found;
 	unsigned count = 0;
 
+	if (message->unlink)
+		relink(message);
 	if (message->parsed)
 		return;
 	message->parsed = true;
@@ -306,22 +327,6 @@ struct str sieve_message_body(struct sieve_message *message)
 
 /* edits (RFC 5293) */
 
-static void relink(struct sieve_message *message)
-{
-	struct sieve_field *field = message->first;
-
-	forget_names(message);
-	message->first = message->last = NULL;
-	while (field != NULL) {
-		struct sieve_field *next = field->next;
-
-		field->next = field->same = NULL;
-		if (!field->removed)
-			link_field(message, field);
-		field = next;
-	}
-}
-
 void sieve_message_add(struct sieve_message *message, struct str name,
 		       struct str value, bool last)
 {
@@ -357,10 +362,9 @@ void sieve_message_add(struct sieve_message *message, struct str name,
 void sieve_message_remove(struct sieve_message *message,
 			  struct sieve_field *field)
 {
-	field->removed = true;
+	field->removed = message->unlink = true;
 	message->edited = true;
 	message->now = NULL;
-	relink(message);
 }
 
 unsigned sieve_message_generation(const struct sieve_message *message)
@@ -372,7 +376,7 @@ static void forget(struct sieve_message *message)
 {
 	forget_names(message);
 	message->first = message->last = NULL;
-	message->parsed = message->edited = false;
+	message->parsed = message->edited = message->unlink = false;
 	message->now = NULL;
 	sieve_arena_reset(message->arena);
 }
@@ -382,6 +386,8 @@ static void become(struct sieve_message *message, struct str raw, char *copy)
 	forget(message);
 	if (!message->shared)
 		mem_free(message->copy);
+	else if (message->copy != NULL)
+		message->kept += message->raw.len;
 	message->copy = copy;
 	message->shared = false;
 	mem_free(message->parser);
@@ -408,6 +414,11 @@ void sieve_message_revert(struct sieve_message *message)
 	} else if (message->edited) {
 		forget(message);
 	}
+}
+
+uint64_t sieve_message_kept(const struct sieve_message *message)
+{
+	return message->kept;
 }
 
 void sieve_message_replace(struct sieve_message *message, struct str raw)
@@ -444,6 +455,16 @@ const struct sieve_text *sieve_message_now(struct sieve_message *message)
 	message->now = now;
 	message->shared = true;
 	return now;
+}
+
+void sieve_message_write(struct sieve_message *message, struct buf *out)
+{
+	if (!message->edited) {
+		buf_add_str(out, message->raw);
+		return;
+	}
+	write_header(message, out);
+	buf_add_str(out, sieve_message_body(message));
 }
 
 void sieve_message_text(struct sieve_message *message,

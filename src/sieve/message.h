@@ -25,7 +25,7 @@ struct sieve_field {
 	struct sieve_field *next; /* in the header */
 	struct sieve_field *same; /* the next of the same name */
 	bool added, removed;      /* by editheader; removed ones are linked
-				     nowhere */
+				     until fields are asked for again */
 	struct str flat, text;    /* for sieve_field_flat() and _text() */
 };
 
@@ -88,6 +88,8 @@ unsigned sieve_message_generation(const struct sieve_message *message);
 void sieve_message_revert(struct sieve_message *message);
 /* Another message in its place (vnd.dovecot.filter, RFC 5703 replace). */
 void sieve_message_replace(struct sieve_message *message, struct str raw);
+/* Octets of messages that were in its place, which actions still need. */
+uint64_t sieve_message_kept(const struct sieve_message *message);
 
 /* The message as it is now, header with the empty line and body; NULL if it is
  * as it came. Not touched by later edits. */
@@ -95,6 +97,8 @@ struct sieve_text {
 	struct str header, body;
 };
 const struct sieve_text *sieve_message_now(struct sieve_message *message);
+/* Append the message as it is now. */
+void sieve_message_write(struct sieve_message *message, struct buf *out);
 /* `text`, or (NULL) the message as it came; in one piece, a child of ctx. */
 void sieve_message_text(struct sieve_message *message,
 			const struct sieve_text *text, struct sieve_text *out);

@@ -427,6 +427,9 @@ bool sieve_result_keeps(const struct sieve_result *result)
 void sieve_result_set_flags(struct sieve_result *result,
 			    const char *const *flags)
 {
+	const char *const *old = result->flags;
+
 	result->flags = dup_list(result, flags);
 	result->flags_set = true;
+	mem_free((void *)(uintptr_t)old); /* actions have their own */
 }

@@ -106,6 +106,9 @@ void sieve_fields_begin(struct sieve_fields *fields, struct sieve_run *run,
 			const struct sieve_args *args, const struct str *names,
 			unsigned count);
 struct sieve_field *sieve_fields_next(struct sieve_fields *fields);
+/* Another message in the place of this one. ERR_LIMIT when actions keep too
+ * much of those that there were before. */
+int sieve_run_replace(struct sieve_run *run, struct str raw, struct err *err);
 /* Variables (RFC 5229): value->variable is where. What is too long is cut. */
 int sieve_run_set(struct sieve_run *run, const struct sieve_piece *variable,
 		  struct str value, struct err *err);

@@ -46,6 +46,14 @@ SCRIPTS = [
     ('many actions', 'require "fileinto";\n' + ''.join(f'fileinto "f{i}";\n' for i in range(1000)), None,
      r'number of actions'),
     ('many redirects', ''.join(f'redirect "u{i}@y.example";\n' for i in range(100)), None, r'number of redirect'),
+    ('many flags', 'require ["imap4flags", "foreverypart"]; addflag "' + ' '.join(f'f{i}' for i in range(30000)) +
+     '"; foreverypart { if hasflag "none" { stop; } }', MANY_PARTS + b'--b\n\nx\n' * 9000 + b'--b--\n',
+     r'limit of \d+ operations|CPU time limit'),
+    ('many fields to delete', 'require ["editheader", "foreverypart"]; deleteheader "X-Gone"; foreverypart { }',
+     b'X-Gone: x\n' * 19000 + MANY_PARTS + b'--b\n\nx\n' * 2000 + b'--b--\n', None),
+    ('mails that actions keep', 'require ["enclose", "fileinto"];\n' +
+     ''.join(f'enclose "x"; fileinto "f{i}";\n' for i in range(20)), b'Subject: x\n\n' + b'x\n' * (10 << 20),
+     r'changed between too many actions'),
     ('include of itself', 'require "include"; include "self";', None, r'circular'),
 ]
 # Mails that are large in one way, with a script that looks at all of it.
@@ -72,7 +80,7 @@ MAILS = [
 
 @pytest.fixture(scope='module')
 def place(tls):
-    server = Server(tls, EXTRA.format(port=9, plugin=f'  sieve_max_cpu_time = {CPU_TIME}s\n'))
+    server = Server(tls, EXTRA.format(port=9, plugin=f'  sieve_max_cpu_time = {CPU_TIME}s\n  sieve_extensions = +editheader\n'))
     server.start()
     yield server
     server.forgive(r'sieve|deliver|lmtp')

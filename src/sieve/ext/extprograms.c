@@ -128,19 +128,16 @@ static int filter_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *result_out, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "filter");
+	CLEANUP(buf_free) struct buf whole = buf_init(SIZE_MAX);
 	struct call call = {
-		.kind = "filter",
-		.mem = ctx,
-		.input = sieve_message_whole(ctx, run->message,
-					     sieve_message_now(run->message)),
-		.wants_output = true};
+		.kind = "filter", .mem = ctx, .wants_output = true};
 
+	sieve_message_write(run->message, &whole);
+	call.input = str_n(whole.data, whole.len);
 	if (run_program(run, args, &call, err) < 0)
 		return -1;
 	*result_out = call.done && call.output.len > 0;
-	if (*result_out)
-		sieve_message_replace(run->message, call.output);
-	return 0;
+	return *result_out ? sieve_run_replace(run, call.output, err) : 0;
 }
 
 static int execute_run(struct sieve_run *run, const struct sieve_args *args,
@@ -149,16 +146,18 @@ static int execute_run(struct sieve_run *run, const struct sieve_args *args,
 	const struct sieve_value *input = sieve_args_tag(args, "input");
 	const struct sieve_value *output = sieve_args_tag(args, "output");
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "execute");
+	CLEANUP(buf_free) struct buf whole = buf_init(SIZE_MAX);
 	struct call call = {.kind = "execute",
 			    .mem = ctx,
 			    .input = STR(""),
 			    .wants_output = output != NULL};
 
-	if (input != NULL)
+	if (input != NULL) {
 		call.input = input->text;
-	else if (sieve_args_tag(args, "pipe") != NULL)
-		call.input = sieve_message_whole(
-			ctx, run->message, sieve_message_now(run->message));
+	} else if (sieve_args_tag(args, "pipe") != NULL) {
+		sieve_message_write(run->message, &whole);
+		call.input = str_n(whole.data, whole.len);
+	}
 	if (run_program(run, args, &call, err) < 0)
 		return -1;
 	*result_out = call.done;

@@ -323,7 +323,8 @@ int sieve_loop_replace(struct sieve_run *run, struct str with, struct err *err)
 	buf_append(&out, raw.data, from);
 	buf_add_str(&out, with);
 	buf_add_str(&out, str_from(raw, end));
-	sieve_message_replace(run->message, str_n(out.data, out.len));
+	if (sieve_run_replace(run, str_n(out.data, out.len), err) < 0)
+		return -1;
 	if (loop != NULL)
 		loop->skip = true;
 	return sieve_run_work(run, 1 + out.len / 64, err);

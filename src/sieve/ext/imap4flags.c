@@ -65,25 +65,44 @@ static bool has_flag(struct str set, struct str flag)
 	return false;
 }
 
-static void add_flags(struct buf *set, struct str flags)
+static void put_flag(struct buf *set, struct str flag)
+{
+	if (flag.len + 1 > set->max - set->len)
+		return;
+	if (set->len > 0)
+		buf_putc(set, ' ');
+	buf_add_str(set, flag);
+}
+
+/* A look at all of a set is work that counts: there may be many flags. */
+static int look(struct sieve_run *run, const struct buf *set, struct err *err)
+{
+	return sieve_run_work(run, 1 + set->len / 64, err);
+}
+
+static int add_flags(struct sieve_run *run, struct buf *set, struct str flags,
+		     struct err *err)
 {
 	struct str flag;
 
 	while (str_word(&flags, &flag)) {
-		if (!is_flag(flag) ||
-		    has_flag(str_n(set->data, set->len), flag) ||
-		    flag.len + 1 > set->max - set->len)
-			continue;
-		if (set->len > 0)
-			buf_putc(set, ' ');
-		buf_add_str(set, flag);
+		if (look(run, set, err) < 0)
+			return -1;
+		if (is_flag(flag) &&
+		    !has_flag(str_n(set->data, set->len), flag))
+			put_flag(set, flag);
 	}
+	return 0;
 }
 
-static void add_list(struct buf *set, const struct sieve_value *list)
+static int add_list(struct sieve_run *run, struct buf *set,
+		    const struct sieve_value *list, struct err *err)
 {
-	for (unsigned i = 0; i < list->count; i++)
-		add_flags(set, list->list[i]);
+	for (unsigned i = 0; i < list->count; i++) {
+		if (add_flags(run, set, list->list[i], err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static const char *const *to_array(struct sieve_run *run, struct str set)
@@ -111,12 +130,11 @@ static int get_variable(struct sieve_run *run,
 	if (variable != NULL) {
 		if (sieve_run_get(run, variable, &text, err) < 0)
 			return -1;
-		add_flags(out, text);
-		return 0;
+		return add_flags(run, out, text, err);
 	}
 	for (; flags != NULL && *flags != NULL; flags++)
-		add_flags(out, str_of(*flags));
-	return 0;
+		put_flag(out, str_of(*flags)); /* each is there once */
+	return look(run, out, err);
 }
 
 static int set_variable(struct sieve_run *run,
@@ -134,7 +152,8 @@ int sieve_setflag_run(struct sieve_run *run, const struct sieve_args *args,
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 
-	add_list(&set, &args->params[1]);
+	if (add_list(run, &set, &args->params[1], err) < 0)
+		return -1;
 	return set_variable(run, args->params[0].variable,
 			    str_n(set.data, set.len), err);
 }
@@ -144,9 +163,9 @@ int sieve_addflag_run(struct sieve_run *run, const struct sieve_args *args,
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 
-	if (get_variable(run, args->params[0].variable, &set, err) < 0)
+	if (get_variable(run, args->params[0].variable, &set, err) < 0 ||
+	    add_list(run, &set, &args->params[1], err) < 0)
 		return -1;
-	add_list(&set, &args->params[1]);
 	return set_variable(run, args->params[0].variable,
 			    str_n(set.data, set.len), err);
 }
@@ -159,13 +178,15 @@ int sieve_removeflag_run(struct sieve_run *run, const struct sieve_args *args,
 	CLEANUP(buf_free) struct buf left = buf_init(MAX_FLAGS_SIZE);
 	struct str rest, flag;
 
-	if (get_variable(run, args->params[0].variable, &set, err) < 0)
+	if (get_variable(run, args->params[0].variable, &set, err) < 0 ||
+	    add_list(run, &gone, &args->params[1], err) < 0)
 		return -1;
-	add_list(&gone, &args->params[1]);
 	rest = str_n(set.data, set.len);
 	while (str_word(&rest, &flag)) {
+		if (look(run, &gone, err) < 0)
+			return -1;
 		if (!has_flag(str_n(gone.data, gone.len), flag))
-			add_flags(&left, flag);
+			put_flag(&left, flag);
 	}
 	return set_variable(run, args->params[0].variable,
 			    str_n(left.data, left.len), err);
@@ -243,12 +264,14 @@ static int hasflag_run(struct sieve_run *run, const struct sieve_args *args,
 }
 
 static int flags_apply(struct sieve_run *run, const struct sieve_value *value,
-		       struct sieve_action *action, struct err *)
+		       struct sieve_action *action, struct err *err)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
 
-	add_list(&set, value);
-	sieve_run_store(run, action)->flags = to_array(run, str_n(set.data, set.len));
+	if (add_list(run, &set, value, err) < 0)
+		return -1;
+	sieve_run_store(run, action)->flags =
+		to_array(run, str_n(set.data, set.len));
 	return 0;
 }
 

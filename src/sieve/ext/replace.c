@@ -192,10 +192,10 @@ static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
 	add_lines(&out, args->params[0].text, eol);
 	buf_printf(&out, "%s--%s%sContent-Type: message/rfc822%s%s", eol,
 		   boundary.data, eol, eol, eol);
-	buf_add_str(&out, sieve_message_whole(run->scratch, run->message,
-					      sieve_message_now(run->message)));
+	sieve_message_write(run->message, &out);
 	buf_printf(&out, "%s--%s--%s", eol, boundary.data, eol);
-	sieve_message_replace(run->message, str_n(out.data, out.len));
+	if (sieve_run_replace(run, str_n(out.data, out.len), err) < 0)
+		return -1;
 	/* the whole, the text, the part that it is in */
 	sieve_loop_shift(run, 3);
 	return sieve_run_work(run, 1 + out.len / 64, err);

@@ -222,6 +222,7 @@ static void tell(const struct job *job, const char *fmt, ...)
 struct shown {
 	char *id, *date, *subject;
 	uint64_t size;
+	bool deleted;
 };
 
 static char *field_of(const void *ctx, struct str header, const char *name)
@@ -251,6 +252,7 @@ static int show(const void *ctx, struct job *job, uint32_t seq,
 		return err_set(err, ERR_EXPUNGED, "the message is gone");
 	if (ret < 0 || mail_header(mail, &header, err) < 0)
 		return -1;
+	out->deleted = (mail->flags & MAIL_DELETED) != 0;
 	out->id = field_of(ctx, header, "Message-ID");
 	out->date = field_of(ctx, header, "Date");
 	out->subject = field_of(ctx, header, "Subject");
@@ -324,6 +326,8 @@ static int filter_one(struct job *job, uint32_t seq, uint32_t uid,
 
 	if (show(ctx, job, seq, &shown, err) < 0)
 		return -1;
+	if (shown.deleted) /* as if it was gone, as Dovecot has it */
+		return 0;
 	if (job->execute)
 		tell(job, "filtering: [%s; %llu bytes] `%s'", shown.date,
 		     (unsigned long long)shown.size, shown.subject);

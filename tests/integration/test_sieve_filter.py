@@ -35,6 +35,8 @@ SUBJECTS = 'one two three four five six seven eight nine ten eleven'.split()
 
 
 class Place:
+    flags = 'S'  # of all mails
+
     def __init__(self, base, program):
         self.base, self.program = Path(base), program
         self.base.mkdir()
@@ -49,7 +51,7 @@ class Place:
         for name in ('cur', 'new', 'tmp', '.Trash/cur', '.Trash/new', '.Trash/tmp'):
             (self.home / 'Maildir' / name).mkdir(parents=True)
         for number, subject in enumerate(SUBJECTS):
-            (self.home / f'Maildir/cur/10000000{number}.M1P1.host:2,S').write_text(
+            (self.home / f'Maildir/cur/10000000{number}.M1P1.host:2,{self.flags}').write_text(
                 f'From: a@b.example\nTo: u@x.example\nSubject: {subject}\nMessage-ID: <{subject}@x>\n'
                 'Date: Sun, 29 Nov 2026 02:00:00 +0000\n\nbody\n')
         for path in [self.home, *self.home.rglob('*'), self.script, self.base]:
@@ -92,6 +94,17 @@ def test_as_theirs(tmp_path, ours):
         mine, other = ours.run(*args), theirs.run(*args)
         differ += [f'{args}\n{a}\n{b}' for a, b in zip(mine, other) if a != b]
     assert not differ, '\n\n'.join(differ)
+
+
+def test_deleted_mails(tmp_path, ours):
+    """They are left alone."""
+    places = [ours] + [Place(tmp_path / 'theirs', THEIRS)] * os.path.exists(THEIRS)
+    for place in places:
+        place.flags = 'ST'
+        for options in ([], ['-e', '-W', '-v']):
+            status, out, told, mails = place.run(*options, 'x.sieve', 'INBOX', 'expunge')
+            assert (status, out.strip(), told) == (0, '', [])
+            assert [mail[0::2] for mail in mails] == [('Maildir', 'ST')] * len(SUBJECTS)
 
 
 def test_wrong_calls(ours):

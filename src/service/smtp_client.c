@@ -657,10 +657,13 @@ static void take_data_reply(struct smtp_client *client,
 
 	if (!command->sending) {
 		command->sending = reply->code == 354;
-		if (command->sending)
-			send_text(client);
-		else
+		if (!command->sending)
 			take_failure(client, reply);
+		else if (conn_input(client->conn).len > 0)
+			gone(client, "bad reply",
+			     "the server answered before the mail");
+		else
+			send_text(client);
 		return;
 	}
 	if (reply->code / 100 == 3) {
@@ -668,9 +671,11 @@ static void take_data_reply(struct smtp_client *client,
 		return;
 	}
 	/* A server that does not wait for the end: what comes next would be
-	 * text of the mail to it. */
+	 * text of the mail to it; and what it takes is half a mail. */
 	if (!command->ended) {
-		if (answer_all(client, reply))
+		if (!fails(reply))
+			refused(client, reply);
+		else if (answer_all(client, reply))
 			gone(client, "connection lost",
 			     "the server answered within the mail");
 		return;

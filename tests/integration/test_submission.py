@@ -305,6 +305,25 @@ def test_a_relay_that_does_not_wait_for_the_end(make_server):
     assert relay.log.count('EHLO mail.example') == 2 and 'RSET' not in relay.log
 
 
+@pytest.mark.parametrize('go_on, lines', [('354 go on', 2000000), ('354 go on\r\n250 2.0.0 stored', 1)])
+def test_no_mail_is_sent_before_its_end(make_server, go_on, lines):
+    """A relay says that it has the mail while it is still being sent, or before."""
+    relay = Relay(answers={'DATA': go_on})
+
+    def take(sock, file, recipients):
+        if lines > 1:
+            file.readline()
+            relay.say(sock, '250 2.0.0 stored')
+            time.sleep(0.2)
+        Sink.take(relay, sock, file, recipients)
+
+    relay.take = take
+    server = begin(make_server, relay)
+    one = client(server)
+    assert send(one, b'text\n' * lines)[-1].startswith('421 4.4.0 mail.example Lost connection to relay server')
+    assert server.wait_log('Error: smtp-client: conn')
+
+
 def test_a_session_that_is_killed_within_a_mail(make_server):
     relay = Relay()
     server = begin(make_server, relay)

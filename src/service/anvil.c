@@ -42,7 +42,10 @@ struct anvil {
 	struct online *online;
 	struct question *questions; /* in the order of their answers */
 	uint64_t retry_ms;
+	struct timer *timer; /* to tell a new one who is online */
 };
+
+static bool reach(struct anvil *anvil);
 
 static void answer(struct anvil *anvil, unsigned number)
 {
@@ -57,6 +60,15 @@ static void answer(struct anvil *anvil, unsigned number)
 	fn(ctx, number);
 }
 
+static void come_back(void *ctx)
+{
+	struct anvil *anvil = ctx;
+
+	timer_free(&anvil->timer);
+	reach(anvil);
+}
+
+/* Who is online it shall know before the next one comes: `doveadm kick`. */
 static void lost(void *ctx, const char *why)
 {
 	struct anvil *anvil = ctx;
@@ -65,6 +77,10 @@ static void lost(void *ctx, const char *why)
 		log_error("anvil: %s: %s", anvil->path, why);
 	conn_free(&anvil->conn);
 	anvil->retry_ms = clock_monotonic_ms() + RETRY_MS;
+	if (anvil->online != NULL && anvil->timer == NULL)
+		anvil->timer =
+			timer_new(anvil->loop, (struct duration){RETRY_MS},
+				  come_back, anvil);
 	while (anvil->questions != NULL)
 		answer(anvil, 0);
 }

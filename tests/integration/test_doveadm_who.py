@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """doveadm who, kick, penalty and proxy say and do the same as Dovecot's, for the same sessions."""
+import os
 import re
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -96,6 +98,20 @@ def test_who_and_kick(make_server, make_dovecot, tmp_path):
         return said
 
     compare(both(make_server, make_dovecot, run))
+
+
+def test_a_new_anvil_knows_who_is_here(make_server, tmp_path):
+    """Without a login that would tell it."""
+    server = make_server(config(tmp_path), 'imap pop3')
+    here = sessions(server)
+    os.kill(server.pids('anvil')[0], signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while len(server.doveadm('who', '-1').stdout.splitlines()) <= len(here) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert server.doveadm('kick', 'bob').returncode == 0
+    assert [one.is_over() for one in here] == [one.name[1] == 'bob' for one in here]
+    assert len(server.doveadm('who', '-1').stdout.splitlines()) == 5
+    server.forgive('anvil')
 
 
 def test_penalty(make_server, make_dovecot, tmp_path):

@@ -169,6 +169,11 @@ static int open_mailbox(struct session *session, struct err *err)
 	unsigned flags =
 		session->set->pop3_no_flag_updates ? MAILBOX_KEEP_RECENT : 0;
 
+	if (deletes_by_flag(session) &&
+	    !keyword_valid(session->user, session->set->pop3_deleted_flag))
+		return err_set(err, ERR_TEMPORARY,
+			       "pop3_deleted_flag: Invalid keyword '%s'",
+			       session->set->pop3_deleted_flag);
 	if (mailbox_open(session->user, "INBOX", flags, &session->box, err) < 0)
 		return -1;
 	find_flag(&loading);

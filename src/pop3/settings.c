@@ -30,7 +30,8 @@ const struct setting pop3_settings[] = {
 		"and octets, %r and %b the same of RETR, %d deleted mails, "
 		"%{deleted_bytes}, %m mails and %s octets at the begin, %i and "
 		"%o octets from and to the client, %u a hash of the UIDLs "
-		"before and after it, %{session}, %{rip}."),
+		"before and after it, %{session}, and those of the user: "
+		"%{user}, %{service}, %{rip}, %{lip}, %{home}..."),
 	S(pop3_no_flag_updates, "no",
 	  "Leave \\Seen and \\Recent alone when mails are fetched."),
 	S(pop3_reuse_xuidl, "no",

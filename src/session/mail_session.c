@@ -129,13 +129,11 @@ void mail_session_log_end(struct mail_session *session, const char *setting,
 			  const char *format, const struct var *vars)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "log");
-	const struct var *user = vars_user(ctx, user_name(session->user));
+	const struct var *user = user_vars(session->user);
 	const struct var own[] = {
 		{'i', "input", number_text(ctx, conn_bytes_in(session->conn))},
 		{'o', "output",
 		 number_text(ctx, conn_bytes_out(session->conn))},
-		{0, "session", session->login->session_id},
-		{0, "rip", session->remote},
 	};
 	enum { OWN = sizeof(own) / sizeof(own[0]) };
 	size_t given = count_vars(vars), of_user = count_vars(user);

@@ -328,7 +328,6 @@ int keywords_to_bits(const struct user *user, struct index_txn *txn,
 /* Names of the bits that are set, NULL at the end; child of ctx. */
 const char **keywords_of_bits(const void *ctx, const char *const *names,
 			      unsigned count, const struct keywords *bits);
-bool keyword_valid(const struct user *user, const char *name);
 void keyword_set(struct keywords *keywords, unsigned bit);
 bool keyword_has(const struct keywords *keywords, unsigned bit);
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "storage/core.h"
+#include "storage/mailbox.h"
 
 void keyword_set(struct keywords *keywords, unsigned bit)
 {

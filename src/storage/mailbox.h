@@ -153,6 +153,8 @@ void mailbox_uids_of(const struct mailbox *box, const struct range_set *seqs,
 /* Keyword names by bit (NULL where a bit has none), *count of them; valid up
  * to the next call on the mailbox. */
 const char *const *mailbox_keywords(struct mailbox *box, unsigned *count);
+/* Whether it can be the name of one. */
+bool keyword_valid(const struct user *user, const char *name);
 /* Whether names unknown so far can be stored ("\*" in PERMANENTFLAGS). */
 bool mailbox_new_keywords_ok(const struct mailbox *box);
 

@@ -123,6 +123,8 @@ static void make_vars(struct user *user, const struct user_context *context)
 	at = add_var(at, 's', "service", mem_strdup(user, context->service));
 	at = add_var(at, 'l', "lip", ip_dup(user, &context->local));
 	at = add_var(at, 'r', "rip", ip_dup(user, &context->remote));
+	at = add_var(at, 0, "local_ip", ip_dup(user, &context->local));
+	at = add_var(at, 0, "remote_ip", ip_dup(user, &context->remote));
 	at = add_var(at, 'p', "pid", mem_printf(user, "%ld", (long)getpid()));
 	at = add_var(at, 0, "session",
 		     mem_strdup(user, context->session_id == NULL
@@ -318,6 +320,11 @@ const char *user_name(const struct user *user)
 const char *user_home(const struct user *user)
 {
 	return user->home;
+}
+
+const struct var *user_vars(const struct user *user)
+{
+	return user->vars;
 }
 
 const struct mail_settings *user_settings(const struct user *user)

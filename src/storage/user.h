@@ -15,6 +15,7 @@ struct account;
 struct config;
 struct err;
 struct user;
+struct var;
 
 /* mail_*, mailbox_*, maildir_*, mbox_* settings; storage/settings.c. */
 struct mail_settings {
@@ -88,6 +89,8 @@ uint64_t user_autoexpunge(struct user *user);
 bool user_has_autoexpunge(const struct user *user);
 const char *user_name(const struct user *user);
 const char *user_home(const struct user *user);
+/* %-variables of the user and of the connection, as mail_location knows them. */
+const struct var *user_vars(const struct user *user);
 const struct mail_settings *user_settings(const struct user *user);
 /* A setting of plugin {} with its variables expanded, child of ctx; what userdb
  * gave goes before. NULL if it is not set. */

@@ -409,6 +409,22 @@ def test_settings_that_cannot_be(make_server, setting, error):
     assert result.returncode != 0 and error in result.stderr + server.log_text(), (result, server.log_text())
 
 
+def test_a_flag_that_is_none_is_told_at_login(make_server):
+    """Not at QUIT, when the client thinks that all is well."""
+    server = make_server('pop3_deleted_flag = \\Deleted\n', 'pop3')
+    server.drop_mail('popper', b'x\n')
+    with pytest.raises(AssertionError, match='SYS/TEMP'):
+        Pop(server.port('pop3'), 'popper')
+    assert server.wait_log(r"Error: Couldn't open INBOX: pop3_deleted_flag: Invalid keyword '\\Deleted'")
+
+
+def test_the_end_is_logged_with_variables_of_the_user(make_server):
+    server = make_server('pop3_logout_format = s=%{service} h=%h l=%{lip} r=%{remote_ip} a=%{auth_user} u=%{user} del=%d size=%s\n', 'pop3')
+    Pop(server.port('pop3'), 'popper').quit()
+    home = re.escape(server.home('popper'))
+    assert server.wait_log(f'Logged out s=pop3 h={home} l=127.0.0.1 r=127.0.0.1 a=popper u=popper del=0 size=0')
+
+
 def test_uidls_that_cannot_be_told_end_the_session(make_server):
     server = make_server('pop3_uidl_format = %m\n')  # there is none in a Maildir
     fill(server, USER, MAILS)

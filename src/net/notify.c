@@ -20,8 +20,9 @@ enum {
 	 * lies beside a certificate is written to all the time. */
 	DIR_CHANGES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
 		      IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF,
+	/* Of one that somebody has open, the links change when it goes. */
 	FILE_CHANGES = IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE_SELF |
-		       IN_MOVE_SELF,
+		       IN_MOVE_SELF | IN_ATTRIB,
 };
 
 struct notify {

@@ -261,7 +261,9 @@ extern const struct driver maildir_driver;
 extern const struct driver mbox_driver;
 
 /* row.c: the row of the mailbox in the index; ERR_NOT_FOUND, with box->id = 0,
- * if it has none. */
+ * if it has none. By its name, as its files are found: a mailbox that was
+ * renamed takes its row along, and another one may be called so now. With
+ * LAYOUT=index, where files have no names, by box->id. */
 int driver_row(struct driver_box *box, struct index_txn *txn,
 	       struct index_box *out, struct err *err);
 

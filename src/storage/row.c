@@ -8,9 +8,11 @@
 int driver_row(struct driver_box *box, struct index_txn *txn,
 	       struct index_box *out, struct err *err)
 {
-	if (box->id != 0 && index_box_get(txn, box->id, out, err) == 0)
+	bool by_id = box->id != 0 && box->location->names != NULL;
+
+	if (by_id && index_box_get(txn, box->id, out, err) == 0)
 		return 0;
-	if (box->id != 0 && err->code != ERR_NOT_FOUND)
+	if (by_id && err->code != ERR_NOT_FOUND)
 		return -1;
 	box->id = 0;
 	if (index_box_read(txn, box->name, out, err) < 0)

@@ -271,7 +271,7 @@ int driver_bad_record(const struct driver_box *box, uint32_t uid,
 int box_get(struct driver_box *box, struct index_txn *txn,
 	    struct index_box *out, struct err *err)
 {
-	if (index_box_get(txn, box->id, out, err) == 0)
+	if (driver_row(box, txn, out, err) == 0)
 		return 0;
 	if (err->code == ERR_NOT_FOUND)
 		err_wrap(err, "Mailbox doesn't exist: %s", box->name);

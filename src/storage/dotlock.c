@@ -256,20 +256,23 @@ int dotlock_wait(const char *path, uint64_t max_ms, struct err *err)
 	return 0;
 }
 
-void dotlock_release(const char *path)
+bool dotlock_release(const char *path)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dotlock");
 	char *lock = mem_printf(ctx, "%s.lock", path);
 	struct err err;
 
-	if (unlink(lock) == 0 || errno == ENOENT)
-		return;
+	if (unlink(lock) == 0)
+		return true;
+	if (errno == ENOENT)
+		return false;
 	if (errno == EACCES && privs_group_begin(&err) == 0) {
 		int ret = unlink(lock);
 
 		privs_group_end();
 		if (ret == 0)
-			return;
+			return true;
 	}
 	log_error("unlink(%s): %s", lock, strerror(errno));
+	return true;
 }

@@ -35,6 +35,7 @@ int dotlock_get(const char *path, mode_t mode, struct err *err);
 /* Likewise before dotlock_get(), while nothing else is held: until nobody has
  * had it for longer than work takes. `max_ms`: 0 is until it is stale. */
 int dotlock_wait(const char *path, uint64_t max_ms, struct err *err);
-void dotlock_release(const char *path);
+/* False: it was not there any more. */
+bool dotlock_release(const char *path);
 
 #endif

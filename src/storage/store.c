@@ -209,6 +209,25 @@ static void follow_store(struct driver_box *box, const struct storage *store,
 	*full = true;
 }
 
+/* With LAYOUT=index: another mailbox has its name now, and a place of its own.
+ */
+static bool is_elsewhere(struct driver_box *box)
+{
+	const char *old = box->path;
+	struct err ignored;
+
+	if (box->location->names == NULL || old == NULL)
+		return false;
+	box->path = NULL;
+	if (box_locate(box, &ignored) < 0 || strcmp(box->path, old) == 0) {
+		box->path = old;
+		return false;
+	}
+	box->location->driver->close(box);
+	box->id = 0;
+	return true;
+}
+
 static bool is_on_disk(const struct driver_box *box)
 {
 	struct err ignored;
@@ -240,7 +259,7 @@ int box_sync(struct driver_box *box, struct ns *ns, struct storage *store,
 		} else if (err->code == ERR_NOT_FOUND && is_on_disk(box)) {
 			/* It was made just now; or the index knows half of it.
 			 */
-			if (n > 0) {
+			if (!is_elsewhere(box) && n > 0) {
 				index_distrust(store->index);
 				store->corrupt = true;
 			}

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Names of mailboxes that become those of other mailboxes, while sessions have them open."""
+import random
+import re
+import threading
+import time
+
 import pytest
 
 from imap_lines import Lines
@@ -56,3 +61,73 @@ def test_who_idles_is_told_at_once(make_server, location, commands):
         other.ok('SELECT z')
         assert rb'\Flagged kw' in other.ok('FETCH 1 FLAGS')[0]
     other.logout()
+
+
+# In layout fs of mbox, a mailbox has none below it.
+NAMES = ['a', 'b', 'c', 'd', 'e.x', 'e.y']
+COMMANDS = ['CREATE {0}', 'CREATE {0}', 'DELETE {0}', 'RENAME {0} {1}', 'RENAME {0} {1}', 'SUBSCRIBE {0}', 'UNSUBSCRIBE {0}',
+            'SELECT {0}', 'STATUS {0} (MESSAGES UNSEEN)', 'COPY 1:* {0}', r'STORE 1:* +FLAGS (\Deleted kw)', 'EXPUNGE', 'NOOP',
+            'LIST "" *', 'LSUB "" *', 'RENAME k1 k2', 'RENAME k2 k1', 'KEEP', 'KEEP']
+
+
+class Stormer(threading.Thread):
+    """Does anything to any mailbox, but deletes none whose mails it counts."""
+
+    def __init__(self, server, number, end):
+        super().__init__()
+        self.server, self.number, self.end = server, number, end
+        self.random, self.count, self.kept, self.odd = random.Random(number), 0, [], []
+        self.start()
+
+    def keep(self, client):
+        self.count += 1
+        subject = f'keep-{self.number}-{self.count}'
+        mail = f'Subject: {subject}\r\n\r\nx\r\n'.encode()
+        name = self.random.choice(['k1', 'k2'])
+        answer = client.command(f'APPEND {name} (\\Flagged kk) {{{len(mail)}+}}\r\n'.encode() + mail)[-1]
+        if b' OK ' in answer:
+            self.kept.append(subject)
+        elif b'TRYCREATE' in answer:
+            client.command(f'CREATE {name}')
+
+    def run(self):
+        client = None
+        while time.monotonic() < self.end:
+            try:
+                client = client or Lines(self.server.port('imap'), 'alice', timeout=60)
+                command = self.random.choice(COMMANDS)
+                if command == 'KEEP':
+                    self.keep(client)
+                    continue
+                answer = client.command(command.format(self.random.choice(NAMES), self.random.choice(NAMES)))[-1]
+                if b'SERVERBUG' in answer:
+                    self.odd.append((command, answer))
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                client = None  # what it had selected is gone
+
+
+@pytest.mark.parametrize('location', [*LOCATIONS, 'maildir:~/Maildir:LAYOUT=index', 'maildir:~/Maildir:CONTROL=~/c:INDEX=~/i'])
+def test_a_storm_of_names_harms_no_mail_and_no_index(make_server, location):
+    """With LAYOUT=index, who opened a mailbox that was deleted and made anew just then had the index made anew."""
+    server = make_server(f'mail_location = {location}\nnamespace inbox {{\n  separator = .\n}}\n')
+    end = time.monotonic() + 4
+    stormers = [Stormer(server, number, end) for number in range(5)]
+    for one in stormers:
+        one.join()
+    client = Lines(server.port('imap'), 'alice', timeout=60)
+    found = []
+    for line in client.ok('LIST "" *')[:-1]:
+        if b'oselect' in line:
+            continue
+        client.ok(b'SELECT ' + line.rpartition(b' ')[2])
+        for mail in client.command('FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])')[:-1]:
+            subject = re.search(rb'keep-\d+-\d+', mail)
+            if subject:
+                found.append(subject[0].decode())
+                assert rb'\Flagged' in mail and b'kk' in mail
+    client.logout()
+    # One that was saved before its session ended is there, though the client was not told.
+    assert len(found) == len(set(found)) and {name for one in stormers for name in one.kept} <= set(found)
+    assert [odd for one in stormers for odd in one.odd] == []
+    assert 'anew' not in server.log_text()
+    server.forgive("can't write flags: Mailbox isn't selectable")

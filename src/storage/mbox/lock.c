@@ -8,15 +8,20 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "storage/dotlock.h"
+#include "storage/layout.h"
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
@@ -173,6 +178,26 @@ int mbox_lock(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 	return 0;
 }
 
+/* A directory above may have another name by now, and the lock went with it:
+ * it is where the open file is, and would stop others until it is stale. */
+static void release_dotlock(const struct mbox_lock *lock)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	char link[64], now[LAYOUT_PATH_MAX];
+	ssize_t len;
+
+	if (dotlock_release(lock->path))
+		return;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", lock->fd);
+	len = readlink(link, now, sizeof(now) - 1);
+	if (len <= 0 || now[0] != '/')
+		return;
+	now[len] = '\0';
+	ctx = mem_ctx(NULL, "dotlock");
+	dotlock_release(mem_printf(ctx, "%s%s", path_parent(ctx, now),
+				   strrchr(lock->path, '/')));
+}
+
 void mbox_unlock(struct mbox_lock *lock)
 {
 	if (lock->fd < 0)
@@ -182,7 +207,7 @@ void mbox_unlock(struct mbox_lock *lock)
 	if (lock->flock)
 		flock(lock->fd, LOCK_UN);
 	if (lock->dotlock)
-		dotlock_release(lock->path);
+		release_dotlock(lock);
 	lock->fd = -1;
 	lock->dotlock = lock->fcntl = lock->flock = false;
 	lock->box = NULL;

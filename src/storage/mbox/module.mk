@@ -28,6 +28,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/storage/mbox/test_from \
 	tests/unit/storage/mbox/test_header \
+	tests/unit/storage/mbox/test_lock \
 	tests/unit/storage/mbox/test_scan
 tests_unit_storage_mbox_test_from_SOURCES = \
 	tests/unit/storage/mbox/test_from.c
@@ -35,6 +36,9 @@ tests_unit_storage_mbox_test_from_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_mbox_test_header_SOURCES = \
 	tests/unit/storage/mbox/test_header.c
 tests_unit_storage_mbox_test_header_LDADD = $(STORAGE_TEST_LIBS)
+tests_unit_storage_mbox_test_lock_SOURCES = \
+	tests/unit/storage/mbox/test_lock.c $(STORAGE_FIXTURE)
+tests_unit_storage_mbox_test_lock_LDADD = $(STORAGE_TEST_LIBS)
 tests_unit_storage_mbox_test_scan_SOURCES = \
 	tests/unit/storage/mbox/test_scan.c
 tests_unit_storage_mbox_test_scan_LDADD = $(STORAGE_TEST_LIBS)

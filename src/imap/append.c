@@ -82,7 +82,7 @@ static enum cmd_result finish(struct append *append)
 	buf_printf(&text, "OK [APPENDUID %u ", uid_validity);
 	range_set_write(&uids, &text);
 	buf_add(&text, "] Append completed");
-	return cmd_sync(cmd, 0, buf_steal(cmd, &text));
+	return cmd_sync(cmd, TELL_SAVED, buf_steal(cmd, &text));
 }
 
 /* one message's arguments */

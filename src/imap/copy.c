@@ -58,12 +58,13 @@ static enum cmd_result succeed(struct cmd *cmd, bool move,
 		buf_add(line, "* OK ");
 		add_copyuid(line, result);
 		buf_add(line, " Moved UIDs.\r\n");
-		return cmd_sync(cmd, TELL_OWN_EXPUNGES, "OK Move completed");
+		return cmd_sync(cmd, TELL_OWN_EXPUNGES | TELL_SAVED,
+				"OK Move completed");
 	}
 	buf_add(&text, "OK ");
 	add_copyuid(&text, result);
 	buf_add(&text, " Copy completed");
-	return cmd_sync(cmd, 0, buf_steal(cmd, &text));
+	return cmd_sync(cmd, TELL_SAVED, buf_steal(cmd, &text));
 }
 
 static enum cmd_result copy(struct cmd *cmd, bool move)

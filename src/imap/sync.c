@@ -105,11 +105,15 @@ static enum cmd_result sync_failed(struct cmd *cmd, const struct err *err)
 {
 	bool answer = cmd->sync->reply != NULL;
 
+	if ((cmd->sync->flags & TELL_SAVED) != 0) {
+		cmd_reply(cmd, "%s", cmd->sync->reply);
+		answer = false;
+	}
 	mem_free(cmd->sync);
 	cmd->sync = NULL;
 	if (answer || err->code == ERR_NOT_FOUND)
 		return cmd_box_error(cmd, err);
-	log_error("%s", err->text); /* IDLE: the next look may do */
+	log_error("%s", err->text); /* the next look may do */
 	return CMD_DONE;
 }
 

@@ -131,3 +131,26 @@ def test_a_storm_of_names_harms_no_mail_and_no_index(make_server, location):
     assert [odd for one in stormers for odd in one.odd] == []
     assert 'anew' not in server.log_text()
     server.forgive("can't write flags: Mailbox isn't selectable")
+
+
+@pytest.mark.parametrize('how', ['DELETE', 'directory'])
+def test_who_saved_a_mail_is_told_even_if_the_selected_mailbox_is_gone(make_server, how):
+    """Or else saves it again."""
+    server = make_server()
+    other = Lines(server.port('imap'), 'alice')
+    for name in 'a', 'target':
+        other.ok(f'CREATE {name}')
+    other.append('a', MAIL)
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('SELECT a')
+    cur = server.maildir('alice') / '.a' / 'cur'
+    if how == 'DELETE':
+        other.ok('DELETE a')
+    else:
+        cur.rename(cur.with_name('other'))
+        cur.write_text('no directory')
+    client.append('target', MAIL)
+    if how == 'DELETE':
+        assert client.line() == b'* BYE Selected mailbox was deleted, have to disconnect.'
+    assert b'MESSAGES 1' in other.ok('STATUS target (MESSAGES)')[0]
+    server.forgive()

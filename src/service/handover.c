@@ -59,6 +59,16 @@ static bool is_cookie(struct str cookie)
 	return true;
 }
 
+/* It goes to the log. */
+static bool is_session_id(struct str id)
+{
+	for (size_t i = 0; i < id.len; i++) {
+		if ((unsigned char)id.data[i] < ' ' || id.data[i] == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 bool handover_unpack(struct str in, struct handover *out)
 {
 	struct unpack un = {.in = in};
@@ -78,7 +88,7 @@ bool handover_unpack(struct str in, struct handover *out)
 	out->session_id = unpack_str(&un);
 	out->tag = unpack_str(&un);
 	out->input = unpack_str(&un);
-	return !un.bad && un.in.len == 0;
+	return !un.bad && un.in.len == 0 && is_session_id(out->session_id);
 }
 
 void handover_reply_pack(const struct handover_reply *reply, struct buf *out)

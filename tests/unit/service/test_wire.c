@@ -57,6 +57,33 @@ static void test_a_handover_arrives_as_it_was_sent(void **state)
 	buf_free(&frame);
 }
 
+static bool arrives(const struct handover *in)
+{
+	struct buf frame = buf_init(1000);
+	struct handover out;
+	bool ok;
+
+	handover_pack(in, &frame);
+	ok = handover_unpack(str_n(frame.data, frame.len), &out);
+	buf_free(&frame);
+	return ok;
+}
+
+static void test_what_would_be_a_line_is_refused(void **state)
+{
+	struct handover in = example();
+
+	(void)state;
+	assert_true(arrives(&in));
+	in.session_id = STR("a b\303\274");
+	assert_true(arrives(&in));
+	in.session_id = STR("a\nb");
+	assert_false(arrives(&in));
+	in = example();
+	memcpy(in.token.cookie, "\nUSER\t1", 7);
+	assert_false(arrives(&in));
+}
+
 static void test_a_handover_that_is_cut_anywhere_is_refused(void **state)
 {
 	struct buf frame = buf_init(1000);
@@ -238,6 +265,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_handover_arrives_as_it_was_sent),
+		cmocka_unit_test(test_what_would_be_a_line_is_refused),
 		cmocka_unit_test(
 			test_a_handover_that_is_cut_anywhere_is_refused),
 		cmocka_unit_test(test_a_reply_arrives_as_it_was_sent),

@@ -7,6 +7,7 @@ import pytest
 
 from conftest import AUTH_CLIENT, NO_PENALTY, ROOT, Dovecot, Server, finish, have_user
 from test_auth import Client, Master, without
+from test_mechs import cram
 
 PROGRAM = """\
 #!/usr/bin/python3
@@ -29,10 +30,14 @@ os.environ.update(USER=user.decode(), HOME='/h/' + user.decode(), userdb_uid='70
                   userdb_mail='maildir:/m' + ('\\t' if user == b'tab' else ''), EXTRA='userdb_uid userdb_gid userdb_mail quota none',
                   none2='x')
 os.environ['EXTRA'] += ' ip'
+if os.environ.get('AUTHORIZED') == '2' and user != b'tab':
+    os.environ['EXTRA'] += ' password'
+    os.environ['password'] = '{PLAIN}' + users[user].decode()
 os.environ['ip'] = os.environ.get('TCPREMOTEIP', '-') + os.environ['SERVICE'] + os.environ['PROTO']
 os.execv(sys.argv[2], sys.argv[2:])
 """
 EXTRA = """\
+auth_mechanisms = plain cram-md5
 auth_verbose = yes
 auth_failure_delay = 0
 passdb {
@@ -90,6 +95,28 @@ def test_answers_are_those_of_dovecot(auth, tls):
         for user in ('alice', 'nobody', 'broken', 'tab'):
             ours, theirs = (Master(one).ask(f'USER\t1\t{user}\tservice=lmtp') for one in (auth, other))
             assert sorted(without(ours, 'x=').split('\t')) == sorted(without(theirs, 'x=').split('\t'))
+            ours, theirs = (Master(one).ask(f'PASS\t1\t{user}\tservice=lmtp\trip=127.0.0.1') for one in (auth, other))
+            assert sorted(without(ours, 'x=').split('\t')) == sorted(without(theirs, 'x=').split('\t')), user
+        for user, password in (('alice', 'secret'), ('alice', 'wrong'), ('tab', 's')):
+            ours, theirs = (cram(Client(one), user, password) for one in (auth, other))
+            # Dovecot tells the fields of a user whose password was wrong.
+            count = None if theirs.startswith('OK') else 1
+            assert sorted(without(ours, 'x=').split('\t')[:count]) == sorted(without(theirs, 'x=').split('\t')[:count]), user
     finally:
         other.stop()
         other.remove()
+
+
+def test_who_is_there(make_server):
+    """userdb static asks the program."""
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    Path(one.dir, 'check').write_text(PROGRAM)
+    os.chmod(f'{one.dir}/check', 0o755)
+    head, _, _ = EXTRA.partition('userdb {')
+    one.extra = (head + 'userdb {\n  driver = static\n  args = uid=7001 gid=7002 home=/h/%u\n}\n' + AUTH_CLIENT).replace('DIR', one.dir)
+    one.write_config()
+    one.start()
+    master = Master(one)
+    assert 'home=/h/alice' in master.ask('USER\t1\talice\tservice=lmtp').split('\t')
+    assert master.ask('USER\t2\tnobody\tservice=lmtp') == 'NOTFOUND\t2'
+    assert master.ask('USER\t3\tbroken\tservice=lmtp') == 'FAIL\t3'

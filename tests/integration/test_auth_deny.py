@@ -57,8 +57,6 @@ def answers(one, driver):
         client = Client(one)
         line = client.plain(user, 'secret')
         found[user] = line.split('\t')[0], 'code=temp_fail' in line, 'code=user_disabled' in line
-        if 'checkpassword' in driver:
-            continue  # Dovecot runs it for lookups, too; here it is for passwords
         line = cram(client, user, 'secret')
         found[user, 'cram'] = line.split('\t')[0], 'code=temp_fail' in line
         found[user, 'user'] = master.ask(f'USER\t{number}\t{user}\tservice=lmtp').split('\t')[0]

@@ -14,6 +14,7 @@
 enum {
 	SEEN_MAX = 100 * 1000,
 	FORGET_MS = 60 * 60 * 1000,
+	IPV6_OCTETS = 6, /* of the network that somebody has for himself */
 };
 
 struct penalty {
@@ -24,6 +25,19 @@ struct penalty {
 	void (*fn)(void *ctx);
 	void *ctx;
 };
+
+/* Whose penalty it is: an address of IPv4, a network of IPv6, where everybody
+ * has as many addresses as he likes. */
+static struct ip source_of(const struct request *request)
+{
+	struct ip ip = request->remote;
+
+	ip.port = 0;
+	if (ip.family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&ip.v6))
+		memset(ip.v6.s6_addr + IPV6_OCTETS, 0,
+		       sizeof(ip.v6.s6_addr) - IPV6_OCTETS);
+	return ip;
+}
 
 /* Addresses that failed here within the hour. anvil is asked for no others:
  * most logins need not wait for it. */
@@ -114,10 +128,11 @@ static void on_answer(void *ctx, unsigned seconds)
 void penalty_wait(struct auth *auth, const struct request *request,
 		  void (*fn)(void *ctx), void *ctx, struct penalty **out)
 {
+	struct ip source = source_of(request);
 	struct penalty *penalty;
 
-	if (request->no_penalty || request->remote.family == 0 ||
-	    auth->anvil == NULL || seen_find(&request->remote) == NULL) {
+	if (request->no_penalty || source.family == 0 || auth->anvil == NULL ||
+	    seen_find(&source) == NULL) {
 		fn(ctx);
 		return;
 	}
@@ -128,7 +143,7 @@ void penalty_wait(struct auth *auth, const struct request *request,
 	penalty->owner = out;
 	penalty->asking = true;
 	*out = penalty;
-	anvil_penalty_get(auth->anvil, &request->remote, on_answer, penalty);
+	anvil_penalty_get(auth->anvil, &source, on_answer, penalty);
 }
 
 void penalty_cancel(struct penalty **out)
@@ -173,19 +188,21 @@ static uint32_t checksum_of(const struct request *request)
 
 void penalty_add(struct auth *auth, const struct request *request)
 {
-	if (request->no_penalty || request->remote.family == 0 ||
-	    auth->anvil == NULL)
+	struct ip source = source_of(request);
+
+	if (request->no_penalty || source.family == 0 || auth->anvil == NULL)
 		return;
-	seen_add(&request->remote);
-	anvil_penalty_add(auth->anvil, &request->remote, checksum_of(request));
+	seen_add(&source);
+	anvil_penalty_add(auth->anvil, &source, checksum_of(request));
 }
 
 void penalty_clear(struct auth *auth, const struct request *request)
 {
-	struct seen *entry = seen_find(&request->remote);
+	struct ip source = source_of(request);
+	struct seen *entry = seen_find(&source);
 
 	if (request->no_penalty || entry == NULL || auth->anvil == NULL)
 		return;
 	seen_drop(entry);
-	anvil_penalty_clear(auth->anvil, &request->remote);
+	anvil_penalty_clear(auth->anvil, &source);
 }

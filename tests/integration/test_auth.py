@@ -799,6 +799,24 @@ def test_penalties_grow(make_server):
     assert time.monotonic() - begin < 1.9
 
 
+def test_penalties_of_ipv6_are_for_networks(make_server, make_dovecot):
+    """Who fails has 2^80 addresses more."""
+    for make in (make_server, make_dovecot):
+        one = make('passdb {\n}\n', 'imap', start=False)
+        prepare(one, EXTRA.split('service anvil')[0] + 'auth_failure_delay = 0\n')
+        one.start()
+        client = Client(one)
+        assert client.plain('alice', 'wrong', extra='rip=2001:db8:1:2:3:4:5:6').startswith('FAIL')
+        assert '2001:db8:1:: ' in one.doveadm('penalty').stdout
+        begin = time.monotonic()
+        assert client.plain('alice', 'secret', extra='rip=2001:db8:2::1').startswith('OK')
+        assert client.plain('alice', 'secret', extra='rip=::ffff:192.0.2.1').startswith('OK')
+        assert time.monotonic() - begin < 1.5
+        begin = time.monotonic()
+        assert client.plain('alice', 'secret', extra='rip=2001:db8:1:9::1').startswith('OK')
+        assert time.monotonic() - begin > 1.5
+
+
 PAM = """\
 auth_verbose = yes
 auth_failure_delay = 0

@@ -419,17 +419,44 @@ static int expand_one(struct buf *out, struct spec *spec,
 	return 0;
 }
 
+/* The same modifiers but for D; false if it was none of them. */
+static bool drop_components(struct spec *spec, struct buf *kept)
+{
+	struct str all = spec->modifiers;
+
+	for (size_t i = 0; i < all.len; i++) {
+		if (all.data[i] != 'D')
+			buf_putc(kept, all.data[i]);
+	}
+	spec->modifiers = str_n(kept->data, kept->len);
+	return kept->len < all.len;
+}
+
+/* Of D, what it puts between the parts of a domain (",dc=") is no part of the
+ * value. */
 static int add_escaped(struct buf *out, struct spec *spec,
 		       const struct scope *scope,
 		       const struct vars_escape *escape, struct err *err)
 {
 	CLEANUP(buf_free) struct buf value = buf_init(VARS_MAX);
+	CLEANUP(buf_free) struct buf kept = buf_init(VARS_MAX);
+	bool components = drop_components(spec, &kept);
+	struct str rest, part;
 
 	if (expand_one(&value, spec, scope, err) < 0)
 		return -1;
 	if (value.overflow)
 		out->overflow = true;
-	escape->add(escape->ctx, str_n(value.data, value.len), out);
+	rest = str_n(value.data, value.len);
+	if (!components) {
+		escape->add(escape->ctx, rest, out);
+		return 0;
+	}
+	for (bool first = true; str_split(&rest, '.', &part); first = false) {
+		if (!first)
+			buf_add(out, ",dc=");
+		escape->add(escape->ctx, part, out);
+	}
 	return 0;
 }
 

@@ -225,6 +225,24 @@ def test_entries_as_dovecot(odd, make_server, make_dovecot, changes):
         assert said[0] == said[1]
 
 
+def test_domains_in_the_base_as_dovecot(slapd, make_server, make_dovecot):
+    """%Dd makes "a,dc=b" of "a.b"; what the user wrote makes no components."""
+    bases = []
+    for make in (make_server, make_dovecot):
+        one = write(make('passdb {\n}\n', 'imap', start=False), slapd)
+        path = Path(one.dir, 'ldap.conf.ext')
+        path.write_text(re.sub('base = .*', 'base = ou=users,dc=%Dd', path.read_text()).replace('%{ldap:nosuch:none}', 'none'))
+        one.extra += 'auth_debug = yes\n'
+        one.write_config()
+        one.start()
+        client = Client(one)
+        assert client.plain('alice@x', 'secret').startswith('OK')
+        assert client.plain('alice@a.b.example', 'secret').startswith('FAIL') and client.plain('alice@x,dc=y', 'secret').startswith('FAIL')
+        bases.append([base.lower() for base in re.findall(r'search: base=(.*?) (?:scope|filter)=', one.log_text())])
+        one.stop()
+    assert bases[0] == ['ou=users,dc=x', 'ou=users,dc=a,dc=b,dc=example', 'ou=users,dc=x\\2cdc\\3dy'] == bases[1]
+
+
 def test_what_was_asked_is_in_the_log(slapd, make_server):
     one = write(make_server('passdb {\n}\n', 'imap', start=False), slapd, 'base = ou=away,dc=x\n').start()
     assert Client(one).plain('alice', 'secret') == 'FAIL\t1\tuser=alice\tcode=temp_fail'

@@ -45,7 +45,7 @@ def passdb(rnd, number):
                             (0.3, ('default_fields = host=d userdb_mail=d', 'default_fields = allow_nets=10.0.0.0/8'))):
         if rnd.random() < chance:
             lines.append(rnd.choice(choices))
-    if number == 0 and rnd.random() < 0.3:
+    if rnd.random() < (0.3 if number == 0 else 0.12):
         lines = ['driver = passwd-file', 'args = DIR/d', 'deny = yes']
     return lines
 

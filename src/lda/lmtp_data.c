@@ -256,8 +256,10 @@ static void backend_answered(struct lmtp_session *session)
 
 static void deliver_local(struct lmtp_session *session)
 {
-	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
-	     rcpt = rcpt->next) {
+	/* A client who has gone sends it to all again that he heard nothing of.
+	 */
+	for (struct lmtp_rcpt *rcpt = session->rcpts;
+	     rcpt != NULL && !conn_closed(session->conn); rcpt = rcpt->next) {
 		if (rcpt->backend != NULL || rcpt->same != NULL)
 			continue;
 		begin_one(session, rcpt);

@@ -135,3 +135,13 @@ def test_who_was_let_go_and_stays(make_server):
     client.close()
     assert server.wait_log(f'child {stopped} killed with signal 9')
     server.forgive()
+
+
+def test_nothing_more_is_done_for_a_client_who_has_gone(make_server):
+    """He sends it to all again that he heard nothing of."""
+    server = with_users(make_server(start=False), 12)
+    client = Lmtp(server.port('lmtp'))
+    send(client, MAIL, *(f'u{i}' for i in range(1, 13)))
+    client.close()
+    assert server.wait_log(r'(?s)saved mail.*Disconnect from 127')
+    assert 1 <= sum(len(mails(server, f'u{i}')) for i in range(1, 13)) <= 6

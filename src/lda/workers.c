@@ -355,7 +355,7 @@ static struct worker *find(struct workers *workers, const char *key)
 	struct worker *one;
 
 	DL_FOREACH (workers->list, one) {
-		if (strcmp(one->key, key) != 0)
+		if (one->late != NULL || strcmp(one->key, key) != 0)
 			continue;
 		DL_DELETE(workers->list, one);
 		DL_PREPEND(workers->list, one);
@@ -464,16 +464,15 @@ static int do_here(struct workers *workers, enum job_type type,
 	return 0;
 }
 
-/* 1: it is under way, or may begin when the one before it is done. */
+/* 1: it is under way, or may begin when others are done. */
 static int try_there(struct workers *workers, const struct job *job,
 		     const char *key, const void *ctx, struct outcome *out,
 		     struct err *err)
 {
-	struct worker *worker = find(workers, key);
+	struct worker *worker;
 	int ret;
 
-	if (workers->late >= LATE_MAX ||
-	    (worker != NULL && worker->late != NULL))
+	if (workers->late >= LATE_MAX)
 		return 1;
 	if (find_and_request(workers, JOB_DELIVER, job, key, &worker, err) < 0)
 		return -1;
@@ -486,23 +485,36 @@ static int try_there(struct workers *workers, const struct job *job,
 	return after(workers, worker, ret, err);
 }
 
+static struct worker *late_for(const struct workers *workers,
+			       const struct job *job)
+{
+	struct worker *one;
+
+	DL_FOREACH (workers->list, one) {
+		if (one->late == job)
+			return one;
+	}
+	return NULL;
+}
+
 static int end_there(struct workers *workers, const struct job *job,
 		     const char *key, const void *ctx, struct outcome *out,
 		     struct err *err)
 {
 	uint64_t until = job->started_ms + workers->delivery_ms;
-	struct worker *worker = find(workers, key);
+	uint64_t soon = clock_monotonic_ms() + PATIENCE_MS;
+	struct worker *worker = late_for(workers, job);
 
-	if (worker != NULL && worker->late == job) {
+	if (worker != NULL) {
 		worker->late = NULL;
 		workers->late--;
-	} else if (worker != NULL && worker->late != NULL) {
-		return err_set(err, ERR_TEMPORARY, "Busy");
-	} else if (clock_monotonic_ms() >= until) {
-		return err_set(err, ERR_TEMPORARY, "No time is left");
-	} else if (find_and_request(workers, JOB_DELIVER, job, key, &worker,
-				    err) < 0) {
-		return -1;
+	} else {
+		/* Those before it may have used its time up. */
+		if (until < soon)
+			until = soon;
+		if (find_and_request(workers, JOB_DELIVER, job, key, &worker,
+				     err) < 0)
+			return -1;
 	}
 	return after(workers, worker, hear(worker, until, ctx, out, err), err);
 }

@@ -31,7 +31,7 @@ void workers_do(struct workers *workers, enum job_type type,
 /* JOB_DELIVER, of which nobody shall wait for long because of another: false if
  * that takes its time. It goes on, or has yet to begin. Then workers_end()
  * waits for it, with the same `job`, after all others were tried, in their
- * order; a process that needs more than minutes is killed. */
+ * order; a process that needs longer than lmtp_delivery_timeout is killed. */
 bool workers_try(struct workers *workers, const struct job *job,
 		 const void *ctx, struct outcome *out);
 void workers_end(struct workers *workers, const struct job *job,

@@ -519,6 +519,7 @@ void import_gmail(struct import *import)
 	struct str rest = import->text;
 	struct entry entry = {0};
 	unsigned line = 1;
+	bool ended = false;
 
 	while (rest.len > 0) {
 		size_t len;
@@ -531,8 +532,12 @@ void import_gmail(struct import *import)
 		rest = str_from(rest, 1);
 		len = tag_len(rest);
 		take_tag(import, str_n(rest.data, len), line, &entry);
+		ended = str_is(str_n(rest.data, len), "/feed");
 		for (size_t i = 0; i < len; i++)
 			line += rest.data[i] == '\n';
 		rest = str_from(rest, len < rest.len ? len + 1 : len);
 	}
+	if (!ended)
+		import_skip(import, line, STR(""),
+			    "the file is none of Gmail's, or not all of it");
 }

@@ -372,6 +372,7 @@ static void read_conditions(struct reader *in, struct recipe *recipe)
 }
 
 static void put_commands(struct reader *in);
+static void put_recipe(struct reader *in, struct str head);
 
 /* Conditions of weight: "1^0 x" of which one is enough. */
 static bool take_weight(struct str *text)
@@ -417,14 +418,30 @@ static bool make_tests(struct reader *in, const struct recipe *recipe,
 	return true;
 }
 
-/* "{ }" and what is between. */
-static void put_block(struct reader *in, bool skip)
+static void put_command(struct reader *in, struct str line)
+{
+	if (str_starts(line, ":0"))
+		put_recipe(in, str_trim(str_from(line, 2)));
+	else if (!take_assignment(in, line))
+		import_skip(in->import, in->line, line, "not understood");
+}
+
+/* "{ }" and what is between, of which some may be behind the brace already:
+ * `line` is that. */
+static void put_block(struct reader *in, struct str line, bool skip)
 {
 	size_t len = in->import->body.len;
 	unsigned indent = in->import->indent, skipped = in->import->skipped;
+	bool ends;
 
+	line = str_trim(str_from(line, 1));
+	ends = line.len > 0 && line.data[line.len - 1] == '}';
+	line = str_trim(str_n(line.data, line.len - ends));
 	in->depth++;
-	put_commands(in);
+	if (line.len > 0 && line.data[0] != '#')
+		put_command(in, line);
+	if (!ends)
+		put_commands(in);
 	in->depth--;
 	in->import->indent = indent;
 	if (!skip)
@@ -439,7 +456,7 @@ static void put_recipe(struct reader *in, struct str head)
 	struct import *import = in->import;
 	ptrdiff_t colon = str_find_char(head, ':');
 	const char *test = NULL;
-	bool known, chained;
+	bool known, chained, block;
 
 	recipe.flags = colon < 0 ? head : str_n(head.data, (size_t)colon);
 	read_conditions(in, &recipe);
@@ -449,17 +466,23 @@ static void put_recipe(struct reader *in, struct str head)
 	for (size_t i = 0; i < recipe.flags.len; i++)
 		chained |= strchr("AaEe", recipe.flags.data[i]) != NULL &&
 			   recipe.flags.data[i] != '\0';
+	block = recipe.action.len > 0 && recipe.action.data[0] == '{';
 	known = !chained && make_tests(in, &recipe, &test);
 	if (chained)
 		import_skip(import, recipe.line, head,
 			    "depends on the recipe before");
+	if (known && block && str_find_char(recipe.flags, 'c') >= 0) {
+		import_skip(import, recipe.line, head,
+			    "a block for a copy, behind which all goes on");
+		known = false;
+	}
 	if (!known)
 		import_line(import, "# The recipe is left out.");
 	else if (test != NULL)
 		import_line(import, "if %s {", test);
 	import->indent += known && test != NULL;
-	if (recipe.action.len > 0 && recipe.action.data[0] == '{')
-		put_block(in, !known);
+	if (block)
+		put_block(in, recipe.action, !known);
 	else if (known && put_action(in, &recipe))
 		import_line(import, "stop;");
 	import->indent -= known && test != NULL;
@@ -482,11 +505,7 @@ static void put_commands(struct reader *in)
 			continue;
 		if (line.data[0] == '}')
 			return;
-		if (str_starts(line, ":0"))
-			put_recipe(in, str_trim(str_from(line, 2)));
-		else if (!take_assignment(in, line))
-			import_skip(in->import, in->line, line,
-				    "not understood");
+		put_command(in, line);
 	}
 }
 

@@ -228,6 +228,9 @@ static bool parse_condition(struct import *import, const struct filter *filter,
 		tests[count++] = test;
 	}
 	*test_out = import_join(import, all, tests, count);
+	if (count == 0)
+		import_skip(import, filter->line, filter->condition,
+			    "it has no condition");
 	return count > 0;
 }
 
@@ -370,12 +373,13 @@ void import_thunderbird(struct import *import)
 {
 	struct str rest = import->text, line, key, value;
 	struct filter filter = {0};
-	unsigned number = 0;
+	unsigned number = 0, known = 0;
 
 	while (str_split(&rest, '\n', &line)) {
 		number++;
 		if (!parse_line(import, str_trim(line), &key, &value))
 			continue;
+		known++;
 		if (str_is(key, "name")) {
 			put_filter(import, &filter);
 			filter = (struct filter){
@@ -394,4 +398,6 @@ void import_thunderbird(struct import *import)
 		}
 	}
 	put_filter(import, &filter);
+	if (known == 0)
+		import_skip(import, 1, STR(""), "no file of such rules");
 }

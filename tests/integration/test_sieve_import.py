@@ -171,6 +171,34 @@ def test_procmail_filters(tmp_path):
     decide(tmp_path, script, mail())
 
 
+@pytest.mark.parametrize("block", ["{ }", "{}", "{\n}", "{ # nothing\n}"])
+def test_procmail_block_that_is_empty(tmp_path, block):
+    script = convert("procmailrc", f":0\n* ^X-A:.*a\n{block}\n:0\n* ^Subject:.*lunch\n.food/\n")
+    for fields in {}, {"X_A": "a"}:
+        assert decide(tmp_path, script, mail(**fields)) == stored("food")
+
+
+def test_procmail_block_that_begins_behind_its_brace(tmp_path):
+    text = ":0\n* ^X-A:.*a\n{ :0\n  .in/\n}\n:0\n* ^X-B:.*b\n{ NAME=value }\n:0\n.out/\n"
+    script = convert("procmailrc", text, [8])
+    assert decide(tmp_path, script, mail(X_A="a")) == stored("in")
+    assert decide(tmp_path, script, mail(X_B="b")) == stored("out")
+
+
+def test_procmail_block_for_a_copy(tmp_path):
+    script = convert("procmailrc", ":0c\n* ^X-A:.*a\n{\n:0\n.copy/\n}\n:0\n.all/\n", [1])
+    assert decide(tmp_path, script, mail(X_A="a")) == stored("all")
+
+
+def test_files_of_another_kind():
+    """Or of which a part is missing."""
+    convert("gmail-xml", "", [1])
+    convert("gmail-xml", "<feed>\n<entry><apps:property name='from' value='a'/>", [2])
+    convert("thunderbird-msgFilterRules", "<feed></feed>\n", [1])
+    convert("thunderbird-msgFilterRules", 'version="9"\nname="x"\nenabled="yes"\n', [2])
+    convert("thunderbird-msgFilterRules", 'version="9"\nlogging="no"\n')
+
+
 def test_procmail_names_the_rest():
     script = convert("procmailrc", r""":0fw: spam.lock
 * < 256000

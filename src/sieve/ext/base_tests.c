@@ -98,6 +98,7 @@ static void address_field_check(struct sieve_check *check,
 		"approved",
 		"author",
 		"original-from",
+		"content-from",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -2,9 +2,9 @@
 /*
  * sieve/ext/foreverypart.c - foreverypart, break (RFC 5703 section 3).
  *
- * A loop is a `begin`, and a jump back to a `next` that is false at the end.
- * Loops that were left by `break` or by the end of an included script are
- * dropped by the loop around them when it goes on.
+ * A loop is a `begin`, and a jump back to a `next` that is false at the end; a
+ * `break` is an `end` and a jump. Loops that were left by the end of an included
+ * script are dropped by the loop around them when it goes on.
  */
 #include "sieve/ext/foreverypart.h"
 
@@ -116,7 +116,7 @@ static void break_check(struct sieve_check *check, struct sieve_node *node)
 	node->data = (void *)(uintptr_t)loop;
 }
 
-enum { BEGIN, BREAK, NEXT, COMMANDS };
+enum { BEGIN, BREAK, NEXT, END, COMMANDS };
 static const struct sieve_command commands[COMMANDS + 1];
 
 static void loop_emit(struct sieve_emit *emit, const struct sieve_node *node)
@@ -147,6 +147,7 @@ static void break_emit(struct sieve_emit *emit, const struct sieve_node *node)
 	struct check_state *state =
 		sieve_check_state(sieve_emit_check(emit), &ext_foreverypart);
 	struct writing *loop = state->writing;
+	struct sieve_node end = *node;
 
 	while (loop != NULL && loop->node != node->data)
 		loop = loop->up;
@@ -157,6 +158,10 @@ static void break_emit(struct sieve_emit *emit, const struct sieve_node *node)
 			    "too many break commands in one loop");
 		return;
 	}
+	end.command = &commands[END];
+	end.args = NULL;
+	end.params[0] = loop->node->params[0];
+	sieve_emit_call(emit, &end);
 	loop->breaks[loop->count++] = sieve_emit_jump(emit, SIEVE_OP_JUMP);
 }
 
@@ -305,6 +310,13 @@ static int next_run(struct sieve_run *run, const struct sieve_args *args,
 	return sieve_run_work(run, 1, err);
 }
 
+static int end_run(struct sieve_run *run, const struct sieve_args *args, bool *,
+		   struct err *)
+{
+	drop_from(run, args->params[0].number);
+	return 0;
+}
+
 /* replace */
 
 int sieve_loop_replace(struct sieve_run *run, struct str with, struct err *err)
@@ -366,11 +378,13 @@ static const struct sieve_command commands[COMMANDS + 1] = {
 		   .check = break_check,
 		   .emit = break_emit},
 	[NEXT] = {.name = "@next part", .params = LEVEL, .run = next_run},
+	[END] = {.name = "@last part", .params = LEVEL, .run = end_run},
 	[COMMANDS] = SIEVE_END,
 };
 
 const struct sieve_extension ext_foreverypart = {
 	.name = "foreverypart",
+	.version = 1,
 	.commands = commands,
 	.run_size = sizeof(struct state),
 	.check_size = sizeof(struct check_state)};

@@ -7,6 +7,7 @@
 #include "mime/parse.h"
 #include "sieve/ext.h"
 #include "sieve/ext/foreverypart.h"
+#include "sieve/mail_out.h"
 #include "sieve/part.h"
 
 static const char *eol_of(struct sieve_run *run)
@@ -77,17 +78,32 @@ static void add_own_header(struct sieve_run *run, const struct sieve_args *args,
 	}
 }
 
-static int add_tag_field(const struct sieve_args *args, const char *tag,
-			 const char *name, const char *eol, struct buf *out,
-			 struct err *err)
+static int add_from(const struct sieve_args *args, const char *eol,
+		    struct buf *out, struct err *err)
 {
-	const struct sieve_value *value = sieve_args_tag(args, tag);
+	const struct sieve_value *from = sieve_args_tag(args, "from");
 
-	if (value == NULL)
+	if (from == NULL)
 		return 0;
-	if (hold_line(value->text, tag, err) < 0)
+	if (hold_line(from->text, "from", err) < 0)
 		return -1;
-	buf_printf(out, "%s: %.*s%s", name, STR_FMT(value->text), eol);
+	buf_printf(out, "From: %.*s%s", STR_FMT(from->text), eol);
+	return 0;
+}
+
+/* Section 5: in encoded words, if and only if it has to be. */
+static int add_subject(const struct sieve_args *args, const char *eol,
+		       struct buf *out, struct err *err)
+{
+	const struct sieve_value *subject = sieve_args_tag(args, "subject");
+	CLEANUP(buf_free) struct buf field = buf_init(SIZE_MAX);
+
+	if (subject == NULL)
+		return 0;
+	if (hold_line(subject->text, "subject", err) < 0)
+		return -1;
+	sieve_out_field(&field, "Subject", subject->text);
+	add_lines(out, str_n(field.data, field.len), eol);
 	return 0;
 }
 
@@ -103,9 +119,8 @@ static int replace_run(struct sieve_run *run, const struct sieve_args *args,
 
 	if (part == NULL || part == sieve_message_mime(run->message)->root) {
 		add_own_header(run, args, &out);
-		if (add_tag_field(args, "from", "From", eol, &out, err) < 0 ||
-		    add_tag_field(args, "subject", "Subject", eol, &out, err) <
-			    0)
+		if (add_from(args, eol, &out, err) < 0 ||
+		    add_subject(args, eol, &out, err) < 0)
 			return -1;
 		buf_printf(&out, "MIME-Version: 1.0%s", eol);
 	}
@@ -131,40 +146,66 @@ static void put_boundary(struct str raw, struct buf *out)
 }
 
 /* Fields that the enclosing message has as well (section 6). */
-static void add_trace_header(struct sieve_run *run, bool subject,
-			     struct buf *out)
+static bool is_trace_field(struct str name)
 {
 	static const char *const names[] = {
 		"Received", "Return-Path", "Delivered-To", "From",
 		"To",       "Cc",          "Date",         "Message-ID",
 	};
+	bool is = false;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		is |= str_case_is(name, names[i]);
+	return is;
+}
+
+static void add_trace_header(struct sieve_run *run, bool subject,
+			     struct buf *out)
+{
 	struct sieve_field *field = sieve_message_fields(run->message);
 
 	for (; field != NULL; field = field->next) {
-		bool take = !subject && str_case_is(field->name, "Subject");
-
-		for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-			take |= str_case_is(field->name, names[i]);
-		if (take)
+		if (is_trace_field(field->name) ||
+		    (!subject && str_case_is(field->name, "Subject")))
 			buf_add_str(out, field->full);
 	}
 }
 
-static int add_given_header(const struct sieve_args *args, const char *eol,
+/* "Name: value", or "Name": the message's own fields of that name. */
+static int add_given_field(struct sieve_run *run, struct str given,
+			   unsigned number, const char *eol, struct buf *out,
+			   struct err *err)
+{
+	ptrdiff_t colon = str_find_char(given, ':');
+	const struct sieve_field *own;
+
+	if (hold_line(given, "header", err) < 0)
+		return -1;
+	if (colon > 0) {
+		buf_add_str(out, given);
+		buf_add(out, eol);
+		return 0;
+	}
+	if (colon == 0 || !sieve_field_name_valid(given))
+		return err_set(err, ERR_INVALID,
+			       "specified header %u of enclose has no name",
+			       number);
+	own = sieve_message_field(run->message, given);
+	for (; own != NULL && !is_trace_field(given); own = own->same)
+		buf_add_str(out, own->full);
+	return 0;
+}
+
+static int add_given_header(struct sieve_run *run,
+			    const struct sieve_args *args, const char *eol,
 			    struct buf *out, struct err *err)
 {
-	const struct sieve_value *lines = sieve_args_tag(args, "headers");
+	const struct sieve_value *given = sieve_args_tag(args, "headers");
 
-	for (unsigned i = 0; lines != NULL && i < lines->count; i++) {
-		if (hold_line(lines->list[i], "header", err) < 0)
+	for (unsigned i = 0; given != NULL && i < given->count; i++) {
+		if (add_given_field(run, given->list[i], i + 1, eol, out, err) <
+		    0)
 			return -1;
-		if (str_find_char(lines->list[i], ':') <= 0)
-			return err_set(err, ERR_INVALID,
-				       "specified header %u of enclose has no "
-				       "name",
-				       i + 1);
-		buf_add_str(out, lines->list[i]);
-		buf_add(out, eol);
 	}
 	return 0;
 }
@@ -180,8 +221,8 @@ static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
 
 	put_boundary(sieve_message_raw(run->message), &boundary);
 	add_trace_header(run, subject, &out);
-	if (add_tag_field(args, "subject", "Subject", eol, &out, err) < 0 ||
-	    add_given_header(args, eol, &out, err) < 0)
+	if (add_subject(args, eol, &out, err) < 0 ||
+	    add_given_header(run, args, eol, &out, err) < 0)
 		return -1;
 	buf_printf(&out,
 		   "MIME-Version: 1.0%sContent-Type: multipart/mixed; "

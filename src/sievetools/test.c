@@ -110,10 +110,20 @@ static void parse_option(struct tool *tool, struct options *options, int option,
 	}
 }
 
-static void set_address(const void *ctx, const char *text, bool null,
-			struct sieve_address *out)
+static void set_sender(const void *ctx, const char *text,
+		       struct sieve_address *out)
 {
-	if (text != NULL && !sieve_address_parse(ctx, str_of(text), null, out))
+	if (text != NULL && !sieve_address_parse(ctx, str_of(text), true, out))
+		log_fatal(EXIT_FAILED, "Invalid address: %s", text);
+}
+
+/* It may be the name of a user, as in deliveries. */
+static void set_recipient(const void *ctx, const char *text,
+			  struct sieve_address *out)
+{
+	if (text != NULL &&
+	    !sieve_address_parse(ctx, str_of(text), false, out) &&
+	    (out->all.len == 0 || !str_equal(out->local, out->all)))
 		log_fatal(EXIT_FAILED, "Invalid address: %s", text);
 }
 
@@ -143,11 +153,11 @@ static void get_envelope(struct tool *tool, const struct options *options,
 	const char *to = options->to ? options->to : options->original_to;
 
 	tool_envelope(tool->ctx, message, user_of(tool), out);
-	set_address(tool->ctx, options->original_to, false, &out->original_to);
-	set_address(tool->ctx, to, false, &out->to);
+	set_recipient(tool->ctx, options->original_to, &out->original_to);
+	set_recipient(tool->ctx, to, &out->to);
 	if (options->original_to == NULL)
 		out->original_to = out->to;
-	set_address(tool->ctx, options->from, true, &out->from);
+	set_sender(tool->ctx, options->from, &out->from);
 	out->null_sender = options->from != NULL && out->from.all.len == 0;
 }
 

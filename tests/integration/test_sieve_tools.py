@@ -169,3 +169,18 @@ def test_programs_that_a_test_asks(tool, tmp_path):
     done = tool('sieve-test', 'require ["vnd.dovecot.execute", "variables", "fileinto"];\n'
                               'if execute :output "v" "answer" "joe" { fileinto "of ${v}"; }', plugin=plugin)
     assert ' * store message in folder: of joe is away' in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize('recipient, there', [
+    ('alice', 'alice: alice'), ('alice+work@mail.example', 'alice+work@mail.example: alice+work'), ('a b', None), ('', None),
+    ('a@', None)])
+def test_recipients(tool, recipient, there):
+    """A user's name is one, as in deliveries."""
+    text = ('require ["envelope", "variables", "fileinto"]; if envelope :matches "to" "*" { set "all" "${1}"; }\n'
+            'if envelope :localpart :matches "to" "*" { fileinto "${all}: ${1}"; }')
+    for option in '-r', '-a':
+        done = tool('sieve-test', text, option, recipient)
+        if there is None:
+            assert done.returncode == 89 and 'Invalid address' in done.stderr
+        else:
+            assert f' * store message in folder: {there}\n' in done.stdout, done.stderr

@@ -210,6 +210,9 @@ static void logged_in(struct login_proxy *proxy, struct str line)
 		login_proxy_done(proxy);
 		return;
 	}
+	if (str_case_starts(text, "NO [UNAVAILABLE]") &&
+	    login_proxy_retry(proxy))
+		return;
 	/* "NO [CODE] text"; that of a wrong password tells no more than ours.
 	 */
 	text = str_from(text, text.len < 3 ? text.len : 3);
@@ -237,7 +240,8 @@ void imap_proxy_line(struct login_proxy *proxy, struct str line)
 	if (proxy->step == STEP_GREETING) {
 		greeted(proxy, line);
 	} else if (str_starts(line, "* BYE")) {
-		login_proxy_aborted(proxy, "It said", line);
+		if (!login_proxy_retry(proxy))
+			login_proxy_aborted(proxy, "It said", line);
 	} else if (str_starts(line, "* ")) {
 		told(proxy, line);
 	} else if (str_starts(line, "+")) {

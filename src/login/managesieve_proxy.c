@@ -151,6 +151,9 @@ void msieve_proxy_line(struct login_proxy *proxy, struct str line)
 		greeted(proxy);
 	} else if (is_capability(proxy, line)) {
 		return;
+	} else if (str_case_starts(line, "NO (TRYLATER)") &&
+		   login_proxy_retry(proxy)) {
+		return;
 	} else if (proxy->step == STEP_LOGIN && str_case_starts(line, "NO")) {
 		login_proxy_refused(proxy, text_of(proxy, line));
 	} else {

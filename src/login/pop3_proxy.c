@@ -118,6 +118,9 @@ static void answered(struct login_proxy *proxy, struct str line)
 	if (str_starts(line, "+OK")) {
 		conn_printf(proxy->client->conn, "%.*s\r\n", STR_FMT(line));
 		login_proxy_done(proxy);
+	} else if (str_case_starts(line, "-ERR [SYS/TEMP]") &&
+		   login_proxy_retry(proxy)) {
+		return;
 	} else if (str_starts(line, "-ERR ")) {
 		login_proxy_refused(
 			proxy, str_sanitize(proxy, str_from(line, 5), 512));

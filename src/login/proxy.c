@@ -89,9 +89,12 @@ static void log_started(const struct login_proxy *proxy)
 		buf_printf(&text, " (master %s)", proxy->master);
 	if (proxy->has_source)
 		buf_printf(&text, " from %s", ip_text(&proxy->source, ip));
-	buf_printf(&text, " (%llu.%03llu secs)",
+	buf_printf(&text, " (%llu.%03llu secs",
 		   (unsigned long long)(took / 1000),
 		   (unsigned long long)(took % 1000));
+	if (proxy->reconnects > 0)
+		buf_printf(&text, ", %u reconnects", proxy->reconnects);
+	buf_putc(&text, ')');
 	client_log(proxy->client, 0, name_it(proxy, text.data));
 }
 
@@ -143,22 +146,6 @@ void login_proxy_failed(struct login_proxy *proxy, const char *why)
 	give_up(proxy, why);
 }
 
-void login_proxy_unexpected(struct login_proxy *proxy, struct str line)
-{
-	give_up(proxy,
-		mem_printf(proxy, "Remote server sent invalid input: %s%s",
-			   proxy->step == 0 ? "Invalid banner: " : "",
-			   str_sanitize(proxy, line, SAID_MAX)));
-}
-
-void login_proxy_aborted(struct login_proxy *proxy, const char *what,
-			 struct str line)
-{
-	give_up(proxy,
-		mem_printf(proxy, "Aborting due to remote server: %s: %s", what,
-			   str_sanitize(proxy, line, SAID_MAX)));
-}
-
 static void proxy_connect(void *ctx);
 
 /* Another address at once; from the last one on, the first again after a while.
@@ -180,10 +167,35 @@ static bool try_again(struct login_proxy *proxy, uint64_t took)
 		proxy->ip = proxy->ips[proxy->reconnects % proxy->ip_count];
 		proxy->ip.port = port;
 	}
+	conn_free(&proxy->conn);
 	timer_free(&proxy->timer);
 	proxy->timer = timer_new(proxy->client->login->loop, wait,
 				 proxy_connect, proxy);
 	return true;
+}
+
+bool login_proxy_retry(struct login_proxy *proxy)
+{
+	return try_again(proxy, clock_monotonic_ms() - proxy->started_ms);
+}
+
+void login_proxy_unexpected(struct login_proxy *proxy, struct str line)
+{
+	/* Busy, or just being started. */
+	if (proxy->step == 0 && login_proxy_retry(proxy))
+		return;
+	give_up(proxy,
+		mem_printf(proxy, "Remote server sent invalid input: %s%s",
+			   proxy->step == 0 ? "Invalid banner: " : "",
+			   str_sanitize(proxy, line, SAID_MAX)));
+}
+
+void login_proxy_aborted(struct login_proxy *proxy, const char *what,
+			 struct str line)
+{
+	give_up(proxy,
+		mem_printf(proxy, "Aborting due to remote server: %s: %s", what,
+			   str_sanitize(proxy, line, SAID_MAX)));
 }
 
 /* Whether somebody is at the other end, although he says nothing: the log shall
@@ -205,7 +217,7 @@ static void lost(struct login_proxy *proxy, const char *why)
 	char ip[IP_TEXT_MAX];
 
 	conn_free(&proxy->conn);
-	if (!proxy->connected && try_again(proxy, took))
+	if (try_again(proxy, took))
 		return;
 	if (there)
 		give_up(proxy, mem_printf(proxy,
@@ -244,8 +256,8 @@ static void on_input(void *ctx)
 	struct client *client = proxy->client;
 
 	proxy->connected = true;
-	/* Each line may end the proxy. */
-	while (client->to == proxy && !proxy->joined) {
+	/* Each line may end the proxy, or this connection. */
+	while (client->to == proxy && proxy->conn != NULL && !proxy->joined) {
 		CLEANUP(ctx_free) TALLOC_CTX *copy = NULL;
 		struct str in = conn_input(proxy->conn);
 		ptrdiff_t end = str_find_char(in, '\n');
@@ -307,6 +319,7 @@ static void proxy_connect(void *ctx)
 	timer_free(&proxy->timer);
 	proxy->step = proxy->capabilities = proxy->responses = 0;
 	proxy->xclient = NULL;
+	proxy->connected = false;
 	proxy->timer =
 		timer_new(login->loop,
 			  (struct duration){took < proxy->timeout.ms

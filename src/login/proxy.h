@@ -7,7 +7,8 @@
  * forward_*, user_*; and hostips, the addresses that auth found for a host.
  *
  * The login is done again there; then octets are copied both ways, a buffer of
- * each side waiting for the other. A server that is not there is tried again,
+ * each side waiting for the other. A server that is not there, goes away before
+ * the login is done, or says that it can't for now is tried again,
  * login_proxy_max_reconnects times within the time there is.
  */
 #ifndef LOGIN_PROXY_H
@@ -81,6 +82,9 @@ void login_proxy_forward(const struct login_proxy *proxy, struct buf *out);
 void login_proxy_start_tls(struct login_proxy *proxy);
 /* The login there has succeeded, and the client was told. */
 void login_proxy_done(struct login_proxy *proxy);
+/* It has failed for now: whether it will be tried again, with a new connection.
+ */
+bool login_proxy_retry(struct login_proxy *proxy);
 /* It has failed: `text` is for the client, with its response code. */
 void login_proxy_refused(struct login_proxy *proxy, const char *text);
 /* It says what nobody asked for; the log has it. */

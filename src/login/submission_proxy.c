@@ -173,6 +173,8 @@ static void answered(struct login_proxy *proxy, struct str line)
 	if (str_starts(line, "235")) {
 		conn_printf(proxy->client->conn, "%.*s\r\n", STR_FMT(line));
 		login_proxy_done(proxy);
+	} else if (str_starts(line, "4") && login_proxy_retry(proxy)) {
+		return;
 	} else if (str_starts(line, "4") || str_starts(line, "5")) {
 		login_proxy_refused(proxy, str_sanitize(proxy, line, 512));
 	} else {

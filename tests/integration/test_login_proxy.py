@@ -224,7 +224,7 @@ def test_what_managesieve_servers_say_goes_to_whom_it_is_for(make_server, tmp_pa
              for name, answer in said.items()}
     users['pop3'] = f'{here}{Backend("pop3").port}'
     users['moved'] = 'nologin=y host=other.example port=1143 destuser=me@b.example'
-    server = make_server(extra(tmp_path, users), 'sieve')
+    server = make_server(extra(tmp_path, users, 'login_proxy_max_reconnects = 0\n'), 'sieve')
     for user, answer in {
             'good': 'OK "in"', 'code': 'NO (TRYLATER) "later"', 'plain': 'NO "Authentication failed."',
             'bye': 'NO (TRYLATER) "Account is temporarily unavailable."',
@@ -508,7 +508,7 @@ def test_all_addresses_of_a_name_are_tried(make_names, tmp_path):
     server = make_names('three.example 0 127.0.0.2 127.0.0.3 127.0.0.1\ndead.example 0 127.0.0.2 127.0.0.3\n'
                         'self.example 0 127.0.0.2 127.0.0.1\n', extra(tmp_path, users, 'login_proxy_max_reconnects = 0\n'))
     assert talk(server, 'imap', 'three')[0].startswith('a OK')
-    assert server.wait_log(r'proxy\(three,127.0.0.1:\d+\): Started proxying to <127.0.0.1> \(<three.example>\) \([01]\.\d+ secs\)')
+    assert server.wait_log(r'proxy\(three,127.0.0.1:\d+\): Started proxying to <127.0.0.1> \(<three.example>\) \([01]\.\d+ secs, 2 reconnects\)')
     assert 'UNAVAILABLE' in talk(server, 'imap', 'dead')[0]
     assert server.wait_log(r'proxy\(dead,127.0.0.3:\d+\): connect\(127.0.0.3, \d+\) failed: Connection refused \(after 0 secs, 1 reconnects\)')
     imap.log.clear()

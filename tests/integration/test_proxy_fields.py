@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fields of the passdb that say how a login is done at another server."""
 import base64
+import time
 
 import pytest
 
@@ -112,3 +113,48 @@ def test_submission_by_login(make_server, tmp_path):
                                {'AUTH': '334 VXNlcm5hbWU6', USER: '334 UGFzc3dvcmQ6', PASSWORD: '235 2.7.0 there'})
     assert answer == '235 2.7.0 there'
     assert other.log[1:] == ['AUTH LOGIN', USER, PASSWORD]
+
+
+class Flaky(Backend):
+    """Does not work at once: the first connections end in a way of its own."""
+
+    def __init__(self, kind, ends, **more):
+        self.ends = list(ends)
+        super().__init__(kind, **more)
+
+    def talk(self, sock):
+        if not self.ends:
+            super().talk(sock)
+            return
+        said = self.ends.pop(0)
+        sock.sendall(said.encode())
+        if said.endswith('hello\r\n'):  # who is there now goes away at once
+            time.sleep(0.1)
+        self.log.append('AWAY')
+        sock.close()
+
+
+@pytest.mark.parametrize('kind, ends', [('imap', ['* OK hello\r\n', '* BYE busy\r\n']), ('pop3', ['', '-ERR busy\r\n', '+OK hello\r\n'])])
+def test_a_server_that_is_being_restarted(make_server, tmp_path, kind, ends):
+    """As Dovecot does: login_proxy_max_reconnects."""
+    backend = Flaky(kind, ends)
+    server = make_server(extra(tmp_path, {'alice': f'{HERE}{backend.port}'}), kind)
+    said = talk(server, kind, 'alice')
+    assert said[-1].lstrip('b ').startswith(('OK done', '+OK')), said
+    assert backend.log.count('AWAY') == len(ends)
+    assert server.wait_log(rf'Started proxying to <127.0.0.1> \(\d\.\d+ secs, {len(ends)} reconnects\)')
+
+
+@pytest.mark.parametrize('kind, later, other', [('imap', 'L NO [UNAVAILABLE] later\r\n', 'L NO [LIMIT] many\r\n'),
+                                                ('pop3', '-ERR [SYS/TEMP] later\r\n', '-ERR [IN-USE] locked\r\n')])
+def test_a_server_that_cannot_for_now(make_server, tmp_path, kind, later, other):
+    """Its last word is the client's; what another try would not change is said at once."""
+    login = 'L LOGIN' if kind == 'imap' else 'PASS'
+    backend = Backend(kind, answers={login: later})
+    server = make_server(extra(tmp_path, {'alice': f'{HERE}{backend.port}'}, 'login_proxy_max_reconnects = 2\n'), kind)
+    said = talk(server, kind, 'alice')
+    assert later.strip().split(' ', 1)[1] in ' '.join(said)
+    assert sum(line.startswith(login) for line in backend.log) == 3
+    backend.answers, backend.log[:] = {login: other}, []
+    talk(server, kind, 'alice')
+    assert sum(line.startswith(login) for line in backend.log) == 1

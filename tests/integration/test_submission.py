@@ -632,7 +632,8 @@ def test_passed_on_to_another_server(make_server, tmp_path, tls):
                   answers={'AUTH': '235-2.7.0 welcome\r\n235 2.7.0 there', 'NOOP': '250 2.0.0 over there'})
     to = f'proxy=y host=127.0.0.1 port={other.port} pass=other'
     server = begin(make_server, 25, proxy_extra(tmp_path, {
-        'alice': f'{to} starttls=any-cert forward_a=b', 'bob': f'{to} destuser=robert proxy_not_trusted=y'}))
+        'alice': f'{to} starttls=any-cert forward_a=b', 'bob': f'{to} destuser=robert proxy_not_trusted=y'},
+        'login_proxy_max_reconnects = 0\n'))
     one = Lmtp(server.smtp, 'me.example')
     one.command('EHLO me.example')
     assert one.command(f'AUTH PLAIN {LOGIN}') == '235 2.7.0 there'

@@ -97,22 +97,32 @@ static const char *uidl_format_problem(const void *ctx, const char *format)
 		     "variables.";
 }
 
+const char *config_pop3_problem(const void *ctx, const char *uidl_format,
+				const char *delete_type,
+				const char *deleted_flag)
+{
+	const char *problem = NULL;
+
+	if (uidl_format != NULL)
+		problem = uidl_format_problem(ctx, uidl_format);
+	if (problem == NULL && delete_type != NULL &&
+	    strcmp(delete_type, "flag") == 0 &&
+	    (deleted_flag == NULL || deleted_flag[0] == '\0'))
+		problem = "pop3_delete_type=flag, but pop3_deleted_flag not "
+			  "set";
+	return problem;
+}
+
 static void check_pop3(struct parser *parser)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "pop3");
 	const struct config_filter filter = {.protocol = "pop3"};
 	const struct config *config = parser->config;
-	const char *format = config_value(config, &filter, "pop3_uidl_format");
-	const char *type = config_value(config, &filter, "pop3_delete_type");
-	const char *flag = config_value(config, &filter, "pop3_deleted_flag");
-	const char *problem = NULL;
+	const char *problem = config_pop3_problem(
+		ctx, config_value(config, &filter, "pop3_uidl_format"),
+		config_value(config, &filter, "pop3_delete_type"),
+		config_value(config, &filter, "pop3_deleted_flag"));
 
-	if (format != NULL)
-		problem = uidl_format_problem(ctx, format);
-	if (problem == NULL && type != NULL && strcmp(type, "flag") == 0 &&
-	    (flag == NULL || flag[0] == '\0'))
-		problem = "pop3_delete_type=flag, but pop3_deleted_flag not "
-			  "set";
 	if (problem == NULL)
 		return;
 	parse_at(parser, parser->config->path, 0);

@@ -100,6 +100,12 @@ int config_files_renew(const void *ctx, struct config *config,
 void config_files_undo(struct config_renewal **renewal);
 void config_files_done(struct config_renewal **renewal);
 
+/* What is wrong with these settings of POP3 (NULL: not set): child of ctx, or
+ * NULL. */
+const char *config_pop3_problem(const void *ctx, const char *uidl_format,
+				const char *delete_type,
+				const char *deleted_flag);
+
 /* asking */
 
 /* Fill the struct that `rows` describe, for `filter` (may be NULL). Text in it

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "pop3/session.h"
 #include "storage/storage.h"
 
@@ -163,17 +164,35 @@ static void take_places(struct session *session, struct loading *loading)
 	mem_free(loading->places);
 }
 
+/* Those of userdb were not checked when the server started. */
+static int check_settings(struct session *session, struct err *err)
+{
+	const struct pop3_settings *set = session->set;
+	const char *problem = config_pop3_problem(
+		session, set->pop3_uidl_format, set->pop3_delete_type,
+		set->pop3_deleted_flag);
+
+	if (problem != NULL)
+		return err_set(err, ERR_TEMPORARY,
+			       "Invalid settings (probably caused by userdb): "
+			       "%s",
+			       problem);
+	if (deletes_by_flag(session) &&
+	    !keyword_valid(session->user, set->pop3_deleted_flag))
+		return err_set(err, ERR_TEMPORARY,
+			       "pop3_deleted_flag: Invalid keyword '%s'",
+			       set->pop3_deleted_flag);
+	return 0;
+}
+
 static int open_mailbox(struct session *session, struct err *err)
 {
 	struct loading loading = {.session = session};
 	unsigned flags =
 		session->set->pop3_no_flag_updates ? MAILBOX_KEEP_RECENT : 0;
 
-	if (deletes_by_flag(session) &&
-	    !keyword_valid(session->user, session->set->pop3_deleted_flag))
-		return err_set(err, ERR_TEMPORARY,
-			       "pop3_deleted_flag: Invalid keyword '%s'",
-			       session->set->pop3_deleted_flag);
+	if (check_settings(session, err) < 0)
+		return -1;
 	if (mailbox_open(session->user, "INBOX", flags, &session->box, err) < 0)
 		return -1;
 	find_flag(&loading);

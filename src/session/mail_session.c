@@ -73,11 +73,14 @@ static int read_settings(struct mail_session *session, struct err *err)
 	void *set;
 
 	session->set = all.settings;
-	if (!all.per_session)
+	if (!all.per_session && !account_has_settings(session->login->account,
+						      protocol->settings))
 		return 0;
 	set = mem_zero(session, 1, protocol->settings_size, "settings");
 	if (config_read(session, service_config(session->env), &filter,
-			protocol->settings, set, err) < 0)
+			protocol->settings, set, err) < 0 ||
+	    account_settings(session, session->login->account,
+			     protocol->settings, set, err) < 0)
 		return -1;
 	session->set = set;
 	session->own_set = true;

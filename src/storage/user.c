@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -62,26 +63,56 @@ int setting_override(const void *ctx, const struct setting *rows,
 	return 0;
 }
 
-/* What userdb gave besides goes over the settings, except for sections. */
-static int read_settings(struct user *user, struct err *err)
+static const struct setting *row_of(const void *ctx, const char *field,
+				    const struct setting *rows,
+				    const char **value_out)
 {
-	const char *const *field = user->account->fields;
+	const char *equal = strchr(field, '=');
 
-	if (config_read(user, user->config, &user->filter, mail_settings,
-			&user->settings, err) < 0)
-		return -1;
+	if (equal == NULL ||
+	    memchr(field, '/', (size_t)(equal - field)) != NULL)
+		return NULL;
+	*value_out = equal + 1;
+	return find_row(rows, mem_strndup(ctx, field, (size_t)(equal - field)));
+}
+
+bool account_has_settings(const struct account *account,
+			  const struct setting *rows)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "fields");
+	const char *const *field = account->fields;
+	const char *value;
+
 	for (; field != NULL && *field != NULL; field++) {
-		const char *equal = strchr(*field, '=');
-		char *key;
+		if (row_of(ctx, *field, rows, &value) != NULL)
+			return true;
+	}
+	return false;
+}
 
-		if (equal == NULL ||
-		    memchr(*field, '/', (size_t)(equal - *field)) != NULL)
-			continue;
-		key = mem_strndup(user, *field, (size_t)(equal - *field));
-		if (setting_override(user, mail_settings, key, equal + 1,
-				     &user->settings, err) < 0)
+int account_settings(const void *ctx, const struct account *account,
+		     const struct setting *rows, void *out, struct err *err)
+{
+	const char *const *field = account->fields;
+
+	for (; field != NULL && *field != NULL; field++) {
+		const char *value;
+		const struct setting *row = row_of(ctx, *field, rows, &value);
+
+		if (row != NULL && setting_override(ctx, rows, row->name, value,
+						    out, err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int read_settings(struct user *user, struct err *err)
+{
+	if (config_read(user, user->config, &user->filter, mail_settings,
+			&user->settings, err) < 0 ||
+	    account_settings(user, user->account, mail_settings,
+			     &user->settings, err) < 0)
+		return -1;
 	if (user->account->mail != NULL && user->account->mail[0] != '\0')
 		user->settings.mail_location =
 			mem_strdup(user, user->account->mail);

@@ -14,6 +14,7 @@
 struct account;
 struct config;
 struct err;
+struct setting;
 struct user;
 struct var;
 
@@ -89,6 +90,14 @@ uint64_t user_autoexpunge(struct user *user);
 bool user_has_autoexpunge(const struct user *user);
 const char *user_name(const struct user *user);
 const char *user_home(const struct user *user);
+/* What userdb gave besides goes over the settings that `rows` describe, except
+ * for sections: lay it there; text is copied below ctx. */
+int account_settings(const void *ctx, const struct account *account,
+		     const struct setting *rows, void *out, struct err *err);
+/* Whether there is any. */
+bool account_has_settings(const struct account *account,
+			  const struct setting *rows);
+
 /* %-variables of the user and of the connection, as mail_location knows them. */
 const struct var *user_vars(const struct user *user);
 const struct mail_settings *user_settings(const struct user *user);

@@ -172,8 +172,27 @@ static int look_shifted(struct reading *reading, int64_t shift, struct err *err)
 	return ret;
 }
 
-static int find(struct reading *reading, int64_t *shift, struct err *err)
+/* Searched for, but in the same file only one is. */
+static int look_around(struct reading *reading, struct mbox_box *own,
+		       const struct stat *st, struct err *err)
 {
+	int ret = MBOX_PLACES_UNKNOWN;
+
+	if (!reading->record.dirty && mbox_same_time(&own->searched, st))
+		ret = mbox_places_find(reading->box, own, st, reading->uid,
+				       &reading->record, err);
+	own->searched = *st;
+	if (ret == MBOX_PLACES_FOUND) {
+		buf_reset(&reading->buf);
+		ret = look_there(reading, err);
+		return ret == 0 ? search(reading, err) : ret;
+	}
+	return ret == MBOX_PLACES_UNKNOWN ? search(reading, err) : ret;
+}
+
+static int find(struct reading *reading, struct mbox_box *own, struct err *err)
+{
+	int64_t *shift = &own->shift;
 	const uint64_t at = reading->record.offset;
 	struct stat st;
 	int ret;
@@ -185,7 +204,7 @@ static int find(struct reading *reading, int64_t *shift, struct err *err)
 	if (ret == 0)
 		ret = look_shifted(reading, *shift, err);
 	if (ret == 0)
-		ret = search(reading, err);
+		ret = look_around(reading, own, &st, err);
 	if (ret > 0 && reading->record.offset != at)
 		*shift = (int64_t)(reading->record.offset - at);
 	if (ret == 0)
@@ -354,7 +373,7 @@ int mbox_open_mail(struct driver_box *box, struct index_record *record,
 		return -1;
 	reading.fd = own->fd;
 	reading.buf = buf_init(BLOCK_MAX);
-	ret = find(&reading, &own->shift, err);
+	ret = find(&reading, own, err);
 	if (ret == 0 && out->sender != NULL)
 		ret = read_sender(&reading, out->sender, err);
 	if (ret == 0)

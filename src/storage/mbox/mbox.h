@@ -192,6 +192,8 @@ struct mbox_box {
 	uint64_t gap_at;            /* where the first of them was */
 	uint64_t gap_len;           /* how long they are in all */
 	int64_t shift;              /* of the last mail that others had moved */
+	struct stat searched;       /* the file that was searched for one */
+	struct mbox_places *places; /* NULL: not needed yet */
 	/* The last large mail, as clients see it, in a temporary file. */
 	uint32_t large_uid, large_box;
 	int large_fd;
@@ -200,6 +202,8 @@ struct mbox_box {
 };
 
 struct mbox_box *mbox_box_get(struct driver_box *box);
+/* It is the same file, with nothing written in between. */
+bool mbox_same_time(const struct stat *a, const struct stat *b);
 /* The file, opened anew if another one has its name now. ERR_NOT_FOUND. */
 int mbox_file(struct driver_box *box, struct mbox_box **out,
 	      struct stat *st_out, struct err *err);
@@ -376,6 +380,20 @@ int mbox_spool_read(const struct mbox_spool *spool, uint64_t at, size_t len,
 		    struct buf *space, struct str *out, struct err *err);
 void mbox_spool_end(struct driver_box *box, struct mbox_spool *spool,
 		    bool complete);
+
+/* places.c */
+
+enum {
+	MBOX_PLACES_GONE,    /* it is not in the file */
+	MBOX_PLACES_FOUND,   /* where, in *record */
+	MBOX_PLACES_UNKNOWN, /* it must be searched for */
+};
+/* Where the mail with that UID is in the file as *st has it. Reads all of the
+ * file once. */
+int mbox_places_find(struct driver_box *box, struct mbox_box *own,
+		     const struct stat *st, uint32_t uid,
+		     struct mbox_record *record, struct err *err);
+void mbox_places_forget(struct mbox_box *own);
 
 /* layout.c: for list.c */
 

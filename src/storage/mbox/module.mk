@@ -13,6 +13,7 @@ libmbox_a_SOURCES = \
 	src/storage/mbox/list.c \
 	src/storage/mbox/lock.c \
 	src/storage/mbox/mail.c \
+	src/storage/mbox/places.c \
 	src/storage/mbox/mbox.h \
 	src/storage/mbox/recover.c \
 	src/storage/mbox/rewrite.c \

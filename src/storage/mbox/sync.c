@@ -158,6 +158,7 @@ static int update(struct driver_box *box, struct mbox_box *own, bool full,
 			box->id = 0;
 		return -1;
 	}
+	mbox_places_forget(own);
 	return 0;
 }
 

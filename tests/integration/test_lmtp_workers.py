@@ -2,14 +2,16 @@
 """Deliveries to users who have UIDs of their own: processes of the service lmtp-worker, and users who get at theirs."""
 import os
 import signal
+import smtplib
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, open_up
 from lmtp_lines import Lmtp
+from test_mbox_programs import Postfix
 
 MAIL = b'From: a@example.org\nSubject: one\nMessage-ID: <one@example.org>\n\nbody\n'
 FIRST, GROUP = 20000, 20000
@@ -146,3 +148,36 @@ def test_nothing_more_is_done_for_a_client_who_has_gone(make_server):
     client.close()
     assert server.wait_log(r'(?s)saved mail.*Disconnect from 127')
     assert 1 <= sum(len(mails(server, f'u{i}')) for i in range(1, 13)) <= 6
+
+
+@pytest.mark.skipif(not os.path.exists('/usr/sbin/postfix'), reason='needs Postfix')
+def test_what_postfix_tries_again(make_server, tmp_path):
+    """One of several recipients is stuck, one has a home that he can't write to for now: only for those it tries again, and each has
+    the mail once."""
+    open_up(tmp_path)
+    server = with_users(make_server('auth_username_format = %Ln\nlmtp_delivery_timeout = 5s\n', start=False), 5)
+    postfix = Postfix(tmp_path, tmp_path)
+    with open(postfix.config / 'main.cf', 'a', encoding='utf-8') as file:
+        file.write(f'local_transport = lmtp:inet:127.0.0.1:{server.port("lmtp")}\n')
+    with open(postfix.config / 'master.cf', 'a', encoding='utf-8') as file:
+        file.write('lmtp unix - - n - - lmtp\n')
+    os.chmod(server.home('u4'), 0o500)
+    postfix.start()
+    try:
+        with smtplib.SMTP('127.0.0.1', postfix.port, timeout=30) as client:
+            client.sendmail('', ['u2@localhost'], MAIL)
+            assert server.wait_log(r'lmtp\(u2\)\S+ Info: .*saved mail')
+            os.kill(worker_of(server, 2), signal.SIGSTOP)
+            client.sendmail('', [f'u{i}@localhost' for i in range(1, 6)], MAIL)
+        deadline = time.monotonic() + 60
+        while (log := (postfix.config / 'log').read_text()).count('status=deferred') < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert log.count('status=deferred') == 2 and log.count('status=sent') == 4, log
+        os.chmod(server.home('u4'), 0o700)
+        postfix.run('flush')
+        while (log := (postfix.config / 'log').read_text()).count('status=sent') < 6 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        postfix.run('stop')
+    assert [len(mails(server, f'u{i}')) for i in range(1, 6)] == [1, 2, 1, 1, 1], log
+    server.forgive()

@@ -46,13 +46,23 @@ static void client_free(struct auth_client *client)
 	service_client_end(auth->env);
 }
 
+/* Whether the user may have a session here; who is proxied has none. */
+static bool gets_token(const struct auth_client *client,
+		       const struct exchange *exchange)
+{
+	const struct fields *fields = &exchange->request->pass_fields;
+
+	return exchange->state == EXCHANGE_TOKEN && client->is_login &&
+	       fields_get(fields, "nologin") == NULL &&
+	       fields_get(fields, "proxy") == NULL;
+}
+
 /* An exchange is at its end: forget it, but for a token. */
 static void on_ended(void *ctx, struct exchange *exchange)
 {
 	struct auth_client *client = ctx;
 
-	if (exchange->state == EXCHANGE_TOKEN && client->is_login &&
-	    fields_get(&exchange->request->pass_fields, "nologin") == NULL)
+	if (gets_token(client, exchange))
 		return;
 	HASH_DEL(client->exchanges, exchange);
 	mem_free(exchange);

@@ -70,6 +70,19 @@ def test_names_of_a_login_step_by_step(server):
     assert client.ask('CONT\t1\tc2VjcmV0') == 'OK\t1\tuser=alice'
 
 
+def test_who_is_proxied_has_no_session_here(make_server):
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    Path(one.dir, 'accounts').write_text('p:secret::::::proxy=y host=192.0.2.9\nm:secret::::::proxy_maybe=y host=192.0.2.9\nn:secret::::::nologin\n')
+    Path(one.dir, 'masters').write_text('')
+    one.extra = EXTRA.replace('DIR', one.dir).replace('mechanisms = none', 'mechanisms = external')
+    one.write_config()
+    one.start()
+    login, master = Client(one, 'auth-login', 70000 + os.getpid() % 1000), Master(one)
+    for number, (user, answer) in enumerate((('p', 'FAIL'), ('m', 'USER'), ('n', 'FAIL')), 1):
+        assert login.plain(user, 'secret').startswith('OK')
+        assert master.ask(f'REQUEST\t{number}\t{login.pid}\t{number}\t{login.cookie}').split('\t')[:2] == [answer, str(number)]
+
+
 def test_passwords_for_other_servers_are_not_in_the_debug_log(make_server):
     one = make_server('passdb {\n}\n', 'imap', start=False)
     Path(one.dir, 'accounts').write_text('p:secret::::::proxy=y host=192.0.2.9 pass=of-other-server userdb_pass=of-user\n')

@@ -72,7 +72,9 @@ static struct str name_of(const struct sieve_node *node)
 {
 	const struct sieve_arg *tag = sieve_node_tag(node, "name");
 
-	return tag == NULL ? (struct str){NULL, 0} : tag->value->text;
+	/* Without a value, that was an error already. */
+	return tag == NULL || tag->value == NULL ? (struct str){NULL, 0}
+						 : tag->value->text;
 }
 
 static void loop_check(struct sieve_check *check, struct sieve_node *node)
@@ -191,8 +193,7 @@ static struct state *get_state(struct sieve_run *run)
 		struct loop *loop = &state->loops[i];
 
 		loop->top = part_at(root, loop->top_number);
-		if (loop->begun)
-			loop->part = part_at(root, loop->number);
+		loop->part = part_at(root, loop->number);
 	}
 	return state;
 }

@@ -1,0 +1,7 @@
+require ["foreverypart"];
+foreverypart :name {
+	break :name "n";
+}
+foreverypart {
+	break :name;
+}

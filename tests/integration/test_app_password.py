@@ -545,6 +545,14 @@ def test_hostile_files(filed):
     filed.forgive()
 
 
+def test_names_that_cannot_be(filed):
+    """What TOTP is called could not be revoked by its name."""
+    for name, why in (('totp', 'That is the name of TOTP'), ('', '1 to 64 octets'), ('x' * 65, '1 to 64 octets'), ('a\tb', '1 to 64 octets')):
+        got = filed.doveadm('app-password', 'add', '-u', 'whob', name)
+        assert got.returncode == 65 and why in got.stderr, (name, got)
+    assert not rows(filed, 'whob')
+
+
 def test_names_lead_nowhere(make_server):
     one = prepare(make_server('passdb {\n}\n', 'imap', start=False), 'DIR/app/%u')
     one.extra = 'auth_username_chars =\n' + one.extra

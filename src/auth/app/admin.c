@@ -149,6 +149,9 @@ static int read_args(struct order *order, struct app_row *out, struct err *err)
 	out->name = fields_get(order->args, "name");
 	if (out->name == NULL || !name_is_good(out->name))
 		return refused("A name has 1 to 64 octets of UTF-8", err);
+	/* It could be revoked by its id only. */
+	if (strcmp(out->name, APP_TOTP) == 0)
+		return refused("That is the name of TOTP", err);
 	if (app_find(order->rows, out->name, order->now) >= 0)
 		return refused("There is one of that name", err);
 	if (scopes == NULL)

@@ -87,7 +87,8 @@ static void add_id(const struct login_proxy *proxy, struct buf *out)
 	const struct client *client = proxy->client;
 	char remote[IP_TEXT_MAX], local[IP_TEXT_MAX];
 
-	buf_printf(out, "I ID (\"x-session-id\" \"%s\"", client->session_id);
+	buf_add(out, "I ID (\"x-session-id\" ");
+	add_quoted(out, client->session_id);
 	if (client->remote.family != 0)
 		buf_printf(out,
 			   " \"x-originating-ip\" \"%s\" \"x-originating-port\""

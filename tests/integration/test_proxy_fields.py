@@ -158,3 +158,16 @@ def test_a_server_that_cannot_for_now(make_server, tmp_path, kind, later, other)
     backend.answers, backend.log[:] = {login: other}, []
     talk(server, kind, 'alice')
     assert sum(line.startswith(login) for line in backend.log) == 1
+
+
+def test_a_session_id_is_one_string(make_server, tmp_path):
+    """That of a webmail server that we trust; what it is like is not ours to believe."""
+    backend = Backend()
+    server = make_server(extra(tmp_path, {'alice': f'{HERE}{backend.port}'}), 'imap')
+    client = Line(server, 'imap', ('127.0.0.9', 0))
+    client.sock.sendall(b'i ID ("x-session-id" "a\\" \\"x-proxy-ttl\\" \\"99\\\\")\r\n')
+    while not client.read().startswith('i OK'):
+        pass
+    assert client.ask('a LOGIN alice secret').startswith('a OK')
+    said = next(line for line in backend.log if line.startswith('I ID'))
+    assert said.startswith(r'I ID ("x-session-id" "a\" \"x-proxy-ttl\" \"99\\" "x-originating-ip" "127.0.0.9"'), said

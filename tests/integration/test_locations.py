@@ -243,7 +243,7 @@ def test_directory_that_is_no_mailbox_by_its_name_is_said(make_server, layout):
 def test_paths_are_told_to_the_log_only(make_server):
     server = make_server()
     cur = server.maildir('carol') / 'cur'
-    long = 'x' * 252 + ':2,'
+    long = 'x' * 245 + ':2,'
     for name in ('locked:2,', long):
         (cur / name).write_bytes(MAIL)
         os.chown(cur / name, *mail_owner())
@@ -253,9 +253,9 @@ def test_paths_are_told_to_the_log_only(make_server):
     answer = client.command('SEARCH BODY text')[-1]
     assert b'NO [NOPERM] Permission denied' in answer
     assert server.wait_log(r'imap\(carol\).*Error: open\(.*/cur/locked:2,\): Permission denied')
-    answer = client.command(r'STORE 1:2 +FLAGS (\Seen \Flagged)')[-1]
+    answer = client.command(r'STORE 1:2 +FLAGS (\Seen \Flagged \Answered \Deleted \Draft a b c)')[-1]
     assert b'NO [CANNOT] The file system does not allow it' in answer and cur.as_posix().encode() not in answer
-    assert server.wait_log(r'Error: rename\(.*x:2,FS\): File name too long')
+    assert server.wait_log(r'Error: rename\(.*x:2,DFRSTabc\): File name too long')
     next(cur.glob('locked*')).chmod(0o600)
     assert b'* SEARCH 1 2' in sorted(client.command('SEARCH BODY text'))
     client.logout()

@@ -154,3 +154,22 @@ def test_who_saved_a_mail_is_told_even_if_the_selected_mailbox_is_gone(make_serv
         assert client.line() == b'* BYE Selected mailbox was deleted, have to disconnect.'
     assert b'MESSAGES 1' in other.ok('STATUS target (MESSAGES)')[0]
     server.forgive()
+
+
+@pytest.mark.parametrize('location', LOCATIONS)
+def test_the_longest_and_deepest_names_are_told_and_opened(make_server, location):
+    """What cannot be opened or listed is not made: an mbox needs room for NAME.lock."""
+    server = make_server(f'mail_location = {location}\nnamespace inbox {{\n  separator = /\n}}\n')
+    client = Lines(server.port('imap'), 'alice')
+    made = set()
+    for name in [*('y' * length for length in range(244, 258)), *('/'.join('d' * depth) for depth in (1, 62, 63, 64, 65, 66))]:
+        if b' OK ' in client.command(f'CREATE {name}')[-1]:
+            client.append(name, MAIL)
+            assert b'MESSAGES 1)' in client.ok(f'STATUS {name} (MESSAGES)')[0]
+            # A file has no level below.
+            client.ok(f'DELETE {name}' if location == 'mbox:~/mail' else 'NOOP')
+            made.add(name)
+    assert 'y' * 249 in made and '/'.join('d' * 64) in made and '/'.join('d' * 65) not in made
+    told = {line.rpartition(b' ')[2].decode() for line in client.ok('LIST "" *')[:-1]}
+    assert location == 'mbox:~/mail' or made <= told
+    client.logout()

@@ -89,7 +89,7 @@ static bool enter(struct lister *lister, bool link)
 {
 	struct stat *st = &lister->above[lister->depth];
 
-	if (lister->depth + 1 >= MAILDIR_LEVELS_MAX ||
+	if (lister->depth >= MAILDIR_LEVELS_MAX ||
 	    (link && lister->in_link) || stat(lister->path.data, st) < 0)
 		return false;
 	for (unsigned i = 0; link && i < lister->depth; i++) {

@@ -55,6 +55,19 @@ bool mbox_file_reserved(const struct location *location, struct str file)
 
 /* names to paths */
 
+enum { LOCK_LEN = sizeof(".lock") - 1 };
+
+static int check_file(const struct location *location, struct str file,
+		      struct err *err)
+{
+	if (file.len + LOCK_LEN > LAYOUT_COMPONENT_MAX)
+		return err_set(err, ERR_INVALID, "mailbox name is too long");
+	if (mbox_file_reserved(location, file))
+		return err_set(err, ERR_INVALID,
+			       "a mailbox here cannot have this name");
+	return 0;
+}
+
 static int encode_level(const struct location *location, struct str level,
 			struct buf *out, struct err *err)
 {
@@ -62,13 +75,8 @@ static int encode_level(const struct location *location, struct str level,
 
 	if (layout_encode_level(location, level, out, err) < 0)
 		return -1;
-	if (out->overflow || out->len - start > LAYOUT_COMPONENT_MAX)
-		return err_set(err, ERR_INVALID, "mailbox name is too long");
-	if (mbox_file_reserved(location,
-			       str_n(out->data + start, out->len - start)))
-		return err_set(err, ERR_INVALID,
-			       "a mailbox here cannot have this name");
-	return 0;
+	return check_file(location,
+			  str_n(out->data + start, out->len - start), err);
 }
 
 static int relative_plus(const struct location *location, const char *name,
@@ -76,10 +84,7 @@ static int relative_plus(const struct location *location, const char *name,
 {
 	if (layout_plus_encode(location, name, out, err) < 0)
 		return -1;
-	if (mbox_file_reserved(location, str_n(out->data, out->len)))
-		return err_set(err, ERR_INVALID,
-			       "a mailbox here cannot have this name");
-	return 0;
+	return check_file(location, str_n(out->data, out->len), err);
 }
 
 static int relative_path(const struct location *location, const char *name,

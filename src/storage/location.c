@@ -209,6 +209,8 @@ static const struct option {
 	 "it is for dbox; give the namespace a location of its own"},
 	{"INDEXPVT", false, NULL,
 	 "flags of one's own in shared mailboxes are not to be had here"},
+	{"NO-FS-VALIDATION", true, NULL,
+	 "names are what the file system can have, whatever the layout"},
 	{"BROKENCHAR", false, NULL,
 	 "it is for imapc, which is not to be had here"},
 };

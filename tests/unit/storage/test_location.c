@@ -98,6 +98,7 @@ static void test_what_cannot_be_is_named(void **state)
 		{"maildir:/m:ALT=/x", "dbox"},
 		{"maildir:/m:MAILBOXDIR=x", "location of its own"},
 		{"maildir:/m:BROKENCHAR=~", "imapc"},
+		{"maildir:/m:NO-FS-VALIDATION", "whatever the layout"},
 		{"maildir:/m:INDX=/x", "INDX=/x is not known (did you mean "
 				       "INDEX?)"},
 		{"maildir:/m:layuot=fs", "did you mean LAYOUT?"},

@@ -33,7 +33,7 @@ struct passdb {
 	struct passdb *next;
 	const struct passdb_driver *driver;
 	const struct passdb_settings *set;
-	unsigned index; /* the same in auth and in its workers */
+	unsigned index;   /* the same in auth and in its workers */
 	const char *mark; /* what it is, should they differ after a reload */
 	const char *args, *base_dir;
 	/* %-variables on which the answer depends beside the user's name; NULL:

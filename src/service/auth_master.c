@@ -252,10 +252,9 @@ void auth_master_token(struct auth_master *auth, const struct auth_token *token,
 {
 	/* A login process gave it. */
 	char *cookie = str_tab_escape(NULL, str_of(token->cookie));
-	char *tail =
-		mem_printf(cookie, "%u\t%u\t%s\tsession_pid=%ld",
-			   token->client_pid, token->request_id, cookie,
-			   (long)(info == NULL ? 0 : info->pid));
+	char *tail = mem_printf(cookie, "%u\t%u\t%s\tsession_pid=%ld",
+				token->client_pid, token->request_id, cookie,
+				(long)(info == NULL ? 0 : info->pid));
 
 	ask(auth, "REQUEST", tail, fn, fn_ctx);
 	mem_free(cookie);

@@ -74,7 +74,7 @@ int cmd_penalty(struct doveadm *adm, int argc, char **argv)
 		return EX_TEMPFAIL;
 	print_columns(listing.printer, 0, "IP", "penalty", "last_penalty",
 		      "last_update", NULL);
-	path = doveadm_socket(adm, path, "anvil-auth-penalty");
+	path = doveadm_socket(adm, path, "anvil");
 	if (client_open(adm->ctx, path, &client, &err) < 0 ||
 	    client_ask_anvil(client, "PENALTY-DUMP", print_line, &listing,
 			     &err) < 0)

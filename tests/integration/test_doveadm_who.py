@@ -114,6 +114,13 @@ def test_a_new_anvil_knows_who_is_here(make_server, tmp_path):
     server.forgive('anvil')
 
 
+def test_penalties_that_are_off(make_server, tmp_path):
+    """There is no socket for them, but anvil answers."""
+    server = make_server(config(tmp_path), 'imap')
+    got = server.doveadm('penalty')
+    assert got.returncode == 0 and got.stdout.split() == ['IP', 'penalty', 'last_penalty', 'last_update'], got
+
+
 def test_penalty(make_server, make_dovecot, tmp_path):
     """Who tries the same password again is not one who guesses."""
     def run(server):

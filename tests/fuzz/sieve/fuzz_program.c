@@ -16,7 +16,7 @@ static void put_le(char *out, uint64_t value, unsigned bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "fuzz");
-	struct sieve_engine *engine = fuzz_engine(ctx);
+	struct sieve_engine *engine = fuzz_engine(ctx, NULL);
 	char *bytes = mem_array(ctx, char, SIEVE_HEAD_SIZE + size);
 	struct sieve_program *program;
 	struct err err;

@@ -12,11 +12,24 @@
 
 static const char fuzz_message[] =
 	"From: a@example.com\r\nTo: \"x y\" <b+c@example.org>, d@e.f\r\n"
-	"Subject: =?utf-8?q?Caf=C3=A9?= x\r\nX-A: 17\r\nX-A: 4\r\n\r\nbody\r\n";
+	"Subject: =?utf-8?q?Caf=C3=A9?= x\r\nX-A: 17\r\nX-A: 4\r\n"
+	"Date: Sat, 28 Nov 2026 12:00:00 +0100\r\nMIME-Version: 1.0\r\n"
+	"Content-Type: multipart/mixed; boundary=m\r\n\r\n"
+	"--m\r\nContent-Type: multipart/alternative; boundary=\"n\"\r\n\r\n"
+	"--n\r\n\r\nbody\r\n"
+	"--n\r\nContent-Type: text/html; charset=latin1\r\n"
+	"Content-Transfer-Encoding: quoted-printable\r\n\r\n<b>=E4</b>\r\n"
+	"--n--\r\n"
+	"--m\r\nContent-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\nz\r\n"
+	"--m\r\nContent-Disposition: attachment; filename=a.bin\r\n"
+	"Content-Type: application/octet-stream\r\n"
+	"Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--m--\r\n";
 
+/* `ctx` is what need not be required; NULL: all must be. */
 static const char *fuzz_setting(void *ctx, const char *name)
 {
-	(void)ctx;
+	if (strcmp(name, "sieve_implicit_extensions") == 0)
+		return ctx;
 	if (strcmp(name, "sieve_max_operations") == 0)
 		return "20000";
 	if (strcmp(name, "sieve_regex_match_limit") == 0)
@@ -26,10 +39,14 @@ static const char *fuzz_setting(void *ctx, const char *name)
 	return NULL;
 }
 
-static struct sieve_engine *fuzz_engine(const void *ctx)
+/* `implicit`, if not NULL, lives as long as the engine. */
+static struct sieve_engine *fuzz_engine(const void *ctx, const char *implicit)
 {
-	struct sieve_engine_options options = {.setting = fuzz_setting,
-					       .all_extensions = true};
+	struct sieve_engine_options options = {
+		.setting = fuzz_setting,
+		.ctx = (void *)(uintptr_t)implicit,
+		.all_extensions = true,
+	};
 
 	return sieve_engine_new(ctx, &options);
 }

@@ -129,6 +129,19 @@ void lmtp_end(struct lmtp_session *session, const char *bye, const char *reason)
 	conn_close_later(session->conn);
 }
 
+void lmtp_shut_down(struct lmtp_session *session)
+{
+	const char *reason = session->process->stopping;
+
+	/* Its client must hear of the mail, or would send it again. */
+	if (session->waiting > 0)
+		return;
+	lmtp_end(session,
+		 mem_printf(session, "421 4.3.2 %s %s",
+			    session->process->hostname, reason),
+		 reason);
+}
+
 static void closed(void *ctx, const char *why)
 {
 	struct lmtp_session *session = ctx;
@@ -142,10 +155,13 @@ static void closed(void *ctx, const char *why)
 static void timeout(void *ctx)
 {
 	struct lmtp_session *session = ctx;
-	char *bye =
-		mem_printf(session, "421 4.4.2 %s Disconnected for inactivity",
-			   session->process->hostname);
+	char *bye;
 
+	/* It is the next server that is silent, and has a time of its own. */
+	if (session->waiting > 0)
+		return;
+	bye = mem_printf(session, "421 4.4.2 %s Disconnected for inactivity",
+			 session->process->hostname);
 	lmtp_end(session, bye, "Disconnected for inactivity");
 }
 

@@ -51,6 +51,7 @@ struct lmtp_process {
 	struct workers *workers;
 	uint64_t mail_count;
 	unsigned session_count;
+	const char *stopping; /* why it ends; NULL: it does not */
 	struct tls *tls; /* NULL: no STARTTLS */
 	struct auth_master *auth;
 	struct anvil *anvil; /* NULL without lmtp_user_concurrency_limit */
@@ -157,6 +158,8 @@ void lmtp_reset(struct lmtp_session *session);
 /* Log the disconnect and close; `bye` (may be NULL) is the last reply. */
 void lmtp_end(struct lmtp_session *session, const char *bye,
 	      const char *reason);
+/* With process->stopping, at once or when its mail is answered. */
+void lmtp_shut_down(struct lmtp_session *session);
 /* What was said in plain is forgotten; the client begins anew. */
 void lmtp_start_tls(struct lmtp_session *session);
 /* Go on with input after a lookup. */

@@ -251,7 +251,10 @@ static void backend_answered(struct lmtp_session *session)
 		return;
 	session->looking_up = false;
 	finish(session);
-	lmtp_resume(session);
+	if (session->process->stopping != NULL)
+		lmtp_shut_down(session);
+	else
+		lmtp_resume(session);
 }
 
 static void deliver_local(struct lmtp_session *session)

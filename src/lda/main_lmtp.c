@@ -92,12 +92,10 @@ static void lmtp_stop(struct service_env *env, const char *reason)
 	struct lmtp_session *session, *tmp;
 
 	(void)env;
+	process->stopping = reason;
 	DL_FOREACH_SAFE(process->sessions, session, tmp)
 	{
-		char *bye = mem_printf(session, "421 4.3.2 %s %s",
-				       process->hostname, reason);
-
-		lmtp_end(session, bye, reason);
+		lmtp_shut_down(session);
 	}
 }
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Recipients that LMTP passes on to other servers (lmtp_proxy)."""
+import os
 import re
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -278,6 +281,55 @@ def test_a_client_that_goes_away(proxying):
         wait_for(lambda: (silent if name == 'silent' else sink).log[-1:] != [])
         client.close()
     assert Lmtp(server.port('lmtp')).deliver(MAIL, 'alice')[0].startswith('250')
+
+
+class Slow(Sink):
+    """Answers a mail when it may."""
+
+    def __init__(self):
+        self.begun, self.may = threading.Event(), threading.Event()
+        super().__init__()
+
+    def store(self, sock, mail, recipients):
+        self.begun.set()
+        self.may.wait(20)
+        super().store(sock, mail, recipients)
+
+
+def test_a_mail_under_way_is_answered_before_the_end(proxying):
+    """Or its client would send it again."""
+    sink = Slow()
+    server = proxying({'u': to(sink)})
+    client, idle = Lmtp(server.port('lmtp')), Lmtp(server.port('lmtp'))
+    timer = threading.Timer(1.5, sink.may.set)
+
+    def stop():
+        sink.begun.wait(20)
+        for pid in server.pids('lmtp'):
+            os.kill(pid, signal.SIGTERM)
+        timer.start()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    assert client.deliver(MAIL, 'u')[0].startswith('250 2.0.0 <u>')
+    assert client.reply() == idle.reply() == '421 4.3.2 mail.example Server shutting down.'
+    assert client.reply() == ''
+    thread.join()
+
+
+def test_a_server_that_takes_longer_than_a_client_may(proxying):
+    sink = Slow()
+    server = proxying({'u': to(sink)})
+    server.stop()
+    server.extra += 'lmtp_timeout = 1s\n'
+    server.write_config()
+    server.start()
+    client = Lmtp(server.port('lmtp'))
+    timer = threading.Timer(3, sink.may.set)
+    timer.start()
+    assert client.deliver(MAIL, 'u')[0].startswith('250 2.0.0 <u>')
+    assert client.reply() == '421 4.4.2 mail.example Disconnected for inactivity'
+    timer.join()
 
 
 def test_large_mail(proxying):

@@ -27,6 +27,7 @@ enum {
 	WORKERS_MAX = 16, /* that are kept */
 	CHUNK = 64 * 1024,
 	SMALL = 48 * 1024, /* goes with the job */
+	LARGE_RATE = 1024, /* octets that must be taken in a millisecond */
 	LATE_MAX = 16,     /* that work at the same time */
 	PLACE_MS = 300,    /* for a process to begin */
 	/* Of a delivery: then others come first. */
@@ -58,6 +59,7 @@ struct workers {
 	struct buf frame;
 	struct worker *list; /* latest first */
 	unsigned count, late;
+	uint64_t until; /* what is done now is given up then */
 	struct partings *partings;
 };
 
@@ -171,50 +173,6 @@ static int add_octets(struct buf *frame, struct spool *spool, uint64_t *at,
 	return 0;
 }
 
-static int send_large(struct worker *worker, const struct job *job,
-		      struct err *err)
-{
-	struct buf *frame = &worker->workers->frame;
-	uint64_t at = 0;
-
-	while (at < spool_size(job->spool)) {
-		buf_reset(frame);
-		pack_u8(frame, at == 0 ? JOB_MAIL : JOB_MORE);
-		if (add_octets(frame, job->spool, &at, err) < 0 ||
-		    send_frame(worker, frame, err) < 0)
-			return -1;
-	}
-	return send_job(worker, JOB_DELIVER, job, err);
-}
-
-static int send_small(struct worker *worker, const struct job *job,
-		      struct err *err)
-{
-	struct buf *frame = &worker->workers->frame;
-	uint64_t at = 0;
-
-	buf_reset(frame);
-	job_pack(JOB_DELIVER, job, frame);
-	if (add_octets(frame, job->spool, &at, err) < 0)
-		return -1;
-	return send_frame(worker, frame, err);
-}
-
-static int send_delivery(struct worker *worker, const struct job *job,
-			 struct err *err)
-{
-	int ret;
-
-	if (worker->mail == job->mail)
-		return send_job(worker, JOB_DELIVER, job, err);
-	worker->mail = 0;
-	ret = spool_size(job->spool) > SMALL ? send_large(worker, job, err)
-					     : send_small(worker, job, err);
-	if (ret == 0)
-		worker->mail = job->mail;
-	return ret;
-}
-
 /* answers */
 
 /* 1: *out is filled. 0: that was none. */
@@ -223,14 +181,17 @@ static int take_frame(struct worker *worker, struct str frame, int *fd,
 {
 	switch (frame.len > 0 ? (enum job_type)frame.data[0] : JOB_USER) {
 	case JOB_SELF:
-		/* Only the first one was said before it had a user's rights. */
-		if (!worker->begun) {
-			worker->pidfd = *fd;
-			*fd = -1;
-		}
+		/* The first one was said before it had a user's rights. */
+		if (worker->begun)
+			break;
 		worker->begun = true;
+		worker->pidfd = *fd;
+		*fd = -1;
 		return 0;
 	case JOB_LEAVING:
+		/* Nothing is said twice, or this would never end. */
+		if (worker->leaving)
+			break;
 		worker->leaving = true;
 		return 0;
 	case JOB_OUTCOME:
@@ -273,8 +234,10 @@ static void idle_readable(void *ctx, unsigned)
 
 /* Until that worker has something to say. Idle ones that say that they go, go:
  * it may be waiting for their place. So they do if it is not there soon. */
-static int wait_for(struct worker *worker, uint64_t until, struct err *err)
+static int wait_for(struct worker *worker, struct err *err)
 {
+	uint64_t until = worker->workers->until;
+
 	for (;;) {
 		struct worker *all[WORKERS_MAX + 1] = {worker}, *at;
 		int fds[WORKERS_MAX + 1] = {worker->fd}, ready;
@@ -299,26 +262,101 @@ static int wait_for(struct worker *worker, uint64_t until, struct err *err)
 	}
 }
 
-static int hear(struct worker *worker, uint64_t until, const void *ctx,
-		struct outcome *out, struct err *err)
+static int hear(struct worker *worker, const void *ctx, struct outcome *out,
+		struct err *err)
 {
 	int ret;
 
 	while ((ret = take_frames(worker, ctx, out, err)) == 0) {
-		if (wait_for(worker, until, err) < 0)
+		if (wait_for(worker, err) < 0)
 			return -1;
 	}
 	return ret < 0 ? -1 : 0;
 }
 
+/* Until a process has taken it: before that, nobody reads what does not fit
+ * into the socket. */
+static int await_process(struct worker *worker, struct err *err)
+{
+	struct outcome none;
+
+	while (!worker->begun) {
+		int ret = take_frames(worker, worker, &none, err);
+
+		if (ret > 0)
+			return err_set(err, ERR_INVALID, "Malformed answer");
+		if (ret < 0 ||
+		    (!worker->begun && wait_for(worker, err) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+/* mails */
+
+static int send_large(struct worker *worker, const struct job *job,
+		      struct err *err)
+{
+	struct buf *frame = &worker->workers->frame;
+	uint64_t size = spool_size(job->spool), at = 0, until;
+
+	if (await_process(worker, err) < 0)
+		return -1;
+	until = clock_monotonic_ms() + PATIENCE_MS + size / LARGE_RATE;
+	while (at < size) {
+		if (clock_monotonic_ms() > until)
+			return err_set(err, ERR_TIMEOUT,
+				       "The mail is taken too slowly");
+		buf_reset(frame);
+		pack_u8(frame, at == 0 ? JOB_MAIL : JOB_MORE);
+		if (add_octets(frame, job->spool, &at, err) < 0 ||
+		    send_frame(worker, frame, err) < 0)
+			return -1;
+	}
+	return send_job(worker, JOB_DELIVER, job, err);
+}
+
+static int send_small(struct worker *worker, const struct job *job,
+		      struct err *err)
+{
+	struct buf *frame = &worker->workers->frame;
+	uint64_t at = 0;
+
+	buf_reset(frame);
+	job_pack(JOB_DELIVER, job, frame);
+	if (add_octets(frame, job->spool, &at, err) < 0)
+		return -1;
+	return send_frame(worker, frame, err);
+}
+
+static int send_delivery(struct worker *worker, const struct job *job,
+			 struct err *err)
+{
+	int ret;
+
+	if (worker->mail == job->mail)
+		return send_job(worker, JOB_DELIVER, job, err);
+	worker->mail = 0;
+	ret = spool_size(job->spool) > SMALL ? send_large(worker, job, err)
+					     : send_small(worker, job, err);
+	if (ret == 0)
+		worker->mail = job->mail;
+	return ret;
+}
+
+/* the end */
+
 /* Lest it do later what we say was not done; and nobody can keep others from
  * getting a process by stopping his. */
 static int give_up(struct worker *worker, struct err *err)
 {
-	if (worker->pidfd >= 0)
+	bool killed = worker->pidfd >= 0;
+
+	if (killed)
 		parting_kill(worker->pidfd);
 	mem_free(worker);
-	return err_set(err, ERR_TEMPORARY, "No answer in time: killed");
+	return err_set(err, ERR_TEMPORARY, "No answer in time%s",
+		       killed ? ": killed" : "");
 }
 
 static int worker_open(struct workers *workers, const struct job *job,
@@ -426,13 +464,13 @@ static int do_there(struct workers *workers, enum job_type type,
 	struct worker *worker;
 	int ret = 0;
 
+	workers->until = clock_monotonic_ms() + ANSWER_MS;
 	if (find_and_request(workers, type, job, key, &worker, err) < 0)
 		return -1;
 	if (type == JOB_EXPUNGE)
 		*out = (struct outcome){.ok = true};
 	else
-		ret = hear(worker, clock_monotonic_ms() + ANSWER_MS, ctx, out,
-			   err);
+		ret = hear(worker, ctx, out, err);
 	return after(workers, worker, ret, err);
 }
 
@@ -474,9 +512,11 @@ static int try_there(struct workers *workers, const struct job *job,
 
 	if (workers->late >= LATE_MAX)
 		return 1;
+	workers->until = clock_monotonic_ms() + PATIENCE_MS;
+	/* A job that it has not heard to the end is none. */
 	if (find_and_request(workers, JOB_DELIVER, job, key, &worker, err) < 0)
-		return -1;
-	ret = hear(worker, clock_monotonic_ms() + PATIENCE_MS, ctx, out, err);
+		return err->code == ERR_TIMEOUT ? 1 : -1;
+	ret = hear(worker, ctx, out, err);
 	if (ret < 0 && err->code == ERR_TIMEOUT) {
 		worker->late = job;
 		workers->late++;
@@ -501,22 +541,23 @@ static int end_there(struct workers *workers, const struct job *job,
 		     const char *key, const void *ctx, struct outcome *out,
 		     struct err *err)
 {
-	uint64_t until = job->started_ms + workers->delivery_ms;
 	uint64_t soon = clock_monotonic_ms() + PATIENCE_MS;
 	struct worker *worker = late_for(workers, job);
+
+	workers->until = job->started_ms + workers->delivery_ms;
 
 	if (worker != NULL) {
 		worker->late = NULL;
 		workers->late--;
 	} else {
 		/* Those before it may have used its time up. */
-		if (until < soon)
-			until = soon;
+		if (workers->until < soon)
+			workers->until = soon;
 		if (find_and_request(workers, JOB_DELIVER, job, key, &worker,
 				     err) < 0)
 			return -1;
 	}
-	return after(workers, worker, hear(worker, until, ctx, out, err), err);
+	return after(workers, worker, hear(worker, ctx, out, err), err);
 }
 
 /* all jobs */

@@ -3,6 +3,8 @@
 import os
 import signal
 import smtplib
+import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ from lmtp_lines import Lmtp
 from test_mbox_programs import Postfix
 
 MAIL = b'From: a@example.org\nSubject: one\nMessage-ID: <one@example.org>\n\nbody\n'
+LARGE = MAIL + (b'0123456789' * 7 + b'\n') * 10000  # more than a socket holds
 FIRST, GROUP = 20000, 20000
 
 pytestmark = pytest.mark.skipif(not ROOT, reason='users with UIDs of their own')
@@ -63,6 +66,64 @@ def test_fewer_processes_than_recipients(make_server, limit):
     for thread in threads:
         thread.join()
     assert [[reply[:3] for reply in replies[i]] for i in range(3)] == [['250'] * 4] * 3
+
+
+def test_large_mails_wait_for_a_process_too(make_server):
+    """Its own idle ones have the places: they go before the mail is sent."""
+    server = with_users(make_server('service lmtp-worker {\n  process_limit = 2\n}\n', start=False), 4)
+    client = Lmtp(server.port('lmtp'), timeout=40)
+    for _ in range(2):
+        assert [reply[:3] for reply in client.deliver(LARGE, 'u1', 'u2', 'u3', 'u4')] == ['250'] * 4
+    client.close()
+
+
+def test_a_large_mail_for_who_stands_still(make_server):
+    """Who does not take it has done nothing of it: another process does, after all others."""
+    server = with_users(make_server(start=False), 2)
+    client = Lmtp(server.port('lmtp'), timeout=40)
+    assert client.deliver(MAIL, 'u1')[0].startswith('250')
+    stopped = worker_of(server, 1)
+    os.kill(stopped, signal.SIGSTOP)
+    assert [reply[:3] for reply in client.deliver(LARGE, 'u1', 'u2')] == ['250'] * 2
+    assert server.wait_log(f'child {stopped} killed with signal 9')
+    assert [len(mails(server, f'u{i}')) for i in (1, 2)] == [2, 1]
+    client.close()
+    server.forgive()
+
+
+class Talker:
+    """In the place of lmtp-worker: what a process may say that its user has taken over."""
+
+    def __init__(self, server, data):
+        path = f'{server.dir}/run/lmtp-worker'
+        os.unlink(path)
+        self.data = data
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            threading.Thread(target=self.talk, args=self.listener.accept()[:1], daemon=True).start()
+
+    def talk(self, sock):
+        try:
+            while True:
+                sock.sendall(self.data)
+        except OSError:
+            sock.close()
+
+
+@pytest.mark.parametrize('frame', (b'l', b's', b'', b'o' + bytes(9) + b'\xff' * 8))
+def test_a_worker_that_never_stops_talking(make_server, frame):
+    server = with_users(make_server(start=False), 2)
+    Talker(server, (struct.pack('<I', len(frame)) + frame) * 1000)
+    client = Lmtp(server.port('lmtp'))
+    assert [reply[:3] for reply in client.deliver(MAIL, 'u1', 'u2')] == ['451'] * 2
+    assert server.wait_log('Error: user u2: lmtp-worker: Malformed answer')
+    client.close()
+    server.forgive()
 
 
 def test_a_recipient_holds_up_no_other(make_server):

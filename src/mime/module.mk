@@ -57,7 +57,8 @@ EXTRA_DIST += tests/unit/mime/golden.dat \
 	tests/unit/mime/odd_messages.py
 
 # The fuzz targets, and their corpora as a test.
-check_PROGRAMS += tests/fuzz/mime/replay_mime tests/fuzz/mime/replay_subject
+check_PROGRAMS += tests/fuzz/mime/replay_mime \
+	tests/fuzz/mime/replay_subject tests/fuzz/mime/replay_unbinary
 tests_fuzz_mime_replay_mime_SOURCES = tests/fuzz/mime/fuzz_mime.c \
 	tests/fuzz/replay.c
 tests_fuzz_mime_replay_mime_CPPFLAGS = $(AM_CPPFLAGS) \
@@ -68,13 +69,23 @@ tests_fuzz_mime_replay_subject_SOURCES = tests/fuzz/mime/fuzz_subject.c \
 tests_fuzz_mime_replay_subject_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCORPUS='"tests/fuzz/mime/subject"'
 tests_fuzz_mime_replay_subject_LDADD = $(LIB_MIME)
+tests_fuzz_mime_replay_unbinary_SOURCES = tests/fuzz/mime/fuzz_unbinary.c \
+	tests/fuzz/replay.c
+tests_fuzz_mime_replay_unbinary_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCORPUS='"tests/fuzz/mime/unbinary"'
+tests_fuzz_mime_replay_unbinary_LDADD = $(LIB_MIME)
 if FUZZING
-noinst_PROGRAMS += tests/fuzz/mime/fuzz_mime tests/fuzz/mime/fuzz_subject
+noinst_PROGRAMS += tests/fuzz/mime/fuzz_mime tests/fuzz/mime/fuzz_subject \
+	tests/fuzz/mime/fuzz_unbinary
 tests_fuzz_mime_fuzz_mime_SOURCES = tests/fuzz/mime/fuzz_mime.c
 tests_fuzz_mime_fuzz_mime_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_mime_fuzz_mime_LDADD = $(LIB_MIME)
 tests_fuzz_mime_fuzz_subject_SOURCES = tests/fuzz/mime/fuzz_subject.c
 tests_fuzz_mime_fuzz_subject_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_mime_fuzz_subject_LDADD = $(LIB_MIME)
+tests_fuzz_mime_fuzz_unbinary_SOURCES = tests/fuzz/mime/fuzz_unbinary.c
+tests_fuzz_mime_fuzz_unbinary_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_mime_fuzz_unbinary_LDADD = $(LIB_MIME)
 endif
-EXTRA_DIST += tests/fuzz/mime/corpus tests/fuzz/mime/subject
+EXTRA_DIST += tests/fuzz/mime/corpus tests/fuzz/mime/subject \
+	tests/fuzz/mime/unbinary

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "mime/unbinary.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/encode.h"
+#include "mime/content.h"
 #include "mime/header.h"
 #include "mime/parse.h"
 
@@ -70,13 +72,14 @@ static bool is_encoding(const struct header_field *field)
 
 static bool is_binary(const struct header_field *field)
 {
-	struct str value = field->value, word;
+	CLEANUP(buf_free) struct buf flat = buf_init(SIZE_MAX);
 
-	return str_split(&value, '(', &word) &&
-	       str_case_is(str_trim(word), "binary");
+	return str_case_is(content_encoding(lex_flat(field->value, &flat)),
+			   "binary");
 }
 
-/* True if the body is binary. `instead` is what the field then says. */
+/* True if the body is binary. `instead` is what the field then says; more of
+ * its name go, lest anybody believe them. */
 static bool take_header(struct unbinary *job, const struct mime_part *part,
 			const char *instead)
 {
@@ -88,14 +91,18 @@ static bool take_header(struct unbinary *job, const struct mime_part *part,
 	while (header_next(&rest, &field)) {
 		size_t start = (size_t)(field.full.data - job->in.data);
 
-		if (!is_encoding(&field) || !is_binary(&field))
+		if (!is_encoding(&field))
 			continue;
-		binary = true;
+		if (!binary && !is_binary(&field))
+			break;
 		copy_to(job, start);
-		put(job, STR("Content-Transfer-Encoding: "));
-		put(job, str_of(instead));
-		put(job, STR("\n"));
+		if (!binary) {
+			put(job, STR("Content-Transfer-Encoding: "));
+			put(job, str_of(instead));
+			put(job, STR("\n"));
+		}
 		job->at = start + field.full.len;
+		binary = true;
 	}
 	copy_to(job, part->offset + part->header.physical);
 	return binary;

@@ -59,6 +59,22 @@ static void test_one_part(void **state)
 		      "MjM0NTY3ODkwMTIzNDU2\nNw==\n");
 }
 
+/* The first field of that name counts, as it does for those who read it. */
+static void test_odd_fields(void **state)
+{
+	(void)state;
+	expect(STR("Content-Transfer-Encoding: (a\r\n b) binary\r\n\r\n\r\n"),
+	       BASE64 "\nDQo=\n");
+	expect(STR(BINARY "A: b\r\nContent-Transfer-Encoding: 8bit\r\n" BINARY
+			  "\r\n\r\n"),
+	       BASE64 "A: b\n\nDQo=\n");
+	expect(STR("Content-Transfer-Encoding: base64\r\n" BINARY
+		   "\r\nDQo=\r\n"),
+	       BASE64 "Content-Transfer-Encoding: binary\n\nDQo=\n");
+	expect(STR("Content-Transfer-Encoding: binary x\r\n\r\n\r\n"),
+	       "Content-Transfer-Encoding: binary x\n\n\n");
+}
+
 static void test_many_parts(void **state)
 {
 	(void)state;
@@ -87,6 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_one_part),
+		cmocka_unit_test(test_odd_fields),
 		cmocka_unit_test(test_many_parts),
 	};
 

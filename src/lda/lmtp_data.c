@@ -386,14 +386,14 @@ static void end_chunk(struct lmtp_session *session)
 
 void lmtp_bdat(struct lmtp_session *session, struct str args)
 {
-	const char *refusal = chunk_refusal(session);
+	const char *refusal = chunk_refusal(session), *problem;
 	uint64_t octets;
 
-	if (!smtp_bdat_parse(args, &octets, &session->chunk_last)) {
-		lmtp_bad(session, "501 5.5.4 Invalid parameters");
-		return;
-	}
-	if (refusal != NULL) {
+	problem = smtp_bdat_parse(args, &octets, &session->chunk_last);
+	if (problem != NULL) {
+		lmtp_bad(session, "501 5.5.4 %s", problem);
+		session->chunk_failed = true;
+	} else if (refusal != NULL) {
 		lmtp_reply(session, "503 5.5.0 %s", refusal);
 		session->chunk_failed = true;
 	} else if (!session->chunking) {

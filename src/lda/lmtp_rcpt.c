@@ -340,6 +340,15 @@ static void passed(void *ctx, const struct account *pass, const struct err *err)
 		look_up_user(session, rcpt);
 }
 
+/* Two that an MTA's aliases made one have each his own mail, as Dovecot has it.
+ */
+static bool is_same(const struct lmtp_rcpt *a, const struct lmtp_rcpt *b)
+{
+	return strcmp(a->address, b->address) == 0 &&
+	       (a->orcpt == NULL) == (b->orcpt == NULL) &&
+	       (a->orcpt == NULL || strcmp(a->orcpt, b->orcpt) == 0);
+}
+
 /* Replies of several recipients are told apart by ":R2". */
 static void begin(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 {
@@ -350,7 +359,7 @@ static void begin(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 				     session->rcpt_tries);
 	for (const struct lmtp_rcpt *at = session->rcpts;
 	     at != NULL && rcpt->same == NULL; at = at->next) {
-		if (at->same == NULL && strcmp(at->address, rcpt->address) == 0)
+		if (at->same == NULL && is_same(at, rcpt))
 			rcpt->same = at;
 	}
 	if (rcpt->same != NULL) {

@@ -61,8 +61,10 @@ struct str smtp_path_tolerate(const void *ctx, struct str args,
 			      const char *keyword, const char *workarounds);
 /* A name of HELO for Received: what no host name has becomes '?'. */
 char *smtp_helo_clean(const void *ctx, struct str name);
-/* "1000 LAST" of BDAT (RFC 3030 section 2). */
-bool smtp_bdat_parse(struct str args, uint64_t *octets_out, bool *last_out);
+/* "1000 LAST" of BDAT (RFC 3030 section 2): NULL, or what is wrong. Even then,
+ * *octets_out follow that are no commands; 0 if nobody can tell. */
+const char *smtp_bdat_parse(struct str args, uint64_t *octets_out,
+			    bool *last_out);
 
 /* parameters */
 

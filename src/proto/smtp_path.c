@@ -264,13 +264,21 @@ char *smtp_helo_clean(const void *ctx, struct str name)
 	return clean;
 }
 
-bool smtp_bdat_parse(struct str args, uint64_t *octets_out, bool *last_out)
+const char *smtp_bdat_parse(struct str args, uint64_t *octets_out,
+			    bool *last_out)
 {
 	struct str size, last;
 
-	if (!str_word(&args, &size) || !str_to_u64(size, octets_out))
-		return false;
-	*last_out = str_word(&args, &last);
-	return !*last_out ||
-	       (str_case_is(last, "LAST") && str_trim(args).len == 0);
+	*octets_out = 0;
+	*last_out = false;
+	if (!str_word(&args, &size) || !str_to_u64(size, octets_out)) {
+		*octets_out = 0;
+		return "Invalid chunk size parameter";
+	}
+	if (!str_word(&args, &last))
+		return NULL;
+	if (str_trim(args).len > 0)
+		return "Invalid parameters";
+	*last_out = str_case_is(last, "LAST");
+	return *last_out ? NULL : "Invalid end marker parameter";
 }

@@ -223,14 +223,14 @@ static void end_chunk(struct submission *session)
 void submission_bdat(struct submission *session, struct str args)
 {
 	uint64_t octets;
+	const char *problem =
+		smtp_bdat_parse(args, &octets, &session->chunk_last);
 
-	if (!smtp_bdat_parse(args, &octets, &session->chunk_last)) {
+	if (problem != NULL) {
+		submission_bad(session, mem_printf(session->tmp, "501 5.5.4 %s",
+						   problem));
 		session->chunk_failed = true;
-		submission_bad(session,
-			       "501 5.5.4 Invalid chunk size parameter");
-		return;
-	}
-	if (!may_chunk(session)) {
+	} else if (!may_chunk(session)) {
 		session->chunk_failed = true;
 	} else if (!session->chunking) {
 		begin(session);

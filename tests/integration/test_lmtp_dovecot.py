@@ -53,6 +53,45 @@ def test_delivered_to(make_server, make_dovecot):
     assert ours == theirs and len(ours) == 4
 
 
+def test_fields_on_top_of_several(make_server, make_dovecot):
+    """One recipient twice has one mail, two whom aliases made one have two."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make('lmtp_hdr_delivery_address = original\n')
+        client = Lmtp(server.port('lmtp'))
+        for recipients in (['alice>'] * 2, ['alice> ORCPT=rfc822;x@y', 'bob>'], ['bob> ORCPT=rfc822;x@y'],
+                           ['carol> ORCPT=rfc822;a@b', 'carol> ORCPT=rfc822;c@d', 'carol>', 'carol> ORCPT=rfc822;a@b']):
+            client.command('MAIL FROM:<s@t>')
+            for recipient in recipients:
+                assert client.command(f'RCPT TO:<{recipient}') == '250 2.1.5 OK'
+            replies = client.data(MAILS[0], len(recipients))
+            assert [reply.split('>')[0] for reply in replies] == [f'250 2.0.0 <{one.split(">")[0]}' for one in recipients]
+        client.close()
+        assert server.wait_log('(?s)(?:saved mail.*){7}')
+        seen.append(sorted((path.parts[-4], re.sub(rb'\tid .*|\tby \S+|; .*', b'', path.read_bytes()))
+                           for path in Path(server.dir, 'home').glob('*/Maildir/new/*')))
+    assert seen[0] == seen[1] and len(seen[0]) == 7
+
+
+def test_wrong_chunks(make_server, make_dovecot):
+    """Of a mail with a hole there is none; and octets of a chunk are no commands."""
+    steps = [('MAIL FROM:<a@b>', 'RCPT TO:<alice>', 'BDAT 5\r\nA: b\n', wrong, 'NOOP', 'BDAT 0 LAST', 'RSET', 'NOOP')
+             for wrong in ('BDAT', 'BDAT x', 'BDAT -1', 'BDAT 3x', 'BDAT 99999999999999999999', 'BDAT 6 FOO', 'BDAT 6 LAST x')]
+    seen = []
+    for make in (make_server, make_dovecot):
+        server, replies = make(), []
+        for lines in steps:
+            client = Lmtp(server.port('lmtp'))
+            for line in lines:
+                client.send(line.encode() + (b'' if '\r' in line else b'\r\n'))
+                if not (line == 'NOOP' and ' 6 ' in replies[-1][0]):  # these are the six octets
+                    replies.append((line, client.reply()))
+            client.close()
+        seen.append(replies)
+        assert 'saved mail' not in server.log_text()
+    assert seen[0] == seen[1]
+
+
 def test_recipients_before_aliases(make_server, make_dovecot):
     seen = []
     for make in (make_server, make_dovecot):

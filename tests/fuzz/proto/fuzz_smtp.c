@@ -50,7 +50,7 @@ static void run(struct str in, size_t piece, struct buf *out)
 					    "FROM", &path, &problem))
 				buf_add(out, path.address);
 			buf_add(out, smtp_helo_clean(ctx, line.args));
-			if (smtp_bdat_parse(line.args, &octets, &last))
+			if (smtp_bdat_parse(line.args, &octets, &last) == NULL)
 				buf_printf(out, "%llu%d",
 					   (unsigned long long)octets, last);
 			is_data = str_case_is(line.verb, "DATA");

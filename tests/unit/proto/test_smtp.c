@@ -314,29 +314,32 @@ static void test_names_of_helo(void **state)
 		"a??b??c?????????");
 }
 
-static void expect_bdat(const char *args, bool ok, uint64_t octets, bool last)
+static void expect_bdat(const char *args, const char *problem, uint64_t octets,
+			bool last)
 {
-	uint64_t seen = 0;
-	bool seen_last = false;
+	uint64_t seen;
+	bool seen_last;
+	const char *what = smtp_bdat_parse(str_of(args), &seen, &seen_last);
 
-	assert_int_equal(smtp_bdat_parse(str_of(args), &seen, &seen_last), ok);
-	if (!ok)
-		return;
+	assert_string_equal(what == NULL ? "" : what, problem);
 	assert_int_equal(seen, octets);
 	assert_int_equal(seen_last, last);
 }
 
 static void test_arguments_of_bdat(void **state)
 {
+	static const char size[] = "Invalid chunk size parameter";
+
 	(void)state;
-	expect_bdat("0", true, 0, false);
-	expect_bdat("10 last", true, 10, true);
-	expect_bdat("18446744073709551615  LAST ", true, UINT64_MAX, true);
-	expect_bdat("18446744073709551616", false, 0, false);
-	expect_bdat("", false, 0, false);
-	expect_bdat("-1", false, 0, false);
-	expect_bdat("1 LAST x", false, 0, false);
-	expect_bdat("1 FIRST", false, 0, false);
+	expect_bdat("0", "", 0, false);
+	expect_bdat("10 last", "", 10, true);
+	expect_bdat("18446744073709551615  LAST ", "", UINT64_MAX, true);
+	expect_bdat("18446744073709551616", size, 0, false);
+	expect_bdat("", size, 0, false);
+	expect_bdat("-1", size, 0, false);
+	expect_bdat("1x LAST", size, 0, false);
+	expect_bdat("1 LAST x", "Invalid parameters", 1, false);
+	expect_bdat("1 FIRST", "Invalid end marker parameter", 1, false);
 }
 
 static void test_any_cut_gives_the_same_data(void **state)

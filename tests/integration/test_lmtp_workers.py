@@ -49,15 +49,16 @@ def send(client, mail, *recipients):
     client.send(mail.replace(b'\n', b'\r\n') + b'.\r\n')
 
 
+@pytest.mark.parametrize('mail', (MAIL, LARGE), ids=('small', 'large'))
 @pytest.mark.parametrize('limit', (2, 3))
-def test_fewer_processes_than_recipients(make_server, limit):
+def test_fewer_processes_than_recipients(make_server, limit, mail):
     """Who waits for a process does not keep others that he does not need."""
     server = with_users(make_server(f'service lmtp-worker {{\n  process_limit = {limit}\n}}\n', start=False), 12)
     replies = {}
 
     def deliver(number):
         client = Lmtp(server.port('lmtp'))
-        replies[number] = client.deliver(MAIL, *(f'u{(number * 5 + i) % 12 + 1}' for i in range(4)))
+        replies[number] = client.deliver(mail, *(f'u{(number * 5 + i) % 12 + 1}' for i in range(4)))
         client.close()
 
     threads = [threading.Thread(target=deliver, args=(i,)) for i in range(3)]

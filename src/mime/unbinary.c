@@ -65,6 +65,13 @@ static void encode_to(struct unbinary *job, uint64_t end)
 	}
 }
 
+/* As `field` has one, but where the header ends at a boundary. */
+static void put_line_end(const struct unbinary *job, struct str field)
+{
+	if (field.data[field.len - 1] == '\n')
+		put(job, STR("\n"));
+}
+
 static bool is_encoding(const struct header_field *field)
 {
 	return str_case_is(field->name, "Content-Transfer-Encoding");
@@ -99,7 +106,7 @@ static bool take_header(struct unbinary *job, const struct mime_part *part,
 		if (!binary) {
 			put(job, STR("Content-Transfer-Encoding: "));
 			put(job, str_of(instead));
-			put(job, STR("\n"));
+			put_line_end(job, field.full);
 		}
 		job->at = start + field.full.len;
 		binary = true;

@@ -91,6 +91,14 @@ static void test_many_parts(void **state)
 	       "--x\nContent-Type: message/rfc822\n"
 	       "Content-Transfer-Encoding: 8bit\n\n"
 	       "Subject: in\n" BASE64 "\nAA==\n--x--\nafter\n");
+	/* A header that ends at a boundary: the next part is none of its own.
+	 */
+	expect(STR("Content-Type: multipart/a; boundary=x\r\n\r\n--x\r\n"
+		   "Content-Type: multipart/b; boundary=x\r\n" BINARY
+		   "--x\r\n\r\n"),
+	       "Content-Type: multipart/a; boundary=x\n\n--x\n"
+	       "Content-Type: multipart/b; boundary=x\n"
+	       "Content-Transfer-Encoding: 8bit\n--x\n\n");
 	/* One without end. */
 	expect(STR("Content-Type: multipart/mixed; "
 		   "boundary=x\r\n\r\n--x\r\n" BINARY "\r\nab"),

@@ -85,8 +85,8 @@ static bool is_binary(const struct header_field *field)
 			   "binary");
 }
 
-/* True if the body is binary. `instead` is what the field then says; more of
- * its name go, lest anybody believe them. */
+/* True if the body is binary. `instead` is what the field then says, and those
+ * of its name behind it, lest anybody believe them. */
 static bool take_header(struct unbinary *job, const struct mime_part *part,
 			const char *instead)
 {
@@ -103,11 +103,9 @@ static bool take_header(struct unbinary *job, const struct mime_part *part,
 		if (!binary && !is_binary(&field))
 			break;
 		copy_to(job, start);
-		if (!binary) {
-			put(job, STR("Content-Transfer-Encoding: "));
-			put(job, str_of(instead));
-			put_line_end(job, field.full);
-		}
+		put(job, STR("Content-Transfer-Encoding: "));
+		put(job, str_of(instead));
+		put_line_end(job, field.full);
 		job->at = start + field.full.len;
 		binary = true;
 	}

@@ -67,7 +67,7 @@ static void test_odd_fields(void **state)
 	       BASE64 "\nDQo=\n");
 	expect(STR(BINARY "A: b\r\nContent-Transfer-Encoding: 8bit\r\n" BINARY
 			  "\r\n\r\n"),
-	       BASE64 "A: b\n\nDQo=\n");
+	       BASE64 "A: b\n" BASE64 BASE64 "\nDQo=\n");
 	expect(STR("Content-Transfer-Encoding: base64\r\n" BINARY
 		   "\r\nDQo=\r\n"),
 	       BASE64 "Content-Transfer-Encoding: binary\n\nDQo=\n");

@@ -239,9 +239,10 @@ static void readable(void *ctx, unsigned)
 	struct process *process = ctx;
 	struct master *master = process->master;
 	struct str frame;
-	int fd, ret;
+	int fd, ret = channel_next(&process->channel, &frame, &fd);
 
-	while ((ret = channel_next(&process->channel, &frame, &fd)) > 0) {
+	/* One a turn: who never stops talking must not keep us from others. */
+	if (ret > 0) {
 		fd_close(&fd);
 		told(process, frame);
 		channel_done(&process->channel, frame);

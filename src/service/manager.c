@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -26,9 +27,9 @@
 
 enum {
 	REQUESTS_MAX = 4096,
+	REQUESTS_OF_LINK = 1024, /* LINKS_OF_PROCESS leave some to others */
 	IDLE_NEVER_MS = INT32_MAX,
 	HOLDERS_MAX = 2048, /* of a line in the log */
-	DROP_MS = 20,
 };
 
 static const char internal_error[] =
@@ -42,7 +43,7 @@ static void reply(struct request *request, const struct handover_reply *answer)
 
 	handover_reply_pack(answer, &frame);
 	if (request->link != NULL)
-		channel_send(&request->link->channel, &frame, -1);
+		link_send(request->link, &frame);
 	buf_free(&frame);
 }
 
@@ -50,6 +51,8 @@ static void reply(struct request *request, const struct handover_reply *answer)
 static void request_free(struct request *request)
 {
 	request->manager->request_count--;
+	if (request->link != NULL)
+		request->link->request_count--;
 	fd_close(&request->fd);
 	if (request->input.cap > 0)
 		mem_wipe(request->input.data, request->input.cap);
@@ -256,36 +259,17 @@ static void ask_auth(struct request *request)
 			  authenticated, request);
 }
 
-/* login */
-
-static void link_free(struct link *link)
+/* Anything else might make a worker wait, or never end. */
+static bool is_stream(int fd)
 {
-	struct manager *manager = link->manager;
-	struct request *one;
-	struct pool_worker *worker;
+	int type;
+	socklen_t len = sizeof(type);
 
-	DL_FOREACH (manager->requests, one) {
-		if (one->link == link)
-			one->link = NULL;
-	}
-	DL_FOREACH (manager->queue, one) {
-		if (one->link == link)
-			one->link = NULL;
-	}
-	DL_FOREACH (manager->workers, worker) {
-		DL_FOREACH (worker->waiting, one) {
-			if (one->link == link)
-				one->link = NULL;
-		}
-	}
-	DL_DELETE(manager->links, link);
-	channel_close(&link->channel);
-	mem_free(link);
-	manager_check_end(manager);
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_STREAM;
 }
 
-/* False: login does not know the protocol. */
-static bool handover_read(struct link *link, struct str frame, int fd)
+bool request_handed(struct link *link, struct str frame, int fd)
 {
 	struct manager *manager = link->manager;
 	struct request *request = mem_new(NULL, struct request);
@@ -297,71 +281,22 @@ static bool handover_read(struct link *link, struct str frame, int fd)
 	request->frame = buf_init(FRAME_MAX);
 	buf_add_str(&request->input, frame);
 	manager->request_count++;
-	if (fd < 0 ||
+	link->request_count++;
+	if (!is_stream(fd) ||
 	    !handover_unpack(str_n(request->input.data, request->input.len),
 			     &request->handover)) {
 		request_free(request);
 		return false;
 	}
 	request->id = request->handover.id;
-	if (manager->stopping || manager->request_count > REQUESTS_MAX) {
+	if (manager->stopping || manager->request_count > REQUESTS_MAX ||
+	    link->request_count > REQUESTS_OF_LINK) {
 		request_failed(request, "[UNAVAILABLE]", internal_error);
 		return true;
 	}
 	DL_APPEND(manager->requests, request);
 	ask_auth(request);
 	return true;
-}
-
-static void link_readable(void *ctx, unsigned)
-{
-	struct link *link = ctx;
-	struct str frame;
-	int fd, ret;
-
-	ret = channel_next(&link->channel, &frame, &fd);
-	if (ret == 0)
-		return;
-	if (ret > 0 && handover_read(link, frame, fd)) {
-		channel_done(&link->channel, frame);
-		return;
-	}
-	if (ret > 0)
-		log_error("Malformed message from a login process");
-	link_free(link);
-}
-
-static void link_accept(void *ctx, unsigned)
-{
-	struct served *one = ctx;
-	struct manager *manager = one->env->role;
-	struct ip local, remote;
-	struct link *link;
-	struct err err;
-	int fd = sock_accept(one->fd, &local, &remote, &err);
-
-	if (fd < 0) {
-		if (errno != EAGAIN)
-			log_error("%s", err.text);
-		return;
-	}
-	link = mem_new(manager, struct link);
-	link->manager = manager;
-	channel_open(&link->channel, manager->env->loop, fd, link_readable,
-		     link);
-	DL_APPEND(manager->links, link);
-}
-
-static void manager_listen(struct manager *manager)
-{
-	struct service_env *env = manager->env;
-
-	for (unsigned i = 0; i < env->listener_count; i++) {
-		struct served *one = &env->listeners[i];
-
-		one->watch = watch_new(env->loop, one->fd, WATCH_READ,
-				       link_accept, one);
-	}
 }
 
 /* the end */
@@ -448,45 +383,6 @@ static void zygote_says(struct manager *manager, struct str frame)
 	}
 }
 
-static bool link_waits(const struct link *link)
-{
-	const struct manager *manager = link->manager;
-	const struct pool_worker *worker;
-	const struct request *one;
-
-	DL_FOREACH (manager->requests, one) {
-		if (one->link == link)
-			return true;
-	}
-	DL_FOREACH (manager->queue, one) {
-		if (one->link == link)
-			return true;
-	}
-	DL_FOREACH (manager->workers, worker) {
-		DL_FOREACH (worker->waiting, one) {
-			if (one->link == link)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* Login processes look for the next manager, each when its answers are out. */
-static void drop_links(void *ctx)
-{
-	struct manager *manager = ctx;
-	struct link *link, *next;
-
-	timer_reset(manager->drop, (struct duration){DROP_MS});
-	DL_FOREACH_SAFE(manager->links, link, next)
-	{
-		if (!link_waits(link))
-			link_free(link);
-	}
-	if (manager->links == NULL)
-		timer_free(&manager->drop);
-}
-
 static void zygote_readable(void *ctx, unsigned)
 {
 	struct manager *manager = ctx;
@@ -503,7 +399,7 @@ static void zygote_readable(void *ctx, unsigned)
 		channel_close(&manager->zygote);
 		manager->drop =
 			timer_new(manager->env->loop, (struct duration){0},
-				  drop_links, manager);
+				  links_drop, manager);
 		leave(manager, false);
 	}
 }
@@ -535,7 +431,7 @@ int manager_run(struct service_env *env, int zygote, int master)
 		return EXIT_FAILED;
 	}
 	pool_ensure_spare(manager);
-	manager_listen(manager);
+	links_listen(manager);
 	frame_send(master, &up, 1, -1, &err);
 	loop_run(env->loop);
 	return EXIT_SUCCESS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service/manager.h - what manager.c (clients from login) and manager_pool.c
- * (workers and their sessions) share.
+ * service/manager.h - what manager.c (clients on their way), manager_link.c
+ * (login processes) and manager_pool.c (workers and their sessions) share.
  */
 #ifndef SERVICE_MANAGER_H
 #define SERVICE_MANAGER_H
@@ -14,6 +14,10 @@
 struct link {
 	struct manager *manager;
 	struct channel channel;
+	pid_t pid;
+	unsigned request_count;
+	struct buf out; /* answers that it has not read yet */
+	struct watch *writable;
 	struct link *prev, *next;
 };
 
@@ -86,10 +90,14 @@ struct manager {
 	struct backoff backoff;
 	struct timer *idle;
 	struct timer *drop; /* of links, when there is no zygote */
+	struct timer *rest; /* of accepting, when there is no descriptor */
 };
 
 /* manager.c */
 
+/* What a login process hands over, with the client's descriptor. False when it
+ * does not know the protocol; `fd` is closed in the end. */
+bool request_handed(struct link *link, struct str frame, int fd);
 void request_done(struct request *request, pid_t pid);
 /* `code` is "[UNAVAILABLE]", ...; `message` for the client. */
 void request_failed(struct request *request, const char *code,
@@ -99,6 +107,15 @@ void request_failed(struct request *request, const char *code,
 void request_admit(struct request *request);
 /* Ends the manager when nothing is left to do. */
 void manager_check_end(struct manager *manager);
+
+/* manager_link.c */
+
+void links_listen(struct manager *manager);
+/* An answer. It never waits for the process to read it. */
+void link_send(struct link *link, const struct buf *frame);
+/* A timer's: login processes look for the next manager, each when its answers
+ * are out. */
+void links_drop(void *manager);
 
 /* manager_wait.c */
 

@@ -11,7 +11,8 @@ libservice_a_SOURCES = \
 	src/service/handover.c src/service/handover.h \
 	src/service/haproxy.c src/service/haproxy.h \
 	src/service/manager.c src/service/manager.h \
-	src/service/manager_pool.c src/service/manager_wait.c \
+	src/service/manager_link.c src/service/manager_pool.c \
+	src/service/manager_wait.c \
 	src/service/privs.c src/service/privs.h src/service/privs_internal.h \
 	src/service/process.c src/service/program.c src/service/program.h \
 	src/service/run.c src/service/sandbox.c \

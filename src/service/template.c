@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -219,11 +220,11 @@ static void worker_readable(void *ctx, unsigned)
 {
 	struct worker *worker = ctx;
 	struct str frame;
-	int fd, ret;
+	int fd, ret = channel_next(&worker->channel, &frame, &fd);
 
-	while ((ret = channel_next(&worker->channel, &frame, &fd)) > 0) {
-		if (fd >= 0)
-			close(fd);
+	/* One a turn: who never stops talking must not keep us from others. */
+	if (ret > 0) {
+		fd_close(&fd);
 		told(worker, frame);
 		channel_done(&worker->channel, frame);
 	}

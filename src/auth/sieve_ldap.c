@@ -11,9 +11,13 @@
  * there is none. The version has a sum of the script, too: directories count
  * in seconds.
  */
+#include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "auth/ldap.h"
@@ -48,19 +52,48 @@ static void take_entry(void *ctx, const char *dn, struct fields *fields)
 				    version == NULL ? "" : version, sum.data);
 }
 
-/* Whoever asks names the file: one that he could have written would send the
- * password of another, which it includes, to his server. */
-static int check_owner(const char *config, struct err *err)
+/* Nobody else writes it, or, a directory, puts another thing in its place. */
+static bool is_ours(const char *path)
 {
 	struct stat st;
 
-	if (stat(config, &st) < 0)
+	if (lstat(path, &st) < 0 || (st.st_uid != 0 && st.st_uid != geteuid()))
+		return false;
+	return (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 ||
+	       (S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX) != 0);
+}
+
+static bool is_ours_from_root(const void *ctx, const char *path)
+{
+	char *part = mem_strdup(ctx, path), *end = part;
+	bool ours = is_ours("/") && is_ours(path);
+
+	while (ours && (end = strchr(end + 1, '/')) != NULL) {
+		*end = '\0';
+		ours = is_ours(part);
+		*end = '/';
+	}
+	return ours;
+}
+
+/* Whoever asks names the file: one that he could have written would send the
+ * password of another, which it includes, to his server. The arguments of a
+ * program that he runs with root's rights are no file of root's. */
+static int check_owner(const void *ctx, const char *config,
+		       const char **real_out, struct err *err)
+{
+	char real[PATH_MAX];
+	struct statfs fs;
+	struct stat st;
+
+	if (realpath(config, real) == NULL || stat(real, &st) < 0 ||
+	    statfs(real, &fs) < 0)
 		return err_sys(err, "stat(%s)", config);
-	if (!S_ISREG(st.st_mode) ||
-	    (st.st_uid != 0 && st.st_uid != geteuid()) ||
-	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+	if (!S_ISREG(st.st_mode) || fs.f_type == PROC_SUPER_MAGIC ||
+	    !is_ours_from_root(ctx, real))
 		return err_set(err, ERR_DENIED,
 			       "%s: others could have written it", config);
+	*real_out = mem_strdup(ctx, real);
 	return 0;
 }
 
@@ -74,7 +107,7 @@ static int search(const void *ctx, const char *config, const char *user,
 
 	request->user = user;
 	request->service = "sieve";
-	if (check_owner(config, err) < 0 ||
+	if (check_owner(ctx, config, &config, err) < 0 ||
 	    ldap_source_open(config, &source, err) < 0)
 		return -1;
 	source->operational = true;

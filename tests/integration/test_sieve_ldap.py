@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Scripts of an LDAP directory (sieve = ldap:...), with OpenLDAP's slapd."""
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import open_up
+from conftest import PREFIX, ROOT, open_up
 from databases import Slapd, find
 from test_auth_ldap import ENTRY, LDIF
 from test_delivery_sieve import EXTRA, boxes, deliver
@@ -79,3 +80,22 @@ def test_scripts_of_a_directory(slapd, make_server):
     assert deliver(server, 'wrong').startswith('451')
     assert server.wait_log('Unknown setting: nope')
     server.forgive()
+
+
+@pytest.mark.skipif(not ROOT, reason='files of root')
+def test_files_that_others_could_have_written(tmp_path):
+    """They would include the password of another and name a server."""
+    program = next(Path(PREFIX, 'libexec').rglob('sieve-ldap'))
+    text = '\nuris = ldap://127.0.0.1:9\nbase = x\n'
+    open_dir, link = tmp_path / 'open', tmp_path / 'link'
+    open_dir.mkdir()
+    (open_dir / 'conf').write_text(text)
+    open_dir.chmod(0o777)
+    link.symlink_to(open_dir / 'conf')
+    (tmp_path / 'conf').write_text(text)
+    with subprocess.Popen(['#', '-c', 'read x', text], executable='/bin/sh', stdin=subprocess.PIPE) as shell:
+        for path in (f'/proc/{shell.pid}/cmdline', open_dir / 'conf', link):
+            ran = subprocess.run([program, 'find', path, 'alice'], capture_output=True, text=True, check=False)
+            assert 'others could have written it' in ran.stderr, (path, ran.stderr)
+    ran = subprocess.run([program, 'find', tmp_path / 'conf', 'alice'], capture_output=True, text=True, check=False)
+    assert ran.returncode and 'others' not in ran.stderr, ran.stderr

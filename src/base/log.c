@@ -99,10 +99,30 @@ void log_open_syslog(const char *name, const char *ident, const char *facility)
 	openlog(kept, LOG_NDELAY, log_facility(facility));
 }
 
+/* Text may hold what a client sent: nothing in it ends the line or moves a
+ * terminal's cursor. */
+static void clean(char *text, size_t len)
+{
+	struct str rest = str_n(text, len);
+
+	while (rest.len > 0) {
+		uint32_t code;
+		size_t octets = utf8_get(rest, &code);
+
+		if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+			text[len - rest.len] = '?';
+			octets = 1;
+		}
+		rest = str_from(rest, octets);
+	}
+}
+
 void log_prefix_set(const char *prefix)
 {
 	copy_text(out.prefix, sizeof(out.prefix),
 		  prefix != NULL ? prefix : out.name);
+	/* Users may have any name that auth_username_chars allows. */
+	clean(out.prefix, strlen(out.prefix));
 }
 
 void log_debug_set(bool on)
@@ -143,22 +163,9 @@ __attribute__((format(printf, 2, 3))) static void line_add(struct line *line,
 	va_end(args);
 }
 
-/* Text may hold what a client sent: nothing in it ends the line or moves a
- * terminal's cursor. */
 static void line_clean(struct line *line, size_t start)
 {
-	struct str rest = str_n(line->text + start, line->len - start);
-
-	while (rest.len > 0) {
-		uint32_t code;
-		size_t len = utf8_get(rest, &code);
-
-		if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
-			line->text[line->len - rest.len] = '?';
-			len = 1;
-		}
-		rest = str_from(rest, len);
-	}
+	clean(line->text + start, line->len - start);
 }
 
 /* The format is the administrator's log_timestamp, so no literal. */

@@ -49,6 +49,9 @@ static void test_a_terminal_gets_name_and_level(void **state)
 	log_prefix_set("doveadm(alice)");
 	assert_string_equal(written(one_error),
 			    "doveadm(alice): Error: Something broke\n");
+	log_prefix_set("doveadm(a\n\t\033[2Jb)");
+	assert_string_equal(written(one_error),
+			    "doveadm(a???[2Jb): Error: Something broke\n");
 	log_prefix_set(NULL);
 	assert_string_equal(written(one_error),
 			    "doveadm: Error: Something broke\n");

@@ -143,8 +143,8 @@ const char *request_expand(struct request *request, const char *format);
  * %{passdb:host}, or %{userdb:home} if it is a userdb. */
 const char *request_expand_field(struct request *request, const char *format,
 				 const struct fields *found, bool userdb);
-/* The same of all that can be expanded, for who only wants to know whether it is
- * the same as another time. NULL if it is too long. */
+/* The same of all that can be expanded, for who only wants to know whether it
+ * is the same as another time. NULL if it is too long. */
 const char *request_expand_anyway(struct request *request, const char *format);
 /* The same as request_expand(), each value added by `escape`: for SQL and LDAP.
  */

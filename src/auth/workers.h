@@ -17,8 +17,9 @@
  *	NAME <id> <user>  (before the OK of a LIST, and rows for an APP)
  * A mark tells databases apart whose numbers are the same: an auth of before a
  * reload gets FAIL from workers of after it where they differ.
- * 2 is a password known to be right: passdbs that can tell fields without it do.
- * A lookup for a scheme answers with what is stored as the field "password".
+ * 2 is a password known to be right: passdbs that can tell fields without it
+ * do. A lookup for a scheme answers with what is stored as the field
+ * "password".
  */
 #ifndef AUTH_WORKERS_H
 #define AUTH_WORKERS_H

@@ -130,7 +130,7 @@ enum {
 	TELL_NEW_MAILS = 1 << 1,    /* also with delay-newmail */
 	TELL_OWN_EXPUNGES = 1 << 2, /* they are counted for the log */
 	SYNC_FILES = 1 << 3,        /* SYNC_WRITE */
-	TELL_SAVED = 1 << 4, /* who does not hear of it saves again */
+	TELL_SAVED = 1 << 4,        /* who does not hear of it saves again */
 };
 /* Look for changes, tell them, and then answer `reply` (a child of cmd, or a
  * constant; NULL: none, and cmd->more is kept); or, if the mailbox cannot be

@@ -285,8 +285,7 @@ static int await_process(struct worker *worker, struct err *err)
 
 		if (ret > 0)
 			return err_set(err, ERR_INVALID, "Malformed answer");
-		if (ret < 0 ||
-		    (!worker->begun && wait_for(worker, err) < 0))
+		if (ret < 0 || (!worker->begun && wait_for(worker, err) < 0))
 			return -1;
 	}
 	return 0;

@@ -317,8 +317,7 @@ static bool take_attribute(struct client *client, struct str word)
 	struct str name;
 
 	str_split(&word, '=', &name);
-	return word.data != NULL &&
-	       client_take_xclient(client, name, word);
+	return word.data != NULL && client_take_xclient(client, name, word);
 }
 
 static void cmd_xclient(struct client *client,

@@ -73,8 +73,8 @@ static int read_settings(struct mail_session *session, struct err *err)
 	void *set;
 
 	session->set = all.settings;
-	if (!all.per_session && !account_has_settings(session->login->account,
-						      protocol->settings))
+	if (!all.per_session &&
+	    !account_has_settings(session->login->account, protocol->settings))
 		return 0;
 	set = mem_zero(session, 1, protocol->settings_size, "settings");
 	if (config_read(session, service_config(session->env), &filter,

@@ -195,9 +195,8 @@ bool sieve_run_part(struct sieve_run *run, const struct sieve_args *args,
 }
 
 /* All fields of a name, linked by `same`. */
-static struct sieve_field *fields_of(struct sieve_run *run,
-				     const struct sieve_args *args,
-				     struct str name)
+static struct sieve_field *
+fields_of(struct sieve_run *run, const struct sieve_args *args, struct str name)
 {
 	for (unsigned i = 0; i < args->tag_count; i++) {
 		const struct sieve_tag *tag = args->tags[i].tag;
@@ -265,8 +264,7 @@ int sieve_run_replace(struct sieve_run *run, struct str raw, struct err *err)
 	const struct sieve_settings *set = run->machine->set;
 
 	sieve_message_replace(run->message, raw);
-	if (sieve_message_kept(run->message) >
-	    set->sieve_max_memory + raw.len)
+	if (sieve_message_kept(run->message) > set->sieve_max_memory + raw.len)
 		return err_set(err, ERR_LIMIT,
 			       "the message was changed between too many "
 			       "actions (sieve_max_memory)");

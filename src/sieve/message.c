@@ -23,7 +23,7 @@ struct sieve_message {
 	struct sieve_text came; /* as it was before it was replaced */
 	unsigned max_fields;
 	bool parsed, edited, lf; /* lf: of its line ends */
-	bool unlink; /* there are removed fields that are linked */
+	bool unlink;             /* there are removed fields that are linked */
 	unsigned generation;
 	const struct sieve_text *now; /* NULL: to be made */
 	char *copy;                   /* that raw is, if it was */

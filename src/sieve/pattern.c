@@ -10,8 +10,11 @@
 #include "base/mem.h"
 #include "sieve/engine.h"
 
-enum { HEAP_LIMIT = 10 << 10 /* kB */, MAX_GROUPS = 250 /* as PCRE2 */,
-       MAX_GROWTH = 8 /* "\\<" */ };
+enum {
+	HEAP_LIMIT = 10 << 10 /* kB */,
+	MAX_GROUPS = 250 /* as PCRE2 */,
+	MAX_GROWTH = 8 /* "\\<" */
+};
 
 struct sieve_pattern {
 	pcre2_code *code;
@@ -93,7 +96,7 @@ struct writing {
 	struct buf *out;
 	size_t starts[MAX_GROUPS]; /* of the open groups */
 	unsigned depth;
-	size_t atom;          /* where what can be repeated starts, if .. */
+	size_t atom;            /* where what can be repeated starts, if .. */
 	bool is_atom, repeated; /* .. it is one; if it is so already */
 };
 
@@ -127,9 +130,8 @@ static size_t repeat_len(struct str text)
 		return 1;
 	if (text.data[0] != '{')
 		return 0;
-	while (i < text.len &&
-	       (text.data[i] == ',' ||
-		(text.data[i] >= '0' && text.data[i] <= '9')))
+	while (i < text.len && (text.data[i] == ',' ||
+				(text.data[i] >= '0' && text.data[i] <= '9')))
 		i++;
 	return i > 1 && i < text.len && text.data[i] == '}' ? i + 1 : 0;
 }
@@ -193,7 +195,7 @@ static void translate(struct str text, struct buf *out)
 		if (len > 0) {
 			put_repeat(&w, str_n(text.data, len));
 		} else {
-			len = text.data[0] == '['   ? bracket_len(text)
+			len = text.data[0] == '[' ? bracket_len(text)
 			      : text.data[0] == '\\' && text.len > 1 ? 2
 								     : 1;
 			put_atom(&w, str_n(text.data, len));

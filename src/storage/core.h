@@ -283,8 +283,8 @@ int mailbox_claim_recent(struct mailbox *box, const struct index_box *row,
 
 /* Remove mails from disk and index, in a write transaction. On failure, `gone`
  * has those that may not be on the disk any more. Without `gone` one that the
- * disk does not let go keeps no others: they are removed, and 1 is returned with
- * the reason. */
+ * disk does not let go keeps no others: they are removed, and 1 is returned
+ * with the reason. */
 int expunge_uids(struct mailbox *box, struct index_txn *txn,
 		 struct index_box *row, const struct range_set *uids,
 		 struct range_set *gone, struct err *err);

@@ -99,8 +99,8 @@ int account_settings(const void *ctx, const struct account *account,
 		const char *value;
 		const struct setting *row = row_of(ctx, *field, rows, &value);
 
-		if (row != NULL && setting_override(ctx, rows, row->name, value,
-						    out, err) < 0)
+		if (row != NULL &&
+		    setting_override(ctx, rows, row->name, value, out, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -98,7 +98,8 @@ int account_settings(const void *ctx, const struct account *account,
 bool account_has_settings(const struct account *account,
 			  const struct setting *rows);
 
-/* %-variables of the user and of the connection, as mail_location knows them. */
+/* %-variables of the user and of the connection, as mail_location knows them.
+ */
 const struct var *user_vars(const struct user *user);
 const struct mail_settings *user_settings(const struct user *user);
 /* A setting of plugin {} with its variables expanded, child of ctx; what userdb

@@ -129,8 +129,7 @@ static int filter_run(struct sieve_run *run, const struct sieve_args *args,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "filter");
 	CLEANUP(buf_free) struct buf whole = buf_init(SIZE_MAX);
-	struct call call = {
-		.kind = "filter", .mem = ctx, .wants_output = true};
+	struct call call = {.kind = "filter", .mem = ctx, .wants_output = true};
 
 	sieve_message_write(run->message, &whole);
 	call.input = str_n(whole.data, whole.len);

@@ -3,8 +3,8 @@
  * sieve/ext/foreverypart.c - foreverypart, break (RFC 5703 section 3).
  *
  * A loop is a `begin`, and a jump back to a `next` that is false at the end; a
- * `break` is an `end` and a jump. Loops that were left by the end of an included
- * script are dropped by the loop around them when it goes on.
+ * `break` is an `end` and a jump. Loops that were left by the end of an
+ * included script are dropped by the loop around them when it goes on.
  */
 #include "sieve/ext/foreverypart.h"
 

@@ -89,8 +89,8 @@ static bool enter(struct lister *lister, bool link)
 {
 	struct stat *st = &lister->above[lister->depth];
 
-	if (lister->depth >= MAILDIR_LEVELS_MAX ||
-	    (link && lister->in_link) || stat(lister->path.data, st) < 0)
+	if (lister->depth >= MAILDIR_LEVELS_MAX || (link && lister->in_link) ||
+	    stat(lister->path.data, st) < 0)
 		return false;
 	for (unsigned i = 0; link && i < lister->depth; i++) {
 		if (lister->above[i].st_dev == st->st_dev &&

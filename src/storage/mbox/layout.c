@@ -75,8 +75,8 @@ static int encode_level(const struct location *location, struct str level,
 
 	if (layout_encode_level(location, level, out, err) < 0)
 		return -1;
-	return check_file(location,
-			  str_n(out->data + start, out->len - start), err);
+	return check_file(location, str_n(out->data + start, out->len - start),
+			  err);
 }
 
 static int relative_plus(const struct location *location, const char *name,

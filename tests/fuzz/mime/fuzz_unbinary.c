@@ -79,7 +79,8 @@ static void check_leaf(struct str in, const struct mime_part *was,
 		body = body_of(out, is);
 		buf_append(&have, body.data, body.len);
 	}
-	check(str_equal(str_n(want.data, want.len), str_n(have.data, have.len)));
+	check(str_equal(str_n(want.data, want.len),
+			str_n(have.data, have.len)));
 }
 
 static void check_parts(struct str in, const struct mime_part *was,

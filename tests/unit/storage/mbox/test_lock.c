@@ -35,8 +35,8 @@ static void test_a_dotlock_goes_with_its_directory(void **state)
 	assert_int_equal(
 		access(mem_printf(f->ctx, "%s/above/box.lock", f->dir), F_OK),
 		0);
-	assert_int_equal(
-		rename(dir, mem_printf(f->ctx, "%s/other", f->dir)), 0);
+	assert_int_equal(rename(dir, mem_printf(f->ctx, "%s/other", f->dir)),
+			 0);
 	mbox_unlock(&lock);
 	assert_int_equal(
 		access(mem_printf(f->ctx, "%s/other/box", f->dir), F_OK), 0);

@@ -74,4 +74,8 @@ def test_who_is_denied(make_server, make_dovecot, driver):
             assert ours[user] == ('FAIL', True, False), user
         else:
             assert ours[user] == (('OK', False, False) if user in wanted else ('FAIL', False, True)), user
-    assert ours == answers(make_dovecot('passdb {\n}\n', 'imap', start=False), driver)
+    for _ in range(3):  # on a busy machine Dovecot loses a program of checkpassword now and then
+        theirs = answers(make_dovecot('passdb {\n}\n', 'imap', start=False), driver)
+        if ours == theirs:
+            break
+    assert ours == theirs

@@ -81,8 +81,10 @@ static void grow(struct sieve_table *table)
 unsigned sieve_table_put(struct sieve_table *table, struct str key,
 			 bool *new_out)
 {
+	/* The sum's low bits alone are alike for words that are. */
+	static const uint64_t spread = 0x9e3779b97f4a7c15;
 	uint64_t sum = sieve_checksum(key);
-	uint32_t hash = (uint32_t)(sum ^ sum >> 32);
+	uint32_t hash = (uint32_t)((sum ^ sum >> 32) * spread >> 32);
 	unsigned *slot;
 
 	grow(table);

@@ -56,8 +56,7 @@ SETTINGS_REGISTER(lda_settings, "");
 const struct setting lmtp_settings[] = {
 	S_ENUM(lmtp_hdr_delivery_address, "final", "none:final:original",
 	       "The address in Delivered-To: the one of RCPT (final), or of "
-	       "its "
-	       "ORCPT (original)."),
+	       "its ORCPT (original)."),
 	S(lmtp_client_workarounds, "",
 	  "whitespace-before-path: blanks before <address>. mailbox-for-path: "
 	  "addresses without <>."),

@@ -275,7 +275,6 @@ static void deliver_local(struct lmtp_session *session)
 		end_one(session, rcpt);
 		answer(session);
 	}
-	answer(session);
 }
 
 static void fail_all(struct lmtp_session *session, const struct err *err)
@@ -286,7 +285,6 @@ static void fail_all(struct lmtp_session *session, const struct err *err)
 	for (struct lmtp_rcpt *rcpt = session->rcpts; rcpt != NULL;
 	     rcpt = rcpt->next)
 		rcpt->reply = failure(session, rcpt, err);
-	answer(session);
 }
 
 /* What goes wrong is told at the end. */
@@ -324,6 +322,7 @@ static void deliver_all(struct lmtp_session *session)
 		session->waiting = lmtp_proxy_data(session, backend_answered);
 		deliver_local(session);
 	}
+	answer(session);
 	if (session->waiting == 0) {
 		finish(session);
 		return;

@@ -456,6 +456,11 @@ static int after(struct workers *workers, struct worker *worker, int ret,
 	return ret;
 }
 
+/* Ways to do a job in another process. */
+typedef int there_fn(struct workers *workers, enum job_type type,
+		     const struct job *job, const char *key, const void *ctx,
+		     struct outcome *out, struct err *err);
+
 static int do_there(struct workers *workers, enum job_type type,
 		    const struct job *job, const char *key, const void *ctx,
 		    struct outcome *out, struct err *err)
@@ -502,9 +507,9 @@ static int do_here(struct workers *workers, enum job_type type,
 }
 
 /* 1: it is under way, or may begin when others are done. */
-static int try_there(struct workers *workers, const struct job *job,
-		     const char *key, const void *ctx, struct outcome *out,
-		     struct err *err)
+static int try_there(struct workers *workers, enum job_type type,
+		     const struct job *job, const char *key, const void *ctx,
+		     struct outcome *out, struct err *err)
 {
 	struct worker *worker;
 	int ret;
@@ -513,7 +518,7 @@ static int try_there(struct workers *workers, const struct job *job,
 		return 1;
 	workers->until = clock_monotonic_ms() + PATIENCE_MS;
 	/* A job that it has not heard to the end is none. */
-	if (find_and_request(workers, JOB_DELIVER, job, key, &worker, err) < 0)
+	if (find_and_request(workers, type, job, key, &worker, err) < 0)
 		return err->code == ERR_TIMEOUT ? 1 : -1;
 	ret = hear(worker, ctx, out, err);
 	if (ret < 0 && err->code == ERR_TIMEOUT) {
@@ -536,15 +541,14 @@ static struct worker *late_for(const struct workers *workers,
 	return NULL;
 }
 
-static int end_there(struct workers *workers, const struct job *job,
-		     const char *key, const void *ctx, struct outcome *out,
-		     struct err *err)
+static int end_there(struct workers *workers, enum job_type type,
+		     const struct job *job, const char *key, const void *ctx,
+		     struct outcome *out, struct err *err)
 {
 	uint64_t soon = clock_monotonic_ms() + PATIENCE_MS;
 	struct worker *worker = late_for(workers, job);
 
 	workers->until = job->started_ms + workers->delivery_ms;
-
 	if (worker != NULL) {
 		worker->late = NULL;
 		workers->late--;
@@ -552,8 +556,7 @@ static int end_there(struct workers *workers, const struct job *job,
 		/* Those before it may have used its time up. */
 		if (workers->until < soon)
 			workers->until = soon;
-		if (find_and_request(workers, JOB_DELIVER, job, key, &worker,
-				     err) < 0)
+		if (find_and_request(workers, type, job, key, &worker, err) < 0)
 			return -1;
 	}
 	return after(workers, worker, hear(worker, ctx, out, err), err);
@@ -570,58 +573,40 @@ static void failed(const struct job *job, struct err *err, struct outcome *out)
 	*out = (struct outcome){.err = *err};
 }
 
-static char *key_of(struct workers *workers, const struct job *job,
-		    struct err *err)
+/* 0; 1 as that way has it; -1: it failed, and *out says so. */
+static int run(struct workers *workers, there_fn *there, enum job_type type,
+	       const struct job *job, const void *ctx, struct outcome *out)
 {
-	return privs_key(workers, job->account, service_config(workers->env),
-			 err);
+	struct err err;
+	char *key = privs_key(workers, job->account,
+			      service_config(workers->env), &err);
+	int ret = -1;
+
+	if (key != NULL && workers->own != NULL)
+		ret = do_here(workers, type, job, key, ctx, out, &err);
+	else if (key != NULL && (ret = there(workers, type, job, key, ctx, out,
+					     &err)) < 0)
+		err_wrap(&err, "lmtp-worker");
+	mem_free(key);
+	if (ret < 0)
+		failed(job, &err, out);
+	return ret;
 }
 
 void workers_do(struct workers *workers, enum job_type type,
 		const struct job *job, const void *ctx, struct outcome *out)
 {
-	struct err err;
-	char *key = key_of(workers, job, &err);
-	int ret = -1;
-
-	if (key != NULL && workers->own != NULL)
-		ret = do_here(workers, type, job, key, ctx, out, &err);
-	else if (key != NULL &&
-		 (ret = do_there(workers, type, job, key, ctx, out, &err)) < 0)
-		err_wrap(&err, "lmtp-worker");
-	mem_free(key);
-	if (ret < 0)
-		failed(job, &err, out);
+	(void)run(workers, do_there, type, job, ctx, out);
 }
 
 bool workers_try(struct workers *workers, const struct job *job,
 		 const void *ctx, struct outcome *out)
 {
-	struct err err;
-	char *key = key_of(workers, job, &err);
-	int ret = -1;
-
-	if (key != NULL && workers->own != NULL)
-		ret = do_here(workers, JOB_DELIVER, job, key, ctx, out, &err);
-	else if (key != NULL &&
-		 (ret = try_there(workers, job, key, ctx, out, &err)) < 0)
-		err_wrap(&err, "lmtp-worker");
-	mem_free(key);
-	if (ret < 0)
-		failed(job, &err, out);
-	return ret <= 0;
+	return run(workers, try_there, JOB_DELIVER, job, ctx, out) <= 0;
 }
 
 void workers_end(struct workers *workers, const struct job *job,
 		 const void *ctx, struct outcome *out)
 {
-	struct err err;
-	char *key = key_of(workers, job, &err);
-
-	if (key == NULL || end_there(workers, job, key, ctx, out, &err) < 0) {
-		if (key != NULL)
-			err_wrap(&err, "lmtp-worker");
-		failed(job, &err, out);
-	}
-	mem_free(key);
+	(void)run(workers, end_there, JOB_DELIVER, job, ctx, out);
 }

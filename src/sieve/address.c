@@ -2,10 +2,10 @@
 /*
  * sieve/address.c - addresses as SMTP writes them (RFC 5321 section 4.1.2).
  */
-#include "mime/address.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "mime/address.h"
 #include "sieve/message.h"
 
 static bool is_atext(char c)

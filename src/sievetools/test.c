@@ -246,12 +246,11 @@ static int execute(struct tool *tool, const struct options *options,
 	return options->execution(tool, &execution) ? 0 : 1;
 }
 
-/* Whether it is not for this program, which has no more than the engine. Tests
- * run programs (filter, execute) where a configuration says which there are. */
-static bool needs_other(const struct tool *tool, const struct options *options)
+/* Tests run programs (filter, execute) where a configuration says which there
+ * are. */
+static bool runs_programs(const struct tool *tool,
+			  const struct options *options)
 {
-	if (options->execute || options->location != NULL)
-		return true;
 	for (unsigned i = 0; i < options->script_count; i++) {
 		const struct sieve_program *program = options->programs[i];
 
@@ -309,10 +308,13 @@ int sieve_test(int argc, char **argv, tool_execute *execution)
 		parse_option(&tool, &options, option, optarg);
 	if (argc - optind != 2)
 		usage();
+	/* This program has no more than the engine. */
+	if (execution == NULL && (options.execute || options.location != NULL))
+		start_other(argv);
 	options.scripts[options.script_count++] = argv[optind];
 	tool_open(&tool, "sieve-test");
 	compile_all(&tool, &options);
-	if (execution == NULL && needs_other(&tool, &options))
+	if (execution == NULL && runs_programs(&tool, &options))
 		start_other(argv);
 	status = run_all(&tool, &options, tool_read(&tool, argv[optind + 1]));
 	if (status == 0) {

@@ -190,8 +190,10 @@ static int add_given_field(struct sieve_run *run, struct str given,
 		return err_set(err, ERR_INVALID,
 			       "specified header %u of enclose has no name",
 			       number);
+	if (is_trace_field(given)) /* it is there already */
+		return 0;
 	own = sieve_message_field(run->message, given);
-	for (; own != NULL && !is_trace_field(given); own = own->same)
+	for (; own != NULL; own = own->same)
 		buf_add_str(out, own->full);
 	return 0;
 }

@@ -15,15 +15,6 @@ enum { CAN_XCLIENT = 1 };
 enum { STEP_GREETING, STEP_STLS, STEP_XCLIENT, STEP_USER, STEP_PASS };
 enum { COMMAND_MAX = 32 * 1024 };
 
-static void say(struct login_proxy *proxy, struct buf *out)
-{
-	buf_add(out, "\r\n");
-	if (out->overflow)
-		login_proxy_failed(proxy, "Credentials are too long");
-	else
-		conn_write(proxy->conn, out->data, out->len);
-}
-
 static bool one_line(const char *text)
 {
 	return strpbrk(text, "\r\n") == NULL;
@@ -39,22 +30,9 @@ static void log_in(struct login_proxy *proxy)
 		buf_printf(&out, "USER %s", proxy->user);
 	} else {
 		proxy->step = STEP_PASS;
-		buf_printf(&out, "AUTH %s",
-			   proxy->mech == NULL ? "PLAIN" : proxy->mech);
-		if (!login_proxy_is_asked(proxy)) {
-			buf_putc(&out, ' ');
-			login_proxy_response(proxy, &out);
-		}
+		login_proxy_auth(proxy, &out);
 	}
-	say(proxy, &out);
-}
-
-static void challenged(struct login_proxy *proxy)
-{
-	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
-
-	login_proxy_response(proxy, &out);
-	say(proxy, &out);
+	login_proxy_say(proxy, &out);
 }
 
 static void send_password(struct login_proxy *proxy)
@@ -63,7 +41,7 @@ static void send_password(struct login_proxy *proxy)
 
 	proxy->step = STEP_PASS;
 	buf_printf(&out, "PASS %s", proxy->password);
-	say(proxy, &out);
+	login_proxy_say(proxy, &out);
 }
 
 /* For whom we speak, if the other server said that it wants to know. */
@@ -88,7 +66,7 @@ static void introduce(struct login_proxy *proxy)
 	login_proxy_forward(proxy, &forward);
 	if (forward.len > 0)
 		buf_printf(&out, " FORWARD=%s", forward.data);
-	say(proxy, &out);
+	login_proxy_say(proxy, &out);
 }
 
 static void greeted(struct login_proxy *proxy, struct str line)
@@ -157,7 +135,7 @@ void pop3_proxy_line(struct login_proxy *proxy, struct str line)
 		break;
 	default:
 		if (str_starts(line, "+ ") && login_proxy_is_asked(proxy))
-			challenged(proxy);
+			login_proxy_respond(proxy);
 		else
 			answered(proxy, line);
 		break;

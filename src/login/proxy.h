@@ -77,6 +77,12 @@ void login_proxy_kick(struct client *client);
 void login_proxy_response(struct login_proxy *proxy, struct buf *out);
 /* LOGIN: its responses answer challenges. */
 bool login_proxy_is_asked(const struct login_proxy *proxy);
+/* Of POP3 and submission: "AUTH MECH", with the initial response if it has one;
+ * a line, which is ended here, or the login fails as it is too long; and the
+ * response to a challenge of LOGIN as such a line. */
+void login_proxy_auth(struct login_proxy *proxy, struct buf *out);
+void login_proxy_say(struct login_proxy *proxy, struct buf *line);
+void login_proxy_respond(struct login_proxy *proxy);
 /* forward_* for XCLIENT's FORWARD, in base64; nothing if there are none. */
 void login_proxy_forward(const struct login_proxy *proxy, struct buf *out);
 void login_proxy_start_tls(struct login_proxy *proxy);

@@ -10,8 +10,9 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "login/proxy.h"
+#include "net/conn.h"
 
-enum { FORWARD_MAX = 4096 };
+enum { FORWARD_MAX = 4096, RESPONSE_LINE_MAX = 32 * 1024 };
 
 void login_proxy_forward(const struct login_proxy *proxy, struct buf *out)
 {
@@ -62,4 +63,30 @@ void login_proxy_response(struct login_proxy *proxy, struct buf *out)
 	if (text.overflow)
 		out->overflow = true;
 	base64_encode(str_n(text.data, text.len), out);
+}
+
+void login_proxy_auth(struct login_proxy *proxy, struct buf *out)
+{
+	buf_printf(out, "AUTH %s", proxy->mech == NULL ? "PLAIN" : proxy->mech);
+	if (login_proxy_is_asked(proxy))
+		return;
+	buf_putc(out, ' ');
+	login_proxy_response(proxy, out);
+}
+
+void login_proxy_say(struct login_proxy *proxy, struct buf *line)
+{
+	buf_add(line, "\r\n");
+	if (line->overflow)
+		login_proxy_failed(proxy, "Credentials are too long");
+	else
+		conn_write(proxy->conn, line->data, line->len);
+}
+
+void login_proxy_respond(struct login_proxy *proxy)
+{
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(RESPONSE_LINE_MAX);
+
+	login_proxy_response(proxy, &out);
+	login_proxy_say(proxy, &out);
 }

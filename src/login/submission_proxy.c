@@ -20,15 +20,6 @@ enum {
 };
 enum { COMMAND_MAX = 32 * 1024 };
 
-static void say(struct login_proxy *proxy, struct buf *out)
-{
-	buf_add(out, "\r\n");
-	if (out->overflow)
-		login_proxy_failed(proxy, "Credentials are too long");
-	else
-		conn_write(proxy->conn, out->data, out->len);
-}
-
 static void say_hello(struct login_proxy *proxy)
 {
 	proxy->step = STEP_EHLO;
@@ -50,21 +41,8 @@ static void log_in(struct login_proxy *proxy)
 		return;
 	}
 	proxy->step = STEP_AUTH;
-	buf_printf(&out, "AUTH %s",
-		   proxy->mech == NULL ? "PLAIN" : proxy->mech);
-	if (!login_proxy_is_asked(proxy)) {
-		buf_putc(&out, ' ');
-		login_proxy_response(proxy, &out);
-	}
-	say(proxy, &out);
-}
-
-static void challenged(struct login_proxy *proxy)
-{
-	CLEANUP(buf_wipe_free) struct buf out = buf_init(COMMAND_MAX);
-
-	login_proxy_response(proxy, &out);
-	say(proxy, &out);
+	login_proxy_auth(proxy, &out);
+	login_proxy_say(proxy, &out);
 }
 
 /* Others than it said would make Postfix refuse all. */
@@ -120,7 +98,7 @@ static void introduce(struct login_proxy *proxy)
 	login_proxy_forward(proxy, &forward);
 	if (forward.len > 0)
 		add_value(proxy, "FORWARD", forward.data, &out);
-	say(proxy, &out);
+	login_proxy_say(proxy, &out);
 }
 
 /* One of EHLO's lines; at the last one what they say is done. */
@@ -195,7 +173,7 @@ void submission_proxy_line(struct login_proxy *proxy, struct str line)
 	if (proxy->step == STEP_AUTH) {
 		if (last && str_starts(line, "334") &&
 		    login_proxy_is_asked(proxy))
-			challenged(proxy);
+			login_proxy_respond(proxy);
 		else if (last)
 			answered(proxy, line);
 		return;

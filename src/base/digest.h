@@ -17,6 +17,8 @@ enum { DIGEST_MAX = 64 };
 
 /* The algorithm is named as Dovecot's settings do: md4, md5, sha1, sha224,
  * sha256, sha384, sha512, sha3-256, sha3-512. */
+/* In octets; 0 for an unknown name. */
+size_t digest_size(const char *name);
 struct digest;
 /* NULL for an unknown name, or one this OpenSSL refuses. */
 struct digest *digest_new(const void *ctx, const char *name);

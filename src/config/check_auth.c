@@ -54,7 +54,6 @@ static const char *value(const struct parser *parser, const char *name)
 
 static void check_policy(struct parser *parser)
 {
-	unsigned char digest[DIGEST_MAX];
 	unsigned bits = 0;
 	size_t len;
 
@@ -66,8 +65,7 @@ static void check_policy(struct parser *parser)
 		      "is used");
 		return;
 	}
-	len = digest_once(value(parser, "auth_policy_hash_mech"), STR(""),
-			  digest);
+	len = digest_size(value(parser, "auth_policy_hash_mech"));
 	str_to_unsigned(str_of(value(parser, "auth_policy_hash_truncate")),
 			&bits);
 	if (len == 0)

@@ -144,7 +144,7 @@ static enum mech_step server_first(struct scram *scram,
 	unsigned char octets[NONCE_OCTETS];
 	struct str rounds, stored_salt;
 
-	scram->len = digest_once(kind->digest, STR(""), scram->stored_key);
+	scram->len = digest_size(kind->digest);
 	scram->is_known =
 		credentials != NULL &&
 		take_stored(scram, credentials, &rounds, &stored_salt);

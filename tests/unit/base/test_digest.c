@@ -41,7 +41,9 @@ static void test_digests_of_abc(void **state)
 		size_t len = digest_once(pairs[i][0], STR("abc"), out);
 
 		is_hex(out, len, pairs[i][1]);
+		assert_int_equal(digest_size(pairs[i][0]), len);
 	}
+	assert_int_equal(digest_size("md6"), 0);
 }
 
 static void test_a_digest_can_start_again(void **state)

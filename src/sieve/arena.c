@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "sieve/arena.h"
 
-#include <stdalign.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "base/mem.h"
 
 enum { PAGE = 4096, GROWING = 128 << 10, CHUNK_MAX = 1 << 20 };
 
-struct chunk {
-	struct chunk *next;
+struct sieve_chunk {
+	struct sieve_chunk *next;
 	size_t size;
 	alignas(max_align_t) char data[];
-};
-
-struct sieve_arena {
-	struct chunk *chunks; /* the first is the one in use */
-	size_t used;          /* of it */
-	size_t chunk;
-	size_t total; /* of all chunks */
 };
 
 struct sieve_arena *sieve_arena_new(const void *ctx, size_t chunk)
@@ -42,10 +33,10 @@ static void populate(char *from, size_t size)
 }
 
 /* Of an arena that grows, chunks do, too. */
-static void add_chunk(struct sieve_arena *arena, size_t least)
+void sieve_arena_grow(struct sieve_arena *arena, size_t least)
 {
 	size_t size = arena->chunk;
-	struct chunk *chunk;
+	struct sieve_chunk *chunk;
 
 	if (arena->total >= GROWING)
 		size = arena->total < CHUNK_MAX ? arena->total : CHUNK_MAX;
@@ -60,19 +51,8 @@ static void add_chunk(struct sieve_arena *arena, size_t least)
 	arena->total += size;
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
-	arena->used = 0;
-}
-
-void *sieve_arena_alloc(struct sieve_arena *arena, size_t size)
-{
-	void *out;
-
-	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-	if (arena->chunks == NULL || size > arena->chunks->size - arena->used)
-		add_chunk(arena, size);
-	out = arena->chunks->data + arena->used;
-	arena->used += size;
-	return memset(out, 0, size);
+	arena->at = chunk->data;
+	arena->left = size;
 }
 
 struct str sieve_arena_str(struct sieve_arena *arena, struct str text)
@@ -91,7 +71,7 @@ size_t sieve_arena_size(const struct sieve_arena *arena)
 
 void sieve_arena_reset(struct sieve_arena *arena)
 {
-	struct chunk *chunk = arena->chunks;
+	struct sieve_chunk *chunk = arena->chunks;
 
 	while (chunk != NULL && chunk->next != NULL) {
 		arena->chunks = chunk->next;
@@ -99,10 +79,11 @@ void sieve_arena_reset(struct sieve_arena *arena)
 		mem_free(chunk);
 		chunk = arena->chunks;
 	}
-	arena->used = 0;
 	if (chunk != NULL && chunk->size > arena->chunk) {
 		arena->total -= chunk->size;
 		mem_free(chunk);
-		arena->chunks = NULL;
+		arena->chunks = chunk = NULL;
 	}
+	arena->at = chunk == NULL ? NULL : chunk->data;
+	arena->left = chunk == NULL ? 0 : chunk->size;
 }

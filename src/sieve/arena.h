@@ -5,17 +5,38 @@
  */
 #ifndef SIEVE_ARENA_H
 #define SIEVE_ARENA_H
+#include <stdalign.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/str.h"
 
-struct sieve_arena;
+struct sieve_arena {
+	char *at; /* the next block */
+	size_t left;
+	struct sieve_chunk *chunks; /* the first is the one in use */
+	size_t chunk;
+	size_t total; /* of all chunks */
+};
 
 /* Child of ctx, and so is what is allocated from it. */
 struct sieve_arena *sieve_arena_new(const void *ctx, size_t chunk);
+/* Another chunk, with room for `least`. */
+void sieve_arena_grow(struct sieve_arena *arena, size_t least);
 /* Zeroed; lives until sieve_arena_reset(). The caller has held the size
  * against a limit. */
-void *sieve_arena_alloc(struct sieve_arena *arena, size_t size);
+static inline void *sieve_arena_alloc(struct sieve_arena *arena, size_t size)
+{
+	void *out;
+
+	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	if (size > arena->left || arena->at == NULL)
+		sieve_arena_grow(arena, size);
+	out = arena->at;
+	arena->at += size;
+	arena->left -= size;
+	return memset(out, 0, size);
+}
 #define sieve_arena_new_of(arena, T) ((T *)sieve_arena_alloc(arena, sizeof(T)))
 #define sieve_arena_array(arena, T, n)                                         \
 	((T *)sieve_arena_alloc(arena, (n) * sizeof(T)))

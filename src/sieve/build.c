@@ -32,7 +32,7 @@ uint64_t sieve_checksum(struct str data)
 static void add_source(struct sieve_build *build,
 		       const struct sieve_source *source)
 {
-	struct buf *out = &build->sources.bytes;
+	struct buf *out = &build->sources.list.bytes;
 	bool new;
 
 	if (source->path == NULL)
@@ -40,7 +40,6 @@ static void add_source(struct sieve_build *build,
 	(void)sieve_table_put(&build->sources, str_of(source->path), &new);
 	if (!new)
 		return;
-	sieve_put_str(out, str_of(source->path));
 	sieve_put_number(out, source->text.len);
 	sieve_put_number(out, source->mtime_us);
 }
@@ -294,11 +293,24 @@ int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
 
 /* The bytes of all of it. */
 
-static void put_table(struct buf *out, const struct sieve_table *table)
+enum { LISTS = 6 };
+
+/* In the order they are saved in. */
+static void lists_of(struct sieve_build *build, struct sieve_list *out[LISTS])
 {
-	sieve_put_number(out, table->count);
-	buf_append(out, table->bytes.data, table->bytes.len);
-	out->overflow |= table->bytes.overflow;
+	out[0] = &build->extensions.list;
+	out[1] = &build->commands.list;
+	out[2] = &build->tags.list;
+	out[3] = &build->texts.list;
+	out[4] = &build->sources.list;
+	out[5] = &build->asked.list;
+}
+
+static void put_list(struct buf *out, const struct sieve_list *list)
+{
+	sieve_put_number(out, list->count);
+	buf_append(out, list->bytes.data, list->bytes.len);
+	out->overflow |= list->bytes.overflow;
 }
 
 static void put_unit(struct buf *out, const struct sieve_unit_build *unit)
@@ -319,9 +331,8 @@ const struct sieve_extension *sieve_check_asks(struct sieve_check *check,
 
 	(void)sieve_table_put(table, name, &new);
 	if (new) {
-		sieve_put_str(&table->bytes, name);
-		sieve_put_number(&table->bytes, check->source->global);
-		sieve_put_number(&table->bytes, ext != NULL);
+		sieve_put_number(&table->list.bytes, check->source->global);
+		sieve_put_number(&table->list.bytes, ext != NULL);
 	}
 	return ext;
 }
@@ -333,32 +344,32 @@ static void put_le(char *out, uint64_t value, unsigned bytes)
 }
 
 /* About as much as it will be. */
-static size_t size_of(const struct sieve_build *build)
+static size_t size_of(const struct sieve_build *build,
+		      struct sieve_list *const lists[LISTS])
 {
-	size_t size = build->extensions.bytes.len + build->commands.bytes.len +
-		      build->tags.bytes.len + build->texts.bytes.len +
-		      build->sources.bytes.len + build->asked.bytes.len + 200;
+	size_t size = 200;
 
+	for (unsigned i = 0; i < LISTS; i++)
+		size += lists[i]->bytes.len;
 	for (unsigned i = 0; i < build->unit_count; i++)
 		size += build->units[i].code.len + 200;
 	return size;
 }
 
-static void put_program(const struct sieve_build *build, bool global,
-			struct buf *out)
+static void put_program(struct sieve_build *build, bool global, struct buf *out)
 {
 	static const char head[SIEVE_HEAD_SIZE] = SIEVE_MAGIC;
+	struct sieve_list *lists[LISTS];
+	size_t size;
 
-	if (size_of(build) < out->max)
-		(void)buf_space(out, size_of(build)); /* at once */
+	lists_of(build, lists);
+	size = size_of(build, lists);
+	if (size < out->max)
+		(void)buf_space(out, size); /* at once */
 	buf_append(out, head, sizeof(head));
 	sieve_put_number(out, global);
-	put_table(out, &build->extensions);
-	put_table(out, &build->commands);
-	put_table(out, &build->tags);
-	put_table(out, &build->texts);
-	put_table(out, &build->sources);
-	put_table(out, &build->asked);
+	for (unsigned i = 0; i < LISTS; i++)
+		put_list(out, lists[i]);
 	sieve_put_number(out, build->unit_count);
 	for (unsigned i = 0; i < build->unit_count; i++)
 		put_unit(out, &build->units[i]);
@@ -373,12 +384,12 @@ static void put_program(const struct sieve_build *build, bool global,
 
 static void build_free(struct sieve_build *build)
 {
-	struct sieve_table *tables[] = {&build->extensions, &build->commands,
-					&build->tags,       &build->texts,
-					&build->sources,    &build->asked};
-
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-		sieve_table_free(tables[i]);
+	sieve_table_free(&build->extensions);
+	sieve_table_free(&build->texts);
+	sieve_table_free(&build->sources);
+	sieve_table_free(&build->asked);
+	sieve_declared_free(&build->commands);
+	sieve_declared_free(&build->tags);
 	for (unsigned i = 0; i < build->unit_count; i++) {
 		buf_free(&build->units[i].code);
 		buf_free(&build->units[i].variable_names);
@@ -389,18 +400,18 @@ static void build_free(struct sieve_build *build)
 static void build_init(struct sieve_build *build, struct sieve_engine *engine,
 		       const struct sieve_log *log)
 {
-	struct sieve_table *tables[] = {&build->extensions, &build->commands,
-					&build->tags,       &build->texts,
-					&build->sources,    &build->asked};
+	const struct sieve_settings *set = sieve_engine_settings(engine);
+	size_t max = (size_t)set->sieve_max_binary_size;
+	struct sieve_list *lists[LISTS];
 
 	*build = (struct sieve_build){
 		.engine = engine,
-		.set = sieve_engine_settings(engine),
+		.set = set,
 		.log = log,
 	};
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-		sieve_table_init(tables[i],
-				 (size_t)build->set->sieve_max_binary_size);
+	lists_of(build, lists);
+	for (unsigned i = 0; i < LISTS; i++)
+		lists[i]->bytes = buf_init(max < INT32_MAX ? max : INT32_MAX);
 }
 
 int sieve_compile(const void *ctx, struct sieve_engine *engine,

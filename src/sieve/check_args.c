@@ -45,16 +45,21 @@ static const struct sieve_tag *find_tag(struct sieve_check *check,
 					struct str name)
 {
 	const struct sieve_tag *tag = command->tags;
-	const struct sieve_word *word;
+	struct sieve_word *first, *word;
 
 	for (; tag != NULL && tag->name != NULL; tag++) {
 		if (str_case_is(name, tag->name))
 			return tag;
 	}
-	word = sieve_check_word(check, ':', name);
-	for (; word != NULL; word = word->more) {
-		if (sieve_command_takes(command, word->tag))
-			return word->tag;
+	first = sieve_check_word(check, ':', name);
+	if (first != NULL && first->with == command)
+		return first->meant;
+	for (word = first; word != NULL; word = word->more) {
+		if (!sieve_command_takes(command, word->tag))
+			continue;
+		first->with = command;
+		first->meant = word->tag;
+		return word->tag;
 	}
 	return NULL;
 }

@@ -9,7 +9,18 @@
 
 /* words */
 
-static struct sieve_word *find_word(struct sieve_check *check, char kind,
+static struct sieve_word **recent_of(struct sieve_check *check, char kind,
+				     struct str name)
+{
+	uint32_t mix = (unsigned char)name.data[0];
+
+	mix = mix << 8 ^ (unsigned char)name.data[name.len / 2];
+	mix = mix << 8 ^ (unsigned char)name.data[name.len - 1];
+	mix = mix << 5 ^ (uint32_t)name.len ^ (unsigned char)kind;
+	return &check->recent[mix * 0x9e3779b1 >> 25];
+}
+
+struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
 				    struct str name)
 {
 	struct sieve_word **recent, *word;
@@ -17,10 +28,7 @@ static struct sieve_word *find_word(struct sieve_check *check, char kind,
 
 	if (name.len == 0 || name.len + 1 > sizeof(key))
 		return NULL;
-	recent =
-		&check->recent[(name.len * 7 + (unsigned char)name.data[0] * 3 +
-				(unsigned char)name.data[name.len / 2]) %
-			       64];
+	recent = recent_of(check, kind, name);
 	if (*recent != NULL && (*recent)->hh.keylen == name.len + 1 &&
 	    (*recent)->name[0] == kind &&
 	    memcmp((*recent)->name + 1, name.data, name.len) == 0)
@@ -34,16 +42,11 @@ static struct sieve_word *find_word(struct sieve_check *check, char kind,
 	return word;
 }
 
-const struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
-					  struct str name)
-{
-	return find_word(check, kind, name);
-}
-
 static void add_word(struct sieve_check *check, char kind, const char *name,
 		     const struct sieve_word *what)
 {
-	struct sieve_word *first = find_word(check, kind, str_of(name));
+	struct sieve_word *first =
+		sieve_check_word(check, kind, str_of(name));
 	struct sieve_word *word =
 		sieve_arena_new_of(check->arena, struct sieve_word);
 	size_t len = strlen(name) + 1;

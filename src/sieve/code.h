@@ -11,10 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "sieve/emit.h"
-
-struct buf;
 
 #define SIEVE_MAGIC "DTsieve\n"
 enum { SIEVE_CODE_VERSION = 3, SIEVE_HEAD_SIZE = 20 };
@@ -66,7 +65,14 @@ static inline struct str sieve_code_str(struct sieve_code *code)
 	return str_n(at, (size_t)len);
 }
 
-void sieve_put_number(struct buf *out, uint64_t value);
+void sieve_put_long(struct buf *out, uint64_t value); /* more than 7 bits */
+static inline void sieve_put_number(struct buf *out, uint64_t value)
+{
+	if (value > 0x7f)
+		sieve_put_long(out, value);
+	else
+		buf_putc(out, (char)value);
+}
 void sieve_put_str(struct buf *out, struct str text);
 /* FNV-1a, of eight octets at once as far as there are: for accidents, whoever
  * can write the file can make it right. */

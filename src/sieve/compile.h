@@ -18,6 +18,9 @@ struct sieve_word {
 	const struct sieve_command *command;
 	const struct sieve_tag *tag;
 	struct sieve_word *more; /* other tags of that name */
+	/* The command it was last used with, and the tag it was there. */
+	const struct sieve_command *with;
+	const struct sieve_tag *meant;
 	UT_hash_handle hh;
 };
 
@@ -29,18 +32,30 @@ struct sieve_symbol {
 	UT_hash_handle hh;
 };
 
-/* Something that stands in a table of the program, once: where its key is. */
+/* What has numbers in the program, as it is saved. */
+struct sieve_list {
+	unsigned count;
+	struct buf bytes;
+};
+
+/* Where the name of an entry is in the bytes. */
 struct sieve_entry {
 	uint32_t hash, at, len;
 };
 
+/* A list of things that have names: each begins with its own. */
 struct sieve_table {
+	struct sieve_list list;
 	struct sieve_entry *entries; /* by number */
-	unsigned count;
-	unsigned *slots; /* by hash: number + 1, or 0 */
+	unsigned *slots;             /* by hash: number + 1, or 0 */
 	unsigned slot_count;
-	struct buf keys;
-	struct buf bytes; /* of the table, as it is saved */
+};
+
+/* A list of what the extensions declare, which is not much. */
+struct sieve_declared {
+	struct sieve_list list;
+	const void **items;  /* by number */
+	unsigned recent[64]; /* numbers, by address */
 };
 
 struct sieve_unit_build {
@@ -57,8 +72,9 @@ struct sieve_build {
 	struct sieve_engine *engine;
 	const struct sieve_settings *set;
 	const struct sieve_log *log;
-	struct sieve_table extensions, commands, tags, texts, sources;
+	struct sieve_table extensions, texts, sources;
 	struct sieve_table asked; /* names of extensions, by ihave */
+	struct sieve_declared commands, tags;
 	struct sieve_unit_build *units;
 	unsigned unit_count;
 	unsigned depth; /* of includes */
@@ -92,7 +108,7 @@ struct sieve_check {
 	unsigned string_count;
 	void *states[SIEVE_MAX_EXTENSIONS];
 	struct sieve_word *words;
-	struct sieve_word *recent[64]; /* words that were found */
+	struct sieve_word *recent[128]; /* words that were found */
 	struct sieve_symbol *symbols;
 	unsigned variables;
 	const struct sieve_level *level;
@@ -122,8 +138,8 @@ void sieve_check_end(struct sieve_check *check);
 void sieve_check_activate(struct sieve_check *check,
 			  const struct sieve_extension *ext,
 			  struct sieve_place at);
-const struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
-					  struct str name);
+struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
+				    struct str name);
 /* Remember that a word has been seen. */
 void sieve_check_note(struct sieve_check *check, char kind, struct str name);
 /* check_args.c: arguments of one command or test. */
@@ -135,11 +151,14 @@ void sieve_emit_end(struct sieve_emit *emit);
 /* build.c: one script from its text to its unit. False after errors. */
 bool sieve_build_script(struct sieve_build *build,
 			const struct sieve_source *source, unsigned unit);
-/* The number of what is in a table, put there if it is new. */
-unsigned sieve_table_put(struct sieve_table *table, struct str key,
+/* table.c: the number of what has that name. If it is new, its name is in the
+ * bytes now, and the caller puts what belongs to it there. */
+unsigned sieve_table_put(struct sieve_table *table, struct str name,
 			 bool *new_out);
-/* What is in it is bounded to `max` octets. */
-void sieve_table_init(struct sieve_table *table, size_t max);
 void sieve_table_free(struct sieve_table *table);
+/* The same for a command or a tag, without a name. */
+unsigned sieve_declared_put(struct sieve_declared *declared, const void *item,
+			    bool *new_out);
+void sieve_declared_free(struct sieve_declared *declared);
 
 #endif

@@ -4,7 +4,7 @@
 #include "sieve/code.h"
 #include "sieve/compile.h"
 
-void sieve_put_number(struct buf *out, uint64_t value)
+void sieve_put_long(struct buf *out, uint64_t value)
 {
 	char bytes[10];
 	size_t len = 0;
@@ -22,96 +22,11 @@ void sieve_put_str(struct buf *out, struct str text)
 	buf_add_str(out, text);
 }
 
-void sieve_table_init(struct sieve_table *table, size_t max)
-{
-	if (max > INT32_MAX)
-		max = INT32_MAX;
-	*table = (struct sieve_table){.keys = buf_init(max),
-				      .bytes = buf_init(max)};
-}
-
-void sieve_table_free(struct sieve_table *table)
-{
-	mem_free(table->entries);
-	mem_free(table->slots);
-	buf_free(&table->keys);
-	buf_free(&table->bytes);
-}
-
-static unsigned *find_slot(struct sieve_table *table, struct str key,
-			   uint32_t hash)
-{
-	unsigned mask = table->slot_count - 1;
-
-	for (unsigned at = hash & mask;; at = (at + 1) & mask) {
-		const struct sieve_entry *entry;
-
-		if (table->slots[at] == 0)
-			return &table->slots[at];
-		entry = &table->entries[table->slots[at] - 1];
-		if (entry->hash == hash &&
-		    str_equal(key,
-			      str_n(table->keys.data + entry->at, entry->len)))
-			return &table->slots[at];
-	}
-}
-
-/* Room for one more, with half of the slots free. */
-static void grow(struct sieve_table *table)
-{
-	unsigned mask, old = table->slot_count;
-
-	if (table->count < old / 2)
-		return;
-	table->slot_count = old == 0 ? 32 : old * 4;
-	mask = table->slot_count - 1;
-	mem_free(table->slots);
-	table->slots = mem_array(NULL, unsigned, table->slot_count);
-	table->entries = mem_resize(NULL, table->entries, struct sieve_entry,
-				    table->slot_count / 2);
-	for (unsigned i = 0; i < table->count; i++) {
-		unsigned at = table->entries[i].hash & mask;
-
-		while (table->slots[at] != 0)
-			at = (at + 1) & mask;
-		table->slots[at] = i + 1;
-	}
-}
-
-unsigned sieve_table_put(struct sieve_table *table, struct str key,
-			 bool *new_out)
-{
-	/* The sum's low bits alone are alike for words that are. */
-	static const uint64_t spread = 0x9e3779b97f4a7c15;
-	uint64_t sum = sieve_checksum(key);
-	uint32_t hash = (uint32_t)((sum ^ sum >> 32) * spread >> 32);
-	unsigned *slot;
-
-	grow(table);
-	slot = find_slot(table, key, hash);
-	*new_out = *slot == 0;
-	if (*slot != 0)
-		return *slot - 1;
-	table->entries[table->count] = (struct sieve_entry){
-		hash, (uint32_t)table->keys.len, (uint32_t)key.len};
-	buf_add_str(&table->keys, key);
-	if (table->keys.overflow) {
-		table->bytes.overflow = true; /* that ends it */
-		return 0;
-	}
-	*slot = ++table->count;
-	return *slot - 1;
-}
-
 static unsigned put_text(struct sieve_emit *emit, struct str text)
 {
-	struct sieve_table *texts = &emit->check->build->texts;
 	bool new;
-	unsigned number = sieve_table_put(texts, text, &new);
 
-	if (new)
-		sieve_put_str(&texts->bytes, text);
-	return number;
+	return sieve_table_put(&emit->check->build->texts, text, &new);
 }
 
 static unsigned put_extension(struct sieve_emit *emit,
@@ -119,32 +34,29 @@ static unsigned put_extension(struct sieve_emit *emit,
 {
 	struct sieve_table *table = &emit->check->build->extensions;
 	bool new;
-	unsigned number =
-		sieve_table_put(table, str_n(&ext, sizeof(ext)), &new);
+	unsigned number = sieve_table_put(table, str_of(ext->name), &new);
 
-	if (new) {
-		sieve_put_str(&table->bytes, str_of(ext->name));
-		sieve_put_number(&table->bytes, ext->version);
-	}
+	if (new)
+		sieve_put_number(&table->list.bytes, ext->version);
 	return number;
 }
 
 static unsigned put_command(struct sieve_emit *emit,
 			    const struct sieve_node *node)
 {
-	struct sieve_table *table = &emit->check->build->commands;
-	const struct sieve_command *command = node->command;
+	struct sieve_declared *commands = &emit->check->build->commands;
+	struct buf *bytes = &commands->list.bytes;
+	const char *name = node->command->name;
 	const struct sieve_word *word;
 	bool new;
-	unsigned number =
-		sieve_table_put(table, str_n(&command, sizeof(command)), &new);
+	unsigned number = sieve_declared_put(commands, node->command, &new);
 
 	if (new) {
 		word = sieve_check_word(emit->check, node->is_test ? 't' : 'c',
-					str_of(command->name));
-		sieve_put_number(&table->bytes, put_extension(emit, word->ext));
-		sieve_put_number(&table->bytes, node->is_test);
-		sieve_put_str(&table->bytes, str_of(command->name));
+					str_of(name));
+		sieve_put_number(bytes, put_extension(emit, word->ext));
+		sieve_put_number(bytes, node->is_test);
+		sieve_put_str(bytes, str_of(name));
 	}
 	return number;
 }
@@ -154,16 +66,16 @@ static unsigned put_command(struct sieve_emit *emit,
 static unsigned put_tag(struct sieve_emit *emit, const struct sieve_node *node,
 			const struct sieve_tag *tag)
 {
-	struct sieve_table *table = &emit->check->build->tags;
+	struct sieve_declared *tags = &emit->check->build->tags;
+	struct buf *bytes = &tags->list.bytes;
 	const struct sieve_tag *first = node->command->tags;
 	bool new, own = tag->of == NULL;
-	unsigned number =
-		sieve_table_put(table, str_n(&tag, sizeof(tag)), &new);
+	unsigned number = sieve_declared_put(tags, tag, &new);
 
 	if (!new)
 		return number;
 	if (own) {
-		sieve_put_number(&table->bytes, put_command(emit, node) + 1);
+		sieve_put_number(bytes, put_command(emit, node) + 1);
 	} else {
 		const struct sieve_word *word =
 			sieve_check_word(emit->check, ':', str_of(tag->name));
@@ -171,11 +83,11 @@ static unsigned put_tag(struct sieve_emit *emit, const struct sieve_node *node,
 		while (word->tag != tag)
 			word = word->more;
 		first = word->ext->tags;
-		sieve_put_number(&table->bytes, 0);
-		sieve_put_number(&table->bytes, put_extension(emit, word->ext));
+		sieve_put_number(bytes, 0);
+		sieve_put_number(bytes, put_extension(emit, word->ext));
 	}
-	sieve_put_number(&table->bytes, (uint64_t)(tag - first));
-	sieve_put_str(&table->bytes, str_of(tag->name));
+	sieve_put_number(bytes, (uint64_t)(tag - first));
+	sieve_put_str(bytes, str_of(tag->name));
 	return number;
 }
 

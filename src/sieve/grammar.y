@@ -6,7 +6,8 @@
 %define api.pure full
 %define api.prefix {sieve_yy}
 %define parse.error custom
-%define parse.lac full
+%define lr.type canonical-lr
+%define lr.default-reduction consistent
 %parse-param {struct sieve_parser *parser} {void *scanner}
 %lex-param {void *scanner}
 

@@ -18,6 +18,7 @@ libsieve_a_SOURCES = \
 	src/sieve/dump.c \
 	src/sieve/dump_hex.c \
 	src/sieve/emit.c src/sieve/emit.h \
+	src/sieve/table.c \
 	src/sieve/engine.c src/sieve/engine.h \
 	src/sieve/ext.h \
 	src/sieve/grammar.c src/sieve/grammar.h \

@@ -99,6 +99,7 @@ endif
 if HAVE_CURL
 libauth_a_SOURCES += src/auth/http.c src/auth/http.h \
 	src/auth/oauth2/jwt.c src/auth/oauth2/jwt.h \
+	src/auth/oauth2/signature.c src/auth/oauth2/signature.h \
 	src/auth/oauth2/oauth2.c
 AUTH_DATABASES += $(CURL_LIBS)
 endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/digest.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <openssl/ecdsa.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/pem.h>
-#include <openssl/provider.h>
+#include <nettle/hmac.h>
+#include <nettle/nettle-meta.h>
+#include <nettle/pbkdf2.h>
+#include <stdalign.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -14,223 +14,144 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-struct digest {
-	const EVP_MD *md;
-	EVP_MD_CTX *state;
+/* The largest state of those below is that of SHA-3. */
+enum { STATE_MAX = 512 };
+
+struct state {
+	alignas(max_align_t) unsigned char octets[STATE_MAX];
 };
 
-/* Fetched once: EVP_sha256() and the like look for theirs with each use. */
-static const EVP_MD *md_of(const char *name)
+struct digest {
+	const struct nettle_hash *hash;
+	struct state state;
+};
+
+/* RFC 2104: the hash of both keys that come from the one, and the sum. */
+struct hmac {
+	const struct nettle_hash *hash;
+	struct state outer, inner, state;
+};
+
+static const struct nettle_hash *hash_of(const char *name)
 {
-	static struct {
+	static const struct {
 		const char *name;
-		EVP_MD *md;
+		const struct nettle_hash *hash;
 	} all[] = {
-		{"md5", NULL},      {"sha1", NULL},     {"sha224", NULL},
-		{"sha256", NULL},   {"sha384", NULL},   {"sha512", NULL},
-		{"sha3-256", NULL}, {"sha3-512", NULL}, {"md4", NULL},
+		{"md5", &nettle_md5},           {"sha1", &nettle_sha1},
+		{"sha224", &nettle_sha224},     {"sha256", &nettle_sha256},
+		{"sha384", &nettle_sha384},     {"sha512", &nettle_sha512},
+		{"sha3-256", &nettle_sha3_256}, {"sha3-512", &nettle_sha3_512},
+		{"md4", &nettle_md4},
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (strcmp(all[i].name, name) != 0)
 			continue;
-		/* OpenSSL 3 keeps MD4 (PLAIN-MD4 passwords) apart. */
-		if (all[i].md == NULL &&
-		    (strcmp(name, "md4") != 0 ||
-		     OSSL_PROVIDER_try_load(NULL, "legacy", 1) != NULL))
-			all[i].md = EVP_MD_fetch(NULL, name, NULL);
-		return all[i].md;
+		assert(all[i].hash->context_size <= STATE_MAX);
+		assert(all[i].hash->digest_size <= DIGEST_MAX);
+		return all[i].hash;
 	}
 	return NULL;
 }
 
-void digest_prepare(void)
+static const uint8_t *octets(struct str data)
 {
-	md_of("sha1");
-	md_of("sha256");
+	return (const uint8_t *)data.data;
 }
 
-static int digest_destroy(struct digest *digest)
+size_t digest_size(const char *name)
 {
-	EVP_MD_CTX_free(digest->state);
-	return 0;
+	const struct nettle_hash *hash = hash_of(name);
+
+	return hash == NULL ? 0 : hash->digest_size;
 }
 
 struct digest *digest_new(const void *ctx, const char *name)
 {
-	const EVP_MD *md = md_of(name);
+	const struct nettle_hash *hash = hash_of(name);
 	struct digest *digest;
 
-	if (md == NULL)
+	if (hash == NULL)
 		return NULL;
 	digest = mem_new(ctx, struct digest);
-	digest->md = md;
-	digest->state = EVP_MD_CTX_new();
-	if (digest->state == NULL)
-		mem_fatal(sizeof(*digest));
-	talloc_set_destructor(digest, digest_destroy);
-	if (EVP_DigestInit_ex(digest->state, md, NULL) != 1) {
-		mem_free(digest);
-		return NULL;
-	}
+	digest->hash = hash;
+	hash->init(digest->state.octets);
 	return digest;
-}
-
-/* After a right start only a lack of memory makes these fail. */
-static void must(int ret)
-{
-	if (ret != 1)
-		mem_fatal(DIGEST_MAX);
 }
 
 void digest_add(struct digest *digest, struct str data)
 {
-	must(EVP_DigestUpdate(digest->state, data.data, data.len));
+	digest->hash->update(digest->state.octets, data.len, octets(data));
 }
 
 size_t digest_end(struct digest *digest, unsigned char out[DIGEST_MAX])
 {
-	unsigned len = 0;
+	const struct nettle_hash *hash = digest->hash;
 
-	must(EVP_DigestFinal_ex(digest->state, out, &len));
-	/* The same again: naming the algorithm would look it up anew. */
-	must(EVP_DigestInit_ex(digest->state, NULL, NULL));
-	return len;
+	hash->digest(digest->state.octets, hash->digest_size, out);
+	return hash->digest_size;
 }
 
 size_t digest_once(const char *name, struct str data,
 		   unsigned char out[DIGEST_MAX])
 {
-	const EVP_MD *md = md_of(name);
-	unsigned len = 0;
+	struct digest digest = {.hash = hash_of(name)};
 
-	if (md == NULL ||
-	    EVP_Digest(data.data, data.len, out, &len, md, NULL) != 1)
+	if (digest.hash == NULL)
 		return 0;
-	return len;
+	digest.hash->init(digest.state.octets);
+	digest_add(&digest, data);
+	return digest_end(&digest, out);
+}
+
+static void set_key(struct hmac *hmac, struct str key)
+{
+	hmac_set_key(hmac->outer.octets, hmac->inner.octets, hmac->state.octets,
+		     hmac->hash, key.len, octets(key));
+}
+
+static void update(void *ctx, size_t len, const uint8_t *data)
+{
+	struct hmac *hmac = ctx;
+
+	hmac_update(hmac->state.octets, hmac->hash, len, data);
+}
+
+static void finish(void *ctx, size_t len, uint8_t *out)
+{
+	struct hmac *hmac = ctx;
+
+	hmac_digest(hmac->outer.octets, hmac->inner.octets, hmac->state.octets,
+		    hmac->hash, len, out);
 }
 
 size_t digest_hmac(const char *name, struct str key, struct str data,
 		   unsigned char out[DIGEST_MAX])
 {
-	const EVP_MD *md = md_of(name);
-	unsigned len = 0;
+	struct hmac hmac = {.hash = hash_of(name)};
 
-	/* HMAC() takes a NULL key for "the last one". */
-	if (key.len == 0)
-		key = STR("");
-	if (md == NULL || key.len > INT32_MAX ||
-	    HMAC(md, key.data, (int)key.len, (const unsigned char *)data.data,
-		 data.len, out, &len) == NULL)
+	if (hmac.hash == NULL)
 		return 0;
-	return len;
+	set_key(&hmac, key);
+	update(&hmac, data.len, octets(data));
+	finish(&hmac, hmac.hash->digest_size, out);
+	mem_wipe(&hmac, sizeof(hmac));
+	return digest_size(name);
 }
 
 bool digest_pbkdf2(const char *name, struct str password, struct str salt,
 		   unsigned rounds, unsigned char *out, size_t out_len)
 {
-	const EVP_MD *md = md_of(name);
+	struct hmac hmac = {.hash = hash_of(name)};
 
-	if (md == NULL || rounds == 0 || rounds > INT32_MAX ||
-	    password.len > INT32_MAX || salt.len > INT32_MAX ||
-	    out_len > INT32_MAX)
+	if (hmac.hash == NULL || rounds == 0)
 		return false;
-	return PKCS5_PBKDF2_HMAC(password.data, (int)password.len,
-				 (const unsigned char *)salt.data,
-				 (int)salt.len, (int)rounds, md, (int)out_len,
-				 out) == 1;
-}
-
-static EVP_PKEY *read_key(struct str pem)
-{
-	BIO *bio = pem.len > INT32_MAX
-			   ? NULL
-			   : BIO_new_mem_buf(pem.data, (int)pem.len);
-	EVP_PKEY *key = NULL;
-
-	if (bio != NULL)
-		key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
-	BIO_free(bio);
-	return key;
-}
-
-/* Two numbers of equal length as OpenSSL wants them; NULL if they are none. */
-static unsigned char *ecdsa_der(struct str raw, const EVP_PKEY *key,
-				size_t *len_out)
-{
-	size_t half = ((size_t)EVP_PKEY_get_bits(key) + 7) / 8;
-	const unsigned char *data = (const unsigned char *)raw.data;
-	ECDSA_SIG *sig;
-	unsigned char *der = NULL;
-	BIGNUM *r, *s;
-	int len;
-
-	if (raw.len != 2 * half)
-		return NULL;
-	sig = ECDSA_SIG_new();
-	r = BN_bin2bn(data, (int)half, NULL);
-	s = BN_bin2bn(data + half, (int)half, NULL);
-	if (sig == NULL || r == NULL || s == NULL ||
-	    ECDSA_SIG_set0(sig, r, s) != 1) {
-		BN_free(r);
-		BN_free(s);
-		ECDSA_SIG_free(sig);
-		return NULL;
-	}
-	len = i2d_ECDSA_SIG(sig, &der);
-	ECDSA_SIG_free(sig);
-	*len_out = len < 0 ? 0 : (size_t)len;
-	return der;
-}
-
-static bool is_key_of(const EVP_PKEY *key, enum signature_kind kind)
-{
-	int id = EVP_PKEY_get_base_id(key);
-
-	if (kind == SIGNATURE_ECDSA)
-		return id == EVP_PKEY_EC;
-	return id == EVP_PKEY_RSA ||
-	       (kind == SIGNATURE_RSA_PSS && id == EVP_PKEY_RSA_PSS);
-}
-
-static bool verify(const char *name, enum signature_kind kind, EVP_PKEY *key,
-		   struct str data, const unsigned char *signature, size_t len)
-{
-	EVP_MD_CTX *state = EVP_MD_CTX_new();
-	EVP_PKEY_CTX *with; /* the state's */
-	bool right = false;
-
-	if (state != NULL &&
-	    EVP_DigestVerifyInit(state, &with, md_of(name), NULL, key) == 1 &&
-	    (kind != SIGNATURE_RSA_PSS ||
-	     (EVP_PKEY_CTX_set_rsa_padding(with, RSA_PKCS1_PSS_PADDING) == 1 &&
-	      EVP_PKEY_CTX_set_rsa_pss_saltlen(with, RSA_PSS_SALTLEN_DIGEST) ==
-		      1)))
-		right = EVP_DigestVerify(state, signature, len,
-					 (const unsigned char *)data.data,
-					 data.len) == 1;
-	EVP_MD_CTX_free(state);
-	return right;
-}
-
-bool digest_signed(const char *name, enum signature_kind kind, struct str pem,
-		   struct str data, struct str signature)
-{
-	const unsigned char *given = (const unsigned char *)signature.data;
-	EVP_PKEY *key = read_key(pem);
-	unsigned char *der = NULL;
-	size_t len = signature.len;
-	bool right = false;
-
-	if (key != NULL && is_key_of(key, kind)) {
-		if (kind == SIGNATURE_ECDSA)
-			given = der = ecdsa_der(signature, key, &len);
-		right = given != NULL &&
-			verify(name, kind, key, data, given, len);
-	}
-	OPENSSL_free(der);
-	EVP_PKEY_free(key);
-	return right;
+	set_key(&hmac, password);
+	pbkdf2(&hmac, update, finish, hmac.hash->digest_size, rounds, salt.len,
+	       octets(salt), out_len, out);
+	mem_wipe(&hmac, sizeof(hmac));
+	return true;
 }
 
 void random_fill(void *out, size_t len)

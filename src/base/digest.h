@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base/digest.h - message digests and random bytes, from OpenSSL.
+ * base/digest.h - message digests (from Nettle) and random bytes.
  *
- * The one place below net/ that knows OpenSSL: %-variables hash (config), and
- * so do GUIDs and password schemes.
+ * %-variables hash (config), and so do GUIDs and password schemes. OpenSSL would
+ * want half a megabyte and two milliseconds of each process for that.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
@@ -20,7 +20,7 @@ enum { DIGEST_MAX = 64 };
 /* In octets; 0 for an unknown name. */
 size_t digest_size(const char *name);
 struct digest;
-/* NULL for an unknown name, or one this OpenSSL refuses. */
+/* NULL for an unknown name. */
 struct digest *digest_new(const void *ctx, const char *name);
 void digest_add(struct digest *digest, struct str data);
 /* Returns the octets written; `digest` can start again. */
@@ -32,18 +32,6 @@ size_t digest_hmac(const char *name, struct str key, struct str data,
 		   unsigned char out[DIGEST_MAX]);
 bool digest_pbkdf2(const char *name, struct str password, struct str salt,
 		   unsigned rounds, unsigned char *out, size_t out_len);
-/* What the first one costs (2 ms, and memory), paid for all processes that are
- * forked from this one. */
-void digest_prepare(void);
-/* As JSON Web Signatures have them (RFC 7518 section 3.3 to 3.5). */
-enum signature_kind {
-	SIGNATURE_RSA,     /* PKCS #1, version 1.5 */
-	SIGNATURE_RSA_PSS, /* with a salt as long as the digest */
-	SIGNATURE_ECDSA,   /* both numbers, of the curve's length */
-};
-/* Whether `signature` is of `data`, by the public key in PEM. */
-bool digest_signed(const char *name, enum signature_kind kind, struct str pem,
-		   struct str data, struct str signature);
 /* From the kernel; never fails. */
 void random_fill(void *out, size_t len);
 uint64_t random_u64(void);

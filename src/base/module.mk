@@ -3,7 +3,7 @@ noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	src/base/buf.c src/base/buf.h \
 	src/base/cleanup.c src/base/cleanup.h \
-	src/base/digest.c src/base/digest.h src/base/digest_size.c \
+	src/base/digest.c src/base/digest.h \
 	src/base/duration.c src/base/duration.h \
 	src/base/encode.c src/base/encode.h \
 	src/base/err.c src/base/err.h \

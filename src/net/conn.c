@@ -226,3 +226,8 @@ int conn_fd(struct conn *conn)
 {
 	return conn->fd;
 }
+
+bool conn_has_tls(struct conn *conn)
+{
+	return conn->tls_state == TLS_READY;
+}

@@ -8,8 +8,6 @@
  */
 #ifndef NET_CONN_INTERNAL_H
 #define NET_CONN_INTERNAL_H
-#include <openssl/ssl.h>
-
 #include "net/conn.h"
 #include "net/loop_internal.h"
 
@@ -37,8 +35,10 @@ enum tls_state {
 	TLS_READY,
 };
 
+struct conn_tls;
 struct join;
 struct rawlog;
+struct ssl_st; /* OpenSSL's SSL */
 
 struct conn {
 	struct loop *loop;
@@ -54,7 +54,8 @@ struct conn {
 	uint64_t active_ms;
 	char *why; /* of the end; child of the connection */
 
-	SSL *ssl;
+	struct ssl_st *ssl;
+	const struct conn_tls *with_tls; /* NULL before conn_start_tls() */
 	struct tls *tls;
 	char *tls_host; /* of the server; NULL: it is this side */
 	void (*secured)(void *ctx);
@@ -99,16 +100,19 @@ enum conn_io conn_io_read(struct conn *conn, char *to, size_t room,
 enum conn_io conn_io_flush(struct conn *conn);
 void conn_arm_timer(struct conn *conn);
 
-/* conn_tls.c */
-enum conn_io conn_tls_read(struct conn *conn, char *to, size_t room,
-			   size_t *len_out);
-enum conn_io conn_tls_write(struct conn *conn, const char *from, size_t len,
-			    size_t *len_out);
-/* Go on with the handshake; calls secured() and may so free `conn`. */
-void conn_tls_handshake(struct conn *conn);
-void conn_tls_begin(struct conn *conn);
-void conn_tls_shutdown(struct conn *conn);
-void conn_tls_free(struct conn *conn);
+/* What conn_tls.c does. Programs that start no TLS are linked without it and
+ * OpenSSL, which would cost each process half a megabyte. */
+struct conn_tls {
+	enum conn_io (*read)(struct conn *conn, char *to, size_t room,
+			     size_t *len_out);
+	enum conn_io (*write)(struct conn *conn, const char *from, size_t len,
+			      size_t *len_out);
+	void (*begin)(struct conn *conn);
+	/* Go on with it; calls secured() and may so free `conn`. */
+	void (*handshake)(struct conn *conn);
+	void (*shutdown)(struct conn *conn);
+	void (*free)(struct conn *conn);
+};
 
 /* conn_join.c: a turn of a connection that is joined. */
 void conn_join_turn(struct conn *conn, bool readable);

@@ -103,7 +103,7 @@ enum conn_io conn_io_read(struct conn *conn, char *to, size_t room,
 			  size_t *len_out)
 {
 	enum conn_io io = conn->tls_state == TLS_READY
-				  ? conn_tls_read(conn, to, room, len_out)
+				  ? conn->with_tls->read(conn, to, room, len_out)
 				  : plain_read(conn, to, room, len_out);
 
 	if (io == IO_DONE) {
@@ -123,7 +123,7 @@ enum conn_io conn_io_flush(struct conn *conn)
 		size_t done = 0;
 		enum conn_io io =
 			conn->tls_state == TLS_READY
-				? conn_tls_write(conn, from, conn_out_len(conn),
+				? conn->with_tls->write(conn, from, conn_out_len(conn),
 						 &done)
 				: plain_write(conn, from, conn_out_len(conn),
 					      &done);
@@ -222,7 +222,8 @@ static void tell_end(struct conn *conn)
 {
 	if (conn->told_end)
 		return;
-	conn_tls_shutdown(conn);
+	if (conn->with_tls != NULL)
+		conn->with_tls->shutdown(conn);
 	shutdown(conn->fd, SHUT_WR);
 	drop_input(conn);
 	if (conn->events->drained == NULL) {
@@ -292,7 +293,7 @@ static void turn(struct conn *conn, bool readable)
 		return;
 	}
 	if (conn->tls_state == TLS_HANDSHAKE && !conn->closed) {
-		conn_tls_handshake(conn);
+		conn->with_tls->handshake(conn);
 		return;
 	}
 	if (!conn->corked && !conn->closed && conn_out_len(conn) > 0)
@@ -306,8 +307,7 @@ static void turn(struct conn *conn, bool readable)
 		return;
 	}
 	if (conn->tls_state == TLS_WANTED && conn_out_len(conn) == 0) {
-		conn_tls_begin(conn);
-		conn_tls_handshake(conn);
+		conn->with_tls->begin(conn);
 		return;
 	}
 	if (tell_drained(conn))
@@ -395,7 +395,8 @@ static int conn_destroy(struct conn *conn)
 	event_del(&conn->later);
 	event_del(&conn->timer);
 	mem_free(conn->join);
-	conn_tls_free(conn);
+	if (conn->with_tls != NULL)
+		conn->with_tls->free(conn);
 	if (conn->in.cap > 0)
 		mem_wipe(conn->in.data, conn->in.cap);
 	buf_free(&conn->in);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -75,8 +76,8 @@ static enum conn_io outcome(struct conn *conn, int ret, const char *doing)
 	}
 }
 
-enum conn_io conn_tls_read(struct conn *conn, char *to, size_t room,
-			   size_t *len_out)
+static enum conn_io tls_read(struct conn *conn, char *to, size_t room,
+			     size_t *len_out)
 {
 	int ret;
 
@@ -85,43 +86,14 @@ enum conn_io conn_tls_read(struct conn *conn, char *to, size_t room,
 	return ret == 1 ? IO_DONE : outcome(conn, ret, "SSL_read()");
 }
 
-enum conn_io conn_tls_write(struct conn *conn, const char *from, size_t len,
-			    size_t *len_out)
+static enum conn_io tls_write(struct conn *conn, const char *from, size_t len,
+			      size_t *len_out)
 {
 	int ret;
 
 	begin_call();
 	ret = SSL_write_ex(conn->ssl, from, len, len_out);
 	return ret == 1 ? IO_DONE : outcome(conn, ret, "SSL_write()");
-}
-
-void conn_start_tls(struct conn *conn, struct tls *tls,
-		    void (*secured)(void *ctx))
-{
-	/* RFC 3501 section 6.2.1: nothing said in plain counts from here. */
-	conn->in_at = 0;
-	buf_reset(&conn->in);
-	conn->again = false;
-	conn->more = false;
-	conn->corked = false;
-	conn->tls = tls;
-	conn->secured = secured;
-	conn->tls_state = TLS_WANTED;
-	conn_turn_later(conn);
-}
-
-void conn_start_tls_to(struct conn *conn, struct tls *tls, const char *host,
-		       void (*secured)(void *ctx))
-{
-	conn->tls_host = mem_strdup(conn, host);
-	conn_start_tls(conn, tls, secured);
-}
-
-void conn_tls_begin(struct conn *conn)
-{
-	conn->tls_state = TLS_HANDSHAKE;
-	conn->handshake_end_ms = clock_monotonic_ms() + CONN_HANDSHAKE_MS;
-	conn_arm_timer(conn);
 }
 
 /* epoll wakes us for less on anything but TCP. */
@@ -182,7 +154,7 @@ static bool start_ssl(struct conn *conn)
 	return conn->ssl != NULL;
 }
 
-void conn_tls_handshake(struct conn *conn)
+static void handshake(struct conn *conn)
 {
 	int ret;
 
@@ -208,7 +180,15 @@ void conn_tls_handshake(struct conn *conn)
 	}
 }
 
-void conn_tls_shutdown(struct conn *conn)
+static void begin(struct conn *conn)
+{
+	conn->tls_state = TLS_HANDSHAKE;
+	conn->handshake_end_ms = clock_monotonic_ms() + CONN_HANDSHAKE_MS;
+	conn_arm_timer(conn);
+	handshake(conn);
+}
+
+static void say_goodbye(struct conn *conn)
 {
 	if (conn->tls_state != TLS_READY ||
 	    (SSL_get_shutdown(conn->ssl) & SSL_SENT_SHUTDOWN) != 0)
@@ -217,19 +197,46 @@ void conn_tls_shutdown(struct conn *conn)
 	ERR_clear_error();
 }
 
-void conn_tls_free(struct conn *conn)
+static void free_ssl(struct conn *conn)
 {
 	if (conn->ssl == NULL)
 		return;
 	if (!conn->closed)
-		conn_tls_shutdown(conn);
+		say_goodbye(conn);
 	SSL_free(conn->ssl);
 	ERR_clear_error();
 }
 
-bool conn_has_tls(struct conn *conn)
+static const struct conn_tls with_openssl = {
+	.read = tls_read,
+	.write = tls_write,
+	.begin = begin,
+	.handshake = handshake,
+	.shutdown = say_goodbye,
+	.free = free_ssl,
+};
+
+void conn_start_tls(struct conn *conn, struct tls *tls,
+		    void (*secured)(void *ctx))
 {
-	return conn->tls_state == TLS_READY;
+	/* RFC 3501 section 6.2.1: nothing said in plain counts from here. */
+	conn->in_at = 0;
+	buf_reset(&conn->in);
+	conn->again = false;
+	conn->more = false;
+	conn->corked = false;
+	conn->with_tls = &with_openssl;
+	conn->tls = tls;
+	conn->secured = secured;
+	conn->tls_state = TLS_WANTED;
+	conn_turn_later(conn);
+}
+
+void conn_start_tls_to(struct conn *conn, struct tls *tls, const char *host,
+		       void (*secured)(void *ctx))
+{
+	conn->tls_host = mem_strdup(conn, host);
+	conn_start_tls(conn, tls, secured);
 }
 
 const char *conn_tls_info(struct conn *conn)

@@ -288,8 +288,6 @@ static int start(struct service_env *env, struct err *err)
 
 static int run(struct service_env *env)
 {
-	if (post_login(env) || env->process_limit > 1)
-		digest_prepare();
 	if (post_login(env)) {
 		title_set("zygote");
 		return zygote_run(env);

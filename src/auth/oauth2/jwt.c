@@ -5,6 +5,7 @@
 
 #include "auth/fields.h"
 #include "auth/json.h"
+#include "auth/oauth2/signature.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -148,7 +149,7 @@ static bool is_signed(const struct alg *alg, const struct jwt *jwt,
 	if (!decode(jwt->signature, &given))
 		return false;
 	if (!alg->hmac)
-		return digest_signed(alg->digest, alg->kind, str_of(key),
+		return signature_right(alg->digest, alg->kind, str_of(key),
 				     jwt->signed_part,
 				     str_n(given.data, given.len));
 	if (!base64_decode(str_trim(str_of(key)), &secret) || secret.len == 0)

@@ -18,6 +18,8 @@ libservice_a_SOURCES = \
 	src/service/run.c src/service/sandbox.c \
 	src/service/serve.c src/service/service.h \
 	src/service/smtp_client.c src/service/smtp_client.h \
+	src/service/smtp_client_internal.h src/service/smtp_client_reply.c \
+	src/service/smtp_client_send.c \
 	src/service/template.c \
 	src/service/title.c src/service/wire.h src/service/worker.c \
 	src/service/zygote.c

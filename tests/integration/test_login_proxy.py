@@ -414,7 +414,8 @@ def test_what_a_server_says_before_its_tls_is_not_believed(make_server, tmp_path
     assert talk(server, 'imap', 'start')[0] == 'a OK [CAPABILITY IMAP4rev1 X] welcome'
 
 
-@pytest.mark.parametrize('greeting', ['* PREAUTH hello', '* BYE no', 'x' * 9000, '* OK [CAPABILITY ID' + ' a' * 3000 + '] x'])
+@pytest.mark.parametrize('greeting', ['* PREAUTH hello', '* BYE no', 'x' * 9000, '* OK [CAPABILITY ID' + ' a' * 3000 + '] x'],
+                         ids=['preauth', 'bye', 'long', 'longer'])
 def test_odd_servers_harm_nobody(make_server, tmp_path, greeting):
     backend = Backend(greeting=greeting)
     server = make_server(extra(tmp_path, {'plain': f'proxy=y host=127.0.0.1 port={backend.port} proxy_timeout=3'}), 'imap')
@@ -607,9 +608,9 @@ def test_what_a_proxy_forwards_comes_through_another(make_server, make_dovecot, 
     """From the first proxy's passdb to the second one's, which may be Dovecot; and the number of proxies is counted."""
     ports = free_ports(2)
     listener = CHAIN.replace('LOGIN', LOGINS[kind])
-    fields = {'fields': 'forward_a=b forward_c=d', 'loop': ''}
+    fields = {'fields': 'forward_a=b forward_c=d', 'loop': 'proxy_timeout=2'}
     for make in (make_server, make_dovecot):
-        behind = {'fields': 'nologin=y', 'loop': f'proxy=y host=127.0.0.1 port={ports[0]}'}
+        behind = {'fields': 'nologin=y', 'loop': f'proxy=y host=127.0.0.1 port={ports[0]} proxy_timeout=2'}
         (tmp_path / 'front').mkdir(exist_ok=True)
         front = extra(tmp_path / 'front', {name: f'proxy=y host=127.0.0.1 port={ports[1]} {more}'
                                            for name, more in fields.items()})

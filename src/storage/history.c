@@ -13,7 +13,9 @@
 
 uint64_t mailbox_modseq(const struct mailbox *box)
 {
-	return box->view.modseq;
+	const struct view *view = &box->view;
+
+	return view->gone.count > 0 ? view->gone_modseq : view->modseq;
 }
 
 bool mailbox_keeps_modseqs(const struct mailbox *box)

@@ -113,8 +113,9 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 /* The changes that this session makes itself by STORE are not told again by
  * mailbox_sync(): mailbox_store() answers them. */
 
-/* The modseq of the view, and whether it will mean the same to the next
- * session. */
+/* The modseq up to which all is told: that of the view, or where expunged mails
+ * are kept, the one before they went. And whether it will mean the same to the
+ * next session. */
 uint64_t mailbox_modseq(const struct mailbox *box);
 bool mailbox_keeps_modseqs(const struct mailbox *box);
 

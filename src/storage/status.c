@@ -162,7 +162,7 @@ int mailbox_get_status(struct mailbox *box, struct mailbox_status *out,
 	out->messages = box->view.messages;
 	out->recent = view_recent(&box->view);
 	out->uid_next = box->view.uid_next;
-	out->highest_modseq = box->view.modseq;
+	out->highest_modseq = mailbox_modseq(box);
 	out->first_unseen = find_unseen(box, &txn, &row);
 	return 0;
 }

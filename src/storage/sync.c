@@ -183,9 +183,7 @@ int mailbox_sync(const void *ctx, struct mailbox *box, unsigned flags,
 	}
 	changes.messages = box->view.messages;
 	changes.recent = view_recent(&box->view);
-	changes.highest_modseq = box->view.gone.count > 0
-					 ? box->view.gone_modseq
-					 : box->view.modseq;
+	changes.highest_modseq = mailbox_modseq(box);
 	*out = changes;
 	return 0;
 }

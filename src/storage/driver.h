@@ -41,6 +41,7 @@ struct location {
 	const char *dirname;       /* DIRNAME= and FULLDIRNAME= */
 	bool full_dirname;         /* for control files, too */
 	bool utf8;                 /* folder names on disk in UTF-8 */
+	char broken_char;          /* BROKENCHAR=; 0: none */
 	bool no_noselect;          /* NO-NOSELECT: no levels without mail */
 	struct guid_names *names;  /* LAYOUT=index: which mailbox is where */
 	const struct mail_settings *settings;

@@ -41,10 +41,15 @@ int layout_encode_level(const struct location *location, struct str level,
 	    memchr(level.data, '\n', level.len) != NULL)
 		return err_set(err, ERR_INVALID,
 			       "a mailbox here cannot have this name");
-	if (location->utf8)
+	if (location->broken_char != '\0') {
+		if (!layout_broken_encode(location, level, out))
+			return err_set(err, ERR_INVALID,
+				       "a mailbox here cannot have this name");
+	} else if (location->utf8) {
 		buf_add_str(out, level);
-	else if (!utf7_encode(level, out))
+	} else if (!utf7_encode(level, out)) {
 		return err_set(err, ERR_INVALID, "mailbox name is not UTF-8");
+	}
 	if (out->overflow || out->len - start > LAYOUT_COMPONENT_MAX)
 		return err_set(err, ERR_INVALID, "mailbox name is too long");
 	return 0;
@@ -57,6 +62,10 @@ bool layout_decode_level(const struct location *location, struct str level,
 
 	if (level.len == 0 || level.len > LAYOUT_COMPONENT_MAX)
 		return false;
+	if (location->broken_char != '\0') {
+		layout_broken_decode(location, level, out);
+		return str_find_char(level, '\n') < 0;
+	}
 	if (location->utf8) {
 		buf_add_str(out, level);
 		return utf8_valid(level);
@@ -64,6 +73,11 @@ bool layout_decode_level(const struct location *location, struct str level,
 	/* A '/' in a name would be a level of ours. */
 	return utf7_decode(level, out) &&
 	       memchr(out->data + start, '/', out->len - start) == NULL;
+}
+
+bool layout_same_names(const struct location *a, const struct location *b)
+{
+	return a->utf8 == b->utf8 && a->broken_char == b->broken_char;
 }
 
 struct str layout_levels(const char *name)
@@ -375,7 +389,8 @@ void layout_name_left_out(const char *root, const char *file)
 	HASH_ADD_STR(told, path, one);
 	clean = str_sanitize(NULL, str_of(one->path), LAYOUT_PATH_MAX);
 	log_warning("%s is left out: not a mailbox name as mail_location "
-		    "spells them (modified UTF-7, or UTF-8)",
+		    "spells them (modified UTF-7, or UTF-8; with BROKENCHAR=~ "
+		    "there are names for all)",
 		    clean);
 	mem_free(clean);
 }

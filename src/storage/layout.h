@@ -43,6 +43,15 @@ int layout_encode_level(const struct location *location, struct str level,
 bool layout_decode_level(const struct location *location, struct str level,
 			 struct buf *out);
 
+/* BROKENCHAR=: names of files, or levels of them, and what clients call them.
+ * Decoding takes anything; encoding says false for what is no such spelling. */
+void layout_broken_decode(const struct location *location, struct str raw,
+			  struct buf *out);
+bool layout_broken_encode(const struct location *location, struct str name,
+			  struct buf *out);
+/* The same files have the same names in both. */
+bool layout_same_names(const struct location *a, const struct location *b);
+
 /* maildir++: all levels are one name of a file, ".a.b", appended to `out`. No
  * level has a '.' in it: ERR_INVALID. */
 int layout_plus_encode(const struct location *location, const char *name,

@@ -3,7 +3,9 @@
  * storage/location.c - mail_location taken apart:
  * "maildir:~/Maildir:INDEX=...:LAYOUT=fs".
  */
+#include <errno.h>
 #include <limits.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -17,6 +19,9 @@
 #include "storage/core.h"
 #include "storage/guid_names.h"
 #include "storage/layout.h"
+
+/* Neither separators nor wildcards, nor what names are full of. */
+#define BROKEN_CHARS "!#$'+,;=?@^_`|~"
 
 enum { LOCATION_MAX = 4096, LOCATION_OPTIONS_MAX = 16 };
 
@@ -58,6 +63,26 @@ static bool next_piece(const void *ctx, const char **at, char **out)
 	return true;
 }
 
+/* "~bob/mail": below the home of a user of the system. */
+static int expand_system_home(const void *ctx, const char *path,
+			      const char *text, const char **out,
+			      struct err *err)
+{
+	const char *end = strchrnul(path, '/');
+	char *name = mem_strndup(ctx, path + 1, (size_t)(end - path) - 1);
+	const struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(name);
+	if (pw == NULL)
+		return err_set(err, errno == 0 ? ERR_INVALID : ERR_TEMPORARY,
+			       "No home directory for system user. Can't "
+			       "expand ~%s for %s",
+			       name, text);
+	*out = path_expand(ctx, end[0] == '\0' ? "" : end + 1, pw->pw_dir);
+	return 0;
+}
+
 /* Variables and "~/" of one path in it. */
 static int expand_path(const void *ctx, const struct user *user,
 		       const char *text, const char **out, struct err *err)
@@ -66,6 +91,8 @@ static int expand_path(const void *ctx, const struct user *user,
 
 	if (vars_expand(ctx, text, user->vars, &path, err) < 0)
 		return -1;
+	if (path[0] == '~' && path[1] != '/' && path[1] != '\0')
+		return expand_system_home(ctx, path, text, out, err);
 	if (user->home == NULL &&
 	    (path[0] != '/' || vars_has(text, 'h', "home")))
 		return err_set(err, ERR_INVALID,
@@ -78,10 +105,11 @@ static int expand_path(const void *ctx, const struct user *user,
 
 /* options */
 
+/* A directory without a name is none, as in Dovecot. */
 static int set_index(const void *ctx, const struct user *user,
 		     const char *value, struct location *out, struct err *err)
 {
-	out->index_memory = strcmp(value, "MEMORY") == 0;
+	out->index_memory = value[0] == '\0' || strcmp(value, "MEMORY") == 0;
 	if (out->index_memory)
 		return 0;
 	return expand_path(ctx, user, value, &out->index, err);
@@ -166,6 +194,19 @@ static int set_utf8(const void *ctx, const struct user *user, const char *value,
 	return 0;
 }
 
+static int set_broken_char(const void *ctx, const struct user *user,
+			   const char *value, struct location *out,
+			   struct err *err)
+{
+	(void)ctx, (void)user;
+	if (strlen(value) != 1 || strchr(BROKEN_CHARS, value[0]) == NULL)
+		return err_set(err, ERR_INVALID,
+			       "BROKENCHAR value must be a single character, "
+			       "one of " BROKEN_CHARS);
+	out->broken_char = value[0];
+	return 0;
+}
+
 static int set_no_noselect(const void *ctx, const struct user *user,
 			   const char *value, struct location *out,
 			   struct err *err)
@@ -185,34 +226,34 @@ static int set_nothing(const void *ctx, const struct user *user,
 
 static const struct option {
 	const char *name;
-	bool flag; /* has no value */
+	bool flag;  /* has no value */
+	bool empty; /* the value may be empty */
 	int (*set)(const void *ctx, const struct user *user, const char *value,
 		   struct location *out, struct err *err);
 	const char *refused; /* why, instead */
 } options[] = {
-	{"INDEX", false, set_index, NULL},
-	{"CONTROL", false, set_control, NULL},
-	{"VOLATILEDIR", false, set_volatile, NULL},
-	{"INBOX", false, set_inbox, NULL},
-	{"LAYOUT", false, set_layout, NULL},
-	{"SUBSCRIPTIONS", false, set_subscriptions, NULL},
-	{"DIRNAME", false, set_dirname, NULL},
-	{"FULLDIRNAME", false, set_full_dirname, NULL},
-	{"UTF-8", true, set_utf8, NULL},
-	{"NO-NOSELECT", true, set_no_noselect, NULL},
-	{"ITERINDEX", true, set_nothing, NULL},
-	{"LISTINDEX", false, set_nothing, NULL},
-	{"INDEXCACHE", false, set_nothing, NULL},
-	{"ALT", false, NULL,
+	{"INDEX", false, true, set_index, NULL},
+	{"CONTROL", false, false, set_control, NULL},
+	{"VOLATILEDIR", false, false, set_volatile, NULL},
+	{"INBOX", false, false, set_inbox, NULL},
+	{"LAYOUT", false, false, set_layout, NULL},
+	{"SUBSCRIPTIONS", false, false, set_subscriptions, NULL},
+	{"DIRNAME", false, false, set_dirname, NULL},
+	{"FULLDIRNAME", false, false, set_full_dirname, NULL},
+	{"UTF-8", true, false, set_utf8, NULL},
+	{"BROKENCHAR", false, false, set_broken_char, NULL},
+	{"NO-NOSELECT", true, false, set_no_noselect, NULL},
+	{"ITERINDEX", true, false, set_nothing, NULL},
+	{"LISTINDEX", false, true, set_nothing, NULL},
+	{"INDEXCACHE", false, false, set_nothing, NULL},
+	{"ALT", false, false, NULL,
 	 "a second place for old mail is for dbox; maildir and mbox have one"},
-	{"MAILBOXDIR", false, NULL,
+	{"MAILBOXDIR", false, false, NULL,
 	 "it is for dbox; give the namespace a location of its own"},
-	{"INDEXPVT", false, NULL,
+	{"INDEXPVT", false, false, NULL,
 	 "flags of one's own in shared mailboxes are not to be had here"},
-	{"NO-FS-VALIDATION", true, NULL,
+	{"NO-FS-VALIDATION", true, false, NULL,
 	 "names are what the file system can have, whatever the layout"},
-	{"BROKENCHAR", false, NULL,
-	 "it is for imapc, which is not to be had here"},
 };
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
@@ -261,7 +302,8 @@ static int option_set(const void *ctx, const struct user *user,
 	if (option->flag && equal != NULL)
 		return err_set(err, ERR_INVALID, "option %s takes no value",
 			       option->name);
-	if (!option->flag && (equal == NULL || equal[1] == '\0'))
+	if (!option->flag &&
+	    (equal == NULL || (equal[1] == '\0' && !option->empty)))
 		return err_set(err, ERR_INVALID, "option %s has no value",
 			       option->name);
 	return option->set(ctx, user, equal == NULL ? "" : equal + 1, out, err);

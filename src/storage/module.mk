@@ -20,6 +20,7 @@ libstorage_a_SOURCES = \
 	src/storage/keywords.c \
 	src/storage/lazy.c \
 	src/storage/layout.c src/storage/layout.h \
+	src/storage/layout_broken.c \
 	src/storage/history.c \
 	src/storage/list.c src/storage/list.h \
 	src/storage/list_core.h src/storage/list_match.c \

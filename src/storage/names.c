@@ -53,13 +53,14 @@ static int check_level(struct str level, char separator, struct err *err)
 	return 0;
 }
 
-static int check_levels(struct str name, char separator, struct err *err)
+static int check_levels(struct str name, char separator, char broken_char,
+			struct err *err)
 {
 	struct str rest = name, level;
 	unsigned levels = 0;
 
 	/* Not what a prefix of a namespace begins with. */
-	if (name.data[0] == '~')
+	if (name.data[0] == '~' && broken_char != '~')
 		return invalid(err, "Begins with '~'");
 	if (name.data[0] == separator)
 		return invalid(err, "Begins with hierarchy separator");
@@ -159,7 +160,8 @@ static int to_storage(const void *ctx, const struct ns *ns, const char *name,
 			       "a namespace)",
 			       name);
 	below = name + strlen(ns->pub.prefix);
-	if (check_levels(str_of(below), ns->pub.separator, err) < 0)
+	if (check_levels(str_of(below), ns->pub.separator,
+			 ns->store->location.broken_char, err) < 0)
 		return -1;
 	if (ns->pub.inbox && strcasecmp(below, "INBOX") == 0)
 		return invalid(err, "INBOX has no prefix");

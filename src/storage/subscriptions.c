@@ -77,8 +77,11 @@ static char *name_of_line(const void *ctx, const struct subs *subs,
 		join_levels(line, '\t', true, ctx, &raw);
 	if (raw.overflow || (raw.len == 0 && subs->v1))
 		return NULL;
-	if (subs->location->utf8 ||
-	    !utf7_decode(str_n(raw.data, raw.len), &name)) {
+	if (subs->location->broken_char != '\0') {
+		layout_broken_decode(subs->location, str_n(raw.data, raw.len),
+				     &name);
+	} else if (subs->location->utf8 ||
+		   !utf7_decode(str_n(raw.data, raw.len), &name)) {
 		buf_reset(&name);
 		buf_append(&name, raw.data, raw.len);
 	}
@@ -96,10 +99,14 @@ static bool write_line(const struct subs *subs, const char *name,
 	struct str rest, level;
 	bool first = true;
 
-	if (subs->location->utf8)
+	if (subs->location->broken_char != '\0') {
+		if (!layout_broken_encode(subs->location, str_of(name), &raw))
+			return false;
+	} else if (subs->location->utf8) {
 		buf_add(&raw, name);
-	else if (!utf7_encode(str_of(name), &raw))
+	} else if (!utf7_encode(str_of(name), &raw)) {
 		return false;
+	}
 	rest = str_n(raw.data, raw.len);
 	while (str_split(&rest, '/', &level)) {
 		if (!first)

@@ -188,6 +188,17 @@ static void make_vars(struct user *user, const struct user_context *context)
 	add_var(at, 0, "userdb:", "");
 }
 
+static int set_home(struct user *user, const char *home, struct err *err)
+{
+	if (home[0] != '/')
+		return err_set(err, ERR_INVALID,
+			       "Relative home directory paths not supported: "
+			       "%s",
+			       home);
+	user->home = path_expand(user, home, NULL);
+	return 0;
+}
+
 /* Home directories and the log prefix are known only after the variables
  * without them. */
 static int find_home(struct user *user, struct err *err)
@@ -195,16 +206,13 @@ static int find_home(struct user *user, struct err *err)
 	const char *mail_home = user->settings.mail_home;
 	char *home;
 
-	if (user->account->home != NULL && user->account->home[0] != '\0') {
-		user->home = path_expand(user, user->account->home, "/");
-		return 0;
-	}
+	if (user->account->home != NULL && user->account->home[0] != '\0')
+		return set_home(user, user->account->home, err);
 	if (mail_home[0] == '\0')
 		return 0;
 	if (vars_expand(user, mail_home, user->vars, &home, err) < 0)
 		return err_wrap(err, "mail_home");
-	user->home = path_expand(user, home, "/");
-	return 0;
+	return home[0] == '\0' ? 0 : set_home(user, home, err);
 }
 
 static void set_home_var(struct user *user)

@@ -67,6 +67,66 @@ def test_mistyped_option_is_named_in_the_log_only(make_server):
     client.sock.close()
 
 
+# Dovecot's names for them (tests/unit/storage/test_layout.c), and the same mails behind them.
+@pytest.mark.parametrize('location', ['maildir:~/Maildir:BROKENCHAR=~', 'maildir:~/Maildir:LAYOUT=fs:BROKENCHAR=~',
+                                      'mbox:~/Maildir:BROKENCHAR=~:INBOX=~/inbox'])
+def test_broken_names_are_mailboxes_with_brokenchar(make_server, make_dovecot, location):
+    dot = '' if 'LAYOUT' in location or 'mbox' in location else '.'
+    seen = []
+    for make in (make_dovecot, make_server):
+        server = make(f'mail_location = {location}\n')
+        top = Path(server.home('alice'), 'Maildir')
+        top.mkdir()
+        for name in (b'gr\xfc\xdf', 'Entwürfe'.encode(), b'a&b', b'&AOQ-\xff', b'&AGE-', b'foo~', b'fine'):
+            path = os.path.join(os.fsencode(top), dot.encode() + name)
+            if 'mbox' in location:
+                Path(os.fsdecode(path)).write_bytes(b'From a@b Mon Jan  1 00:00:00 2024\nSubject: %r\n\nx\n' % name)
+                continue
+            for sub in ('cur', 'new', 'tmp'):
+                os.makedirs(os.path.join(path, sub.encode()))
+            Path(os.fsdecode(path), 'new', 'x').write_bytes(b'Subject: %r\n\nx\n' % name)
+        for path in (top, *top.rglob('*')):
+            os.chown(path, *mail_owner())
+        client = Lines(server.port('imap'), 'alice')
+        found = []
+        for name in names(client):
+            ok(client, f'SELECT {name}')
+            found.append((name, [line for line in client.command('FETCH 1 BODY.PEEK[HEADER]')[:-1]]))
+            ok(client, f'SUBSCRIBE {name}')
+        for name in ('x~e4y', 'fine~7e'):
+            ok(client, f'CREATE {name}')
+        ok(client, 'RENAME a~26b a~26c~ff')
+        file = '.subscriptions' if 'mbox' in location else 'subscriptions'
+        lines = sorted(line.rpartition(b' ')[2] for line in ok(client, 'LSUB "" *')[:-1])
+        disk = {name for name in os.listdir(os.fsencode(top)) if not name.startswith((b'dove', b'new', b'cur', b'tmp', b'.i'))}
+        seen.append((found, lines, sorted((top / file).read_bytes().splitlines()), disk))
+        for name in ('c~75r', '~2e~2e', 'x~2fy', 'x~00'):
+            if server.label == 'dovetail':
+                assert b' NO ' in client.command(f'CREATE {name}')[-1], name
+        client.close()
+    assert seen[0] == seen[1]
+
+
+HOMES = [('relative', 'home/x', '', 'Relative home directory paths not supported: home/x'),
+         ('tilde', '~/x', '', 'Relative home directory paths not supported: ~/x'),
+         ('nobodys', '/tmp', 'userdb_mail=maildir:~no.such/x',
+          "No home directory for system user. Can't expand ~no.such for")]
+
+
+def test_homes_that_are_none_are_refused(make_server, make_dovecot):
+    for make in (make_dovecot, make_server):
+        server = make()
+        uid, gid = mail_owner()
+        with open(f'{server.dir}/users', 'a', encoding='ascii') as file:
+            for name, home, extra, _ in HOMES:
+                file.write(f'{name}:{{PLAIN}}secret:{uid}:{gid}::{home}::{extra}\n')
+        for name, _, _, text in HOMES:
+            client = Lines(server.port('imap'))
+            client.send(b'1 LOGIN %s secret\r\n' % name.encode())
+            assert server.wait_log(re.escape(text), 10), text
+            client.close()
+
+
 AUTOEXPUNGE = """\
 namespace inbox {
   mailbox INBOX {

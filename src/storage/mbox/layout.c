@@ -397,7 +397,7 @@ int mbox_move(const struct location *location, const char *from,
 	/* What is below it must be found by the same rules there. */
 	if (is_inbox(from) || is_inbox(to) || location->control != NULL ||
 	    to_location->control != NULL ||
-	    location->utf8 != to_location->utf8 ||
+	    !layout_same_names(location, to_location) ||
 	    strcmp(location->layout, to_location->layout) != 0 ||
 	    strcmp(dirname_of(location), dirname_of(to_location)) != 0)
 		return err_set(err, ERR_UNSUPPORTED, "not one directory");

@@ -137,6 +137,75 @@ static void test_names_on_disk(void **state)
 		layout_encode_level(&location, str_of("a\nb"), &out, &err), -1);
 }
 
+static void check_broken(bool utf8, const char *disk, const char *name)
+{
+	struct location location = {
+		.utf8 = utf8, .broken_char = '~', .layout = "fs"};
+	CLEANUP(buf_free) struct buf out = buf_init(LAYOUT_PATH_MAX);
+	CLEANUP(buf_free) struct buf back = buf_init(LAYOUT_PATH_MAX);
+	struct err err;
+
+	assert_true(layout_decode_level(&location, str_of(disk), &out));
+	assert_string_equal(out.data, name);
+	assert_ok(layout_encode_level(&location, str_of(name), &back, &err));
+	assert_string_equal(back.data, disk);
+}
+
+/* The names that Dovecot 2.3.19 has for them. */
+static void test_broken_names(void **state)
+{
+	(void)state;
+	check_broken(false, "Entw\xc3\xbcrfe", "Entw~c3~bcrfe");
+	check_broken(false, "gr\xfc\xdf", "gr~fc~df");
+	check_broken(false, "a&b", "a~26b");
+	check_broken(false, "a&-b", "a&b");
+	check_broken(false, "x&", "x~26");
+	check_broken(false, "x&ACY-", "x~26ACY-");
+	check_broken(false, "&AGE-", "~26AGE-");
+	check_broken(false, "&2D3-", "~262D3-");
+	check_broken(false, "&AC8-", "~26AC8-");
+	check_broken(false, "&AOQ-x", "\xc3\xa4x");
+	check_broken(false, "&AOQ-\xff", "\xc3\xa4~ff");
+	check_broken(false, "&AOQ-~", "\xc3\xa4~7e");
+	check_broken(false, "&AOQ-x&AOQ", "\xc3\xa4x~26AOQ");
+	check_broken(false, "&AOQ-&AOQ-", "~26AOQ-\xc3\xa4");
+	check_broken(false, "&AOQ-&-", "\xc3\xa4&");
+	check_broken(false, "&ZeVnLIqe-&x", "~26ZeVnLIqe-~26x");
+	check_broken(false, "ctl\001x\x7f", "ctl~01x~7f");
+	check_broken(false, "foo~", "foo~7e");
+	check_broken(false, "a~7eb", "a~7e7eb");
+	/* A line end in a name: Dovecot decodes it, and nobody can say it. */
+	check_broken(false, "&AAo-z", "~26AAo-z");
+	check_broken(true, "Entw\xc3\xbcrfe", "Entw\xc3\xbcrfe");
+	check_broken(true, "gr\xfc\xdf", "gr~fc~df");
+	check_broken(true, "a&b", "a&b");
+	check_broken(true, "foo~", "foo~7e");
+}
+
+/* Or else ".." and the names of files of ours could be had. */
+static void test_names_have_one_spelling(void **state)
+{
+	static const char *const other[] = {
+		"~2e~2e", "~2e.", "~2f", "a~2fb", "c~75r", "~00", "a~0ab",
+		"a~FF",	  "a~4",  "a~",	 "~~",	  "~zz",   "a~41", "a~26-",
+	};
+	struct location location = {.broken_char = '~', .layout = "fs"};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+		CLEANUP(buf_free) struct buf out = buf_init(LAYOUT_PATH_MAX);
+
+		assert_int_equal(layout_encode_level(&location,
+						     str_of(other[i]), &out,
+						     &err),
+				 -1);
+		assert_int_equal(err.code, ERR_INVALID);
+	}
+	CLEANUP(buf_free) struct buf out = buf_init(LAYOUT_PATH_MAX);
+	assert_false(layout_decode_level(&location, str_of("a\nb"), &out));
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -148,6 +217,8 @@ int main(void)
 		TEST(test_links_of_the_administrator_are_followed),
 		TEST(test_listing_follows_the_same_links),
 		TEST(test_names_on_disk),
+		TEST(test_broken_names),
+		TEST(test_names_have_one_spelling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <pwd.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -37,8 +38,30 @@ static void test_all_options_are_understood(void **state)
 		parse(f, "maildir:/m:LAYOUT=fs:FULLDIRNAME=d").full_dirname);
 	assert_true(parse(f, "maildir:/m:NO-NOSELECT").no_noselect);
 	parse(f, "maildir:/m:ITERINDEX:LISTINDEX=x:INDEXCACHE=/y");
+	parse(f, "maildir:/m:LISTINDEX=");
+	assert_int_equal(parse(f, "maildir:/m:BROKENCHAR=~").broken_char, '~');
 	assert_true(l.utf8);
 	assert_true(parse(f, "maildir:/m:INDEX=MEMORY").index_memory);
+	assert_true(parse(f, "maildir:/m:INDEX=").index_memory);
+}
+
+static void test_homes_of_system_users(void **state)
+{
+	const struct passwd *pw = getpwuid(0);
+	struct fixture *f = *state;
+	struct location location;
+	struct err err;
+
+	location = parse(f, mem_printf(f->ctx, "maildir:~%s/m:INDEX=~%s",
+				       pw->pw_name, pw->pw_name));
+	assert_string_equal(location.root,
+			    mem_printf(f->ctx, "%s/m", pw->pw_dir));
+	assert_string_equal(location.index, pw->pw_dir);
+	assert_int_equal(location_parse(f->ctx, "maildir:~no.such/m", f->user,
+					&location, &err),
+			 -1);
+	assert_non_null(strstr(err.text, "No home directory for system user. "
+					 "Can't expand ~no.such for"));
 }
 
 static void test_presets(void **state)
@@ -97,14 +120,15 @@ static void test_what_cannot_be_is_named(void **state)
 		{"maildir:/m:LAYOUT=odd", "LAYOUT=odd"},
 		{"maildir:/m:ALT=/x", "dbox"},
 		{"maildir:/m:MAILBOXDIR=x", "location of its own"},
-		{"maildir:/m:BROKENCHAR=~", "imapc"},
+		{"maildir:/m:BROKENCHAR=~~", "must be a single character"},
+		{"maildir:/m:BROKENCHAR=.", "must be a single character"},
 		{"maildir:/m:NO-FS-VALIDATION", "whatever the layout"},
 		{"maildir:/m:INDX=/x", "INDX=/x is not known (did you mean "
 				       "INDEX?)"},
 		{"maildir:/m:layuot=fs", "did you mean LAYOUT?"},
 		{"maildir:/m:NOTHINGLIKEIT", "NOTHINGLIKEIT is not known"},
 		{"maildir:/m:CONTROL", "CONTROL has no value"},
-		{"maildir:/m:INDEX=", "INDEX has no value"},
+		{"maildir:/m:CONTROL=", "CONTROL has no value"},
 		{"maildir:/m:UTF-8=yes", "takes no value"},
 		{"maildir:/m:SUBSCRIPTIONS=a/b", "not a path"},
 		{"maildir:/m:SUBSCRIPTIONS=..", "not a path"},
@@ -210,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_options_are_understood),
+		TEST(test_homes_of_system_users),
 		TEST(test_presets),
 		TEST(test_index_is_hidden_in_layout_fs),
 		TEST(test_colons_in_paths_and_variables),

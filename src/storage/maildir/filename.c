@@ -30,11 +30,6 @@ static uint8_t flag_of(char letter)
 	return 0;
 }
 
-static bool is_flag_letter(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
 /* The first S= and W= behind a comma, in one pass: every name of a mailbox that
  * is new to us comes by here. */
 static void size_fields(struct str base, struct file_name *out)
@@ -55,22 +50,25 @@ static void size_fields(struct str base, struct file_name *out)
 	}
 }
 
-/* Where the letters behind ":2," are. */
+/* What stands before the last ':', where the flags are for Dovecot, too: others
+ * have put ":2,F" behind a name that had flags. */
+static size_t before_info(struct str name)
+{
+	const char *colon = memrchr(name.data, ':', name.len);
+
+	return colon == NULL ? name.len : (size_t)(colon - name.data);
+}
+
+/* The letters behind ":2,", and what else is there up to a comma. */
 static struct str flag_part(struct str name)
 {
-	ptrdiff_t colon = str_find_char(name, ':');
-	size_t len = 0;
-	struct str info;
+	struct str info = str_from(name, before_info(name)), letters;
 
-	if (colon < 0)
-		return STR("");
-	info = str_from(name, (size_t)colon);
 	if (!str_starts(info, ":2,"))
 		return STR("");
 	info = str_from(info, 3);
-	while (len < info.len && is_flag_letter(info.data[len]))
-		len++;
-	return str_n(info.data, len);
+	str_split(&info, ',', &letters);
+	return letters;
 }
 
 void file_name_parse(struct str name, struct file_name *out)
@@ -131,37 +129,57 @@ char *file_name_new(const void *ctx)
 			  (long)now.tv_usec, (int)getpid(), maildir_host());
 }
 
-enum { LETTER_FIRST = 64 }; /* of those that fit into 64 bits: A to z */
+/* A set of ASCII characters. */
+struct letters {
+	uint64_t bits[2];
+};
+
+static void letter_add(struct letters *set, char c)
+{
+	set->bits[c / 64] |= UINT64_C(1) << c % 64;
+}
+
+static size_t letters_put(char *room, const struct letters *set)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < 2; i++) {
+		for (uint64_t left = set->bits[i]; left != 0; left &= left - 1)
+			room[len++] =
+				(char)(64 * i + __builtin_ctzll(left));
+	}
+	return len;
+}
+
+/* Is neither a flag of ours, like P (passed), nor a keyword. */
+static bool is_unknown(char c)
+{
+	return c > 0 && !(c >= 'a' && c <= 'z') && flag_of(c) == 0;
+}
 
 size_t file_name_flags_put(char *room, struct str old, uint8_t flags,
 			   uint32_t keywords)
 {
 	struct str letters = flag_part(old), tail = STR("");
-	ptrdiff_t colon = str_find_char(old, ':');
-	size_t len = colon < 0 ? old.len : (size_t)colon;
+	size_t len = before_info(old);
 	const uint64_t all = (1U << MAILDIR_KEYWORDS) - 1;
-	uint64_t set = (keywords & all) << ('a' - LETTER_FIRST);
+	struct letters set = {.bits = {0, (keywords & all) << 'a' % 64}};
 
-	if (colon >= 0 && str_starts(str_from(old, len), ":2,"))
+	if (str_starts(str_from(old, len), ":2,"))
 		tail = str_from(old, len + 3 + letters.len);
 	for (size_t i = 0; i < letters.len; i++) {
-		char c = letters.data[i];
-
-		/* Uppercase letters that we don't know, like P (passed). */
-		if (c <= 'Z' && flag_of(c) == 0)
-			set |= UINT64_C(1) << (c - LETTER_FIRST);
+		if (is_unknown(letters.data[i]))
+			letter_add(&set, letters.data[i]);
 	}
 	for (size_t i = 0; i < sizeof(flag_letters) / sizeof(flag_letters[0]);
 	     i++) {
 		if ((flags & flag_letters[i].flag) != 0)
-			set |= UINT64_C(1)
-			       << (flag_letters[i].letter - LETTER_FIRST);
+			letter_add(&set, flag_letters[i].letter);
 	}
 	memcpy(room, old.data, len);
 	memcpy(room + len, ":2,", 3);
 	len += 3;
-	for (; set != 0; set &= set - 1)
-		room[len++] = (char)(LETTER_FIRST + __builtin_ctzll(set));
+	len += letters_put(room + len, &set);
 	memcpy(room + len, tail.data, tail.len);
 	room[len + tail.len] = '\0';
 	return len + tail.len;

@@ -52,6 +52,37 @@ static void test_flags_are_written_in_order(void **state)
 	check_flags("1.h:2,PSz,x=1", MAIL_DELETED, 0, "1.h:2,PT,x=1");
 }
 
+/* As Dovecot 2.3.19 reads and writes them. */
+static void test_names_with_two_infos(void **state)
+{
+	static const struct {
+		const char *name;
+		uint8_t flags;
+		const char *answered;
+	} names[] = {
+		{"1.h:2,S:2,F", MAIL_FLAGGED, "1.h:2,S:2,FR"},
+		{"1.h:2,S:2,", 0, "1.h:2,S:2,R"},
+		{"1.h:2,SX:2,F", MAIL_FLAGGED, "1.h:2,SX:2,FR"},
+		{"1.h:2,:2,S", MAIL_SEEN, "1.h:2,:2,RS"},
+		{"1.h:2,S:1,R", 0, "1.h:2,S:2,R"},
+		{"1.h::2,S", MAIL_SEEN, "1.h::2,RS"},
+		{"1.h:2,FS,x:2,R", MAIL_ANSWERED, "1.h:2,FS,x:2,R"},
+		{"1.h:2,S=3", MAIL_SEEN, "1.h:2,3=RS"},
+		{"1.h:2,!F,S", MAIL_FLAGGED, "1.h:2,!FR,S"},
+		{"1.h:1,S", 0, "1.h:2,R"},
+	};
+	struct file_name name;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		file_name_parse(str_of(names[i].name), &name);
+		assert_true(str_is(name.base, "1.h"));
+		assert_int_equal(name.flags, names[i].flags);
+		check_flags(names[i].name, name.flags | MAIL_ANSWERED, 0,
+			    names[i].answered);
+	}
+}
+
 static void test_fresh_names_differ(void **state)
 {
 	TALLOC_CTX *ctx = mem_ctx(NULL, "test");
@@ -89,6 +120,7 @@ int main(void)
 		cmocka_unit_test(test_flags_sizes_and_keywords_are_read),
 		cmocka_unit_test(test_odd_names_have_no_flags),
 		cmocka_unit_test(test_flags_are_written_in_order),
+		cmocka_unit_test(test_names_with_two_infos),
 		cmocka_unit_test(test_fresh_names_differ),
 		cmocka_unit_test(test_driver_data_of_strangers_is_refused),
 	};

@@ -90,7 +90,7 @@ static bool take_date(struct lex *lex, struct tm *out)
 	    !take_number(lex, 4, &digits, &out->tm_year) || digits < 2)
 		return false;
 	out->tm_year = full_year(out->tm_year, digits) - 1900;
-	return out->tm_mday >= 1 && out->tm_mday <= 31;
+	return out->tm_mday >= 1 && out->tm_mday <= 31 && out->tm_year >= 0;
 }
 
 static bool take_time(struct lex *lex, struct tm *out)
@@ -139,12 +139,17 @@ bool date_parse(struct str value, time_t *utc_out, int *zone_minutes_out)
 	CLEANUP(buf_free) struct buf scratch = buf_init(SIZE_MAX);
 	struct lex lex = {.rest = lex_flat(value, &scratch)};
 	struct tm tm = {0};
-	int zone;
+	int zone, day;
+	time_t local;
 
 	if (!take_date(&lex, &tm) || !take_time(&lex, &tm))
 		return false;
 	zone = take_zone(&lex);
-	*utc_out = timegm(&tm) - (time_t)zone * 60;
+	day = tm.tm_mday;
+	local = timegm(&tm); /* makes 2 March of 31 February */
+	if (tm.tm_mday != day)
+		return false;
+	*utc_out = local - (time_t)zone * 60;
 	*zone_minutes_out = zone;
 	return true;
 }

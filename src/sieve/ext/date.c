@@ -213,30 +213,6 @@ static int match_part(struct sieve_match *match, struct str name, time_t utc,
 	return sieve_match_value(match, str_n(text.data, text.len), err);
 }
 
-/* Section 4: a day that the month has, for date_parse() takes the 29th of any
- * February. */
-static bool is_day(struct str value, time_t utc, int zone)
-{
-	time_t local = utc + (time_t)zone * 60;
-	unsigned depth = 0;
-	struct tm tm;
-	int day = 0;
-
-	for (size_t i = 0; i < value.len; i++) {
-		char c = value.data[i];
-
-		if (c == '(')
-			depth++;
-		else if (c == ')' && depth > 0)
-			depth--;
-		else if (depth == 0 && c >= '0' && c <= '9' && day < 100)
-			day = day * 10 + (c - '0');
-		else if (day > 0)
-			break;
-	}
-	return gmtime_r(&local, &tm) != NULL && tm.tm_mday == day;
-}
-
 /* All of the value is a date, or what is behind its last semicolon. */
 static bool field_date(struct sieve_run *run, struct sieve_field *field,
 		       time_t *utc_out, int *zone_out)
@@ -246,8 +222,7 @@ static bool field_date(struct sieve_run *run, struct sieve_field *field,
 
 	if (semicolon != NULL)
 		value = str_from(value, (size_t)(semicolon + 1 - value.data));
-	return date_parse(value, utc_out, zone_out) &&
-	       is_day(value, *utc_out, *zone_out);
+	return date_parse(value, utc_out, zone_out);
 }
 
 static int date_run(struct sieve_run *run, const struct sieve_args *args,

@@ -199,6 +199,8 @@ static void test_dates(void **state)
 		    -300);
 	expect_date("23 July 2020 10:03:23 EST", 1595516603, -300);
 	expect_date("1 Jan 70 00:00:00 -0000", 0, 0);
+	expect_date("1 Jan 1900 00:00:00 +0000", -2208988800, 0);
+	expect_date("29 Feb 2020 00:00:00 -1200", 1582977600, -720);
 	expect_date("31 Dec 2016 23:59:60 GMT", 1483228799, 0);
 	expect_date("23 Jul 2020 10:03:23 XYZ", 1595498603, 0);
 }
@@ -214,6 +216,11 @@ static void test_malformed_dates(void **state)
 		"23 Jul 2020 10:00:61 GMT",
 		"23 Jul 2020",
 		"23 Jul 99999 10:00:00 GMT",
+		"31 Feb 2020 10:00:00 GMT",
+		"29 Feb 2019 10:00:00 GMT",
+		"31 Apr 2020 00:00:00 +1200",
+		"1 Jan 1899 10:00:00 GMT",
+		"1 Jan 0020 10:00:00 GMT",
 		"(23 Jul",
 		"99999999999 Jul 2020 10:00:00",
 	};

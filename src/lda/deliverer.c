@@ -196,6 +196,8 @@ static int do_delivery(struct deliverer *deliverer, const struct job *job,
 	if (get_user(deliverer, job->account, &user, &out->err) < 0 ||
 	    get_sieve(deliverer, user, &delivery.sieve, &out->err) < 0) {
 		log_error("user %s: %s", job->account->name, out->err.text);
+		/* How the account is made is no client's business. */
+		out->err.code = ERR_TEMPORARY;
 		return -1;
 	}
 	delivery.user = user->user;

@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import shutil
+import smtplib
 import struct
 import time
 from pathlib import Path
@@ -383,6 +384,21 @@ def test_why_there_is_no_mail_is_told_by_pop3(user):
         client = Pop(one.server.port('pop3'))
         client.command(f'USER {one.name}')
         assert client.command(f'PASS {PASSWORD}') == b'-ERR [SYS/PERM] ' + reason + b'\r\n'
+
+
+def test_why_there_is_no_mail_is_told_by_lmtp(make_server):
+    """But not what is wrong in the configuration."""
+    server = make_server('mail_location = mbox:~/mail:INBOX=~/inbox\n')
+    inbox = Path(server.home('alice'), 'inbox')
+    inbox.write_bytes(b'no mbox\n')
+    os.chown(inbox, *mail_owner())
+    uid, gid = mail_owner()
+    with open(f'{server.dir}/users', 'a', encoding='ascii') as file:
+        file.write(f'odd:{{PLAIN}}x:{uid}:{gid}::/tmp::userdb_mail=mbox:/secret:LAYOUT=x\n')
+    for name, text in (('alice', b"Mailbox isn't a valid mbox file"), ('odd', b'Internal error occurred.')):
+        with smtplib.LMTP('127.0.0.1', server.port('lmtp')) as client, pytest.raises(smtplib.SMTPDataError) as failed:
+            client.sendmail('a@x.example', [name], b'Subject: x\r\n\r\nx\r\n')
+        assert failed.value.smtp_code == 451 and failed.value.smtp_error.startswith(b'4.2.0 <%s> %s' % (name.encode(), text))
 
 
 def test_what_others_did_is_told_when_a_store_finds_it(user):

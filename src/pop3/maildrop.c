@@ -359,15 +359,27 @@ static void keep_seen(struct session *session)
 		log_error("Couldn't update flags: %s", err.text);
 }
 
-static int remove_deleted(struct session *session, struct err *err)
+/* What is lazily written is in the file before +OK: an index in memory ends
+ * with the session. */
+static int store_deleted(const void *ctx, struct session *session,
+			 const struct range_set *seqs, struct err *err)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delete");
 	const char *const keywords[] = {session->set->pop3_deleted_flag, NULL};
 	const struct store store = {
 		.mode = STORE_ADD,
 		.keywords = keywords,
 		.unchanged_since = UINT64_MAX,
 	};
+	struct mailbox_changes changes;
+
+	if (mailbox_store(ctx, session->box, seqs, &store, NULL, err) < 0)
+		return -1;
+	return mailbox_sync(ctx, session->box, SYNC_WRITE, &changes, err);
+}
+
+static int remove_deleted(struct session *session, struct err *err)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "delete");
 	struct range_set seqs = range_set_init(ctx);
 	struct range_set uids = range_set_init(ctx);
 
@@ -376,8 +388,7 @@ static int remove_deleted(struct session *session, struct err *err)
 	collect(session, true, &seqs);
 	mailbox_wait_for_disk(session->box);
 	if (deletes_by_flag(session))
-		return mailbox_store(ctx, session->box, &seqs, &store, NULL,
-				     err);
+		return store_deleted(ctx, session, &seqs, err);
 	mailbox_uids_of(session->box, &seqs, &uids);
 	return mailbox_remove(session->box, &uids, err);
 }

@@ -7,6 +7,7 @@ import re
 import shutil
 import smtplib
 import struct
+import subprocess
 import time
 from pathlib import Path
 
@@ -384,6 +385,39 @@ def test_why_there_is_no_mail_is_told_by_pop3(user):
         client = Pop(one.server.port('pop3'))
         client.command(f'USER {one.name}')
         assert client.command(f'PASS {PASSWORD}') == b'-ERR [SYS/PERM] ' + reason + b'\r\n'
+
+
+def test_pop3_says_it_when_its_flag_cannot_be_written(make_server):
+    """With an index in memory nothing else keeps the flag."""
+    server = make_server(f'mail_location = mbox:~/mail:INBOX=~/inbox:INDEX=MEMORY\npop3_deleted_flag = {"Gone" * 12}\n')
+    uid, gid = mail_owner()
+    home = server.home('alice')
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size=64k,uid={uid},gid={gid},mode=755', 'tmpfs', home],
+                      check=False).returncode != 0:
+        pytest.skip('may not mount')
+    try:
+        inbox, filler = Path(home, 'inbox'), Path(home, 'filler')
+        inbox.write_bytes(mail(1) + mail(2))
+        os.chown(inbox, uid, gid)
+        Pop(server.port('pop3'), 'alice').quit()
+        # The next octet needs another page.
+        inbox.write_bytes(inbox.read_bytes()[:-1] + b'x' * (-inbox.stat().st_size % 4096) + b'\n')
+        for full in (True, False):
+            client = Pop(server.port('pop3'), 'alice')
+            client.command('DELE 1')
+            if full:
+                with contextlib.suppress(OSError), filler.open('wb', buffering=0) as file:
+                    while file.write(b'x' * 4096):
+                        pass
+            answer = client.command('QUIT')
+            client.close()
+            assert answer.startswith(b'-ERR [SYS' if full else b'+OK'), (full, answer)
+            filler.unlink(missing_ok=True)
+            assert (b'Gone' in inbox.read_bytes()) != full
+        server.forgive()
+    finally:
+        server.stop()
+        subprocess.run(['umount', home], check=False)
 
 
 def test_why_there_is_no_mail_is_told_by_lmtp(make_server):

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -26,6 +27,9 @@ enum {
 	ARENA_SIZE = 1 << 16,
 	SLOTS_MIN = 64,
 	FILES_MAX = 1 << 26,
+	/* For a tick of the clock to end. */
+	REST_WAITS = 20,
+	REST_WAIT_US = 1000,
 	/* That ":2,DFPRST" fits behind it. */
 	BASE_MAX = LAYOUT_COMPONENT_MAX - 9,
 };
@@ -198,6 +202,45 @@ static bool give_new_name(struct scan *scan, char dir, int fd, struct str name,
 	return true;
 }
 
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* Whether nobody renamed the file between the looks at both of its names, the
+ * first of them after `now`: that would give it a change time. */
+static bool is_at_rest(const struct stat *a, const struct stat *b,
+		       const struct timespec *now)
+{
+	return a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec &&
+	       (a->st_ctim.tv_sec < now->tv_sec ||
+		(a->st_ctim.tv_sec == now->tv_sec &&
+		 a->st_ctim.tv_nsec < now->tv_nsec));
+}
+
+/* Both names lead to something; *same_out: to one file, of which the second
+ * name can go. What is renamed to and fro meanwhile had one name all the time,
+ * and must keep it. */
+static bool look_at_both(const char *first, int fd, const char *second,
+			 bool *same_out)
+{
+	struct timespec now;
+	struct stat a, b;
+
+	for (int i = 0; i < REST_WAITS; i++) {
+		clock_gettime(CLOCK_REALTIME_COARSE, &now);
+		if (lstat(first, &a) < 0 ||
+		    fstatat(fd, second, &b, AT_SYMLINK_NOFOLLOW) < 0)
+			return false;
+		*same_out = same_file(&a, &b);
+		if (!*same_out || is_at_rest(&a, &b, &now))
+			return true;
+		usleep(REST_WAIT_US);
+	}
+	return false;
+}
+
 /* Two files with one base name. The same file twice (a crash between link() and
  * unlink()): one goes. Two files: one gets a name of its own. */
 static void settle_duplicate(struct scan *scan, const struct scan_entry *first,
@@ -208,18 +251,16 @@ static void settle_duplicate(struct scan *scan, const struct scan_entry *first,
 				      first->dir == 'n' ? "new" : "cur",
 				      STR_FMT(first->name));
 	char *old = str_dup(ctx, name);
-	struct stat a, b;
+	bool same;
 
-	if (lstat(first_path, &a) < 0 ||
-	    fstatat(fd, old, &b, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!look_at_both(first_path, fd, old, &same))
 		return;
-	if (a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
-		if (b.st_nlink > 1 && unlinkat(fd, old, 0) == 0)
-			log_warning("%s: removed a second link %s",
-				    scan->box->path, old);
-		return;
-	}
-	(void)give_new_name(scan, dir, fd, name, "there is another one");
+	if (!same)
+		(void)give_new_name(scan, dir, fd, name,
+				    "there is another one");
+	else if (unlinkat(fd, old, 0) == 0)
+		log_warning("%s: removed a second link %s", scan->box->path,
+			    old);
 }
 
 /* Mail is in regular files; links are not followed out of here. */

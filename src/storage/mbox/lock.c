@@ -25,7 +25,7 @@
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-enum { STEP_MIN_US = 200, STEP_MAX_US = 20 * 1000, STEP_SHARE = 32 };
+enum { RELEASE_TRIES = 100, STEP_MIN_US = 200, STEP_MAX_US = 20 * 1000, STEP_SHARE = 32 };
 
 static int set_fcntl(int fd, short type)
 {
@@ -178,24 +178,38 @@ int mbox_lock(struct driver_box *box, int fd, enum mbox_lock_kind kind,
 	return 0;
 }
 
-/* A directory above may have another name by now, and the lock went with it:
- * it is where the open file is, and would stop others until it is stale. */
-static void release_dotlock(const struct mbox_lock *lock)
+/* The name that the locked file has now; NULL if that is not to be had. */
+static char *name_now(const void *ctx, const struct mbox_lock *lock)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
 	char link[64], now[LAYOUT_PATH_MAX];
 	ssize_t len;
 
-	if (dotlock_release(lock->path))
-		return;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", lock->fd);
 	len = readlink(link, now, sizeof(now) - 1);
 	if (len <= 0 || now[0] != '/')
-		return;
+		return NULL;
 	now[len] = '\0';
+	return mem_printf(ctx, "%s%s", path_parent(ctx, now),
+			  strrchr(lock->path, '/'));
+}
+
+/* A directory above may have another name by now, and the lock went with it:
+ * it is where the open file is, and would stop others until it is stale. While
+ * we look for it, it may go on. */
+static void release_dotlock(const struct mbox_lock *lock)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	const char *path = lock->path;
+
+	if (dotlock_release(path))
+		return;
 	ctx = mem_ctx(NULL, "dotlock");
-	dotlock_release(mem_printf(ctx, "%s%s", path_parent(ctx, now),
-				   strrchr(lock->path, '/')));
+	/* Or somebody broke it. */
+	for (int i = 0; i < RELEASE_TRIES; i++) {
+		path = name_now(ctx, lock);
+		if (path == NULL || dotlock_release(path))
+			return;
+	}
 }
 
 void mbox_unlock(struct mbox_lock *lock)

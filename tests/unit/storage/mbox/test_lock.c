@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../fixture.h"
@@ -46,6 +49,51 @@ static void test_a_dotlock_goes_with_its_directory(void **state)
 	close(fd);
 }
 
+static pid_t rename_to_and_fro(const char *a, const char *b)
+{
+	pid_t pid = fork();
+
+	while (pid == 0) {
+		rename(a, b);
+		rename(b, a);
+	}
+	return pid;
+}
+
+static void test_a_dotlock_is_found_while_its_directory_moves(void **state)
+{
+	struct fixture *f = *state;
+	struct location location;
+	char *a = make_dir(f, "a"), *b = mem_printf(f->ctx, "%s/b", f->dir);
+	char *path = mem_printf(f->ctx, "%s/box", a);
+	struct driver_box box = {.location = &location, .path = path};
+	int fd = open(path, O_RDWR | O_CREAT, 0600), locked = 0;
+	struct mbox_lock lock;
+	struct err err;
+	pid_t pid;
+
+	assert_true(fd >= 0);
+	assert_ok(location_parse(f->ctx, "mbox:~/mail", f->user, &location,
+				 &err));
+	pid = rename_to_and_fro(a, b);
+	for (int i = 0; i < 3000; i++) {
+		if (mbox_lock_now(&box, fd, MBOX_WRITE, &lock, &err) < 0)
+			continue;
+		locked++;
+		mbox_unlock(&lock);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_true(locked > 0);
+	assert_int_equal(access(mem_printf(f->ctx, "%s/a/box.lock", f->dir),
+				F_OK),
+			 -1);
+	assert_int_equal(access(mem_printf(f->ctx, "%s/b/box.lock", f->dir),
+				F_OK),
+			 -1);
+	close(fd);
+}
+
 #define TEST(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -53,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_dotlock_goes_with_its_directory),
+		TEST(test_a_dotlock_is_found_while_its_directory_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,7 +192,7 @@ class Kdc(Database):
             f'  database_name = {self.dir}/principal\n  key_stash_file = {self.dir}/stash\n  acl_file = {self.dir}/acl\n }}\n')
         os.environ.update(self.env)
         self.run(find('kdb5_util'), 'create', '-s', '-r', 'TEST.EXAMPLE', '-P', 'master')
-        commands = [f'addprinc -pw secret {user}' for user in ('alice', 'bob', 'carol@OTHER.EXAMPLE')]
+        commands = [f'addprinc -pw secret {user}' for user in ('alice', 'alice/bob', 'bob', 'carol@OTHER.EXAMPLE')]
         for service in ('imap', 'pop', 'smtp'):
             commands += [f'addprinc -randkey {service}/localhost', f'ktadd -k {self.dir}/keytab {service}/localhost']
         commands += ['addprinc -randkey imap/elsewhere', f'ktadd -k {self.dir}/more.keytab imap/elsewhere']

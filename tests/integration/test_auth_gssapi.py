@@ -58,7 +58,7 @@ def credentials(user, oid):
     return gssapi.raw.acquire_cred_with_password(name, b'secret', usage='initiate', mechs=[oid]).creds
 
 
-def login(client, authz='', user='alice', host='localhost', service='imap', mech='GSSAPI', layer=1, spoil=None):
+def login(client, authz='', user='alice', host='localhost', service='imap', mech='GSSAPI', layer=1, spoil=None, rip='127.0.0.1'):
     """The whole exchange as RFC 4752 has it; the last line."""
     oid = SPNEGO if mech != 'GSSAPI' else gssapi.MechType.kerberos
     target = gssapi.Name(f'{service}@{host}', gssapi.NameType.hostbased_service)
@@ -69,7 +69,7 @@ def login(client, authz='', user='alice', host='localhost', service='imap', mech
     token = context.step()
     if spoil:
         token = spoil(token)
-    line = client.ask(f'AUTH\t{client.last}\t{mech}\tservice={proto}\trip=127.0.0.1\tresp={base64.b64encode(token).decode()}')
+    line = client.ask(f'AUTH\t{client.last}\t{mech}\tservice={proto}\trip={rip}\tresp={base64.b64encode(token).decode()}')
     while not context.complete and line.startswith('CONT'):
         token = context.step(base64.b64decode(line.split('\t')[2])) or b''
         line = client.ask(f'CONT\t{client.last}\t{base64.b64encode(token).decode()}')
@@ -167,3 +167,29 @@ def test_names_of_hosts(make_server, kdc):
     one = write(make_server('passdb {\n}\n', 'imap', start=False), kdc, 'localhost', 'missing').start()
     assert login(Client(one)).startswith('FAIL')
     assert one.wait_log('While acquiring service credentials: ')
+
+
+@pytest.mark.parametrize('masters, wanted', (('', 'FAIL FAIL'), ('bob:x\n', 'FAIL OK'), ('bob:x::::::k5principals=alice/bob@TEST.EXAMPLE\n', 'OK OK')))
+def test_masters_are_those_of_the_masterdbs(make_server, kdc, masters, wanted):
+    """A principal "alice/bob" is not bob, only as the separator of masters stands in his name."""
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), kdc)
+    master = f'passdb {{\n  driver = passwd-file\n  args = username_format=%n {one.dir}/masters\n  master = yes\n}}\n'
+    one.extra = 'auth_master_user_separator = /\n' + one.extra.replace('passdb {', master + 'passdb {', 1)
+    one.write_config()
+    Path(one.dir, 'masters').write_text(masters)
+    one.start()
+    client = Client(one)
+    lines = [login(client, user='alice/bob'), login(client, 'alice/bob', user='bob')]
+    assert ' '.join(line.split('\t')[0] for line in lines) == wanted, lines
+
+
+def test_tickets_are_of_who_has_the_certificate(make_server, kdc):
+    """With auth_ssl_username_from_cert the name is the certificate's, whatever else is said."""
+    one = write(make_server('passdb {\n}\n', 'imap', start=False), kdc)
+    one.extra = 'auth_ssl_username_from_cert = yes\n' + one.extra
+    one.write_config()
+    one.start()
+    cert = '127.0.0.1\tvalid-client-cert\tcert_username='
+    for authz in ('', 'alice', 'bob'):
+        assert login(Client(one), authz, rip=cert + 'alice').startswith('OK\tuser=alice')
+        assert login(Client(one), authz, rip=cert + 'nobody').startswith('FAIL')

@@ -178,14 +178,18 @@ static enum mech_step read_principal(struct gss *gss, struct err *err)
 	return MECH_FAIL;
 }
 
-/* May the ticket's owner be that user without our asking a passdb? */
-static bool is_own(const struct gss *gss, const char *user)
+/* May the ticket's owner be that user without our asking a passdb? It is the
+ * name that counts here: a master user's, or that of a certificate. */
+static bool is_own(const struct gss *gss, const struct request *request)
 {
+	const char *user = request->original_user;
 	gss_buffer_desc text = {strlen(user), (void *)user};
 	gss_name_t name = GSS_C_NO_NAME, canonical = GSS_C_NO_NAME;
 	OM_uint32 minor;
 	int equal = 0;
 
+	if (strcmp(user, gss->principal) == 0)
+		return true;
 	if (!GSS_ERROR(gss_import_name(&minor, &text, GSS_C_NT_USER_NAME,
 				       &name)) &&
 	    !GSS_ERROR(gss_canonicalize_name(&minor, name, (gss_OID)&krb5,
@@ -222,7 +226,7 @@ static enum mech_step take_answer(struct state *state, struct request *request,
 	if (request_set_user(request, user, err) < 0)
 		return MECH_FAIL;
 	request->auth_user = mem_strdup(request, gss->principal);
-	state->is_own = user == gss->principal || is_own(gss, user);
+	state->is_own = is_own(gss, request);
 	return MECH_LOOKUP;
 }
 
@@ -290,7 +294,8 @@ static enum mech_step gssapi_check(void *ctx, struct request *request,
 			      state->gss->principal);
 
 	fields_remove(&request->pass_fields, "k5principals");
-	if (request->refused)
+	/* Who wants to be somebody else must be a master user. */
+	if (request->refused || request->login_user != NULL)
 		return MECH_MISMATCH;
 	if (named)
 		return MECH_ACCEPT;

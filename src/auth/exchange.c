@@ -593,6 +593,9 @@ void exchange_continue(struct exchange *exchange, struct str response)
 			    "Unexpected continuation");
 		reply(exchange, line, strlen(line));
 		mem_free(line);
+		/* A session neither. */
+		if (exchange->state == EXCHANGE_TOKEN)
+			exchange->state = EXCHANGE_OVER;
 		end(exchange);
 		return;
 	}

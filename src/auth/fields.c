@@ -82,12 +82,10 @@ void fields_write(const struct fields *fields, struct buf *out)
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct field *field = &fields->list[i];
 
-		if (*field->value != '\0') {
+		if (*field->value != '\0')
 			auth_write_value(out, field->key, field->value);
-		} else {
-			buf_putc(out, '\t');
-			buf_add(out, field->key);
-		}
+		else
+			auth_write_key(out, field->key);
 	}
 }
 

@@ -58,14 +58,24 @@ struct str auth_line_value(const struct auth_line *line, const char *key)
 	return (struct str){NULL, 0};
 }
 
-void auth_write_value(struct buf *out, const char *key, const char *value)
+static void add_escaped(struct buf *out, const char *text)
 {
-	char *escaped = str_tab_escape(NULL, str_of(value));
+	char *escaped = str_tab_escape(NULL, str_of(text));
 
-	buf_putc(out, '\t');
-	buf_add(out, key);
-	buf_putc(out, '=');
 	buf_add(out, escaped);
 	mem_wipe(escaped, strlen(escaped));
 	mem_free(escaped);
+}
+
+void auth_write_key(struct buf *out, const char *key)
+{
+	buf_putc(out, '\t');
+	add_escaped(out, key);
+}
+
+void auth_write_value(struct buf *out, const char *key, const char *value)
+{
+	auth_write_key(out, key);
+	buf_putc(out, '=');
+	add_escaped(out, value);
 }

@@ -41,7 +41,8 @@ bool auth_line_next(struct str in, struct str *line_out, size_t *used_out);
 /* The value of "key=value" among the arguments; {NULL, 0} if not there; "" for
  * a bare "key". */
 struct str auth_line_value(const struct auth_line *line, const char *key);
-/* Append "\tkey=value", escaped. */
+/* Append "\tkey", or "\tkey=value", both escaped: keys are clients', too. */
+void auth_write_key(struct buf *out, const char *key);
 void auth_write_value(struct buf *out, const char *key, const char *value);
 
 #endif

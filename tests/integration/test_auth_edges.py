@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""What only a confused or hostile peer says to auth, and what it gets for it."""
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import AUTH_CLIENT, NO_PENALTY
+from http_double import Double
+from imap_lines import Lines
+from proxied import Backend
+from test_auth import Client, Master
+from test_auth_oauth2 import oauth
+
+STATIC = """\
+auth_failure_delay = 0
+passdb {
+  driver = PASSDB
+}
+userdb {
+  driver = static
+  args = uid=7001 gid=7002 home=/h/%u
+}
+""" + AUTH_CLIENT + NO_PENALTY
+
+
+def configured(make_server, passdb, more='', files=None, protocols='imap'):
+    one = make_server('passdb {\n}\n', protocols, start=False)
+    one.extra = (more + STATIC.replace('PASSDB', passdb)).replace('DIR', one.dir)
+    for name, text in (files or {}).items():
+        path = Path(one.dir, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace('DIR', one.dir))
+        os.chmod(path, 0o644)
+    one.write_config()
+    return one.start()
+
+
+def test_who_goes_on_after_ok_has_no_session(make_server):
+    one = configured(make_server, 'static\n  args = password=secret')
+    client, master = Client(one, 'auth-login', 70040), Master(one)
+    for goes_on in (True, False):
+        assert client.plain('alice', 'secret').startswith('OK')
+        if goes_on:
+            assert client.ask(f'CONT\t{client.last}\tAAAA').startswith('FAIL')
+        line = master.ask(f'REQUEST\t{client.last}\t70040\t{client.last}\t{client.cookie}')
+        assert line.startswith('FAIL' if goes_on else 'USER'), line
+    assert '(null)' not in one.log_text()
+
+
+def token(secret, end):
+    def base64url(octets):
+        return base64.urlsafe_b64encode(octets).rstrip(b'=')
+    claims = {'sub': 'alice', 'email': 'alice', 'exp': end}
+    text = b'.'.join(base64url(json.dumps(part).encode()) for part in ({'alg': 'HS256', 'typ': 'JWT'}, claims))
+    return (text + b'.' + base64url(hmac.digest(secret, text, hashlib.sha256))).decode()

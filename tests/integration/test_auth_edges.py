@@ -55,6 +55,20 @@ def test_who_goes_on_after_ok_has_no_session(make_server):
     assert '(null)' not in one.log_text()
 
 
+@pytest.mark.parametrize('name, shown', ((b'a\tnologin\treason', 'a?tnologin?treason'), (b'a\nFAIL', 'a?nFAIL'), (b'a\tuser', 'a?tuser'),
+                                         (b'a\1tnologin', 'a?1tnologin')))
+def test_names_of_forwarded_fields_are_nothing_else(make_server, name, shown):
+    one = make_server('login_trusted_networks = 127.0.0.0/8\nauth_debug = yes\n' + NO_PENALTY, 'imap')
+    with socket.create_connection(('127.0.0.1', one.port('imap')), 20) as sock, sock.makefile('rb') as file:
+        file.readline()
+        key = b'x-forward-' + name
+        sock.sendall(b'a ID ({%d+}\r\n%s "bob")\r\n' % (len(key), key))
+        assert file.readline().startswith(b'* ID') and file.readline().startswith(b'a OK')
+        sock.sendall(b'b LOGIN alice secret\r\n')
+        assert file.readline().startswith(b'b OK')
+    assert one.wait_log(re.escape(f'client passdb out: OK?1?user=alice?forward_{shown}=bob\n')), one.log_text()
+
+
 def token(secret, end):
     def base64url(octets):
         return base64.urlsafe_b64encode(octets).rstrip(b'=')

@@ -75,3 +75,13 @@ def token(secret, end):
     claims = {'sub': 'alice', 'email': 'alice', 'exp': end}
     text = b'.'.join(base64url(json.dumps(part).encode()) for part in ({'alg': 'HS256', 'typ': 'JWT'}, claims))
     return (text + b'.' + base64url(hmac.digest(secret, text, hashlib.sha256))).decode()
+
+
+def test_tokens_are_not_remembered_beyond_their_end(make_server):
+    one = configured(make_server, 'oauth2\n  args = DIR/oauth2', 'auth_mechanisms = oauthbearer\nauth_cache_size = 1M\n', {
+        'oauth2': 'introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix=DIR/keys/\n',
+        'keys/default/HS256/default': base64.b64encode(b'k' * 32).decode()})
+    client, end = Client(one), int(time.time()) + 3
+    assert oauth(client, 'alice', token(b'k' * 32, end))[0].startswith('OK')
+    time.sleep(max(0, end + 0.2 - time.time()))
+    assert oauth(client, 'alice', token(b'k' * 32, end))[0].startswith('FAIL')

@@ -143,8 +143,11 @@ static int oauth2_open(struct passdb *db, struct err *err)
 		return err->code == ERR_DENIED ? 0 : -1;
 	db->data = source;
 	/* The token is the password; but with use_grant_password the mechanism
-	 * tells which of both it is. */
-	db->cache_key = mem_printf(db, "%%m %s", source->set.pass_attrs);
+	 * tells which of both it is. One that we check ourselves says when it
+	 * ends: it is not remembered for longer. */
+	if (!source->is_local)
+		db->cache_key =
+			mem_printf(db, "%%m %s", source->set.pass_attrs);
 	return 0;
 }
 

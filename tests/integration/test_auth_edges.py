@@ -85,3 +85,10 @@ def test_tokens_are_not_remembered_beyond_their_end(make_server):
     assert oauth(client, 'alice', token(b'k' * 32, end))[0].startswith('OK')
     time.sleep(max(0, end + 0.2 - time.time()))
     assert oauth(client, 'alice', token(b'k' * 32, end))[0].startswith('FAIL')
+
+
+def test_app_passwords_stay_below_their_directory(make_server):
+    one = configured(make_server, 'app-password\n  args = DIR/app/%d/%n', files={'app/example/x': '', 'alice': ''})
+    line = Client(one).plain('alice@..', 'x')
+    assert line == 'FAIL\t1\tuser=alice@..\tcode=temp_fail'
+    assert one.wait_log("the user's name cannot be in a path")

@@ -150,7 +150,8 @@ static int find_path(const struct app_store *store, struct request *request,
 	if (*out == NULL)
 		return err_set(err, ERR_INVALID, "the path cannot be expanded");
 	if (*out != store->path &&
-	    (strchr(request->user, '/') != NULL || request->user[0] == '.'))
+	    (strchr(request->user, '/') != NULL || request->user[0] == '.' ||
+	     strstr(*out, "/../") != NULL))
 		return err_set(err, ERR_INVALID,
 			       "the user's name cannot be in a path");
 	return 0;

@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "net/loop.h"
 
-enum { WAIT_MAX_MS = 60 * 1000 };
+enum { WAIT_MAX_MS = 60 * 1000, ATTRIBUTE_MAX = 8 * 1024 };
 
 /* A question; child of its owner. */
 struct policy {
@@ -99,6 +99,10 @@ static void add_attribute(json_t *root, struct str key, const char *value)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "attribute");
 	struct str part;
+
+	/* JSON has no room for it otherwise, and none may be missing. */
+	if (!utf8_valid(str_of(value)))
+		value = str_sanitize(ctx, str_of(value), ATTRIBUTE_MAX);
 
 	while (str_split(&key, '/', &part)) {
 		const char *name = str_dup(ctx, part);

@@ -92,3 +92,17 @@ def test_app_passwords_stay_below_their_directory(make_server):
     line = Client(one).plain('alice@..', 'x')
     assert line == 'FAIL\t1\tuser=alice@..\tcode=temp_fail'
     assert one.wait_log("the user's name cannot be in a path")
+
+
+def test_policy_servers_hear_of_names_that_are_no_utf8(make_server):
+    double = Double(lambda *_: (200, '{"status": -1}'))
+    try:
+        one = configured(make_server, 'static\n  args = password=secret',
+                         f'auth_username_chars =\nauth_policy_server_url = {double.url}/\nauth_policy_hash_nonce = x\n')
+        client = Client(one)
+        text = base64.b64encode(b'\0al\xffice\0secret').decode()
+        client.send(f'AUTH\t1\tPLAIN\tservice=imap\trip=127.0.0.1\tresp={text}')
+        assert client.sock.recv(4096).startswith(b'FAIL\t1')
+        assert json.loads(double.seen[0][3])['login'] == 'al?ice'
+    finally:
+        double.close()

@@ -581,6 +581,9 @@ static int parse(struct login_proxy *proxy, const struct auth_line *fields,
 	const char *user = field(proxy, fields, "destuser");
 	const char *password = field(proxy, fields, "pass");
 
+	/* The client's name here may be cut: it is for the log. */
+	if (user == NULL)
+		user = field(proxy, fields, "user");
 	proxy->user = user != NULL ? user : proxy->client->user;
 	proxy->master = field(proxy, fields, "master");
 	/* A query may have a column for it. */

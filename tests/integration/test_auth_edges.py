@@ -106,3 +106,11 @@ def test_policy_servers_hear_of_names_that_are_no_utf8(make_server):
         assert json.loads(double.seen[0][3])['login'] == 'al?ice'
     finally:
         double.close()
+
+
+def test_long_names_are_whole_at_the_other_server(make_server):
+    backend, name = Backend(), 'a' * 300
+    one = configured(make_server, f'static\n  args = nopassword=y proxy=y host=127.0.0.1 port={backend.port}')
+    client = Lines(one.port('imap'))
+    assert b' OK ' in client.command(f'LOGIN {name} secret'.encode())[-1]
+    assert any(line.endswith(f'LOGIN "{name}" "secret"') for line in backend.log), backend.log

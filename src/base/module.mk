@@ -10,6 +10,7 @@ libbase_a_SOURCES = \
 	src/base/file.c src/base/file.h src/base/file_path.c \
 	src/base/ip.c src/base/ip.h \
 	src/base/log.c src/base/log.h \
+	src/base/mask.c src/base/mask.h \
 	src/base/mem.c src/base/mem.h \
 	src/base/pack.c src/base/pack.h \
 	src/base/range.c src/base/range.h \
@@ -25,6 +26,7 @@ base_tests = \
 	tests/unit/base/test_file \
 	tests/unit/base/test_ip \
 	tests/unit/base/test_log \
+	tests/unit/base/test_mask \
 	tests/unit/base/test_pack \
 	tests/unit/base/test_range \
 	tests/unit/base/test_str
@@ -36,6 +38,7 @@ tests_unit_base_test_encode_LDADD = $(base_test_libs)
 tests_unit_base_test_file_LDADD = $(base_test_libs)
 tests_unit_base_test_ip_LDADD = $(base_test_libs)
 tests_unit_base_test_log_LDADD = $(base_test_libs)
+tests_unit_base_test_mask_LDADD = $(base_test_libs)
 tests_unit_base_test_pack_LDADD = $(base_test_libs)
 tests_unit_base_test_range_LDADD = $(base_test_libs)
 tests_unit_base_test_str_LDADD = $(base_test_libs)

@@ -32,7 +32,6 @@ doveadm_SOURCES = \
 	src/doveadm/mailbox_status.c \
 	src/doveadm/mailbox_update.c \
 	src/doveadm/main.c \
-	src/doveadm/mask.c src/doveadm/mask.h \
 	src/doveadm/master.c src/doveadm/master.h \
 	src/doveadm/penalty.c \
 	src/doveadm/proxy.c \
@@ -69,7 +68,7 @@ check_PROGRAMS += \
 	tests/unit/doveadm/test_query
 tests_unit_doveadm_test_client_SOURCES = \
 	tests/unit/doveadm/test_client.c \
-	src/doveadm/client.c src/doveadm/mask.c
+	src/doveadm/client.c
 tests_unit_doveadm_test_client_LDADD = $(CMOCKA_LIBS) $(LIB_NET)
 tests_unit_doveadm_test_print_SOURCES = \
 	tests/unit/doveadm/test_print.c \

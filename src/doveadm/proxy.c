@@ -10,11 +10,11 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/mask.h"
 #include "base/mem.h"
 #include "doveadm/client.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
-#include "doveadm/mask.h"
 #include "doveadm/print.h"
 
 /* Of anvil's lines, "serial user service ip ip port [user_NAME=value ...]". */

@@ -12,10 +12,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/ip.h"
+#include "base/mask.h"
 #include "doveadm/client.h"
 #include "doveadm/commands.h"
 #include "doveadm/doveadm.h"
-#include "doveadm/mask.h"
 #include "doveadm/print.h"
 #include "service/anvil.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doveadm/mask.c - after a mismatch only the last star is tried again: what
+ * base/mask.c - after a mismatch only the last star is tried again: what
  * matched before it cannot matter any more.
  */
-#include "doveadm/mask.h"
+#include "base/mask.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doveadm/mask.h - masks of names, with * and ?.
+ * base/mask.h - masks of names, with * and ?.
  */
-#ifndef DOVEADM_MASK_H
-#define DOVEADM_MASK_H
+#ifndef BASE_MASK_H
+#define BASE_MASK_H
 #include <stdbool.h>
 
 /* Takes a time of at most mask * text. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/master.h"
 
-#include <fnmatch.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mask.h"
 #include "base/mem.h"
 #include "net/conn.h"
 #include "net/sock.h"
@@ -374,7 +374,7 @@ static void list_name(void *ctx, const char *name)
 	struct question *question = ctx;
 	char *escaped;
 
-	if (question->mask != NULL && fnmatch(question->mask, name, 0) != 0)
+	if (question->mask != NULL && !mask_match(question->mask, name))
 		return;
 	escaped = str_tab_escape(NULL, str_of(name));
 	conn_printf(question->master->conn, "LIST\t%u\t%s\n", question->id,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/verify.h"
 
-#include <fnmatch.h>
-
 #include "auth/app/app.h"
 #include "auth/auth.h"
 #include "auth/cache.h"
@@ -11,6 +9,7 @@
 #include "auth/workers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/mask.h"
 #include "base/mem.h"
 #include "proto/auth.h"
 
@@ -57,13 +56,16 @@ static void finish(struct verify *verify, enum pass_result result)
 
 static bool mech_wanted(const struct passdb *db, const struct request *request)
 {
-	const char *list = db->set->mechanisms;
+	struct str rest = str_of(db->set->mechanisms), word;
+	const char *mech = *request->mech == '\0' ? "none" : request->mech;
+	bool any = true;
 
-	if (*list == '\0')
-		return true;
-	return str_case_has_word(list, *request->mech == '\0'
-					       ? STR("none")
-					       : str_of(request->mech));
+	while (str_item(&rest, &word)) {
+		if (str_case_is(word, mech))
+			return true;
+		any = false;
+	}
+	return any;
 }
 
 /* "*@example.com !root": no pattern with "!" matches, and if there are others,
@@ -71,20 +73,20 @@ static bool mech_wanted(const struct passdb *db, const struct request *request)
 static bool user_wanted(const struct passdb *db, const struct request *request)
 {
 	struct str rest = str_of(db->set->username_filter), word;
-	bool has_positive = false, positive = false;
+	bool others = false, found = false;
 
-	while (str_word(&rest, &word)) {
-		bool not = word.data[0] == '!';
-		char *mask = str_dup(NULL, str_from(word, not ? 1 : 0));
-		bool match = fnmatch(mask, request->user, 0) == 0;
+	while (str_item(&rest, &word)) {
+		bool negative = word.data[0] == '!';
+		char *mask = str_dup(NULL, str_from(word, negative ? 1 : 0));
+		bool match = mask_match(mask, request->user);
 
 		mem_free(mask);
-		if (not &&match)
+		if (negative && match)
 			return false;
-		has_positive = has_positive || !not ;
-		positive = positive || (!not &&match);
+		others = others || !negative;
+		found = found || match;
 	}
-	return !has_positive || positive;
+	return !others || found;
 }
 
 static bool is_skipped(const struct verify *verify, const struct passdb *db)

@@ -98,6 +98,11 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+static bool is_blank_or_comma(char c)
+{
+	return is_blank(c) || c == ',';
+}
+
 static bool is_space(char c)
 {
 	return is_blank(c) || c == '\r' || c == '\n';
@@ -129,19 +134,30 @@ bool str_split(struct str *rest, char sep, struct str *part_out)
 	return true;
 }
 
-bool str_word(struct str *rest, struct str *word_out)
+static bool next_word(struct str *rest, bool (*divides)(char c),
+		      struct str *out)
 {
 	size_t len = 0;
 
-	while (rest->len > 0 && is_blank(rest->data[0]))
+	while (rest->len > 0 && divides(rest->data[0]))
 		*rest = str_from(*rest, 1);
-	while (len < rest->len && !is_blank(rest->data[len]))
+	while (len < rest->len && !divides(rest->data[len]))
 		len++;
 	if (len == 0)
 		return false;
-	*word_out = str_n(rest->data, len);
+	*out = str_n(rest->data, len);
 	*rest = str_from(*rest, len);
 	return true;
+}
+
+bool str_word(struct str *rest, struct str *word_out)
+{
+	return next_word(rest, is_blank, word_out);
+}
+
+bool str_item(struct str *rest, struct str *item_out)
+{
+	return next_word(rest, is_blank_or_comma, item_out);
 }
 
 static bool has_word(const char *words, struct str word,

@@ -70,6 +70,8 @@ struct str str_trim(struct str s);
 bool str_split(struct str *rest, char sep, struct str *part_out);
 /* The next word between blanks and tabs; false when there is none. */
 bool str_word(struct str *rest, struct str *word_out);
+/* The same, and commas divide, too. */
+bool str_item(struct str *rest, struct str *item_out);
 /* Whether `word` is one of them; NULL has none. */
 bool str_has_word(const char *words, struct str word);
 bool str_case_has_word(const char *words, struct str word);

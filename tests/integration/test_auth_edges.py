@@ -114,3 +114,33 @@ def test_long_names_are_whole_at_the_other_server(make_server):
     client = Lines(one.port('imap'))
     assert b' OK ' in client.command(f'LOGIN {name} secret'.encode())[-1]
     assert any(line.endswith(f'LOGIN "{name}" "secret"') for line in backend.log), backend.log
+
+
+FILTERS = ['*', '*@example.com', '!alice', '!*@x *', '*@example.com !root@*', 'alice,bob', 'al?ce, bob', '[ab]lice', 'a\\*', '!', 'ALICE',
+           '!alice,bob', '!root@example.com,!alice', 'alice !alice', '**', '*!*', '!?????']
+NAMES = ['alice', 'bob', 'root@example.com', 'alice@example.com', 'a*', 'x@x', 'ALICE', 'A!b', '[ab]lice']
+MECHS = ['plain', 'plain,login', 'login, plain', 'PLAIN', 'none', 'login', 'pla*', ',plain']
+
+
+def test_filters_of_passdbs_are_those_of_dovecot(make_server, make_dovecot):
+    rules = [('username_filter', text) for text in FILTERS] + [('mechanisms', text) for text in MECHS]
+    dbs = '\n}\npassdb {\n  driver = '.join(f'static\n  args = password=x field{number}=y\n  {name} = "%s"\n  result_success = continue-ok' %
+                                          text.replace('\\', '\\\\') for number, (name, text) in enumerate(rules))
+    said = []
+    for make in (make_server, make_dovecot):
+        client = Client(configured(make, dbs, 'auth_username_chars =\nauth_username_format = %u\n'))
+        said.append({name: sorted(word for word in client.plain(name, 'x').split('\t') if word.startswith('field')) for name in NAMES})
+    assert said[0] == said[1]
+
+
+def test_masks_of_lists(make_server):
+    one = configured(make_server, 'passwd-file\n  args = DIR/accounts\n', '', {'accounts': 'alice:x\nblice:x\n[ab]lice:x\nbob:x\n'})
+    one.extra = one.extra.replace('driver = static', f'driver = passwd-file\n  args = {one.dir}/accounts\n}}\nuserdb {{\n  driver = static')
+    one.write_config()
+    assert one.doveadm('reload').returncode == 0
+    for mask, names in (('*lice', ['[ab]lice', 'alice', 'blice']), ('[ab]lice', ['[ab]lice']), ('?ob', ['bob'])):
+        master = Master(one)
+        lines = [master.ask(f'LIST\t1\tservice=doveadm\tuser={mask}')]
+        while not lines[-1].startswith('DONE'):
+            lines.append(master.line())
+        assert sorted(line.split('\t')[2] for line in lines[:-1]) == names, mask

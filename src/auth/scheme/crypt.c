@@ -61,6 +61,12 @@ static int hash_with(const char *password, const char *setting, struct buf *out,
 	return 0;
 }
 
+/* An account that is switched off, as in shadow(5). */
+static bool is_locked(struct str hash)
+{
+	return hash.len > 0 && (hash.data[0] == '*' || hash.data[0] == '!');
+}
+
 int crypt_any_compare(const char *password, const char *, struct str hash,
 		      struct err *err)
 {
@@ -69,8 +75,7 @@ int crypt_any_compare(const char *password, const char *, struct str hash,
 
 	if (hash.len == 0 || hash.len >= sizeof(setting))
 		return err_set(err, ERR_INVALID, "hash has a wrong length");
-	/* An account that is switched off, as in shadow(5). */
-	if (hash.data[0] == '*' || hash.data[0] == '!')
+	if (is_locked(hash))
 		return 0;
 	memcpy(setting, hash.data, hash.len);
 	setting[hash.len] = '\0';
@@ -173,7 +178,24 @@ int md5_any_compare(const char *password, const char *user, struct str hash,
 	return md5_compare(password, user, str_n(octets.data, octets.len), err);
 }
 
-/* The names differ in what they make; each compares with any of them. */
+int crypt_md5_compare(const char *password, const char *user, struct str hash,
+		      struct err *err)
+{
+	return str_starts(hash, "$1$")
+		       ? crypt_any_compare(password, user, hash, err)
+		       : 0;
+}
+
+int crypt_bcrypt_compare(const char *password, const char *user,
+			 struct str hash, struct err *err)
+{
+	if (!str_starts(hash, "$2") && !is_locked(hash))
+		return err_set(err, ERR_INVALID,
+			       "Password is not blowfish password");
+	return crypt_any_compare(password, user, hash, err);
+}
+
+/* The names of the others differ in what they make; each compares with all. */
 #define SAME_COMPARE(name)                                                     \
 	int name##_compare(const char *password, const char *user,             \
 			   struct str hash, struct err *err)                   \
@@ -182,8 +204,6 @@ int md5_any_compare(const char *password, const char *user, struct str hash,
 	}
 
 SAME_COMPARE(crypt_des)
-SAME_COMPARE(crypt_md5)
 SAME_COMPARE(crypt_sha256)
 SAME_COMPARE(crypt_sha512)
-SAME_COMPARE(crypt_bcrypt)
 SAME_COMPARE(crypt_yescrypt)

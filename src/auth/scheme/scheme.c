@@ -28,7 +28,7 @@ static const struct scheme schemes[] = {
 	ROW("OTP", SCHEME_AS_TEXT, 0, SLOW | WEAK, otp),
 	ROW("SHA512", SCHEME_BASE64, 64, WEAK, sha512),
 	ROW("SHA", SCHEME_BASE64, 20, WEAK, sha1),
-	ROW("DES-CRYPT", SCHEME_AS_TEXT, 0, WEAK, crypt_des),
+	ROW("DES-CRYPT", SCHEME_AS_TEXT, 0, SLOW | WEAK, crypt_des),
 	ROW("CRYPT", SCHEME_AS_TEXT, 0, SLOW, crypt_any),
 	ROW("SSHA", SCHEME_BASE64, 0, WEAK, ssha1),
 	ROW("MD5-CRYPT", SCHEME_AS_TEXT, 0, WEAK, crypt_md5),

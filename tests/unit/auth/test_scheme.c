@@ -216,6 +216,41 @@ static void test_endless_passwords_are_not_hashed(void **state)
 	assert_int_equal(verify(password, stored, &err), 1);
 }
 
+/* Others of crypt(3) take any that it knows, these as in Dovecot only theirs;
+ * else the name would say too little of how long it takes. */
+static void test_names_that_stand_for_one_kind_of_crypt(void **state)
+{
+	static const char des[] = "EcLv/7XeEVmDE";
+	static const char md5[] = "$1$NdJNyGIc$Hq0iuTC.6jFowXy1VLUqD1";
+	static const char blowfish[] =
+		"$2y$05$t5LwPgzdo66Vj5muWp3ZKequyPpExXW7/"
+		"LrD6GG1ZqXccYTVcLuAq";
+	const struct {
+		const char *name, *hash;
+		int right;
+	} all[] = {
+		{"MD5-CRYPT", des, 0},      {"MD5-CRYPT", blowfish, 0},
+		{"MD5-CRYPT", md5, 1},      {"BLF-CRYPT", des, -1},
+		{"BLF-CRYPT", md5, -1},     {"BLF-CRYPT", blowfish, 1},
+		{"BLF-CRYPT", "!", 0},      {"SHA512-CRYPT", blowfish, 1},
+		{"DES-CRYPT", blowfish, 1}, {"CRYPT", md5, 1},
+	};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		assert_int_equal(scheme_verify("secret", "alice",
+					       str_of(all[i].name),
+					       str_of(all[i].hash), &err),
+				 all[i].right);
+	for (size_t i = 0; scheme_nth(i) != NULL; i++) {
+		if (scheme_verify("secret", "alice",
+				  str_of(scheme_nth(i)->name), str_of(blowfish),
+				  &err) == 1)
+			assert_true(scheme_nth(i)->slow);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_malformed_hashes_are_errors),
 		cmocka_unit_test(test_accounts_switched_off_match_nothing),
 		cmocka_unit_test(test_endless_passwords_are_not_hashed),
+		cmocka_unit_test(test_names_that_stand_for_one_kind_of_crypt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

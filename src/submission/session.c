@@ -223,8 +223,9 @@ static void begin(struct mail_session *base)
 	session->set = set;
 	session->hostname = lda_hostname(session, &names);
 	session->id = delivery_id(session);
-	session->helo = helo.len == 0 ? mem_strdup(session, "unknown")
-				      : str_dup(session, helo);
+	/* Whoever took a login process over must not write into Received. */
+	session->helo =
+		smtp_helo_clean(session, helo.len == 0 ? STR("unknown") : helo);
 	session->parser = smtp_parser_new(session, LINE_MAX_OCTETS);
 	session->chunk = buf_init(INPUT_MAX);
 	session->ctx = mem_ctx(session, "transaction");

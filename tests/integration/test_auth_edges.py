@@ -18,6 +18,8 @@ from imap_lines import Lines
 from proxied import Backend
 from test_auth import Client, Master
 from test_auth_oauth2 import oauth
+from test_login_taken_over import Login, handover
+from test_submission import Relay, begin, wait_for
 
 STATIC = """\
 auth_failure_delay = 0
@@ -144,3 +146,26 @@ def test_masks_of_lists(make_server):
         while not lines[-1].startswith('DONE'):
             lines.append(master.line())
         assert sorted(line.split('\t')[2] for line in lines[:-1]) == names, mask
+
+
+def test_a_login_process_writes_no_header_lines(make_server):
+    """What it hands over as the name of EHLO goes into Received."""
+    relay = Relay()
+    try:
+        one = begin(make_server, relay)
+        auth = Client(one, 'auth-login', 70050)
+        assert auth.plain('alice', 'secret').startswith('OK')
+        login = Login(one, 'submission')
+        login.send(handover(1, 70050, auth.last, auth.cookie.encode(), b'x\r\nX-Evil: yes\r\n\r\n'))
+        assert login.answer() == (1, True)
+        sock = login.clients[0]
+        sock.settimeout(20)
+        with sock.makefile('rwb', buffering=0) as file:
+            assert file.readline().startswith(b'235')
+            for line in (b'MAIL FROM:<a@x.example>', b'RCPT TO:<b@y.example>', b'DATA', b'Subject: x\r\n\r\ntext\r\n.'):
+                file.write(line + b'\r\n')
+                assert file.readline()[:1] in b'23'
+        assert wait_for(lambda: relay.mails)
+        assert b'Received: from x??X-Evil:?yes' in relay.mails[0] and b'\nX-Evil' not in relay.mails[0], relay.mails[0]
+    finally:
+        relay.close()

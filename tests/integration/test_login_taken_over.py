@@ -16,21 +16,22 @@ def text(octets):
     return struct.pack('<I', len(octets)) + octets
 
 
-def handover(number, pid, request, cookie):
+def handover(number, pid, request, cookie, tag=b'a'):
     """What login processes send with the client's descriptor."""
     return (struct.pack('<III', number, pid, request) + text(cookie) + (text(b'127.0.0.1') + struct.pack('<I', 4000)) * 2 +
-            struct.pack('<I', 0) + text(b'session') + text(b'a') + text(b''))
+            struct.pack('<I', 0) + text(b'session') + text(tag) + text(b''))
 
 
 class Login:
-    def __init__(self, server):
+    def __init__(self, server, service='imap'):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(f'{server.dir}/run/login/imap')
+        self.sock.connect(f'{server.dir}/run/login/{service}')
         self.clients = []
 
     def send(self, *frames):
         for frame in frames:
             here, there = socket.socketpair()
+            there.setblocking(False)
             self.clients.append(here)
             fds = array.array('i', [there.fileno()])
             with contextlib.suppress(BrokenPipeError):

@@ -16,6 +16,7 @@ from conftest import AUTH_CLIENT, NO_PENALTY
 from http_double import Double
 from imap_lines import Lines
 from proxied import Backend
+from test_app_password import add
 from test_auth import Client, Master
 from test_auth_oauth2 import oauth
 from test_login_taken_over import Login, handover
@@ -169,3 +170,29 @@ def test_a_login_process_writes_no_header_lines(make_server):
         assert b'Received: from x??X-Evil:?yes' in relay.mails[0] and b'\nX-Evil' not in relay.mails[0], relay.mails[0]
     finally:
         relay.close()
+
+
+def test_users_of_app_passwords_are_asked_for_where_the_manual_says_how(make_server):
+    """result_success = continue-ok, and result_failure = return-fail behind it: who is gone or refused there has no use for one."""
+    one = make_server('passdb {\n}\n', 'imap', start=False)
+    os.mkdir(f'{one.dir}/app')
+    users = 'alice:secret\nbob:secret::::::nologin\ncarol:secret::::::allow_nets=local,192.0.2.0/24\n'
+    Path(one.dir, 'accounts').write_text(users + 'gone:secret\n')
+    one.extra = ('auth_failure_delay = 0\npassdb {\n  driver = app-password\n  args = DIR/app/%u\n  result_success = continue-ok\n}\n'
+                 'passdb {\n  driver = passwd-file\n  args = scheme=PLAIN DIR/accounts\n  result_failure = return-fail\n}\n'
+                 'userdb {\n  driver = static\n  args = uid=7001 gid=7002 home=/h/%u\n}\n' + AUTH_CLIENT + NO_PENALTY).replace('DIR', one.dir)
+    one.write_config()
+    one.start()
+    names = 'alice bob carol gone'.split()
+    app = {name: add(one, name, 'phone', '-s', 'imap,read-only')[0] for name in names}
+    Path(one.dir, 'accounts').write_text(users)
+    client = Client(one, 'auth-login', 70070)
+    for password, right in ((app, True), (dict.fromkeys(names, 'secret'), True), (dict.fromkeys(names, 'x'), False)):
+        assert client.plain('alice', password['alice']).startswith('OK' if right else 'FAIL')
+        if right:
+            line = Master(one).ask(f'REQUEST\t1\t70070\t{client.last}\t{client.cookie}')
+            assert ('mail_read_only=yes' in line) == (password is app), line
+        assert ('nologin' in client.plain('bob', password['bob']).split('\t')) == right
+        assert client.plain('carol', password['carol']).startswith('FAIL')
+        assert client.plain('carol', password['carol'], extra='rip=192.0.2.1').startswith('OK' if right else 'FAIL')
+        assert client.plain('gone', password['gone']).startswith('FAIL')

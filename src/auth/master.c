@@ -2,7 +2,6 @@
 #include "auth/master.h"
 
 #include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/auth.h"
@@ -10,6 +9,7 @@
 #include "auth/client.h"
 #include "auth/db.h"
 #include "auth/passdb/drivers.h"
+#include "auth/peer.h"
 #include "auth/proxy_host.h"
 #include "auth/relay.h"
 #include "auth/request.h"
@@ -643,26 +643,15 @@ static const struct conn_events events = {
 	.closed = on_closed,
 };
 
-/* Sockets that all may connect to are no reason to tell all. */
 static void find_rights(struct master *master, int fd)
 {
-	struct stat st;
 	struct err err;
-	gid_t gid;
-	pid_t pid;
 
 	master->restricted = true;
-	if (sock_peer(fd, &master->uid, &gid, &pid, &err) < 0) {
+	master->uid = (uid_t)-1;
+	if (peer_rights(fd, master->path, &master->uid, &master->restricted,
+			&err) < 0)
 		log_error("%s", err.text);
-		master->uid = (uid_t)-1;
-		return;
-	}
-	if (stat(master->path, &st) < 0) {
-		log_error("stat(%s) failed: %m", master->path);
-		return;
-	}
-	master->restricted = (st.st_mode & 0777) == 0666 && master->uid != 0 &&
-			     master->uid != st.st_uid && gid != st.st_gid;
 }
 
 void auth_master_accept(struct auth *auth, const struct service_client *from,

@@ -58,6 +58,7 @@ libauth_a_SOURCES = \
 	src/auth/passdb/static.c \
 	src/auth/passdb/table.c \
 	src/auth/passwd_file.c src/auth/passwd_file.h \
+	src/auth/peer.c src/auth/peer.h \
 	src/auth/penalty.c src/auth/penalty.h \
 	src/auth/policy.c src/auth/policy.h \
 	src/auth/proxy_host.c src/auth/proxy_host.h \

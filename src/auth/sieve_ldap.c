@@ -9,7 +9,7 @@
  * CONFIG is as that of passdb and userdb ldap, with sieve_ldap_* in it. Written
  * are a line with the entry's version, and for `read` its script; nothing if
  * there is none. The version has a sum of the script, too: directories count
- * in seconds.
+ * in seconds. The standard input is the connection of who asks.
  */
 #include <limits.h>
 #include <linux/magic.h>
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "auth/ldap.h"
+#include "auth/peer.h"
 #include "auth/request.h"
 #include "auth/settings.h"
 #include "base/buf.h"
@@ -29,6 +30,8 @@
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/sock.h"
+#include "service/auth_master.h"
 
 struct found {
 	const void *ctx;
@@ -97,6 +100,50 @@ static int check_owner(const void *ctx, const char *config,
 	return 0;
 }
 
+/* Whose auth's socket is may know of all users; others have their own scripts.
+ */
+static int check_peer(const void *ctx, const char *socket, const char **user,
+		      struct err *err)
+{
+	const struct auth_request_info info = {.service = "sieve"};
+	const char *auth = mem_printf(ctx, "%.*s/auth-userdb",
+				      (int)(strrchr(socket, '/') - socket),
+				      socket);
+	struct account *account;
+	bool restricted;
+	struct stat st;
+	uid_t uid;
+
+	if (peer_rights(STDIN_FILENO, socket, &uid, &restricted, err) < 0)
+		return -1;
+	if (!restricted || (stat(auth, &st) == 0 && st.st_uid == uid))
+		return 0;
+	if (auth_user_lookup(ctx, auth, *user, &info, &account, err) < 0)
+		return err_wrap(err, "userdb lookup of %s", *user);
+	/* Names that are the same to the userdb may be others to LDAP. */
+	*user = account->name;
+	if (account->uid == uid)
+		return 0;
+	return err_set(err, ERR_DENIED,
+		       "UID %lu has no right to the script of %s, whose UID "
+		       "in userdb is another (to bypass this check, set: "
+		       "service sieve-ldap { unix_listener sieve-ldap { "
+		       "mode=0777 } })",
+		       (unsigned long)uid, *user);
+}
+
+/* Nobody but a client of the service: who runs the program has its rights. */
+static int check_client(const void *ctx, const char **user, struct err *err)
+{
+	char socket[PATH_MAX];
+	struct ip ip;
+
+	if (sock_name(STDIN_FILENO, &ip, socket, sizeof(socket)) < 0 ||
+	    strchr(socket, '/') == NULL)
+		return 0;
+	return check_peer(ctx, socket, user, err);
+}
+
 static int search(const void *ctx, const char *config, const char *user,
 		  struct found *out, struct err *err)
 {
@@ -105,6 +152,8 @@ static int search(const void *ctx, const char *config, const char *user,
 	struct ldap_source *source;
 	const char *attrs;
 
+	if (check_client(ctx, &user, err) < 0)
+		return -1;
 	request->user = user;
 	request->service = "sieve";
 	if (check_owner(ctx, config, &config, err) < 0 ||

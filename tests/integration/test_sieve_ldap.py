@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PREFIX, ROOT, open_up
+from conftest import PREFIX, ROOT, mail_owner, open_up
 from databases import Slapd, find
 from test_auth_ldap import ENTRY, LDIF
 from test_delivery_sieve import EXTRA, boxes, deliver
@@ -99,3 +99,35 @@ def test_files_that_others_could_have_written(tmp_path):
             assert 'others could have written it' in ran.stderr, (path, ran.stderr)
     ran = subprocess.run([program, 'find', tmp_path / 'conf', 'alice'], capture_output=True, text=True, check=False)
     assert ran.returncode and 'others' not in ran.stderr, ran.stderr
+
+
+SCRIPT_REQUEST = 'VERSION\\tscript\\t4\\t0\\n-\\nread\\n{}\\n{}\\n\\n'
+ASK = 'import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(sys.argv[2].encode()); ' \
+      's.shutdown(socket.SHUT_WR); sys.stdout.buffer.write(s.makefile("rb").read())'
+
+
+@pytest.mark.skipif(not ROOT, reason='users with UIDs of their own')
+def test_whose_scripts_one_may_have(slapd, make_server):
+    """The socket is for all mail processes, and so for all local users: each has his own script."""
+    server = make_server(start=False)
+    config = Path(server.dir, 'sieve-ldap.conf')
+    config.write_text(CONFIG.replace('PORT', str(slapd.port)))
+    config.chmod(0o644)
+    users = Path(server.dir, 'users')
+    users.write_text(users.read_text() + f'eve:{{PLAIN}}x:20001:20001::{server.home("eve")}::\n')
+    server.start()
+    socket = f'{server.dir}/run/sieve-ldap'
+
+    def ask(uid, user):
+        return subprocess.run(['/usr/bin/python3', '-c', ASK, socket, SCRIPT_REQUEST.format(config, user).encode().decode(
+            'unicode_escape')], capture_output=True, text=True, user=uid, group=uid, extra_groups=[], check=True).stdout
+
+    own = mail_owner()[0]
+    assert 'fileinto "one"' in ask(own, 'alice') and 'fileinto "one"' in ask(0, 'alice')
+    # Nor by a name that only LDAP takes for hers.
+    for user in ('alice', 'ALICE', 'alice ', 'nobody-known'):
+        assert ask(20001, user) in ('', '-\n'), user
+    assert server.wait_log('UID 20001 has no right to the script of alice')
+    os.chmod(socket, 0o777)
+    assert 'fileinto "one"' in ask(20001, 'alice')
+    server.forgive()

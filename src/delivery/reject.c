@@ -19,6 +19,7 @@
 #include "delivery/spool.h"
 #include "mime/date.h"
 #include "mime/header.h"
+#include "sieve/mail_out.h"
 #include "sieve/outgoing.h"
 
 enum { REPORT_MAX = 256 * 1024, HEADER_MAX = 64 * 1024 };
@@ -62,20 +63,19 @@ static const char *expand(const struct report *report, const char *format)
 
 static void write_top(const struct report *report, struct buf *out)
 {
-	CLEANUP(buf_free) struct buf subject = buf_init(HEADER_MAX);
 	const char *name,
 		*address = lda_postmaster(report->ctx, report->set,
 					  report->delivery->to, &name);
 
-	/* What stands in a field is one line. */
-	header_unfold(str_of(expand(report, report->set->rejection_subject)),
-		      &subject);
 	buf_printf(out,
 		   "Message-ID: <dovetail-%s@%s>\nDate: ", report->boundary,
 		   report->hostname);
 	date_write(time(NULL), out);
-	buf_printf(out, "\nFrom: %s <%s>\nTo: <%s>\nSubject: %s\n", name,
-		   address, report->delivery->from, subject.data);
+	buf_printf(out, "\nFrom: %s <%s>\nTo: <%s>\n", name, address,
+		   report->delivery->from);
+	sieve_out_field(
+		out, "Subject",
+		str_of(expand(report, report->set->rejection_subject)));
 }
 
 static void write_report(const struct report *report, struct buf *out)

@@ -312,15 +312,17 @@ static void put_references(struct answer *answer, struct buf *text)
 {
 	struct str id = sieve_out_original(answer->out, "Message-ID");
 	struct str old = sieve_out_original(answer->out, "References");
+	CLEANUP(buf_free) struct buf all = buf_init(TEXT_MAX);
 
 	if (id.len == 0)
 		return;
 	if (old.len == 0)
 		old = sieve_out_original(answer->out, "In-Reply-To");
-	buf_printf(text, "In-Reply-To: %.*s\nReferences: ", STR_FMT(id));
 	if (old.len > 0)
-		buf_printf(text, "%.*s ", STR_FMT(old));
-	buf_printf(text, "%.*s\n", STR_FMT(id));
+		buf_printf(&all, "%.*s ", STR_FMT(old));
+	buf_add_str(&all, id);
+	sieve_out_field(text, "In-Reply-To", id);
+	sieve_out_field(text, "References", str_n(all.data, all.len));
 }
 
 static int put_from(struct answer *answer, struct buf *text, struct err *err)
@@ -340,7 +342,7 @@ static int put_from(struct answer *answer, struct buf *text, struct err *err)
 			       "specified :from address '%.200s' is invalid "
 			       "for vacation action",
 			       from);
-	buf_printf(text, "From: %s\n", from);
+	sieve_out_from(text, from);
 	return 0;
 }
 

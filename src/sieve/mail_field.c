@@ -3,11 +3,17 @@
  * sieve/mail_field.c - fields and texts of mails of our own, which editheader
  * writes, too: without what a whole mail takes (a Message-ID loads OpenSSL).
  */
+#include <stdint.h>
+#include <string.h>
+
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/encode.h"
 #include "sieve/mail_out.h"
 
-enum { WORD_OCTETS = 45, MAX_LINE = 78 };
+/* A line with encoded words has 76 octets (RFC 2047 section 2), the field's
+ * name, too. */
+enum { WORD_OCTETS = 39, MAX_LINE = 78 };
 
 /* As many whole characters as an encoded word holds. */
 static struct str take_word(struct str *rest)
@@ -39,16 +45,6 @@ static void put_words(struct buf *text, struct str value)
 		base64_encode(take_word(&value), text);
 		buf_add(text, "?=");
 	}
-}
-
-void sieve_out_field(struct buf *text, const char *name, struct str value)
-{
-	buf_printf(text, "%s: ", name);
-	if (str_is_ascii(value))
-		put_line(text, value);
-	else
-		put_words(text, value);
-	buf_putc(text, '\n');
 }
 
 static bool is_blank(char c)
@@ -90,6 +86,16 @@ void sieve_out_folded(struct buf *text, struct str value, size_t column)
 		}
 		buf_add_str(text, piece);
 	}
+}
+
+void sieve_out_field(struct buf *text, const char *name, struct str value)
+{
+	CLEANUP(buf_free) struct buf line = buf_init(SIZE_MAX);
+
+	put_line(&line, value);
+	buf_printf(text, "%s: ", name);
+	sieve_out_folded(text, str_n(line.data, line.len), strlen(name) + 2);
+	buf_putc(text, '\n');
 }
 
 void sieve_out_text(struct buf *text, struct str body)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "sieve/mail_out.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "mime/address.h"
 #include "mime/date.h"
 #include "sieve/host.h"
 #include "sieve/message.h"
@@ -59,6 +62,24 @@ void sieve_out_postmaster(struct sieve_out *out, struct buf *text)
 				   ? "Postmaster"
 				   : out->host->postmaster_name,
 			   address);
+}
+
+void sieve_out_from(struct buf *text, const char *from)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "from");
+	const char *address = strrchr(from, '<');
+	struct address *list;
+	size_t count = 0;
+
+	buf_add(text, "From: ");
+	if (address != NULL && !str_is_ascii(str_of(from)))
+		address_parse(ctx, str_of(from), 1, &list, &count);
+	if (count == 1 && list[0].name != NULL) {
+		sieve_out_folded(text, str_of(list[0].name), 6);
+		buf_add(text, "\n ");
+		from = address;
+	}
+	buf_printf(text, "%s\n", from);
 }
 
 /* With the line ends of SMTP. */

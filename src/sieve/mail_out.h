@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sieve/mail_out.h - what the mails that actions send have in common. For
- * outgoing.c and the files it calls.
+ * outgoing.c and the files it calls; fields for delivery/reject.c, too.
  */
 #ifndef SIEVE_MAIL_OUT_H
 #define SIEVE_MAIL_OUT_H
@@ -33,7 +33,7 @@ struct sieve_out {
  * written. */
 void sieve_out_begin(struct sieve_out *out, struct buf *text);
 /* A field whose value may have any UTF-8: encoded words (RFC 2047) if it is not
- * ASCII; line ends become blanks. */
+ * ASCII; line ends become blanks, and long lines are folded. */
 void sieve_out_field(struct buf *text, const char *name, struct str value);
 /* A value that has no line ends, as such a field has it, in front of whose
  * blanks lines longer than 78 are folded; its first line starts at `column`. */
@@ -46,6 +46,9 @@ void sieve_out_text(struct buf *text, struct str body);
 struct str sieve_out_original(struct sieve_out *out, const char *name);
 /* Whether the message says that a program has sent it (RFC 3834 section 5). */
 bool sieve_out_is_automatic(struct sieve_out *out);
+/* "From: " with the address of a script; a name that is not ASCII becomes
+ * encoded words. */
+void sieve_out_from(struct buf *text, const char *from);
 /* "Postmaster <...>" */
 void sieve_out_postmaster(struct sieve_out *out, struct buf *text);
 /* The mail is whole: `from` and `to` are copied. */

@@ -77,10 +77,12 @@ static void put_from(struct sieve_out *out, struct buf *text)
 {
 	const char *from = out->action->notify.from, *source = own_source(out);
 
+	if (from != NULL && strpbrk(from, "\r\n") == NULL) {
+		sieve_out_from(text, from);
+		return;
+	}
 	buf_add(text, "From: ");
-	if (from != NULL && strpbrk(from, "\r\n") == NULL)
-		buf_add(text, from);
-	else if (source[0] != '\0')
+	if (source[0] != '\0')
 		buf_printf(text, "<%s>", source);
 	else
 		sieve_out_postmaster(out, text);

@@ -190,13 +190,13 @@ int carry_redirect(const void *ctx, struct carry *carry,
 
 /* vacation, notify, report */
 
-static const char *name_of(const struct sieve_action *action)
+static const char *name_of(const void *ctx, const struct sieve_action *action)
 {
 	switch (action->kind) {
 	case SIEVE_ACTION_VACATION:
 		return "vacation response";
 	case SIEVE_ACTION_REPORT:
-		return "report";
+		return mem_printf(ctx, "`%s' report", action->report.type);
 	default:
 		return "mail notification";
 	}
@@ -294,11 +294,11 @@ static bool send_mail(const void *ctx, struct carry *carry,
 			  err.code == ERR_DENIED ? LOG_LEVEL_INFO
 						 : LOG_LEVEL_ERROR,
 			  "%s action: failed to send %s to <%s>: %s", name,
-			  name_of(action), mail->to, err.text);
+			  name_of(ctx, action), mail->to, err.text);
 		return false;
 	}
 	carry_log(carry, LOG_LEVEL_INFO, "%s action: sent %s to <%s>", name,
-		  name_of(action), mail->to);
+		  name_of(ctx, action), mail->to);
 	if (fcc != NULL && fcc->mailbox != NULL)
 		keep_copy(ctx, carry, fcc, mail->text);
 	return true;

@@ -136,6 +136,7 @@ ANSWERS = {
     'duplicate': ('require ["duplicate", "fileinto"]; if duplicate { fileinto "twice"; }', 'joe@example.org'),
     'old': ('require ["notify", "imapflags", "copy"]; mark; notify :id "a" :normal :options "n@y.example" '
             ':message "$from$ wrote: $text[5]$"; notify :id "b" :options "o@y.example"; denotify :is "b";', 'joe@example.org'),
+    'report': ('require "vnd.dovecot.report"; report "abuse" "x" "r@y.example";', 'joe@example.org'),
     'oldnull': ('require "notify"; notify :high :options "n@y.example";', ''),
 }
 
@@ -160,7 +161,7 @@ def answers(server, sink):
 
 @pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
 def test_answers_as_pigeonhole_gives_them(make_server, make_dovecot, sink):
-    extra = EXTRA.format(port=sink.port, plugin='  sieve_extensions = +imapflags +notify\n')
+    extra = EXTRA.format(port=sink.port, plugin='  sieve_extensions = +imapflags +notify +vnd.dovecot.report\n')
     ours, theirs = answers(make_server(extra), sink), answers(make_dovecot(extra), sink)
     for name, seen in ours.items():
         assert seen == theirs[name], name

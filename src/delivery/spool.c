@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "mime/parse.h"
 #include "mime/preview.h"
+#include "mime/unbinary.h"
 #include "storage/save.h"
 
 /* Most mails are smaller than this; a file costs more than the memory. */
@@ -24,6 +25,7 @@ struct spool {
 	uint64_t size, max_size;
 	size_t prefix;
 	void *map; /* of the file; NULL until it is asked for */
+	struct mime_limits limits; /* of the parser */
 	struct mime_parser *parser;
 	const struct mime_message *message;
 	bool failed;
@@ -50,6 +52,7 @@ struct spool *spool_new(const void *ctx, struct str prefix,
 	spool->fd = -1;
 	spool->temp_dir = mem_strdup(spool, temp_dir);
 	if (limits != NULL) {
+		spool->limits = *limits;
 		spool->parser = mime_parser_new(spool, limits);
 		preview_new(spool->parser, limits->max_preview);
 	}
@@ -116,6 +119,34 @@ int spool_end(struct spool *spool, struct err *err)
 	}
 	if (spool->parser != NULL)
 		spool->message = mime_parser_end(spool->parser);
+	return 0;
+}
+
+/* What goes wrong is told at the end. */
+static void take_piece(void *spool, const void *data, size_t len)
+{
+	struct err err;
+
+	spool_write(spool, data, len, &err);
+}
+
+int spool_unbinary(const void *ctx, struct spool *raw, bool parse,
+		   struct spool **out, struct err *err)
+{
+	struct spool *spool;
+	struct str text;
+
+	if (spool_end(raw, err) < 0 || spool_map(raw, &text, err) < 0)
+		return -1;
+	spool = spool_new(ctx, STR(""), raw->temp_dir, 0,
+			  parse ? &raw->limits : NULL);
+	mime_unbinary(text, raw->message, take_piece, spool);
+	spool->prefix = raw->prefix; /* has nothing that changes */
+	if (spool_end(spool, err) < 0) {
+		mem_free(spool);
+		return -1;
+	}
+	*out = spool;
 	return 0;
 }
 

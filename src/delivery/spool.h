@@ -6,6 +6,7 @@
  */
 #ifndef DELIVERY_SPOOL_H
 #define DELIVERY_SPOOL_H
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,6 +29,11 @@ struct spool *spool_new(const void *ctx, struct str prefix,
 int spool_write(struct spool *spool, const void *data, size_t len,
 		struct err *err);
 int spool_end(struct spool *spool, struct err *err);
+/* One that came as BODY=BINARYMIME, in the form that mailboxes and servers take
+ * (mime/unbinary.h): ends `raw`, which has limits, and makes another one of it,
+ * ended too, and parsed by the same limits if `parse` is set. Child of ctx. */
+int spool_unbinary(const void *ctx, struct spool *raw, bool parse,
+		   struct spool **out, struct err *err);
 /* Octets so far, with the prefix. */
 uint64_t spool_size(const struct spool *spool);
 /* Those of the prefix. */

@@ -25,7 +25,8 @@ struct spool;
 
 enum job_type {
 	JOB_USER = 'u',
-	JOB_MAIL = 'm',    /* u32: octets of its prefix; the first octets */
+	JOB_MAIL = 'm',    /* u8: is it BINARYMIME; u32: octets of its prefix;
+			    * the first octets */
 	JOB_MORE = '+',    /* octets that follow */
 	JOB_DELIVER = 'd', /* and, behind the job, what JOB_MAIL has, or nothing
 			    */
@@ -48,6 +49,7 @@ struct job {
 	/* Not in the frame: the mail, and a number that tells it from the
 	 * one before. */
 	struct spool *spool;
+	bool binary; /* as it came in BODY=BINARYMIME */
 	uint64_t mail;
 };
 

@@ -65,7 +65,7 @@ void lmtp_reset(struct lmtp_session *session)
 	session->rcpts = session->last_rcpt = NULL;
 	session->unanswered = NULL;
 	session->rcpt_count = session->rcpt_tries = 0;
-	session->spool = session->raw = NULL;
+	session->spool = NULL;
 	session->chunking = session->chunk_failed = session->chunk_cr = false;
 	session->state = LMTP_READY;
 	lmtp_known_forget(session, false);

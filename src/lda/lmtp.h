@@ -123,7 +123,7 @@ struct lmtp_session {
 	char *session_id; /* the session's, with ":T2" from the second one on */
 	char *from;
 	const char *body; /* BODY=, as we pass it on; NULL if not given */
-	bool binary;      /* it is BINARYMIME: becomes 8BITMIME here */
+	bool binary;      /* it is BINARYMIME: becomes 8BITMIME */
 	struct lmtp_rcpt *rcpts, *last_rcpt;
 	const struct lmtp_rcpt *unanswered; /* the next to hear of the mail */
 	unsigned rcpt_count, rcpt_tries;
@@ -131,7 +131,6 @@ struct lmtp_session {
 	unsigned waiting;   /* recipients whose servers have not answered yet */
 	size_t trace_local; /* octets in front that no other server gets */
 	struct spool *spool;
-	struct spool *raw; /* as it came, if it is binary */
 	uint64_t mail;     /* of all that this process takes */
 	bool too_large;    /* it is */
 	struct dot dot;

@@ -18,7 +18,6 @@
 #include "lda/lmtp_proxy.h"
 #include "lda/workers.h"
 #include "mime/parse.h"
-#include "mime/unbinary.h"
 #include "net/conn.h"
 #include "service/account.h"
 #include "service/service.h"
@@ -57,6 +56,13 @@ static void write_trace(struct lmtp_session *session, struct buf *out)
 	session->trace_local = trace_write(&trace, out);
 }
 
+/* What is binary becomes 8BITMIME here; else, workers see to that. */
+static bool ends_binary(const struct lmtp_session *session)
+{
+	return session->binary && (workers_parse(session->process->workers) ||
+				   session->backends != NULL);
+}
+
 static void begin(struct lmtp_session *session)
 {
 	struct lmtp_process *process = session->process;
@@ -65,16 +71,12 @@ static void begin(struct lmtp_session *session)
 
 	mail_mime_limits(&process->mail, &limits);
 	write_trace(session, &trace);
-	/* What is binary becomes larger, and was as large as it may be. */
 	session->spool = spool_new(
 		session->ctx, str_n(trace.data, trace.len),
-		process->mail.mail_temp_dir,
-		session->binary ? 0 : process->set.lmtp_max_message_size,
-		workers_parse(process->workers) ? &limits : NULL);
-	if (session->binary)
-		session->raw = spool_new(
-			session->ctx, STR(""), process->mail.mail_temp_dir,
-			process->set.lmtp_max_message_size, &limits);
+		process->mail.mail_temp_dir, process->set.lmtp_max_message_size,
+		workers_parse(process->workers) || ends_binary(session)
+			? &limits
+			: NULL);
 	session->mail = ++process->mail_count;
 	session->too_large = false;
 }
@@ -179,6 +181,7 @@ static void begin_one(struct lmtp_session *session, struct lmtp_rcpt *rcpt)
 		.session_started_ms = session->started_ms,
 		.started_ms = clock_monotonic_ms(),
 		.spool = session->spool,
+		.binary = session->binary && !ends_binary(session),
 		.mail = session->mail,
 	};
 	if (workers_try(session->process->workers, job, rcpt, &outcome))
@@ -290,27 +293,26 @@ static void fail_all(struct lmtp_session *session, const struct err *err)
 }
 
 /* What goes wrong is told at the end. */
-static void write_spool(void *ctx, const void *data, size_t len)
+static void write_spool(struct lmtp_session *session, const void *data,
+			size_t len)
 {
 	struct err err;
 
-	spool_write(ctx, data, len, &err);
+	spool_write(session->spool, data, len, &err);
 }
 
 static int end_mail(struct lmtp_session *session, struct err *err)
 {
-	struct str raw;
+	struct spool *raw = session->spool;
 
-	if (session->raw != NULL) {
-		if (spool_end(session->raw, err) < 0 ||
-		    spool_map(session->raw, &raw, err) < 0)
-			return -1;
-		mime_unbinary(raw, spool_message(session->raw), write_spool,
-			      session->spool);
-		mem_free(session->raw);
-		session->raw = NULL;
-	}
-	return spool_end(session->spool, err);
+	if (!ends_binary(session))
+		return spool_end(session->spool, err);
+	if (spool_unbinary(session->ctx, raw,
+			   workers_parse(session->process->workers),
+			   &session->spool, err) < 0)
+		return -1;
+	mem_free(raw);
+	return 0;
 }
 
 static void deliver_all(struct lmtp_session *session)
@@ -336,7 +338,7 @@ static void deliver_all(struct lmtp_session *session)
 
 static void write_chunk(struct lmtp_session *session)
 {
-	write_spool(session->spool, session->chunk.data, session->chunk.len);
+	write_spool(session, session->chunk.data, session->chunk.len);
 }
 
 size_t lmtp_data_feed(struct lmtp_session *session, struct str in)
@@ -428,8 +430,8 @@ size_t lmtp_chunk_feed(struct lmtp_session *session, struct str in)
 			      ? in.len
 			      : (size_t)session->chunk_left;
 
-	if (session->raw != NULL && !session->chunk_failed) {
-		write_spool(session->raw, in.data, used);
+	if (session->binary && !session->chunk_failed) {
+		write_spool(session, in.data, used);
 	} else if (!session->chunk_failed) {
 		buf_reset(&session->chunk);
 		add_lines(session, str_n(in.data, used));

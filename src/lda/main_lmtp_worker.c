@@ -38,6 +38,7 @@ static struct lmtp_worker {
 	bool refused; /* the user's rights could not be taken */
 	struct err why;
 	struct spool *spool; /* of the mail that came last; NULL: none */
+	bool binary;         /* it came as BODY=BINARYMIME */
 	bool ended;          /* it is whole */
 	struct err spool_err;
 	bool spool_failed;
@@ -77,6 +78,7 @@ static void quiet(void *)
 static bool take_mail(struct str octets)
 {
 	struct unpack in = {.in = octets};
+	bool binary = unpack_u8(&in) != 0;
 	uint32_t prefix = unpack_u32(&in);
 	struct err err;
 
@@ -87,6 +89,7 @@ static bool take_mail(struct str octets)
 	mem_free(worker.spool);
 	worker.spool = deliverer_spool(NULL, worker.deliverer,
 				       str_n(in.in.data, prefix));
+	worker.binary = binary;
 	worker.ended = false;
 	in.in = str_from(in.in, prefix);
 	spool_write(worker.spool, in.in.data, in.in.len, &err);
@@ -106,12 +109,27 @@ static bool take_more(struct str octets)
 	return true;
 }
 
+static int end_binary(struct err *err)
+{
+	struct spool *spool;
+
+	if (spool_unbinary(NULL, worker.spool, true, &spool, err) < 0)
+		return -1;
+	mem_free(worker.spool);
+	worker.spool = spool;
+	return 0;
+}
+
 static int end_mail(void)
 {
+	struct err *err = &worker.spool_err;
+
 	if (worker.ended)
 		return worker.spool_failed ? -1 : 0;
 	worker.ended = true;
-	worker.spool_failed = spool_end(worker.spool, &worker.spool_err) < 0;
+	worker.spool_failed = (worker.binary ? end_binary(err)
+					     : spool_end(worker.spool, err)) <
+			      0;
 	if (!worker.spool_failed)
 		return 0;
 	log_error("%s", worker.spool_err.text);
@@ -161,13 +179,14 @@ static bool do_job(enum job_type type, struct job *job, struct str rest)
 	if (!worker.has_user ||
 	    (type == JOB_DELIVER && worker.spool == NULL && !worker.refused))
 		return false;
-	job->spool = worker.spool;
-	if (worker.refused)
+	if (worker.refused) {
 		outcome.err = worker.why;
-	else if (type == JOB_DELIVER && end_mail() < 0)
+	} else if (type == JOB_DELIVER && end_mail() < 0) {
 		outcome.err = worker.spool_err;
-	else
+	} else {
+		job->spool = worker.spool;
 		deliverer_do(worker.deliverer, type, job, job, &outcome);
+	}
 	if (type != JOB_EXPUNGE)
 		answer(&outcome);
 	timer_reset(worker.quiet, (struct duration){LEAVE_MS});

@@ -155,15 +155,18 @@ static int send_job(struct worker *worker, enum job_type type,
 	return send_frame(worker, frame, err);
 }
 
-static int add_octets(struct buf *frame, struct spool *spool, uint64_t *at,
+static int add_octets(struct buf *frame, const struct job *job, uint64_t *at,
 		      struct err *err)
 {
+	struct spool *spool = job->spool;
 	uint64_t left = spool_size(spool) - *at;
 	size_t size = left < CHUNK ? (size_t)left : CHUNK;
 	ssize_t got;
 
-	if (*at == 0)
+	if (*at == 0) {
+		pack_u8(frame, job->binary);
 		pack_u32(frame, (uint32_t)spool_prefix(spool));
+	}
 	got = spool_read(spool, *at, buf_space(frame, size), size);
 	if (got < 0)
 		return err_set(err, ERR_TEMPORARY,
@@ -308,7 +311,7 @@ static int send_large(struct worker *worker, const struct job *job,
 				       "The mail is taken too slowly");
 		buf_reset(frame);
 		pack_u8(frame, at == 0 ? JOB_MAIL : JOB_MORE);
-		if (add_octets(frame, job->spool, &at, err) < 0 ||
+		if (add_octets(frame, job, &at, err) < 0 ||
 		    send_frame(worker, frame, err) < 0)
 			return -1;
 	}
@@ -323,7 +326,7 @@ static int send_small(struct worker *worker, const struct job *job,
 
 	buf_reset(frame);
 	job_pack(JOB_DELIVER, job, frame);
-	if (add_octets(frame, job->spool, &at, err) < 0)
+	if (add_octets(frame, job, &at, err) < 0)
 		return -1;
 	return send_frame(worker, frame, err);
 }

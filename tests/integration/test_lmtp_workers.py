@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Deliveries to users who have UIDs of their own: processes of the service lmtp-worker, and users who get at theirs."""
+import email
 import os
 import signal
 import smtplib
@@ -243,3 +244,25 @@ def test_what_postfix_tries_again(make_server, tmp_path):
         postfix.run('stop')
     assert [len(mails(server, f'u{i}')) for i in range(1, 6)] == [1, 2, 1, 1, 1], log
     server.forgive()
+
+
+@pytest.mark.parametrize('size', (2000, 400000), ids=('small', 'large'))
+def test_what_is_binary_is_so_for_workers(make_server, size):
+    """They make base64 of it, each once for all its recipients, and the fields on top stay what they are."""
+    server = with_users(make_server(start=False), 2)
+    octets = os.urandom(size) + b'\r\n.\r\n\n'
+    mail = b'Subject: binary\r\nContent-Transfer-Encoding: binary\r\n\r\n' + octets
+    client = Lmtp(server.port('lmtp'))
+    for _ in range(2):
+        for line in ('MAIL FROM:<a@example.org> BODY=BINARYMIME', 'RCPT TO:<u1>', 'RCPT TO:<u2>', 'RCPT TO:<u1+x>'):
+            assert client.command(line).startswith('250')
+        client.send(b'BDAT 100\r\n' + mail[:100] + b'BDAT %d LAST\r\n' % (len(mail) - 100) + mail[100:])
+        assert client.reply().startswith('250') and [client.reply()[:3] for _ in range(3)] == ['250'] * 3
+    client.close()
+    for user, count in (('u1', 4), ('u2', 2)):
+        files = mails(server, user)
+        assert len(files) == count
+        for path in files:
+            text = path.read_bytes()
+            assert text.startswith(b'Return-Path: <a@example.org>\n') and b'\r' not in text
+            assert email.message_from_bytes(text).get_payload(decode=True) == octets

@@ -160,7 +160,7 @@ static const char *list_path(const void *mem, const struct carry *carry,
 
 		if (name == NULL)
 			break;
-		if (strcmp(name, list) == 0 && path != NULL)
+		if (sieve_list_is(name, list) && path != NULL)
 			return path_expand(mem, path, user_home(user));
 	}
 	return NULL;

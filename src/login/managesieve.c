@@ -112,6 +112,24 @@ static void add_word(struct buf *out, struct str word)
 	buf_add_str(out, word);
 }
 
+static const char *list_name(void *ctx, unsigned number)
+{
+	const struct client *client = ctx;
+	const struct config_filter filter = {.protocol = "sieve"};
+	char name[40];
+
+	snprintf(name, sizeof(name), "sieve_list%u_name", number);
+	return config_plugin(client->login->config, &filter, name);
+}
+
+static void write_extensions(struct client *client, struct buf *out,
+			     const char *names)
+{
+	write_pair(out, "SIEVE", names);
+	if (str_has_word(names, STR("extlists")))
+		msieve_write_extlists(out, list_name, client);
+}
+
 /* Unless it is set, managesieve_sieve_capability follows sieve_extensions. */
 static void write_sieve(struct client *client, struct buf *out)
 {
@@ -124,7 +142,7 @@ static void write_sieve(struct client *client, struct buf *out)
 
 	if (list == NULL ||
 	    config_written(config, &filter, "managesieve_sieve_capability")) {
-		write_pair(out, "SIEVE", known);
+		write_extensions(client, out, known);
 		return;
 	}
 	while (str_word(&rest, &word)) {
@@ -136,7 +154,7 @@ static void write_sieve(struct client *client, struct buf *out)
 		if (word.data[0] != '-' && !str_has_word(known, word))
 			add_word(&names, word);
 	}
-	write_pair(out, "SIEVE", names.data);
+	write_extensions(client, out, names.data);
 }
 
 static void capability(struct client *client, const char *text)

@@ -109,12 +109,27 @@ static void write_pair(struct buf *out, const char *name, const char *value)
 	buf_add(out, "\r\n");
 }
 
+struct lists {
+	const void *ctx;
+	const struct user *user;
+};
+
+static const char *list_name(void *ctx, unsigned number)
+{
+	const struct lists *lists = ctx;
+
+	return user_plugin(
+		lists->ctx, lists->user,
+		mem_printf(lists->ctx, "sieve_list%u_name", number));
+}
+
 /* What this user's scripts may do. */
 static void cmd_capability(struct session *session,
 			   const struct msieve_command *command)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "capability");
 	const struct sieve_engine *engine = session->scripts->engine;
+	struct lists lists = {ctx, session->scripts->user};
 
 	(void)command;
 	write_pair(&session->out, "IMPLEMENTATION",
@@ -127,6 +142,8 @@ static void cmd_capability(struct session *session,
 			   sieve_engine_settings(engine)->sieve_max_redirects));
 	if (sieve_engine_find(engine, STR("enotify"), false) != NULL)
 		write_pair(&session->out, "NOTIFY", "mailto");
+	if (sieve_engine_find(engine, STR("extlists"), false) != NULL)
+		msieve_write_extlists(&session->out, list_name, &lists);
 	write_pair(&session->out, "OWNER", user_name(session->scripts->user));
 	write_pair(&session->out, "VERSION", "1.0");
 	reply_ok(session, "Capability completed.");

@@ -2,12 +2,14 @@
 #include "proto/managesieve.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/mem.h"
 
 enum {
 	KEEP_BUFFER = 4096, /* what an idle connection may hold on to */
 	QUOTED_MAX = 1024,  /* RFC 5804 section 4 */
+	EXTLISTS_MAX = 1000,
 };
 
 enum state {
@@ -502,5 +504,28 @@ void msieve_write_reply(struct buf *out, const char *word, const char *code,
 		buf_printf(out, " (%s)", code);
 	buf_putc(out, ' ');
 	msieve_write_string(out, text);
+	buf_add(out, "\r\n");
+}
+
+/* ":addrbook:default" is short for a URN, which can always be. */
+void msieve_write_extlists(struct buf *out,
+			   const char *(*name)(void *ctx, unsigned number),
+			   void *ctx)
+{
+	CLEANUP(buf_free) struct buf all = buf_init(EXTLISTS_MAX);
+	const char *list;
+
+	buf_add(&all, "urn");
+	for (unsigned n = 1; (list = name(ctx, n)) != NULL; n++) {
+		struct str scheme = str_n(list, strcspn(list, ":"));
+
+		if (scheme.len == 0 || str_case_has_word(all.data, scheme) ||
+		    all.len + scheme.len >= EXTLISTS_MAX)
+			continue;
+		buf_putc(&all, ' ');
+		buf_add_str(&all, scheme);
+	}
+	buf_add(out, "\"EXTLISTS\" ");
+	msieve_write_string(out, str_n(all.data, all.len));
 	buf_add(out, "\r\n");
 }

@@ -76,5 +76,11 @@ void msieve_write_literal(struct buf *out, struct str text);
 /* "OK "text"", "NO (CODE) "text"" with CRLF; code "" for none. */
 void msieve_write_reply(struct buf *out, const char *word, const char *code,
 			struct str text);
+/* The capability EXTLISTS (RFC 6134): the schemes of the lists that there are.
+ * `name` tells that of the list with a number, from 1 on; NULL behind the
+ * last. */
+void msieve_write_extlists(struct buf *out,
+			   const char *(*name)(void *ctx, unsigned number),
+			   void *ctx);
 
 #endif

@@ -63,7 +63,7 @@ struct sieve_host {
 	int (*duplicate)(void *ctx, struct str id, bool *seen_out,
 			 struct err *err);
 	/* Whether there is such an external list, and whether it has a member
-	 * (RFC 6134). */
+	 * (RFC 6134). Names are compared by sieve_list_is(). */
 	bool (*list_exists)(void *ctx, const char *list);
 	int (*list_has)(void *ctx, const char *list, struct str member,
 			bool *has_out, struct err *err);
@@ -100,5 +100,9 @@ struct sieve_host {
 	struct sieve_log log;
 	struct sieve_trace trace;
 };
+
+/* Whether two names of external lists mean the same one: ":addrbook:default" is
+ * short for "urn:ietf:params:sieve:addrbook:default". */
+bool sieve_list_is(const char *name, const char *other);
 
 #endif

@@ -596,3 +596,16 @@ def test_capabilities_follow_the_extensions(make_server, extensions):
         before.ok(f'AUTHENTICATE "PLAIN" "{plain("alice")}"')
         # Login doesn't know which there are.
         assert set(capabilities(before.command('CAPABILITY'))[b'SIEVE'].split()) == found - {b'nosuch'}
+
+
+def test_kinds_of_lists(make_server):
+    """RFC 6134: the schemes of external lists, where scripts can ask for them."""
+    server = make_server('plugin {\n  sieve_extensions = +extlists\n  sieve_list1_name = tag:example.org,2026:a\n'
+                         '  sieve_list2_name = TAG:b\n  sieve_list3_name = :addrbook:default\n'
+                         '  sieve_list4_name = ldap://x/\n}\n', 'sieve')
+    with Sieve(server.port('sieve')) as session:
+        assert capabilities(session.greeting)[b'EXTLISTS'] == b'urn tag ldap'
+        session.ok(f'AUTHENTICATE "PLAIN" "{plain("alice")}"')
+        assert capabilities(session.command('CAPABILITY'))[b'EXTLISTS'] == b'urn tag ldap'
+    with Sieve(make_server('', 'sieve').port('sieve')) as session:
+        assert b'EXTLISTS' not in capabilities(session.greeting)

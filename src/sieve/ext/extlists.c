@@ -4,7 +4,10 @@
  * valid_ext_list (RFC 6134). Their names are URIs; what they hold, the host
  * knows.
  */
+#include <string.h>
+
 #include "sieve/ext.h"
+#include "sieve/host.h"
 
 /* RFC 3986 section 3.1: "scheme:", or ":addrbook:..." of section 2.5. */
 static bool is_uri(struct str name)
@@ -24,6 +27,20 @@ static bool is_uri(struct str name)
 	}
 	return at > 0 && at < name.len &&
 	       memchr(name.data, '\0', name.len) == NULL;
+}
+
+/* Section 2.5: ":addrbook:default" stands for a URN. */
+static const char *short_name(const char *name)
+{
+	static const char urn[] = "urn:ietf:params:sieve:";
+
+	return str_case_starts(str_of(name), urn) ? name + sizeof(urn) - 2
+						  : name;
+}
+
+bool sieve_list_is(const char *name, const char *other)
+{
+	return strcmp(short_name(name), short_name(other)) == 0;
 }
 
 static int list_match(struct sieve_match *match, struct str value,

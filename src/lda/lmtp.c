@@ -26,12 +26,12 @@ enum {
 /* Servers that a mail may pass; Dovecot's. */
 enum { LMTP_PROXY_TTL = 6 };
 
-static const char *state_name(enum lmtp_state state)
+static const char *state_name(const struct lmtp_session *session)
 {
 	static const char *const names[] = {"READY", "MAIL FROM", "RCPT TO",
 					    "DATA", "DATA"};
 
-	return names[state];
+	return session->begun ? names[session->state] : "GREETING";
 }
 
 static const char *peer_name(const struct lmtp_session *session,
@@ -109,11 +109,10 @@ static void log_end(const struct lmtp_session *session, const char *reason)
 		log_info("Disconnect from %s: %s (unfinished %s command) "
 			 "(state=%s)",
 			 peer_name(session, ip), reason, session->command,
-			 state_name(session->state));
+			 state_name(session));
 	else
 		log_info("Disconnect from %s: %s (state=%s)",
-			 peer_name(session, ip), reason,
-			 state_name(session->state));
+			 peer_name(session, ip), reason, state_name(session));
 }
 
 void lmtp_end(struct lmtp_session *session, const char *bye, const char *reason)
@@ -177,6 +176,8 @@ static size_t take_line(struct lmtp_session *session, struct str in)
 		lmtp_command(session, &line);
 		break;
 	case SMTP_PARSE_TOO_LONG:
+		lmtp_bad(session, "500 5.5.2 Line too long");
+		break;
 	case SMTP_PARSE_BAD:
 		lmtp_bad(session, "500 5.5.2 Invalid command syntax");
 		break;

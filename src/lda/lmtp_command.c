@@ -115,6 +115,7 @@ static void cmd_mail(struct lmtp_session *session, struct str args)
 	if (path.broken)
 		log_info("MAIL %s: no address, taken as <>",
 			 str_sanitize(session->ctx, args, SENDER_MAX));
+	session->begun = true;
 	session->from = path.address;
 	session->session_id =
 		++session->transactions == 1

@@ -27,6 +27,7 @@ void lmtp_lhlo(struct lmtp_session *session, struct str args)
 		return;
 	}
 	lmtp_reset(session);
+	session->begun = true;
 	mem_free(session->helo);
 	session->helo = smtp_helo_clean(session, name);
 	lines[count++] = process->hostname;

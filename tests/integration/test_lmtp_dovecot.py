@@ -105,3 +105,19 @@ def test_recipients_before_aliases(make_server, make_dovecot):
         seen.append(re.findall(r'lmtp\(\w+\)<\d+><\S+ Info: (.*)', server.log_text()))
         client.close()
     assert seen[0] == seen[1]
+
+
+def test_ends_and_long_lines(make_server, make_dovecot):
+    """What the log says of where a session ended, and the answer to a line that is too long."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server, replies = make(), []
+        for lines in ([], ['NOOP'], ['NOOP ' + 'x' * 5000], ['LHLO x'], ['MAIL FROM:<a@b>'], ['LHLO x', 'MAIL FROM:<a@b>'],
+                      ['MAIL FROM:<a@b>', 'RSET'], ['MAIL FROM:<a@b>', 'RCPT TO:<alice>']):
+            start = len(server.log_text())
+            client = Lmtp(server.port('lmtp'), name=None)
+            replies += [client.command(line).split('\n')[0] for line in (*lines, 'QUIT')]
+            client.close()
+            replies.append(server.wait_log(r'Disconnect from 127\S+ (.*)', start=start)[1])
+        seen.append(replies)
+    assert seen[0] == seen[1]

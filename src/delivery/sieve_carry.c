@@ -193,6 +193,8 @@ static struct str stored_id(const void *ctx, const struct carry *carry,
 
 	buf_append(&id, hash, len);
 	buf_printf(&id, "%s%c%s", carry->delivery->to, '\0', mailbox);
+	if (carry->delivery->original_to != NULL)
+		buf_printf(&id, "%c%s", '\0', carry->delivery->original_to);
 	len = id.len;
 	return str_n(buf_steal(ctx, &id), len);
 }

@@ -65,24 +65,27 @@ static bool is_loop(const struct carry *carry)
 	return false;
 }
 
-/* The mail by its Message-ID, else by its octets, and where it goes. */
+/* The mail by its Message-ID, else by its octets, whom it is for, and where it
+ * goes: a mail for two addresses of a user comes twice, and goes on twice. */
 static struct str redirect_id(const void *ctx, const struct carry *carry,
 			      const char *address)
 {
+	const struct delivery *delivery = carry->delivery;
 	CLEANUP(buf_free) struct buf id = buf_init(TEXT_MAX);
 	unsigned char hash[DIGEST_MAX];
 	struct header_field field;
 	size_t len;
 
-	if (header_find(spool_header(carry->delivery->spool), "Message-ID",
-			&field)) {
+	buf_printf(&id, "%s%c%s%c", address, '\0', delivery->to, '\0');
+	if (delivery->original_to != NULL)
+		buf_printf(&id, "%s%c", delivery->original_to, '\0');
+	if (header_find(spool_header(delivery->spool), "Message-ID", &field)) {
 		header_unfold(field.value, &id);
 	} else {
-		len = digest_once("sha256",
-				  spool_original(carry->delivery->spool), hash);
+		len = digest_once("sha256", spool_original(delivery->spool),
+				  hash);
 		buf_append(&id, hash, len);
 	}
-	buf_printf(&id, "%c%s", '\0', address);
 	len = id.len;
 	return str_n(buf_steal(ctx, &id), len);
 }

@@ -301,6 +301,24 @@ def test_failing_for_now_is_tried_again_and_done_once(make_server):
     assert 'INBOX' not in found
 
 
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_each_address_of_a_user_is_redirected(make_server, make_dovecot, sink):
+    """A mail for two of them is no loop, and nothing of it is kept; the same one again is."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin='') + 'auth_username_format = %Ln\n')
+        script(server, 'alice', 'redirect "x@y.example";')
+        client, start = Lmtp(server.port('lmtp')), len(sink.mails)
+        for name in ('one', 'two', 'one'):
+            client.command('MAIL FROM:<joe@example.org>')
+            for rcpt in ('alice@a.example>', 'alice@b.example>', 'alice> ORCPT=rfc822;p@c.example', 'alice> ORCPT=rfc822;q@c.example'):
+                assert client.command(f'RCPT TO:<{rcpt}').startswith('250')
+            assert [reply[:3] for reply in client.data(mail(name), 4)] == ['250'] * 4
+            seen.append((len(sink.mails) - start, len(boxes(server, 'alice').get('INBOX', []))))
+        client.close()
+    assert seen[:3] == seen[3:] == [(4, 0), (8, 0), (8, 4)]
+
+
 def test_the_log_tells_of_scripts_that_can_not_be_found(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin=''))
     os.symlink('.dovecot.sieve', f'{server.home("alice")}/.dovecot.sieve')

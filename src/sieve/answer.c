@@ -16,7 +16,10 @@
 #include "sieve/mail_out.h"
 #include "sieve/outgoing.h"
 
-enum { TEXT_MAX = 2 << 20 };
+enum {
+	TEXT_MAX = 2 << 20,
+	OWN_ADDRESSES = 3, /* that are not of :addresses */
+};
 
 struct answer {
 	struct sieve_out *out;
@@ -62,15 +65,18 @@ static bool has_list_field(struct sieve_out *out)
 	return false;
 }
 
-static bool is_bulk(struct sieve_out *out)
+/* A precedence that is not to be answered; data NULL: it is another. */
+static struct str bulk_precedence(struct sieve_out *out)
 {
 	struct str value = sieve_out_original(out, "Precedence");
+	bool bulk = str_case_is(value, "bulk") || str_case_is(value, "junk") ||
+		    str_case_is(value, "list");
 
-	return str_case_is(value, "bulk") || str_case_is(value, "junk") ||
-	       str_case_is(value, "list");
+	return bulk ? value : (struct str){NULL, 0};
 }
 
-static bool is_suppressed(struct sieve_out *out)
+/* The word that suppresses it; data NULL: there is none. */
+static struct str suppressed_by(struct sieve_out *out)
 {
 	struct str rest = sieve_out_original(out, "X-Auto-Response-Suppress");
 	struct str word;
@@ -79,9 +85,9 @@ static bool is_suppressed(struct sieve_out *out)
 		word = str_trim(word);
 		if (str_case_is(word, "All") || str_case_is(word, "OOF") ||
 		    str_case_is(word, "AutoReply"))
-			return true;
+			return word;
 	}
-	return false;
+	return (struct str){NULL, 0};
 }
 
 /* The user's own addresses, one after the other; false when there is none
@@ -108,7 +114,7 @@ static bool own_address(struct answer *answer, unsigned number, struct str *out)
 	default:
 		break;
 	}
-	for (number -= 3; list != NULL && *list != NULL; list++) {
+	for (number -= OWN_ADDRESSES; list != NULL && *list != NULL; list++) {
 		CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "address");
 		struct sieve_address address;
 
@@ -125,15 +131,16 @@ static bool own_address(struct answer *answer, unsigned number, struct str *out)
 	return false;
 }
 
-static bool is_own(struct answer *answer, struct str address)
+/* Its number, from 1; 0: it is another's. */
+static unsigned find_own(struct answer *answer, struct str address)
 {
 	struct str own;
 
 	for (unsigned i = 0; own_address(answer, i, &own); i++) {
 		if (own.len > 0 && str_case_equal(own, address))
-			return true;
+			return i + 1;
 	}
-	return false;
+	return 0;
 }
 
 static bool names_user(struct answer *answer, const char *name)
@@ -149,7 +156,7 @@ static bool names_user(struct answer *answer, const char *name)
 			sieve_field_addresses(message, field, max, &count);
 
 		for (unsigned i = 0; i < count; i++) {
-			if (is_own(answer, list[i].all)) {
+			if (find_own(answer, list[i].all) > 0) {
 				answer->own = list[i];
 				return true;
 			}
@@ -190,6 +197,8 @@ static bool refuse(struct answer *answer, const char *fmt, ...)
 
 static bool refuse_address(struct answer *answer)
 {
+	unsigned own;
+
 	if (answer->out->envelope->null_sender || answer->to.all.len == 0)
 		return refuse(answer, "discarded vacation reply to <>");
 	if (!answer->to.valid)
@@ -197,10 +206,15 @@ static bool refuse_address(struct answer *answer)
 			      "discarded vacation reply to <%s>: it is "
 			      "no address",
 			      answer->shown);
-	if (is_own(answer, answer->to.all))
+	own = find_own(answer, answer->to.all);
+	if (own > 0)
 		return refuse(answer,
-			      "discarded vacation reply to own address <%s>",
-			      answer->shown);
+			      "discarded vacation reply to own address <%s>%s",
+			      answer->shown,
+			      own > OWN_ADDRESSES
+				      ? " (as specified using :addresses "
+					"argument)"
+				      : "");
 	if (is_program(answer->to.local))
 		return refuse(answer,
 			      "not sending vacation response to system "
@@ -209,9 +223,29 @@ static bool refuse_address(struct answer *answer)
 	return true;
 }
 
+/* Who the user may be, for the log. */
+static const char *known_addresses(struct answer *answer)
+{
+	const struct sieve_envelope *envelope = answer->out->envelope;
+	const char *const *list = answer->vacation->addresses;
+	bool original = answer->set->sieve_vacation_use_original_recipient;
+
+	return mem_printf(
+		answer->out->ctx,
+		"recipient=<%.*s>, %s%.*s%sand%s additional `:addresses' are "
+		"specified",
+		STR_FMT(envelope->to.all),
+		original ? "original-recipient=<" : "",
+		STR_FMT(original ? envelope->original_to.all : STR("")),
+		original ? ">, " : "",
+		list == NULL || *list == NULL ? " no" : "");
+}
+
 static bool refuse_message(struct answer *answer)
 {
 	struct sieve_out *out = answer->out;
+	struct str precedence = bulk_precedence(out);
+	struct str suppressed = suppressed_by(out);
 
 	if (has_list_field(out))
 		return refuse(answer,
@@ -223,23 +257,24 @@ static bool refuse_message(struct answer *answer)
 			      "discarding vacation response to auto-submitted "
 			      "message from <%s>",
 			      answer->shown);
-	if (is_bulk(out))
+	if (precedence.data != NULL)
 		return refuse(answer,
-			      "discarding vacation response to precedence=bulk "
-			      "message from <%s>",
-			      answer->shown);
-	if (is_suppressed(out))
+			      "discarding vacation response to "
+			      "precedence=%.*s message from <%s>",
+			      STR_FMT(precedence), answer->shown);
+	if (suppressed.data != NULL)
 		return refuse(answer,
 			      "discarding vacation response to message from "
-			      "<%s> (flag found in x-auto-response-suppress "
-			      "header)",
-			      answer->shown);
+			      "<%s> (`%.*s' flag found in "
+			      "x-auto-response-suppress header)",
+			      answer->shown, STR_FMT(suppressed));
 	if (!is_for_user(answer))
 		return refuse(
 			answer,
 			"discarding vacation response for implicitly "
 			"delivered message; no known (envelope) recipient "
-			"address found in message headers");
+			"address found in message headers (%s)",
+			known_addresses(answer));
 	return true;
 }
 

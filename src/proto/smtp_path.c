@@ -69,6 +69,20 @@ static size_t take_domain(struct str in)
 	return len;
 }
 
+/* "a.b", not "a..b" or "a."; "[x]", not "[]". */
+static bool is_domain(struct str domain)
+{
+	struct str label;
+
+	if (domain.data[0] == '[')
+		return domain.len > 2;
+	while (str_split(&domain, '.', &label)) {
+		if (label.len == 0)
+			return false;
+	}
+	return true;
+}
+
 /* "@a,@b:" is passed over (RFC 5321 appendix C). */
 static size_t take_route(struct str in)
 {
@@ -116,6 +130,8 @@ static const char *parse_address(const void *ctx, struct str in,
 				 : 0;
 		if (domain == 0 || len + 1 + domain != in.len)
 			return "Invalid character in path";
+		if (!is_domain(str_from(in, len + 1)))
+			return "Invalid domain";
 		out->domain = str_dup(ctx, str_from(in, len + 1));
 	}
 	out->address = str_dup(ctx, in);

@@ -152,6 +152,10 @@ static void test_malformed_paths(void **state)
 	expect_problem("TO:<@b>", "Invalid TO: Invalid character in path");
 	expect_problem("TO:<\"a@b>", "Invalid TO: Missing '>' at end of path");
 	expect_problem("TO:<a@[1>", "Invalid TO: Invalid character in path");
+	expect_problem("TO:<a@..>", "Invalid TO: Invalid domain");
+	expect_problem("TO:<a@b..c>", "Invalid TO: Invalid domain");
+	expect_problem("TO:<a@b.>", "Invalid TO: Invalid domain");
+	expect_problem("TO:<a@[]>", "Invalid TO: Invalid domain");
 	expect_problem("TO:<a@b> =x",
 		       "Invalid RCPT parameter: Unexpected character in "
 		       "parameter keyword");

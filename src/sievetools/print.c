@@ -1,32 +1,66 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/cleanup.h"
+#include "base/mem.h"
 #include "sievetools/tool.h"
+
+enum { SHOWN_MAX = 64 * 1024 };
+
+/* Texts are the script's, and the mail's: they move no cursor. */
+static void print_line(FILE *out, struct str line)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
+
+	fputs(str_sanitize(ctx, line, SHOWN_MAX), out);
+}
+
+static void print_text(FILE *out, const char *title, const char *text)
+{
+	fputs(title, out);
+	print_line(out, str_of(text));
+	fputc('\n', out);
+}
+
+static void print_lines(FILE *out, const char *title, const char *text)
+{
+	struct str rest = str_of(text), line;
+
+	fputs(title, out);
+	while (str_split(&rest, '\n', &line)) {
+		if (line.len > 0 && line.data[line.len - 1] == '\r')
+			line.len--;
+		print_line(out, line);
+		fputc('\n', out);
+	}
+}
 
 static void print_list(FILE *out, const char *title, const char *const *list)
 {
 	if (list == NULL || *list == NULL)
 		return;
 	fputs(title, out);
-	for (; *list != NULL; list++)
-		fprintf(out, " %s", *list);
+	for (; *list != NULL; list++) {
+		fputc(' ', out);
+		print_line(out, str_of(*list));
+	}
 	fputc('\n', out);
 }
 
 static void print_store(FILE *out, const struct sieve_store *store, bool copy,
 			const char *mailbox)
 {
-	fprintf(out, " * store message in folder: %s\n",
-		store->mailbox == NULL ? mailbox : store->mailbox);
+	print_text(out, " * store message in folder: ",
+		   store->mailbox == NULL ? mailbox : store->mailbox);
 	if (store->create)
 		fputs("        + create mailbox if it does not exist\n", out);
 	if (copy)
 		fputs("        + preserve implicit keep\n", out);
 	print_list(out, "        + add IMAP flags:", store->flags);
 	if (store->special_use != NULL)
-		fprintf(out, "        + use special-use mailbox: %s\n",
-			store->special_use);
+		print_text(out, "        + use special-use mailbox: ",
+			   store->special_use);
 	if (store->mailbox_id != NULL)
-		fprintf(out, "        + use mailbox with id: %s\n",
-			store->mailbox_id);
+		print_text(out, "        + use mailbox with id: ",
+			   store->mailbox_id);
 }
 
 static void print_vacation(FILE *out, const struct sieve_vacation *vacation)
@@ -35,26 +69,27 @@ static void print_vacation(FILE *out, const struct sieve_vacation *vacation)
 	fprintf(out, "    => seconds : %llu\n",
 		(unsigned long long)vacation->seconds);
 	if (vacation->subject != NULL)
-		fprintf(out, "    => subject : %s\n", vacation->subject);
+		print_text(out, "    => subject : ", vacation->subject);
 	if (vacation->from != NULL)
-		fprintf(out, "    => from    : %s\n", vacation->from);
+		print_text(out, "    => from    : ", vacation->from);
 	if (vacation->handle != NULL)
-		fprintf(out, "    => handle  : %s\n", vacation->handle);
-	fprintf(out, "\nSTART MESSAGE\n%s\nEND MESSAGE\n", vacation->reason);
+		print_text(out, "    => handle  : ", vacation->handle);
+	print_lines(out, "\nSTART MESSAGE\n", vacation->reason);
+	fputs("END MESSAGE\n", out);
 }
 
 static void print_notify(FILE *out, const struct sieve_notify *notify)
 {
 	fputs(" * send notification:\n", out);
-	fprintf(out, "    => method       : %s\n", notify->method);
+	print_text(out, "    => method       : ", notify->method);
 	if (notify->from != NULL)
-		fprintf(out, "    => from         : %s\n", notify->from);
+		print_text(out, "    => from         : ", notify->from);
 	if (notify->importance != NULL)
-		fprintf(out, "    => importance   : %s\n", notify->importance);
+		print_text(out, "    => importance   : ", notify->importance);
 	if (notify->message != NULL)
-		fprintf(out, "    => message      : %s\n", notify->message);
+		print_text(out, "    => message      : ", notify->message);
 	if (notify->id != NULL && notify->id[0] != '\0')
-		fprintf(out, "    => id           : %s\n", notify->id);
+		print_text(out, "    => id           : ", notify->id);
 }
 
 static void print_action(FILE *out, const struct sieve_action *action,
@@ -73,8 +108,8 @@ static void print_action(FILE *out, const struct sieve_action *action,
 		fputs(" * discard\n", out);
 		break;
 	case SIEVE_ACTION_REJECT:
-		fprintf(out, " * reject message with reason: %s\n",
-			action->reject.reason);
+		print_lines(out, " * reject message with reason: ",
+			    action->reject.reason);
 		break;
 	case SIEVE_ACTION_VACATION:
 		print_vacation(out, &action->vacation);
@@ -87,17 +122,18 @@ static void print_action(FILE *out, const struct sieve_action *action,
 			action->report.address);
 		break;
 	case SIEVE_ACTION_PIPE:
-		fprintf(out, " * pipe message to program: %s\n",
-			action->pipe.program);
+		print_text(out, " * pipe message to program: ",
+			   action->pipe.program);
 		print_list(out, "    => arguments:", action->pipe.args);
 		break;
 	case SIEVE_ACTION_CALENDAR:
 		if (action->calendar.uid == NULL)
 			break;
-		fprintf(out, " * %s calendar object: %s\n",
-			action->calendar.after.data == NULL ? "remove"
-							    : "store",
-			action->calendar.uid);
+		print_text(out,
+			   action->calendar.after.data == NULL
+				   ? " * remove calendar object: "
+				   : " * store calendar object: ",
+			   action->calendar.uid);
 		break;
 	case SIEVE_ACTION_DUPLICATE_MARK:
 		fprintf(out, " * track duplicate: %zu octets of id, %llu s\n",

@@ -184,3 +184,11 @@ def test_recipients(tool, recipient, there):
             assert done.returncode == 89 and 'Invalid address' in done.stderr
         else:
             assert f' * store message in folder: {there}\n' in done.stdout, done.stderr
+
+
+def test_texts_move_no_cursor(tool):
+    """Scripts and mails are others', the terminal is the administrator's."""
+    out = tool('sieve-test', 'require ["fileinto", "vacation", "encoded-character"];\nfileinto "${hex:1b}[2J\u00e9";\n'
+               'vacation :subject "${hex:1b}s" :handle "${hex:c2 9b}h" text:\none${hex:1b}\ntwo\n.\n;').stdout
+    assert '\x1b' not in out and '\x9b' not in out
+    assert ' * store message in folder: ?[2J\u00e9\n' in out and '\none?\ntwo\n' in out

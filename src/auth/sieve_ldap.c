@@ -106,9 +106,9 @@ static int check_peer(const void *ctx, const char *socket, const char **user,
 		      struct err *err)
 {
 	const struct auth_request_info info = {.service = "sieve"};
-	const char *auth = mem_printf(ctx, "%.*s/auth-userdb",
-				      (int)(strrchr(socket, '/') - socket),
-				      socket);
+	const char *auth =
+		mem_printf(ctx, "%.*s/auth-userdb",
+			   (int)(strrchr(socket, '/') - socket), socket);
 	struct account *account;
 	bool restricted;
 	struct stat st;

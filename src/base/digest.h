@@ -2,8 +2,8 @@
 /*
  * base/digest.h - message digests (from Nettle) and random bytes.
  *
- * %-variables hash (config), and so do GUIDs and password schemes. OpenSSL would
- * want half a megabyte and two milliseconds of each process for that.
+ * %-variables hash (config), and so do GUIDs and password schemes. OpenSSL
+ * would want half a megabyte and two milliseconds of each process for that.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H

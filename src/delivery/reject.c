@@ -73,9 +73,8 @@ static void write_top(const struct report *report, struct buf *out)
 	date_write(time(NULL), out);
 	buf_printf(out, "\nFrom: %s <%s>\nTo: <%s>\n", name, address,
 		   report->delivery->from);
-	sieve_out_field(
-		out, "Subject",
-		str_of(expand(report, report->set->rejection_subject)));
+	sieve_out_field(out, "Subject",
+			str_of(expand(report, report->set->rejection_subject)));
 }
 
 static void write_report(const struct report *report, struct buf *out)

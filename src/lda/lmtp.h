@@ -111,7 +111,7 @@ struct lmtp_session {
 	unsigned transactions;
 	char *helo;
 	const char *command; /* under way, for the log: "DATA"; NULL */
-	bool begun; /* there was LHLO, or MAIL */
+	bool begun;          /* there was LHLO, or MAIL */
 	bool greeted, looking_up, in_input, ended;
 	unsigned bad_commands;
 	uint64_t started_ms;

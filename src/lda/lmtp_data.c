@@ -126,8 +126,8 @@ static char *failure(const struct lmtp_session *session,
 		text = "Execution of Sieve filters was aborted due to "
 		       "temporary failure";
 	else if (session->process->set.lmtp_verbose_replies ||
-		 (!err->system && (err->code == ERR_INVALID ||
-				   err->code == ERR_UNSUPPORTED)))
+		 (!err->system &&
+		  (err->code == ERR_INVALID || err->code == ERR_UNSUPPORTED)))
 		text = str_sanitize(rcpt, str_of(err->text), 300);
 	return mem_printf(rcpt, "451 4.2.0 <%s> %s", rcpt->address, text);
 }

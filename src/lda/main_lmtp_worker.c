@@ -127,9 +127,9 @@ static int end_mail(void)
 	if (worker.ended)
 		return worker.spool_failed ? -1 : 0;
 	worker.ended = true;
-	worker.spool_failed = (worker.binary ? end_binary(err)
-					     : spool_end(worker.spool, err)) <
-			      0;
+	worker.spool_failed =
+		(worker.binary ? end_binary(err)
+			       : spool_end(worker.spool, err)) < 0;
 	if (!worker.spool_failed)
 		return 0;
 	log_error("%s", worker.spool_err.text);

@@ -118,9 +118,8 @@ static const char *list_name(void *ctx, unsigned number)
 {
 	const struct lists *lists = ctx;
 
-	return user_plugin(
-		lists->ctx, lists->user,
-		mem_printf(lists->ctx, "sieve_list%u_name", number));
+	return user_plugin(lists->ctx, lists->user,
+			   mem_printf(lists->ctx, "sieve_list%u_name", number));
 }
 
 /* What this user's scripts may do. */

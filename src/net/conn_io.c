@@ -102,9 +102,10 @@ static enum conn_io plain_write(struct conn *conn, const char *from, size_t len,
 enum conn_io conn_io_read(struct conn *conn, char *to, size_t room,
 			  size_t *len_out)
 {
-	enum conn_io io = conn->tls_state == TLS_READY
-				  ? conn->with_tls->read(conn, to, room, len_out)
-				  : plain_read(conn, to, room, len_out);
+	enum conn_io io =
+		conn->tls_state == TLS_READY
+			? conn->with_tls->read(conn, to, room, len_out)
+			: plain_read(conn, to, room, len_out);
 
 	if (io == IO_DONE) {
 		conn->bytes_in += *len_out;
@@ -123,8 +124,8 @@ enum conn_io conn_io_flush(struct conn *conn)
 		size_t done = 0;
 		enum conn_io io =
 			conn->tls_state == TLS_READY
-				? conn->with_tls->write(conn, from, conn_out_len(conn),
-						 &done)
+				? conn->with_tls->write(
+					  conn, from, conn_out_len(conn), &done)
 				: plain_write(conn, from, conn_out_len(conn),
 					      &done);
 

@@ -45,8 +45,7 @@ struct sieve_word *sieve_check_word(struct sieve_check *check, char kind,
 static void add_word(struct sieve_check *check, char kind, const char *name,
 		     const struct sieve_word *what)
 {
-	struct sieve_word *first =
-		sieve_check_word(check, kind, str_of(name));
+	struct sieve_word *first = sieve_check_word(check, kind, str_of(name));
 	struct sieve_word *word =
 		sieve_arena_new_of(check->arena, struct sieve_word);
 	size_t len = strlen(name) + 1;

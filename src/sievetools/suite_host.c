@@ -187,7 +187,8 @@ static const char *find_list(struct suite *suite, const void *mem,
 			suite, mem_printf(mem, "sieve_extlists_list/%.*s/name",
 					  STR_FMT(word)));
 
-		if (name != NULL ? sieve_list_is(name, list) : str_is(word, list))
+		if (name != NULL ? sieve_list_is(name, list)
+				 : str_is(word, list))
 			return str_dup(mem, word);
 	}
 	return NULL;

@@ -150,8 +150,8 @@ static bool is_signed(const struct alg *alg, const struct jwt *jwt,
 		return false;
 	if (!alg->hmac)
 		return signature_right(alg->digest, alg->kind, str_of(key),
-				     jwt->signed_part,
-				     str_n(given.data, given.len));
+				       jwt->signed_part,
+				       str_n(given.data, given.len));
 	if (!base64_decode(str_trim(str_of(key)), &secret) || secret.len == 0)
 		return false;
 	len = digest_hmac(alg->digest, str_n(secret.data, secret.len),

@@ -145,8 +145,7 @@ static size_t letters_put(char *room, const struct letters *set)
 
 	for (int i = 0; i < 2; i++) {
 		for (uint64_t left = set->bits[i]; left != 0; left &= left - 1)
-			room[len++] =
-				(char)(64 * i + __builtin_ctzll(left));
+			room[len++] = (char)(64 * i + __builtin_ctzll(left));
 	}
 	return len;
 }

@@ -439,7 +439,8 @@ int maildir_move(const struct location *location, const char *from,
 	struct stat st;
 
 	if (maildir_is_inbox(from) || !is_one_dir(location) ||
-	    !is_one_dir(to_location) || !layout_same_names(location, to_location))
+	    !is_one_dir(to_location) ||
+	    !layout_same_names(location, to_location))
 		return err_set(err, ERR_UNSUPPORTED, "not one directory");
 	if (maildir_paths(ctx, location, from, &old, &control, err) < 0 ||
 	    maildir_paths(ctx, to_location, to, &new, &control, err) < 0)

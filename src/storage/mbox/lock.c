@@ -25,7 +25,12 @@
 #include "storage/mbox/mbox.h"
 #include "storage/user.h"
 
-enum { RELEASE_TRIES = 100, STEP_MIN_US = 200, STEP_MAX_US = 20 * 1000, STEP_SHARE = 32 };
+enum {
+	RELEASE_TRIES = 100,
+	STEP_MIN_US = 200,
+	STEP_MAX_US = 20 * 1000,
+	STEP_SHARE = 32
+};
 
 static int set_fcntl(int fd, short type)
 {

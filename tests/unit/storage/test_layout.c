@@ -186,8 +186,8 @@ static void test_broken_names(void **state)
 static void test_names_have_one_spelling(void **state)
 {
 	static const char *const other[] = {
-		"~2e~2e", "~2e.", "~2f", "a~2fb", "c~75r", "~00", "a~0ab",
-		"a~FF",	  "a~4",  "a~",	 "~~",	  "~zz",   "a~41", "a~26-",
+		"~2e~2e", "~2e.", "~2f", "a~2fb", "c~75r", "~00",  "a~0ab",
+		"a~FF",   "a~4",  "a~",  "~~",    "~zz",   "a~41", "a~26-",
 	};
 	struct location location = {.broken_char = '~', .layout = "fs"};
 	struct err err;

@@ -85,12 +85,10 @@ static void test_a_dotlock_is_found_while_its_directory_moves(void **state)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	assert_true(locked > 0);
-	assert_int_equal(access(mem_printf(f->ctx, "%s/a/box.lock", f->dir),
-				F_OK),
-			 -1);
-	assert_int_equal(access(mem_printf(f->ctx, "%s/b/box.lock", f->dir),
-				F_OK),
-			 -1);
+	assert_int_equal(
+		access(mem_printf(f->ctx, "%s/a/box.lock", f->dir), F_OK), -1);
+	assert_int_equal(
+		access(mem_printf(f->ctx, "%s/b/box.lock", f->dir), F_OK), -1);
 	close(fd);
 }
 

@@ -301,18 +301,14 @@ void sieve_run_log(struct sieve_run *run, enum log_level level, const char *fmt,
 		  str_sanitize(ctx, str_of(text), 1000));
 }
 
-void sieve_trace(struct sieve_run *run, enum sieve_trace_level level,
-		 const char *fmt, ...)
+void sieve_trace_line(struct sieve_run *run, const char *fmt, ...)
 {
 	const struct sieve_trace *trace = &run->host->trace;
 	const struct sieve_frame *frame = run->machine->frame;
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "trace");
 	char text[500], line[600], address[12] = "", place[16] = "";
 	va_list args;
 
-	if (trace->line == NULL || level > trace->level)
-		return;
-	ctx = mem_ctx(NULL, "trace");
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);

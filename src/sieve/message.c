@@ -264,30 +264,40 @@ static bool take_address(struct sieve_message *message,
 	return to->valid = true;
 }
 
-const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
-						  struct sieve_field *field,
-						  unsigned max,
-						  unsigned *count_out)
+static void parse_addresses(struct sieve_message *message,
+			    struct sieve_field *field, unsigned max)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "addresses");
 	struct address *list;
 	struct sieve_address *out;
+	unsigned taken = 0;
 	size_t count;
 
 	address_parse(ctx, field->value, max, &list, &count);
 	out = sieve_arena_array(message->arena, struct sieve_address,
 				count + 1);
-	*count_out = 0;
-	for (size_t i = 0; i < count; i++) {
-		*count_out += take_address(message, &list[i], &out[*count_out]);
-	}
-	if (*count_out == 0) {
-		*count_out = 1;
+	for (size_t i = 0; i < count; i++)
+		taken += take_address(message, &list[i], &out[taken]);
+	if (taken == 0) {
+		taken = 1;
 		out[0].all = sieve_field_flat(message, field);
 		if (out[0].all.len == 0)
 			out[0].local = out[0].domain = STR("");
 	}
-	return out;
+	field->addresses = out;
+	field->address_count = taken;
+	field->address_max = max;
+}
+
+const struct sieve_address *sieve_field_addresses(struct sieve_message *message,
+						  struct sieve_field *field,
+						  unsigned max,
+						  unsigned *count_out)
+{
+	if (field->addresses == NULL || field->address_max != max)
+		parse_addresses(message, field, max);
+	*count_out = field->address_count;
+	return field->addresses;
 }
 
 /* the whole */

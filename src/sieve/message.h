@@ -16,6 +16,7 @@
 struct address;
 struct buf;
 struct mime_message;
+struct sieve_address;
 struct sieve_message;
 
 struct sieve_field {
@@ -27,6 +28,8 @@ struct sieve_field {
 	bool added, removed;      /* by editheader; removed ones are linked
 				     until fields are asked for again */
 	struct str flat, text;    /* for sieve_field_flat() and _text() */
+	const struct sieve_address *addresses; /* NULL: not asked for yet */
+	unsigned address_count, address_max;   /* the `max` of that time */
 };
 
 /* An address in pieces. */

@@ -128,9 +128,22 @@ int sieve_run_work(struct sieve_run *run, uint64_t steps, struct err *err);
 /* To the log of the script's user. */
 void sieve_run_log(struct sieve_run *run, enum log_level level, const char *fmt,
 		   ...) __attribute__((format(printf, 3, 4)));
-/* To the trace, if there is one of that level. */
-void sieve_trace(struct sieve_run *run, enum sieve_trace_level level,
-		 const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Whether there is a trace of that level, and a line for it. sieve_trace() does
+ * both: what it would write is not computed for nobody. */
+static inline bool sieve_traces(const struct sieve_run *run,
+				enum sieve_trace_level level)
+{
+	const struct sieve_trace *trace = &run->host->trace;
+
+	return trace->line != NULL && level <= trace->level;
+}
+void sieve_trace_line(struct sieve_run *run, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+#define sieve_trace(run, level, ...)                                           \
+	do {                                                                   \
+		if (sieve_traces(run, level))                                  \
+			sieve_trace_line(run, __VA_ARGS__);                    \
+	} while (0)
 /* Run another unit of the program (include). run->stopped is set if it was not
  * its last line that ended it, but `stop`. */
 int sieve_run_unit(struct sieve_run *run, unsigned unit, struct err *err);

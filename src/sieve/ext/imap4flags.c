@@ -162,12 +162,17 @@ int sieve_addflag_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *, struct err *err)
 {
 	CLEANUP(buf_free) struct buf set = buf_init(MAX_FLAGS_SIZE);
+	const struct sieve_piece *variable = args->params[0].variable;
+	size_t had;
 
-	if (get_variable(run, args->params[0].variable, &set, err) < 0 ||
-	    add_list(run, &set, &args->params[1], err) < 0)
+	if (get_variable(run, variable, &set, err) < 0)
 		return -1;
-	return set_variable(run, args->params[0].variable,
-			    str_n(set.data, set.len), err);
+	had = set.len;
+	if (add_list(run, &set, &args->params[1], err) < 0)
+		return -1;
+	if (variable == NULL && run->result->flags_set && set.len == had)
+		return 0;
+	return set_variable(run, variable, str_n(set.data, set.len), err);
 }
 
 int sieve_removeflag_run(struct sieve_run *run, const struct sieve_args *args,

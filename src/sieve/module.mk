@@ -120,7 +120,9 @@ tests_unit_sieve_test_ext_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
 endif
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/sieve/test_binary
+check_PROGRAMS += tests/unit/sieve/test_binary tests/unit/sieve/test_message
+tests_unit_sieve_test_message_SOURCES = tests/unit/sieve/test_message.c
+tests_unit_sieve_test_message_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
 tests_unit_sieve_test_binary_SOURCES = tests/unit/sieve/test_binary.c
 tests_unit_sieve_test_binary_LDADD = $(LIB_SIEVE) $(CMOCKA_LIBS)
 endif

@@ -16,7 +16,11 @@
 #include "storage/mailbox.h"
 #include "storage/reader.h"
 
-enum { STREAM_PIECE = 32768, FIELDS_MAX = 64 * 1048576 };
+enum {
+	STREAM_PIECE = 32768,
+	STREAM_HEAD = 8192, /* a mail that is no longer is read at once */
+	FIELDS_MAX = 64 * 1048576,
+};
 
 struct mail_stream {
 	struct mail_stream *prev, *next; /* of the mailbox */
@@ -197,13 +201,49 @@ static void take_place(struct mail_stream *stream)
 	stream->skip -= last->virtual;
 }
 
+static void take_text(struct mail_stream *stream, const struct mail *mail,
+		      uint64_t start, uint64_t end)
+{
+	stream->text = mail->reader->text;
+	stream->text->users++;
+	stream->at = start;
+	stream->end = end;
+	stream->place.uid = mail->uid;
+	stream->place.start = start;
+}
+
+/* 1 if the mail has the piece for sure, for with CRLF it only gets longer: then
+ * no more is read and measured than is given. 0 if that is not known. */
+static int open_inside(struct mail_stream *stream, const struct mail *mail,
+		       const struct section *section, uint64_t offset,
+		       uint64_t length, struct err *err)
+{
+	struct mail_reader *reader = mail->reader;
+
+	if (section->path_len > 0 || section->kind != SECTION_ALL ||
+	    length == UINT64_MAX)
+		return 0;
+	if (reader_head(reader, STREAM_HEAD, err) < 0)
+		return -1;
+	if (length > reader->text->len || offset > reader->text->len - length)
+		return 0;
+	take_text(stream, mail, 0, reader->text->len);
+	stream->skip = offset;
+	stream->left = length;
+	take_place(stream);
+	return 1;
+}
+
 static int open_extent(struct mail_stream *stream, const struct mail *mail,
 		       const struct section *section, uint64_t offset,
 		       uint64_t length, struct err *err)
 {
 	struct mail_reader *reader = mail->reader;
 	struct extent extent;
+	int ret = open_inside(stream, mail, section, offset, length, err);
 
+	if (ret != 0)
+		return ret < 0 ? -1 : 0;
 	if (reader_text(reader, err) < 0)
 		return -1;
 	if (section->path_len == 0 && section->kind == SECTION_ALL &&
@@ -214,14 +254,9 @@ static int open_extent(struct mail_stream *stream, const struct mail *mail,
 	}
 	if (find_extent(reader, section, &extent, err) < 0)
 		return -1;
-	stream->text = reader->text;
-	stream->text->users++;
-	stream->at = extent.offset;
-	stream->end = extent.offset + extent.len;
+	take_text(stream, mail, extent.offset, extent.offset + extent.len);
 	stream->crlf = extent.len == extent.virtual;
 	set_partial(stream, extent.virtual, offset, length);
-	stream->place.uid = mail->uid;
-	stream->place.start = extent.offset;
 	if (stream->crlf) {
 		stream->at += stream->skip;
 		stream->skip = 0;
@@ -264,17 +299,23 @@ static void convert(struct mail_stream *stream, struct str piece)
 	stream->place.virtual += stream->made.len;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static int next_piece(struct mail_stream *stream, struct err *err)
 {
 	struct str piece = {NULL, 0};
 	uint64_t room = stream->end - stream->at;
+	uint64_t want = stream->skip + stream->left;
 	size_t drop;
 
 	if (stream->text == NULL || room == 0)
 		return err_set(err, ERR_TEMPORARY,
 			       "the mail is shorter than it was");
 	if (text_get(stream->text, stream->at,
-		     room < STREAM_PIECE ? (size_t)room : STREAM_PIECE,
+		     (size_t)least(least(room, want), STREAM_PIECE),
 		     &stream->piece, &piece, err) < 0)
 		return -1;
 	if (piece.len == 0)

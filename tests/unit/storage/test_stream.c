@@ -137,6 +137,42 @@ static void drop_file(struct fixture *f, const char *name, const char *text)
 	fclose(file);
 }
 
+/* Line ends of both kinds, in mails that are read at once and that are not:
+ * what a piece has does not depend on how much is read for it. */
+static void test_pieces_are_those_of_the_whole(void **state)
+{
+	static const struct section section = {.kind = SECTION_ALL};
+	static const size_t sizes[] = {40, 3000, 20000, 70000};
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+
+	for (unsigned i = 0; i < 4; i++) {
+		CLEANUP(buf_free) struct buf text = buf_init(100000);
+
+		buf_add(&text, "A: b\n\nc\r\n\rd\n");
+		while (text.len < sizes[i])
+			buf_printf(&text, "%zu%s", text.len,
+				   text.len % 3 == 0 ? "\r\n" : "\n\n");
+		drop_file(f, mem_printf(f->ctx, "160000000%u.h", i), text.data);
+	}
+	sync_box(f, box, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		size_t total, len;
+		const char *whole = read_section(f, box, i + 1, &section, 0,
+						 UINT64_MAX, &total);
+
+		for (size_t at = 0; at < total + 7; at += 1 + sizes[i] / 40) {
+			size_t want = at % 5 == 0 ? 9 : 1 + sizes[i] / 3;
+			size_t rest = at < total ? total - at : 0;
+			char *piece = read_section(f, box, i + 1, &section, at,
+						   want, &len);
+
+			assert_int_equal(len, rest < want ? rest : want);
+			assert_memory_equal(piece, whole + at, len);
+		}
+	}
+}
+
 static unsigned open_files(void)
 {
 	CLEANUP(dir_close) DIR *dir = opendir("/proc/self/fd");
@@ -284,6 +320,7 @@ int main(void)
 		TEST(test_sections_are_as_long_as_they_say),
 		TEST(test_missing_part_is_not_found),
 		TEST(test_pieces_of_a_large_mail_make_the_whole),
+		TEST(test_pieces_are_those_of_the_whole),
 		TEST(test_header_is_read_before_the_rest),
 		TEST(test_wrong_sizes_in_names_are_put_right),
 		TEST(test_envelope_and_structure_are_cached),

@@ -152,9 +152,11 @@ static int fill_times(struct sync *sync, struct scan_entry *file,
 static int fill_record(struct sync *sync, struct scan_entry *file,
 		       struct index_record *record, struct err *err)
 {
+	const struct str seen = file->name;
 	struct file_name name;
 	struct str psize = ext_field(file->ext, 'S');
 	struct str vsize = ext_field(file->ext, 'W');
+	int ret;
 
 	file_name_parse(file->name, &name);
 	if (psize.data != NULL && name.size == UINT64_MAX)
@@ -162,10 +164,17 @@ static int fill_record(struct sync *sync, struct scan_entry *file,
 	if (vsize.data != NULL && name.vsize == UINT64_MAX)
 		str_to_u64(vsize, &name.vsize);
 	memset(record, 0, sizeof(*record));
+	ret = fill_times(sync, file, &name, record, err);
+	if (ret <= 0)
+		return ret;
+	/* The flags of the name that it has by now: nobody would look at them
+	 * again. */
+	if (file->name.data != seen.data)
+		file_name_parse(file->name, &name);
 	sync->letters |= name.keywords;
 	record->flags = name.flags;
 	record->keywords.bits[0] = name.keywords;
-	return fill_times(sync, file, &name, record, err);
+	return 1;
 }
 
 /* 0 if its file is gone. */

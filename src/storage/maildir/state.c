@@ -17,6 +17,7 @@
  *   when the directory changes again, or at the latest some time after own
  *   changes: see cur_read_due().
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -306,6 +307,19 @@ static int settle(struct driver_box *box, char dir, struct file_time *time,
 	return 0;
 }
 
+/* A directory has its new mtime while a rename is still going on, and inotify
+ * tells of it at its end: to read the directory waits for that. What comes then
+ * does not matter, and at its end (maildir_dir_fd()) it is nothing. */
+static void wait_for_renames(struct driver_box *box)
+{
+	char entries[512];
+	struct err err;
+	int fd = maildir_dir_fd(box, 'c', &err);
+
+	if (fd >= 0)
+		(void)getdents64(fd, entries, sizeof(entries));
+}
+
 static int end_cur(struct driver_box *box, struct maildir_state *state,
 		   uint32_t changes, struct err *err)
 {
@@ -313,6 +327,7 @@ static int end_cur(struct driver_box *box, struct maildir_state *state,
 
 	if (settle(box, 'c', &time, err) < 0)
 		return -1;
+	wait_for_renames(box);
 	switch (witness_end(&maildir_box_get(box)->witness)) {
 	case WITNESS_ALONE:
 		break;

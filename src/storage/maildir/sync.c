@@ -90,7 +90,12 @@ int maildir_dir_fd(struct driver_box *box, char dir, struct err *err)
 		     dir_names[which]) >= (int)sizeof(path))
 		return err_set(err, ERR_INVALID, "path is too long");
 	*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *fd >= 0 ? *fd : err_sys(err, "open(%s)", path);
+	if (*fd < 0)
+		return err_sys(err, "open(%s)", path);
+	/* Nobody reads it here, see wait_for_renames(). */
+	if (which == DIR_CUR)
+		(void)lseek(*fd, 0, SEEK_END);
+	return *fd;
 }
 
 int maildir_dir_fsync(struct driver_box *box, char dir, struct err *err)

@@ -34,6 +34,7 @@ struct auth {
 	struct relay *relay; /* of auth */
 	struct auth_dbs_entry *dbs;  /* by service, opened when first asked */
 	struct auth_client *clients; /* by pid */
+	struct auth_client *peers;   /* login processes' connections */
 };
 
 /* Settings, mechanisms, databases. */

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "auth/auth.h"
 #include "auth/exchange.h"
@@ -16,13 +17,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/conn.h"
+#include "net/sock.h"
 #include "proto/auth.h"
 #include "service/service.h"
 
-enum { COOKIE_LEN = 16 };
+enum {
+	COOKIE_LEN = 16,
+	LINKS_OF_PROCESS = 3, /* of a login process, which needs one */
+};
 
 struct auth_client {
-	UT_hash_handle hh; /* login processes, by pid */
+	UT_hash_handle hh;               /* login processes, by pid */
+	struct auth_client *prev, *next; /* those of which the kernel says... */
+	pid_t peer;                      /* ...who they are; 0: others */
 	struct auth *auth;
 	struct conn *conn;
 	uint32_t pid; /* as it said; 0: not yet */
@@ -41,6 +48,8 @@ static void client_free(struct auth_client *client)
 	HASH_CLEAR(hh, client->exchanges);
 	if (client->is_login && client->pid != 0)
 		HASH_DEL(auth->clients, client);
+	if (client->peer != 0)
+		DL_DELETE(auth->peers, client);
 	conn_free(&client->conn);
 	mem_free(client);
 	service_client_end(auth->env);
@@ -101,6 +110,11 @@ static bool cmd_cpid(struct auth_client *client, const struct auth_line *line)
 	}
 	if (client->pid != 0) {
 		log_error("BUG: Authentication client re-handshaking");
+		return false;
+	}
+	if (client->peer != 0 && (uint32_t)client->peer != line->id) {
+		log_error("BUG: Authentication client %ld said it's PID %u",
+			  (long)client->peer, line->id);
 		return false;
 	}
 	if (client->is_login) {
@@ -342,15 +356,57 @@ static void greet(struct auth_client *client)
 	conn_write(client->conn, out.data, out.len);
 }
 
+/* Of the socket that login processes have. One that was taken over must not
+ * keep the others out, neither by many connections nor by their names. False:
+ * it has enough. */
+static bool find_peer(struct auth *auth, const struct service_client *from,
+		      pid_t *out)
+{
+	static const char own[] = "login/login";
+	const char *at = from->listener->path;
+	struct str path = str_of(at == NULL ? "" : at);
+	const struct auth_client *one;
+	unsigned count = 0;
+	struct err err;
+	uid_t uid;
+	gid_t gid;
+
+	*out = 0;
+	if (path.len < strlen(own) ||
+	    !str_is(str_from(path, path.len - strlen(own)), own))
+		return true;
+	if (sock_peer(from->fd, &uid, &gid, out, &err) < 0) {
+		log_error("%s", err.text);
+		return false;
+	}
+	DL_FOREACH (auth->peers, one)
+		count += one->peer == *out;
+	if (*out == 0 || count < LINKS_OF_PROCESS)
+		return true;
+	log_error("Authentication client %ld has too many connections",
+		  (long)*out);
+	return false;
+}
+
 void auth_client_accept(struct auth *auth, const struct service_client *from,
 			bool is_login)
 {
-	struct auth_client *client = mem_new(auth, struct auth_client);
+	struct auth_client *client;
 	CLEANUP(buf_free) struct buf cookie = buf_init(64);
 	unsigned char octets[COOKIE_LEN];
+	pid_t peer;
 
+	if (!find_peer(auth, from, &peer)) {
+		close(from->fd);
+		service_client_end(auth->env);
+		return;
+	}
 	random_fill(octets, sizeof(octets));
 	hex_encode(str_n(octets, sizeof(octets)), &cookie);
+	client = mem_new(auth, struct auth_client);
+	client->peer = peer;
+	if (peer != 0)
+		DL_APPEND(auth->peers, client);
 	client->cookie = buf_steal(client, &cookie);
 	client->auth = auth;
 	client->is_login = is_login;

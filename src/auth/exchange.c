@@ -33,14 +33,23 @@ static struct exchange *all, *delayed;
 static struct timer *sweep_timer;
 static int due_fd = -1;
 
+/* The initial response has been heard. */
+static void forget_response(char **response)
+{
+	if (*response == NULL)
+		return;
+	mem_wipe(*response, strlen(*response));
+	mem_free(*response);
+	*response = NULL;
+}
+
 static int exchange_destroy(struct exchange *exchange)
 {
 	DL_DELETE(all, exchange);
 	if (exchange->state == EXCHANGE_DELAYED)
 		DL_DELETE2(delayed, exchange, delay_prev, delay_next);
 	penalty_cancel(&exchange->penalty);
-	if (exchange->response != NULL)
-		mem_wipe(exchange->response, exchange->response_len);
+	forget_response(&exchange->response);
 	return 0;
 }
 
@@ -529,6 +538,7 @@ static void step(struct exchange *exchange, struct str response, bool initial,
 
 static void on_penalty(void *ctx)
 {
+	CLEANUP(forget_response) char *response = NULL;
 	struct exchange *exchange = ctx;
 	static const char no_cert[] =
 		"Client didn't present valid SSL certificate";
@@ -542,10 +552,10 @@ static void on_penalty(void *ctx)
 		fail(exchange, PASS_MISMATCH);
 		return;
 	}
-	step(exchange,
-	     str_n(exchange->response == NULL ? "" : exchange->response,
-		   exchange->response_len),
-	     true, exchange->has_response);
+	/* The exchange may be over before it is wiped. */
+	response = mem_steal(NULL, exchange->response);
+	exchange->response = NULL;
+	step(exchange, str_of(response), true, exchange->has_response);
 }
 
 struct exchange *exchange_new(const void *ctx, struct auth *auth, uint32_t id,
@@ -576,7 +586,6 @@ void exchange_start(struct exchange *exchange, struct str response)
 	exchange->state = EXCHANGE_PENALTY;
 	exchange->has_response = response.data != NULL;
 	exchange->response = str_dup(exchange, response);
-	exchange->response_len = response.len;
 	penalty_wait(exchange->auth, exchange->request, on_penalty, exchange,
 		     &exchange->penalty);
 }

@@ -53,7 +53,6 @@ struct exchange {
 	enum pass_result result; /* PASS_OK: goes on, but for at_end */
 	struct penalty *penalty;
 	char *response; /* the initial one, while a penalty is waited for */
-	size_t response_len;
 	bool has_response;
 	/* To the client, one line without LF. */
 	void (*reply)(void *ctx, const char *line, size_t len);

@@ -274,6 +274,8 @@ static struct question *read_user(struct master *master,
 		return NULL;
 	}
 	name = str_tab_unescape(question, line->args[0]);
+	/* It is about who is named, whatever certificate was seen. */
+	question->request->cert_user = NULL;
 	if (request_set_user(question->request, name, &err) < 0) {
 		question->request->user = NULL;
 		request_log(question->request, LOG_LEVEL_INFO, "%s", err.text);

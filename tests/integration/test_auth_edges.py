@@ -196,3 +196,13 @@ def test_users_of_app_passwords_are_asked_for_where_the_manual_says_how(make_ser
         assert client.plain('carol', password['carol']).startswith('FAIL')
         assert client.plain('carol', password['carol'], extra='rip=192.0.2.1').startswith('OK' if right else 'FAIL')
         assert client.plain('gone', password['gone']).startswith('FAIL')
+
+
+def test_names_of_certificates_are_for_logins(make_server):
+    one = configured(make_server, 'passwd-file\n  args = scheme=PLAIN DIR/accounts', 'auth_ssl_username_from_cert = yes\n',
+                     {'accounts': 'alice:secret\nbob:x\n'})
+    client, master, cert = Client(one), Master(one), 'rip=127.0.0.1\tvalid-client-cert\tcert_username=alice'
+    for user, authz, right in (('al', '', True), ('al', 'al', True), ('al', 'alice', True), ('bob', 'bob', True), ('al', 'bob', False)):
+        assert client.plain(user, 'secret', authz, cert).startswith('OK\t%d\tuser=alice' % client.last if right else 'FAIL'), (user, authz)
+    assert master.ask(f'USER\t1\tbob\tservice=imap\t{cert}').startswith('USER\t1\tbob\t')
+    assert master.ask(f'PASS\t2\tbob\tservice=imap\t{cert}') == 'PASS\t2\tuser=bob'

@@ -14,7 +14,9 @@ static enum mech_step take(struct request *request, char *authz, char *user,
 {
 	if (request_set_user(request, user, err) < 0)
 		return MECH_FAIL;
-	if (*authz != '\0' && request_set_login_user(request, authz, err) < 0)
+	/* Both may be the same, and the name that counts a certificate's. */
+	if (*authz != '\0' && strcmp(authz, user) != 0 &&
+	    request_set_login_user(request, authz, err) < 0)
 		return MECH_FAIL;
 	request_set_password(request, password);
 	return MECH_VERIFY;

@@ -81,7 +81,9 @@ static void watch(struct certs *certs)
 
 	notify_free(&certs->notify);
 	config_files_each(certs->master->config, add_file, certs);
-	qsort(certs->dirs, certs->count, sizeof(certs->dirs[0]), by_text);
+	if (certs->count > 0)
+		qsort(certs->dirs, certs->count, sizeof(certs->dirs[0]),
+		      by_text);
 	for (unsigned i = 0; i < certs->count; i++) {
 		if (i == 0 || strcmp(certs->dirs[i], certs->dirs[i - 1]) != 0)
 			certs->dirs[kept++] = certs->dirs[i];

@@ -13,6 +13,7 @@ import pytest
 
 from certs import Authority, openssl, self_signed
 from conftest import mail_owner, open_up
+from imap_lines import Lines
 
 
 def context(**kwargs):
@@ -472,3 +473,12 @@ def test_a_handshake_that_fails_is_logged_as_dovecot(make_server, make_dovecot):
             sock.sendall(b'a LOGIN alice secret\r\n')
             assert server.wait_log(r'Disconnected: Connection closed: SSL_accept\(\) failed: error:0A00010B:SSL routines::'
                                    r'wrong version number \(no auth attempts')
+
+
+def test_a_server_without_certificates(make_server):
+    """ssl = no, and no file of TLS in the configuration at all."""
+    one = make_server('ssl = no\n', 'imap', start=False)
+    path = Path(one.config)
+    path.write_text(re.sub(r'(?m)^ssl_(cert|key) = .*\n', '', path.read_text()))
+    one.start()
+    assert b' OK ' in Lines(one.port('imap'), 'alice').command(b'NOOP')[-1]

@@ -10,7 +10,6 @@
 
 #include "base/str.h"
 
-
 /* sessions.c: `owner` is the connection that reported it */
 
 struct sessions;
@@ -37,7 +36,8 @@ struct proxies *proxies_new(const void *ctx);
 /* False when there are too many, or that one is there. */
 bool proxies_add(struct proxies *proxies, void *owner, uint32_t id,
 		 struct str line);
-void proxies_remove(struct proxies *proxies, void *owner, uint32_t id);
+/* False: there is no such. */
+bool proxies_remove(struct proxies *proxies, void *owner, uint32_t id);
 void proxies_remove_owner(struct proxies *proxies, void *owner);
 /* Whose it is, or NULL. */
 void *proxies_find(const struct proxies *proxies, uint64_t serial,

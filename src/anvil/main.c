@@ -4,18 +4,23 @@
  */
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "anvil/anvil.h"
 #include "anvil/protocol.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/conn.h"
+#include "service/peers.h"
 #include "service/service.h"
 
 struct client {
 	struct service_env *env;
 	struct conn *conn;
 	bool login; /* on login's socket: it may tell of proxies, no more */
+	pid_t pid;  /* whose that is */
+	unsigned proxies;
 };
 
 static struct {
@@ -23,6 +28,7 @@ static struct {
 	struct sessions *sessions;
 	struct penalties *penalties;
 	struct proxies *proxies;
+	struct peers *peers; /* on login's socket */
 } state;
 
 static bool next(struct str *rest, struct str *out)
@@ -105,9 +111,12 @@ static bool cmd_proxy(struct client *client, struct str args)
 {
 	uint32_t id;
 
-	if (!next_number(&args, &id) || args.data == NULL)
+	if (!next_number(&args, &id) || args.data == NULL ||
+	    client->proxies == ANVIL_PROXIES_MAX ||
+	    !proxies_add(state.proxies, client, id, args))
 		return false;
-	return proxies_add(state.proxies, client, id, args);
+	client->proxies++;
+	return true;
 }
 
 static bool cmd_proxy_end(struct client *client, struct str args)
@@ -116,7 +125,8 @@ static bool cmd_proxy_end(struct client *client, struct str args)
 
 	if (!next_number(&args, &id))
 		return false;
-	proxies_remove(state.proxies, client, id);
+	if (proxies_remove(state.proxies, client, id))
+		client->proxies--;
 	return true;
 }
 
@@ -236,6 +246,7 @@ static void client_end(struct client *client)
 
 	sessions_remove_owner(state.sessions, client);
 	proxies_remove_owner(state.proxies, client);
+	peers_leave(&state.peers, client->pid);
 	conn_free(&client->conn);
 	mem_free(client);
 	service_client_end(env);
@@ -299,11 +310,22 @@ static const struct conn_events events = {
 static void take_client(struct service_env *env,
 			const struct service_client *from)
 {
-	struct client *client = mem_new(state.ctx, struct client);
+	struct client *client;
+	struct err err;
+	pid_t pid = 0;
+	bool login = from->listener->path != NULL &&
+		     strstr(from->listener->path, "login/") != NULL;
 
+	if (login && peers_enter(&state.peers, from->fd, &pid, &err) < 0) {
+		log_error("%s", err.text);
+		close(from->fd);
+		service_client_end(env);
+		return;
+	}
+	client = mem_new(state.ctx, struct client);
 	client->env = env;
-	client->login = from->listener->path != NULL &&
-			strstr(from->listener->path, "login/") != NULL;
+	client->login = login;
+	client->pid = pid;
 	client->conn = conn_new(client, service_loop(env), from->fd,
 				ANVIL_LINE_MAX, &events, client);
 }

@@ -65,14 +65,15 @@ bool proxies_add(struct proxies *proxies, void *owner, uint32_t id,
 	return true;
 }
 
-void proxies_remove(struct proxies *proxies, void *owner, uint32_t id)
+bool proxies_remove(struct proxies *proxies, void *owner, uint32_t id)
 {
 	struct proxy *one = find(proxies, owner, id);
 
 	if (one == NULL)
-		return;
+		return false;
 	HASH_DEL(proxies->all, one);
 	mem_free(one);
+	return true;
 }
 
 void proxies_remove_owner(struct proxies *proxies, void *owner)

@@ -17,6 +17,7 @@ struct dbs;
 struct err;
 struct loop;
 struct mech;
+struct peers;
 struct service_env;
 struct workers;
 
@@ -31,10 +32,10 @@ struct auth {
 	struct cache *cache;     /* NULL: nothing is remembered */
 	struct workers *workers; /* of auth */
 	struct anvil *anvil;
-	struct relay *relay; /* of auth */
+	struct relay *relay;         /* of auth */
 	struct auth_dbs_entry *dbs;  /* by service, opened when first asked */
 	struct auth_client *clients; /* by pid */
-	struct auth_client *peers;   /* login processes' connections */
+	struct peers *peers;         /* login processes */
 };
 
 /* Settings, mechanisms, databases. */

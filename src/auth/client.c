@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 #include <unistd.h>
-#include <utlist.h>
 
 #include "auth/auth.h"
 #include "auth/exchange.h"
@@ -17,19 +16,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/conn.h"
-#include "net/sock.h"
 #include "proto/auth.h"
+#include "service/peers.h"
 #include "service/service.h"
 
-enum {
-	COOKIE_LEN = 16,
-	LINKS_OF_PROCESS = 3, /* of a login process, which needs one */
-};
+enum { COOKIE_LEN = 16 };
 
 struct auth_client {
-	UT_hash_handle hh;               /* login processes, by pid */
-	struct auth_client *prev, *next; /* those of which the kernel says... */
-	pid_t peer;                      /* ...who they are; 0: others */
+	UT_hash_handle hh; /* login processes, by pid */
+	pid_t peer;        /* who it is, as the kernel says; 0: others */
 	struct auth *auth;
 	struct conn *conn;
 	uint32_t pid; /* as it said; 0: not yet */
@@ -48,8 +43,7 @@ static void client_free(struct auth_client *client)
 	HASH_CLEAR(hh, client->exchanges);
 	if (client->is_login && client->pid != 0)
 		HASH_DEL(auth->clients, client);
-	if (client->peer != 0)
-		DL_DELETE(auth->peers, client);
+	peers_leave(&auth->peers, client->peer);
 	conn_free(&client->conn);
 	mem_free(client);
 	service_client_end(auth->env);
@@ -356,36 +350,20 @@ static void greet(struct auth_client *client)
 	conn_write(client->conn, out.data, out.len);
 }
 
-/* Of the socket that login processes have. One that was taken over must not
- * keep the others out, neither by many connections nor by their names. False:
- * it has enough. */
-static bool find_peer(struct auth *auth, const struct service_client *from,
-		      pid_t *out)
+/* Of the socket that login processes have: one that was taken over must not
+ * keep the others out, neither by many connections nor by their names. */
+static int find_peer(struct auth *auth, const struct service_client *from,
+		     pid_t *out, struct err *err)
 {
 	static const char own[] = "login/login";
 	const char *at = from->listener->path;
 	struct str path = str_of(at == NULL ? "" : at);
-	const struct auth_client *one;
-	unsigned count = 0;
-	struct err err;
-	uid_t uid;
-	gid_t gid;
 
 	*out = 0;
 	if (path.len < strlen(own) ||
 	    !str_is(str_from(path, path.len - strlen(own)), own))
-		return true;
-	if (sock_peer(from->fd, &uid, &gid, out, &err) < 0) {
-		log_error("%s", err.text);
-		return false;
-	}
-	DL_FOREACH (auth->peers, one)
-		count += one->peer == *out;
-	if (*out == 0 || count < LINKS_OF_PROCESS)
-		return true;
-	log_error("Authentication client %ld has too many connections",
-		  (long)*out);
-	return false;
+		return 0;
+	return peers_enter(&auth->peers, from->fd, out, err);
 }
 
 void auth_client_accept(struct auth *auth, const struct service_client *from,
@@ -394,9 +372,11 @@ void auth_client_accept(struct auth *auth, const struct service_client *from,
 	struct auth_client *client;
 	CLEANUP(buf_free) struct buf cookie = buf_init(64);
 	unsigned char octets[COOKIE_LEN];
+	struct err err;
 	pid_t peer;
 
-	if (!find_peer(auth, from, &peer)) {
+	if (find_peer(auth, from, &peer, &err) < 0) {
+		log_error("%s", err.text);
 		close(from->fd);
 		service_client_end(auth->env);
 		return;
@@ -405,8 +385,6 @@ void auth_client_accept(struct auth *auth, const struct service_client *from,
 	hex_encode(str_n(octets, sizeof(octets)), &cookie);
 	client = mem_new(auth, struct auth_client);
 	client->peer = peer;
-	if (peer != 0)
-		DL_APPEND(auth->peers, client);
 	client->cookie = buf_steal(client, &cookie);
 	client->auth = auth;
 	client->is_login = is_login;

@@ -27,7 +27,7 @@
 
 enum {
 	REQUESTS_MAX = 4096,
-	REQUESTS_OF_LINK = 1024, /* LINKS_OF_PROCESS leave some to others */
+	REQUESTS_OF_LINK = 1024, /* those of a process leave some to others */
 	IDLE_NEVER_MS = INT32_MAX,
 	HOLDERS_MAX = 2048, /* of a line in the log */
 };

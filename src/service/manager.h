@@ -76,6 +76,7 @@ struct manager {
 	struct auth_master *auth;
 	struct anvil *anvil;
 	struct link *links;
+	struct peers *peers;      /* of links */
 	struct request *requests; /* with auth or anvil */
 	struct request *queue;    /* without room */
 	struct timer *queue_timer;

@@ -15,10 +15,10 @@
 #include "net/loop.h"
 #include "net/sock.h"
 #include "service/manager.h"
+#include "service/peers.h"
 
 enum {
 	OUT_MAX = 1024 * 1024, /* answers that a process does not read */
-	LINKS_OF_PROCESS = 3,  /* it needs one */
 	REST_MS = 1000,
 	DROP_MS = 20,
 };
@@ -85,6 +85,7 @@ static void link_free(struct link *link)
 	DL_FOREACH (manager->workers, worker)
 		leave_list(worker->waiting, link);
 	DL_DELETE(manager->links, link);
+	peers_leave(&manager->peers, link->pid);
 	watch_free(&link->writable);
 	buf_free(&link->out);
 	channel_close(&link->channel);
@@ -151,31 +152,14 @@ static void link_readable(void *ctx, unsigned)
 	link_free(link);
 }
 
-static bool has_enough(const struct manager *manager, pid_t pid)
-{
-	const struct link *one;
-	unsigned count = 0;
-
-	DL_FOREACH (manager->links, one)
-		count += one->pid == pid;
-	return count >= LINKS_OF_PROCESS;
-}
-
 static void link_add(struct manager *manager, int fd)
 {
 	struct link *link;
 	struct err err;
 	pid_t pid;
-	uid_t uid;
-	gid_t gid;
 
-	if (sock_peer(fd, &uid, &gid, &pid, &err) < 0) {
+	if (peers_enter(&manager->peers, fd, &pid, &err) < 0) {
 		log_error("%s", err.text);
-		close(fd);
-		return;
-	}
-	if (has_enough(manager, pid)) {
-		log_error("Login process %d has too many connections", pid);
 		close(fd);
 		return;
 	}

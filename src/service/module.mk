@@ -13,6 +13,7 @@ libservice_a_SOURCES = \
 	src/service/manager.c src/service/manager.h \
 	src/service/manager_link.c src/service/manager_pool.c \
 	src/service/manager_wait.c \
+	src/service/peers.c src/service/peers.h \
 	src/service/privs.c src/service/privs.h src/service/privs_internal.h \
 	src/service/process.c src/service/program.c src/service/program.h \
 	src/service/run.c src/service/sandbox.c \

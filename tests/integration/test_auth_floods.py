@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A login process that somebody has taken over keeps nobody else from auth."""
+"""A login process that somebody has taken over keeps nobody else from auth and anvil."""
 import contextlib
 import os
 import socket
@@ -7,9 +7,9 @@ import socket
 from test_login_floods import EXTRA, log_in
 
 
-def connect(one):
+def connect(one, name='login'):
     sock = socket.socket(socket.AF_UNIX)
-    sock.connect(f'{one.dir}/run/login/login')
+    sock.connect(f'{one.dir}/run/login/{name}')
     return sock
 
 
@@ -27,7 +27,7 @@ def test_a_process_has_few_connections(make_server):
         for _ in range(120):
             with contextlib.suppress(OSError):
                 stack.enter_context(connect(one))
-        assert one.wait_log(f'Authentication client {os.getpid()} has too many connections')
+        assert one.wait_log(f'Login process {os.getpid()} has too many connections')
         renew(one)
         log_in(one)
 
@@ -45,3 +45,19 @@ def test_nobody_takes_the_names_of_others(make_server):
             assert sock.recv(1) == b''
     renew(one)
     log_in(one)
+
+
+def test_anvil_is_there_for_others(make_server):
+    one = make_server(EXTRA + 'default_client_limit = 100\n', 'imap')
+    log_in(one)
+    with contextlib.ExitStack() as stack:
+        for _ in range(130):
+            stack.enter_context(connect(one, 'anvil'))
+        assert one.doveadm('who').returncode == 0
+    with connect(one, 'anvil') as sock:
+        sock.sendall(b'VERSION\tanvil\t1\t0\n')
+        for first in range(0, 70000, 1000):
+            with contextlib.suppress(OSError):
+                sock.sendall(b''.join(b'PROXY\t%d\tu\timap\t\t192.0.2.1\t143\n' % n for n in range(first, first + 1000)))
+        assert one.wait_log('Anvil client input error: Invalid parameters to PROXY')
+        assert one.doveadm('who').returncode == 0

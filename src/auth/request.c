@@ -318,8 +318,12 @@ int request_set_user(struct request *request, const char *name, struct err *err)
 	} else {
 		login = mem_strndup(request, name, (size_t)(at - name));
 		request->original_user = mem_strdup(request, master);
+		if (*login == '\0') /* no default realm makes it a name */
+			return err_set(err, ERR_INVALID,
+				       "Empty login username");
+		/* A master user's even if both are the same. */
 		if (normalise(request, master, &request->user, err) < 0 ||
-		    request_set_login_user(request, login, err) < 0)
+		    normalise(request, login, &request->login_user, err) < 0)
 			return -1;
 	}
 	request->auth_user = request->user;

@@ -206,3 +206,24 @@ def test_names_of_certificates_are_for_logins(make_server):
         assert client.plain(user, 'secret', authz, cert).startswith('OK\t%d\tuser=alice' % client.last if right else 'FAIL'), (user, authz)
     assert master.ask(f'USER\t1\tbob\tservice=imap\t{cert}').startswith('USER\t1\tbob\t')
     assert master.ask(f'PASS\t2\tbob\tservice=imap\t{cert}') == 'PASS\t2\tuser=bob'
+
+
+def test_master_users_of_themselves(make_server, make_dovecot):
+    """"boss*boss" is as a master user; and no default realm makes a name of nothing."""
+    said = []
+    for make in (make_server, make_dovecot):
+        one = make('passdb {\n}\n', 'imap', start=False)
+        for name, text in (('masters', 'boss@example.com:{PLAIN}master\n'), ('accounts', 'boss@example.com:own\nalice@example.com:own\n')):
+            Path(one.dir, name).write_text(text)
+            os.chmod(f'{one.dir}/{name}', 0o644)
+        one.extra = ('auth_default_realm = example.com\nauth_master_user_separator = *\npassdb {\n  driver = passwd-file\n  args = DIR/masters\n'
+                     '  master = yes\n}\n' + STATIC.replace('PASSDB', 'passwd-file\n  args = scheme=PLAIN DIR/accounts')).replace('DIR', one.dir)
+        one.write_config()
+        client = Client(one.start())
+        said.append([client.plain(user, password, authz)[:2] for user, password, authz in (
+            ('boss*boss', 'master', ''), ('boss*boss', 'own', ''), ('alice*alice', 'own', ''), ('boss', 'own', 'boss'),
+            ('*boss', 'master', ''), ('alice*', 'own', ''), ('alice*boss', 'master', ''), ('alice*boss', 'own', ''), ('*', 'own', ''))])
+        master = Master(one)
+        said[-1].append([master.ask(f'PASS\t{at}\t{user}\tservice=imap').split('\t')[0] for at, user in enumerate(('*boss', 'alice*boss', 'boss*boss', 'alice*alice'), 1)])
+    assert said[0] == said[1], said
+    assert said[0][0] == 'OK' and said[0][1] == 'FA'

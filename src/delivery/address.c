@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdint.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "delivery/deliver.h"
+#include "sieve/message.h"
+
+char *address_written(const void *ctx, const struct address *address)
+{
+	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX);
+
+	return sieve_address_put(address, &text) ? buf_steal(ctx, &text) : NULL;
+}
 
 void address_split(const void *ctx, const char *address, const char *delimiters,
 		   char **user_out, char **detail_out)

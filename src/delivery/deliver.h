@@ -17,6 +17,7 @@
 #include "base/str.h"
 
 struct account;
+struct address;
 struct buf;
 struct err;
 struct lda_settings;
@@ -71,6 +72,10 @@ unsigned delivery_open_flags(const struct lda_settings *set);
  * `delimiters` empty: never). Children of ctx. */
 void address_split(const void *ctx, const char *address, const char *delimiters,
 		   char **user_out, char **detail_out);
+
+/* One that was read from a field, as SMTP has it, in quotes if need be; NULL if
+ * it has not both parts. Child of ctx. */
+char *address_written(const void *ctx, const struct address *address);
 
 /* the fields on top */
 

@@ -101,7 +101,7 @@ static const char *shown_name(const void *ctx, const char *name)
 const char *lda_postmaster(const void *ctx, const struct lda_settings *set,
 			   const char *to, const char **name_out)
 {
-	const char *at = strchr(to, '@');
+	const char *at = strrchr(to, '@');
 	const struct var vars[] = {
 		{'d', "domain", at == NULL ? "" : at + 1},
 		{0, "hostname", lda_hostname(ctx, set)},
@@ -110,7 +110,7 @@ const char *lda_postmaster(const void *ctx, const struct lda_settings *set,
 	struct address *list;
 	struct err err;
 	size_t count;
-	char *text;
+	char *text, *address;
 
 	*name_out = "Postmaster";
 	if (vars_expand(ctx, set->postmaster_address, vars, &text, &err) < 0) {
@@ -119,11 +119,10 @@ const char *lda_postmaster(const void *ctx, const struct lda_settings *set,
 		text = "";
 	}
 	address_parse(ctx, str_of(text), 1, &list, &count);
-	if (count == 1 && list[0].mailbox != NULL && list[0].domain != NULL &&
-	    list[0].mailbox[0] != '\0' && list[0].domain[0] != '\0') {
+	address = count == 1 ? address_written(ctx, &list[0]) : NULL;
+	if (address != NULL) {
 		*name_out = shown_name(ctx, list[0].name);
-		return mem_printf(ctx, "%s@%s", list[0].mailbox,
-				  list[0].domain);
+		return address;
 	}
 	if (text[0] != '\0')
 		log_error("Invalid postmaster_address: invalid address `%s' "

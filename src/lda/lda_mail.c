@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "delivery/deliver.h"
 #include "delivery/spool.h"
 #include "lda/lda.h"
 #include "mime/address.h"
@@ -97,9 +98,8 @@ static void take_return_path(struct lda *lda)
 	    !header_find(spool_header(lda->spool), "Return-Path", &field))
 		return;
 	address_parse(lda, field.value, 1, &list, &count);
-	if (count > 0 && list[0].mailbox != NULL && list[0].domain != NULL)
-		lda->from = mem_printf(lda, "%s@%s", list[0].mailbox,
-				       list[0].domain);
+	if (count > 0)
+		lda->from = address_written(lda, &list[0]);
 }
 
 static int read_all(struct reader *reader, struct err *err)

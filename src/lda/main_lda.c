@@ -254,7 +254,7 @@ static const char *header_recipient(struct lda *lda)
 		return NULL;
 	if (list[0].domain == NULL)
 		return list[0].mailbox;
-	return mem_printf(lda, "%s@%s", list[0].mailbox, list[0].domain);
+	return address_written(lda, &list[0]);
 }
 
 static const char *original_recipient(struct lda *lda)

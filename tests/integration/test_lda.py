@@ -141,3 +141,22 @@ def test_senders_and_recipients_as_dovecot_logs_them(make_server, make_dovecot):
         assert server.wait_log('(?s)(?:saved mail.*){10}')
         seen.append(re.findall(r'lda\(spare\)\S+ Info: (.*)', server.log_text()))
     assert seen[0] == seen[1]
+
+
+def test_addresses_of_fields(make_server, make_dovecot):
+    """Sender and recipient by Return-Path and lda_original_recipient_header, with their quotes: who answers needs them."""
+    extra = ('deliver_log_format = %{from_envelope}|%{to_envelope}|%$\nprotocol lda {\n'
+             '  lda_original_recipient_header = X-Original-To\n}\n')
+    addresses = ['a@x.y', '"q r"@x.y', r'"a\"b"@x.y', "a'b@x.y"]
+    seen = []
+    for make, program in ((make_server, None), (make_dovecot, '/usr/lib/dovecot/dovecot-lda')):
+        server = make(extra)
+        more = {} if program is None else {'program': program}
+        for address in addresses:
+            mail = f'Return-Path: <{address}>\nX-Original-To: {address}\nSubject: x\n\nx\n'.encode()
+            assert lda(server, '-d', 'spare', mail=mail, **more).returncode == 0
+        assert server.wait_log('(?s)(?:saved mail.*){4}')
+        seen.append(re.findall(r'lda\(spare\)\S+ Info: (.*?)\|(.*?)\|', server.log_text()))
+    assert [to for _, to in seen[0]] == [to for _, to in seen[1]] == addresses
+    # Dovecot's log names no sender that only the field tells of.
+    assert [sender for sender, _ in seen[0]] == addresses

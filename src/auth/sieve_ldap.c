@@ -125,11 +125,12 @@ static int check_peer(const void *ctx, const char *socket, const char **user,
 	if (account->uid == uid)
 		return 0;
 	return err_set(err, ERR_DENIED,
-		       "UID %lu has no right to the script of %s, whose UID "
-		       "in userdb is another (to bypass this check, set: "
-		       "service sieve-ldap { unix_listener sieve-ldap { "
-		       "mode=0777 } })",
-		       (unsigned long)uid, *user);
+		       "UID %lu has no right to the script of %s: %s (to "
+		       "bypass this check, set: service sieve-ldap { "
+		       "unix_listener sieve-ldap { mode=0777 } })",
+		       (unsigned long)uid, *user,
+		       account->uid == (uid_t)-1 ? "userdb tells no uid"
+						 : "userdb has another uid");
 }
 
 /* Nobody but a client of the service: who runs the program has its rights. */

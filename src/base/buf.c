@@ -104,6 +104,17 @@ void buf_add_str(struct buf *buf, struct str str)
 	buf_append(buf, str.data, str.len);
 }
 
+void buf_add_quoted(struct buf *buf, struct str str)
+{
+	buf_putc(buf, '"');
+	for (size_t i = 0; i < str.len; i++) {
+		if (str.data[i] == '"' || str.data[i] == '\\')
+			buf_putc(buf, '\\');
+		buf_putc(buf, str.data[i]);
+	}
+	buf_putc(buf, '"');
+}
+
 void buf_number(struct buf *buf, uint64_t number)
 {
 	char digits[20];

@@ -32,6 +32,9 @@ void buf_reset(struct buf *buf);
 void buf_append(struct buf *buf, const void *src, size_t len);
 void buf_add(struct buf *buf, const char *text); /* a C string */
 void buf_add_str(struct buf *buf, struct str str);
+/* In double quotes, with a backslash in front of each quote and backslash, as
+ * mail and its protocols have it (RFC 5322 section 3.2.4). */
+void buf_add_quoted(struct buf *buf, struct str str);
 /* In decimal. */
 void buf_number(struct buf *buf, uint64_t number);
 static inline void buf_putc(struct buf *buf, char c)

@@ -88,13 +88,7 @@ static const char *shown_name(const void *ctx, const char *name)
 
 	if (name == NULL || name[0] == '\0' || !str_is_ascii(str_of(name)))
 		return "Postmaster";
-	buf_putc(&out, '"');
-	for (; *name != '\0'; name++) {
-		if (*name == '"' || *name == '\\')
-			buf_putc(&out, '\\');
-		buf_putc(&out, *name);
-	}
-	buf_putc(&out, '"');
+	buf_add_quoted(&out, str_of(name));
 	return out.overflow ? "Postmaster" : buf_steal(ctx, &out);
 }
 

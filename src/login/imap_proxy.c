@@ -53,17 +53,6 @@ static bool quotable(const char *text)
 	return true;
 }
 
-static void add_quoted(struct buf *out, const char *text)
-{
-	buf_putc(out, '"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, *text);
-	}
-	buf_putc(out, '"');
-}
-
 /* "name=value". RFC 2971 has strings there, no atoms; what would end the line
  * is left out. */
 static void add_forward(const struct login_proxy *proxy, const char *field,
@@ -75,9 +64,10 @@ static void add_forward(const struct login_proxy *proxy, const char *field,
 		return;
 	str_split(&value, '=', &name);
 	buf_putc(out, ' ');
-	add_quoted(out, mem_printf(proxy, "x-forward-%.*s", STR_FMT(name)));
+	buf_add_quoted(out, str_of(mem_printf(proxy, "x-forward-%.*s",
+					      STR_FMT(name))));
 	buf_putc(out, ' ');
-	add_quoted(out, value.data == NULL ? "" : value.data);
+	buf_add_quoted(out, value);
 }
 
 /* For whom we speak: the other server believes it if we are in its
@@ -88,7 +78,7 @@ static void add_id(const struct login_proxy *proxy, struct buf *out)
 	char remote[IP_TEXT_MAX], local[IP_TEXT_MAX];
 
 	buf_add(out, "I ID (\"x-session-id\" ");
-	add_quoted(out, client->session_id);
+	buf_add_quoted(out, str_of(client->session_id));
 	if (client->remote.family != 0)
 		buf_printf(out,
 			   " \"x-originating-ip\" \"%s\" \"x-originating-port\""
@@ -129,9 +119,9 @@ static void log_in(struct login_proxy *proxy)
 	if (proxy->mech == NULL && proxy->master == NULL &&
 	    quotable(proxy->user) && quotable(proxy->password)) {
 		buf_add(&out, "L LOGIN ");
-		add_quoted(&out, proxy->user);
+		buf_add_quoted(&out, str_of(proxy->user));
 		buf_putc(&out, ' ');
-		add_quoted(&out, proxy->password);
+		buf_add_quoted(&out, str_of(proxy->password));
 	} else {
 		buf_printf(&out, "L AUTHENTICATE %s",
 			   proxy->mech == NULL ? "PLAIN" : proxy->mech);

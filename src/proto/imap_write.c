@@ -32,24 +32,13 @@ static enum form form_of(struct str value)
 	return form;
 }
 
-static void write_quoted(struct buf *out, struct str value)
-{
-	buf_putc(out, '"');
-	for (size_t i = 0; i < value.len; i++) {
-		if (value.data[i] == '"' || value.data[i] == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, value.data[i]);
-	}
-	buf_putc(out, '"');
-}
-
 static void write_string(struct buf *out, struct str value, enum form form)
 {
 	if (form == FORM_LITERAL) {
 		buf_printf(out, "{%zu}\r\n", value.len);
 		buf_add_str(out, value);
 	} else {
-		write_quoted(out, value);
+		buf_add_quoted(out, value);
 	}
 }
 

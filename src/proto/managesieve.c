@@ -487,13 +487,7 @@ void msieve_write_string(struct buf *out, struct str text)
 		msieve_write_literal(out, text);
 		return;
 	}
-	buf_putc(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] == '"' || text.data[i] == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, text.data[i]);
-	}
-	buf_putc(out, '"');
+	buf_add_quoted(out, text);
 }
 
 void msieve_write_reply(struct buf *out, const char *word, const char *code,

@@ -116,17 +116,10 @@ static bool needs_quotes(struct str local)
 
 static void put_local(struct buf *out, struct str local)
 {
-	bool quotes = needs_quotes(local);
-
-	if (quotes)
-		buf_putc(out, '"');
-	for (size_t i = 0; i < local.len; i++) {
-		if (quotes && (local.data[i] == '"' || local.data[i] == '\\'))
-			buf_putc(out, '\\');
-		buf_putc(out, local.data[i]);
-	}
-	if (quotes)
-		buf_putc(out, '"');
+	if (needs_quotes(local))
+		buf_add_quoted(out, local);
+	else
+		buf_add_str(out, local);
 }
 
 bool sieve_address_put(const struct address *address, struct buf *out)

@@ -86,6 +86,17 @@ static void test_shift_and_truncate(void **state)
 	assert_int_equal(buf.len, 0);
 }
 
+static void test_quotes_have_backslashes_within(void **state)
+{
+	CLEANUP(buf_free) struct buf buf = buf_init(100);
+
+	(void)state;
+	buf_add_quoted(&buf, STR(""));
+	buf_add_quoted(&buf, (struct str){NULL, 0});
+	buf_add_quoted(&buf, STR("a \"b\" \\ '"));
+	assert_string_equal(buf.data, "\"\"\"\"\"a \\\"b\\\" \\\\ '\"");
+}
+
 static void test_steal_moves_the_text_to_a_context(void **state)
 {
 	struct buf buf = buf_init(100);
@@ -142,6 +153,7 @@ int main(void)
 			test_after_an_overflow_nothing_is_added_until_reset),
 		cmocka_unit_test(test_it_grows_over_many_appends),
 		cmocka_unit_test(test_shift_and_truncate),
+		cmocka_unit_test(test_quotes_have_backslashes_within),
 		cmocka_unit_test(test_steal_moves_the_text_to_a_context),
 		cmocka_unit_test(test_kept_text_goes_with_its_context),
 		cmocka_unit_test(test_space_is_written_to_in_place),

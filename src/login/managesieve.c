@@ -84,25 +84,47 @@ static void write_mechs(struct client *client, struct buf *out)
 	write_pair(out, "SASL", names.data);
 }
 
-/* As the engine reads sieve_extensions: "+a -b" changes what there is, "a b"
- * replaces it, but for what needs no require. */
-static bool is_enabled(const char *list, struct str name)
+static bool is_base(struct str name)
 {
-	bool enabled = true, cleared = false;
+	return str_is(name, "comparator-i;octet") ||
+	       str_is(name, "comparator-i;ascii-casemap");
+}
+
+/* What a list of extensions says of one; `otherwise` if nothing. */
+static bool is_listed(const char *list, struct str name, bool otherwise)
+{
 	struct str rest = str_of(list), word;
 
 	while (str_word(&rest, &word)) {
 		bool sign = word.data[0] == '+' || word.data[0] == '-';
 
-		if (!sign && !cleared) {
-			enabled = str_is(name, "comparator-i;octet") ||
-				  str_is(name, "comparator-i;ascii-casemap");
-			cleared = true;
-		}
 		if (str_equal(str_from(word, sign), name))
-			enabled = word.data[0] != '-';
+			otherwise = word.data[0] != '-';
 	}
-	return enabled;
+	return otherwise;
+}
+
+/* "+a -b" changes what there is, "a b" replaces it, as nothing does, but for
+ * what needs no require. */
+static bool replaces(const char *list)
+{
+	struct str rest = str_of(list), word;
+
+	while (str_word(&rest, &word)) {
+		if (word.data[0] != '+' && word.data[0] != '-')
+			return true;
+	}
+	return list[strspn(list, " ")] == '\0';
+}
+
+/* As the engine reads sieve_extensions, and sieve_global_extensions, which are
+ * not for users; both may be NULL. */
+static bool is_enabled(const char *list, const char *kept, struct str name)
+{
+	if (kept != NULL && !is_base(name) && is_listed(kept, name, false))
+		return false;
+	return list == NULL ||
+	       is_listed(list, name, is_base(name) || !replaces(list));
 }
 
 static void add_word(struct buf *out, struct str word)
@@ -137,21 +159,24 @@ static void write_sieve(struct client *client, struct buf *out)
 	const struct config_filter filter = {.protocol = "sieve"};
 	const char *known = client->set->managesieve_sieve_capability;
 	const char *list = config_plugin(config, &filter, "sieve_extensions");
+	const char *kept =
+		config_plugin(config, &filter, "sieve_global_extensions");
 	CLEANUP(buf_free) struct buf names = buf_init(REPLY_MAX / 2);
 	struct str rest = str_of(known), word;
 
-	if (list == NULL ||
+	if ((list == NULL && kept == NULL) ||
 	    config_written(config, &filter, "managesieve_sieve_capability")) {
 		write_extensions(client, out, known);
 		return;
 	}
 	while (str_word(&rest, &word)) {
-		if (is_enabled(list, word))
+		if (is_enabled(list, kept, word))
 			add_word(&names, word);
 	}
-	for (rest = str_of(list); str_word(&rest, &word);) {
+	for (rest = str_of(list == NULL ? "" : list); str_word(&rest, &word);) {
 		word = str_from(word, word.data[0] == '+');
-		if (word.data[0] != '-' && !str_has_word(known, word))
+		if (word.data[0] != '-' && !str_has_word(known, word) &&
+		    is_enabled(list, kept, word))
 			add_word(&names, word);
 	}
 	write_extensions(client, out, names.data);

@@ -38,6 +38,8 @@ bool sieve_check_require(struct sieve_check *check, struct sieve_place at,
 /* The extension that could be required here; NULL if there is none. */
 const struct sieve_extension *sieve_check_may(struct sieve_check *check,
 					      struct str name);
+/* Whether only the administrator's scripts may require it. */
+bool sieve_check_is_kept(struct sieve_check *check, struct str name);
 /* The same for ihave: when the answer is another one day, the program is
  * compiled again. */
 const struct sieve_extension *sieve_check_asks(struct sieve_check *check,

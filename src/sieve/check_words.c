@@ -172,6 +172,12 @@ const struct sieve_extension *sieve_check_may(struct sieve_check *check,
 				 check->source->global);
 }
 
+bool sieve_check_is_kept(struct sieve_check *check, struct str name)
+{
+	return sieve_check_may(check, name) == NULL &&
+	       sieve_engine_find(check->build->engine, name, true) != NULL;
+}
+
 static void hold_excluded(struct sieve_check *check, struct sieve_place at,
 			  const struct sieve_extension *ext)
 {

@@ -61,15 +61,30 @@ static int find(const struct sieve_engine *engine, struct str name)
 	return -1;
 }
 
+static bool is_base(const struct sieve_engine *engine, unsigned place)
+{
+	return (engine->extensions[place]->flags & SIEVE_EXT_BASE) != 0;
+}
+
+/* What the administrator keeps for his scripts is not for others, whatever
+ * sieve_extensions says. */
+static bool is_enabled(const struct sieve_engine *engine, unsigned place,
+		       bool global)
+{
+	if (global)
+		return engine->enabled[place] || engine->global[place];
+	return engine->enabled[place] &&
+	       (!engine->global[place] || is_base(engine, place));
+}
+
 static const struct sieve_extension *
 find_enabled(const struct sieve_engine *engine, struct str name, bool global)
 {
 	int place = find(engine, name);
 
-	if (place < 0 ||
-	    (!engine->enabled[place] && !(global && engine->global[place])))
-		return NULL;
-	return engine->extensions[place];
+	return place >= 0 && is_enabled(engine, (unsigned)place, global)
+		       ? engine->extensions[place]
+		       : NULL;
 }
 
 static bool is_misplaced(const struct sieve_engine *engine,
@@ -125,13 +140,13 @@ static bool is_sign(char c)
 	return c == '+' || c == '-';
 }
 
-/* "+a -b" changes what there is, "a b" replaces it; where one name has a sign,
- * those without one are added. */
+/* "+a -b" changes what there is, "a b" replaces it, as nothing does; where one
+ * name has a sign, those without one are added. */
 static void enable_list(struct sieve_engine *engine, bool *enabled,
 			const char *list)
 {
 	struct str rest = str_of(list), word;
-	bool replaces = false;
+	bool replaces = true;
 
 	while (str_word(&rest, &word)) {
 		replaces = !is_sign(word.data[0]);
@@ -139,13 +154,19 @@ static void enable_list(struct sieve_engine *engine, bool *enabled,
 			break;
 	}
 	for (unsigned i = 0; i < engine->count && replaces; i++)
-		enabled[i] =
-			(engine->extensions[i]->flags & SIEVE_EXT_BASE) != 0;
+		enabled[i] = is_base(engine, i);
 	rest = str_of(list);
 	while (str_word(&rest, &word))
 		enable(engine, enabled,
 		       str_from(word, is_sign(word.data[0]) ? 1 : 0),
 		       word.data[0] != '-');
+}
+
+static bool is_set(const struct sieve_engine *engine, const char *name)
+{
+	const struct sieve_engine_options *options = &engine->options;
+
+	return options->setting(options->ctx, name) != NULL;
 }
 
 static void enable_all(struct sieve_engine *engine)
@@ -157,7 +178,9 @@ static void enable_all(struct sieve_engine *engine)
 			engine->options.all_extensions ||
 			(flags & (SIEVE_EXT_OFF | SIEVE_EXT_GLOBAL)) == 0;
 	}
-	enable_list(engine, engine->enabled, engine->set.sieve_extensions);
+	if (is_set(engine, "sieve_extensions"))
+		enable_list(engine, engine->enabled,
+			    engine->set.sieve_extensions);
 	enable_list(engine, engine->global,
 		    engine->set.sieve_global_extensions);
 	for (unsigned i = 0; i < engine->count; i++)

@@ -5,9 +5,11 @@
 const struct setting sieve_settings[] = {
 	S(sieve_extensions, "",
 	  "Extensions that scripts may require; with + and - in front, more or "
-	  "less than usual. Old scripts may need +imapflags and +notify."),
+	  "less than usual; none if it is empty. Old scripts may need "
+	  "+imapflags and +notify."),
 	S(sieve_global_extensions, "",
-	  "More of them, for scripts of the administrator only."),
+	  "More of them, for scripts of the administrator only: users' scripts "
+	  "can't require them, whatever sieve_extensions says."),
 	S(sieve_implicit_extensions, "",
 	  "Those that need no require; against the standard, but for old "
 	  "scripts."),

@@ -891,3 +891,38 @@ def test_users_who_have_none(make_server, sink):
     server = make_server(EXTRA.format(port=sink.port, plugin=''))
     assert deliver(server, 'plain').startswith('250')
     assert server.wait_log(r'lmtp\(alice\)\S*: Info: msgid=<plain@example\.org>: saved mail to INBOX')
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_extensions_that_are_the_administrators(make_server, make_dovecot, sink, tmp_path):
+    """sieve_global_extensions goes over sieve_extensions: a user's script may not have them, whoever else may."""
+    open_up(tmp_path)
+    before = tmp_path / 'before.sieve'
+    before.write_text('require ["fileinto", "copy"]; if header "subject" "global" { fileinto :copy "g"; }')
+    before.chmod(0o644)
+    tmp_path.chmod(0o777)
+    seen = []
+    for make in (make_server, make_dovecot):
+        for extensions in ('', '  sieve_extensions = +fileinto\n'):
+            server = make(EXTRA.format(port=sink.port, plugin=f'{extensions}  sieve_global_extensions = +fileinto\n'
+                                                              f'  sieve_before = {before}\n'))
+            script(server, 'alice', 'require "fileinto"; fileinto "mine";')
+            deliver(server, 'global')
+            seen.append(boxes(server, 'alice'))
+            script(server, 'alice', 'require ["ihave"]; if ihave "fileinto" { fileinto "mine"; }')
+            deliver(server, 'ihave')
+            seen.append(boxes(server, 'alice'))
+    assert seen[:4] == seen[4:]
+    assert seen[0] == seen[2] == {'g': [('global', [])], 'INBOX': [('global', [])]}
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_recipients_without_a_domain_are_of_this_host(make_server, make_dovecot, sink):
+    """In From of a vacation response."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin='  sieve_vacation_dont_check_recipient = yes\n'))
+        script(server, 'alice', 'require "vacation"; vacation "away";')
+        deliver(server, 'one')
+        seen.append(re.search(rb'(?m)^From: <(.*)>\r$', sink.mails[-1])[1].partition(b'@')[::2])
+    assert seen[0][0] == seen[1][0] == b'alice' and seen[0][1] == b'mail.example' and seen[1][1]

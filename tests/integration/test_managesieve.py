@@ -588,9 +588,11 @@ def test_scripts_of_a_dictionary_are_only_run(make_server):
     server.forgive()
 
 
-@pytest.mark.parametrize('extensions', ['+editheader -vacation +nosuch', 'fileinto vnd.dovecot.report', '-regex'])
-def test_capabilities_follow_the_extensions(make_server, extensions):
-    server = make_server(f'plugin {{\n  sieve_extensions = {extensions}\n}}\n', 'sieve')
+@pytest.mark.parametrize('extensions', ['+editheader -vacation +nosuch', 'fileinto vnd.dovecot.report', '-regex', '', None])
+@pytest.mark.parametrize('kept', ['+vnd.dovecot.report -copy +body', None])
+def test_capabilities_follow_the_extensions(make_server, extensions, kept):
+    server = make_server('plugin {\n' + (f'  sieve_extensions = {extensions}\n' if extensions is not None else '')
+                         + (f'  sieve_global_extensions = {kept}\n' if kept is not None else '') + '}\n', 'sieve')
     with Sieve(server.port('sieve')) as before:
         found = set(capabilities(before.greeting)[b'SIEVE'].split())
         before.ok(f'AUTHENTICATE "PLAIN" "{plain("alice")}"')

@@ -192,3 +192,8 @@ def test_texts_move_no_cursor(tool):
                'vacation :subject "${hex:1b}s" :handle "${hex:c2 9b}h" text:\none${hex:1b}\ntwo\n.\n;').stdout
     assert '\x1b' not in out and '\x9b' not in out
     assert ' * store message in folder: ?[2J\u00e9\n' in out and '\none?\ntwo\n' in out
+
+
+def test_no_extensions_at_all(tool):
+    assert tool('sievec', 'require "fileinto";', plugin='  sieve_extensions =\n').returncode
+    assert tool('sievec', 'require "comparator-i;octet"; keep;', plugin='  sieve_extensions =\n').returncode == 0

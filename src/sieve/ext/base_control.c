@@ -21,11 +21,15 @@ static void require_check(struct sieve_check *check, struct sieve_node *node)
 		return;
 	}
 	for (; item != NULL; item = item->next) {
-		if (!sieve_check_require(check, item->at, item->text))
-			sieve_error(check, item->at,
-				    "require command: unknown Sieve "
-				    "capability '%.*s'",
-				    STR_FMT(item->text));
+		if (sieve_check_require(check, item->at, item->text))
+			continue;
+		sieve_error(check, item->at,
+			    sieve_check_is_kept(check, item->text)
+				    ? "require command: the use of '%.*s' is "
+				      "restricted to global scripts"
+				    : "require command: unknown Sieve "
+				      "capability '%.*s'",
+			    STR_FMT(item->text));
 	}
 }
 

@@ -360,6 +360,17 @@ static void put_references(struct answer *answer, struct buf *text)
 	sieve_out_field(text, "References", str_n(all.data, all.len));
 }
 
+/* The domain of one that has none is this host. */
+static void put_own(const struct answer *answer, struct buf *text)
+{
+	const struct sieve_address *own = &answer->own;
+	const char *host = answer->out->host->hostname;
+
+	buf_printf(text, "From: <%.*s%s%s>\n", STR_FMT(own->all),
+		   own->domain.len > 0 || host == NULL ? "" : "@",
+		   own->domain.len > 0 || host == NULL ? "" : host);
+}
+
 static int put_from(struct answer *answer, struct buf *text, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "from");
@@ -367,7 +378,7 @@ static int put_from(struct answer *answer, struct buf *text, struct err *err)
 	struct sieve_address address;
 
 	if (from == NULL) {
-		buf_printf(text, "From: <%.*s>\n", STR_FMT(answer->own.all));
+		put_own(answer, text);
 		return 0;
 	}
 	if (strpbrk(from, "\r\n") != NULL ||

@@ -40,7 +40,7 @@
 enum {
 	ANVIL_LINE_MAX = 1024,
 	ANVIL_SESSIONS_MAX = 1000000,
-	ANVIL_PROXIES_MAX = 65536, /* of a login process */
+	ANVIL_PROXIES_MAX = 65536,    /* of a login process */
 	ANVIL_PENALTIES_MAX = 100000, /* the oldest is forgotten */
 	ANVIL_PENALTY_MAX = 4,        /* the longest delay */
 	ANVIL_EXPIRE_SECS = 3600,

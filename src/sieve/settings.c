@@ -47,7 +47,8 @@ const struct setting sieve_settings[] = {
 	  "Longest string in a script, or made by it."),
 	S(sieve_max_memory, "64 M",
 	  "Memory that the strings of one command may take; and, beside the "
-	  "mail, what mails take that filter, replace or enclose made and an action "
+	  "mail, what mails take that filter, replace or enclose made and an "
+	  "action "
 	  "stores before the next such change."),
 	S(sieve_max_binary_size, "32 M", "Largest compiled script."),
 	S(sieve_regex_match_limit, "200000",

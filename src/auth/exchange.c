@@ -266,6 +266,10 @@ static void add_proxied(const struct request *request, struct buf *out)
 	if (fields_get(&request->pass_fields, "pass") == NULL &&
 	    request->password != NULL)
 		auth_write_value(out, "pass", request->password);
+	/* That is a master user's, and not of whom he wants to be. */
+	if (request->master_user != NULL &&
+	    fields_get(&request->pass_fields, "master") == NULL)
+		auth_write_value(out, "master", request->master_user);
 	/* For who revokes it: among the user's names in `doveadm proxy`. */
 	if (app != NULL)
 		auth_write_value(out, "user_app_password", app);

@@ -227,3 +227,13 @@ def test_master_users_of_themselves(make_server, make_dovecot):
         said[-1].append([master.ask(f'PASS\t{at}\t{user}\tservice=imap').split('\t')[0] for at, user in enumerate(('*boss', 'alice*boss', 'boss*boss', 'alice*alice'), 1)])
     assert said[0] == said[1], said
     assert said[0][0] == 'OK' and said[0][1] == 'FA'
+
+
+@pytest.mark.parametrize('more, said', (('', 'alice|boss|master'), ('pass=x', 'alice|boss|x'), ('master=y pass=x', 'alice|y|x'), ('destuser=al', 'al|boss|master')))
+def test_master_users_are_such_at_the_other_server(make_server, more, said):
+    backend = Backend()
+    one = configured(make_server, 'passwd-file\n  args = DIR/masters\n  master = yes\n  pass = yes\n}\npassdb {\n  driver = static\n'
+                     f'  args = nopassword=y proxy=y host=127.0.0.1 port={backend.port} {more}', 'auth_master_user_separator = *\n',
+                     {'masters': 'boss:{PLAIN}master\n'})
+    assert b' OK ' in Lines(one.port('imap')).command(b'LOGIN alice*boss master')[-1]
+    assert base64.b64decode(backend.log[-1].split()[-1]).decode().replace('\0', '|') == said

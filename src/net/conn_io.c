@@ -59,14 +59,37 @@ void conn_broke(struct conn *conn, const char *why)
 
 /* reading and writing */
 
-static enum conn_io plain_read(struct conn *conn, char *to, size_t room,
-			       size_t *len_out)
+/* Not even if somebody else who has the descriptor, a login process that was
+ * taken over, makes it wait. */
+static ssize_t read_now(int fd, char *to, size_t room)
 {
 	ssize_t got;
 
 	do {
-		got = read(conn->fd, to, room);
+		got = recv(fd, to, room, MSG_DONTWAIT);
+		if (got < 0 && errno == ENOTSOCK)
+			got = read(fd, to, room);
 	} while (got < 0 && errno == EINTR);
+	return got;
+}
+
+static ssize_t write_now(int fd, const char *from, size_t len)
+{
+	ssize_t done;
+
+	do {
+		done = send(fd, from, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (done < 0 && errno == ENOTSOCK)
+			done = write(fd, from, len);
+	} while (done < 0 && errno == EINTR);
+	return done;
+}
+
+static enum conn_io plain_read(struct conn *conn, char *to, size_t room,
+			       size_t *len_out)
+{
+	ssize_t got = read_now(conn->fd, to, room);
+
 	if (got > 0) {
 		*len_out = (size_t)got;
 		return IO_DONE;
@@ -82,11 +105,8 @@ static enum conn_io plain_read(struct conn *conn, char *to, size_t room,
 static enum conn_io plain_write(struct conn *conn, const char *from, size_t len,
 				size_t *len_out)
 {
-	ssize_t done;
+	ssize_t done = write_now(conn->fd, from, len);
 
-	do {
-		done = write(conn->fd, from, len);
-	} while (done < 0 && errno == EINTR);
 	if (done >= 0) {
 		*len_out = (size_t)done;
 		return IO_DONE;
@@ -212,7 +232,7 @@ static void tell_closed(struct conn *conn)
 static void drop_input(struct conn *conn)
 {
 	for (int i = 0; i < CLOSE_READS; i++) {
-		ssize_t got = read(conn->fd, loop_scratch, LOOP_SCRATCH);
+		ssize_t got = read_now(conn->fd, loop_scratch, LOOP_SCRATCH);
 
 		if (got < LOOP_SCRATCH)
 			return;

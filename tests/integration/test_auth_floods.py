@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A login process that somebody has taken over keeps nobody else from auth and anvil."""
+import array
 import contextlib
 import os
 import socket
+import struct
 
+from imap_lines import Lines
+from test_auth import Client
 from test_login_floods import EXTRA, log_in
+from test_login_taken_over import Login, handover
 
 
 def connect(one, name='login'):
@@ -50,10 +55,6 @@ def test_nobody_takes_the_names_of_others(make_server):
 def test_anvil_is_there_for_others(make_server):
     one = make_server(EXTRA + 'default_client_limit = 100\n', 'imap')
     log_in(one)
-    with contextlib.ExitStack() as stack:
-        for _ in range(130):
-            stack.enter_context(connect(one, 'anvil'))
-        assert one.doveadm('who').returncode == 0
     with connect(one, 'anvil') as sock:
         sock.sendall(b'VERSION\tanvil\t1\t0\n')
         for first in range(0, 70000, 1000):
@@ -61,3 +62,31 @@ def test_anvil_is_there_for_others(make_server):
                 sock.sendall(b''.join(b'PROXY\t%d\tu\timap\t\t192.0.2.1\t143\n' % n for n in range(first, first + 1000)))
         assert one.wait_log('Anvil client input error: Invalid parameters to PROXY')
         assert one.doveadm('who').returncode == 0
+    with contextlib.ExitStack() as stack:
+        for _ in range(130):
+            stack.enter_context(connect(one, 'anvil'))
+        assert one.doveadm('who').returncode == 0
+
+
+def test_connections_that_block_hold_up_nobody_else(make_server):
+    """Whoever hands a connection over has it still, and may make it wait at any time."""
+    one = make_server(EXTRA + 'service imap {\n  client_limit = 10\n  process_limit = 1\n}\n', 'imap')
+    auth, login = Client(one, 'auth-login', 70080), Login(one)
+    assert auth.plain('alice', 'secret').startswith('OK')
+    frame = handover(1, 70080, auth.last, auth.cookie.encode())
+    here, there = socket.socketpair()
+    there.setblocking(False)
+    passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [there.fileno()]))]
+    login.sock.sendmsg([struct.pack('<I', len(frame)) + frame], passed)
+    assert login.answer() == (1, True)
+    other = Lines(one.port('imap'), 'alice')
+    assert len(one.pids('imap')) == 3, one.pids('imap')  # template, manager, one worker
+    there.setblocking(True)
+    here.sendall(b'a SELECT INBOX\r\n')
+    here.settimeout(20)
+    assert here.recv(1)
+    assert b' OK ' in other.command(b'NOOP')[-1]
+    here.settimeout(1)
+    with contextlib.suppress(TimeoutError):  # nobody reads the answers
+        here.sendall(b'b NOOP\r\n' * 100000)
+    assert b' OK ' in other.command(b'NOOP')[-1]

@@ -27,16 +27,26 @@ static void take_line(struct sync *sync, struct scan_entry *file,
 				  entry->ext.len);
 }
 
+/* The last ones: what comes in just now is at the end. */
 static void note_missing(struct sync *sync, const struct uidlist_entry *entry)
 {
-	size_t count = sync->missing_count++;
+	struct uidlist_entry *at;
+	char *ext, *base;
 
-	sync->missing = mem_resize(sync->ctx, sync->missing,
-				   struct uidlist_entry, sync->missing_count);
-	sync->missing[count] = (struct uidlist_entry){
+	if (sync->missing == NULL)
+		sync->missing = mem_array(sync->ctx, struct uidlist_entry,
+					  MISSING_MAX);
+	at = &sync->missing[sync->missing_count++ % MISSING_MAX];
+	if (sync->missing_count > MISSING_MAX) {
+		mem_free((char *)at->ext.data);
+		mem_free((char *)at->base.data);
+	}
+	ext = str_dup(sync->missing, entry->ext);
+	base = str_dup(sync->missing, entry->base);
+	*at = (struct uidlist_entry){
 		.uid = entry->uid,
-		.ext = str_of(str_dup(sync->ctx, entry->ext)),
-		.base = str_of(str_dup(sync->ctx, entry->base)),
+		.ext = str_of(ext),
+		.base = str_of(base),
 	};
 }
 
@@ -47,8 +57,7 @@ static void match_line(void *ctx, const struct uidlist_entry *entry)
 
 	if (file != NULL)
 		take_line(sync, file, entry);
-	else if (!sync->created && entry->uid >= sync->row->uid_next &&
-		 sync->missing_count < MISSING_MAX)
+	else if (entry->uid >= sync->row->uid_next)
 		note_missing(sync, entry);
 }
 
@@ -226,11 +235,31 @@ static void settle_stable(struct sync *sync)
 		       file_time_same(now.cur_time, sync->times.cur_time);
 }
 
-/* A mail that has a UID but was not seen is gone; or somebody renamed its file
- * while we read the directory. Then it must be found now: UIDs only grow here,
- * and it could not get its own any more later. 0: cur/ must be read. */
+/* What is there by now of them. */
+static void take_missing(struct sync *sync, struct scan *scan)
+{
+	size_t count = sync->missing_count < MISSING_MAX ? sync->missing_count
+							 : MISSING_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct uidlist_entry *entry = &sync->missing[i];
+		const struct scan_entry *file = scan_find(scan, entry->base);
+
+		if (file != NULL && scan_find(sync->scan, entry->base) == NULL)
+			take_line(sync,
+				  scan_add(sync->scan, file->dir, file->name),
+				  entry);
+	}
+}
+
+/* A mail that has a UID but was not seen is gone; or it came, or somebody
+ * renamed its file, while we read the directory. Then it must be found now:
+ * UIDs only grow here, and it could not get its own any more later. 0: cur/
+ * must be read. */
 static int find_missing(struct sync *sync, struct err *err)
 {
+	struct dir_times before, after;
+
 	if (sync->missing_count == 0)
 		return 1;
 	settle_stable(sync);
@@ -238,20 +267,19 @@ static int find_missing(struct sync *sync, struct err *err)
 		return 1;
 	if (!sync->full)
 		return 0;
-	for (size_t i = 0; i < sync->missing_count; i++) {
-		const struct uidlist_entry *entry = &sync->missing[i];
-		char dir, *name;
-		int ret = 0;
+	for (int i = 0; i < SYNC_FIND_TRIES; i++) {
+		struct scan *scan;
 
-		for (int tries = 0; ret == 0 && tries < SYNC_FIND_TRIES;
-		     tries++)
-			ret = maildir_find(sync->ctx, sync->box, entry->base,
-					   &dir, &name, err);
-		if (ret < 0)
+		if (dir_times_get(sync->box, &before, err) < 0 ||
+		    scan_read(sync->ctx, sync->box, true, &scan, err) < 0)
 			return -1;
-		if (ret > 0 && scan_find(sync->scan, entry->base) == NULL)
-			take_line(sync, scan_add(sync->scan, dir, str_of(name)),
-				  entry);
+		take_missing(sync, scan);
+		mem_free(scan);
+		if (dir_times_get(sync->box, &after, err) < 0)
+			return -1;
+		if (file_time_same(before.new_time, after.new_time) &&
+		    file_time_same(before.cur_time, after.cur_time))
+			break;
 	}
 	return 1;
 }

@@ -25,6 +25,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/storage/maildir/test_filename \
 	tests/unit/storage/maildir/test_layout \
 	tests/unit/storage/maildir/test_maildir \
+	tests/unit/storage/maildir/test_others \
 	tests/unit/storage/maildir/test_witness
 MAILDIR_TEST_SOURCES = tests/unit/storage/maildir/fixture.c \
 	tests/unit/storage/maildir/fixture.h
@@ -38,6 +39,9 @@ tests_unit_storage_maildir_test_layout_LDADD = $(MAILDIR_TEST_LIBS)
 tests_unit_storage_maildir_test_maildir_SOURCES = \
 	tests/unit/storage/maildir/test_maildir.c $(MAILDIR_TEST_SOURCES)
 tests_unit_storage_maildir_test_maildir_LDADD = $(MAILDIR_TEST_LIBS)
+tests_unit_storage_maildir_test_others_SOURCES = \
+	tests/unit/storage/maildir/test_others.c $(MAILDIR_TEST_SOURCES)
+tests_unit_storage_maildir_test_others_LDADD = $(MAILDIR_TEST_LIBS)
 tests_unit_storage_maildir_test_witness_SOURCES = \
 	tests/unit/storage/maildir/test_witness.c $(MAILDIR_TEST_SOURCES)
 tests_unit_storage_maildir_test_witness_LDADD = $(MAILDIR_TEST_LIBS)

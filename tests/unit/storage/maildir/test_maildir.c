@@ -445,77 +445,6 @@ static void test_sizes_of_the_uidlist_are_used(void **state)
 	assert_int_equal(fixture_row(f).counts.size_unknown, 1);
 }
 
-/* Another program: each mail gets its flag as soon as it is there. */
-static pid_t deliver_and_flag(struct fixture *f, int count)
-{
-	pid_t pid = fork();
-
-	if (pid != 0)
-		return pid;
-	for (int i = 0; i < count; i++) {
-		char *name = mem_printf(f->box, "cur/%d.x:2,", 1600000000 + i);
-
-		fixture_file(f, name, "text");
-		fixture_move(f, name, mem_printf(f->box, "%sR", name));
-	}
-	_exit(0);
-}
-
-/* A file that is renamed after its directory was read, and before it is looked
- * at, has the flags of its new name. */
-static void test_flags_that_come_while_a_mail_is_adopted(void **state)
-{
-	enum { MAILS = 1500 };
-	struct fixture *f = *state;
-	struct index_record record = {.uid = 0};
-	struct index_txn *txn;
-	struct err err;
-	pid_t pid;
-
-	fixture_sync(f);
-	pid = deliver_and_flag(f, MAILS);
-	while (waitpid(pid, NULL, WNOHANG) == 0)
-		fixture_sync(f);
-	fixture_sync(f);
-	OK(index_begin(f->index, INDEX_READ, &txn, &err));
-	while (index_record_next(txn, f->box->id, record.uid + 1, &record))
-		assert_int_equal(record.flags, MAIL_ANSWERED);
-	index_rollback(&txn);
-	assert_int_equal(fixture_row(f).counts.messages, MAILS);
-}
-
-/* A crash between link() and unlink() leaves both; a hard link in another
- * mailbox is none of them. */
-static void test_second_name_of_a_file_goes(void **state)
-{
-	struct fixture *f = *state;
-
-	fixture_file(f, "cur/1600000001.a:2,S", "text");
-	fixture_file(f, "cur/1600000002.b:2,", "text");
-	assert_int_equal(
-		link(mem_printf(f->box, "%s/cur/1600000001.a:2,S", f->root),
-		     mem_printf(f->box, "%s/new/1600000001.a", f->root)),
-		0);
-	assert_int_equal(
-		link(mem_printf(f->box, "%s/cur/1600000002.b:2,", f->root),
-		     mem_printf(f->box, "%s/tmp/other", f->root)),
-		0);
-	fixture_sync(f);
-	fixture_sync(f);
-	assert_int_equal(fixture_row(f).counts.messages, 2);
-	assert_int_equal(
-		access(mem_printf(f->box, "%s/cur/1600000001.a:2,S", f->root),
-		       F_OK) +
-			access(mem_printf(f->box, "%s/new/1600000001.a",
-					  f->root),
-			       F_OK),
-		-1);
-	assert_int_equal(
-		access(mem_printf(f->box, "%s/cur/1600000002.b:2,", f->root),
-		       F_OK),
-		0);
-}
-
 static void test_mail_is_found_after_a_rename(void **state)
 {
 	struct fixture *f = *state;
@@ -937,8 +866,6 @@ int main(void)
 		T(test_a_file_has_the_time_of_its_mail),
 		T(test_wrong_size_in_the_name_goes_at_the_first_look),
 		T(test_sizes_of_the_uidlist_are_used),
-		T(test_flags_that_come_while_a_mail_is_adopted),
-		T(test_second_name_of_a_file_goes),
 		T(test_mail_is_found_after_a_rename),
 		T(test_failed_commit_takes_the_file_back),
 		T(test_crash_before_the_commit_keeps_file_and_uid),

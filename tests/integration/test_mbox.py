@@ -387,6 +387,28 @@ def test_why_there_is_no_mail_is_told_by_pop3(user):
         assert client.command(f'PASS {PASSWORD}') == b'-ERR [SYS/PERM] ' + reason + b'\r\n'
 
 
+def test_mails_of_one_length_of_which_one_went(user):
+    """The new end of the file begins where a mail does, and is not all that is new. cron's mails are like that."""
+    one = user(10)
+    client = one.connect('INBOX')
+    client.ok(r'STORE 1:* +FLAGS (\Seen)')
+    client.logout()
+    client = one.connect('INBOX')
+    mails = re.split(rb'(?m)^(?=From a@x)', one.inbox.read_bytes())[1:]
+    new = mail(77)[:-1]
+    new += b'x' * (len(mails[3]) - len(new) - 1) + b'\n'
+    assert len({len(text) for text in (*mails[3:-1], new)}) == 1
+    one.inbox.write_bytes(b''.join(mails[:3] + mails[4:]) + new + mail(78))
+    told = client.ok('NOOP')
+    assert b'* 4 EXPUNGE' in told and b'* 11 EXISTS' in told, told
+    subjects = re.findall(rb'UID (\d+) .*?Subject: (\d+)', b'\n'.join(client.ok('FETCH 1:* (UID BODY.PEEK[HEADER])')), re.S)
+    assert subjects[-2:] == [(b'11', b'77'), (b'12', b'78')], subjects
+    client.ok('SELECT INBOX')
+    again = re.findall(rb'UID (\d+) .*?Subject: (\d+)', b'\n'.join(client.ok('FETCH 1:* (UID BODY.PEEK[HEADER])')), re.S)
+    assert again == subjects
+    client.logout()
+
+
 def test_pop3_says_it_when_its_flag_cannot_be_written(make_server):
     """With an index in memory nothing else keeps the flag."""
     server = make_server(f'mail_location = mbox:~/mail:INBOX=~/inbox:INDEX=MEMORY\npop3_deleted_flag = {"Gone" * 12}\n')

@@ -445,6 +445,49 @@ static int apply_tail(struct apply *apply, struct err *err)
 	return 1;
 }
 
+struct last {
+	struct apply apply; /* first */
+	uint32_t uid;
+	struct mbox_record record;
+	bool found;
+};
+
+static int compare_last(void *ctx, const struct mbox_mail *mail,
+			struct err *err)
+{
+	struct last *last = ctx;
+	const struct mbox_record *record = &last->record;
+
+	(void)err;
+	last->found = mail->header.uid == last->uid ||
+		      ((mail->header.uid == 0 || record->dirty) &&
+		       memcmp(mail->record.md5, record->md5,
+			      sizeof(record->md5)) == 0);
+	return 1;
+}
+
+/* Whether the last mail is where it was, and ended where the file did. A file
+ * that lost one of many mails as long as each other, and then got two more, has
+ * a mail beginning there, too. 0: no, or it was expunged. */
+static int last_is_there(struct mbox_sync *sync, struct err *err)
+{
+	struct last last = {.apply = {.sync = sync},
+			    .uid = sync->row->uid_next - 1};
+	struct index_record record;
+
+	if (sync->row->counts.messages == 0)
+		return 1;
+	if (index_record_get(sync->txn, sync->row->id, last.uid, &record,
+			     err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (!mbox_record_get(&record, &last.record) ||
+	    mbox_record_end(&last.record) != sync->state.size)
+		return 0;
+	if (scan(&last.apply, last.record.offset, compare_last, true, err) < 0)
+		return err->code == ERR_INVALID ? 0 : -1;
+	return last.found;
+}
+
 /* 1 when the new end was read, 0 if all must be. */
 static int try_tail(struct mbox_sync *sync, struct err *err)
 {
@@ -452,6 +495,8 @@ static int try_tail(struct mbox_sync *sync, struct err *err)
 	int ret = mbox_mail_starts(sync->box, sync->fd, sync->state.size,
 				   sync->size, err);
 
+	if (ret > 0)
+		ret = last_is_there(sync, err);
 	if (ret > 0)
 		ret = apply_tail(&apply, err);
 	if (ret > 0 && apply.base.found &&

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "storage/core.h"
 #include "storage/mailbox.h"
 
@@ -269,6 +270,29 @@ static int store_it(struct change *change, const struct range_set *seqs,
 	return 0;
 }
 
+static bool is_named(const struct mailbox *box, const char *keyword)
+{
+	for (unsigned i = 0; i < box->keyword_count; i++) {
+		if (box->keywords[i] != NULL &&
+		    str_case_is(str_of(keyword), box->keywords[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Another program may have made keywords since the last look: a new one of ours
+ * must not get what stands for one of theirs. */
+static int look_for_keywords(struct mailbox *box, const char *const *keywords,
+			     struct err *err)
+{
+	for (size_t i = 0; keywords != NULL && keywords[i] != NULL; i++) {
+		if (!is_named(box, keywords[i]))
+			return box_sync(box->disk, box->ns, box->store, false,
+					err);
+	}
+	return 0;
+}
+
 int mailbox_store(const void *ctx, struct mailbox *box,
 		  const struct range_set *seqs, const struct store *store,
 		  struct store_result *out, struct err *err)
@@ -291,7 +315,8 @@ int mailbox_store(const void *ctx, struct mailbox *box,
 	};
 	int ret;
 
-	if (mailbox_may(box, RIGHT_STORE, err) < 0)
+	if (mailbox_may(box, RIGHT_STORE, err) < 0 ||
+	    look_for_keywords(box, store->keywords, err) < 0)
 		return -1;
 	if (box_lock(box->disk, true, &locked, err) < 0 ||
 	    mailbox_begin(box, INDEX_WRITE, &change.txn, &change.row, err) < 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, mail_owner
+from conftest import ROOT, mail_owner, open_up
 from imap_lines import Lines
 from turns import FLAGS, KEYWORDS, Place, Turns, append, mail, operations
 
@@ -226,3 +226,25 @@ def test_letters_without_names_mean_the_same(server, dovecot, names):
         client.logout()
     assert told[0] == told[1]
     assert [b'added' in flags for flags in told[0]] == [False, True]
+
+
+def test_keywords_that_both_make(make_server, make_dovecot, tmp_path):
+    """Each finds a letter taken by the other when it makes a keyword in a mailbox that both have open."""
+    open_up(tmp_path)
+    os.chmod(tmp_path, 0o777)
+    extra = f'mail_location = maildir:{tmp_path}/mail\n'
+    clients = [Lines(make(extra).port('imap'), 'twin') for make in (make_server, make_dovecot)]
+    for _ in range(4):
+        clients[0].append('INBOX', b'Subject: x\r\n\r\ntext\r\n')
+    for client in clients:
+        client.ok('SELECT INBOX')
+    for number, order in enumerate([(1, 0), (0, 1), (1, 0)]):
+        for client in order:
+            lines = clients[client].ok(f'STORE {number + 1} +FLAGS (key{number}{client})')
+            assert any(f'key{number}{client}'.encode() in line for line in lines if b' FETCH ' in line), lines
+    for client in clients:
+        client.ok('NOOP')
+        flags = re.findall(rb'FLAGS \(([^)]*)\)', b'\n'.join(client.ok('FETCH 1:3 FLAGS')))[-3:]
+        assert [{flag for flag in one.split() if flag != rb'\Recent'} for one in flags] == [
+            {b'key%d0' % number, b'key%d1' % number} for number in range(3)]
+        client.logout()

@@ -34,8 +34,8 @@ static void note_missing(struct sync *sync, const struct uidlist_entry *entry)
 	char *ext, *base;
 
 	if (sync->missing == NULL)
-		sync->missing = mem_array(sync->ctx, struct uidlist_entry,
-					  MISSING_MAX);
+		sync->missing =
+			mem_array(sync->ctx, struct uidlist_entry, MISSING_MAX);
 	at = &sync->missing[sync->missing_count++ % MISSING_MAX];
 	if (sync->missing_count > MISSING_MAX) {
 		mem_free((char *)at->ext.data);

@@ -477,8 +477,8 @@ static int last_is_there(struct mbox_sync *sync, struct err *err)
 
 	if (sync->row->counts.messages == 0)
 		return 1;
-	if (index_record_get(sync->txn, sync->row->id, last.uid, &record,
-			     err) < 0)
+	if (index_record_get(sync->txn, sync->row->id, last.uid, &record, err) <
+	    0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	if (!mbox_record_get(&record, &last.record) ||
 	    mbox_record_end(&last.record) != sync->state.size)

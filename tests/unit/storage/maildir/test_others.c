@@ -115,15 +115,14 @@ static void test_second_name_of_a_file_goes(void **state)
 
 	fixture_file(f, "cur/1600000001.a:2,S", "text");
 	fixture_file(f, "cur/1600000002.b:2,", "text");
-	assert_int_equal(link(mem_printf(f->box, "%s/cur/1600000001.a:2,S",
-					 f->root),
-			      mem_printf(f->box, "%s/new/1600000001.a",
-					 f->root)),
-			 0);
-	assert_int_equal(link(mem_printf(f->box, "%s/cur/1600000002.b:2,",
-					 f->root),
-			      mem_printf(f->box, "%s/tmp/other", f->root)),
-			 0);
+	assert_int_equal(
+		link(mem_printf(f->box, "%s/cur/1600000001.a:2,S", f->root),
+		     mem_printf(f->box, "%s/new/1600000001.a", f->root)),
+		0);
+	assert_int_equal(
+		link(mem_printf(f->box, "%s/cur/1600000002.b:2,", f->root),
+		     mem_printf(f->box, "%s/tmp/other", f->root)),
+		0);
 	fixture_sync(f);
 	fixture_sync(f);
 	assert_int_equal(fixture_row(f).counts.messages, 2);
@@ -134,10 +133,10 @@ static void test_second_name_of_a_file_goes(void **state)
 					  f->root),
 			       F_OK),
 		-1);
-	assert_int_equal(access(mem_printf(f->box, "%s/cur/1600000002.b:2,",
-					   f->root),
-				F_OK),
-			 0);
+	assert_int_equal(
+		access(mem_printf(f->box, "%s/cur/1600000002.b:2,", f->root),
+		       F_OK),
+		0);
 }
 
 #define T(name)                                                                \

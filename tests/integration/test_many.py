@@ -195,10 +195,15 @@ def inbox(server):
     return Path(server.home(USER), 'inbox')
 
 
-def make_maildir(make_server):
-    server = make_server()
+def make_maildir(make_server, location=''):
+    server = make_server(location)
     server.maildir(USER)  # one makes the directories, not sixteen
     return server
+
+
+def make_memory(make_server):
+    """Each session has an index of its own, and what they agree on is in the files."""
+    return make_maildir(make_server, 'mail_location = maildir:~/Maildir:INDEX=MEMORY\n')
 
 
 def make_mbox(make_server):
@@ -216,7 +221,9 @@ def mbox_count(server):
     return len(re.findall(rb'^Subject: (?:mail|victim)-', inbox(server).read_bytes(), re.M))
 
 
-FORMATS = {'maildir': (make_maildir, maildir_count, Dropper, Flagger), 'mbox': (make_mbox, mbox_count, MboxDropper, MboxFlagger)}
+FORMATS = {'maildir': (make_maildir, maildir_count, Dropper, Flagger),
+           'maildir-memory': (make_memory, maildir_count, Dropper, Flagger),
+           'mbox': (make_mbox, mbox_count, MboxDropper, MboxFlagger)}
 
 
 @pytest.mark.parametrize('form', FORMATS)

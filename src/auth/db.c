@@ -191,16 +191,13 @@ static enum pass_result compare(struct passdb *db, struct request *request,
 	}
 }
 
-/* What is stored, in request->want_scheme or in plain: of plain passwords only
- * the slow ones are made here, the others depend on what the client says. */
+/* What is stored, in request->want_scheme or in plain: what is made of plain
+ * passwords depends on what the client says. */
 static enum pass_result credentials(struct passdb *db, struct request *request,
-				    const char *stored, bool may_wait,
-				    const char **out)
+				    const char *stored, const char **out)
 {
-	struct str name, hash, wanted = str_of(request->want_scheme);
-	const struct scheme *scheme = scheme_find(wanted);
-	char *plain, *made = NULL;
-	struct err err;
+	const struct scheme *scheme = scheme_find(str_of(request->want_scheme));
+	struct str name, hash;
 
 	if (stored == NULL || scheme == NULL) {
 		request_log(request, LOG_LEVEL_INFO,
@@ -209,27 +206,14 @@ static enum pass_result credentials(struct passdb *db, struct request *request,
 		return PASS_MISMATCH;
 	}
 	scheme_split(stored, db->default_scheme, &name, &hash);
-	if (scheme == scheme_find(name) ||
-	    (scheme_is_plain(name) && !scheme->slow)) {
-		*out = mem_printf(request, "{%.*s}%.*s", STR_FMT(name),
-				  STR_FMT(hash));
-		return PASS_OK;
-	}
-	if (!scheme_is_plain(name)) {
+	if (scheme != scheme_find(name) && !scheme_is_plain(name)) {
 		request_log(request, LOG_LEVEL_INFO,
 			    "Requested %s scheme, but we have only %.*s",
 			    request->want_scheme, STR_FMT(name));
 		return PASS_MISMATCH;
 	}
-	if (!may_wait)
-		return PASS_SLOW;
-	plain = str_dup(request, hash);
-	if (scheme_make(request, plain, request->user, wanted, 0, &made, &err) <
-	    0)
-		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
-	mem_wipe(plain, strlen(plain));
-	*out = made;
-	return made == NULL ? PASS_FAILURE : PASS_OK;
+	*out = mem_printf(request, "{%.*s}%.*s", STR_FMT(name), STR_FMT(hash));
+	return PASS_OK;
 }
 
 static enum pass_result ask(struct passdb *db, struct request *request,
@@ -258,8 +242,7 @@ static enum pass_result ask(struct passdb *db, struct request *request,
 	if (result != PASS_OK || db->set->deny)
 		return result;
 	if (request->want_scheme != NULL)
-		return credentials(db, request, stored, may_wait,
-				   credentials_out);
+		return credentials(db, request, stored, credentials_out);
 	if (request->password_known)
 		return PASS_OK;
 	if (fields_get(fields, "nopassword") != NULL) {

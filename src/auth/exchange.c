@@ -9,12 +9,14 @@
 
 #include "auth/auth.h"
 #include "auth/cache.h"
+#include "auth/db.h"
 #include "auth/mech.h"
 #include "auth/penalty.h"
 #include "auth/policy.h"
 #include "auth/proxy_host.h"
 #include "auth/request.h"
 #include "auth/verify.h"
+#include "auth/workers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/duration.h"
@@ -453,6 +455,8 @@ static void on_may_begin(void *ctx, bool allowed)
 		     exchange);
 }
 
+static void on_hashed(void *ctx, const struct pass_answer *answer);
+
 static void follow(struct exchange *exchange, enum mech_step step,
 		   const struct buf *out, const struct err *err)
 {
@@ -468,6 +472,11 @@ static void follow(struct exchange *exchange, enum mech_step step,
 		exchange->looks_up = step == MECH_LOOKUP;
 		policy_ask(exchange->auth, exchange, request, false,
 			   on_may_begin, exchange);
+		break;
+	case MECH_HASH:
+		exchange->state = EXCHANGE_VERIFY;
+		workers_hash(exchange->auth->workers, exchange, request,
+			     on_hashed, exchange);
 		break;
 	case MECH_ACCEPT:
 		accepted(exchange, out);
@@ -504,6 +513,23 @@ static void on_credentials(void *ctx, struct request *request,
 	follow(exchange,
 	       exchange->mech->check(exchange->mech_state, request, found, &out,
 				     &err),
+	       &out, &err);
+}
+
+static void on_hashed(void *ctx, const struct pass_answer *answer)
+{
+	CLEANUP(buf_wipe_free) struct buf out = buf_init(AUTH_RESPONSE_MAX);
+	struct exchange *exchange = ctx;
+	struct err err;
+
+	if (answer->result != PASS_OK) {
+		forget_found(exchange);
+		fail(exchange, PASS_FAILURE);
+		return;
+	}
+	follow(exchange,
+	       exchange->mech->check(exchange->mech_state, exchange->request,
+				     answer->credentials, &out, &err),
 	       &out, &err);
 }
 

@@ -23,6 +23,9 @@ enum mech_step {
 	/* What is stored for request->user is wanted, as request->want_scheme
 	 * or in plain; then check() goes on. */
 	MECH_LOOKUP,
+	/* request->to_hash is to be hashed, which takes a while; then check()
+	 * goes on with what has become of it. */
+	MECH_HASH,
 	MECH_ACCEPT,   /* done; `out` is what the client is to see of it */
 	MECH_MISMATCH, /* the client's proof is wrong */
 	MECH_FAIL,     /* the response is malformed; err says why */
@@ -41,7 +44,8 @@ struct mech {
 			       struct str response, bool initial,
 			       struct buf *out, struct err *err);
 	/* After MECH_LOOKUP: "{SCHEME}hash", or NULL if there is no such user,
-	 * which the client should not learn from what follows. */
+	 * which the client should not learn from what follows. After MECH_HASH:
+	 * the hash. */
 	enum mech_step (*check)(void *state, struct request *request,
 				const char *credentials, struct buf *out,
 				struct err *err);

@@ -30,6 +30,7 @@ void request_wipe(struct request *request)
 {
 	wipe_text(&request->password);
 	wipe_text(&request->credentials);
+	wipe_text(&request->to_hash);
 }
 
 static int request_destroy(struct request *request)
@@ -340,6 +341,12 @@ void request_set_credentials(struct request *request, const char *stored)
 {
 	wipe_text(&request->credentials);
 	request->credentials = mem_strdup(request, stored);
+}
+
+void request_set_hash(struct request *request, const char *password)
+{
+	wipe_text(&request->to_hash);
+	request->to_hash = mem_strdup(request, password);
 }
 
 /* %-variables */

@@ -86,6 +86,10 @@ struct request {
 	/* What a lookup is for: credentials of that scheme, or plain ones. */
 	const char *want_scheme;
 	char *credentials; /* found; wiped on free */
+	/* What SCRAM is to be made of; wiped on free. The other is "rounds,
+	 * salt", as the scheme stores it. */
+	char *to_hash;
+	const char *hash_with;
 	/* Where they were remembered: they may be old. NULL: nowhere. */
 	const struct cache_key *remembered;
 	bool success;
@@ -118,7 +122,8 @@ int request_set_login_user(struct request *request, const char *name,
 /* Take a copy of what the client proved itself with. */
 void request_set_password(struct request *request, const char *password);
 void request_set_credentials(struct request *request, const char *stored);
-/* Neither is needed any more: both are wiped, and NULL. */
+void request_set_hash(struct request *request, const char *password);
+/* None of them is needed any more: they are wiped, and NULL. */
 void request_wipe(struct request *request);
 
 /* A field of a passdb: `user`, `nopassword`, `allow_nets`, `userdb_*` and the

@@ -8,6 +8,7 @@
 #include "auth/db.h"
 #include "auth/passdb/drivers.h"
 #include "auth/policy.h"
+#include "auth/scheme/scheme.h"
 #include "auth/workers.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -196,6 +197,34 @@ static bool do_host(struct worker *worker, struct request *request,
 	return true;
 }
 
+static bool do_hash(struct worker *worker, struct request *request,
+		    struct str rest)
+{
+	CLEANUP(buf_wipe_free) struct buf made = buf_init(SCHEME_HASH_MAX);
+	struct fields fields = fields_init(request);
+	enum pass_result result = PASS_FAILURE;
+	struct str scheme, with, password;
+	struct err err;
+	char *text;
+
+	if (!str_split(&rest, '\t', &scheme) ||
+	    !str_split(&rest, '\t', &with) ||
+	    !str_split(&rest, '\t', &password))
+		return false;
+	request_read(request, rest);
+	text = str_tab_unescape(request, password);
+	if (scheme_scram(str_dup(request, scheme), text, with, &made, &err) <
+	    0) {
+		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
+	} else {
+		fields_set(&fields, "password", made.data);
+		result = PASS_OK;
+	}
+	mem_wipe(text, strlen(text));
+	write_answer(worker, result, &fields);
+	return true;
+}
+
 static void write_name(void *ctx, const char *name)
 {
 	struct worker *worker = ctx;
@@ -295,6 +324,8 @@ static bool run(struct worker *worker, struct str line)
 		return do_policy(worker, request, rest);
 	if (str_is(command, "HOST"))
 		return do_host(worker, request, rest);
+	if (str_is(command, "HASH"))
+		return do_hash(worker, request, rest);
 	if (str_is(command, "APP"))
 		return do_app(worker, request, index, rest);
 	if (str_is(command, "LIST"))

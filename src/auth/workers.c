@@ -418,6 +418,23 @@ void workers_host(struct workers *workers, const void *owner,
 	send_text(workers, owner, request, "HOST\t1\t0", name, fn, ctx);
 }
 
+void workers_hash(struct workers *workers, const void *owner,
+		  const struct request *request, workers_pass_fn *fn, void *ctx)
+{
+	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
+	char *password = str_tab_escape(NULL, str_of(request->to_hash));
+	struct job *job;
+
+	buf_printf(&line, "HASH\t1\t0\t%s\t%s\t", request->want_scheme,
+		   request->hash_with);
+	buf_add(&line, password);
+	mem_wipe(password, strlen(password));
+	mem_free(password);
+	job = job_new(workers, owner, request, &line, ctx);
+	job->pass = fn;
+	job_start(job);
+}
+
 void workers_list(struct workers *workers, const void *owner,
 		  const struct userdb *db, const struct request *request,
 		  workers_list_fn *fn, void (*done)(void *ctx, bool ok),

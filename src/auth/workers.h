@@ -11,6 +11,7 @@
  *	LIST <id> <userdb> <mark> key=value...
  *	POLICY <id> 0 <command> <body> key=value...
  *	HOST <id> 0 <name> key=value...
+ *	HASH <id> 0 <scheme> <rounds,salt> <password> key=value...
  *	APP <id> <passdb> <mark> <order> <its arguments> key=value...
  * and gets, the fields being those that the database gave:
  *	OK <id> key=value... | FAIL <id> <result> key=value...
@@ -19,7 +20,7 @@
  * reload gets FAIL from workers of after it where they differ.
  * 2 is a password known to be right: passdbs that can tell fields without it
  * do. A lookup for a scheme answers with what is stored as the field
- * "password".
+ * "password", and so does HASH with what it made.
  */
 #ifndef AUTH_WORKERS_H
 #define AUTH_WORKERS_H
@@ -61,6 +62,10 @@ void workers_policy(struct workers *workers, const void *owner,
 void workers_host(struct workers *workers, const void *owner,
 		  const struct request *request, const char *name,
 		  workers_pass_fn *fn, void *ctx);
+/* What request->want_scheme makes of request->to_hash. */
+void workers_hash(struct workers *workers, const void *owner,
+		  const struct request *request, workers_pass_fn *fn,
+		  void *ctx);
 /* An order for passdb app-password; `args` is "key=value TAB key=value". */
 void workers_app(struct workers *workers, const void *owner,
 		 const struct passdb *db, const struct request *request,

@@ -214,13 +214,23 @@ def test_handshake_is_that_of_dovecot(auth, other):
     assert 'MECH\tSCRAM-SHA-256-PLUS\tprivate\tmutual-auth\tchannel-binding' in ours
 
 
+def salt(client, user, digest='256', plus=''):
+    extra = '\tcb-tls-exporter=' + b64(b'x') if plus else ''
+    first = ('p=tls-exporter' if plus else 'n') + f',,n={user},r=x'
+    return re.search('s=([^,]*),i=4096', data(ask(client, f'SCRAM-SHA-{digest}{plus}', first.encode(), extra)).decode())[1]
+
+
 def test_unknown_users_see_what_others_see(auth):
     """A salt, always the same; refused after the proof."""
     client = Client(auth)
-    salts = [re.search('s=([^,]*),i=4096', data(ask(client, 'SCRAM-SHA-256', f'n,,n={user},r=x'.encode())).decode())[1]
-             for user in ('nobody', 'nobody', 'hash', 's256', 's256', 'nets')]
-    assert salts[0] == salts[1] and salts[3] == salts[4] and len(set(salts)) == 4
-    assert {len(salt) for salt in salts} == {24}
+    names = ['nobody', 'alice', 'hash', 's256', 'nets']
+    salts = [salt(client, user) for user in names]
+    assert salts == [salt(Client(auth), user) for user in names] and len(set(salts)) == 5
+    assert {len(one) for one in salts} == {24}
+    # Names as users have them; of one mechanism, bound to the channel or not.
+    for user in names:
+        assert salt(client, user.upper()) == salt(client, user) == salt(client, user, plus='-PLUS')
+        assert salt(client, user) != salt(client, user, '1') == salt(client, user, '1', '-PLUS')
     assert scram(client, 'nobody', 'x') == f'FAIL\t{client.last}\tuser=nobody'
     assert scram(client, 'gone', 'wrong') == f'FAIL\t{client.last}\tuser=gone'  # and no reason
 

@@ -3,8 +3,10 @@
  * auth/mech/scram.c - SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), also
  * bound to the TLS channel (-PLUS; RFC 5929, 9266).
  *
- * Who is unknown gets a salt, too, always the same one, and is refused at the
- * end, as for a wrong password.
+ * A hash that is stored has a salt of its own. Of who has a plain password, or
+ * none as he is unknown, it comes from his name, and the hash is made when he
+ * has said all: who is unknown is refused at the end, as for a wrong password,
+ * and costs the same.
  */
 #include "auth/mech.h"
 #include "auth/request.h"
@@ -16,15 +18,20 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { NONCE_OCTETS = 18, SALT_LEN = 16, GS2_MAX = 512 };
+/* Rounds and salt of those that scheme_make() makes. */
+enum { NONCE_OCTETS = 18, ROUNDS = 4096, SALT_LEN = 16, GS2_MAX = 512 };
 
 struct scram {
 	const char *gs2; /* the header, with the comma at its end */
 	const char *bare, *server_first, *nonce;
 	const char *binding; /* base64; NULL: not bound */
+	const char *message; /* what the proof is made of: AuthMessage */
+	struct str proof;
+	const char *plain; /* "{PLAIN}password"; NULL: a hash is stored, or
+			      nothing */
 	unsigned char stored_key[DIGEST_MAX], server_key[DIGEST_MAX];
 	size_t len;
-	bool is_known;
+	bool is_stored, is_known;
 };
 
 struct scram_kind {
@@ -119,20 +126,33 @@ static bool take_stored(struct scram *scram, const char *credentials,
 	return true;
 }
 
-/* A salt for who is not known: of the name and a secret of this process. */
-static struct str unknown_salt(const struct request *request, struct buf *out)
+/* "rounds,salt" of who has none stored: of the name and a secret of this
+ * process. Those that are stored are others for the other scheme. */
+static char *made_salt(const struct request *request, const char *scheme)
 {
+	CLEANUP(buf_free) struct buf text = buf_init(64);
 	static unsigned char secret[32];
 	static bool is_made;
 	unsigned char digest[DIGEST_MAX];
+	char *name = mem_printf(NULL, "%s %s", scheme, request->auth_user);
 
 	if (!is_made)
 		random_fill(secret, sizeof(secret));
 	is_made = true;
-	digest_hmac("sha256", str_n(secret, sizeof(secret)),
-		    str_of(request->original_user), digest);
-	base64_encode(str_n(digest, SALT_LEN), out);
-	return str_n(out->data, out->len);
+	digest_hmac("sha256", str_n(secret, sizeof(secret)), str_of(name),
+		    digest);
+	mem_free(name);
+	buf_printf(&text, "%d,", ROUNDS);
+	base64_encode(str_n(digest, SALT_LEN), &text);
+	return buf_steal(request, &text);
+}
+
+static bool is_plain(const char *credentials)
+{
+	struct str name, hash;
+
+	scheme_split(credentials, "", &name, &hash);
+	return scheme_is_plain(name);
 }
 
 static enum mech_step server_first(struct scram *scram,
@@ -140,17 +160,20 @@ static enum mech_step server_first(struct scram *scram,
 				   struct request *request,
 				   const char *credentials, struct buf *out)
 {
-	CLEANUP(buf_free) struct buf salt = buf_init(64), nonce = buf_init(64);
+	CLEANUP(buf_free) struct buf nonce = buf_init(64);
+	bool plain = credentials != NULL && is_plain(credentials);
 	unsigned char octets[NONCE_OCTETS];
-	struct str rounds, stored_salt;
+	struct str rounds, salt;
 
 	scram->len = digest_size(kind->digest);
-	scram->is_known =
-		credentials != NULL &&
-		take_stored(scram, credentials, &rounds, &stored_salt);
-	if (!scram->is_known) {
-		rounds = STR("4096");
-		stored_salt = unknown_salt(request, &salt);
+	scram->plain = plain ? credentials : NULL;
+	scram->is_stored = credentials != NULL && !plain &&
+			   take_stored(scram, credentials, &rounds, &salt);
+	scram->is_known = plain || scram->is_stored;
+	request->hash_with = made_salt(request, kind->scheme);
+	if (!scram->is_stored) {
+		salt = str_of(request->hash_with);
+		str_split(&salt, ',', &rounds);
 	}
 	if (credentials != NULL && !scram->is_known)
 		request_log(request, LOG_LEVEL_ERROR, "Invalid %s credentials",
@@ -158,8 +181,8 @@ static enum mech_step server_first(struct scram *scram,
 	random_fill(octets, sizeof(octets));
 	base64_encode(str_n(octets, sizeof(octets)), &nonce);
 	scram->nonce = mem_printf(request, "%s%s", scram->nonce, nonce.data);
-	buf_printf(out, "r=%s,s=%.*s,i=%.*s", scram->nonce,
-		   STR_FMT(stored_salt), STR_FMT(rounds));
+	buf_printf(out, "r=%s,s=%.*s,i=%.*s", scram->nonce, STR_FMT(salt),
+		   STR_FMT(rounds));
 	scram->server_first = mem_strdup(request, out->data);
 	return MECH_CONTINUE;
 }
@@ -181,19 +204,15 @@ static bool is_bound(const struct scram *scram, struct str given)
 }
 
 /* ClientKey is what the proof hides: its digest must be StoredKey. */
-static bool is_proof(const struct scram *scram, const char *digest,
-		     struct str message, struct str given)
+static bool is_proof(const struct scram *scram, const char *digest)
 {
-	CLEANUP(buf_free) struct buf proof = buf_init(DIGEST_MAX);
 	unsigned char signature[DIGEST_MAX], key[DIGEST_MAX];
 	bool right;
 
-	if (!base64_decode(given, &proof) || proof.len != scram->len)
-		return false;
-	digest_hmac(digest, str_n(scram->stored_key, scram->len), message,
-		    signature);
+	digest_hmac(digest, str_n(scram->stored_key, scram->len),
+		    str_of(scram->message), signature);
 	for (size_t i = 0; i < scram->len; i++)
-		signature[i] ^= (unsigned char)proof.data[i];
+		signature[i] ^= (unsigned char)scram->proof.data[i];
 	digest_once(digest, str_n(signature, scram->len), key);
 	right = str_equal_secret(str_n(key, scram->len),
 				 str_n(scram->stored_key, scram->len));
@@ -201,14 +220,53 @@ static bool is_proof(const struct scram *scram, const char *digest,
 	return right && scram->is_known;
 }
 
+/* The keys are there. */
+static enum mech_step judge(const struct scram *scram,
+			    const struct scram_kind *kind, struct buf *out)
+{
+	unsigned char signature[DIGEST_MAX];
+
+	if (!is_proof(scram, kind->digest))
+		return MECH_MISMATCH;
+	digest_hmac(kind->digest, str_n(scram->server_key, scram->len),
+		    str_of(scram->message), signature);
+	buf_add(out, "v=");
+	base64_encode(str_n(signature, scram->len), out);
+	return MECH_ACCEPT;
+}
+
+static enum mech_step hash(struct scram *scram, struct request *request)
+{
+	CLEANUP(buf_wipe_free) struct buf text = buf_init(SCHEME_HASH_MAX);
+	struct err err;
+
+	if (scram->plain != NULL &&
+	    scheme_octets(scram->plain, "PLAIN", "", &text, &err) < 0) {
+		request_log(request, LOG_LEVEL_ERROR, "%s", err.text);
+		scram->is_known = false;
+	}
+	request_set_hash(request, text.data == NULL ? "" : text.data);
+	return MECH_HASH;
+}
+
+static enum mech_step take_hash(struct scram *scram,
+				const struct scram_kind *kind,
+				const char *made, struct buf *out)
+{
+	struct str rounds, salt;
+
+	return made != NULL && take_stored(scram, made, &rounds, &salt)
+		       ? judge(scram, kind, out)
+		       : MECH_MISMATCH;
+}
+
 static enum mech_step client_final(struct scram *scram,
 				   const struct scram_kind *kind,
 				   struct request *request, struct str in,
 				   struct buf *out, struct err *err)
 {
+	CLEANUP(buf_free) struct buf octets = buf_init(DIGEST_MAX);
 	struct str rest = in, bound, nonce, proof = {NULL, 0};
-	unsigned char signature[DIGEST_MAX];
-	char *message;
 
 	if (!str_split(&rest, ',', &bound) || !str_split(&rest, ',', &nonce))
 		return malformed(err, "final message");
@@ -220,17 +278,16 @@ static enum mech_step client_final(struct scram *scram,
 		return malformed(err, "channel binding");
 	if (!str_equal_secret(attribute(nonce, 'r'), str_of(scram->nonce)))
 		return malformed(err, "nonce");
-	message = mem_printf(request, "%s,%s,%.*s", scram->bare,
-			     scram->server_first,
-			     (int)(proof.data - in.data - 1), in.data);
-	if (!is_proof(scram, kind->digest, str_of(message),
-		      attribute(proof, 'p')))
+	if (!base64_decode(attribute(proof, 'p'), &octets) ||
+	    octets.len != scram->len)
 		return MECH_MISMATCH;
-	digest_hmac(kind->digest, str_n(scram->server_key, scram->len),
-		    str_of(message), signature);
-	buf_add(out, "v=");
-	base64_encode(str_n(signature, scram->len), out);
-	return MECH_ACCEPT;
+	scram->proof = str_n(mem_memdup(request, octets.data, octets.len),
+			     octets.len);
+	scram->message = mem_printf(request, "%s,%s,%.*s", scram->bare,
+				    scram->server_first,
+				    (int)(proof.data - in.data - 1), in.data);
+	return scram->is_stored ? judge(scram, kind, out)
+				: hash(scram, request);
 }
 
 static enum mech_step scram_step(struct scram *scram,
@@ -241,6 +298,16 @@ static enum mech_step scram_step(struct scram *scram,
 	return scram->server_first == NULL
 		       ? client_first(scram, kind, request, in, err)
 		       : client_final(scram, kind, request, in, out, err);
+}
+
+static enum mech_step scram_check(struct scram *scram,
+				  const struct scram_kind *kind,
+				  struct request *request,
+				  const char *credentials, struct buf *out)
+{
+	return scram->server_first == NULL
+		       ? server_first(scram, kind, request, credentials, out)
+		       : take_hash(scram, kind, credentials, out);
 }
 
 #define SCRAM(id, mech_name, mech_flags, ...)                                  \
@@ -258,8 +325,8 @@ static enum mech_step scram_step(struct scram *scram,
 					 struct buf *out, struct err *err)     \
 	{                                                                      \
 		(void)err;                                                     \
-		return server_first(state, &id##_kind, request, credentials,   \
-				    out);                                      \
+		return scram_check(state, &id##_kind, request, credentials,    \
+				   out);                                       \
 	}                                                                      \
 	const struct mech mech_##id = {                                        \
 		.name = mech_name,                                             \

@@ -108,23 +108,45 @@ static int scram_make(const char *digest, const char *password, unsigned rounds,
 			   rounds == 0 ? SCRAM_ROUNDS : rounds, out, err);
 }
 
+/* "rounds,salt", cut off *rest. */
+static bool take_rounds(struct str *rest, uint32_t *rounds_out,
+			struct buf *salt)
+{
+	struct str number, text;
+
+	return str_split(rest, ',', &number) &&
+	       str_to_u32(number, rounds_out) && *rounds_out > 0 &&
+	       *rounds_out <= ROUNDS_MAX && str_split(rest, ',', &text) &&
+	       base64_decode(text, salt) && !salt->overflow;
+}
+
 static int scram_compare(const char *digest, const char *password,
 			 struct str hash, struct err *err)
 {
 	CLEANUP(buf_free) struct buf made = buf_init(SCHEME_HASH_MAX);
 	CLEANUP(buf_free) struct buf salt = buf_init(SALT_MAX);
-	struct str rest = hash, number, text;
+	struct str rest = hash;
 	uint32_t rounds;
 
-	if (!str_split(&rest, ',', &number) || !str_to_u32(number, &rounds) ||
-	    rounds == 0 || rounds > ROUNDS_MAX ||
-	    !str_split(&rest, ',', &text) || !base64_decode(text, &salt) ||
-	    salt.overflow || rest.data == NULL)
+	if (!take_rounds(&rest, &rounds, &salt) || rest.data == NULL)
 		return err_set(err, ERR_INVALID, "hash is malformed");
 	if (scram_write(digest, password, str_n(salt.data, salt.len), rounds,
 			&made, err) < 0)
 		return -1;
 	return str_equal_secret(str_n(made.data, made.len), hash);
+}
+
+int scheme_scram(const char *scheme, const char *password, struct str with,
+		 struct buf *out, struct err *err)
+{
+	CLEANUP(buf_free) struct buf salt = buf_init(SALT_MAX);
+	bool sha1 = strcmp(scheme, "SCRAM-SHA-1") == 0;
+	uint32_t rounds;
+
+	if (!take_rounds(&with, &rounds, &salt))
+		return err_set(err, ERR_INVALID, "salt is malformed");
+	return scram_write(sha1 ? "sha1" : "sha256", password,
+			   str_n(salt.data, salt.len), rounds, out, err);
 }
 
 int scram_sha1_make(const char *password, const char *, unsigned rounds,

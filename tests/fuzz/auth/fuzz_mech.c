@@ -29,6 +29,9 @@ static const struct auth_settings settings = {
 	.auth_ssl_username_from_cert = true,
 };
 
+#define SCRAM_KEYS                                                             \
+	"1,QUJD,5en6G6MezRroT3XKqkdPOmY/BfQ=,5en6G6MezRroT3XKqkdPOmY/BfQ="
+
 static const struct {
 	const char *name, *credentials;
 } mechs[] = {
@@ -37,10 +40,9 @@ static const struct {
 	{"CRAM-MD5", "{PLAIN}nobody guesses it"},
 	{"DIGEST-MD5", "{PLAIN}nobody guesses it"},
 	{"APOP", "{PLAIN}nobody guesses it"},
-	{"SCRAM-SHA-1", "{SCRAM-SHA-1}1,QUJD,5en6G6MezRroT3XKqkdPOmY/BfQ=,"
-			"5en6G6MezRroT3XKqkdPOmY/BfQ="},
+	{"SCRAM-SHA-1", "{SCRAM-SHA-1}" SCRAM_KEYS},
 	{"SCRAM-SHA-256", "{SCRAM-SHA-256}1,QUJD"},
-	{"SCRAM-SHA-256-PLUS", NULL},
+	{"SCRAM-SHA-1-PLUS", "{PLAIN}nobody guesses it"},
 	{"OAUTHBEARER", NULL},
 	{"XOAUTH2", NULL},
 	{"EXTERNAL", NULL},
@@ -58,6 +60,8 @@ static enum mech_step step(const struct mech *mech, void *state,
 
 	if (result == MECH_LOOKUP)
 		result = mech->check(state, request, credentials, &out, &err);
+	if (result == MECH_HASH)
+		result = mech->check(state, request, SCRAM_KEYS, &out, &err);
 	if (result == MECH_ACCEPT)
 		abort();
 	return result;

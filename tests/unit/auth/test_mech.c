@@ -9,6 +9,7 @@
 #include "auth/db.h"
 #include "auth/mech.h"
 #include "auth/request.h"
+#include "auth/scheme/scheme.h"
 #include "auth/settings.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -214,6 +215,66 @@ static void test_malformed_responses_fail(void **state)
 	}
 }
 
+/* Up to the proof, that is wrong; what was made of `credentials` then. */
+static enum mech_step scram_until_judged(struct talk *talk,
+					 const char *credentials)
+{
+	CLEANUP(buf_wipe_free) struct buf keys = buf_init(SCHEME_HASH_MAX);
+	char *final;
+
+	assert_int_equal(say(talk, STR("n,,n=Alice,r=x"), true), MECH_LOOKUP);
+	assert_int_equal(talk->mech->check(talk->state, talk->request,
+					   credentials, &talk->out, &talk->err),
+			 MECH_CONTINUE);
+	assert_null(talk->request->to_hash);
+	final = mem_printf(talk->ctx, "c=biws,%.*s,p=%028d",
+			   (int)strcspn(talk->out.data, ","), talk->out.data,
+			   0);
+	final[strlen(final) - 1] = '=';
+	assert_int_equal(say(talk, str_of(final), true), MECH_HASH);
+	assert_int_equal(scheme_scram(talk->request->want_scheme,
+				      talk->request->to_hash,
+				      str_of(talk->request->hash_with), &keys,
+				      &talk->err),
+			 0);
+	buf_reset(&talk->out);
+	return talk->mech->check(talk->state, talk->request, keys.data,
+				 &talk->out, &talk->err);
+}
+
+/* Who asks for a salt does not learn whether there is such a user, nor does who
+ * measures how long it takes. */
+static void test_scram_hashes_when_all_is_said(void **state)
+{
+	struct talk known = begin("SCRAM-SHA-1"), unknown = begin("SCRAM-SHA-1");
+
+	(void)state;
+	assert_int_equal(scram_until_judged(&known, "{PLAIN}secret"),
+			 MECH_MISMATCH);
+	assert_int_equal(scram_until_judged(&unknown, NULL), MECH_MISMATCH);
+	assert_string_equal(known.request->to_hash, "secret");
+	assert_string_equal(unknown.request->to_hash, "");
+	assert_string_equal(known.request->hash_with,
+			    unknown.request->hash_with);
+	end(&known);
+	end(&unknown);
+}
+
+/* A password may look like a hash. */
+static void test_scram_reads_no_keys_from_plain_passwords(void **state)
+{
+	struct talk talk = begin("SCRAM-SHA-1");
+
+	(void)state;
+	assert_int_equal(
+		scram_until_judged(&talk,
+				   "{CLEAR}1,QUJD,5en6G6MezRroT3XKqkdPOmY/BfQ=,"
+				   "5en6G6MezRroT3XKqkdPOmY/BfQ="),
+		MECH_MISMATCH);
+	assert_non_null(strstr(talk.request->hash_with, "4096,"));
+	end(&talk);
+}
+
 static void test_digest_md5_fields(void **state)
 {
 	static const char *const bad[] = {
@@ -362,6 +423,8 @@ int main(void)
 		cmocka_unit_test(test_names_in_gs2_headers),
 		cmocka_unit_test(test_cram_md5_is_asked_before_it_answers),
 		cmocka_unit_test(test_malformed_responses_fail),
+		cmocka_unit_test(test_scram_hashes_when_all_is_said),
+		cmocka_unit_test(test_scram_reads_no_keys_from_plain_passwords),
 		cmocka_unit_test(test_digest_md5_fields),
 		cmocka_unit_test(test_login_asks_twice),
 		cmocka_unit_test(test_login_with_an_empty_initial_response),

@@ -32,15 +32,19 @@ struct auth_client {
 	unsigned uid;
 	char *cookie;
 	struct exchange *exchanges;
+	size_t octets;  /* that they take */
+	bool told_full; /* was logged */
 };
 
 static unsigned connection_uid;
+static size_t all_octets; /* of all clients */
 
 static void client_free(struct auth_client *client)
 {
 	struct auth *auth = client->auth;
 
 	HASH_CLEAR(hh, client->exchanges);
+	all_octets -= client->octets;
 	if (client->is_login && client->pid != 0)
 		HASH_DEL(auth->clients, client);
 	peers_leave(&auth->peers, client->peer);
@@ -60,15 +64,45 @@ static bool gets_token(const struct auth_client *client,
 	       fields_get(fields, "proxy") == NULL;
 }
 
+static void count(struct auth_client *client, struct exchange *exchange,
+		  size_t octets)
+{
+	client->octets += octets - exchange->octets;
+	all_octets += octets - exchange->octets;
+	exchange->octets = octets;
+}
+
+static void forget(struct auth_client *client, struct exchange *exchange)
+{
+	HASH_DEL(client->exchanges, exchange);
+	count(client, exchange, 0);
+	mem_free(exchange);
+}
+
+static struct exchange *find(struct auth_client *client, uint32_t id)
+{
+	struct exchange *exchange;
+
+	HASH_FIND(hh, client->exchanges, &id, sizeof(id), exchange);
+	return exchange;
+}
+
+/* After it was told something, that it may keep: if it still is. */
+static void weigh(struct auth_client *client, uint32_t id)
+{
+	struct exchange *exchange = find(client, id);
+
+	if (exchange != NULL)
+		count(client, exchange, mem_size(exchange));
+}
+
 /* An exchange is at its end: forget it, but for a token. */
 static void on_ended(void *ctx, struct exchange *exchange)
 {
 	struct auth_client *client = ctx;
 
-	if (gets_token(client, exchange))
-		return;
-	HASH_DEL(client->exchanges, exchange);
-	mem_free(exchange);
+	if (!gets_token(client, exchange))
+		forget(client, exchange);
 }
 
 static void on_reply(void *ctx, const char *line, size_t len)
@@ -147,6 +181,23 @@ static bool take_args(struct request *request, const struct auth_line *line,
 	return true;
 }
 
+static bool is_full(struct auth_client *client)
+{
+	size_t max = all_octets < AUTH_CLIENTS_MEMORY_MAX
+			     ? AUTH_CLIENT_MEMORY_MAX
+			     : AUTH_CLIENT_MEMORY_LITTLE;
+	bool full = HASH_COUNT(client->exchanges) >= AUTH_CLIENT_REQUESTS_MAX ||
+		    client->octets >= max;
+
+	if (full && !client->told_full)
+		log_error("Authentication client %u has too many requests: %u "
+			  "of %zu kB",
+			  client->pid, HASH_COUNT(client->exchanges),
+			  client->octets / 1024);
+	client->told_full = full;
+	return full;
+}
+
 static bool cmd_auth(struct auth_client *client, const struct auth_line *line)
 {
 	const struct mech *mech;
@@ -169,17 +220,16 @@ static bool cmd_auth(struct auth_client *client, const struct auth_line *line)
 			  client->pid, (const char *)name);
 		return false;
 	}
-	HASH_FIND(hh, client->exchanges, &line->id, sizeof(line->id), exchange);
-	if (exchange != NULL) {
+	if (find(client, line->id) != NULL) {
 		log_error("BUG: Authentication client %u sent a duplicate ID "
 			  "%u",
 			  client->pid, line->id);
 		return false;
 	}
-	if (HASH_COUNT(client->exchanges) >= AUTH_CLIENT_REQUESTS_MAX) {
-		log_error("Authentication client %u has too many requests",
-			  client->pid);
-		return false;
+	if (is_full(client)) {
+		conn_printf(client->conn, "FAIL\t%u\tcode=temp_fail\n",
+			    line->id);
+		return true;
 	}
 	exchange = exchange_new(client, client->auth, line->id, mech);
 	exchange->of_login = client->is_login;
@@ -203,21 +253,13 @@ static bool cmd_auth(struct auth_client *client, const struct auth_line *line)
 		return false;
 	}
 	exchange_start(exchange, response);
+	weigh(client, line->id);
 	return true;
-}
-
-static struct exchange *find(struct auth_client *client,
-			     const struct auth_line *line)
-{
-	struct exchange *exchange;
-
-	HASH_FIND(hh, client->exchanges, &line->id, sizeof(line->id), exchange);
-	return exchange;
 }
 
 static bool cmd_cont(struct auth_client *client, const struct auth_line *line)
 {
-	struct exchange *exchange = find(client, line);
+	struct exchange *exchange = find(client, line->id);
 
 	if (line->id == 0) {
 		log_error("BUG: Authentication client sent broken CONT "
@@ -232,17 +274,16 @@ static bool cmd_cont(struct auth_client *client, const struct auth_line *line)
 		return true;
 	}
 	exchange_continue(exchange, line->count == 0 ? STR("") : line->args[0]);
+	weigh(client, line->id);
 	return true;
 }
 
 static bool cmd_cancel(struct auth_client *client, const struct auth_line *line)
 {
-	struct exchange *exchange = find(client, line);
+	struct exchange *exchange = find(client, line->id);
 
-	if (exchange != NULL) {
-		HASH_DEL(client->exchanges, exchange);
-		mem_free(exchange);
-	}
+	if (exchange != NULL)
+		forget(client, exchange);
 	return true;
 }
 
@@ -299,15 +340,31 @@ static bool run(struct auth_client *client, struct str text)
 	return false;
 }
 
+static void check_length(struct auth_client *client)
+{
+	if (conn_input(client->conn).len < AUTH_CLIENT_LINE_MAX)
+		return;
+	log_error("BUG: Auth client %u sent us more than %d bytes", client->pid,
+		  AUTH_CLIENT_LINE_MAX);
+	client_free(client);
+}
+
+/* Who does not read the answers is not heard: on_input() is for `drained`,
+ * too. */
 static void on_input(void *ctx)
 {
 	struct auth_client *client = ctx;
 	struct str line;
 	size_t used;
 
-	while (auth_line_next(conn_input(client->conn), &line, &used)) {
-		bool ok = run(client, line);
+	while (!conn_output_full(client->conn)) {
+		bool ok;
 
+		if (!auth_line_next(conn_input(client->conn), &line, &used)) {
+			check_length(client);
+			return;
+		}
+		ok = run(client, line);
 		/* conn_input() may have moved: wipe where it is now. */
 		line = conn_input(client->conn);
 		mem_wipe((char *)line.data, used);
@@ -316,11 +373,6 @@ static void on_input(void *ctx)
 			client_free(client);
 			return;
 		}
-	}
-	if (conn_input(client->conn).len >= AUTH_CLIENT_LINE_MAX) {
-		log_error("BUG: Auth client %u sent us more than %d bytes",
-			  client->pid, AUTH_CLIENT_LINE_MAX);
-		client_free(client);
 	}
 }
 
@@ -331,6 +383,7 @@ static void on_closed(void *ctx, const char *)
 
 static const struct conn_events events = {
 	.input = on_input,
+	.drained = on_input,
 	.closed = on_closed,
 };
 
@@ -411,12 +464,11 @@ int auth_client_redeem(struct auth *auth, const void *ctx, uint32_t pid,
 			       "Master requested auth for client %u with "
 			       "invalid cookie",
 			       pid);
-	HASH_FIND(hh, client->exchanges, &id, sizeof(id), exchange);
+	exchange = find(client, id);
 	if (exchange == NULL || exchange->state != EXCHANGE_TOKEN)
 		return err_set(err, ERR_DENIED,
 			       "Master request %u.%u not found", pid, id);
 	*out = mem_steal(ctx, exchange->request);
-	HASH_DEL(client->exchanges, exchange);
-	mem_free(exchange);
+	forget(client, exchange);
 	return 0;
 }

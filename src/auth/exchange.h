@@ -52,6 +52,7 @@ struct exchange {
 	size_t last_len;
 	enum pass_result result; /* PASS_OK: goes on, but for at_end */
 	struct penalty *penalty;
+	size_t octets;  /* what its client counts for it */
 	char *response; /* the initial one, while a penalty is waited for */
 	bool has_response;
 	/* To the client, one line without LF. */

@@ -136,13 +136,13 @@ static void set_port(struct ip *ip, struct str value)
 /* Each is a field forward_* of the passdb, that no later one takes back. */
 static void take_forwarded(struct request *request)
 {
-	struct fields forwarded = fields_init(request);
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "forwarded");
+	struct fields forwarded = fields_init(ctx);
 
 	fields_parse(&forwarded, str_of(request->forward_fields));
 	for (size_t i = 0; i < forwarded.count; i++)
 		fields_set(&request->pass_fields,
-			   mem_printf(request, "forward_%s",
-				      forwarded.list[i].key),
+			   mem_printf(ctx, "forward_%s", forwarded.list[i].key),
 			   forwarded.list[i].value);
 	request_fields_save(request);
 }
@@ -262,27 +262,25 @@ static int normalise(struct request *request, const char *given,
 {
 	const struct auth_settings *set = request->set;
 	const char *format = set->auth_username_format;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
 	char *name;
-	struct var *vars;
 
 	if (strchr(given, '@') == NULL && *set->auth_default_realm != '\0')
-		name = mem_printf(request, "%s@%s", given,
-				  set->auth_default_realm);
+		name = mem_printf(ctx, "%s@%s", given, set->auth_default_realm);
 	else
-		name = mem_strdup(request, given);
+		name = mem_strdup(ctx, given);
 	translate(name, set->auth_username_translation);
 	if (check_chars(name, set->auth_username_chars, err) < 0)
 		return -1;
 	if (*format == '\0') {
-		*out = name;
+		*out = mem_strdup(request, name);
 		return 0;
 	}
-	vars = vars_user(request, name);
-	if (vars_expand(request, format, vars, &name, err) < 0)
+	if (vars_expand(ctx, format, vars_user(ctx, name), &name, err) < 0)
 		return err_wrap(err, "auth_username_format");
 	if (*name == '\0')
 		return err_set(err, ERR_INVALID, "Empty username");
-	*out = name;
+	*out = mem_strdup(request, name);
 	return 0;
 }
 

@@ -7,7 +7,10 @@
 
 #include "base/log.h"
 
-enum { EXIT_OUT_OF_MEMORY = 83 };
+enum {
+	EXIT_OUT_OF_MEMORY = 83,
+	BLOCK_OVERHEAD = 112, /* talloc's head and malloc's */
+};
 
 void mem_fatal(size_t size)
 {
@@ -65,6 +68,12 @@ char *mem_strdup(const void *ctx, const char *text)
 char *mem_strndup(const void *ctx, const char *text, size_t len)
 {
 	return checked(talloc_strndup(ctx, text, len), len);
+}
+
+size_t mem_size(const void *ptr)
+{
+	return talloc_total_size(ptr) +
+	       talloc_total_blocks(ptr) * BLOCK_OVERHEAD;
 }
 
 void *mem_memdup(const void *ctx, const void *data, size_t len)

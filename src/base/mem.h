@@ -36,6 +36,8 @@ char *mem_vprintf(const void *ctx, const char *fmt, va_list args)
 	__attribute__((format(printf, 2, 0)));
 /* Move `ptr` (may be NULL) below `ctx`; returns it. */
 #define mem_steal(ctx, ptr) talloc_steal(ctx, ptr)
+/* Octets that `ptr` and all below it take, about: malloc's part included. */
+size_t mem_size(const void *ptr);
 /* Free `ptr` (may be NULL) and all below it. */
 void mem_free(void *ptr);
 /* For CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "command"). */

@@ -52,6 +52,42 @@ def test_nobody_takes_the_names_of_others(make_server):
     log_in(one)
 
 
+def test_requests_that_wait_leave_memory_for_others(make_server):
+    """auth keeps all of them until their clients have said the rest."""
+    one = make_server(EXTRA, 'imap')
+    forward = ''.join('\tforward_fields=' + '\1t'.join(f'{a:x}_{b:x}' for b in range(40)) for a in range(60))
+    client, answers = Client(one, 'login/login', os.getpid()), []
+    for at in range(1, 1001):
+        answers.append(client.ask(f'AUTH\t{at}\tPLAIN\tservice=imap{forward}'))
+        if at > 1 and answers[-1].startswith('FAIL'):
+            break
+    assert answers[-1] == f'FAIL\t{at}\tcode=temp_fail' and at > 50
+    assert set(answer.split('\t')[0] for answer in answers[:-1]) == {'CONT'}
+    assert one.wait_log(fr'Authentication client {os.getpid()} has too many requests: {at - 1} of \d+ kB')
+    log_in(one)
+    # Those that it has go on, and then there is room again.
+    for done in range(1, 10):
+        assert client.ask(f'CONT\t{done}\tAGFsaWNlAHNlY3JldA==').startswith('OK')
+        client.send(f'CANCEL\t{done}')
+    assert client.plain('alice', 'wrong').startswith('FAIL\t1\tuser')
+
+
+def test_who_reads_no_answers_is_not_heard(make_server):
+    one = make_server(EXTRA, 'imap')
+    client, line, sent = Client(one, 'login/login', os.getpid()), b'CONT\t7\t\n', 0
+    client.sock.settimeout(2)
+    with contextlib.suppress(TimeoutError):
+        while sent < 50_000_000:
+            sent += client.sock.send(line * 10000)
+    assert sent < 5_000_000
+    log_in(one)
+    client.sock.settimeout(30)
+    got = b''
+    while got.count(b'\n') < sent // len(line):
+        got += client.sock.recv(1 << 20)
+    assert set(got.splitlines()) == {b'FAIL\t7\treason=Authentication request timed out'}
+
+
 def test_anvil_is_there_for_others(make_server):
     one = make_server(EXTRA + 'default_client_limit = 100\n', 'imap')
     log_in(one)

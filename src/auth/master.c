@@ -609,16 +609,32 @@ static bool run(struct master *master, struct str text)
 	return false;
 }
 
+static void check_length(struct master *master)
+{
+	if (conn_input(master->conn).len < INPUT_MAX)
+		return;
+	log_error("auth-master client: BUG: sent us more than %d bytes",
+		  INPUT_MAX);
+	master_free(master);
+}
+
+/* Who does not read the answers is not heard: on_input() is for `drained`,
+ * too. */
 static void on_input(void *ctx)
 {
 	struct master *master = ctx;
 	struct str line;
 	size_t used;
 
-	while (auth_line_next(conn_input(master->conn), &line, &used)) {
-		char *copy = str_dup(NULL, line);
+	while (!conn_output_full(master->conn)) {
+		char *copy;
 		bool ok;
 
+		if (!auth_line_next(conn_input(master->conn), &line, &used)) {
+			check_length(master);
+			return;
+		}
+		copy = str_dup(NULL, line);
 		conn_consume(master->conn, used);
 		ok = run(master, str_of(copy));
 		mem_free(copy);
@@ -626,12 +642,6 @@ static void on_input(void *ctx)
 			master_free(master);
 			return;
 		}
-	}
-	if (conn_input(master->conn).len >= INPUT_MAX) {
-		log_error("auth-master client: BUG: sent us more than %d "
-			  "bytes",
-			  INPUT_MAX);
-		master_free(master);
 	}
 }
 
@@ -642,6 +652,7 @@ static void on_closed(void *ctx, const char *)
 
 static const struct conn_events events = {
 	.input = on_input,
+	.drained = on_input,
 	.closed = on_closed,
 };
 

@@ -6,8 +6,10 @@ import os
 import socket
 import struct
 
+import pytest
+
 from imap_lines import Lines
-from test_auth import Client
+from test_auth import Client, Master
 from test_login_floods import EXTRA, log_in
 from test_login_taken_over import Login, handover
 
@@ -72,20 +74,22 @@ def test_requests_that_wait_leave_memory_for_others(make_server):
     assert client.plain('alice', 'wrong').startswith('FAIL\t1\tuser')
 
 
-def test_who_reads_no_answers_is_not_heard(make_server):
+@pytest.mark.parametrize('who, name, line', [
+    (Client, 'login/login', b'CONT\t7\t\n'), (Master, 'auth-userdb', b'USER\t7\tnobody\tservice=imap\n')])
+def test_who_reads_no_answers_is_not_heard(make_server, who, name, line):
     one = make_server(EXTRA, 'imap')
-    client, line, sent = Client(one, 'login/login', os.getpid()), b'CONT\t7\t\n', 0
+    client, sent = who(one, name), 0
     client.sock.settimeout(2)
     with contextlib.suppress(TimeoutError):
         while sent < 50_000_000:
-            sent += client.sock.send(line * 10000)
+            sent += client.sock.send((line * 10000)[sent % len(line):])
     assert sent < 5_000_000
     log_in(one)
     client.sock.settimeout(30)
     got = b''
     while got.count(b'\n') < sent // len(line):
         got += client.sock.recv(1 << 20)
-    assert set(got.splitlines()) == {b'FAIL\t7\treason=Authentication request timed out'}
+    assert len(set(got.splitlines())) == 1
 
 
 def test_anvil_is_there_for_others(make_server):

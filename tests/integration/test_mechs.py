@@ -235,6 +235,22 @@ def test_unknown_users_see_what_others_see(auth):
     assert scram(client, 'gone', 'wrong') == f'FAIL\t{client.last}\tuser=gone'  # and no reason
 
 
+def test_clients_leave_while_their_password_is_hashed(auth):
+    for user in ('alice', 'nobody'):
+        for what in ('\nCANCEL\t{0}', '\nCONT\t{0}\tAAAA', ''):
+            client = Client(auth)
+            for _ in range(20):
+                line = ask(client, 'SCRAM-SHA-256', f'n,,n={user},r=x'.encode())
+                final = f'c=biws,{data(line).decode().split(",")[0]},p={b64(bytes(32))}'
+                client.send(f'CONT\t{client.last}\t{b64(final.encode())}' + what.format(client.last))
+                if 'CONT' in what:
+                    assert client.line().startswith(f'FAIL\t{client.last}')
+                if not what:
+                    break
+            client.close()
+    assert scram(Client(auth), 'alice', 'secret', 'sha256').startswith('OK')
+
+
 def test_master_users_prove_themselves(auth):
     for who in (cram, scram, digest_md5, apop):
         client = Client(auth)

@@ -18,9 +18,9 @@ struct service_client;
 
 /* What a client may have waiting here; what is more is told to come later. That
  * is more than the largest login process needs, which has some kilobytes for
- * each of its clients, but one that was taken over, or has clients with very long
- * names, must not have all the memory that there is (default_vsz_limit). If all
- * of them have much, it goes on for those that have little. */
+ * each of its clients, but one that was taken over, or has clients with very
+ * long names, must not have all the memory that there is (default_vsz_limit).
+ * If all of them have much, it goes on for those that have little. */
 enum {
 	AUTH_CLIENT_REQUESTS_MAX = 64 * 1024,
 	AUTH_CLIENT_MEMORY_MAX = 64 * 1024 * 1024,

@@ -250,8 +250,8 @@ static enum mech_step hash(struct scram *scram, struct request *request)
 }
 
 static enum mech_step take_hash(struct scram *scram,
-				const struct scram_kind *kind,
-				const char *made, struct buf *out)
+				const struct scram_kind *kind, const char *made,
+				struct buf *out)
 {
 	struct str rounds, salt;
 
@@ -281,8 +281,8 @@ static enum mech_step client_final(struct scram *scram,
 	if (!base64_decode(attribute(proof, 'p'), &octets) ||
 	    octets.len != scram->len)
 		return MECH_MISMATCH;
-	scram->proof = str_n(mem_memdup(request, octets.data, octets.len),
-			     octets.len);
+	scram->proof =
+		str_n(mem_memdup(request, octets.data, octets.len), octets.len);
 	scram->message = mem_printf(request, "%s,%s,%.*s", scram->bare,
 				    scram->server_first,
 				    (int)(proof.data - in.data - 1), in.data);

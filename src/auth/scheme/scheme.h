@@ -64,8 +64,8 @@ int scheme_verify(const char *password, const char *user, struct str name,
  * password. */
 int scheme_octets(const char *stored, const char *wanted, const char *user,
 		  struct buf *out, struct err *err);
-/* Append what `scheme`, one of SCRAM's, stores of a password, the rounds and the
- * salt being given as it stores them: "4096,c2FsdA==". */
+/* Append what `scheme`, one of SCRAM's, stores of a password, the rounds and
+ * the salt being given as it stores them: "4096,c2FsdA==". */
 int scheme_scram(const char *scheme, const char *password, struct str with,
 		 struct buf *out, struct err *err);
 /* Whether it is the password itself that is stored. */

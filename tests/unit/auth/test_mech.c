@@ -246,7 +246,8 @@ static enum mech_step scram_until_judged(struct talk *talk,
  * measures how long it takes. */
 static void test_scram_hashes_when_all_is_said(void **state)
 {
-	struct talk known = begin("SCRAM-SHA-1"), unknown = begin("SCRAM-SHA-1");
+	struct talk known = begin("SCRAM-SHA-1"),
+		    unknown = begin("SCRAM-SHA-1");
 
 	(void)state;
 	assert_int_equal(scram_until_judged(&known, "{PLAIN}secret"),

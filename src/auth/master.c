@@ -26,7 +26,7 @@
 #include "proto/auth.h"
 #include "service/service.h"
 
-enum { REPLY_MAX = 64 * 1024, INPUT_MAX = REPLY_MAX, PENDING_MAX = 65536 };
+enum { REPLY_MAX = 64 * 1024, INPUT_MAX = REPLY_MAX, PENDING_MAX = 256 };
 
 struct master {
 	struct auth *auth;
@@ -73,9 +73,13 @@ static struct question *question_new(struct master *master, uint32_t id)
 	return question;
 }
 
+/* Who has asked for PENDING_MAX waits before he is heard again. */
 static void question_end(struct question *question)
 {
-	question->master->pending--;
+	struct master *master = question->master;
+
+	if (master->pending-- == PENDING_MAX)
+		conn_resume(master->conn);
 	mem_free(question);
 }
 
@@ -590,10 +594,6 @@ static bool run(struct master *master, struct str text)
 		log_error("auth-master client: no VERSION line first");
 		return false;
 	}
-	if (master->pending >= PENDING_MAX) {
-		log_error("auth-master client: too many requests");
-		return false;
-	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (!str_is(line.command, commands[i].name))
 			continue;
@@ -629,6 +629,11 @@ static void on_input(void *ctx)
 	while (!conn_output_full(master->conn)) {
 		char *copy;
 		bool ok;
+
+		if (master->pending >= PENDING_MAX) {
+			conn_pause(master->conn);
+			return;
+		}
 
 		if (!auth_line_next(conn_input(master->conn), &line, &used)) {
 			check_length(master);

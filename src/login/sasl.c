@@ -121,7 +121,8 @@ void client_authenticate(struct client *client, struct str name,
 	mem_free(upper);
 	if (refused_without_tls(client))
 		return;
-	if (mech == NULL) {
+	/* Without auth nobody knows which there are: start() says so. */
+	if (mech == NULL && auth_link_ready(client->login->auth)) {
 		refuse_mech(client);
 		return;
 	}

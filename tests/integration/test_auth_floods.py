@@ -130,3 +130,14 @@ def test_connections_that_block_hold_up_nobody_else(make_server):
     with contextlib.suppress(TimeoutError):  # nobody reads the answers
         here.sendall(b'b NOOP\r\n' * 100000)
     assert b' OK ' in other.command(b'NOOP')[-1]
+
+
+def test_who_asks_for_much_at_once_gets_all_of_it(make_server):
+    """Some questions at a time, however slow their database is."""
+    one = make_server('userdb {\n  driver = passwd\n  args = blocking=yes\n}\n', 'imap')
+    master = Master(one, 'auth-userdb')
+    master.sock.settimeout(60)
+    master.send('\n'.join(f'USER\t{number}\tnobody\tservice=imap' for number in range(1, 1501)))
+    answers = [master.line().split('\t') for _ in range(1500)]
+    assert {answer[0] for answer in answers} == {'USER'}
+    assert sorted(int(answer[1]) for answer in answers) == list(range(1, 1501))

@@ -478,7 +478,7 @@ def test_who_mails_are_from_as_pigeonhole(make_server, make_dovecot, sink):
 
 def test_filter_puts_a_changed_mail_in_place(make_server):
     server = make_server(start=False)
-    place(server, '  sieve_extensions = +editheader\n')
+    place(server, '  sieve_extensions = +editheader\n  sieve_global_extensions = +vnd.dovecot.pipe\n')
     client = Lines(server.port('imap'), 'alice')
     for subject in ('one', 'two'):
         append(client, b'INBOX', subject, b'\\Seen')

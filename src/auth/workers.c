@@ -395,6 +395,7 @@ static void send_text(struct workers *workers, const void *owner,
 	struct job *job;
 
 	buf_printf(&line, "%s\t%s", what, escaped);
+	mem_wipe(escaped, strlen(escaped)); /* it may be a password */
 	mem_free(escaped);
 	job = job_new(workers, owner, request, &line, ctx);
 	job->pass = fn;
@@ -421,18 +422,11 @@ void workers_host(struct workers *workers, const void *owner,
 void workers_hash(struct workers *workers, const void *owner,
 		  const struct request *request, workers_pass_fn *fn, void *ctx)
 {
-	CLEANUP(buf_free) struct buf line = buf_init(WORKER_LINE_MAX);
-	char *password = str_tab_escape(NULL, str_of(request->to_hash));
-	struct job *job;
+	char *what = mem_printf(NULL, "HASH\t1\t0\t%s\t%s",
+				request->want_scheme, request->hash_with);
 
-	buf_printf(&line, "HASH\t1\t0\t%s\t%s\t", request->want_scheme,
-		   request->hash_with);
-	buf_add(&line, password);
-	mem_wipe(password, strlen(password));
-	mem_free(password);
-	job = job_new(workers, owner, request, &line, ctx);
-	job->pass = fn;
-	job_start(job);
+	send_text(workers, owner, request, what, request->to_hash, fn, ctx);
+	mem_free(what);
 }
 
 void workers_list(struct workers *workers, const void *owner,

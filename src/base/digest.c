@@ -129,15 +129,16 @@ static void finish(void *ctx, size_t len, uint8_t *out)
 size_t digest_hmac(const char *name, struct str key, struct str data,
 		   unsigned char out[DIGEST_MAX])
 {
-	struct hmac hmac = {.hash = hash_of(name)};
+	const struct nettle_hash *hash = hash_of(name);
+	struct hmac hmac = {.hash = hash};
 
-	if (hmac.hash == NULL)
+	if (hash == NULL)
 		return 0;
 	set_key(&hmac, key);
 	update(&hmac, data.len, octets(data));
-	finish(&hmac, hmac.hash->digest_size, out);
+	finish(&hmac, hash->digest_size, out);
 	mem_wipe(&hmac, sizeof(hmac));
-	return digest_size(name);
+	return hash->digest_size;
 }
 
 bool digest_pbkdf2(const char *name, struct str password, struct str salt,

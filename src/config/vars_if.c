@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/mask.h"
 #include "config/vars_internal.h"
 
 enum { FIELDS = 5 };
@@ -86,31 +87,6 @@ static const struct {
 	{"!~", OP_REGEX, true, false, true},
 };
 
-/* "*" and "?", as in IMAP-like masks; nothing else is special. */
-static bool wildcard(struct str text, struct str mask)
-{
-	size_t t = 0, m = 0, star = SIZE_MAX, again = 0;
-
-	while (t < text.len) {
-		if (m < mask.len && mask.data[m] == '*') {
-			star = m++;
-			again = t;
-		} else if (m < mask.len && (mask.data[m] == '?' ||
-					    mask.data[m] == text.data[t])) {
-			m++;
-			t++;
-		} else if (star != SIZE_MAX) {
-			m = star + 1;
-			t = ++again;
-		} else {
-			return false;
-		}
-	}
-	while (m < mask.len && mask.data[m] == '*')
-		m++;
-	return m == mask.len;
-}
-
 static int compare_numbers(struct str left, struct str right, int *diff,
 			   struct err *err)
 {
@@ -167,7 +143,7 @@ static int evaluate(const struct buf *left, struct str name,
 		diff = str_compare(a, b);
 		break;
 	case OP_WILDCARD:
-		diff = !wildcard(a, b);
+		diff = !mask_match(right->data, left->data);
 		break;
 	case OP_REGEX:
 		ret = compare_regex(a, right->data, &diff, err);

@@ -148,9 +148,6 @@ const char *sieve_node_kind(const struct sieve_node *node);
 /* emit.c: the end of a script's code, behind sieve_emit_block() of all its
  * commands; the unit gets it. */
 void sieve_emit_end(struct sieve_emit *emit);
-/* build.c: one script from its text to its unit. False after errors. */
-bool sieve_build_script(struct sieve_build *build,
-			const struct sieve_source *source, unsigned unit);
 /* table.c: the number of what has that name. If it is new, its name is in the
  * bytes now, and the caller puts what belongs to it there. */
 unsigned sieve_table_put(struct sieve_table *table, struct str name,

@@ -299,23 +299,19 @@ static void convert(struct mail_stream *stream, struct str piece)
 	stream->place.virtual += stream->made.len;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static int next_piece(struct mail_stream *stream, struct err *err)
 {
 	struct str piece = {NULL, 0};
 	uint64_t room = stream->end - stream->at;
-	uint64_t want = stream->skip + stream->left;
 	size_t drop;
 
 	if (stream->text == NULL || room == 0)
 		return err_set(err, ERR_TEMPORARY,
 			       "the mail is shorter than it was");
+	if (room > stream->skip + stream->left) /* CRLF makes no less of it */
+		room = stream->skip + stream->left;
 	if (text_get(stream->text, stream->at,
-		     (size_t)least(least(room, want), STREAM_PIECE),
+		     room < STREAM_PIECE ? (size_t)room : STREAM_PIECE,
 		     &stream->piece, &piece, err) < 0)
 		return -1;
 	if (piece.len == 0)

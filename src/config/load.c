@@ -18,7 +18,8 @@ static int load(const void *ctx, struct parser *parser, const char *path,
 
 	parser->config = config;
 	parser->file = config->path;
-	presets_load(config, !parser->outside);
+	if (!parser->outside)
+		presets_load(config);
 	if (parse_file(parser, path, err) < 0) {
 		mem_free(config);
 		return -1;

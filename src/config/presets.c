@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config/presets.c - defaults: one value per declared setting, and the default
- * services.
+ * config/presets.c - the default services. (Defaults of settings stay in their
+ * tables.)
  */
 #include <string.h>
 
 #include "config/parse.h"
-#include "config/settings_list.h"
+#include "config/setting.h"
 
 /* Dovecot's services without a program here don't touch those that a folder of
  * ours declares. */
@@ -39,25 +39,17 @@ static bool parse_preset(const char *text, bool foreign, void *ctx)
 	return true;
 }
 
-void presets_load(struct config *config, bool services)
+void presets_load(struct config *config)
 {
 	struct node *root = config->root;
 	struct parser parser = {.config = config,
 				.file = "presets",
 				.flags = CONFIG_KEEP_FILES};
-	size_t count;
-	const struct settings_row *rows = settings_section("", &count);
 
 	/* The parser writes into the root. */
 	config->root = config->presets;
-	if (services)
-		settings_each_preset(parse_preset, &parser);
+	settings_each_preset(parse_preset, &parser);
 	config->root = root;
-	for (size_t i = 0; i < count; i++) {
-		if (entry_find(config->presets, rows[i].row->name) == NULL)
-			entry_set(config->presets, rows[i].row->name,
-				  rows[i].row->preset);
-	}
 }
 
 /* Presets name other settings; those have their last values only after all
@@ -92,6 +84,4 @@ void presets_expand(struct config *config)
 	for (struct config_section *at = config->presets->section.children;
 	     at != NULL; at = at->next)
 		expand_below(&parser, node_of(at));
-	for (size_t i = 0; i < config->presets->count; i++)
-		config->presets->sorted[i]->value.file = NULL;
 }

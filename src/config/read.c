@@ -19,7 +19,7 @@ bool config_has_filters(const struct config *config)
 	return config->has_filters;
 }
 
-/* The last of the blocks that sets it, else the top level, else its preset. */
+/* The last of the blocks that sets it, else the top level, else NULL. */
 static const struct entry *lookup(const struct config *config,
 				  const struct node *const *blocks,
 				  size_t count, const char *name)
@@ -30,8 +30,6 @@ static const struct entry *lookup(const struct config *config,
 		entry = entry_find(blocks[--count], name);
 	if (entry == NULL)
 		entry = entry_find(config->root, name);
-	if (entry == NULL)
-		entry = entry_find(config->presets, name);
 	return entry;
 }
 
@@ -60,10 +58,18 @@ static int fill_value(const void *ctx, const struct setting *row,
 	return 0;
 }
 
+/* The table that declares a shared one has it. */
+static const char *preset_of(const struct setting *row)
+{
+	if ((row->flags & SETTING_SHARED) != 0)
+		row = setting_find("", row->name);
+	return row != NULL ? row->preset : NULL;
+}
+
 static int fill_row(const void *ctx, const struct setting *row,
 		    const struct entry *entry, void *out, struct err *err)
 {
-	const char *text = entry != NULL ? entry->value.value : row->preset;
+	const char *text = entry != NULL ? entry->value.value : preset_of(row);
 
 	/* A foreign row has no field to fill. */
 	if ((row->flags & SETTING_FOREIGN) != 0)
@@ -87,11 +93,6 @@ int config_read(const void *ctx, const struct config *config,
 		const struct entry *entry =
 			lookup(config, blocks, count, row->name);
 
-		/* The row's own preset is the same, and needs no copy. */
-		if (entry != NULL && entry->value.file == NULL &&
-		    row->preset != NULL &&
-		    strcmp(entry->value.value, row->preset) == 0)
-			entry = NULL;
 		if (fill_row(ctx, row, entry, out, err) < 0)
 			return -1;
 	}

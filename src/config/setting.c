@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config/setting.c - the registered tables, as one sorted list.
+ * config/setting.c - the registered tables: a setting by its name, and all as
+ * one sorted list.
  */
 #include "config/setting.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,18 +47,40 @@ void settings_each_preset(bool (*fn)(const char *text, bool foreign, void *ctx),
 	}
 }
 
-static int row_compare(const void *a, const void *b)
-{
-	const struct settings_row *x = a, *y = b;
-	int diff = x->section == y->section ? 0
-					    : strcmp(x->section, y->section);
+/* What is declared, each once. Lives as long as the process, as the tables do.
+ * A program reads few settings: finding one costs less than to sort all. */
+static struct {
+	struct settings_row *rows;
+	size_t count;
+	uint16_t *slots; /* 0, or a number of `rows` + 1, by hash_of() */
+	size_t mask;
+} declared;
 
-	if (diff == 0)
-		diff = strcmp(x->row->name, y->row->name);
-	if (diff == 0)
-		diff = (int)(x->row->flags & SETTING_FOREIGN) -
-		       (int)(y->row->flags & SETTING_FOREIGN);
-	return diff;
+static size_t hash_of(const char *section, const char *name)
+{
+	size_t hash = 0;
+
+	while (*section != '\0')
+		hash = hash * 31 + (unsigned char)*section++;
+	while (*name != '\0')
+		hash = hash * 31 + (unsigned char)*name++;
+	return hash ^ hash >> 15;
+}
+
+/* Where it is, or belongs. */
+static uint16_t *slot_of(const char *section, const char *name)
+{
+	size_t at = hash_of(section, name) & declared.mask;
+
+	for (; declared.slots[at] != 0; at = (at + 1) & declared.mask) {
+		const struct settings_row *row =
+			&declared.rows[declared.slots[at] - 1];
+
+		if (strcmp(row->row->name, name) == 0 &&
+		    strcmp(row->section, section) == 0)
+			break;
+	}
+	return &declared.slots[at];
 }
 
 static bool count_rows(const struct setting_table *table, void *ctx)
@@ -68,52 +92,69 @@ static bool count_rows(const struct setting_table *table, void *ctx)
 	return true;
 }
 
+/* What a module of ours declares goes before a foreign row of that name. */
+static void declare(const char *section, const struct setting *row)
+{
+	uint16_t *slot = slot_of(section, row->name);
+	struct settings_row *at = &declared.rows[declared.count];
+
+	if (*slot != 0) {
+		at = &declared.rows[*slot - 1];
+		if ((at->row->flags & SETTING_FOREIGN) == 0)
+			return;
+	} else {
+		*slot = (uint16_t)++declared.count;
+	}
+	*at = (struct settings_row){section, row};
+}
+
 static bool add_rows(const struct setting_table *table, void *ctx)
 {
-	struct settings_row **end = ctx;
-
+	(void)ctx;
 	for (const struct setting *row = table->rows; row->name != NULL;
 	     row++) {
 		if ((row->flags & SETTING_SHARED) == 0)
-			*(*end)++ = (struct settings_row){table->section, row};
+			declare(table->section, row);
 	}
 	return true;
 }
 
-/* What a module of ours declares goes before a foreign row of that name. */
-static size_t drop_doubles(struct settings_row *rows, size_t count)
+static void declare_all(void)
 {
-	size_t kept = 0;
+	size_t count = 0, slots = 16;
 
-	for (size_t i = 0; i < count; i++) {
-		if (kept > 0 &&
-		    strcmp(rows[kept - 1].section, rows[i].section) == 0 &&
-		    strcmp(rows[kept - 1].row->name, rows[i].row->name) == 0)
-			continue;
-		rows[kept++] = rows[i];
-	}
-	return kept;
+	if (declared.rows != NULL)
+		return;
+	settings_each_table(count_rows, &count);
+	assert(count < UINT16_MAX);
+	while (slots < count * 2)
+		slots *= 2;
+	declared.rows = mem_array(NULL, struct settings_row, count + 1);
+	declared.slots = mem_array(NULL, uint16_t, slots);
+	declared.mask = slots - 1;
+	settings_each_table(add_rows, NULL);
+}
+
+static int row_compare(const void *a, const void *b)
+{
+	const struct settings_row *x = a, *y = b;
+	int diff = strcmp(x->section, y->section);
+
+	return diff != 0 ? diff : strcmp(x->row->name, y->row->name);
 }
 
 const struct settings_row *settings_list(size_t *count_out)
 {
-	/* Lives as long as the process: the tables do too. */
-	static struct settings_row *rows;
-	static size_t count;
+	static struct settings_row *sorted;
 
-	if (rows == NULL) {
-		struct settings_row *end;
-
-		settings_each_table(count_rows, &count);
-		rows = mem_array(NULL, struct settings_row, count + 1);
-		end = rows;
-		settings_each_table(add_rows, &end);
-		count = (size_t)(end - rows);
-		qsort(rows, count, sizeof(*rows), row_compare);
-		count = drop_doubles(rows, count);
+	declare_all();
+	if (sorted == NULL) {
+		sorted = mem_memdup(NULL, declared.rows,
+				    declared.count * sizeof(*sorted));
+		qsort(sorted, declared.count, sizeof(*sorted), row_compare);
 	}
-	*count_out = count;
-	return rows;
+	*count_out = declared.count;
+	return sorted;
 }
 
 const struct settings_row *settings_section(const char *section,
@@ -133,21 +174,9 @@ const struct settings_row *settings_section(const char *section,
 
 const struct setting *setting_find(const char *section, const char *name)
 {
-	size_t low = 0, high;
-	const struct settings_row *rows = settings_list(&high);
+	unsigned number;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int diff = strcmp(rows[middle].section, section);
-
-		if (diff == 0)
-			diff = strcmp(rows[middle].row->name, name);
-		if (diff == 0)
-			return rows[middle].row;
-		if (diff < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	declare_all();
+	number = *slot_of(section, name);
+	return number > 0 ? declared.rows[number - 1].row : NULL;
 }

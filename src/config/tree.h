@@ -34,7 +34,7 @@ struct view;
 struct config {
 	char *path;
 	struct node *root;    /* what the files say */
-	struct node *presets; /* defaults: all settings, default services */
+	struct node *presets; /* the default services */
 	struct view *views;   /* merged sections, made when first needed */
 	bool has_filters;
 };
@@ -89,8 +89,8 @@ void node_merge_section(struct node *into, const struct config_section *from);
 
 /* presets */
 
-/* Fill config->presets from the tables and, for `services`, CONFIG_PRESETs. */
-void presets_load(struct config *config, bool services);
+/* Fill config->presets from CONFIG_PRESETs. */
+void presets_load(struct config *config);
 /* Put the final values into presets such as "$default_internal_user". */
 void presets_expand(struct config *config);
 

@@ -16,8 +16,7 @@ enum { VALUE_MAX = 1 << 20 };
 
 /* The value at this point of the file: of this block, of those around it, or
  * the default. */
-static const char *variable(struct parser *parser, struct node *node,
-			    struct str name)
+static const char *variable(struct node *node, struct str name)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "variable");
 	const char *key = str_dup(ctx, name);
@@ -37,9 +36,6 @@ static const char *variable(struct parser *parser, struct node *node,
 		if (entry != NULL)
 			return entry->value.value;
 	}
-	if (parser->config->presets != NULL &&
-	    entry_find(parser->config->presets, key) != NULL)
-		return entry_find(parser->config->presets, key)->value.value;
 	row = setting_find("", key);
 	return row != NULL ? row->preset : NULL;
 }
@@ -54,7 +50,7 @@ static void expand_word(struct parser *parser, struct node *node,
 	/* A "$" alone is one only at the beginning. */
 	if (word.len > 0 && word.data[0] == '$' &&
 	    (word.len > 1 || value->len == 0)) {
-		found = variable(parser, node, name);
+		found = variable(node, name);
 		if (found == NULL)
 			parse_error(parser, "%s: Unknown variable: $%.*s", self,
 				    STR_FMT(name));

@@ -55,7 +55,7 @@ static void read_config(const void *ctx, struct str text)
 				.flags = CONFIG_KEEP_FILES,
 				.file = "fuzz.conf"};
 
-	presets_load(config, true);
+	presets_load(config);
 	parse_text(&parser, text);
 	check_all(&parser);
 	presets_expand(config);

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { PAGE = 4096, GROWING = 128 << 10, CHUNK_MAX = 1 << 20 };
+enum { PAGE = 4096, GROWING = 128 << 10, CHUNK_MAX = 1 << 20, ZEROED = 512 };
 
 struct sieve_chunk {
 	struct sieve_chunk *next;
@@ -33,7 +33,7 @@ static void populate(char *from, size_t size)
 }
 
 /* Of an arena that grows, chunks do, too. */
-void sieve_arena_grow(struct sieve_arena *arena, size_t least)
+static void add_chunk(struct sieve_arena *arena, size_t least)
 {
 	size_t size = arena->chunk;
 	struct sieve_chunk *chunk;
@@ -52,7 +52,24 @@ void sieve_arena_grow(struct sieve_arena *arena, size_t least)
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
 	arena->at = chunk->data;
-	arena->left = size;
+	arena->left = 0;
+}
+
+/* Several blocks are zeroed at once, not all of a chunk: most need little. */
+void sieve_arena_grow(struct sieve_arena *arena, size_t least)
+{
+	struct sieve_chunk *chunk = arena->chunks;
+	size_t room, zeroed = least > ZEROED ? least : ZEROED;
+
+	if (chunk == NULL ||
+	    least > (size_t)(chunk->data + chunk->size - arena->at))
+		add_chunk(arena, least);
+	chunk = arena->chunks;
+	room = (size_t)(chunk->data + chunk->size - arena->at);
+	if (zeroed > room)
+		zeroed = room;
+	memset(arena->at + arena->left, 0, zeroed - arena->left);
+	arena->left = zeroed;
 }
 
 struct str sieve_arena_str(struct sieve_arena *arena, struct str text)
@@ -85,5 +102,5 @@ void sieve_arena_reset(struct sieve_arena *arena)
 		arena->chunks = chunk = NULL;
 	}
 	arena->at = chunk == NULL ? NULL : chunk->data;
-	arena->left = chunk == NULL ? 0 : chunk->size;
+	arena->left = 0;
 }

@@ -12,8 +12,8 @@
 #include "base/str.h"
 
 struct sieve_arena {
-	char *at; /* the next block */
-	size_t left;
+	char *at;                   /* the next block */
+	size_t left;                /* octets there that are zeroed and free */
 	struct sieve_chunk *chunks; /* the first is the one in use */
 	size_t chunk;
 	size_t total; /* of all chunks */
@@ -21,7 +21,7 @@ struct sieve_arena {
 
 /* Child of ctx, and so is what is allocated from it. */
 struct sieve_arena *sieve_arena_new(const void *ctx, size_t chunk);
-/* Another chunk, with room for `least`. */
+/* Make `left` at least `least`. */
 void sieve_arena_grow(struct sieve_arena *arena, size_t least);
 /* Zeroed; lives until sieve_arena_reset(). The caller has held the size
  * against a limit. */
@@ -35,7 +35,7 @@ static inline void *sieve_arena_alloc(struct sieve_arena *arena, size_t size)
 	out = arena->at;
 	arena->at += size;
 	arena->left -= size;
-	return memset(out, 0, size);
+	return out;
 }
 #define sieve_arena_new_of(arena, T) ((T *)sieve_arena_alloc(arena, sizeof(T)))
 #define sieve_arena_array(arena, T, n)                                         \

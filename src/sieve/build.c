@@ -116,6 +116,11 @@ static void parse(struct script *script)
 	struct sieve_check *check = &script->check;
 	struct str text = check->source->text;
 
+	/* Most of what it becomes: growing would copy it. */
+	if (text.len / 2 < script->code.max) {
+		(void)buf_space(&script->code, text.len / 4);
+		(void)buf_space(&check->build->texts.list.bytes, text.len / 2);
+	}
 	script->parser = (struct sieve_parser){
 		.check = check,
 		.arena = sieve_arena_new(check->arena, ARENA_CHUNK),

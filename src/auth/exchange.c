@@ -27,7 +27,11 @@
 #include "net/loop.h"
 #include "proto/auth.h"
 
-enum { REPLY_MAX = 16 * 1024, SWEEP_MS = 1000 };
+enum {
+	REPLY_MAX = 16 * 1024,
+	EARLY_US = 1000, /* than a reply is due */
+	SWEEP_MS = 1000
+};
 
 /* All exchanges of the process: the oldest may have to end, and those whose
  * answer is held back are due one after another. */
@@ -99,14 +103,18 @@ static void on_sweep(void *)
 }
 
 /* The loop's timers tick in milliseconds from when they are set, so that the
- * time a passdb took would show in the last one: this is set to the time. */
+ * time a passdb took would show in the last one: this is set to the time. First
+ * to a little earlier: who has slept for long takes some microseconds longer to
+ * wake, and a passdb that hashes has just been heard of. */
 static void set_due_timer(void)
 {
-	const struct itimerspec at = {
-		.it_value = {.tv_sec = (time_t)(delayed->due_us / 1000000),
-			     .tv_nsec =
-				     (long)(delayed->due_us % 1000000 * 1000)},
-	};
+	uint64_t due_us = delayed->due_us;
+	struct itimerspec at = {0};
+
+	if (due_us > clock_monotonic_us() + EARLY_US)
+		due_us -= EARLY_US;
+	at.it_value.tv_sec = (time_t)(due_us / 1000000);
+	at.it_value.tv_nsec = (long)(due_us % 1000000 * 1000);
 
 	if (timerfd_settime(due_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
 		log_fatal(EXIT_FAILURE, "timerfd_settime() failed: %m");

@@ -63,6 +63,10 @@ libauth_a_SOURCES = \
 	src/auth/policy.c src/auth/policy.h \
 	src/auth/proxy_host.c src/auth/proxy_host.h \
 	src/auth/request.c src/auth/request.h \
+	src/auth/request_args.c \
+	src/auth/request_fields.c \
+	src/auth/request_log.c \
+	src/auth/request_vars.c \
 	src/auth/userdb/checkpassword.c \
 	src/auth/userdb/drivers.h \
 	src/auth/userdb/passwd.c \

@@ -102,6 +102,15 @@ struct request {
 	const char *fail_code; /* for the client: "temp_fail"; or NULL */
 };
 
+enum { REQUEST_NAME_MAX = 128 }; /* of a user's name, in lines of the log */
+
+/* Of real_local or real_remote; without a proxy in front it is the other. */
+static inline const struct ip *request_real_ip(const struct ip *real,
+					       const struct ip *ip)
+{
+	return real->family == 0 ? ip : real;
+}
+
 /* `set` must outlive it. */
 struct request *request_new(const void *ctx, const struct auth_settings *set);
 /* One "key=value" of a line of who asks; those that are not for him to say, or

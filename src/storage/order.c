@@ -132,6 +132,13 @@ static bool make_room(struct order *order, size_t key_len)
 	return true;
 }
 
+static void add_entry(struct order *order, const struct entry *entry)
+{
+	order->entries[order->count++] = *entry;
+	if (order->count - order->sorted == RUN)
+		sort_run(order);
+}
+
 bool order_add(struct order *order, uint32_t number, struct str key)
 {
 	struct entry entry = {.number = number};
@@ -149,9 +156,25 @@ bool order_add(struct order *order, uint32_t number, struct str key)
 		memcpy(order->keys + order->keys_len + LENGTH, rest.data, len);
 		order->keys_len += LENGTH + len;
 	}
-	order->entries[order->count++] = entry;
-	if (order->count - order->sorted == RUN)
-		sort_run(order);
+	add_entry(order, &entry);
+	return true;
+}
+
+/* In the order of unsigned numbers. */
+static uint64_t biased(int64_t number)
+{
+	return (uint64_t)number ^ UINT64_C(1) << 63;
+}
+
+bool order_add_numbers(struct order *order, uint32_t number, int64_t first,
+		       int64_t second)
+{
+	const struct entry entry = {.number = number,
+				    .prefix = {biased(first), biased(second)}};
+
+	if (!make_room(order, 0))
+		return false;
+	add_entry(order, &entry);
 	return true;
 }
 
@@ -252,12 +275,9 @@ static void put(struct buf *key, const void *data, size_t len, bool reverse)
 
 void order_key_number(struct buf *key, int64_t number, bool reverse)
 {
-	uint64_t biased = (uint64_t)number ^ UINT64_C(1) << 63;
-	unsigned char octets[8];
+	uint64_t octets = htobe64(biased(number));
 
-	for (size_t i = 0; i < sizeof(octets); i++)
-		octets[i] = (unsigned char)(biased >> (56 - 8 * i));
-	put(key, octets, sizeof(octets), reverse);
+	put(key, &octets, sizeof(octets), reverse);
 }
 
 void order_key_text(struct buf *key, struct str text, bool reverse)

@@ -22,6 +22,9 @@ struct order *order_new(const void *ctx, uint64_t memory_max);
 /* Equal keys stay in the order in which they come. False: it would be too
  * much. */
 bool order_add(struct order *order, uint32_t number, struct str key);
+/* The same with a key of two numbers; all of the order's keys must be such. */
+bool order_add_numbers(struct order *order, uint32_t number, int64_t first,
+		       int64_t second);
 /* After the last one: go on up to `deadline` (clock_monotonic_ms()); true when
  * the result is there. */
 bool order_run(struct order *order, uint64_t deadline);

@@ -4,8 +4,6 @@
  */
 #include "storage/thread.h"
 
-#include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -120,13 +118,10 @@ static struct thread_mail *new_mail(struct thread *thread)
 /* Subjects by their numbers: they need to stand together, in any order. */
 static bool add_to_order(struct thread *thread, const struct thread_mail *mail)
 {
-	CLEANUP(buf_free) struct buf key = buf_init(ORDER_KEY_MAX);
+	bool by_subject = thread->kind == THREAD_ORDEREDSUBJECT;
 
-	if (thread->kind == THREAD_ORDEREDSUBJECT)
-		order_key_number(&key, mail->subject, false);
-	order_key_number(&key, mail->date, false);
-	return order_add(thread->order, thread->count,
-			 str_n(key.data, key.len));
+	return order_add_numbers(thread->order, thread->count,
+				 by_subject ? mail->subject : 0, mail->date);
 }
 
 static int add_value(struct thread *thread, const struct sort_value *value,

@@ -3,8 +3,6 @@
  * storage/thread_subject.c - ORDEREDSUBJECT (RFC 5256 section 3): mails of one
  * base subject are a thread, all of them below the oldest.
  */
-#include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/mem.h"
 #include "storage/order.h"
 #include "storage/thread_core.h"
@@ -13,13 +11,10 @@ enum { SPLIT, SORT_ROOTS, LIST_ROOTS };
 
 static void begin_thread(struct thread *thread, uint32_t mail)
 {
-	CLEANUP(buf_free) struct buf key = buf_init(ORDER_KEY_MAX);
-
-	order_key_number(&key, thread->mails[mail].date, false);
-	/* They come in the order of subjects (RFC 5256 section 2.2). */
-	order_key_number(&key, mail, false);
-	/* It has no more numbers than thread->order had, nor longer keys. */
-	order_add(thread->roots_order, mail, str_n(key.data, key.len));
+	/* They come in the order of subjects (RFC 5256 section 2.2). It has no
+	 * more numbers than thread->order had. */
+	order_add_numbers(thread->roots_order, mail, thread->mails[mail].date,
+			  mail);
 	thread->table[0] = mail;
 }
 

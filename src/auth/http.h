@@ -40,4 +40,11 @@ int http_ask(const struct http_request *request, unsigned *status_out,
  * whose ctx is not used. */
 void http_escape(void *ctx, struct str text, struct buf *out);
 
+/* http_ask() as the module has it (module.h). */
+struct http_module {
+	int (*ask)(const struct http_request *request, unsigned *status_out,
+		   struct buf *body, struct err *err);
+};
+extern const struct http_module http_module;
+
 #endif

@@ -51,4 +51,16 @@ int ldap_source_search(struct ldap_source *source, struct request *request,
 int ldap_source_bind(struct ldap_source *source, struct request *request,
 		     const char *dn, struct err *err);
 
+/* The same as the module has it (module.h). */
+struct ldap_module {
+	int (*open)(const char *path, struct ldap_source **out,
+		    struct err *err);
+	int (*search)(struct ldap_source *source, struct request *request,
+		      const char *filter, const char *attrs, ldap_entry_fn *fn,
+		      void *ctx, struct err *err);
+	int (*bind)(struct ldap_source *source, struct request *request,
+		    const char *dn, struct err *err);
+};
+extern const struct ldap_module ldap_module;
+
 #endif

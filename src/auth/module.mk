@@ -34,6 +34,7 @@ libauth_a_SOURCES = \
 	src/auth/json.c src/auth/json.h \
 	src/auth/lookup.c \
 	src/auth/master.c src/auth/master.h \
+	src/auth/module.c src/auth/module.h \
 	src/auth/relay.c src/auth/relay.h \
 	src/auth/mech.h \
 	src/auth/mech/anonymous.c \
@@ -79,42 +80,29 @@ libauth_a_SOURCES = \
 	src/auth/verify.c src/auth/verify.h \
 	src/auth/worker.c src/auth/worker.h \
 	src/auth/workers.c src/auth/workers.h
-AUTH_DATABASES = $(JANSSON_LIBS)
-if HAVE_SQLITE
-libauth_a_SOURCES += src/auth/sql/sqlite.c
-AUTH_DATABASES += $(SQLITE_LIBS)
-endif
-if HAVE_PGSQL
-libauth_a_SOURCES += src/auth/sql/pgsql.c
-AUTH_DATABASES += $(PGSQL_LIBS)
-endif
-if HAVE_MYSQL
-libauth_a_SOURCES += src/auth/sql/mysql.c
-AUTH_DATABASES += $(MYSQL_LIBS)
-endif
 if HAVE_LDAP
-libauth_a_SOURCES += src/auth/ldap.c src/auth/ldap.h src/auth/ldap_entry.c \
-	src/auth/ldap_entry.h src/auth/passdb/ldap.c src/auth/userdb/ldap.c
-AUTH_DATABASES += $(LDAP_LIBS)
+libauth_a_SOURCES += src/auth/ldap.c src/auth/ldap.h src/auth/passdb/ldap.c \
+	src/auth/userdb/ldap.c
 endif
 if HAVE_GSSAPI
 libauth_a_SOURCES += src/auth/mech/gssapi.c
-AUTH_DATABASES += $(GSSAPI_LIBS)
 endif
 if HAVE_CURL
 libauth_a_SOURCES += src/auth/http.c src/auth/http.h \
 	src/auth/oauth2/jwt.c src/auth/oauth2/jwt.h \
 	src/auth/oauth2/signature.c src/auth/oauth2/signature.h \
 	src/auth/oauth2/oauth2.c
-AUTH_DATABASES += $(CURL_LIBS)
 endif
+LIB_AUTH = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(JANSSON_LIBS) $(LIB_SETTINGS) \
+	$(LIB_SERVICE)
 libsettings_a_SOURCES += src/auth/settings.c src/auth/settings.h
 
+auth_ldap = src/auth/modules/ldap.c src/auth/modules/ldap_entry.c \
+	src/auth/modules/ldap_entry.h
 if HAVE_LDAP
 pkglibexec_PROGRAMS += sieve-ldap
-sieve_ldap_SOURCES = src/auth/sieve_ldap.c
-sieve_ldap_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) \
-	$(LIB_SETTINGS) $(LIB_SERVICE)
+sieve_ldap_SOURCES = src/auth/sieve_ldap.c $(auth_ldap)
+sieve_ldap_LDADD = $(LIB_AUTH) $(LDAP_LIBS)
 endif
 
 pkglibexec_PROGRAMS += auth
@@ -122,23 +110,67 @@ auth_SOURCES = src/auth/main.c
 pkglibexec_PROGRAMS += checkpassword-reply
 checkpassword_reply_SOURCES = src/auth/checkpassword_reply.c
 checkpassword_reply_LDADD = $(LIB_BASE)
-auth_LDADD = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) $(LIB_SETTINGS) \
-	$(LIB_SERVICE)
+auth_LDFLAGS = $(AM_LDFLAGS) -rdynamic # for its modules
+auth_LDADD = $(LIB_AUTH)
+
+# What they need of libauth.a and below it, auth has.
+auth_module_cflags = $(AM_CFLAGS) -fPIC
+auth_module_ldflags = -shared $(MODULE_LDFLAGS) $(SAN_CFLAGS)
+if HAVE_SQLITE
+pkglibexec_PROGRAMS += auth-sqlite.so
+auth_sqlite_so_SOURCES = src/auth/modules/sqlite.c
+auth_sqlite_so_CFLAGS = $(auth_module_cflags)
+auth_sqlite_so_LDFLAGS = $(auth_module_ldflags)
+auth_sqlite_so_LDADD = $(SQLITE_LIBS)
+endif
+if HAVE_PGSQL
+pkglibexec_PROGRAMS += auth-pgsql.so
+auth_pgsql_so_SOURCES = src/auth/modules/pgsql.c
+auth_pgsql_so_CFLAGS = $(auth_module_cflags)
+auth_pgsql_so_LDFLAGS = $(auth_module_ldflags)
+auth_pgsql_so_LDADD = $(PGSQL_LIBS)
+endif
+if HAVE_MYSQL
+pkglibexec_PROGRAMS += auth-mysql.so
+auth_mysql_so_SOURCES = src/auth/modules/mysql.c
+auth_mysql_so_CFLAGS = $(auth_module_cflags)
+auth_mysql_so_LDFLAGS = $(auth_module_ldflags)
+auth_mysql_so_LDADD = $(MYSQL_LIBS)
+endif
+if HAVE_LDAP
+pkglibexec_PROGRAMS += auth-ldap.so
+auth_ldap_so_SOURCES = $(auth_ldap)
+auth_ldap_so_CFLAGS = $(auth_module_cflags)
+auth_ldap_so_LDFLAGS = $(auth_module_ldflags)
+auth_ldap_so_LDADD = $(LDAP_LIBS)
+endif
+if HAVE_GSSAPI
+pkglibexec_PROGRAMS += auth-gssapi.so
+auth_gssapi_so_SOURCES = src/auth/modules/gssapi.c
+auth_gssapi_so_CFLAGS = $(auth_module_cflags)
+auth_gssapi_so_LDFLAGS = $(auth_module_ldflags)
+auth_gssapi_so_LDADD = $(GSSAPI_LIBS)
+endif
+if HAVE_CURL
+pkglibexec_PROGRAMS += auth-http.so
+auth_http_so_SOURCES = src/auth/modules/http.c
+auth_http_so_CFLAGS = $(auth_module_cflags)
+auth_http_so_LDFLAGS = $(auth_module_ldflags)
+auth_http_so_LDADD = $(CURL_LIBS)
+endif
 
 # The fuzz target, and its corpus as a test.
-AUTH_FUZZ_LIBS = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) \
-	$(LIB_SETTINGS) $(LIB_SERVICE)
 check_PROGRAMS += tests/fuzz/auth/replay_mech
 tests_fuzz_auth_replay_mech_SOURCES = tests/fuzz/auth/fuzz_mech.c \
 	tests/fuzz/replay.c
 tests_fuzz_auth_replay_mech_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCORPUS='"tests/fuzz/auth/mech"'
-tests_fuzz_auth_replay_mech_LDADD = $(AUTH_FUZZ_LIBS)
+tests_fuzz_auth_replay_mech_LDADD = $(LIB_AUTH)
 if FUZZING
 noinst_PROGRAMS += tests/fuzz/auth/fuzz_mech
 tests_fuzz_auth_fuzz_mech_SOURCES = tests/fuzz/auth/fuzz_mech.c
 tests_fuzz_auth_fuzz_mech_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_auth_fuzz_mech_LDADD = $(AUTH_FUZZ_LIBS)
+tests_fuzz_auth_fuzz_mech_LDADD = $(LIB_AUTH)
 endif
 EXTRA_DIST += tests/fuzz/auth
 if HAVE_CURL
@@ -147,28 +179,27 @@ tests_fuzz_auth_replay_token_SOURCES = tests/fuzz/auth/fuzz_token.c \
 	tests/fuzz/replay.c
 tests_fuzz_auth_replay_token_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCORPUS='"tests/fuzz/auth/token"'
-tests_fuzz_auth_replay_token_LDADD = $(AUTH_FUZZ_LIBS)
+tests_fuzz_auth_replay_token_LDADD = $(LIB_AUTH)
 if FUZZING
 noinst_PROGRAMS += tests/fuzz/auth/fuzz_token
 tests_fuzz_auth_fuzz_token_SOURCES = tests/fuzz/auth/fuzz_token.c
 tests_fuzz_auth_fuzz_token_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_auth_fuzz_token_LDADD = $(AUTH_FUZZ_LIBS)
+tests_fuzz_auth_fuzz_token_LDADD = $(LIB_AUTH)
 endif
 endif
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/auth/test_app tests/unit/auth/test_cache tests/unit/auth/test_mech \
 	tests/unit/auth/test_passwd_file tests/unit/auth/test_scheme
-AUTH_TEST_LIBS = libauth.a $(LIB_SCHEME) $(PAM_LIBS) $(AUTH_DATABASES) $(LIB_SETTINGS) \
-	$(LIB_SERVICE) $(CMOCKA_LIBS)
+auth_test_libs = $(LIB_AUTH) $(CMOCKA_LIBS)
 tests_unit_auth_test_app_SOURCES = tests/unit/auth/test_app.c
-tests_unit_auth_test_app_LDADD = $(AUTH_TEST_LIBS)
+tests_unit_auth_test_app_LDADD = $(auth_test_libs)
 tests_unit_auth_test_cache_SOURCES = tests/unit/auth/test_cache.c
-tests_unit_auth_test_cache_LDADD = $(AUTH_TEST_LIBS)
+tests_unit_auth_test_cache_LDADD = $(auth_test_libs)
 tests_unit_auth_test_mech_SOURCES = tests/unit/auth/test_mech.c
-tests_unit_auth_test_mech_LDADD = $(AUTH_TEST_LIBS)
+tests_unit_auth_test_mech_LDADD = $(auth_test_libs)
 tests_unit_auth_test_passwd_file_SOURCES = tests/unit/auth/test_passwd_file.c
-tests_unit_auth_test_passwd_file_LDADD = $(AUTH_TEST_LIBS)
+tests_unit_auth_test_passwd_file_LDADD = $(auth_test_libs)
 tests_unit_auth_test_scheme_SOURCES = tests/unit/auth/test_scheme.c
 tests_unit_auth_test_scheme_LDADD = $(LIB_SCHEME) $(CMOCKA_LIBS)
 endif

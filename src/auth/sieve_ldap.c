@@ -158,13 +158,13 @@ static int search(const void *ctx, const char *config, const char *user,
 	request->user = user;
 	request->service = "sieve";
 	if (check_owner(ctx, config, &config, err) < 0 ||
-	    ldap_source_open(config, &source, err) < 0)
+	    ldap_module.open(config, &source, err) < 0)
 		return -1;
 	source->operational = true;
 	attrs = mem_printf(ctx, "%s=text,%s=version",
 			   source->set.sieve_ldap_script_attr,
 			   source->set.sieve_ldap_mod_attr);
-	return ldap_source_search(source, request,
+	return ldap_module.search(source, request,
 				  source->set.sieve_ldap_filter, attrs,
 				  take_entry, out, err);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """passdb and userdb sql with SQLite, PostgreSQL and MariaDB."""
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -70,6 +71,25 @@ def auth(database, tls):
     one = write(Server(tls, 'passdb {\n}\n', 'imap'), database).start()
     yield one
     finish(one)
+
+
+def libraries(server):
+    """Those of databases that processes of auth have loaded, by whether it is a worker."""
+    found = {False: set(), True: set()}
+    for pid in server.pids('auth') + server.pids('auth-worker'):
+        worker = '-w' in Path(f'/proc/{pid}/cmdline').read_text()
+        maps = Path(f'/proc/{pid}/maps').read_text()
+        found[worker] |= set(re.findall(r'lib(sqlite3|pq|mariadb|ldap|curl|gssapi_krb5)[-.\w]*\.so', maps))
+    return found
+
+
+def test_libraries_are_loaded_where_they_are_used(database, auth):
+    assert libraries(auth)[False] == set()
+    assert Client(auth).plain('alice@x.example', 'secret').startswith('OK')
+    own = {'sqlite': 'sqlite3', 'pgsql': 'pq', 'mysql': 'mariadb'}[database.kind]
+    found = libraries(auth)
+    assert found[False] == set() and own in found[True]
+    assert not found[True] & {'sqlite3', 'pq', 'mariadb'} - {own}
 
 
 def test_users_of_a_database(auth):

@@ -13,6 +13,9 @@ extern const struct mech mech_digest_md5;
 extern const struct mech mech_external;
 #ifdef HAVE_GSSAPI
 extern const struct mech mech_gss_spnego, mech_gssapi;
+/* Their module's (module.h). */
+extern const struct mech gssapi_spnego, gssapi_krb5;
+enum { GSSAPI_STATE_SIZE = 32 };
 #endif
 extern const struct mech mech_login;
 extern const struct mech mech_oauthbearer;

@@ -2,6 +2,7 @@
 #include "auth/sql/sql.h"
 
 #include "auth/conf_ext.h"
+#include "auth/module.h"
 #include "auth/request.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -10,18 +11,17 @@
 
 static struct sql *all;
 
-static const struct sql_backend *const backends[] = {
+static const char drivers[] = ""
 #ifdef HAVE_SQLITE
-	&sql_sqlite,
+			      "sqlite "
 #endif
 #ifdef HAVE_PGSQL
-	&sql_pgsql,
+			      "pgsql "
 #endif
 #ifdef HAVE_MYSQL
-	&sql_mysql,
+			      "mysql"
 #endif
-	NULL,
-};
+	;
 
 #define ROW(name, preset)                                                      \
 	{                                                                      \
@@ -90,13 +90,7 @@ static int read_settings(struct sql *sql, struct err *err)
 	if (sql->set.driver == NULL || sql->set.connect == NULL)
 		return err_set(err, ERR_INVALID, "%s: %s is not set", sql->path,
 			       sql->set.driver == NULL ? "driver" : "connect");
-	for (size_t i = 0; backends[i] != NULL; i++) {
-		if (strcmp(backends[i]->name, sql->set.driver) == 0 ||
-		    (backends[i]->alias != NULL &&
-		     strcmp(backends[i]->alias, sql->set.driver) == 0))
-			sql->backend = backends[i];
-	}
-	if (sql->backend == NULL)
+	if (!str_has_word(drivers, str_of(sql->set.driver)))
 		return err_set(err, ERR_UNSUPPORTED,
 			       "%s: Unknown database driver '%s' (or it was "
 			       "left out of this build)",
@@ -136,6 +130,10 @@ static void disconnect(struct sql *sql)
 /* To the host of last time, else to the next one that answers. */
 static int ensure(struct sql *sql, struct err *err)
 {
+	if (sql->backend == NULL)
+		sql->backend = module_get(sql->set.driver, "sql_backend", err);
+	if (sql->backend == NULL)
+		return -1;
 	for (size_t i = 0; sql->conn == NULL && i < sql->host_count; i++) {
 		if (sql->backend->connect(sql, sql->hosts[sql->at], &sql->conn,
 					  err) < 0) {

@@ -27,9 +27,8 @@ struct sql_row {
 /* Valid until it returns. */
 typedef void sql_row_fn(void *ctx, const struct sql_row *row);
 
-/* A kind of server; a file each. */
+/* A kind of server; a module each (module.h), of the driver's name. */
 struct sql_backend {
-	const char *name, *alias;
 	/* `where` is connect= of the file, for one host. Child of ctx; freeing
 	 * it disconnects. */
 	int (*connect)(const void *ctx, const char *where, void **out,
@@ -41,7 +40,7 @@ struct sql_backend {
 	/* How many rows the last query changed. */
 	uint64_t (*changed)(void *conn);
 };
-extern const struct sql_backend sql_mysql, sql_pgsql, sql_sqlite;
+extern const struct sql_backend sql_backend;
 
 struct sql_settings {
 	const char *driver, *connect, *default_pass_scheme;
@@ -56,7 +55,7 @@ struct sql {
 	struct sql *next;
 	const char *path;
 	struct sql_settings set;
-	const struct sql_backend *backend;
+	const struct sql_backend *backend; /* NULL: not loaded yet */
 	const char **hosts; /* connect= for each; NULL at the end */
 	size_t host_count, at;
 	void *conn; /* NULL: not connected */

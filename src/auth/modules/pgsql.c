@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth/sql/pgsql.c - PostgreSQL; connect= is libpq's.
+ * auth/modules/pgsql.c - PostgreSQL; connect= is libpq's.
  */
 #include <libpq-fe.h>
 #include <stdlib.h>
@@ -113,8 +113,7 @@ static uint64_t pg_changed(void *data)
 	return conn->changed;
 }
 
-const struct sql_backend sql_pgsql = {
-	.name = "pgsql",
+const struct sql_backend sql_backend = {
 	.connect = pg_connect,
 	.query = pg_query,
 	.escape = pg_escape,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth/ldap_entry.h - entries of a directory as fields: user_attrs, pass_attrs
- * and iterate_attrs of a dovecot-ldap.conf.ext.
+ * auth/modules/ldap_entry.h - entries of a directory as fields: user_attrs,
+ * pass_attrs and iterate_attrs of a dovecot-ldap.conf.ext.
  */
-#ifndef AUTH_LDAP_ENTRY_H
-#define AUTH_LDAP_ENTRY_H
+#ifndef AUTH_MODULES_LDAP_ENTRY_H
+#define AUTH_MODULES_LDAP_ENTRY_H
 #include <ldap.h>
 
 #include "auth/ldap.h"

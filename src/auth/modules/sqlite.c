@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth/sql/sqlite.c - SQLite; connect= is the file's path.
+ * auth/modules/sqlite.c - SQLite; connect= is the file's path.
  */
 #include <sqlite3.h>
 
@@ -90,8 +90,7 @@ static uint64_t lite_changed(void *data)
 	return (uint64_t)sqlite3_changes(conn->db);
 }
 
-const struct sql_backend sql_sqlite = {
-	.name = "sqlite",
+const struct sql_backend sql_backend = {
 	.connect = lite_connect,
 	.query = lite_query,
 	.escape = lite_escape,

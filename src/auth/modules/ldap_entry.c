@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "auth/ldap_entry.h"
+#include "auth/modules/ldap_entry.h"
 
 #include "auth/request.h"
 #include "base/cleanup.h"

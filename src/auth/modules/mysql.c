@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth/sql/mysql.c - MySQL and MariaDB; connect= is "host=HOST|/SOCKET
+ * auth/modules/mysql.c - MySQL and MariaDB; connect= is "host=HOST|/SOCKET
  * port=N dbname=DB user=U password=P ssl_ca=... client_flags=N ...".
  */
 #include <errmsg.h>
@@ -208,8 +208,7 @@ static uint64_t my_changed(void *data)
 	return mysql_affected_rows(conn->my);
 }
 
-const struct sql_backend sql_mysql = {
-	.name = "mysql",
+const struct sql_backend sql_backend = {
 	.connect = my_connect,
 	.query = my_query,
 	.escape = my_escape,

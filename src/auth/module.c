@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/module.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+const void *module_get(const char *name, const char *symbol, struct err *err)
+{
+	char path[PATH_MAX];
+	const void *found = NULL;
+	void *module;
+
+	snprintf(path, sizeof(path), PKG_LIBEXECDIR "/auth-%s.so", name);
+	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (module != NULL)
+		found = dlsym(module, symbol);
+	if (found == NULL)
+		err_set(err, ERR_NOT_FOUND, "auth module: %s", dlerror());
+	return found;
+}

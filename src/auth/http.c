@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/http.h"
 
-#include "auth/module.h"
 #include "base/encode.h"
+#include "base/module.h"
 #include "base/str.h"
 
 void http_escape(void *, struct str text, struct buf *out)
@@ -16,7 +16,7 @@ int http_ask(const struct http_request *request, unsigned *status_out,
 	static const struct http_module *module;
 
 	if (module == NULL)
-		module = module_get("http", "http_module", err);
+		module = module_get("auth-http", "http_module", err);
 	return module == NULL ? -1
 			      : module->ask(request, status_out, body, err);
 }

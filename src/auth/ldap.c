@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/ldap.h"
 
-#include "auth/module.h"
+#include "base/module.h"
 
 static const struct ldap_module *ldap(struct err *err)
 {
 	static const struct ldap_module *module;
 
 	if (module == NULL)
-		module = module_get("ldap", "ldap_module", err);
+		module = module_get("auth-ldap", "ldap_module", err);
 	return module;
 }
 

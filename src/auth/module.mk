@@ -34,7 +34,6 @@ libauth_a_SOURCES = \
 	src/auth/json.c src/auth/json.h \
 	src/auth/lookup.c \
 	src/auth/master.c src/auth/master.h \
-	src/auth/module.c src/auth/module.h \
 	src/auth/relay.c src/auth/relay.h \
 	src/auth/mech.h \
 	src/auth/mech/anonymous.c \
@@ -110,52 +109,50 @@ auth_SOURCES = src/auth/main.c
 pkglibexec_PROGRAMS += checkpassword-reply
 checkpassword_reply_SOURCES = src/auth/checkpassword_reply.c
 checkpassword_reply_LDADD = $(LIB_BASE)
-auth_LDFLAGS = $(AM_LDFLAGS) -rdynamic # for its modules
+auth_LDFLAGS = $(HOST_LDFLAGS)
 auth_LDADD = $(LIB_AUTH)
 
 # What they need of libauth.a and below it, auth has.
-auth_module_cflags = $(AM_CFLAGS) -fPIC
-auth_module_ldflags = -shared $(MODULE_LDFLAGS) $(SAN_CFLAGS)
 if HAVE_SQLITE
 pkglibexec_PROGRAMS += auth-sqlite.so
 auth_sqlite_so_SOURCES = src/auth/modules/sqlite.c
-auth_sqlite_so_CFLAGS = $(auth_module_cflags)
-auth_sqlite_so_LDFLAGS = $(auth_module_ldflags)
+auth_sqlite_so_CFLAGS = $(MODULE_CFLAGS)
+auth_sqlite_so_LDFLAGS = $(MODULE_LDFLAGS)
 auth_sqlite_so_LDADD = $(SQLITE_LIBS)
 endif
 if HAVE_PGSQL
 pkglibexec_PROGRAMS += auth-pgsql.so
 auth_pgsql_so_SOURCES = src/auth/modules/pgsql.c
-auth_pgsql_so_CFLAGS = $(auth_module_cflags)
-auth_pgsql_so_LDFLAGS = $(auth_module_ldflags)
+auth_pgsql_so_CFLAGS = $(MODULE_CFLAGS)
+auth_pgsql_so_LDFLAGS = $(MODULE_LDFLAGS)
 auth_pgsql_so_LDADD = $(PGSQL_LIBS)
 endif
 if HAVE_MYSQL
 pkglibexec_PROGRAMS += auth-mysql.so
 auth_mysql_so_SOURCES = src/auth/modules/mysql.c
-auth_mysql_so_CFLAGS = $(auth_module_cflags)
-auth_mysql_so_LDFLAGS = $(auth_module_ldflags)
+auth_mysql_so_CFLAGS = $(MODULE_CFLAGS)
+auth_mysql_so_LDFLAGS = $(MODULE_LDFLAGS)
 auth_mysql_so_LDADD = $(MYSQL_LIBS)
 endif
 if HAVE_LDAP
 pkglibexec_PROGRAMS += auth-ldap.so
 auth_ldap_so_SOURCES = $(auth_ldap)
-auth_ldap_so_CFLAGS = $(auth_module_cflags)
-auth_ldap_so_LDFLAGS = $(auth_module_ldflags)
+auth_ldap_so_CFLAGS = $(MODULE_CFLAGS)
+auth_ldap_so_LDFLAGS = $(MODULE_LDFLAGS)
 auth_ldap_so_LDADD = $(LDAP_LIBS)
 endif
 if HAVE_GSSAPI
 pkglibexec_PROGRAMS += auth-gssapi.so
 auth_gssapi_so_SOURCES = src/auth/modules/gssapi.c
-auth_gssapi_so_CFLAGS = $(auth_module_cflags)
-auth_gssapi_so_LDFLAGS = $(auth_module_ldflags)
+auth_gssapi_so_CFLAGS = $(MODULE_CFLAGS)
+auth_gssapi_so_LDFLAGS = $(MODULE_LDFLAGS)
 auth_gssapi_so_LDADD = $(GSSAPI_LIBS)
 endif
 if HAVE_CURL
 pkglibexec_PROGRAMS += auth-http.so
 auth_http_so_SOURCES = src/auth/modules/http.c
-auth_http_so_CFLAGS = $(auth_module_cflags)
-auth_http_so_LDFLAGS = $(auth_module_ldflags)
+auth_http_so_CFLAGS = $(MODULE_CFLAGS)
+auth_http_so_LDFLAGS = $(MODULE_LDFLAGS)
 auth_http_so_LDADD = $(CURL_LIBS)
 endif
 

@@ -12,6 +12,7 @@ libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/mask.c src/base/mask.h \
 	src/base/mem.c src/base/mem.h \
+	src/base/module.c src/base/module.h \
 	src/base/pack.c src/base/pack.h \
 	src/base/range.c src/base/range.h \
 	src/base/str.c src/base/str.h src/base/str_escape.c \

@@ -176,9 +176,9 @@ const char *carry_mailbox(const void *ctx, struct carry *carry,
 int carry_list(struct carry *carry, const char *list, struct buf *text,
 	       struct err *err);
 bool carry_list_next(struct str *rest, struct str *member);
-/* Calendars (sieve_calendar.c): whether the user has any; for struct
- * sieve_host; and storing, -1 only for what may be better later. */
-bool carry_has_calendars(const struct carry *carry);
+/* Calendars (sieve_calendar.c): their code, NULL if the user has none; for
+ * struct sieve_host; and storing, -1 only for what may be better later. */
+const struct calendar_code *carry_calendars(const struct carry *carry);
 int carry_calendar_object(void *carry, const void *mem, const char *uid,
 			  const char *wanted, struct str *text_out,
 			  const char **calendar_out, struct err *err);
@@ -188,6 +188,10 @@ int carry_calendar(const void *ctx, struct carry *carry,
  * sendmail_path names: then there can be no sandbox. */
 bool lda_sieve_runs_programs(const struct config *config,
 			     const struct config_filter *filter);
+/* What calendars need is loaded if plugin {} names a place of theirs: before
+ * the user's chroot hides it. */
+void lda_sieve_load_calendars(const struct config *config,
+			      const struct config_filter *filter);
 /* For struct sieve_host. */
 int carry_program(void *carry, const void *mem, const char *kind,
 		  const char *name, const char *const *args, struct str input,

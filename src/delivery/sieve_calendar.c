@@ -23,7 +23,10 @@
 #include "base/encode.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/module.h"
+#include "config/config.h"
 #include "delivery/sieve.h"
 #include "scripts/scripts.h"
 #include "sieve/calendar.h"
@@ -146,11 +149,38 @@ int carry_calendar_object(void *ctx, const void *mem, const char *uid,
 	return find_object(mem, base, uid, text_out, calendar_out, err);
 }
 
-bool carry_has_calendars(const struct carry *carry)
+static const struct calendar_code *load_code(struct err *err)
+{
+	static const struct calendar_code *code;
+
+	if (code == NULL)
+		code = module_get("sieve-calendar", "calendar_code", err);
+	return code;
+}
+
+void lda_sieve_load_calendars(const struct config *config,
+			      const struct config_filter *filter)
+{
+	const char *dir =
+		config_plugin(config, filter, "sieve_processcalendar_dir");
+	struct err ignored; /* who needs it will tell */
+
+	if (dir != NULL && *dir != '\0')
+		(void)load_code(&ignored);
+}
+
+const struct calendar_code *carry_calendars(const struct carry *carry)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "calendars");
+	const struct calendar_code *code;
+	struct err err;
 
-	return base_of(ctx, carry) != NULL;
+	if (base_of(ctx, carry) == NULL)
+		return NULL;
+	code = load_code(&err);
+	if (code == NULL)
+		log_error("sieve: processcalendar: %s", err.text);
+	return code;
 }
 
 /* storing */

@@ -250,8 +250,6 @@ void carry_host(const void *ctx, struct carry *carry)
 	};
 	carry->host.postmaster = lda_postmaster(ctx, carry->lda, delivery->to,
 						&carry->host.postmaster_name);
-	if (carry_has_calendars(carry)) {
-		carry->host.calendar = &calendar_code;
-		carry->host.calendar_object = carry_calendar_object;
-	}
+	carry->host.calendar = carry_calendars(carry);
+	carry->host.calendar_object = carry_calendar_object;
 }

@@ -28,6 +28,7 @@ libimap_a_SOURCES = \
 	src/imap/thread.c
 pkglibexec_PROGRAMS += imap
 imap_SOURCES = src/imap/main.c
+imap_LDFLAGS = $(HOST_LDFLAGS)
 imap_LDADD = libimap.a $(LIB_IMAP)
 libsettings_a_SOURCES += src/imap/settings.c src/imap/settings.h
 man_MANS += doc/man/dovetail-imapsieve.7

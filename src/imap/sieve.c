@@ -60,6 +60,7 @@ void imap_sieve_sandbox(struct service_env *env)
 	service_may(env, lda_sieve_runs_programs(config, &filter)
 				 ? SANDBOX_NONE
 				 : SANDBOX_INET);
+	lda_sieve_load_calendars(config, &filter);
 }
 
 static const char *rule_value(struct imap_sieve *sieve, unsigned number,

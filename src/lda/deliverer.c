@@ -66,6 +66,7 @@ int deliverer_new(const void *ctx, struct service_env *env,
 	if (str_has_word(deliverer->mail.mail_plugins, STR("sieve")) &&
 	    lda_sieve_runs_programs(config, &filter))
 		service_may(env, SANDBOX_NONE);
+	lda_sieve_load_calendars(config, &filter);
 	*out = deliverer;
 	return 0;
 }

@@ -193,6 +193,7 @@ static int open_user(struct lda *lda, const char *session_id, struct err *err)
 	if (sender_new(lda, lda->config, &filter, &lda->set, &lda->sender,
 		       err) < 0)
 		return -1;
+	lda_sieve_load_calendars(lda->config, &filter);
 	if (lda->options.user != NULL &&
 	    privs_drop_for_exec(lda->account, lda->config, err) < 0)
 		return -1;

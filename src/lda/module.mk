@@ -15,15 +15,19 @@ lmtp_SOURCES = \
 	src/lda/lmtp_proxy.c src/lda/lmtp_proxy.h \
 	src/lda/lmtp_rcpt.c \
 	src/lda/main_lmtp.c $(LDA_WORKERS)
+lmtp_LDFLAGS = $(HOST_LDFLAGS)
 lmtp_LDADD = $(LIB_DELIVERY)
 lmtp_worker_SOURCES = src/lda/main_lmtp_worker.c $(LDA_DELIVERER)
+lmtp_worker_LDFLAGS = $(HOST_LDFLAGS)
 lmtp_worker_LDADD = $(LIB_DELIVERY)
 quota_status_SOURCES = src/lda/main_quota_status.c $(LDA_WORKERS)
+quota_status_LDFLAGS = $(HOST_LDFLAGS)
 quota_status_LDADD = $(LIB_DELIVERY)
 dovetail_lda_SOURCES = \
 	src/lda/lda.h \
 	src/lda/lda_mail.c \
 	src/lda/main_lda.c
+dovetail_lda_LDFLAGS = $(HOST_LDFLAGS)
 dovetail_lda_LDADD = $(LIB_DELIVERY)
 
 if HAVE_CMOCKA

@@ -61,8 +61,10 @@ enum calendar_outcome calendar_process(const void *ctx, struct calendar *mail,
 				       struct str *text_out,
 				       const char **reason_out);
 
-/* All of it for struct sieve_host: only who has calendars loads libical, which
- * takes a millisecond of each start. */
+/* All of it for struct sieve_host; of the module sieve-calendar
+ * (base/module.h): only who has calendars loads libical, which takes a
+ * millisecond of each start.
+ */
 struct calendar_code {
 	struct calendar *(*read)(const void *ctx, struct str text,
 				 const char **reason_out);

@@ -6,9 +6,7 @@ libsieve_a_SOURCES = \
 	src/sieve/answer.c \
 	src/sieve/arena.c src/sieve/arena.h \
 	src/sieve/build.c \
-	src/sieve/calendar.c src/sieve/calendar.h \
-	src/sieve/calendar_file.h \
-	src/sieve/calendar_itip.c \
+	src/sieve/calendar.h \
 	src/sieve/check.c src/sieve/check.h \
 	src/sieve/check_args.c \
 	src/sieve/check_vars.c \
@@ -109,6 +107,18 @@ src/sieve/lexer.c: src/sieve/lexer.l
 	$(AM_V_GEN)$(MKDIR_P) src/sieve && \
 		$(FLEX) -o $@ '$(srcdir)/src/sieve/lexer.l'
 
+# A library for tests, for all others a module.
+sieve_calendar = src/sieve/calendar.c src/sieve/calendar_file.h \
+	src/sieve/calendar_itip.c
+noinst_LIBRARIES += libcalendar.a
+libcalendar_a_SOURCES = $(sieve_calendar)
+LIB_CALENDAR = libcalendar.a $(ICAL_LIBS) $(LIB_SIEVE)
+pkglibexec_PROGRAMS += sieve-calendar.so
+sieve_calendar_so_SOURCES = $(sieve_calendar)
+sieve_calendar_so_CFLAGS = $(MODULE_CFLAGS)
+sieve_calendar_so_LDFLAGS = $(MODULE_LDFLAGS)
+sieve_calendar_so_LDADD = $(ICAL_LIBS)
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/sieve/test_script tests/unit/sieve/test_ext
 tests_unit_sieve_test_script_SOURCES = tests/unit/sieve/test_script.c \
@@ -134,7 +144,7 @@ tests_fuzz_sieve_replay_calendar_SOURCES = tests/fuzz/sieve/fuzz_calendar.c \
 	tests/fuzz/replay.c
 tests_fuzz_sieve_replay_calendar_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCORPUS='"tests/fuzz/sieve/calendar"'
-tests_fuzz_sieve_replay_calendar_LDADD = $(LIB_SIEVE)
+tests_fuzz_sieve_replay_calendar_LDADD = $(LIB_CALENDAR)
 tests_fuzz_sieve_replay_script_SOURCES = tests/fuzz/sieve/fuzz_script.c \
 	tests/fuzz/sieve/sieve_run.h tests/fuzz/replay.c
 tests_fuzz_sieve_replay_script_CPPFLAGS = $(AM_CPPFLAGS) \
@@ -150,7 +160,7 @@ noinst_PROGRAMS += tests/fuzz/sieve/fuzz_script \
 	tests/fuzz/sieve/fuzz_program tests/fuzz/sieve/fuzz_calendar
 tests_fuzz_sieve_fuzz_calendar_SOURCES = tests/fuzz/sieve/fuzz_calendar.c
 tests_fuzz_sieve_fuzz_calendar_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_sieve_fuzz_calendar_LDADD = $(LIB_SIEVE)
+tests_fuzz_sieve_fuzz_calendar_LDADD = $(LIB_CALENDAR)
 tests_fuzz_sieve_fuzz_script_SOURCES = tests/fuzz/sieve/fuzz_script.c
 tests_fuzz_sieve_fuzz_script_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_sieve_fuzz_script_LDADD = $(LIB_SIEVE)

@@ -7,6 +7,7 @@ sieve_dump_SOURCES = $(sieve_tool) src/sievetools/main_dump.c
 sieve_dump_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
 sieve_filter_SOURCES = $(sieve_tool) src/sievetools/print.c \
 	src/sievetools/main_filter.c
+sieve_filter_LDFLAGS = $(HOST_LDFLAGS)
 sieve_filter_LDADD = $(LIB_DELIVERY)
 sieve_test = $(sieve_tool) src/sievetools/print.c \
 	src/sievetools/test.c src/sievetools/test.h
@@ -15,6 +16,7 @@ sieve_test_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
 # What is not needed without -e takes longer to load than most scripts to run.
 pkglibexec_PROGRAMS += sieve-test-execute
 sieve_test_execute_SOURCES = $(sieve_test) src/sievetools/main_execute.c
+sieve_test_execute_LDFLAGS = $(HOST_LDFLAGS)
 sieve_test_execute_LDADD = $(LIB_DELIVERY)
 sieve_import_SOURCES = $(sieve_tool) src/sievetools/main_import.c \
 	src/sievetools/import.c src/sievetools/import.h \
@@ -38,4 +40,4 @@ sieve_testsuite_SOURCES = $(sieve_tool) src/sievetools/print.c \
 	src/sievetools/suite_host.c \
 	src/sievetools/suite_result.c \
 	src/sievetools/suite_store.c
-sieve_testsuite_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
+sieve_testsuite_LDADD = $(LIB_SETTINGS) $(LIB_CALENDAR)

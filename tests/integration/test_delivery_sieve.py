@@ -14,6 +14,7 @@ from conftest import ROOT, mail_owner, open_up
 from imap_lines import Lines
 from lmtp_lines import Lmtp
 from smtp_sink import Sink
+from test_lmtp import give_to
 from test_mbox_programs import Postfix
 
 EXTRA = """
@@ -556,6 +557,21 @@ def invitation(method, *lines, uid='x', seq=0):
              'ORGANIZER:mailto:joe@example.org', 'ATTENDEE:mailto:alice@mail.example', *lines, 'END:VEVENT',
              'END:VCALENDAR', ''])
     return '\r\n'.join(text).encode()
+
+
+@pytest.mark.skipif(not ROOT, reason='chroot')
+def test_calendars_in_a_chroot(make_server, sink):
+    """Where the module that knows calendars cannot be seen."""
+    plugin = '  sieve_extensions = +processcalendar\n  sieve_processcalendar_dir = ~/calendars\n  sieve_user_email = alice@mail.example\n'
+    server = make_server(EXTRA.format(port=sink.port, plugin=plugin) + 'valid_chroot_dirs = /tmp\nmail_temp_dir = /\n', start=False)
+    give_to(server, 'alice', mail_owner()[0],
+            f'userdb_chroot={server.home("alice")} userdb_home=/ userdb_mail=maildir:/Maildir')
+    server.start()
+    script(server, 'alice', 'require "processcalendar";\nprocesscalendar;\n')
+    client = Lmtp(server.port('lmtp'))
+    assert client.deliver(invitation('REQUEST', 'DTSTART:20260601T120000Z'), 'alice')[0].startswith('250')
+    client.close()
+    assert 'UID:x' in Path(server.home('alice'), 'calendars', 'default', 'x.ics').read_text()
 
 
 def test_calendars(make_server, sink):

@@ -5,13 +5,13 @@
  */
 #include "auth/mech.h"
 #include "auth/mech/mechs.h"
-#include "auth/module.h"
+#include "base/module.h"
 
 static enum mech_step krb5_step(void *state, struct request *request,
 				struct str response, bool initial,
 				struct buf *out, struct err *err)
 {
-	const struct mech *mech = module_get("gssapi", "gssapi_krb5", err);
+	const struct mech *mech = module_get("auth-gssapi", "gssapi_krb5", err);
 
 	return mech == NULL ? MECH_FAIL
 			    : mech->step(state, request, response, initial, out,
@@ -22,7 +22,8 @@ static enum mech_step spnego_step(void *state, struct request *request,
 				  struct str response, bool initial,
 				  struct buf *out, struct err *err)
 {
-	const struct mech *mech = module_get("gssapi", "gssapi_spnego", err);
+	const struct mech *mech =
+		module_get("auth-gssapi", "gssapi_spnego", err);
 
 	return mech == NULL ? MECH_FAIL
 			    : mech->step(state, request, response, initial, out,
@@ -33,7 +34,7 @@ static enum mech_step check(void *state, struct request *request,
 			    const char *credentials, struct buf *out,
 			    struct err *err)
 {
-	const struct mech *mech = module_get("gssapi", "gssapi_krb5", err);
+	const struct mech *mech = module_get("auth-gssapi", "gssapi_krb5", err);
 
 	return mech == NULL
 		       ? MECH_FAIL

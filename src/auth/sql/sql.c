@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/sql/sql.h"
 
+#include <stdio.h>
+
 #include "auth/conf_ext.h"
-#include "auth/module.h"
 #include "auth/request.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/module.h"
 #include "config/vars.h"
 
 static struct sql *all;
@@ -130,8 +132,12 @@ static void disconnect(struct sql *sql)
 /* To the host of last time, else to the next one that answers. */
 static int ensure(struct sql *sql, struct err *err)
 {
-	if (sql->backend == NULL)
-		sql->backend = module_get(sql->set.driver, "sql_backend", err);
+	char module[40];
+
+	if (sql->backend == NULL) {
+		snprintf(module, sizeof(module), "auth-%s", sql->set.driver);
+		sql->backend = module_get(module, "sql_backend", err);
+	}
 	if (sql->backend == NULL)
 		return -1;
 	for (size_t i = 0; sql->conn == NULL && i < sql->host_count; i++) {

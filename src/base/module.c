@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "auth/module.h"
+#include "base/module.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -13,11 +13,11 @@ const void *module_get(const char *name, const char *symbol, struct err *err)
 	const void *found = NULL;
 	void *module;
 
-	snprintf(path, sizeof(path), PKG_LIBEXECDIR "/auth-%s.so", name);
+	snprintf(path, sizeof(path), PKG_LIBEXECDIR "/%s.so", name);
 	module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (module != NULL)
 		found = dlsym(module, symbol);
 	if (found == NULL)
-		err_set(err, ERR_NOT_FOUND, "auth module: %s", dlerror());
+		err_set(err, ERR_NOT_FOUND, "module %s", dlerror());
 	return found;
 }

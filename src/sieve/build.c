@@ -110,17 +110,22 @@ static void add_command(struct sieve_parser *parser, struct sieve_node *node)
 	script->last = node;
 }
 
+/* Growing would copy it. What comes may be less than guessed, and fit. */
+static void reserve(struct buf *buf, size_t len)
+{
+	if (len < buf->max - buf->len)
+		(void)buf_space(buf, len);
+}
+
 static void parse(struct script *script)
 {
 	const struct sieve_settings *set = script->check.build->set;
 	struct sieve_check *check = &script->check;
 	struct str text = check->source->text;
 
-	/* Most of what it becomes: growing would copy it. */
-	if (text.len / 2 < script->code.max) {
-		(void)buf_space(&script->code, text.len / 4);
-		(void)buf_space(&check->build->texts.list.bytes, text.len / 2);
-	}
+	/* Most of what it becomes. */
+	reserve(&script->code, text.len / 4);
+	reserve(&check->build->texts.list.bytes, text.len / 2);
 	script->parser = (struct sieve_parser){
 		.check = check,
 		.arena = sieve_arena_new(check->arena, ARENA_CHUNK),
@@ -365,12 +370,9 @@ static void put_program(struct sieve_build *build, bool global, struct buf *out)
 {
 	static const char head[SIEVE_HEAD_SIZE] = SIEVE_MAGIC;
 	struct sieve_list *lists[LISTS];
-	size_t size;
 
 	lists_of(build, lists);
-	size = size_of(build, lists);
-	if (size < out->max)
-		(void)buf_space(out, size); /* at once */
+	reserve(out, size_of(build, lists));
 	buf_append(out, head, sizeof(head));
 	sieve_put_number(out, global);
 	for (unsigned i = 0; i < LISTS; i++)

@@ -306,6 +306,33 @@ static void test_the_same_bytes_each_time(void **state)
 	assert_true(str_equal(one, sieve_program_bytes(again)));
 }
 
+static const char *small(void *ctx, const char *name)
+{
+	(void)ctx;
+	return strcmp(name, "sieve_max_binary_size") == 0 ? "8 K" : NULL;
+}
+
+/* Comments take no room, wherever they stand. */
+static void test_it_is_the_program_that_is_held_against_the_limit(void **state)
+{
+	struct place *place = *state;
+	struct sieve_engine_options options = {
+		.setting = small, .script = find, .ctx = place};
+	CLEANUP(buf_free) struct buf text = buf_init(1 << 20);
+
+	for (int i = 0; i < 1200; i++)
+		buf_add(&text, "# A comment.\n");
+	buf_add(&text, "keep;");
+	write_text(place->included, text.data);
+	buf_reset(&text);
+	buf_add(&text, "require \"include\";\n");
+	for (int i = 0; i < 100; i++)
+		buf_printf(&text, "if exists \"x-of-rule-%d\" { stop; }\n", i);
+	buf_add(&text, "include \"i\";");
+	place->engine = sieve_engine_new(place, &options);
+	(void)compile(place, text.data);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -317,6 +344,7 @@ int main(void)
 		TEST(test_readable_by_whom_the_script_is),
 		TEST(test_any_damage_is_survived),
 		TEST(test_the_same_bytes_each_time),
+		TEST(test_it_is_the_program_that_is_held_against_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

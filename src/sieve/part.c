@@ -6,6 +6,7 @@
 #include "mime/body.h"
 #include "mime/charset.h"
 #include "mime/html.h"
+#include "mime/imap.h"
 #include "mime/parse.h"
 #include "sieve/message.h"
 
@@ -42,6 +43,16 @@ struct str sieve_part_body(const struct sieve_message *message,
 		   part->body.physical);
 }
 
+struct str sieve_part_crlf(struct str text, struct buf *out)
+{
+	bool last_cr = false;
+
+	if (crlf_size(text, false) == text.len)
+		return text;
+	crlf_append(text, &last_cr, out);
+	return str_n(out->data, out->len);
+}
+
 /* text in UTF-8 */
 
 static void to_utf8(struct str in, const struct content_type *type,
@@ -63,9 +74,12 @@ void sieve_part_decode(const struct sieve_message *message,
 	struct body_decoder decoder = {.encoding =
 					       content_encoding_parse(header)};
 	CLEANUP(buf_free) struct buf plain = buf_init(out->max);
+	CLEANUP(buf_free) struct buf lines = buf_init(out->max);
 	struct content_type type;
 
 	content_type_parse(header, &type);
+	if (decoder.encoding != ENCODING_BASE64) /* its lines count for nothing */
+		body = sieve_part_crlf(body, &lines);
 	if (decoder.encoding == ENCODING_NONE ||
 	    decoder.encoding == ENCODING_UNKNOWN) {
 		to_utf8(body, &type, out);

@@ -24,7 +24,11 @@ struct str sieve_part_header(const struct sieve_message *message,
 			     const struct mime_part *part);
 struct str sieve_part_body(const struct sieve_message *message,
 			   const struct mime_part *part);
-/* The body without its transfer encoding; text in UTF-8. */
+/* `text`, or that in `out` with CRLF line ends, which strings of scripts have:
+ * a message on disk may have LF. */
+struct str sieve_part_crlf(struct str text, struct buf *out);
+/* The body without its transfer encoding, lines ending in CRLF; text in
+ * UTF-8. */
 void sieve_part_decode(const struct sieve_message *message,
 		       const struct mime_part *part, struct buf *out);
 /* The same, of HTML only the text. */

@@ -7,55 +7,76 @@
 #include "sieve/ext.h"
 #include "sieve/part.h"
 
-/* Decoded parts of the message at hand; a `replace` or `filter` makes another
- * tree, so that nothing of the old one is found. */
-struct decoded {
+/* What is compared of a part, or of the message. */
+enum what { RAW, HEADER, PROLOGUE, EPILOGUE, DECODED, TEXT };
+
+/* Made for the message at hand; a `replace` or `filter` makes another tree, so
+ * that nothing of the old one is found. */
+struct made {
 	const struct mime_part *part;
-	bool text; /* without mark-up */
+	enum what what;
 	struct str value;
-	struct decoded *next;
+	struct made *next;
 };
 
 extern const struct sieve_extension ext_body;
 
 struct state {
 	unsigned generation;
-	struct decoded *decoded;
+	struct made *made;
 };
 
-static struct str decode(struct sieve_run *run, const struct mime_part *part,
-			 bool text)
+static struct str as_it_stands(struct sieve_run *run,
+			       const struct mime_part *part, enum what what)
 {
-	size_t max = sieve_message_raw(run->message).len * 4 + 1000;
-	CLEANUP(buf_free) struct buf plain = buf_init(max);
-
-	if (text)
-		sieve_part_text(run->message, part, &plain);
-	else
-		sieve_part_decode(run->message, part, &plain);
-	return sieve_arena_str(run->arena, str_n(plain.data, plain.len));
+	if (what == HEADER)
+		return sieve_part_header(run->message, part);
+	if (what == PROLOGUE)
+		return sieve_part_prologue(run->message, part);
+	if (what == EPILOGUE)
+		return sieve_part_epilogue(run->message, part);
+	return sieve_message_body(run->message);
 }
 
-static struct str get_decoded(struct sieve_run *run,
-			      const struct mime_part *part, bool text)
+static struct str make(struct sieve_run *run, const struct mime_part *part,
+		       enum what what)
+{
+	size_t max = sieve_message_raw(run->message).len * 4 + 1000;
+	CLEANUP(buf_free) struct buf made = buf_init(max);
+	struct str value;
+
+	if (what == TEXT) {
+		sieve_part_text(run->message, part, &made);
+	} else if (what == DECODED) {
+		sieve_part_decode(run->message, part, &made);
+	} else {
+		value = as_it_stands(run, part, what);
+		if (sieve_part_crlf(value, &made).data == value.data)
+			return value;
+	}
+	return sieve_arena_str(run->arena, str_n(made.data, made.len));
+}
+
+static struct str get(struct sieve_run *run, const struct mime_part *part,
+		      enum what what)
 {
 	struct state *state = sieve_run_state(run, &ext_body);
-	struct decoded *found;
+	struct made *found;
 
 	if (state->generation != sieve_message_generation(run->message)) {
 		state->generation = sieve_message_generation(run->message);
-		state->decoded = NULL;
+		state->made = NULL;
 	}
-	for (found = state->decoded; found != NULL; found = found->next) {
-		if (found->part == part && found->text == text)
+	for (found = state->made; found != NULL; found = found->next) {
+		if (found->part == part && found->what == what)
 			return found->value;
 	}
-	found = sieve_arena_new_of(run->arena, struct decoded);
+	found = sieve_arena_new_of(run->arena, struct made);
 	found->part = part;
-	found->text = text;
-	found->value = decode(run, part, text);
-	found->next = state->decoded;
-	state->decoded = found;
+	found->what = what;
+	found->value = make(run, part, what);
+	found->next = state->made;
+	state->made = found;
 	return found->value;
 }
 
@@ -75,7 +96,7 @@ static int match_raw(struct sieve_run *run, struct sieve_match *match,
 	       (header >= 3 && raw.data[header - 2] == '\r' &&
 		raw.data[header - 3] == '\n'))))
 		return 0;
-	return sieve_match_value(match, body, err);
+	return sieve_match_value(match, get(run, NULL, RAW), err);
 }
 
 /* :content, :text */
@@ -95,19 +116,15 @@ static int match_part(struct sieve_run *run, struct sieve_match *match,
 {
 	if (part->kind == MIME_MESSAGE && part->children != NULL)
 		return sieve_match_value(
-			match, sieve_part_header(run->message, part->children),
-			err);
+			match, get(run, part->children, HEADER), err);
 	if (part->kind != MIME_MULTIPART)
-		return sieve_match_value(match, get_decoded(run, part, text),
-					 err);
-	if (sieve_match_value(match, sieve_part_prologue(run->message, part),
-			      err) < 0)
+		return sieve_match_value(
+			match, get(run, part, text ? TEXT : DECODED), err);
+	if (sieve_match_value(match, get(run, part, PROLOGUE), err) < 0)
 		return -1;
-	return match->found
-		       ? 0
-		       : sieve_match_value(
-				 match, sieve_part_epilogue(run->message, part),
-				 err);
+	return match->found ? 0
+			    : sieve_match_value(
+				      match, get(run, part, EPILOGUE), err);
 }
 
 static int match_parts(struct sieve_run *run, struct sieve_match *match,

@@ -98,10 +98,9 @@ static void write_notification(struct sieve_out *out,
 	put_from(out, text);
 	put_list(text, "To", mailto->to);
 	put_list(text, "Cc", mailto->cc);
-	buf_printf(text,
-		   "Auto-Submitted: auto-notified; owner-email=\"%.*s\"\n"
-		   "Precedence: bulk\n",
-		   STR_FMT(out->envelope->to.all));
+	buf_add(text, "Auto-Submitted: auto-notified; owner-email=");
+	buf_add_quoted(text, sieve_redirect_owner(out->engine, out->envelope));
+	buf_add(text, "\nPrecedence: bulk\n");
 	put_importance(text, out->action->notify.importance);
 	for (const struct sieve_mailto_field *f = mailto->fields;
 	     f->name != NULL; f++)

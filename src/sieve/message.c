@@ -30,6 +30,8 @@ struct sieve_message {
 	bool shared; /* texts of sieve_message_now() point into it */
 	uint64_t kept; /* octets of shared copies of the past */
 	struct sieve_field *first, *last;
+	/* Lines before the first field, and all behind max_fields. */
+	struct str front, rest;
 	struct name *names;
 	uint64_t size; /* 0: not counted yet */
 	struct mime_parser *parser;
@@ -138,7 +140,8 @@ static void relink(struct sieve_message *message)
 
 static void parse(struct sieve_message *message)
 {
-	struct str rest = message->raw;
+	struct str rest = message->raw, *gap = &message->front;
+	const char *end = rest.data;
 	struct header_field found;
 	unsigned count = 0;
 
@@ -154,8 +157,17 @@ static void parse(struct sieve_message *message)
 		field->name = found.name;
 		field->value = found.value;
 		field->full = found.full;
+		*gap = str_n(end, (size_t)(found.full.data - end));
+		gap = &field->behind;
+		end = found.full.data + found.full.len;
 		link_field(message, field);
 	}
+	if (count > message->max_fields) {
+		gap = &message->rest;
+		while (header_next(&rest, &found))
+			;
+	}
+	*gap = str_n(end, (size_t)(rest.data - end));
 	message->lf = memmem(message->raw.data,
 			     message->raw.len < 2000 ? message->raw.len : 2000,
 			     "\r\n", 2) == NULL;
@@ -386,6 +398,7 @@ static void forget(struct sieve_message *message)
 {
 	forget_names(message);
 	message->first = message->last = NULL;
+	message->front = message->rest = STR("");
 	message->parsed = message->edited = message->unlink = false;
 	message->now = NULL;
 	sieve_arena_reset(message->arena);
@@ -441,11 +454,24 @@ void sieve_message_replace(struct sieve_message *message, struct str raw)
 	become(message, str_n(copy, raw.len), copy);
 }
 
+/* The last line of a header without a body may have no end. */
+static void put_lines(const struct sieve_message *message, struct str lines,
+		      struct buf *out)
+{
+	buf_add_str(out, lines);
+	if (lines.len > 0 && lines.data[lines.len - 1] != '\n')
+		buf_add(out, message->lf ? "\n" : "\r\n");
+}
+
 static void write_header(struct sieve_message *message, struct buf *out)
 {
 	parse(message);
-	for (const struct sieve_field *f = message->first; f; f = f->next)
-		buf_add_str(out, f->full);
+	put_lines(message, message->front, out);
+	for (const struct sieve_field *f = message->first; f; f = f->next) {
+		put_lines(message, f->full, out);
+		put_lines(message, f->behind, out);
+	}
+	put_lines(message, message->rest, out);
 	buf_add(out, message->lf ? "\n" : "\r\n");
 }
 

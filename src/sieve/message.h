@@ -23,6 +23,7 @@ struct sieve_field {
 	struct str name;  /* as written */
 	struct str value; /* behind the colon, folded, without last EOL */
 	struct str full;  /* with its EOL */
+	struct str behind; /* lines that are no fields, up to the next one */
 	struct sieve_field *next; /* in the header */
 	struct sieve_field *same; /* the next of the same name */
 	bool added, removed;      /* by editheader; removed ones are linked

@@ -65,15 +65,24 @@ void sieve_redirect_header(const struct sieve_engine *engine,
 	ptrdiff_t at = str_find_char(header, '\n');
 	const char *eol = at > 0 && header.data[at - 1] == '\r' ? "\r\n" : "\n";
 	struct header_field field;
+	const char *from = NULL;
 
 	buf_printf(out,
 		   "X-Sieve: " PACKAGE_NAME " Sieve " PACKAGE_VERSION "%s"
 		   "X-Sieve-Redirected-From: %.*s%s",
 		   eol, STR_FMT(owner), eol);
+	/* What is no field goes on with the one before it. */
 	while (header_next(&header, &field)) {
-		if (!str_case_is(field.name, "Return-Path"))
-			buf_add_str(out, field.full);
+		if (from != NULL)
+			buf_append(out, from, (size_t)(field.full.data - from));
+		from = field.full.data;
+		if (str_case_is(field.name, "Return-Path"))
+			from += field.full.len;
 	}
+	if (from != NULL)
+		buf_append(out, from, (size_t)(header.data - from));
+	if (out->data[out->len - 1] != '\n')
+		buf_add(out, eol);
 	buf_add(out, eol);
 }
 

@@ -248,6 +248,21 @@ static void test_redirects_go_out_once(void **state)
 	assert_int_equal(mails_in(w, "INBOX"), 1);
 }
 
+/* A line that is no field is somebody's text, too. */
+static void test_redirects_lose_no_line(void **state)
+{
+	struct world *w = *state;
+	char *mail;
+
+	begin(w, "From: Joe <joe@b.example>\nno field\n"
+		 "Return-Path: <joe@b.example>\nSubject: x\nnone\n\nbody\n");
+	add(w, redirect("x@y.example"));
+	assert_int_equal(carry_out(w), 0);
+	mail = take(w, "mail");
+	assert_non_null(strstr(mail, "\nFrom: Joe <joe@b.example>\nno field\n"
+				     "Subject: x\nnone\n\nbody\n"));
+}
+
 static void test_a_loop_of_redirects_ends(void **state)
 {
 	struct world *w = *state;
@@ -433,6 +448,7 @@ int main(void)
 		TEST(test_flags_are_stored),
 		TEST(test_a_mailbox_that_cannot_be_costs_no_mail),
 		TEST(test_redirects_go_out_once),
+		TEST(test_redirects_lose_no_line),
 		TEST(test_a_loop_of_redirects_ends),
 		TEST(test_failing_for_now_delivers_nothing),
 		TEST(test_failing_for_good_keeps_the_mail),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 
@@ -50,10 +51,46 @@ static void test_what_was_asked_for_is_parsed_once(void **state)
 			 sieve_field_text(message, subject).data);
 }
 
+static void is_edited(const char *text, unsigned max, const char *wanted)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	CLEANUP(buf_free) struct buf out = buf_init(1000);
+	struct sieve_message *message =
+		sieve_message_new(ctx, str_of(text), max);
+
+	sieve_message_add(message, STR("X"), STR("1"), false);
+	sieve_message_add(message, STR("Y"), STR("2"), true);
+	sieve_message_write(message, &out);
+	assert_string_equal(out.data, wanted);
+}
+
+static void test_an_edited_mail_loses_nothing(void **state)
+{
+	(void)state;
+	is_edited("A: b\n\nc\n", 10, "X: 1\nA: b\nY: 2\n\nc\n");
+	is_edited("A: b\r\n\r\nc\r\n", 10,
+		  "X: 1\r\nA: b\r\nY: 2\r\n\r\nc\r\n");
+	/* More fields than are looked at. */
+	is_edited("A: b\nC: d\nE: f\n g\n\nh\n", 1,
+		  "X: 1\nA: b\nY: 2\nC: d\nE: f\n g\n\nh\n");
+	is_edited("A: b\nC: d\n\nh\n", 2, "X: 1\nA: b\nC: d\nY: 2\n\nh\n");
+	/* Lines that are no fields. */
+	is_edited(">From x\nA: b\nno field\n at all\nC: d\nnone\n\ne\n", 10,
+		  ">From x\nX: 1\nA: b\nno field\n at all\nC: d\nnone\n"
+		  "Y: 2\n\ne\n");
+	is_edited("none\n\ne\n", 10, "none\nX: 1\nY: 2\n\ne\n");
+	/* A header that does not end. */
+	is_edited("A: b", 10, "X: 1\nA: b\nY: 2\n\n");
+	is_edited("A: b\nC: d", 1, "X: 1\nA: b\nY: 2\nC: d\n\n");
+	is_edited("none", 10, "none\nX: 1\nY: 2\n\n");
+	is_edited("", 10, "X: 1\nY: 2\n\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_was_asked_for_is_parsed_once),
+		cmocka_unit_test(test_an_edited_mail_loses_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

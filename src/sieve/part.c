@@ -43,16 +43,6 @@ struct str sieve_part_body(const struct sieve_message *message,
 		   part->body.physical);
 }
 
-struct str sieve_part_crlf(struct str text, struct buf *out)
-{
-	bool last_cr = false;
-
-	if (crlf_size(text, false) == text.len)
-		return text;
-	crlf_append(text, &last_cr, out);
-	return str_n(out->data, out->len);
-}
-
 /* text in UTF-8 */
 
 static void to_utf8(struct str in, const struct content_type *type,
@@ -66,6 +56,25 @@ static void to_utf8(struct str in, const struct content_type *type,
 		buf_add_str(out, in);
 }
 
+/* Lines behind `from`, where they are: a large text is not copied. */
+static void make_crlf(struct buf *out, size_t from)
+{
+	struct str text = str_n(out->data + from, out->len - from);
+	size_t more = (size_t)(crlf_size(text, false) - text.len);
+	char *to, *at;
+
+	if (more == 0 || buf_space(out, more) == NULL)
+		return;
+	at = out->data + out->len;
+	buf_grew(out, more);
+	to = out->data + out->len;
+	while (to != at) {
+		*--to = *--at;
+		if (*at == '\n' && (at == out->data + from || at[-1] != '\r'))
+			*--to = '\r';
+	}
+}
+
 void sieve_part_decode(const struct sieve_message *message,
 		       const struct mime_part *part, struct buf *out)
 {
@@ -74,19 +83,20 @@ void sieve_part_decode(const struct sieve_message *message,
 	struct body_decoder decoder = {.encoding =
 					       content_encoding_parse(header)};
 	CLEANUP(buf_free) struct buf plain = buf_init(out->max);
-	CLEANUP(buf_free) struct buf lines = buf_init(out->max);
 	struct content_type type;
+	size_t from = out->len;
 
 	content_type_parse(header, &type);
-	if (decoder.encoding != ENCODING_BASE64) /* its lines count for nothing */
-		body = sieve_part_crlf(body, &lines);
 	if (decoder.encoding == ENCODING_NONE ||
 	    decoder.encoding == ENCODING_UNKNOWN) {
 		to_utf8(body, &type, out);
-		return;
+	} else {
+		body_decoder_feed(&decoder, body, true, &plain);
+		to_utf8(str_n(plain.data, plain.len), &type, out);
+		out->overflow |= plain.overflow;
 	}
-	body_decoder_feed(&decoder, body, true, &plain);
-	to_utf8(str_n(plain.data, plain.len), &type, out);
+	if (decoder.encoding != ENCODING_BASE64) /* it has its own lines */
+		make_crlf(out, from);
 }
 
 /* without mark-up */
@@ -126,6 +136,7 @@ void sieve_part_text(const struct sieve_message *message,
 	sieve_part_decode(message, part, &plain);
 	html_feed(&html, str_n(plain.data, plain.len), &sink);
 	html_end(&html, &sink);
+	out->overflow |= plain.overflow;
 }
 
 /* multipart */

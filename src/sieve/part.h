@@ -24,11 +24,9 @@ struct str sieve_part_header(const struct sieve_message *message,
 			     const struct mime_part *part);
 struct str sieve_part_body(const struct sieve_message *message,
 			   const struct mime_part *part);
-/* `text`, or that in `out` with CRLF line ends, which strings of scripts have:
- * a message on disk may have LF. */
-struct str sieve_part_crlf(struct str text, struct buf *out);
-/* The body without its transfer encoding, lines ending in CRLF; text in
- * UTF-8. */
+/* Append the body without its transfer encoding, lines ending in CRLF (a
+ * message on disk may have LF); text in UTF-8. `out` overflows if it is too
+ * long. */
 void sieve_part_decode(const struct sieve_message *message,
 		       const struct mime_part *part, struct buf *out);
 /* The same, of HTML only the text. */

@@ -46,10 +46,10 @@ const struct setting sieve_settings[] = {
 	S(sieve_max_string_size, "1 M",
 	  "Longest string in a script, or made by it."),
 	S(sieve_max_memory, "64 M",
-	  "Memory that the strings of one command may take; and, beside the "
-	  "mail, what mails take that filter, replace or enclose made and an "
-	  "action "
-	  "stores before the next such change."),
+	  "Memory that the strings of one command may take; what the body test "
+	  "decoded of a mail; and, beside the mail, what mails take that "
+	  "filter, replace or enclose made and an action stores before the next "
+	  "such change."),
 	S(sieve_max_binary_size, "32 M", "Largest compiled script."),
 	S(sieve_regex_match_limit, "200000",
 	  "Steps that a regular expression may take on one value."),

@@ -3,6 +3,7 @@
  * sieve/ext/body.c - body (RFC 5173).
  */
 #include "base/cleanup.h"
+#include "mime/imap.h"
 #include "mime/parse.h"
 #include "sieve/ext.h"
 #include "sieve/part.h"
@@ -24,6 +25,7 @@ extern const struct sieve_extension ext_body;
 struct state {
 	unsigned generation;
 	struct made *made;
+	uint64_t size; /* of all that was made in this run */
 };
 
 static struct str as_it_stands(struct sieve_run *run,
@@ -38,27 +40,36 @@ static struct str as_it_stands(struct sieve_run *run,
 	return sieve_message_body(run->message);
 }
 
-static struct str make(struct sieve_run *run, const struct mime_part *part,
-		       enum what what)
+static int make(struct sieve_run *run, const struct mime_part *part,
+		enum what what, struct str *out, struct err *err)
 {
-	size_t max = sieve_message_raw(run->message).len * 4 + 1000;
-	CLEANUP(buf_free) struct buf made = buf_init(max);
-	struct str value;
+	struct state *state = sieve_run_state(run, &ext_body);
+	uint64_t max = sieve_engine_settings(run->engine)->sieve_max_memory;
+	CLEANUP(buf_free) struct buf made =
+		buf_init(max > state->size ? (size_t)(max - state->size) : 0);
+	bool last_cr = false;
 
 	if (what == TEXT) {
 		sieve_part_text(run->message, part, &made);
 	} else if (what == DECODED) {
 		sieve_part_decode(run->message, part, &made);
 	} else {
-		value = as_it_stands(run, part, what);
-		if (sieve_part_crlf(value, &made).data == value.data)
-			return value;
+		*out = as_it_stands(run, part, what);
+		if (crlf_size(*out, false) == out->len)
+			return 0;
+		crlf_append(*out, &last_cr, &made);
 	}
-	return sieve_arena_str(run->arena, str_n(made.data, made.len));
+	if (made.overflow)
+		return err_set(err, ERR_LIMIT,
+			       "the body is too large to be looked at "
+			       "(sieve_max_memory)");
+	*out = sieve_arena_str(run->arena, str_n(made.data, made.len));
+	state->size += made.len;
+	return 0;
 }
 
-static struct str get(struct sieve_run *run, const struct mime_part *part,
-		      enum what what)
+static int get(struct sieve_run *run, const struct mime_part *part,
+	       enum what what, struct str *out, struct err *err)
 {
 	struct state *state = sieve_run_state(run, &ext_body);
 	struct made *found;
@@ -68,16 +79,31 @@ static struct str get(struct sieve_run *run, const struct mime_part *part,
 		state->made = NULL;
 	}
 	for (found = state->made; found != NULL; found = found->next) {
-		if (found->part == part && found->what == what)
-			return found->value;
+		if (found->part == part && found->what == what) {
+			*out = found->value;
+			return 0;
+		}
 	}
+	if (make(run, part, what, out, err) < 0)
+		return -1;
 	found = sieve_arena_new_of(run->arena, struct made);
 	found->part = part;
 	found->what = what;
-	found->value = make(run, part, what);
+	found->value = *out;
 	found->next = state->made;
 	state->made = found;
-	return found->value;
+	return 0;
+}
+
+static int match_it(struct sieve_run *run, struct sieve_match *match,
+		    const struct mime_part *part, enum what what,
+		    struct err *err)
+{
+	struct str value;
+
+	return get(run, part, what, &value, err) < 0
+		       ? -1
+		       : sieve_match_value(match, value, err);
 }
 
 /* :raw */
@@ -96,7 +122,7 @@ static int match_raw(struct sieve_run *run, struct sieve_match *match,
 	       (header >= 3 && raw.data[header - 2] == '\r' &&
 		raw.data[header - 3] == '\n'))))
 		return 0;
-	return sieve_match_value(match, get(run, NULL, RAW), err);
+	return match_it(run, match, NULL, RAW, err);
 }
 
 /* :content, :text */
@@ -115,16 +141,12 @@ static int match_part(struct sieve_run *run, struct sieve_match *match,
 		      const struct mime_part *part, bool text, struct err *err)
 {
 	if (part->kind == MIME_MESSAGE && part->children != NULL)
-		return sieve_match_value(
-			match, get(run, part->children, HEADER), err);
+		return match_it(run, match, part->children, HEADER, err);
 	if (part->kind != MIME_MULTIPART)
-		return sieve_match_value(
-			match, get(run, part, text ? TEXT : DECODED), err);
-	if (sieve_match_value(match, get(run, part, PROLOGUE), err) < 0)
+		return match_it(run, match, part, text ? TEXT : DECODED, err);
+	if (match_it(run, match, part, PROLOGUE, err) < 0)
 		return -1;
-	return match->found ? 0
-			    : sieve_match_value(
-				      match, get(run, part, EPILOGUE), err);
+	return match->found ? 0 : match_it(run, match, part, EPILOGUE, err);
 }
 
 static int match_parts(struct sieve_run *run, struct sieve_match *match,

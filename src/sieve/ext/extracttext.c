@@ -24,12 +24,16 @@ static int extracttext_run(struct sieve_run *run, const struct sieve_args *args,
 {
 	const struct sieve_value *first = sieve_args_tag(args, "first");
 	const struct mime_part *part = sieve_loop_part(run);
-	size_t max = sieve_message_raw(run->message).len * 4 + 1000;
-	CLEANUP(buf_free) struct buf text = buf_init(max);
+	uint64_t max = sieve_engine_settings(run->engine)->sieve_max_memory;
+	CLEANUP(buf_free) struct buf text = buf_init((size_t)max);
 	struct str value;
 
 	if (part != NULL && is_decodable(run, part))
 		sieve_part_text(run->message, part, &text);
+	if (text.overflow)
+		return err_set(err, ERR_LIMIT,
+			       "the part is too large to be looked at "
+			       "(sieve_max_memory)");
 	value = str_n(text.data, text.len);
 	if (first != NULL)
 		value = utf8_head(value, first->number);

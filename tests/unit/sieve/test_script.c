@@ -309,6 +309,45 @@ static void test_limits(void **state)
 			examples[i].result);
 }
 
+/* What is decoded is bounded, all of it together. */
+static void test_large_bodies(void **state)
+{
+	static const char *const settings[] = {"sieve_max_memory=1000", NULL};
+	static const struct example examples[] = {
+		{"require \"body\"; if body :contains \"xx\" { discard; }",
+		 "discard"},
+		{"require \"body\"; if body :raw :contains \"\nx\" { discard; }",
+		 "discard"},
+		{"require \"body\"; if body :contains \"no\" { stop; }\n"
+		 "if body :raw :contains \"no\" { stop; }",
+		 "t: line 2: the body is too large to be looked at "
+		 "(sieve_max_memory)\n"},
+		{"require [\"foreverypart\", \"mime\", \"extracttext\", "
+		 "\"variables\"]; foreverypart { extracttext \"t\"; }",
+		 "implicit keep"},
+	};
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	CLEANUP(buf_free) struct buf mail = buf_init(4 << 20);
+	struct sieve_engine *engine = test_engine(ctx, settings);
+
+	(void)state;
+	buf_add(&mail, "Subject: x\n\n");
+	for (int i = 0; i < 60; i++)
+		buf_add(&mail, "xxxxxxxxx\n");
+	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++)
+		assert_string_equal(test_run(ctx, engine, examples[i].script,
+					     mail.data),
+				    examples[i].result);
+	for (int i = 0; i < 60; i++)
+		buf_add(&mail, "xxxxxxxxx\n");
+	assert_string_equal(test_run(ctx, engine, examples[0].script, mail.data),
+			    "t: line 1: the body is too large to be looked at "
+			    "(sieve_max_memory)\n");
+	assert_string_equal(test_run(ctx, engine, examples[3].script, mail.data),
+			    "t: line 1: the part is too large to be looked at "
+			    "(sieve_max_memory)\n");
+}
+
 /* What takes long is an error, in a time that is bounded. */
 static void test_hostile_patterns(void **state)
 {
@@ -370,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_deep_nesting_is_an_error),
 		cmocka_unit_test(test_long_chains),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_large_bodies),
 		cmocka_unit_test(test_hostile_patterns),
 		cmocka_unit_test(test_variables_do_not_grow_without_end),
 	};

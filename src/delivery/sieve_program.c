@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
+#include "mime/imap.h"
 #include "service/program.h"
 #include "storage/user.h"
 
@@ -150,7 +151,8 @@ int carry_program(void *ctx, const void *mem, const char *kind,
 	const struct carry *carry = ctx;
 	const struct lda_plugin_settings *set = &carry->sieve->set;
 	CLEANUP(ctx_free) TALLOC_CTX *tmp = mem_ctx(NULL, "program");
-	CLEANUP(buf_free) struct buf in = buf_init(SIZE_MAX);
+	CLEANUP(buf_free)
+	struct buf in = buf_init((size_t)crlf_size(input, false));
 	CLEANUP(buf_free)
 	struct buf out = buf_init(set->sieve_program_max_output);
 	const struct how how = how_of(set, kind);
@@ -183,6 +185,7 @@ int carry_program(void *ctx, const void *mem, const char *kind,
 		log_info("program exec:%s: Terminated with non-zero exit code "
 			 "%d",
 			 program.path, *status_out);
+	buf_free(&in); /* a large mail is there once */
 	if (output != NULL) {
 		output_out->len = out.len;
 		output_out->data = buf_steal(mem, &out);

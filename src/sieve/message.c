@@ -503,6 +503,14 @@ void sieve_message_write(struct sieve_message *message, struct buf *out)
 	buf_add_str(out, sieve_message_body(message));
 }
 
+struct str sieve_message_read(struct sieve_message *message, struct buf *out)
+{
+	if (!message->edited)
+		return message->raw;
+	sieve_message_write(message, out);
+	return str_n(out->data, out->len);
+}
+
 void sieve_message_text(struct sieve_message *message,
 			const struct sieve_text *text, struct sieve_text *out)
 {
@@ -520,13 +528,16 @@ void sieve_message_text(struct sieve_message *message,
 struct str sieve_message_whole(const void *ctx, struct sieve_message *message,
 			       const struct sieve_text *text)
 {
-	struct buf whole = buf_init(SIZE_MAX);
 	struct sieve_text pieces;
+	struct buf whole;
 	size_t len;
 
 	sieve_message_text(message, text, &pieces);
+	len = pieces.header.len + pieces.body.len;
+	if (pieces.header.data + pieces.header.len == pieces.body.data)
+		return str_n(pieces.header.data, len);
+	whole = buf_init(len);
 	buf_add_str(&whole, pieces.header);
 	buf_add_str(&whole, pieces.body);
-	len = whole.len;
 	return str_n(buf_steal(ctx, &whole), len);
 }

@@ -103,7 +103,10 @@ struct sieve_text {
 const struct sieve_text *sieve_message_now(struct sieve_message *message);
 /* Append the message as it is now. */
 void sieve_message_write(struct sieve_message *message, struct buf *out);
-/* `text`, or (NULL) the message as it came; in one piece, a child of ctx. */
+/* The same as one text, which is in `out` if it had to be made. */
+struct str sieve_message_read(struct sieve_message *message, struct buf *out);
+/* `text`, or (NULL) the message as it came; the whole is in one piece, which is
+ * a child of ctx if it had to be made. */
 void sieve_message_text(struct sieve_message *message,
 			const struct sieve_text *text, struct sieve_text *out);
 struct str sieve_message_whole(const void *ctx, struct sieve_message *message,

@@ -100,6 +100,7 @@ static bool store(struct suite *suite, const struct sieve_store *to,
 	}
 	mail = mem_new(suite->ctx, struct suite_mail);
 	mail->text = sieve_message_whole(mail, message, text);
+	mail->text.data = str_dup(mail, mail->text); /* it outlives others */
 	mail->flags = copy_flags(mail, to->flags);
 	append(&box->mails, mail);
 	return true;

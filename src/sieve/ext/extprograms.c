@@ -131,8 +131,7 @@ static int filter_run(struct sieve_run *run, const struct sieve_args *args,
 	CLEANUP(buf_free) struct buf whole = buf_init(SIZE_MAX);
 	struct call call = {.kind = "filter", .mem = ctx, .wants_output = true};
 
-	sieve_message_write(run->message, &whole);
-	call.input = str_n(whole.data, whole.len);
+	call.input = sieve_message_read(run->message, &whole);
 	if (run_program(run, args, &call, err) < 0)
 		return -1;
 	*result_out = call.done && call.output.len > 0;
@@ -154,8 +153,7 @@ static int execute_run(struct sieve_run *run, const struct sieve_args *args,
 	if (input != NULL) {
 		call.input = input->text;
 	} else if (sieve_args_tag(args, "pipe") != NULL) {
-		sieve_message_write(run->message, &whole);
-		call.input = str_n(whole.data, whole.len);
+		call.input = sieve_message_read(run->message, &whole);
 	}
 	if (run_program(run, args, &call, err) < 0)
 		return -1;

@@ -86,11 +86,34 @@ static void test_an_edited_mail_loses_nothing(void **state)
 	is_edited("", 10, "X: 1\nY: 2\n\n");
 }
 
+/* A large mail is in memory once. */
+static void test_what_is_not_edited_is_not_copied(void **state)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	CLEANUP(buf_free) struct buf out = buf_init(1000);
+	struct sieve_message *message =
+		sieve_message_new(ctx, str_of(mail), 100);
+
+	(void)state;
+	assert_ptr_equal(sieve_message_read(message, &out).data, mail);
+	assert_ptr_equal(sieve_message_whole(ctx, message, NULL).data, mail);
+	assert_int_equal(sieve_message_whole(ctx, message, NULL).len,
+			 strlen(mail));
+	sieve_message_add(message, STR("X"), STR("1"), true);
+	is_str(sieve_message_read(message, &out),
+	       "To: \"A, B\" <a@b.example>, c@d.example\r\n"
+	       "Subject: =?utf-8?q?=C3=A4?=\r\nX: 1\r\n\r\nx\r\n");
+	is_str(sieve_message_whole(ctx, message, sieve_message_now(message)),
+	       out.data);
+	assert_ptr_equal(sieve_message_whole(ctx, message, NULL).data, mail);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_was_asked_for_is_parsed_once),
 		cmocka_unit_test(test_an_edited_mail_loses_nothing),
+		cmocka_unit_test(test_what_is_not_edited_is_not_copied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

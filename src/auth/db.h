@@ -84,7 +84,16 @@ struct userdb {
 	void *data;
 };
 
-typedef void userdb_list_fn(void *ctx, const char *name);
+/* False: it has this name, and for now it takes no more. */
+typedef bool userdb_list_fn(void *ctx, const char *name);
+
+/* How far a list has come; zeroed at its start. What it holds is the driver's.
+ */
+struct userdb_place {
+	uint64_t version;
+	size_t count;
+	const void *next;
+};
 
 struct userdb_driver {
 	const char *name;
@@ -92,9 +101,12 @@ struct userdb_driver {
 	int (*open)(struct userdb *db, struct err *err);
 	enum user_result (*lookup)(struct userdb *db, struct request *request,
 				   struct fields *fields);
-	/* All users; NULL if it cannot know them. */
+	/* All users from *place on; NULL if it cannot know them. Returns 1 if
+	 * `fn` took no more: the others are for the next call. Drivers that
+	 * block list in workers, whose `fn` waits: they need not heed it. */
 	int (*list)(struct userdb *db, struct request *request,
-		    userdb_list_fn *fn, void *ctx, struct err *err);
+		    userdb_list_fn *fn, void *ctx, struct userdb_place *place,
+		    struct err *err);
 };
 
 /* The passdbs and userdbs of one service ("imap"), in order. */

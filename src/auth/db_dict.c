@@ -342,9 +342,23 @@ static enum user_result dict_user_lookup(struct userdb *db,
 	return USER_OK;
 }
 
-static int dict_list(struct userdb *db, struct request *request,
-		     userdb_list_fn *fn, void *ctx, struct err *err)
+struct listing {
+	userdb_list_fn *fn;
+	void *ctx;
+};
+
+static void list_key(void *ctx, const char *name)
 {
+	struct listing *listing = ctx;
+
+	listing->fn(listing->ctx, name);
+}
+
+static int dict_list(struct userdb *db, struct request *request,
+		     userdb_list_fn *fn, void *ctx, struct userdb_place *,
+		     struct err *err)
+{
+	struct listing listing = {fn, ctx};
 	struct source *source = db->data;
 	char *prefix;
 
@@ -356,7 +370,7 @@ static int dict_list(struct userdb *db, struct request *request,
 		return err_set(err, ERR_UNSUPPORTED,
 			       "dict: iterate_prefix is not set");
 	prefix = mem_printf(request, "shared/%s", source->set.iterate_prefix);
-	return dict_each(source->dict, prefix, fn, ctx, err);
+	return dict_each(source->dict, prefix, list_key, &listing, err);
 }
 
 const struct userdb_driver userdb_dict = {

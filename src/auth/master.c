@@ -37,6 +37,7 @@ struct master {
 	uid_t uid;
 	char *path;
 	unsigned pending;
+	struct question *listing; /* the only one whose answer is a list */
 };
 
 /* A question; child of its connection. */
@@ -45,6 +46,7 @@ struct question {
 	uint32_t id;
 	struct request *request;
 	struct userdb *db; /* LIST: the one being listed */
+	struct userdb_place place;
 	char *mask;
 	char *why; /* REQUEST: we don't know it */
 	bool failed;
@@ -73,12 +75,21 @@ static struct question *question_new(struct master *master, uint32_t id)
 	return question;
 }
 
-/* Who has asked for PENDING_MAX waits before he is heard again. */
+/* Who has asked for PENDING_MAX, or for a list, waits before he is heard again.
+ */
+static bool waits(const struct master *master)
+{
+	return master->pending >= PENDING_MAX || master->listing != NULL;
+}
+
 static void question_end(struct question *question)
 {
 	struct master *master = question->master;
 
-	if (master->pending-- == PENDING_MAX)
+	master->pending--;
+	if (master->listing == question)
+		master->listing = NULL;
+	if (!waits(master))
 		conn_resume(master->conn);
 	mem_free(question);
 }
@@ -375,17 +386,25 @@ static bool cmd_pass(struct master *master, const struct auth_line *line)
 
 /* LIST */
 
-static void list_name(void *ctx, const char *name)
+/* Who does not read the names gets no more of them. */
+static bool list_name(void *ctx, const char *name)
 {
 	struct question *question = ctx;
 	char *escaped;
 
 	if (question->mask != NULL && !mask_match(question->mask, name))
-		return;
+		return true;
 	escaped = str_tab_escape(NULL, str_of(name));
 	conn_printf(question->master->conn, "LIST\t%u\t%s\n", question->id,
 		    escaped);
 	mem_free(escaped);
+	return !conn_output_full(question->master->conn);
+}
+
+/* Only there can it wait. */
+static bool lists_in_worker(const struct userdb *db)
+{
+	return db->blocking || db->driver->blocking;
 }
 
 static void list_next(struct question *question);
@@ -396,6 +415,7 @@ static void list_done(void *ctx, bool ok)
 
 	question->failed = question->failed || !ok;
 	question->db = question->db->next;
+	question->place = (struct userdb_place){0};
 	list_next(question);
 }
 
@@ -404,6 +424,7 @@ static void list_next(struct question *question)
 	struct auth *auth = question->master->auth;
 	struct userdb *db = question->db;
 	struct err err;
+	int ret;
 
 	while (db != NULL && db->driver->list == NULL)
 		db = db->next;
@@ -412,16 +433,27 @@ static void list_next(struct question *question)
 		conn_printf(question->master->conn, "DONE\t%u\t%s\n",
 			    question->id, question->failed ? "fail" : "");
 		question_end(question);
-	} else if (db->blocking) {
+	} else if (lists_in_worker(db)) {
 		workers_list(auth->workers, question, db, question->request,
 			     list_name, list_done, question);
-	} else if (db->driver->list(db, question->request, list_name, question,
-				    &err) < 0) {
-		log_error("%s", err.text);
-		list_done(question, false);
 	} else {
-		list_done(question, true);
+		ret = db->driver->list(db, question->request, list_name,
+				       question, &question->place, &err);
+		if (ret > 0)
+			return; /* list_go_on() */
+		if (ret < 0)
+			log_error("%s", err.text);
+		list_done(question, ret == 0);
 	}
+}
+
+/* He has read what there was. */
+static void list_go_on(struct question *question)
+{
+	if (question->db != NULL && !lists_in_worker(question->db))
+		list_next(question);
+	else
+		workers_go_on(question->master->auth->workers, question);
 }
 
 static bool has_list(const struct userdb *db)
@@ -448,6 +480,7 @@ static bool cmd_list(struct master *master, const struct auth_line *line)
 		return true;
 	}
 	question = question_new(master, line->id);
+	master->listing = question;
 	question->request = request_new(question, &master->auth->set);
 	take_args(question->request, line, 0);
 	if (mask.data != NULL)
@@ -504,6 +537,7 @@ static bool cmd_app_password(struct master *master,
 	question = read_user(master, line, &ok);
 	if (question == NULL)
 		return ok;
+	master->listing = question;
 	if (line->count < 2) {
 		app_refuse(question, "No order");
 		return true;
@@ -618,8 +652,7 @@ static void check_length(struct master *master)
 	master_free(master);
 }
 
-/* Who does not read the answers is not heard: on_input() is for `drained`,
- * too. */
+/* Who does not read the answers is not heard. */
 static void on_input(void *ctx)
 {
 	struct master *master = ctx;
@@ -630,7 +663,7 @@ static void on_input(void *ctx)
 		char *copy;
 		bool ok;
 
-		if (master->pending >= PENDING_MAX) {
+		if (waits(master)) {
 			conn_pause(master->conn);
 			return;
 		}
@@ -650,6 +683,15 @@ static void on_input(void *ctx)
 	}
 }
 
+static void on_drained(void *ctx)
+{
+	struct master *master = ctx;
+
+	if (master->listing != NULL)
+		list_go_on(master->listing);
+	on_input(master);
+}
+
 static void on_closed(void *ctx, const char *)
 {
 	master_free(ctx);
@@ -657,7 +699,7 @@ static void on_closed(void *ctx, const char *)
 
 static const struct conn_events events = {
 	.input = on_input,
-	.drained = on_input,
+	.drained = on_drained,
 	.closed = on_closed,
 };
 

@@ -27,13 +27,15 @@ struct passwd_file {
 	struct timespec mtime;
 	off_t size;
 	ino_t inode;
-	char *text; /* the file, cut into strings; parent of the lines */
+	uint64_t version; /* no other file that was ever read has it */
+	char *text;       /* the file, cut into strings; parent of the lines */
 	struct line *lines;
 	struct line *spare; /* LINES_AT_ONCE are allocated at a time */
 	unsigned spare_count;
 };
 
 static struct passwd_file *files;
+static uint64_t last_version;
 
 struct ids_path {
 	UT_hash_handle hh;
@@ -107,8 +109,7 @@ static void add_line(struct passwd_file *file, char *text)
 	struct line *line, *other;
 
 	if (file->spare_count == 0) {
-		file->spare =
-			mem_array(file->text, struct line, LINES_AT_ONCE);
+		file->spare = mem_array(file->text, struct line, LINES_AT_ONCE);
 		file->spare_count = LINES_AT_ONCE;
 	}
 	line = file->spare;
@@ -148,6 +149,7 @@ static int file_read_lines(struct passwd_file *file, int fd,
 	file->mtime = st->st_mtim;
 	file->size = st->st_size;
 	file->inode = st->st_ino;
+	file->version = ++last_version;
 	file->text = mem_memdup(file, text.data, text.len + 1);
 	if (text.len > 0)
 		mem_wipe(text.data, text.len);
@@ -332,13 +334,25 @@ int passwd_file_find(const struct passwd_file_args *args,
 	return 1;
 }
 
+static const struct line *line_at(const struct passwd_file *file,
+				  const struct userdb_place *place)
+{
+	const struct line *line = file->lines;
+
+	if (place->version == file->version)
+		return place->next;
+	for (size_t i = 0; i < place->count && line != NULL; i++)
+		line = line->hh.next;
+	return line;
+}
+
 int passwd_file_each(const struct passwd_file_args *args,
 		     struct request *request,
-		     void (*fn)(void *ctx, const char *name), void *ctx,
-		     struct err *err)
+		     bool (*fn)(void *ctx, const char *name), void *ctx,
+		     struct userdb_place *place, struct err *err)
 {
 	struct passwd_file *file;
-	struct line *line, *next;
+	const struct line *line;
 
 	if (strchr(args->path, '%') != NULL)
 		return err_set(err, ERR_UNSUPPORTED,
@@ -347,7 +361,12 @@ int passwd_file_each(const struct passwd_file_args *args,
 	if (file_get(args->path, false, request, &file) < 0)
 		return err_set(err, ERR_TEMPORARY, "%s cannot be read",
 			       args->path);
-	HASH_ITER (hh, file->lines, line, next)
-		fn(ctx, line->entry.user);
+	for (line = line_at(file, place); line != NULL; line = place->next) {
+		place->version = file->version;
+		place->next = line->hh.next;
+		place->count++;
+		if (!fn(ctx, line->entry.user))
+			return 1;
+	}
 	return 0;
 }

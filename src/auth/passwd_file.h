@@ -13,6 +13,7 @@
 
 struct err;
 struct request;
+struct userdb_place;
 
 enum {
 	PASSWD_FILE_MAX = 1024 * 1024 * 1024, /* octets */
@@ -43,11 +44,13 @@ void passwd_file_has_ids(const struct passwd_file_args *args);
  * is none; -1: the file cannot be read. Logs both. */
 int passwd_file_find(const struct passwd_file_args *args,
 		     struct request *request, const struct passwd_entry **out);
-/* Calls `fn` with each name. */
+/* Calls `fn` with each name from *place on, until it returns false: then
+ * returns 1. A file that has changed meanwhile goes on where as many names have
+ * gone by. */
 int passwd_file_each(const struct passwd_file_args *args,
 		     struct request *request,
-		     void (*fn)(void *ctx, const char *name), void *ctx,
-		     struct err *err);
+		     bool (*fn)(void *ctx, const char *name), void *ctx,
+		     struct userdb_place *place, struct err *err);
 /* One line, cut in place; false if it has no user (a comment). */
 bool passwd_line_parse(char *line, struct passwd_entry *out);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/worker.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "auth/app/app.h"
@@ -21,7 +24,10 @@
 #include "proto/auth.h"
 #include "service/service.h"
 
-enum { HOST_IPS_MAX = 16 };
+enum {
+	HOST_IPS_MAX = 16,
+	NAMES_MAX = 32 * 1024, /* octets of a list, on their way */
+};
 
 static struct auth *auth;
 static unsigned requests, requests_max;
@@ -225,21 +231,34 @@ static bool do_hash(struct worker *worker, struct request *request,
 	return true;
 }
 
-static void write_name(void *ctx, const char *name)
+/* Until auth has read most of it, whose client may be slow, or has left. */
+static void wait_for_reader(struct conn *conn)
+{
+	struct pollfd one = {.fd = conn_fd(conn), .events = POLLOUT};
+
+	while (!conn_closed(conn) && conn_output_size(conn) >= NAMES_MAX) {
+		if (poll(&one, 1, -1) < 0 && errno != EINTR)
+			log_fatal(EXIT_FAILURE, "poll() failed: %m");
+		conn_flush(conn);
+	}
+}
+
+static bool write_name(void *ctx, const char *name)
 {
 	struct worker *worker = ctx;
 	char *escaped = str_tab_escape(NULL, str_of(name));
 
 	conn_printf(worker->conn, "NAME\t1\t%s\n", escaped);
 	mem_free(escaped);
-	if (conn_output_full(worker->conn))
-		conn_flush(worker->conn);
+	wait_for_reader(worker->conn);
+	return true;
 }
 
 static bool do_list(struct worker *worker, struct request *request,
 		    uint32_t index, struct str rest)
 {
 	struct fields none = fields_init(request);
+	struct userdb_place place = {0};
 	struct userdb *db;
 	struct str mark;
 	struct err err;
@@ -252,7 +271,8 @@ static bool do_list(struct worker *worker, struct request *request,
 		return refuse_other(worker, request);
 	if (db->driver->list == NULL)
 		return false;
-	if (db->driver->list(db, request, write_name, worker, &err) < 0) {
+	if (db->driver->list(db, request, write_name, worker, &place, &err) <
+	    0) {
 		log_error("%s", err.text);
 		write_answer(worker, PASS_FAILURE, &none);
 	} else {

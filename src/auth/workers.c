@@ -40,7 +40,9 @@ struct worker_conn {
 	struct conn *conn;
 	struct job *job; /* NULL: idle, or the owner of its job has gone */
 	bool busy;
-	uint64_t since_ms; /* idle or busy */
+	bool listing;      /* a list, whether its owner is here or not */
+	bool paused;       /* who gets its names takes no more */
+	uint64_t since_ms; /* idle, busy without a word, or paused */
 };
 
 struct workers {
@@ -68,12 +70,23 @@ static void dequeue(struct job *job)
 	job->workers->queued--;
 }
 
+static void go_on(struct worker_conn *worker)
+{
+	if (!worker->paused)
+		return;
+	worker->paused = false;
+	worker->since_ms = clock_monotonic_ms();
+	conn_resume(worker->conn);
+}
+
 static int job_destroy(struct job *job)
 {
-	if (job->worker != NULL)
+	if (job->worker != NULL) {
 		job->worker->job = NULL;
-	else
+		go_on(job->worker); /* what it says now is for nobody */
+	} else {
 		dequeue(job);
+	}
 	if (job->line != NULL)
 		mem_wipe(job->line, strlen(job->line));
 	return 0;
@@ -166,7 +179,9 @@ static bool take_line(struct worker_conn *worker, struct str line)
 		if (job != NULL && job->list != NULL && rest.data != NULL) {
 			char *name = str_tab_unescape(NULL, rest);
 
-			job->list(job->ctx, name);
+			worker->since_ms = clock_monotonic_ms();
+			job->tries = TRIES; /* no name is told twice */
+			worker->paused = !job->list(job->ctx, name);
 			mem_free(name);
 		}
 		return false;
@@ -178,7 +193,7 @@ static bool take_line(struct worker_conn *worker, struct str line)
 	} else if (!str_is(command, "OK")) {
 		return false;
 	}
-	worker->busy = false;
+	worker->busy = worker->listing = false;
 	worker->since_ms = clock_monotonic_ms();
 	if (job != NULL) {
 		job->worker = NULL;
@@ -199,7 +214,7 @@ static void on_input(void *ctx)
 	size_t used;
 	bool done = false;
 
-	while (!done &&
+	while (!done && !worker->paused &&
 	       auth_line_next(conn_input(worker->conn), &line, &used)) {
 		char *copy = str_dup(NULL, line);
 
@@ -207,7 +222,9 @@ static void on_input(void *ctx)
 		done = take_line(worker, str_of(copy));
 		mem_free(copy);
 	}
-	if (conn_input(worker->conn).len >= WORKER_LINE_MAX)
+	if (worker->paused)
+		conn_pause(worker->conn);
+	else if (conn_input(worker->conn).len >= WORKER_LINE_MAX)
 		on_closed(worker, "its line is too long");
 	else if (done)
 		run_queue(workers);
@@ -255,19 +272,51 @@ static void give(struct worker_conn *worker, struct job *job)
 	job->tries++;
 	worker->job = job;
 	worker->busy = true;
+	worker->listing = job->list != NULL;
 	worker->since_ms = clock_monotonic_ms();
 	conn_write(worker->conn, job->line, strlen(job->line));
 }
 
+static bool may_list(const struct workers *workers)
+{
+	const struct worker_conn *worker;
+	unsigned lists = 0;
+
+	DL_FOREACH (workers->conns, worker)
+		lists += worker->listing;
+	return lists < (workers->max + 1) / 2;
+}
+
+/* The first of the queue whose turn it is. */
+static struct job *next_job(const struct workers *workers)
+{
+	struct job *job = workers->queue;
+
+	if (job != NULL && job->list != NULL && !may_list(workers)) {
+		while (job != NULL && job->list != NULL)
+			job = job->next;
+	}
+	return job;
+}
+
 static void run_queue(struct workers *workers)
 {
-	while (workers->queue != NULL) {
+	struct job *job;
+
+	while ((job = next_job(workers)) != NULL) {
 		struct worker_conn *worker = idle_worker(workers);
 
 		if (worker == NULL)
 			return;
-		give(worker, workers->queue);
+		give(worker, job);
 	}
+}
+
+static uint64_t most_ms(const struct worker_conn *worker)
+{
+	return !worker->busy    ? IDLE_MS
+	       : worker->paused ? WORKER_PAUSE_MS
+				: WORKER_TIMEOUT_MS;
 }
 
 /* Once a second while there is work: what takes too long, and workers that
@@ -285,16 +334,20 @@ static void on_timer(void *ctx)
 	{
 		uint64_t age = now - worker->since_ms;
 
-		if (!worker->busy && age > IDLE_MS) {
-			conn_end(worker);
-		} else if (worker->busy && age > WORKER_TIMEOUT_MS) {
+		if (age <= most_ms(worker))
+			continue;
+		if (worker->busy) {
 			struct job *job = worker->job;
 
 			if (job != NULL)
 				job->tries = TRIES;
-			on_closed(worker, "no answer in 60 seconds");
+			on_closed(worker,
+				  worker->paused
+					  ? "nobody has read for 30 seconds"
+					  : "no answer in 60 seconds");
 			break;
 		}
+		conn_end(worker);
 	}
 	run_queue(workers);
 	if (workers->conns != NULL || workers->queue != NULL)
@@ -461,4 +514,14 @@ void workers_app(struct workers *workers, const void *owner,
 	job->list = fn;
 	job->done = done;
 	job_start(job);
+}
+
+void workers_go_on(struct workers *workers, const void *ctx)
+{
+	struct worker_conn *worker;
+
+	DL_FOREACH (workers->conns, worker) {
+		if (worker->job != NULL && worker->job->ctx == ctx)
+			go_on(worker);
+	}
 }

@@ -37,12 +37,14 @@ enum {
 	WORKER_LINE_MAX = 64 * 1024,
 	WORKER_QUEUE_MAX = 100 * 1000,
 	WORKER_TIMEOUT_MS = 60 * 1000, /* queueing and working, together */
+	WORKER_PAUSE_MS = 30 * 1000,
 };
 
 typedef void workers_pass_fn(void *ctx, const struct pass_answer *answer);
 typedef void workers_user_fn(void *ctx, enum user_result result,
 			     const struct fields *fields);
-typedef void workers_list_fn(void *ctx, const char *name);
+/* False: no more before workers_go_on(). */
+typedef bool workers_list_fn(void *ctx, const char *name);
 
 struct workers *workers_new(const void *ctx, struct auth *auth,
 			    const char *socket_path, unsigned max);
@@ -71,10 +73,13 @@ void workers_app(struct workers *workers, const void *owner,
 		 const struct passdb *db, const struct request *request,
 		 const char *what, const char *args, workers_list_fn *fn,
 		 void (*done)(void *ctx, bool ok), void *ctx);
-/* `done` gets false if not all could be listed. */
+/* `done` gets false if not all could be listed. Whoever takes no names for
+ * WORKER_PAUSE_MS gets no more, and half of the workers are for others. */
 void workers_list(struct workers *workers, const void *owner,
 		  const struct userdb *db, const struct request *request,
 		  workers_list_fn *fn, void (*done)(void *ctx, bool ok),
 		  void *ctx);
+/* The list function of that `ctx` takes names again. */
+void workers_go_on(struct workers *workers, const void *ctx);
 
 #endif

@@ -93,7 +93,8 @@ static void list_entry(void *ctx, const char *, struct fields *fields)
 }
 
 static int ldap_list(struct userdb *db, struct request *request,
-		     userdb_list_fn *fn, void *ctx, struct err *err)
+		     userdb_list_fn *fn, void *ctx, struct userdb_place *,
+		     struct err *err)
 {
 	struct listing listing = {fn, ctx};
 	struct ldap_source *source = source_of(db, err);

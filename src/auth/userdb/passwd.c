@@ -68,7 +68,8 @@ static bool is_mail_user(const struct request *request, uid_t uid)
 }
 
 static int passwd_list(struct userdb *, struct request *request,
-		       userdb_list_fn *fn, void *ctx, struct err *err)
+		       userdb_list_fn *fn, void *ctx, struct userdb_place *,
+		       struct err *err)
 {
 	struct passwd *pw;
 

@@ -51,9 +51,10 @@ static enum user_result pf_lookup(struct userdb *db, struct request *request,
 }
 
 static int pf_list(struct userdb *db, struct request *request,
-		   userdb_list_fn *fn, void *ctx, struct err *err)
+		   userdb_list_fn *fn, void *ctx, struct userdb_place *place,
+		   struct err *err)
 {
-	return passwd_file_each(db->data, request, fn, ctx, err);
+	return passwd_file_each(db->data, request, fn, ctx, place, err);
 }
 
 const struct userdb_driver userdb_passwd_file = {

@@ -84,7 +84,8 @@ static void list_row(void *ctx, const struct sql_row *row)
 }
 
 static int sql_list(struct userdb *db, struct request *request,
-		    userdb_list_fn *fn, void *ctx, struct err *err)
+		    userdb_list_fn *fn, void *ctx, struct userdb_place *,
+		    struct err *err)
 {
 	struct listing listing = {fn, ctx, false};
 	struct sql *sql = db->data;

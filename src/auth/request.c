@@ -156,6 +156,16 @@ int request_set_user(struct request *request, const char *name, struct err *err)
 	return 0;
 }
 
+int request_set_users(struct request *request, const char *name,
+		      const char *login, struct err *err)
+{
+	if (request_set_user(request, name, err) < 0)
+		return -1;
+	return *login == '\0' || strcmp(login, name) == 0
+		       ? 0
+		       : request_set_login_user(request, login, err);
+}
+
 void request_set_password(struct request *request, const char *password)
 {
 	wipe_text(&request->password);

@@ -128,6 +128,11 @@ int request_set_user(struct request *request, const char *name,
 /* The user that a master user wants to be (SASL's authorisation id). */
 int request_set_login_user(struct request *request, const char *name,
 			   struct err *err);
+/* Both names of a SASL mechanism; the second may be "". If both are the same,
+ * the client says its own twice, even where the name that counts is that of its
+ * certificate. */
+int request_set_users(struct request *request, const char *name,
+		      const char *login, struct err *err);
 /* Take a copy of what the client proved itself with. */
 void request_set_password(struct request *request, const char *password);
 void request_set_credentials(struct request *request, const char *stored);

@@ -20,6 +20,7 @@ from test_app_password import add
 from test_auth import Client, Master
 from test_auth_oauth2 import oauth
 from test_login_taken_over import Login, handover
+from test_mechs import digest_md5, scram
 from test_submission import Relay, begin, wait_for
 
 STATIC = """\
@@ -198,11 +199,17 @@ def test_users_of_app_passwords_are_asked_for_where_the_manual_says_how(make_ser
 
 
 def test_names_of_certificates_are_for_logins(make_server):
-    one = configured(make_server, 'passwd-file\n  args = scheme=PLAIN DIR/accounts', 'auth_ssl_username_from_cert = yes\n',
+    one = configured(make_server, 'passwd-file\n  args = scheme=PLAIN DIR/accounts',
+                     'auth_ssl_username_from_cert = yes\nauth_mechanisms = plain scram-sha-1 digest-md5\n',
                      {'accounts': 'alice:secret\nbob:x\n'})
     client, master, cert = Client(one), Master(one), 'rip=127.0.0.1\tvalid-client-cert\tcert_username=alice'
     for user, authz, right in (('al', '', True), ('al', 'al', True), ('al', 'alice', True), ('bob', 'bob', True), ('al', 'bob', False)):
         assert client.plain(user, 'secret', authz, cert).startswith('OK\t%d\tuser=alice' % client.last if right else 'FAIL'), (user, authz)
+    for who in (scram, digest_md5):
+        for user, authz, right in (('al', 'al', True), ('al', 'alice', True), ('bob', 'bob', True), ('al', 'bob', False)):
+            more = {} if who is scram else {'a1_user': user}
+            answer = who(client, user, 'secret', authz=authz, extra=f'\t{cert}', **more)
+            assert answer.startswith(f'OK\t{client.last}\tuser=alice' if right else 'FAIL'), (who, user, authz)
     assert master.ask(f'USER\t1\tbob\tservice=imap\t{cert}').startswith('USER\t1\tbob\t')
     assert master.ask(f'PASS\t2\tbob\tservice=imap\t{cert}') == 'PASS\t2\tuser=bob'
 

@@ -153,9 +153,9 @@ static enum mech_step digest_step(void *state, struct request *request,
 	user = md5->username;
 	if (*md5->realm != '\0' && strchr(user, '@') == NULL)
 		user = mem_printf(request, "%s@%s", user, md5->realm);
-	if (request_set_user(request, user, err) < 0 ||
-	    (md5->authzid != NULL && *md5->authzid != '\0' &&
-	     request_set_login_user(request, md5->authzid, err) < 0))
+	if (request_set_users(request, user,
+			      md5->authzid == NULL ? "" : md5->authzid,
+			      err) < 0)
 		return MECH_FAIL;
 	request->want_scheme = "DIGEST-MD5";
 	return MECH_LOOKUP;

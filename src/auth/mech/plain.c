@@ -12,11 +12,7 @@
 static enum mech_step take(struct request *request, char *authz, char *user,
 			   char *password, struct err *err)
 {
-	if (request_set_user(request, user, err) < 0)
-		return MECH_FAIL;
-	/* Both may be the same, and the name that counts a certificate's. */
-	if (*authz != '\0' && strcmp(authz, user) != 0 &&
-	    request_set_login_user(request, authz, err) < 0)
+	if (request_set_users(request, user, authz, err) < 0)
 		return MECH_FAIL;
 	request_set_password(request, password);
 	return MECH_VERIFY;

@@ -78,7 +78,7 @@ static enum mech_step client_first(struct scram *scram,
 				   struct err *err)
 {
 	struct str rest = in, flag, authz, name, nonce;
-	const char *user, *login = NULL;
+	const char *user, *login = "";
 
 	if (memchr(in.data, '\0', in.len) != NULL ||
 	    !str_split(&rest, ',', &flag) || !str_split(&rest, ',', &authz) ||
@@ -96,11 +96,10 @@ static enum mech_step client_first(struct scram *scram,
 	user = mech_sasl_name(request, attribute(name, 'n'));
 	if (authz.len > 0)
 		login = mech_sasl_name(request, attribute(authz, 'a'));
-	if (user == NULL || (authz.len > 0 && login == NULL))
+	if (user == NULL || login == NULL || (authz.len > 0 && *login == '\0'))
 		return malformed(err, "user name");
 	scram->nonce = str_dup(request, attribute(nonce, 'r'));
-	if (request_set_user(request, user, err) < 0 ||
-	    (login != NULL && request_set_login_user(request, login, err) < 0))
+	if (request_set_users(request, user, login, err) < 0)
 		return MECH_FAIL;
 	request->want_scheme = kind->scheme;
 	return MECH_LOOKUP;

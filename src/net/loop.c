@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+enum { TURNS_US = 5000 }; /* before it is looked who else is there */
+
 struct watch {
 	struct event event;
 	void (*on_ready)(void *ctx, unsigned events);
@@ -28,14 +30,18 @@ static int loop_destroy(struct loop *loop)
 }
 
 /* The changelist of libevent is not for us: a descriptor that was passed to
- * another process must have left epoll before it is closed here. */
+ * another process must have left epoll before it is closed here. And a
+ * connection whose next turn is due at once, as more has come than it has room
+ * for, must not keep epoll from telling of others. */
 static struct event_base *base_new(void)
 {
+	static const struct timeval turns = {0, TURNS_US};
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
 
 	if (config != NULL) {
 		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+		event_config_set_max_dispatch_interval(config, &turns, -1, 0);
 		base = event_base_new_with_config(config);
 		event_config_free(config);
 	}

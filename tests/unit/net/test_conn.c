@@ -124,6 +124,29 @@ static void run_for(struct loop *loop, unsigned ms)
 	timer_free(&timer);
 }
 
+static void take_all_slowly(void *ctx)
+{
+	struct peer *peer = ctx;
+
+	peer->inputs++;
+	usleep(1000);
+	conn_consume(peer->conn, conn_input(peer->conn).len);
+}
+
+static void test_a_flood_of_input_leaves_turns_for_others(void **state)
+{
+	static const struct conn_events slow = {.input = take_all_slowly};
+	static const char flood[16 * 1000];
+	struct peer *peer = peer_with(16, &slow);
+
+	(void)state;
+	assert_int_equal(write(peer->other, flood, sizeof(flood)),
+			 sizeof(flood));
+	run_for(peer->loop, 20);
+	assert_in_range(peer->inputs, 1, 500);
+	peer_free(peer);
+}
+
 static void test_what_is_written_arrives_without_a_flush(void **state)
 {
 	struct peer *peer = peer_new(100);
@@ -427,6 +450,7 @@ int main(void)
 			test_input_before_the_end_is_told_before_the_end),
 		cmocka_unit_test(test_close_later_writes_all_and_reads_nothing),
 		cmocka_unit_test(test_close_later_of_a_dead_connection_is_told),
+		cmocka_unit_test(test_a_flood_of_input_leaves_turns_for_others),
 		cmocka_unit_test(test_corked_output_leaves_in_one_piece),
 		cmocka_unit_test(test_silence_is_told_once_per_time_out),
 		cmocka_unit_test(test_joined_connections_pass_all_both_ways),

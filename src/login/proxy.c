@@ -24,6 +24,7 @@
 
 enum {
 	RECONNECT_MS = 1000,
+	DOWN_AFTER_MS = 30 * 1000,
 	TEXT_MAX = 1024,
 	ALIASES_MAX = 400,
 	SAID_MAX = 256, /* of what the other server said, for the log */
@@ -107,6 +108,7 @@ void login_proxy_free(struct client *client)
 	if (proxy == NULL)
 		return;
 	proxy_list_remove(client->login->proxied, client);
+	proxy_host_tried(proxy, PROXY_LEFT);
 	client->to = NULL;
 	if (proxy->password != NULL)
 		mem_wipe(proxy->password, strlen(proxy->password));
@@ -216,6 +218,7 @@ static void lost(struct login_proxy *proxy, const char *why)
 	bool there = proxy->connected || *why == '\0' || reached(proxy);
 	char ip[IP_TEXT_MAX];
 
+	proxy_host_tried(proxy, PROXY_SILENT);
 	conn_free(&proxy->conn);
 	if (try_again(proxy, took))
 		return;
@@ -240,6 +243,7 @@ static void too_late(void *ctx)
 	struct login_proxy *proxy = ctx;
 	uint64_t took = clock_monotonic_ms() - proxy->started_ms;
 
+	proxy_host_tried(proxy, PROXY_SILENT);
 	if (proxy->connected || reached(proxy))
 		give_up(proxy,
 			mem_printf(proxy, "Login timed out (after %llu secs)",
@@ -256,6 +260,7 @@ static void on_input(void *ctx)
 	struct client *client = proxy->client;
 
 	proxy->connected = true;
+	proxy_host_tried(proxy, PROXY_ANSWERED);
 	/* Each line may end the proxy, or this connection. */
 	while (client->to == proxy && proxy->conn != NULL && !proxy->joined) {
 		CLEANUP(ctx_free) TALLOC_CTX *copy = NULL;
@@ -308,6 +313,13 @@ void login_proxy_start_tls(struct login_proxy *proxy)
 			  proxy->host, on_secured);
 }
 
+/* It would only wait with the others; another address may do. */
+static void down(struct login_proxy *proxy, uint64_t took)
+{
+	if (proxy->reconnects + 1 >= proxy->ip_count || !try_again(proxy, took))
+		give_up(proxy, "Host is down");
+}
+
 static void proxy_connect(void *ctx)
 {
 	struct login_proxy *proxy = ctx;
@@ -320,6 +332,10 @@ static void proxy_connect(void *ctx)
 	proxy->step = proxy->capabilities = proxy->responses = 0;
 	proxy->xclient = NULL;
 	proxy->connected = false;
+	if (!proxy_host_try(proxy)) {
+		down(proxy, took);
+		return;
+	}
 	proxy->timer =
 		timer_new(login->loop,
 			  (struct duration){took < proxy->timeout.ms
@@ -472,6 +488,22 @@ static void parse_refresh(struct login_proxy *proxy, const char *text)
 					    text));
 }
 
+static void parse_down_after(struct login_proxy *proxy, const char *text)
+{
+	struct err err;
+
+	proxy->down_after.ms = DOWN_AFTER_MS;
+	if (text != NULL &&
+	    setting_parse_duration(text, &proxy->down_after, &err) < 0)
+		client_log_error(
+			proxy->client,
+			mem_printf(proxy,
+				   "BUG: Auth service returned invalid "
+				   "proxy_host_immediate_failure_after value "
+				   "'%s': %s",
+				   text, err.text));
+}
+
 /* One of login_source_ips, if the passdb has none. */
 static int parse_source(struct login_proxy *proxy, const char *text,
 			struct err *err)
@@ -598,6 +630,8 @@ static int parse(struct login_proxy *proxy, const struct auth_line *fields,
 	take_forward(proxy, fields);
 	take_aliases(proxy, fields);
 	parse_refresh(proxy, field(proxy, fields, "proxy_refresh"));
+	parse_down_after(proxy, field(proxy, fields,
+				      "proxy_host_immediate_failure_after"));
 	parse_tls(proxy, field(proxy, fields, "ssl"),
 		  field(proxy, fields, "starttls"));
 	if (parse_mech(proxy, field(proxy, fields, "proxy_mech"), err) < 0 ||

@@ -30,6 +30,8 @@ struct timer;
 enum { PROXY_IPS_MAX = 16 };
 enum proxy_tls { PROXY_PLAIN, PROXY_TLS, PROXY_STARTTLS };
 
+struct proxy_host;
+
 struct login_proxy {
 	struct client *client;
 	struct conn *conn; /* NULL: not connected */
@@ -45,12 +47,14 @@ struct login_proxy {
 	/* As whom; mech NULL: the protocol's plain login. */
 	const char *user, *master, *mech;
 	char *password;
-	const char **forward;             /* "name=value", up to NULL */
+	const char **forward; /* "name=value", up to NULL */
 	/* The user's other names, "user_NAME=value", as auth escaped them, a
 	 * tab before each. */
 	struct buf aliases;
 	struct duration timeout, refresh; /* 0: nobody is notified */
-	uint64_t started_ms;
+	struct duration down_after;       /* silent for so long; 0: never */
+	struct proxy_host *host_tried;    /* NULL: it is not waited for */
+	uint64_t started_ms, tried_ms;
 	unsigned reconnects;
 	bool connected; /* the other server said something */
 	bool joined;
@@ -107,6 +111,20 @@ void login_proxy_failed(struct login_proxy *proxy, const char *why);
 void proxy_sources_load(struct login *login);
 /* One of that family, any of them; false: there is none. */
 bool proxy_source_get(const struct login *login, int family, struct ip *ip_out);
+
+/* proxy_hosts.c: which other servers are down, as far as this process knows */
+
+enum proxy_try {
+	PROXY_LEFT,   /* the client did not wait for it */
+	PROXY_SILENT, /* it did not answer, or cannot be reached */
+	PROXY_ANSWERED,
+};
+
+/* proxy->ip is tried now. False: it has been silent for down_after, and others
+ * are waiting for it still. */
+bool proxy_host_try(struct login_proxy *proxy);
+/* How that went; does nothing if none is being tried. */
+void proxy_host_tried(struct login_proxy *proxy, enum proxy_try how);
 
 /* proxy_notify.c: tell who reads login_proxy_notify_path that a user is here
  * still, every `proxy_refresh`. */

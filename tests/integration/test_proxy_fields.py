@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fields of the passdb that say how a login is done at another server."""
 import base64
+import socket
 import time
 
 import pytest
@@ -171,3 +172,47 @@ def test_a_session_id_is_one_string(make_server, tmp_path):
     assert client.ask('a LOGIN alice secret').startswith('a OK')
     said = next(line for line in backend.log if line.startswith('I ID'))
     assert said.startswith(r'I ID ("x-session-id" "a\" \"x-proxy-ttl\" \"99\\" "x-originating-ip" "127.0.0.9"'), said
+
+
+def silent():
+    """A port where connections are never made, and what keeps it so."""
+    listener = socket.create_server(('127.0.0.1', 0), backlog=0)
+    full = [socket.socket() for _ in range(4)]
+    for sock in full:
+        sock.setblocking(False)
+        sock.connect_ex(listener.getsockname())
+    return listener.getsockname()[1], [listener, *full]
+
+
+def test_nobody_waits_for_a_server_that_is_down(make_server, tmp_path):
+    port, held = silent()
+    backend = Backend()
+    to = f'proxy=y host=127.0.0.1 port={port} proxy_timeout=4'
+    server = make_server(extra(tmp_path, {
+        'alice': f'{to} proxy_host_immediate_failure_after=2s', 'late': to, 'never': f'{to} proxy_host_immediate_failure_after=0',
+        'odd': f'{HERE}{backend.port} proxy_host_immediate_failure_after=x'},
+        'service imap-login {\n  service_count = 0\n  process_limit = 1\n}\n'), 'imap')
+
+    def login(user):
+        one = Line(server, 'imap')
+        one.sock.sendall(f'a LOGIN {user} secret\r\n'.encode())
+        return one, time.monotonic()
+
+    def answer(waiting):
+        assert waiting[0].read() == 'a NO [UNAVAILABLE] Account is temporarily unavailable.'
+        return time.monotonic() - waiting[1]
+
+    first = login('alice')
+    time.sleep(2.5)
+    second = login('alice')  # it has not failed yet
+    assert answer(first) > 3.5
+    at_once, late = login('alice'), login('late')
+    assert answer(at_once) < 1 and server.wait_log('Host is down: user=<alice>')
+    assert answer(second) > 3.5
+    alone = login('alice')  # it looks whether the server is there again
+    never = login('never')
+    for sock in held:
+        sock.close()
+    assert answer(late) > 1 and answer(alone) > 0 and answer(never) > 0
+    assert talk(server, 'imap', 'odd')[0] == 'a OK [CAPABILITY IMAP4rev1 X] welcome'
+    assert server.wait_log("invalid proxy_host_immediate_failure_after value 'x'")

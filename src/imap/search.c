@@ -30,15 +30,14 @@ struct search_state {
 
 /* results */
 
-/* Places of the result, from 1. */
-static void add_partial(const struct cmd *cmd, const struct search_state *state)
+/* Of a set, the members whose places PARTIAL asks for. */
+static void take_places(const struct search_return *ret,
+			const struct range_set *set, struct range_set *part)
 {
-	struct buf *line = &cmd->session->line;
-	struct range_set part = range_set_init(cmd);
-	uint64_t skip = state->ret.first - 1, left = state->ret.last - skip;
+	uint64_t skip = ret->first - 1, left = ret->last - skip;
 
-	for (size_t i = 0; i < state->result.count && left > 0; i++) {
-		const struct range *range = &state->result.ranges[i];
+	for (size_t i = 0; i < set->count && left > 0; i++) {
+		const struct range *range = &set->ranges[i];
 		uint64_t len = (uint64_t)range->last - range->first + 1, take;
 
 		if (skip >= len) {
@@ -46,11 +45,19 @@ static void add_partial(const struct cmd *cmd, const struct search_state *state)
 			continue;
 		}
 		take = len - skip < left ? len - skip : left;
-		range_set_add(&part, range->first + (uint32_t)skip,
+		range_set_add(part, range->first + (uint32_t)skip,
 			      range->first + (uint32_t)(skip + take - 1));
 		left -= take;
 		skip = 0;
 	}
+}
+
+static void add_partial(const struct cmd *cmd, const struct search_state *state)
+{
+	struct buf *line = &cmd->session->line;
+	struct range_set part = range_set_init(cmd);
+
+	take_places(&state->ret, &state->result, &part);
 	esearch_partial(line, &state->ret);
 	if (part.count == 0)
 		buf_add(line, "NIL");
@@ -109,26 +116,30 @@ static int find_highest(struct cmd *cmd, struct search_state *state,
 	return modseq_highest_of(cmd, &few, &state->highest, err);
 }
 
-/* What $ means from now on: with MIN or MAX alone, only those (RFC 5182 section
- * 2.1). */
+/* What $ means from now on: of MIN, MAX and PARTIAL, only those (RFC 5182
+ * section 2.1, RFC 9394). */
 static void save(struct cmd *cmd, const struct search_state *state,
 		 const struct range_set *uids)
 {
 	struct range_set *saved = &cmd->session->saved;
-	const struct range *last = &uids->ranges[uids->count - 1];
+	unsigned wanted = state->ret.wanted;
+	uint32_t first, last;
 
 	range_set_clear(saved);
 	if (uids->count == 0)
 		return;
-	if (!search_return_extremes(&state->ret)) {
+	if (!search_return_saves_part(&state->ret)) {
 		range_set_merge(saved, uids);
 		return;
 	}
-	if ((state->ret.wanted & RETURN_MIN) != 0)
-		range_set_add(saved, uids->ranges[0].first,
-			      uids->ranges[0].first);
-	if ((state->ret.wanted & RETURN_MAX) != 0)
-		range_set_add(saved, last->last, last->last);
+	first = uids->ranges[0].first;
+	last = uids->ranges[uids->count - 1].last;
+	if ((wanted & RETURN_MIN) != 0)
+		range_set_add(saved, first, first);
+	if ((wanted & RETURN_PARTIAL) != 0)
+		take_places(&state->ret, uids, saved);
+	if ((wanted & RETURN_MAX) != 0)
+		range_set_add(saved, last, last);
 }
 
 /* running */

@@ -100,6 +100,12 @@ bool search_return_extremes(const struct search_return *ret)
 		       0;
 }
 
+bool search_return_saves_part(const struct search_return *ret)
+{
+	return (ret->wanted & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)) != 0 &&
+	       (ret->wanted & (RETURN_ALL | RETURN_COUNT)) == 0;
+}
+
 void esearch_begin(struct cmd *cmd)
 {
 	struct buf *line = &cmd->session->line;

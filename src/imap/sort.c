@@ -3,6 +3,7 @@
  * imap/sort.c - SORT and UID SORT (RFC 5256), DISPLAYFROM and DISPLAYTO (RFC
  * 5957), with the results of ESORT (RFC 5267).
  */
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -209,28 +210,53 @@ static enum cmd_result tell_extended(struct cmd *cmd)
 	return tell_set(cmd);
 }
 
-/* What $ means from now on. */
+static int compare_numbers(const void *a, const void *b)
+{
+	uint32_t one = *(const uint32_t *)a, two = *(const uint32_t *)b;
+
+	return (one > two) - (one < two);
+}
+
+/* In ascending order: a set grows cheaply at its end only. */
+static void save_places(struct cmd *cmd, size_t from, size_t to)
+{
+	const struct sort_state *state = cmd->state;
+	size_t count = 0;
+	uint32_t *seqs;
+
+	if (to > state->count)
+		to = state->count;
+	if (from >= to)
+		return;
+	seqs = mem_array(cmd, uint32_t, to - from);
+	while (from < to)
+		seqs[count++] = state->seqs[from++];
+	qsort(seqs, count, sizeof(*seqs), compare_numbers);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t uid = mailbox_uid_of(cmd->session->box, seqs[i]);
+
+		range_set_add(&cmd->session->saved, uid, uid);
+	}
+}
+
+/* What $ means from now on: as in SEARCH, by places in this order. */
 static void save(struct cmd *cmd)
 {
 	const struct sort_state *state = cmd->state;
-	struct range_set *saved = &cmd->session->saved;
-	unsigned wanted = state->ret.wanted;
-	struct mailbox *box = cmd->session->box;
-	uint32_t uid;
+	const struct search_return *ret = &state->ret;
 
-	range_set_clear(saved);
-	if (!search_return_extremes(&state->ret)) {
-		mailbox_uids_of(box, sort_result_set(state->sort), saved);
+	range_set_clear(&cmd->session->saved);
+	if (!search_return_saves_part(ret)) {
+		mailbox_uids_of(cmd->session->box, sort_result_set(state->sort),
+				&cmd->session->saved);
 		return;
 	}
-	if (state->count > 0 && (wanted & RETURN_MIN) != 0) {
-		uid = mailbox_uid_of(box, state->seqs[0]);
-		range_set_add(saved, uid, uid);
-	}
-	if (state->count > 0 && (wanted & RETURN_MAX) != 0) {
-		uid = mailbox_uid_of(box, state->seqs[state->count - 1]);
-		range_set_add(saved, uid, uid);
-	}
+	if ((ret->wanted & RETURN_MIN) != 0)
+		save_places(cmd, 0, 1);
+	if ((ret->wanted & RETURN_PARTIAL) != 0)
+		save_places(cmd, ret->first - 1, ret->last);
+	if ((ret->wanted & RETURN_MAX) != 0 && state->count > 0)
+		save_places(cmd, state->count - 1, state->count);
 }
 
 /* As in SEARCH (RFC 7162 section 3.1.10). */

@@ -39,6 +39,7 @@ static int walk_user(struct expunge *expunge, struct user *user,
 		.query = expunge->query,
 		.before = before,
 		.after = after,
+		.unmatched_too = expunge->delete_empty,
 		.fn = fn,
 		.ctx = expunge,
 	};
@@ -75,7 +76,7 @@ static int expunge_box(void *ctx, struct mailbox *box,
 	struct err err;
 
 	mailbox_uids_of(box, seqs, &uids);
-	if (mailbox_remove(box, &uids, &err) < 0)
+	if (uids.count > 0 && mailbox_remove(box, &uids, &err) < 0)
 		return failed(box, &err);
 	return expunge->delete_empty ? delete_if_empty(expunge, box) : EX_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/range.h"
 #include "doveadm/doveadm.h"
 #include "doveadm/query.h"
 #include "storage/storage.h"
@@ -47,6 +48,8 @@ static int search_box(struct user *user, const struct mail_walk *walk,
 		      struct mailbox *box, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "search");
+	const struct range_set none = range_set_init(ctx);
+	const struct range_set *seqs = &none;
 	struct mailbox_status status;
 	struct query_box about = {.name = mailbox_name(box)};
 	struct search_node *root;
@@ -60,17 +63,20 @@ static int search_box(struct user *user, const struct mail_walk *walk,
 	about.messages = status.messages;
 	about.last_uid = mailbox_uid_of(box, status.messages);
 	root = query_bind(ctx, walk->query, &about);
-	if (root == NULL || status.messages == 0)
+	if (root == NULL)
 		return EX_OK;
-	search = search_begin(ctx, box, root);
-	do {
-		done = search_run(search, UINT_MAX, err);
-	} while (done == 0);
-	if (done < 0)
-		return -1;
-	if (search_result(search)->count == 0)
+	if (status.messages > 0) {
+		search = search_begin(ctx, box, root);
+		do {
+			done = search_run(search, UINT_MAX, err);
+		} while (done == 0);
+		if (done < 0)
+			return -1;
+		seqs = search_result(search);
+	}
+	if (seqs->count == 0 && !walk->unmatched_too)
 		return EX_OK;
-	return walk->fn(walk->ctx, box, search_result(search));
+	return walk->fn(walk->ctx, box, seqs);
 }
 
 static int failed(const struct mail_walk *walk, const char *name,

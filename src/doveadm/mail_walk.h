@@ -20,6 +20,7 @@ struct mail_walk {
 	 * reason behind; NULL: Dovecot's usual words. */
 	const char *before, *after;
 	bool missing_ok; /* it has no mails, then */
+	bool unmatched_too; /* fn is called for mailboxes without such mails */
 	/* Called for each mailbox with mails that match, by their numbers;
 	 * returns an exit status. */
 	int (*fn)(void *ctx, struct mailbox *box, const struct range_set *seqs);

@@ -185,6 +185,18 @@ def test_an_expunge_may_delete_the_mailbox(homes):
     assert home.run("mailbox", "list", "Work/Sub")[1] == ""
 
 
+def test_a_mailbox_that_was_empty_goes_too(homes):
+    for home in homes:
+        assert home.run("expunge", "mailbox", "Entwürfe", "all")[0] == 0
+        assert home.run("mailbox", "list", "Entwürfe")[1] == "Entwürfe\n"
+        assert home.run("expunge", "-d", "mailbox", "Entwürfe", "seen") == (0, "", "")
+        assert home.run("mailbox", "list", "*")[1].count("Entwürfe") == 0
+    # INBOX stays, without a word.
+    assert homes[1].run("expunge", "mailbox", "INBOX", "all")[0] == 0
+    assert homes[1].run("expunge", "-d", "mailbox", "INBOX", "seen") == (0, "", "")
+    assert homes[1].run("mailbox", "list", "INBOX")[1] == "INBOX\n"
+
+
 def test_what_is_not_there_is_not_made(homes):
     home = homes[1]
     status, _, errors = home.run("import", f"maildir:{home.path}/nowhere", "Imp", "all")

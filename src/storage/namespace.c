@@ -91,6 +91,14 @@ static enum namespace_kind kind_of(const char *type)
 					   : NAMESPACE_PRIVATE;
 }
 
+/* Dovecot's. */
+static const char *default_separator(const char *layout)
+{
+	if (strcmp(layout, "fs") == 0)
+		return "/";
+	return strcmp(layout, "index") == 0 ? "~" : ".";
+}
+
 static int set_prefix(struct user *user, struct ns *ns,
 		      const struct namespace_settings *settings,
 		      struct err *err)
@@ -103,8 +111,7 @@ static int set_prefix(struct user *user, struct ns *ns,
 		return -1;
 	len = strlen(prefix);
 	if (separator[0] == '\0')
-		separator = strcmp(ns->store->location.layout, "fs") == 0 ? "/"
-									  : ".";
+		separator = default_separator(ns->store->location.layout);
 	if (separator[1] != '\0' || strchr("\"%* ", separator[0]) != NULL)
 		return err_set(err, ERR_INVALID, "separator \"%s\" can't be",
 			       separator);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "mime/address.h"
 #include "mime/date.h"
+#include "mime/imap.h"
 #include "sieve/host.h"
 #include "sieve/message.h"
 #include "sieve/outgoing.h"
@@ -85,15 +86,12 @@ void sieve_out_from(struct buf *text, const char *from)
 /* With the line ends of SMTP. */
 static struct str with_crlf(const void *ctx, const struct buf *text)
 {
-	struct buf out = buf_init(SIZE_MAX);
+	struct str in = str_n(text->data, text->len);
+	struct buf out = buf_init((size_t)crlf_size(in, false));
+	bool last_cr = false;
 	size_t len;
 
-	for (size_t i = 0; i < text->len; i++) {
-		if (text->data[i] == '\n' &&
-		    (i == 0 || text->data[i - 1] != '\r'))
-			buf_putc(&out, '\r');
-		buf_putc(&out, text->data[i]);
-	}
+	crlf_append(in, &last_cr, &out);
 	len = out.len;
 	return str_n(buf_steal(ctx, &out), len);
 }

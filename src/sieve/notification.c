@@ -275,8 +275,11 @@ static void put_feedback(struct sieve_out *out, struct buf *text)
 int sieve_out_report(struct sieve_out *out, struct err *)
 {
 	const struct sieve_report *report = &out->action->report;
-	const char *how = sieve_engine_settings(out->engine)->sieve_report_from;
+	const struct sieve_settings *set = sieve_engine_settings(out->engine);
+	const char *how = set->sieve_report_from;
 	struct str raw = sieve_message_raw(out->message);
+	/* A large message is told of by its header. */
+	bool header = report->headers_only || raw.len > set->sieve_max_memory;
 	CLEANUP(buf_free) struct buf text = buf_init(raw.len + TEXT_MAX);
 	CLEANUP(buf_free) struct buf boundary = buf_init(100);
 
@@ -298,8 +301,8 @@ int sieve_out_report(struct sieve_out *out, struct err *)
 	put_report_head(&text, "feedback-report", boundary.data,
 			str_of(report->message));
 	put_feedback(out, &text);
-	put_message(report->headers_only ? header_of(out) : raw,
-		    report->headers_only, boundary.data, &text);
+	put_message(header ? header_of(out) : raw, header, boundary.data,
+		    &text);
 	sieve_out_add(out, "", str_of(report->address), &text);
 	return 0;
 }

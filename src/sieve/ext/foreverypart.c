@@ -324,7 +324,8 @@ int sieve_loop_replace(struct sieve_run *run, struct str with, struct err *err)
 {
 	struct loop *loop = current(run);
 	struct str raw = sieve_message_raw(run->message), header, body;
-	CLEANUP(buf_free) struct buf out = buf_init(SIZE_MAX);
+	uint64_t max = sieve_engine_settings(run->engine)->sieve_max_memory;
+	CLEANUP(buf_free) struct buf out = buf_init((size_t)max);
 	size_t from = 0, end = raw.len;
 
 	if (loop != NULL && loop->number > 0) {
@@ -336,6 +337,10 @@ int sieve_loop_replace(struct sieve_run *run, struct str with, struct err *err)
 	buf_append(&out, raw.data, from);
 	buf_add_str(&out, with);
 	buf_add_str(&out, str_from(raw, end));
+	if (out.overflow)
+		return err_set(err, ERR_LIMIT,
+			       "the message is too large for a part of it to "
+			       "be replaced (sieve_max_memory)");
 	if (sieve_run_replace(run, str_n(out.data, out.len), err) < 0)
 		return -1;
 	if (loop != NULL)

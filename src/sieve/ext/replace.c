@@ -218,7 +218,8 @@ static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
 {
 	bool subject = sieve_args_tag(args, "subject") != NULL;
 	CLEANUP(buf_free) struct buf boundary = buf_init(100);
-	CLEANUP(buf_free) struct buf out = buf_init(SIZE_MAX);
+	uint64_t max = sieve_engine_settings(run->engine)->sieve_max_memory;
+	CLEANUP(buf_free) struct buf out = buf_init((size_t)max);
 	const char *eol = eol_of(run);
 
 	put_boundary(sieve_message_raw(run->message), &boundary);
@@ -237,6 +238,10 @@ static int enclose_run(struct sieve_run *run, const struct sieve_args *args,
 		   boundary.data, eol, eol, eol);
 	sieve_message_write(run->message, &out);
 	buf_printf(&out, "%s--%s--%s", eol, boundary.data, eol);
+	if (out.overflow)
+		return err_set(err, ERR_LIMIT,
+			       "the message is too large to be enclosed "
+			       "(sieve_max_memory)");
 	if (sieve_run_replace(run, str_n(out.data, out.len), err) < 0)
 		return -1;
 	/* the whole, the text, the part that it is in */

@@ -346,6 +346,11 @@ static void test_large_bodies(void **state)
 	assert_string_equal(test_run(ctx, engine, examples[3].script, mail.data),
 			    "t: line 1: the part is too large to be looked at "
 			    "(sieve_max_memory)\n");
+	assert_string_equal(test_run(ctx, engine,
+				     "require \"enclose\"; enclose \"x\";",
+				     mail.data),
+			    "t: line 1: the message is too large to be "
+			    "enclosed (sieve_max_memory)\n");
 }
 
 /* What takes long is an error, in a time that is bounded. */

@@ -124,6 +124,21 @@ static int run_program(struct sieve_run *run, const struct sieve_args *args,
 	return 0;
 }
 
+/* What is edited takes memory once more. */
+static int read_message(struct sieve_run *run, struct buf *whole,
+			struct call *call, struct err *err)
+{
+	uint64_t max = sieve_engine_settings(run->engine)->sieve_max_memory;
+
+	*whole = buf_init((size_t)max);
+	call->input = sieve_message_read(run->message, whole);
+	return whole->overflow
+		       ? err_set(err, ERR_LIMIT,
+				 "the edited message is too large for a "
+				 "program (sieve_max_memory)")
+		       : 0;
+}
+
 static int filter_run(struct sieve_run *run, const struct sieve_args *args,
 		      bool *result_out, struct err *err)
 {
@@ -131,8 +146,8 @@ static int filter_run(struct sieve_run *run, const struct sieve_args *args,
 	CLEANUP(buf_free) struct buf whole = buf_init(SIZE_MAX);
 	struct call call = {.kind = "filter", .mem = ctx, .wants_output = true};
 
-	call.input = sieve_message_read(run->message, &whole);
-	if (run_program(run, args, &call, err) < 0)
+	if (read_message(run, &whole, &call, err) < 0 ||
+	    run_program(run, args, &call, err) < 0)
 		return -1;
 	*result_out = call.done && call.output.len > 0;
 	return *result_out ? sieve_run_replace(run, call.output, err) : 0;
@@ -153,7 +168,8 @@ static int execute_run(struct sieve_run *run, const struct sieve_args *args,
 	if (input != NULL) {
 		call.input = input->text;
 	} else if (sieve_args_tag(args, "pipe") != NULL) {
-		call.input = sieve_message_read(run->message, &whole);
+		if (read_message(run, &whole, &call, err) < 0)
+			return -1;
 	}
 	if (run_program(run, args, &call, err) < 0)
 		return -1;

@@ -351,6 +351,13 @@ static void test_large_bodies(void **state)
 				     mail.data),
 			    "t: line 1: the message is too large to be "
 			    "enclosed (sieve_max_memory)\n");
+	assert_string_equal(test_run(ctx, engine,
+				     "require [\"editheader\", "
+				     "\"vnd.dovecot.filter\"]; "
+				     "addheader \"X\" \"y\"; filter \"cat\";",
+				     mail.data),
+			    "t: line 1: the edited message is too large for a "
+			    "program (sieve_max_memory)\n");
 }
 
 /* What takes long is an error, in a time that is bounded. */

@@ -102,7 +102,8 @@ bool search_return_extremes(const struct search_return *ret)
 
 bool search_return_saves_part(const struct search_return *ret)
 {
-	return (ret->wanted & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)) != 0 &&
+	return (ret->wanted & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL)) !=
+		       0 &&
 	       (ret->wanted & (RETURN_ALL | RETURN_COUNT)) == 0;
 }
 

@@ -34,8 +34,8 @@ const char *search_return_parse(const struct imap_arg **arg,
 				struct search_return *out);
 /* Whether an ESEARCH response is due: with SAVE alone there is none. */
 bool search_return_tells(const struct search_return *ret);
-/* Only MIN or MAX or both are asked for, so that MODSEQ tells of them alone (RFC
- * 7162 section 3.1.10). */
+/* Only MIN or MAX or both are asked for, so that MODSEQ tells of them alone
+ * (RFC 7162 section 3.1.10). */
 bool search_return_extremes(const struct search_return *ret);
 /* MIN, MAX or PARTIAL are asked for, but nothing that needs all, so that SAVE
  * saves only them (RFC 5182 section 2.1). */

@@ -48,7 +48,8 @@ const struct setting sieve_settings[] = {
 	S(sieve_max_memory, "64 M",
 	  "Memory that the strings of one command may take; what the body test "
 	  "decoded of a mail; and, beside the mail, what mails take that "
-	  "filter, replace or enclose made and an action stores before the next "
+	  "filter, replace or enclose made and an action stores before the "
+	  "next "
 	  "such change."),
 	S(sieve_max_binary_size, "32 M", "Largest compiled script."),
 	S(sieve_regex_match_limit, "200000",

@@ -181,7 +181,8 @@ const struct setting namespace_settings[] = {
 	S_ENUM(type, "private", "private:shared:public",
 	       "Whose mailboxes these are."),
 	S_FLAGS(separator, "", SETTING_SEPARATOR,
-		"Between the levels of names; empty: the layout's (., / or ~)."),
+		"Between the levels of names; empty: the layout's (., / or "
+		"~)."),
 	S_FLAGS(prefix, "", SETTING_VARS,
 		"What all names of this namespace begin with."),
 	S_LOCATION(location, "Where its mail lies; empty: mail_location."),

@@ -45,7 +45,8 @@ static int make(struct sieve_run *run, const struct mime_part *part,
 {
 	struct state *state = sieve_run_state(run, &ext_body);
 	uint64_t max = sieve_engine_settings(run->engine)->sieve_max_memory;
-	CLEANUP(buf_free) struct buf made =
+	CLEANUP(buf_free)
+	struct buf made =
 		buf_init(max > state->size ? (size_t)(max - state->size) : 0);
 	bool last_cr = false;
 

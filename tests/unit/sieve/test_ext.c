@@ -79,8 +79,8 @@ static void run_all(const struct example *examples, size_t count)
 
 	for (size_t i = 0; i < count * 2; i++) {
 		const struct example *example = &examples[i / 2];
-		const char *got = test_run(ctx, engine, example->script,
-					   messages[i % 2]);
+		const char *got =
+			test_run(ctx, engine, example->script, messages[i % 2]);
 
 		if (strcmp(got, example->result) != 0)
 			fail_msg("%s\ngives: %s\nnot:   %s", example->script,

@@ -68,8 +68,7 @@ static void test_an_edited_mail_loses_nothing(void **state)
 {
 	(void)state;
 	is_edited("A: b\n\nc\n", 10, "X: 1\nA: b\nY: 2\n\nc\n");
-	is_edited("A: b\r\n\r\nc\r\n", 10,
-		  "X: 1\r\nA: b\r\nY: 2\r\n\r\nc\r\n");
+	is_edited("A: b\r\n\r\nc\r\n", 10, "X: 1\r\nA: b\r\nY: 2\r\n\r\nc\r\n");
 	/* More fields than are looked at. */
 	is_edited("A: b\nC: d\nE: f\n g\n\nh\n", 1,
 		  "X: 1\nA: b\nY: 2\nC: d\nE: f\n g\n\nh\n");

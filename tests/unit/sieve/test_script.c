@@ -316,7 +316,8 @@ static void test_large_bodies(void **state)
 	static const struct example examples[] = {
 		{"require \"body\"; if body :contains \"xx\" { discard; }",
 		 "discard"},
-		{"require \"body\"; if body :raw :contains \"\nx\" { discard; }",
+		{"require \"body\"; if body :raw :contains \"\nx\" { discard; "
+		 "}",
 		 "discard"},
 		{"require \"body\"; if body :contains \"no\" { stop; }\n"
 		 "if body :raw :contains \"no\" { stop; }",
@@ -335,17 +336,19 @@ static void test_large_bodies(void **state)
 	for (int i = 0; i < 60; i++)
 		buf_add(&mail, "xxxxxxxxx\n");
 	for (size_t i = 0; i < sizeof(examples) / sizeof(*examples); i++)
-		assert_string_equal(test_run(ctx, engine, examples[i].script,
-					     mail.data),
-				    examples[i].result);
+		assert_string_equal(
+			test_run(ctx, engine, examples[i].script, mail.data),
+			examples[i].result);
 	for (int i = 0; i < 60; i++)
 		buf_add(&mail, "xxxxxxxxx\n");
-	assert_string_equal(test_run(ctx, engine, examples[0].script, mail.data),
-			    "t: line 1: the body is too large to be looked at "
-			    "(sieve_max_memory)\n");
-	assert_string_equal(test_run(ctx, engine, examples[3].script, mail.data),
-			    "t: line 1: the part is too large to be looked at "
-			    "(sieve_max_memory)\n");
+	assert_string_equal(
+		test_run(ctx, engine, examples[0].script, mail.data),
+		"t: line 1: the body is too large to be looked at "
+		"(sieve_max_memory)\n");
+	assert_string_equal(
+		test_run(ctx, engine, examples[3].script, mail.data),
+		"t: line 1: the part is too large to be looked at "
+		"(sieve_max_memory)\n");
 	assert_string_equal(test_run(ctx, engine,
 				     "require \"enclose\"; enclose \"x\";",
 				     mail.data),

@@ -8,6 +8,8 @@
 #define BASE_MODULE_H
 struct err;
 
+/* Where they are: beside the programs, but in tests. */
+extern const char *module_dir;
 /* `symbol` of the module NAME.so, as in "auth-ldap"; NULL with ERR_NOT_FOUND if
  * it cannot be loaded. It stays loaded. The program must be linked with
  * -rdynamic, and have all that the module needs of our libraries. */

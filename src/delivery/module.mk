@@ -36,6 +36,7 @@ tests_crash_test_actions_SOURCES = tests/crash/test_actions.c \
 	tests/crash/calls.c tests/crash/calls.h \
 	tests/crash/fault.c tests/crash/fault.h \
 	tests/unit/storage/fixture.c tests/unit/storage/fixture.h
+tests_crash_test_actions_LDFLAGS = $(HOST_LDFLAGS)
 tests_crash_test_actions_LDADD = $(DELIVERY_TEST_LIBS) -ldl
 tests_unit_delivery_test_carry_SOURCES = tests/unit/delivery/test_carry.c \
 	tests/unit/storage/fixture.c tests/unit/storage/fixture.h

@@ -251,5 +251,6 @@ void carry_host(const void *ctx, struct carry *carry)
 	carry->host.postmaster = lda_postmaster(ctx, carry->lda, delivery->to,
 						&carry->host.postmaster_name);
 	carry->host.calendar = carry_calendars(carry);
-	carry->host.calendar_object = carry_calendar_object;
+	if (carry->host.calendar != NULL)
+		carry->host.calendar_object = carry_calendar_object;
 }

@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/module.h"
 #include "calls.h"
 #include "delivery/deliver.h"
 #include "delivery/send.h"
@@ -358,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_full_quota),
 	};
 
+	module_dir = ".";
 	calls_skip_sync();
 	log_open_file("test_actions", "/dev/null", "");
 	return cmocka_run_group_tests(tests, make_programs, remove_programs);

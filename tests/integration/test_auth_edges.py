@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import AUTH_CLIENT, NO_PENALTY
+from conftest import AUTH_CLIENT, NO_PENALTY, Dovecot
 from http_double import Double
 from imap_lines import Lines
 from proxied import Backend
@@ -126,14 +126,26 @@ NAMES = ['alice', 'bob', 'root@example.com', 'alice@example.com', 'a*', 'x@x', '
 MECHS = ['plain', 'plain,login', 'login, plain', 'PLAIN', 'none', 'login', 'pla*', ',plain']
 
 
+def plain_answer(one, name):
+    """Dovecot's auth may hang up at its first request when the machine is busy."""
+    for _ in range(5):
+        client = Client(one)
+        answer = client.plain(name, 'x')
+        client.close()
+        if answer is not None or not isinstance(one, Dovecot):
+            break
+        time.sleep(.5)
+    return answer
+
+
 def test_filters_of_passdbs_are_those_of_dovecot(make_server, make_dovecot):
     rules = [('username_filter', text) for text in FILTERS] + [('mechanisms', text) for text in MECHS]
     dbs = '\n}\npassdb {\n  driver = '.join(f'static\n  args = password=x field{number}=y\n  {name} = "%s"\n  result_success = continue-ok' %
                                           text.replace('\\', '\\\\') for number, (name, text) in enumerate(rules))
     said = []
     for make in (make_server, make_dovecot):
-        client = Client(configured(make, dbs, 'auth_username_chars =\nauth_username_format = %u\n'))
-        said.append({name: sorted(word for word in client.plain(name, 'x').split('\t') if word.startswith('field')) for name in NAMES})
+        one = configured(make, dbs, 'auth_username_chars =\nauth_username_format = %u\n')
+        said.append({name: sorted(word for word in plain_answer(one, name).split('\t') if word.startswith('field')) for name in NAMES})
     assert said[0] == said[1]
 
 
@@ -241,5 +253,6 @@ def test_master_users_are_such_at_the_other_server(make_server, more, said):
     one = configured(make_server, 'passwd-file\n  args = DIR/masters\n  master = yes\n  pass = yes\n}\npassdb {\n  driver = static\n'
                      f'  args = nopassword=y proxy=y host=127.0.0.1 port={backend.port} {more}', 'auth_master_user_separator = *\n',
                      {'masters': 'boss:{PLAIN}master\n'})
-    assert b' OK ' in Lines(one.port('imap')).command(b'LOGIN alice*boss master')[-1]
+    client = Lines(one.port('imap'))  # which must not end before the log is looked at
+    assert b' OK ' in client.command(b'LOGIN alice*boss master')[-1]
     assert base64.b64decode(backend.log[-1].split()[-1]).decode().replace('\0', '|') == said

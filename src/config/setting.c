@@ -108,9 +108,8 @@ static void declare(const char *section, const struct setting *row)
 	*at = (struct settings_row){section, row};
 }
 
-static bool add_rows(const struct setting_table *table, void *ctx)
+static bool add_rows(const struct setting_table *table, void *)
 {
-	(void)ctx;
 	for (const struct setting *row = table->rows; row->name != NULL;
 	     row++) {
 		if ((row->flags & SETTING_SHARED) == 0)

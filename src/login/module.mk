@@ -10,10 +10,10 @@ liblogin_a_SOURCES = \
 	src/login/main.c \
 	src/login/protocol.h \
 	src/login/proxy.c src/login/proxy.h \
-	src/login/proxy_notify.c \
-	src/login/proxy_list.c src/login/proxy_list.h \
-	src/login/proxy_sasl.c \
 	src/login/proxy_hosts.c \
+	src/login/proxy_list.c src/login/proxy_list.h \
+	src/login/proxy_notify.c \
+	src/login/proxy_sasl.c \
 	src/login/proxy_source.c \
 	src/login/referral.c \
 	src/login/sasl.c \

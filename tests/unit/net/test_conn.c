@@ -58,7 +58,7 @@ static void on_closed(void *ctx, const char *why)
 	struct peer *peer = ctx;
 
 	peer->closed++;
-	strncat(peer->why, why, sizeof(peer->why) - 1);
+	strncat(peer->why, why, sizeof(peer->why) - strlen(peer->why) - 1);
 	conn_free(&peer->conn);
 	loop_stop(peer->loop);
 }

@@ -23,6 +23,7 @@ enum err_code {
 	ERR_EXPUNGED,      /* the message is gone */
 	ERR_CORRUPT,       /* a file of ours does not make sense */
 	ERR_IN_USE,        /* somebody holds the lock */
+	ERR_CHANGED,       /* somebody changed it meanwhile: look again */
 	ERR_TIMEOUT,       /* waited long enough */
 	ERR_CLOSED,        /* the peer went away */
 };

@@ -69,6 +69,7 @@ int status_of(const struct err *err)
 	case ERR_TEMPORARY:
 	case ERR_CORRUPT:
 	case ERR_IN_USE:
+	case ERR_CHANGED:
 	case ERR_TIMEOUT:
 	case ERR_CLOSED:
 		break;

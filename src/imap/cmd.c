@@ -307,6 +307,10 @@ void error_text(const struct err *err, const char *mailbox, struct buf *out)
 		log_error("%s", err->text);
 		buf_add(out, "[INUSE] Timeout while waiting for lock");
 		return;
+	case ERR_CHANGED:
+		log_error("%s", err->text);
+		buf_add(out, "[INUSE] Somebody else changes the mailbox");
+		return;
 	case ERR_TEMPORARY:
 	case ERR_CORRUPT:
 	case ERR_CLOSED:

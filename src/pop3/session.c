@@ -59,6 +59,7 @@ void error_text(const struct err *err, struct buf *out)
 {
 	switch (err->code) {
 	case ERR_IN_USE:
+	case ERR_CHANGED:
 	case ERR_TIMEOUT:
 		buf_add(out, "[IN-USE] ");
 		break;

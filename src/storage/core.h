@@ -267,6 +267,11 @@ int mailbox_lacks(struct mailbox *box, uint32_t uid, struct err *err);
 int mailbox_begin(struct mailbox *box, enum index_mode mode,
 		  struct index_txn **txn_out, struct index_box *row_out,
 		  struct err *err);
+/* A change failed for the `times`th time, and nobody can have seen any of it:
+ * whether to begin again. So it is after ERR_CHANGED, when another program gave
+ * a keyword's letter a meaning of its own; all of the mailbox was looked at
+ * anew then. */
+bool mailbox_begin_again(struct mailbox *box, int times, struct err *err);
 /* What the index counts of a mailbox. */
 void status_of_row(const struct storage *store, const struct index_box *row,
 		   struct mailbox_status *out);

@@ -253,7 +253,7 @@ struct driver {
 			   const struct index_record *record, struct err *err);
 	/* In a write transaction, after a sync: UIDVALIDITY, next UID or GUID
 	 * in *index_box are to be other ones: put them on disk. NULL: the
-	 * format cannot. ERR_IN_USE: somebody else changed it just now. */
+	 * format cannot. ERR_CHANGED: by somebody else just now. */
 	int (*update)(struct index_txn *txn, struct driver_box *box,
 		      struct index_box *index_box, struct err *err);
 };

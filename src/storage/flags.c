@@ -293,9 +293,9 @@ static int look_for_keywords(struct mailbox *box, const char *const *keywords,
 	return 0;
 }
 
-int mailbox_store(const void *ctx, struct mailbox *box,
-		  const struct range_set *seqs, const struct store *store,
-		  struct store_result *out, struct err *err)
+static int store_once(const void *ctx, struct mailbox *box,
+		      const struct range_set *seqs, const struct store *store,
+		      struct store_result *out, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *work = mem_ctx(NULL, "store");
 	CLEANUP(box_unlock) struct driver_box *locked = NULL;
@@ -315,8 +315,7 @@ int mailbox_store(const void *ctx, struct mailbox *box,
 	};
 	int ret;
 
-	if (mailbox_may(box, RIGHT_STORE, err) < 0 ||
-	    look_for_keywords(box, store->keywords, err) < 0)
+	if (look_for_keywords(box, store->keywords, err) < 0)
 		return -1;
 	if (box_lock(box->disk, true, &locked, err) < 0 ||
 	    mailbox_begin(box, INDEX_WRITE, &change.txn, &change.row, err) < 0)
@@ -332,4 +331,17 @@ int mailbox_store(const void *ctx, struct mailbox *box,
 	if (ret == 0 && out != NULL)
 		*out = change.result;
 	return ret;
+}
+
+int mailbox_store(const void *ctx, struct mailbox *box,
+		  const struct range_set *seqs, const struct store *store,
+		  struct store_result *out, struct err *err)
+{
+	if (mailbox_may(box, RIGHT_STORE, err) < 0)
+		return -1;
+	for (int i = 1; store_once(ctx, box, seqs, store, out, err) < 0; i++) {
+		if (!mailbox_begin_again(box, i, err))
+			return -1;
+	}
+	return 0;
 }

@@ -55,6 +55,14 @@ int mailbox_begin(struct mailbox *box, enum index_mode mode,
 	return 0;
 }
 
+enum { TIMES_MAX = 3 };
+
+bool mailbox_begin_again(struct mailbox *box, int times, struct err *err)
+{
+	return err->code == ERR_CHANGED && times < TIMES_MAX &&
+	       box_sync(box->disk, box->ns, box->store, true, err) == 0;
+}
+
 bool mailbox_caches(const struct mailbox *box, const struct index_box *row)
 {
 	const struct mail_settings *settings = &box->user->settings;

@@ -268,7 +268,7 @@ struct mailbox_update {
 };
 
 /* Sessions that have it open lose it when UIDVALIDITY changes. ERR_NOT_FOUND,
- * ERR_UNSUPPORTED, ERR_IN_USE. */
+ * ERR_UNSUPPORTED, ERR_IN_USE, ERR_CHANGED. */
 int mailbox_update(struct user *user, const char *name,
 		   const struct mailbox_update *update, struct err *err);
 

@@ -564,6 +564,12 @@ static int put_in(struct commit *commit, struct err *err)
 	return 0;
 }
 
+/* Else nobody can have seen the mails. */
+static bool is_published(const struct save *save)
+{
+	return save->count > 0 && save->mails[0].file->uid != 0;
+}
+
 /* The driver takes back what it published when the index fails: the sender is
  * told so and tries again. Not so in a move whose originals may be gone. */
 static int commit_run(struct commit *commit, struct err *err)
@@ -572,7 +578,7 @@ static int commit_run(struct commit *commit, struct err *err)
 
 	if (put_in(commit, err) == 0)
 		return 0;
-	for (size_t i = 0; i < save->count; i++)
+	for (size_t i = 0; i < save->count && is_published(save); i++)
 		save->mails[i].file->failed = commit->gone.count == 0;
 	return store_failed(save->box->store, err);
 }
@@ -615,8 +621,8 @@ static void unlock_both(struct driver_box *(*locked)[2])
 	box_unlock(&(*locked)[1]);
 }
 
-static int commit_all(struct save *save, uint32_t *uid_validity_out,
-		      struct range_set *uids_out, struct err *err)
+static int commit_once(struct save *save, uint32_t *uid_validity_out,
+		       struct range_set *uids_out, struct err *err)
 {
 	CLEANUP(unlock_both) struct driver_box *locked[2] = {NULL, NULL};
 	struct mailbox *box = save->box;
@@ -644,6 +650,18 @@ static int commit_all(struct save *save, uint32_t *uid_validity_out,
 	for (size_t i = 0; i < save->count; i++)
 		range_set_add(uids_out, save->mails[i].file->uid,
 			      save->mails[i].file->uid);
+	return 0;
+}
+
+static int commit_all(struct save *save, uint32_t *uid_validity_out,
+		      struct range_set *uids_out, struct err *err)
+{
+	for (int i = 1; commit_once(save, uid_validity_out, uids_out, err) < 0;
+	     i++) {
+		if (is_published(save) ||
+		    !mailbox_begin_again(save->box, i, err))
+			return -1;
+	}
 	return 0;
 }
 

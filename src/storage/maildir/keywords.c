@@ -187,7 +187,7 @@ static int write_locked(struct driver_box *box, const char *path,
 		if (strcmp(mine, names.at[i]) == 0)
 			continue;
 		if (names.at[i][0] != '\0')
-			return err_set(err, ERR_IN_USE,
+			return err_set(err, ERR_CHANGED,
 				       "%s was changed by another process",
 				       path);
 		missing = true;

@@ -20,7 +20,7 @@ static int rewrite(struct index_txn *txn, struct driver_box *box,
 	if (file_mark_get(path, &now, err) < 0)
 		return -1;
 	if (!state.valid || !file_mark_same(&now, &state.uidlist.file))
-		return err_set(err, ERR_IN_USE,
+		return err_set(err, ERR_CHANGED,
 			       "%s was changed by somebody else just now",
 			       path);
 	if (uidlist_rewrite(box, txn, index_box, &state, err) < 0)

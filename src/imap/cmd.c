@@ -17,6 +17,8 @@
 #include "storage/quota.h"
 #include "storage/user.h"
 
+enum { LINE_ENOUGH = 4096 }; /* of answers before they go out */
+
 /* Sorted by what is asked most. */
 static const struct command commands[] = {
 	{"FETCH", CMD_SELECTED | CMD_UID, cmd_fetch},
@@ -352,6 +354,7 @@ void line_flush(struct session *session)
 
 bool output_full(struct session *session)
 {
-	line_flush(session);
+	if (session->line.len > LINE_ENOUGH)
+		line_flush(session);
 	return conn_output_full(session->conn);
 }

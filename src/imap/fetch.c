@@ -20,10 +20,7 @@
 #include "net/conn.h"
 #include "storage/storage.h"
 
-enum {
-	STREAM_CHUNK = 32 * 1024,
-	LINE_ENOUGH = 4096, /* of small items before they go out */
-};
+enum { STREAM_CHUNK = 32 * 1024 };
 
 static int fetch_free(struct fetch *fetch)
 {
@@ -266,6 +263,7 @@ static int send_text(struct fetch *fetch, struct err *err)
 	ssize_t got;
 
 	while (fetch->stream_left > 0) {
+		line_flush(session);
 		if (output_full(session))
 			return 0;
 		room = fetch->stream_left < STREAM_CHUNK ? fetch->stream_left
@@ -477,7 +475,7 @@ static int step(struct fetch *fetch, struct err *err)
 	if (!fetch->first)
 		buf_add(&session->line, ")\r\n");
 	fetch->mail = NULL;
-	if (session->line.len >= LINE_ENOUGH && output_full(session))
+	if (output_full(session))
 		return 0;
 	return 1;
 }

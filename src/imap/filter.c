@@ -111,7 +111,7 @@ static enum cmd_result filter_more(struct cmd *cmd)
 				"OK Filter completed");
 	}
 	filter_one(cmd, uid);
-	if (cmd->session->line.len > 4096 && output_full(cmd->session))
+	if (output_full(cmd->session))
 		return CMD_OUTPUT;
 	return CMD_TURN;
 }

@@ -256,7 +256,7 @@ static enum cmd_result list_more(struct cmd *cmd)
 
 		tell_entry(session, list, entry);
 		tell_status(session, list, statuses, entry);
-		if (session->line.len > 4096 && output_full(session))
+		if (output_full(session))
 			return CMD_OUTPUT;
 	}
 	return cmd_reply(cmd, list->lsub ? "OK Lsub completed"

@@ -160,7 +160,7 @@ static enum cmd_result tell_numbers(struct cmd *cmd)
 	while (range_set_next(&state->result, &state->at, &number)) {
 		buf_putc(&session->line, ' ');
 		buf_number(&session->line, number);
-		if (session->line.len > 4096 && output_full(session))
+		if (output_full(session))
 			return CMD_OUTPUT;
 	}
 	modseq_write_highest(&session->line, state->highest);

@@ -206,7 +206,7 @@ static enum cmd_result resync_more(struct cmd *cmd)
 		if (mail->modseq <= state->since)
 			continue;
 		modseq_tell_resync(session, mail);
-		if (session->line.len > 4096 && output_full(session)) {
+		if (output_full(session)) {
 			mail_reader_pause(state->reader);
 			return CMD_OUTPUT;
 		}

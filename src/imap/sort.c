@@ -17,10 +17,7 @@
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum {
-	TURN_MS = 50,       /* how long others in this process wait for us */
-	LINE_ENOUGH = 4096, /* of an answer before some of it goes out */
-};
+enum { TURN_MS = 50 }; /* how long others in this process wait for us */
 
 struct sort_state {
 	struct search_return ret;
@@ -124,7 +121,7 @@ static enum cmd_result tell_numbers(struct cmd *cmd)
 	while (state->at < state->end) {
 		buf_putc(&session->line, ' ');
 		buf_number(&session->line, number_at(cmd, state->at++));
-		if (session->line.len > LINE_ENOUGH && output_full(session))
+		if (output_full(session))
 			return CMD_OUTPUT;
 	}
 	modseq_write_highest(&session->line, state->highest);
@@ -168,7 +165,7 @@ static enum cmd_result tell_set(struct cmd *cmd)
 		}
 		if (state->at < state->end)
 			buf_putc(&session->line, ',');
-		if (session->line.len > LINE_ENOUGH && output_full(session))
+		if (output_full(session))
 			return CMD_OUTPUT;
 	}
 	return end_extended(cmd);

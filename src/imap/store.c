@@ -43,7 +43,7 @@ static enum cmd_result tell_more(struct cmd *cmd)
 
 	while ((more = mail_reader_next(state->reader, &mail, &err)) > 0) {
 		modseq_tell_mail(cmd, mail, !state->silent);
-		if (session->line.len > 4096 && output_full(session)) {
+		if (output_full(session)) {
 			mail_reader_pause(state->reader);
 			return CMD_OUTPUT;
 		}

@@ -46,7 +46,7 @@ static bool tell_expunges(struct session *session, struct cmd_sync *sync)
 			sync->range--;
 			sync->seq = 0;
 		}
-		if (session->line.len > 4096 && output_full(session))
+		if (output_full(session))
 			return false;
 	}
 	return true;
@@ -66,7 +66,7 @@ static int tell_changed(struct cmd *cmd, struct cmd_sync *sync, struct err *err)
 						 &sync->changes.changed);
 	while ((more = mail_reader_next(sync->reader, &mail, err)) > 0) {
 		modseq_tell_mail(cmd, mail, true);
-		if (session->line.len > 4096 && output_full(session)) {
+		if (output_full(session)) {
 			mail_reader_pause(sync->reader);
 			return 0;
 		}

@@ -11,10 +11,7 @@
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum {
-	TURN_MS = 50,       /* how long others in this process wait for us */
-	LINE_ENOUGH = 4096, /* of an answer before some of it goes out */
-};
+enum { TURN_MS = 50 }; /* how long others in this process wait for us */
 
 struct thread_state {
 	struct thread *thread;
@@ -81,7 +78,7 @@ static enum cmd_result tell(struct cmd *cmd)
 
 	while ((step = thread_next(state->thread, &seq)) != THREAD_END) {
 		add_step(cmd, step, seq);
-		if (session->line.len > LINE_ENOUGH && output_full(session))
+		if (output_full(session))
 			return CMD_OUTPUT;
 	}
 	buf_add(&session->line, "\r\n");

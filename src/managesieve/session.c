@@ -283,9 +283,8 @@ static void flush(struct session *session)
 
 static bool output_full(struct session *session)
 {
-	if (session->out.len < OUT_ENOUGH)
-		return false;
-	flush(session);
+	if (session->out.len >= OUT_ENOUGH)
+		flush(session);
 	return conn_output_full(session->base.conn);
 }
 

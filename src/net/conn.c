@@ -174,11 +174,15 @@ size_t conn_output_size(struct conn *conn)
 bool conn_output_full(struct conn *conn)
 {
 	/* Nothing more comes of a connection that is gone: closed() will. */
-	if (conn->closed || conn_out_len(conn) < CONN_OUTPUT_HIGH)
-		return conn->closed;
-	conn_flush(conn);
-	if (!conn->closed && conn_out_len(conn) < CONN_OUTPUT_HIGH)
-		return false;
+	if (conn->closed)
+		return true;
+	if (conn_out_len(conn) >= CONN_OUTPUT_HIGH)
+		conn_flush(conn);
+	if (!conn->closed && conn_out_len(conn) < CONN_OUTPUT_HIGH) {
+		if (!loop_turn_over(conn->loop))
+			return false;
+		conn_turn_later(conn);
+	}
 	conn->told_full = true;
 	return true;
 }

@@ -24,7 +24,7 @@ struct conn_events {
 	/* There is input, or more of it; take it with conn_consume(). Called
 	 * again only when more arrives. */
 	void (*input)(void *ctx);
-	/* Output fell below the mark after conn_output_full() was true, or the
+	/* There is room, and a new turn, after conn_output_full() was true, or the
 	 * last octet was written after conn_close_later(). May be NULL. */
 	void (*drained)(void *ctx);
 	/* The peer closed, or an error: `why` is for the log, "" for a clean
@@ -66,7 +66,9 @@ void conn_grew(struct conn *conn, size_t len);
 /* Start writing now rather than when the loop comes round. */
 void conn_flush(struct conn *conn);
 size_t conn_output_size(struct conn *conn);
-/* Whether 64 kB or more wait to be written: stop, drained() will come. */
+/* Whether 64 kB or more wait to be written, or the one who asks has been at it
+ * for so long (a client may read as fast as he is answered) that it is for
+ * others to have a turn: stop, drained() will come. */
 bool conn_output_full(struct conn *conn);
 /* drained() once all is written; takes no more input. */
 void conn_close_later(struct conn *conn);

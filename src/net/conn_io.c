@@ -309,6 +309,7 @@ static bool turn_input(struct conn *conn, bool readable)
 
 static void turn(struct conn *conn, bool readable)
 {
+	loop_turn(conn->loop);
 	if (conn->join != NULL) {
 		conn_join_turn(conn, readable);
 		return;
@@ -391,6 +392,7 @@ static void on_timer(evutil_socket_t, short, void *ctx)
 	struct conn *conn = ctx;
 	uint64_t end = deadline(conn);
 
+	loop_turn(conn->loop);
 	if (end == 0 || conn->closed)
 		return;
 	/* Activity only notes the time; the timer follows when it fires. */

@@ -2,13 +2,18 @@
 #include "net/loop_internal.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { TURNS_US = 5000 }; /* before it is looked who else is there */
+enum {
+	TURNS_US = 5000, /* before it is looked who else is there */
+	TURN_MS = 20,    /* of one, if he asks */
+};
 
 struct watch {
+	struct loop *loop;
 	struct event event;
 	void (*on_ready)(void *ctx, unsigned events);
 	void (*on_signal)(void *ctx, unsigned signal);
@@ -16,6 +21,7 @@ struct watch {
 };
 
 struct timer {
+	struct loop *loop;
 	struct event event;
 	void (*fn)(void *ctx);
 	void *ctx;
@@ -52,6 +58,25 @@ static struct event_base *base_new(void)
 
 char loop_scratch[LOOP_SCRATCH];
 
+/* Some ms more or less don't matter, but it is asked for each mail. */
+static uint64_t coarse_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void loop_turn(struct loop *loop)
+{
+	loop->turn_ms = coarse_ms();
+}
+
+bool loop_turn_over(const struct loop *loop)
+{
+	return loop->turn_ms != 0 && coarse_ms() - loop->turn_ms >= TURN_MS;
+}
+
 struct loop *loop_new(void)
 {
 	struct loop *loop = mem_new(NULL, struct loop);
@@ -79,6 +104,7 @@ void loop_run(struct loop *loop)
 		}
 		if (event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
 			log_fatal(EXIT_FAILURE, "The event loop failed");
+		loop->turn_ms = 0;
 	}
 	loop->stop = false;
 }
@@ -121,6 +147,7 @@ static void ready(evutil_socket_t, short what, void *ctx)
 		events |= WATCH_READ;
 	if ((what & EV_WRITE) != 0)
 		events |= WATCH_WRITE;
+	loop_turn(watch->loop);
 	watch->on_ready(watch->ctx, events);
 }
 
@@ -134,6 +161,7 @@ struct watch *watch_new(struct loop *loop, int fd, unsigned events,
 		what |= EV_READ;
 	if ((events & WATCH_WRITE) != 0)
 		what |= EV_WRITE;
+	watch->loop = loop;
 	watch->on_ready = fn;
 	watch->ctx = ctx;
 	event_assign(&watch->event, loop->base, fd, what, ready, watch);
@@ -152,6 +180,7 @@ static void signalled(evutil_socket_t signal, short, void *ctx)
 {
 	struct watch *watch = ctx;
 
+	loop_turn(watch->loop);
 	watch->on_signal(watch->ctx, (unsigned)signal);
 }
 
@@ -160,6 +189,7 @@ struct watch *watch_signal(struct loop *loop, int signal,
 {
 	struct watch *watch = mem_new(loop, struct watch);
 
+	watch->loop = loop;
 	watch->on_signal = fn;
 	watch->ctx = ctx;
 	event_assign(&watch->event, loop->base, signal, EV_SIGNAL | EV_PERSIST,
@@ -189,6 +219,7 @@ static void expired(evutil_socket_t, short, void *ctx)
 {
 	struct timer *timer = ctx;
 
+	loop_turn(timer->loop);
 	timer->fn(timer->ctx);
 }
 
@@ -197,6 +228,7 @@ struct timer *timer_new(struct loop *loop, struct duration after,
 {
 	struct timer *timer = mem_new(loop, struct timer);
 
+	timer->loop = loop;
 	timer->fn = fn;
 	timer->ctx = ctx;
 	event_assign(&timer->event, loop->base, -1, 0, expired, timer);

@@ -23,7 +23,13 @@ struct loop {
 	void (*outside)(void *ctx);
 	void *outside_ctx;
 	struct inotify *inotify;
+	uint64_t turn_ms; /* since when somebody has his turn; 0: nobody */
 };
+
+/* Somebody is called: his turn begins. */
+void loop_turn(struct loop *loop);
+/* Whether it has lasted so long that others should have theirs. */
+bool loop_turn_over(const struct loop *loop);
 
 struct timeval timeval_of(struct duration span);
 /* The loop is in a new process: what was watched is to be watched here too. */

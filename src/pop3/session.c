@@ -33,9 +33,8 @@ void line_flush(struct session *session)
 
 bool output_full(struct session *session)
 {
-	if (session->line.len < LINE_ENOUGH)
-		return false;
-	line_flush(session);
+	if (session->line.len >= LINE_ENOUGH)
+		line_flush(session);
 	return conn_output_full(session->conn);
 }
 

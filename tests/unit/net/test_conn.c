@@ -313,6 +313,53 @@ static void test_close_later_writes_all_and_reads_nothing(void **state)
 	peer_free(peer);
 }
 
+/* Writes for ever, and is read as fast. */
+static void on_busy(void *ctx)
+{
+	struct peer *peer = ctx;
+	char block[4096] = "";
+
+	for (uint64_t since = clock_monotonic_ms();
+	     clock_monotonic_ms() - since < 10 * 1000;) {
+		if (conn_output_full(peer->conn)) {
+			peer->drained++;
+			return;
+		}
+		conn_write(peer->conn, block, sizeof(block));
+		conn_flush(peer->conn);
+		(void)!read(peer->other, block, sizeof(block));
+	}
+	loop_stop(peer->loop);
+}
+
+static void on_late(void *ctx)
+{
+	struct peer *peer = ctx;
+
+	peer->timeouts++;
+	loop_stop(peer->loop);
+}
+
+static void test_who_is_read_as_fast_as_he_writes_leaves_turns(void **state)
+{
+	static const struct conn_events busy = {
+		.input = on_busy,
+		.drained = on_busy,
+		.closed = on_closed,
+	};
+	struct peer *peer = peer_with(100, &busy);
+	struct timer *timer =
+		timer_new(peer->loop, (struct duration){100}, on_late, peer);
+
+	(void)state;
+	say(peer, "go");
+	loop_run(peer->loop);
+	assert_int_equal(peer->timeouts, 1);
+	assert_true(peer->drained > 1);
+	timer_free(&timer);
+	peer_free(peer);
+}
+
 static void on_closed_bye(void *ctx, const char *why)
 {
 	struct peer *peer = ctx;
@@ -451,6 +498,8 @@ int main(void)
 		cmocka_unit_test(test_close_later_writes_all_and_reads_nothing),
 		cmocka_unit_test(test_close_later_of_a_dead_connection_is_told),
 		cmocka_unit_test(test_a_flood_of_input_leaves_turns_for_others),
+		cmocka_unit_test(
+			test_who_is_read_as_fast_as_he_writes_leaves_turns),
 		cmocka_unit_test(test_corked_output_leaves_in_one_piece),
 		cmocka_unit_test(test_silence_is_told_once_per_time_out),
 		cmocka_unit_test(test_joined_connections_pass_all_both_ways),

@@ -194,40 +194,66 @@ static void merge(const void *ctx, struct session *session,
 	range_set_merge(&context->uids, &now);
 }
 
-static int look(struct session *session, struct search_context *context,
-		const struct range_set *changed, struct err *err)
+/* Where contexts_tell() is. Nothing else happens in the session meanwhile. */
+struct context_look {
+	struct search_context *context; /* NULL: that was the last */
+	struct search *search;          /* in it; NULL: none yet */
+};
+
+/* Whether there is something to look at. */
+static bool gather_changed(const struct session *session,
+			   struct search_context *context)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "context");
 	uint32_t last = last_uid(session->box);
-	struct search *search;
-	int done;
 
 	range_set_clear(&context->changed.set);
-	range_set_merge(&context->changed.set, changed);
+	range_set_merge(&context->changed.set, &session->changed_uids);
 	if (last > context->last_uid)
 		range_set_add(&context->changed.set, context->last_uid + 1,
 			      last);
 	context->last_uid = last;
-	if (context->changed.set.count == 0)
-		return 0;
-	search = search_begin(ctx, session->box, &context->root);
-	while ((done = search_run(search, TURN_MS, err)) == 0)
-		continue;
-	if (done > 0)
-		merge(ctx, session, context, search_result(search));
-	return done < 0 ? -1 : 0;
+	return context->changed.set.count > 0;
 }
 
-int contexts_tell(struct session *session, struct err *err)
+/* As contexts_tell(), of one. */
+static int look_at(struct session *session, struct context_look *look,
+		   struct err *err)
 {
-	struct search_context *context;
+	struct search_context *context = look->context;
+	int done;
 
-	DL_FOREACH (session->contexts, context) {
-		if (look(session, context, &session->changed_uids, err) < 0)
-			return -1;
+	if (look->search == NULL) {
+		if (!gather_changed(session, context))
+			return 1;
+		look->search =
+			search_begin(look, session->box, &context->root);
+	}
+	done = search_run(look->search, TURN_MS, err);
+	if (done > 0)
+		merge(look, session, context, search_result(look->search));
+	if (done != 0) {
+		mem_free(look->search);
+		look->search = NULL;
+	}
+	return done;
+}
+
+int contexts_tell(const void *ctx, struct session *session,
+		  struct context_look **look, struct err *err)
+{
+	if (*look == NULL) {
+		*look = mem_new(ctx, struct context_look);
+		(*look)->context = session->contexts;
+	}
+	while ((*look)->context != NULL) {
+		int done = look_at(session, *look, err);
+
+		if (done <= 0)
+			return done;
+		(*look)->context = (*look)->context->next;
 	}
 	range_set_clear(&session->changed_uids);
-	return 0;
+	return 1;
 }
 
 /* CANCELUPDATE "tag" ... */

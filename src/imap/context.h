@@ -7,6 +7,7 @@
 #define IMAP_CONTEXT_H
 
 struct cmd;
+struct context_look;
 struct err;
 struct mailbox_changes;
 struct range_set;
@@ -26,8 +27,11 @@ void context_changed(struct session *session, const struct range_set *seqs);
 /* Before mails are told to be expunged, in the numbers before that. */
 void contexts_tell_expunged(struct session *session,
 			    const struct mailbox_changes *changes);
-/* After all else is told, of what changed and what is new. */
-int contexts_tell(struct session *session, struct err *err);
+/* After all else is told, of what changed and what is new. *look is NULL at
+ * first, and a child of ctx. 1: all is told; 0: more is to be done, when others
+ * had their turn; -1. */
+int contexts_tell(const void *ctx, struct session *session,
+		  struct context_look **look, struct err *err);
 /* The mailbox is closed. */
 void contexts_end(struct session *session);
 

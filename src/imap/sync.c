@@ -23,6 +23,7 @@ struct cmd_sync {
 	uint32_t seq; /* in it; 0: begin with its last */
 	struct mail_reader *reader;
 	bool told_counts;
+	struct context_look *look;
 };
 
 static bool tell_expunges(struct session *session, struct cmd_sync *sync)
@@ -131,7 +132,10 @@ enum cmd_result cmd_sync_more(struct cmd *cmd)
 	if (done < 0)
 		return sync_failed(cmd, &err);
 	tell_counts(cmd->session, sync);
-	if (contexts_tell(cmd->session, &err) < 0)
+	done = contexts_tell(sync, cmd->session, &sync->look, &err);
+	if (done == 0)
+		return CMD_TURN;
+	if (done < 0)
 		return sync_failed(cmd, &err);
 	if (sync->reply != NULL)
 		modseq_reply(cmd, sync->changes.highest_modseq, sync->reply);

@@ -101,17 +101,22 @@ def imap(one):
     return client
 
 
+UPDATED = ' '.join(f'NOT BODY zq{number}' for number in range(150))
 FIELDS = ' '.join(f'BODY.PEEK[HEADER.FIELDS (X-{number})]' for number in range(250))
 
 
-@pytest.mark.parametrize('commands', [
-    b'a SEARCH BODY zq\r\n' * 3000,
-    b'a FETCH 1:* (' + FIELDS.encode() + b')\r\n',
-], ids=['many commands', 'much output'])
-def test_imap(one, commands):
+@pytest.mark.parametrize('before, commands', [
+    ([], b'a SEARCH BODY zq\r\n' * 3000),
+    ([], b'a FETCH 1:* (' + FIELDS.encode() + b')\r\n'),
+    (['SEARCH RETURN (UPDATE COUNT) ' + UPDATED], b'a STORE 1:* +FLAGS.SILENT (\\Answered)\r\n'),
+], ids=['many commands', 'much output', 'updates'])
+def test_imap(one, before, commands):
     client, other = imap(one), imap(one)
+    for command in before:
+        client.ok(command)
     longest, all_of_it = longest_wait(Busy(client.sock, commands + b'z NOOP\r\n', rb'^z OK'), lambda: other.ok('NOOP'))
     assert longest < max(0.5, all_of_it / 3), all_of_it
+    other.command('STORE 1:* -FLAGS.SILENT (\\Answered)')
 
 
 def test_managesieve(one):

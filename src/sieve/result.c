@@ -257,22 +257,26 @@ static bool same_pipe(const struct sieve_action *a,
 	       same_text(a->pipe.program, b->pipe.program);
 }
 
-/* RFC 5429 section 2.2: not with what delivers. What was carried out in an
+/* RFC 5429 section 2.2: somebody gets the message. */
+static bool delivers(const struct sieve_action *action)
+{
+	return is_store(action) || action->kind == SIEVE_ACTION_REDIRECT ||
+	       action->kind == SIEVE_ACTION_PIPE;
+}
+
+/* A reject does so with what delivers, and with answers. What was carried out in an
  * earlier round, or what an earlier script did, is no conflict. */
 static bool conflicts(const struct sieve_result *result,
 		      const struct sieve_action *old,
 		      const struct sieve_action *new)
 {
-	bool delivers = is_store(old) || old->kind == SIEVE_ACTION_REDIRECT;
-	bool delivered = is_store(new) || new->kind == SIEVE_ACTION_REDIRECT;
-
 	if (old->done || old->script != result->script)
 		return false;
 	if (new->kind == SIEVE_ACTION_REJECT)
-		return delivers || old->kind == SIEVE_ACTION_REJECT ||
+		return delivers(old) || old->kind == SIEVE_ACTION_REJECT ||
 		       is_single(old);
 	if (old->kind == SIEVE_ACTION_REJECT)
-		return delivered || is_single(new);
+		return delivers(new) || is_single(new);
 	return same_pipe(old, new) ||
 	       (is_single(new) && old->kind == new->kind);
 }

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Odd mails and scripts in real deliveries: what is kept, sent and answered."""
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import PREFIX
+from lmtp_lines import Lmtp
+from smtp_sink import Sink
+from test_delivery_sieve import EXTRA, PIGEONHOLE, boxes, script
+from test_sieve_programs import HEAD, place
+
+MAIL = b'From: Joe <joe@example.org>\nTo: alice@mail.example\nSubject: one\nMessage-ID: <one@example.org>\n%s\nbody\n'
+needs_pigeonhole = pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+
+
+@pytest.fixture
+def sink():
+    one = Sink(lmtp=False)
+    yield one
+    one.close()
+
+
+def deliver(server, mail, sender='joe@example.org'):
+    client = Lmtp(server.port('lmtp'))
+    reply = client.deliver(mail, 'alice', sender=sender)[0]
+    client.close()
+    return re.sub(r' \S{22} ', ' ', reply)
+
+
+def lda(server, mail, *args):
+    program = f'{PREFIX}/libexec/dovetail/dovetail-lda' if server.label == 'dovetail' else '/usr/lib/dovecot/dovecot-lda'
+    return subprocess.run([program, '-c', server.config, '-d', 'alice', '-f', 'joe@example.org', *args],
+                          input=mail, capture_output=True, check=False, timeout=60)
+
+
+def stored(server, folder=''):
+    return [path.read_bytes() for path in Path(server.home('alice'), 'Maildir', folder, 'new').glob('*')]
+
+
+@needs_pigeonhole
+def test_rejected_mails_are_not_piped(make_server, make_dovecot):
+    """RFC 5429 section 2.2: what a program has got is delivered. (The other way round, Pigeonhole crashes.)"""
+    for server in (make_server(start=False), make_dovecot(start=False)):
+        base = place(server)
+        texts = ['reject "no"; pipe "save";', 'reject "no"; pipe :copy "save";', 'pipe "save"; reject "no";']
+        for text in texts[:2] if server.label == 'dovecot' else texts:
+            script(server, 'alice', HEAD.replace('require [', 'require ["reject", ') + text)
+            assert deliver(server, MAIL % b'') == '250 2.0.0 <alice> Saved'
+            assert len(stored(server)) == 1
+            shutil.rmtree(Path(server.home('alice'), 'Maildir'))
+        assert not list((base / 'out').iterdir())

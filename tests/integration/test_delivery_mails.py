@@ -53,3 +53,14 @@ def test_rejected_mails_are_not_piped(make_server, make_dovecot):
             assert len(stored(server)) == 1
             shutil.rmtree(Path(server.home('alice'), 'Maildir'))
         assert not list((base / 'out').iterdir())
+
+
+@needs_pigeonhole
+def test_an_empty_name_is_inbox(make_server, make_dovecot, sink):
+    """As variables may have it; the rest of the script is done."""
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin=''))
+        script(server, 'alice', 'require ["variables", "fileinto", "copy", "mailbox"]; redirect :copy "r@y.example"; fileinto :create "${none}";')
+        assert deliver(server, MAIL % b'').startswith('250')
+        assert len(stored(server)) == 1 and len(sink.mails) == 1
+        sink.mails.clear()

@@ -10,6 +10,9 @@ static int fileinto_run(struct sieve_run *run, const struct sieve_args *args,
 	struct sieve_action action = {.kind = SIEVE_ACTION_FILEINTO};
 	struct str name = args->params[0].text;
 
+	/* Variables may be empty; nobody's mailbox has such a name. */
+	if (name.len == 0)
+		name = STR("INBOX");
 	if (!sieve_mailbox_valid(name))
 		return err_set(err, ERR_INVALID,
 			       "fileinto: mailbox name is no UTF-8: '%.*s'",

@@ -137,8 +137,8 @@ struct carry {
 	bool acted;          /* it was stored or sent */
 	bool kept_elsewhere; /* by (implicit) keep in another mailbox */
 	bool failed; /* an action could not be done, and never will be */
-	bool broken; /* one that stores; then nothing of its script is done */
-	unsigned broken_script;
+	/* One that can't store; then nothing of its script is done. */
+	const struct sieve_action *broken;
 	struct lda_script *scripts; /* list: those that ran */
 	struct carry_store *stores;  /* list */
 	struct carry_stored *stored; /* NULL in deliveries */

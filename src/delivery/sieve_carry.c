@@ -334,8 +334,8 @@ static int prepare(const void *ctx, struct carry *carry,
 	log_failure(ctx, carry, store, err);
 	if (is_temporary(err) || keep)
 		return -1;
-	carry->failed = carry->broken = true;
-	carry->broken_script = action->script;
+	carry->failed = true;
+	carry->broken = action;
 	return 0;
 }
 
@@ -521,7 +521,7 @@ static bool is_kept(const struct carry *carry)
 static bool is_wanted(const struct carry *carry,
 		      const struct sieve_action *action)
 {
-	return !carry->broken || action->script < carry->broken_script;
+	return carry->broken == NULL || action->script < carry->broken->script;
 }
 
 static int send_all(const void *ctx, struct carry *carry, struct err *err)
@@ -541,26 +541,34 @@ static int send_all(const void *ctx, struct carry *carry, struct err *err)
 	return commit_all(ctx, carry, err);
 }
 
-static void log_abort(const struct carry *carry, bool keep, const char *mailbox)
+static void log_aborted(const void *ctx, struct carry *carry)
 {
-	carry_log(carry, LOG_LEVEL_INFO, "%sstore into mailbox '%s' aborted",
-		  keep ? "" : "fileinto action: ", mailbox);
+	const struct sieve_action *at;
+
+	LL_FOREACH (carry->result->actions, at) {
+		if (at->kind == SIEVE_ACTION_FILEINTO && at != carry->broken &&
+		    !is_wanted(carry, at))
+			carry_log(carry, LOG_LEVEL_INFO,
+				  "fileinto action: store into mailbox '%s' "
+				  "aborted",
+				  carry_mailbox(ctx, carry, &at->store));
+	}
 }
 
 /* One of several mailboxes can't be had: of that script, nothing is stored but
  * in INBOX, by the implicit keep. */
-static void abort_stores(struct carry *carry)
+static void abort_stores(const void *ctx, struct carry *carry)
 {
 	struct carry_store *store, *next;
 
+	log_aborted(ctx, carry);
 	carry->acted = false;
 	LL_FOREACH_SAFE(carry->stores, store, next)
 	{
-		if (store->script < carry->broken_script) {
+		if (store->script < carry->broken->script) {
 			carry->acted = true;
 			continue;
 		}
-		log_abort(carry, store->keep, store->mailbox);
 		LL_DELETE(carry->stores, store);
 		mem_free(store);
 	}
@@ -573,18 +581,15 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 	bool implicit = !carry->result->keep_cancelled;
 
 	LL_FOREACH (carry->result->actions, at) {
-		if (at->kind != SIEVE_ACTION_KEEP &&
-		    at->kind != SIEVE_ACTION_FILEINTO)
-			continue;
-		if (carry->broken)
-			log_abort(carry, at->kind == SIEVE_ACTION_KEEP,
-				  carry_mailbox(ctx, carry, &at->store));
-		else if (prepare(ctx, carry, at, err) < 0)
+		if ((at->kind == SIEVE_ACTION_KEEP ||
+		     at->kind == SIEVE_ACTION_FILEINTO) &&
+		    carry->broken == NULL && prepare(ctx, carry, at, err) < 0)
 			return -1;
 	}
-	if (carry->broken)
-		abort_stores(carry);
-	if ((implicit || carry->broken) && prepare(ctx, carry, NULL, err) < 0)
+	if (carry->broken != NULL)
+		abort_stores(ctx, carry);
+	if ((implicit || carry->broken != NULL) &&
+	    prepare(ctx, carry, NULL, err) < 0)
 		return -1;
 	if (send_all(ctx, carry, err) < 0) {
 		remember_pipes(ctx, carry);

@@ -228,8 +228,8 @@ int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 	}
 	if (sieve_carry_out(ctx, &carry, err) < 0)
 		return temporary(&carry, last, err);
-	if (carry.broken)
-		last = carry_script(&carry, carry.broken_script);
+	if (carry.broken != NULL)
+		last = carry_script(&carry, carry.broken->script);
 	if (carry.failed && last != NULL && last->global)
 		log_error("sieve: Execution of script %s failed, but implicit "
 			  "keep was successful",

@@ -42,6 +42,24 @@ def stored(server, folder=''):
 
 
 @needs_pigeonhole
+def test_what_is_not_done_is_told(make_server, make_dovecot, sink):
+    """Of a script with a mailbox that can't be; in the order of the script, and not of the keep that is done anyway."""
+    texts = ['fileinto "x/../y"; fileinto :create "b"; keep;', 'keep; fileinto :create "a"; fileinto "x/../y"; fileinto :create "b";',
+             'redirect :copy "r@y.example"; fileinto "x/../y"; keep;']
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin=''))
+        for text in texts:
+            script(server, 'alice', 'require ["fileinto", "mailbox", "copy"]; ' + text)
+            start = len(server.log_text())
+            assert deliver(server, MAIL % b'').startswith('250')
+            assert server.wait_log('implicit keep was successful', start=start)
+            seen.append(re.findall(r'sieve: (msgid.*)', server.log_text()[start:]))
+        assert list(boxes(server, 'alice')) == ['INBOX']
+    assert seen[:3] == seen[3:] and not sink.mails
+
+
+@needs_pigeonhole
 def test_rejected_mails_are_not_piped(make_server, make_dovecot):
     """RFC 5429 section 2.2: what a program has got is delivered. (The other way round, Pigeonhole crashes.)"""
     for server in (make_server(start=False), make_dovecot(start=False)):

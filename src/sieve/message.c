@@ -478,16 +478,20 @@ static void write_header(struct sieve_message *message, struct buf *out)
 const struct sieve_text *sieve_message_now(struct sieve_message *message)
 {
 	struct sieve_text *now;
-	struct buf header;
 
 	if ((!message->edited && !is_replaced(message)) || message->now != NULL)
 		return message->now;
 	now = mem_new(message, struct sieve_text);
-	header = buf_init(SIZE_MAX);
-	write_header(message, &header);
-	now->header.len = header.len;
-	now->header.data = buf_steal(now, &header);
 	now->body = sieve_message_body(message);
+	now->header =
+		str_n(message->raw.data, message->raw.len - now->body.len);
+	if (message->edited) {
+		struct buf header = buf_init(SIZE_MAX);
+
+		write_header(message, &header);
+		now->header.len = header.len;
+		now->header.data = buf_steal(now, &header);
+	}
 	message->now = now;
 	message->shared = true;
 	return now;

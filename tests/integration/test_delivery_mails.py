@@ -41,6 +41,19 @@ def stored(server, folder=''):
     return [path.read_bytes() for path in Path(server.home('alice'), 'Maildir', folder, 'new').glob('*')]
 
 
+def test_a_filter_has_the_last_word(make_server):
+    """What it gives is the mail, without an empty line that it did not write."""
+    server = make_server(start=False)
+    base = place(server)
+    for name, output in (('headonly', 'Subject: x\\n'), ('text', 'no header'), ('two', 'Subject: x\\n\\nbody')):
+        path = base / 'bin' / name
+        path.write_text(f'#!/bin/sh\ncat >/dev/null\nprintf "{output}"\n')
+        path.chmod(0o755)
+        script(server, 'alice', HEAD + f'filter "{name}"; fileinto :create "{name}";')
+        assert deliver(server, MAIL % b'').startswith('250')
+        assert stored(server, f'.{name}') == [output.replace('\\n', '\n').encode()]
+
+
 @needs_pigeonhole
 def test_what_is_not_done_is_told(make_server, make_dovecot, sink):
     """Of a script with a mailbox that can't be; in the order of the script, and not of the keep that is done anyway."""

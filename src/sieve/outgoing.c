@@ -57,6 +57,17 @@ struct str sieve_redirect_owner(const struct sieve_engine *engine,
 	return envelope->to.all.data == NULL ? STR("") : envelope->to.all;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void put_version(struct buf *out, const char *eol)
+{
+	buf_printf(out, "X-Sieve: " PACKAGE_NAME " Sieve " PACKAGE_VERSION "%s",
+		   eol);
+}
+
 void sieve_redirect_header(const struct sieve_engine *engine,
 			   const struct sieve_envelope *envelope,
 			   struct str header, struct buf *out)
@@ -65,22 +76,23 @@ void sieve_redirect_header(const struct sieve_engine *engine,
 	ptrdiff_t at = str_find_char(header, '\n');
 	const char *eol = at > 0 && header.data[at - 1] == '\r' ? "\r\n" : "\n";
 	struct header_field field;
-	const char *from = NULL;
+	const char *from = header.data;
+	bool folded = header.len > 0 && is_blank(from[0]);
 
-	buf_printf(out,
-		   "X-Sieve: " PACKAGE_NAME " Sieve " PACKAGE_VERSION "%s"
-		   "X-Sieve-Redirected-From: %.*s%s",
-		   eol, STR_FMT(owner), eol);
+	if (!folded)
+		put_version(out, eol);
+	buf_printf(out, "X-Sieve-Redirected-From: %.*s%s", STR_FMT(owner), eol);
+	/* Or our address had a blank first line of the mail behind it. */
+	if (folded)
+		put_version(out, eol);
 	/* What is no field goes on with the one before it. */
 	while (header_next(&header, &field)) {
-		if (from != NULL)
-			buf_append(out, from, (size_t)(field.full.data - from));
+		buf_append(out, from, (size_t)(field.full.data - from));
 		from = field.full.data;
 		if (str_case_is(field.name, "Return-Path"))
 			from += field.full.len;
 	}
-	if (from != NULL)
-		buf_append(out, from, (size_t)(header.data - from));
+	buf_append(out, from, (size_t)(header.data - from));
 	if (out->data[out->len - 1] != '\n')
 		buf_add(out, eol);
 	buf_add(out, eol);

@@ -41,6 +41,21 @@ def stored(server, folder=''):
     return [path.read_bytes() for path in Path(server.home('alice'), 'Maildir', folder, 'new').glob('*')]
 
 
+def test_redirected_mails_lose_nothing(make_server, sink):
+    """What is no field stays, if it comes first, too; but a blank line goes on with no field that loops are known by."""
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    script(server, 'alice', 'redirect "r@y.example";')
+    second = MAIL.replace(b'one@', b'two@')
+    for mail, rest in ((b'no field\n' + MAIL % b'', b'\r\nno field\r\nFrom: Joe <joe@'),
+                       (b' blank first\n' + second % b'', b'\r\n blank first\r\nFrom: Joe <joe@'),
+                       (b'not one\nfield here\n', b'\r\nnot one\r\nfield here\r\n\r\n'), (b'\nbody\n', b'\r\n\r\nbody\r\n')):
+        assert lda(server, mail).returncode == 0
+        sent = sink.mails.pop()
+        assert rest in sent
+        assert b'X-Sieve-Redirected-From: alice@mail.example\r\n' in sent
+        assert b'X-Sieve-Redirected-From: alice@mail.example\r\n blank' not in sent
+
+
 def test_a_filter_has_the_last_word(make_server):
     """What it gives is the mail, without an empty line that it did not write."""
     server = make_server(start=False)

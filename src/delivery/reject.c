@@ -94,6 +94,24 @@ static void write_report(const struct report *report, struct buf *out)
 	sieve_mdn_write(&mdn, out);
 }
 
+static bool is_automatic(const struct delivery *delivery)
+{
+	struct header_field field;
+
+	return header_find(spool_header(delivery->spool), "Auto-Submitted",
+			   &field) &&
+	       sieve_auto_submitted(field.value);
+}
+
+static void log_discarded(const struct report *report)
+{
+	delivery_log(report->delivery, report->set, LOG_LEVEL_INFO, "",
+		     mem_printf(report->ctx,
+				"Auto-submitted message discarded: %s",
+				str_sanitize(report->ctx,
+					     str_of(report->reason), 300)));
+}
+
 int reject_send(const struct delivery *delivery, const struct lda_settings *set,
 		struct sender *sender, const char *status, const char *reason,
 		struct err *err)
@@ -112,6 +130,15 @@ int reject_send(const struct delivery *delivery, const struct lda_settings *set,
 						    : delivery->to,
 	};
 
+	if (is_automatic(delivery)) {
+		if (status != NULL)
+			return err_set(err, ERR_UNSUPPORTED,
+				       "a program is not told of the "
+				       "rejection: %s",
+				       reason);
+		log_discarded(&report);
+		return 0;
+	}
 	if (!sender_address_ok(delivery->from) ||
 	    (set->sendmail_path[0] == '\0' && set->submission_host[0] == '\0'))
 		return err_set(err, ERR_UNSUPPORTED,

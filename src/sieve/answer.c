@@ -11,6 +11,8 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "mime/address.h"
+#include "mime/header.h"
 #include "sieve/ext.h"
 #include "sieve/ext/vacation.h"
 #include "sieve/mail_out.h"
@@ -388,8 +390,55 @@ static int put_from(struct answer *answer, struct buf *text, struct err *err)
 			       "specified :from address '%.200s' is invalid "
 			       "for vacation action",
 			       from);
-	sieve_out_from(text, from);
+	sieve_out_mailbox(text, "From", from);
 	return 0;
+}
+
+/* What a field calls him; false if it has another's address. */
+static bool find_name(const struct answer *answer, const char *field_name,
+		      struct buf *name)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
+	struct sieve_field *field = sieve_message_field(answer->out->message,
+							str_of(field_name));
+	struct address *list;
+	size_t count = 0;
+
+	if (field != NULL)
+		address_parse(ctx, field->value,
+			      sieve_engine_settings(answer->out->engine)
+				      ->sieve_max_addresses,
+			      &list, &count);
+	for (size_t i = 0; i < count; i++) {
+		CLEANUP(buf_free) struct buf all = buf_init(TEXT_MAX);
+
+		if (!sieve_address_put(&list[i], &all) ||
+		    !str_case_equal(str_n(all.data, all.len), answer->to.all))
+			continue;
+		if (list[i].name != NULL)
+			header_decode(str_of(list[i].name), name);
+		return true;
+	}
+	return false;
+}
+
+/* With the name that he gave himself. */
+static void put_to(const struct answer *answer, struct buf *text)
+{
+	static const char *const fields[] = {"Sender", "Resent-From", "From"};
+	CLEANUP(buf_free) struct buf name = buf_init(TEXT_MAX);
+	CLEANUP(buf_free) struct buf to = buf_init(TEXT_MAX);
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		if (find_name(answer, fields[i], &name))
+			break;
+	}
+	if (name.len > 0) {
+		buf_add_quoted(&to, str_n(name.data, name.len));
+		buf_putc(&to, ' ');
+	}
+	buf_printf(&to, "<%.*s>", STR_FMT(answer->to.all));
+	sieve_out_mailbox(text, "To", to.data);
 }
 
 static int write_answer(struct answer *answer, struct buf *text,
@@ -400,7 +449,7 @@ static int write_answer(struct answer *answer, struct buf *text,
 	sieve_out_begin(answer->out, text);
 	if (put_from(answer, text, err) < 0)
 		return -1;
-	buf_printf(text, "To: <%.*s>\n", STR_FMT(answer->to.all));
+	put_to(answer, text);
 	put_subject(answer, text);
 	put_references(answer, text);
 	buf_add(text, "Auto-Submitted: auto-replied (vacation)\n"

@@ -42,13 +42,18 @@ struct str sieve_out_original(struct sieve_out *out, const char *name)
 }
 
 /* "no", maybe with parameters or a comment, is what a person sends. */
+bool sieve_auto_submitted(struct str value)
+{
+	struct str keyword, word;
+
+	return str_split(&value, ';', &keyword) &&
+	       str_split(&keyword, '(', &word) &&
+	       !str_case_is(str_trim(word), "no");
+}
+
 bool sieve_out_is_automatic(struct sieve_out *out)
 {
-	struct str rest = sieve_out_original(out, "Auto-Submitted");
-	struct str value, word;
-
-	return str_split(&rest, ';', &value) && str_split(&value, '(', &word) &&
-	       !str_case_is(str_trim(word), "no");
+	return sieve_auto_submitted(sieve_out_original(out, "Auto-Submitted"));
 }
 
 void sieve_out_postmaster(struct sieve_out *out, struct buf *text)
@@ -65,22 +70,27 @@ void sieve_out_postmaster(struct sieve_out *out, struct buf *text)
 			   address);
 }
 
-void sieve_out_from(struct buf *text, const char *from)
+void sieve_out_mailbox(struct buf *text, const char *field, const char *mailbox)
 {
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "from");
-	const char *address = strrchr(from, '<');
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	const char *address = strrchr(mailbox, '<');
 	struct address *list;
 	size_t count = 0;
 
-	buf_add(text, "From: ");
-	if (address != NULL && !str_is_ascii(str_of(from)))
-		address_parse(ctx, str_of(from), 1, &list, &count);
-	if (count == 1 && list[0].name != NULL) {
-		sieve_out_folded(text, str_of(list[0].name), 6);
-		buf_add(text, "\n ");
-		from = address;
+	if (str_is_ascii(str_of(mailbox))) {
+		sieve_out_field(text, field, str_of(mailbox));
+		return;
 	}
-	buf_printf(text, "%s\n", from);
+	ctx = mem_ctx(NULL, "mailbox");
+	if (address != NULL)
+		address_parse(ctx, str_of(mailbox), 1, &list, &count);
+	buf_printf(text, "%s: ", field);
+	if (count == 1 && list[0].name != NULL) {
+		sieve_out_folded(text, str_of(list[0].name), strlen(field) + 2);
+		buf_add(text, "\n ");
+		mailbox = address;
+	}
+	buf_printf(text, "%s\n", mailbox);
 }
 
 /* With the line ends of SMTP. */

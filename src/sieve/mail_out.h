@@ -46,9 +46,9 @@ void sieve_out_text(struct buf *text, struct str body);
 struct str sieve_out_original(struct sieve_out *out, const char *name);
 /* Whether the message says that a program has sent it (RFC 3834 section 5). */
 bool sieve_out_is_automatic(struct sieve_out *out);
-/* "From: " with the address of a script; a name that is not ASCII becomes
- * encoded words. */
-void sieve_out_from(struct buf *text, const char *from);
+/* A field with one address; a name that is not ASCII becomes encoded words. */
+void sieve_out_mailbox(struct buf *text, const char *field,
+		       const char *mailbox);
 /* "Postmaster <...>" */
 void sieve_out_postmaster(struct sieve_out *out, struct buf *text);
 /* The mail is whole: `from` and `to` are copied. */

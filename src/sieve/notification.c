@@ -78,7 +78,7 @@ static void put_from(struct sieve_out *out, struct buf *text)
 	const char *from = out->action->notify.from, *source = own_source(out);
 
 	if (from != NULL && strpbrk(from, "\r\n") == NULL) {
-		sieve_out_from(text, from);
+		sieve_out_mailbox(text, "From", from);
 		return;
 	}
 	buf_add(text, "From: ");
@@ -163,6 +163,22 @@ static void add_all(struct sieve_out *out, const char *from,
 	}
 }
 
+static void log_automatic(const void *ctx, const struct sieve_out *out)
+{
+	const struct sieve_log *log = &out->host->log;
+	struct str from = out->envelope->from.all;
+
+	if (log->line == NULL)
+		return;
+	if (from.data == NULL)
+		from = STR("");
+	log->line(log->ctx, LOG_LEVEL_INFO, "notify action",
+		  mem_printf(ctx,
+			     "not sending notification for auto-submitted "
+			     "message from <%s>",
+			     str_sanitize(ctx, from, 200)));
+}
+
 int sieve_out_notify(struct sieve_out *out, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "notify");
@@ -172,11 +188,7 @@ int sieve_out_notify(struct sieve_out *out, struct err *err)
 
 	/* Section 2.7.1 */
 	if (sieve_out_is_automatic(out)) {
-		if (out->host->log.line != NULL)
-			out->host->log.line(out->host->log.ctx, LOG_LEVEL_INFO,
-					    "notify action",
-					    "not sending notification for "
-					    "auto-submitted message");
+		log_automatic(ctx, out);
 		return 0;
 	}
 	if (sieve_mailto_parse(ctx, str_of(out->action->notify.method),

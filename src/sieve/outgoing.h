@@ -53,6 +53,10 @@ void sieve_redirect_header(const struct sieve_engine *engine,
 			   const struct sieve_envelope *envelope,
 			   struct str header, struct buf *out);
 
+/* Whether a value of Auto-Submitted says that a program has sent the message
+ * (RFC 3834 section 5); not if there is none (data is NULL). */
+bool sieve_auto_submitted(struct str value);
+
 /* A mail that tells of a rejection (RFC 8098): all from MIME-Version on, behind
  * the fields From, To, Subject and the like. */
 struct sieve_mdn {

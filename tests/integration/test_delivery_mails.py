@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from email.header import decode_header, make_header
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,49 @@ def lda(server, mail, *args):
 
 def stored(server, folder=''):
     return [path.read_bytes() for path in Path(server.home('alice'), 'Maildir', folder, 'new').glob('*')]
+
+
+@needs_pigeonhole
+def test_answers_go_to_a_name(make_server, make_dovecot, sink):
+    """The one that the sender has in the mail; in encoded words if it must."""
+    froms = [b'From: Joe B <joe@example.org>', b'From: =?utf-8?q?J=C3=B6_B?= <joe@example.org>', b'From: "A, \\"B\\"" <JOE@example.org>',
+             b'From: F X <joe@example.org>\nSender: S X <joe@example.org>', b'From: x@y.z, Joe B <joe@example.org>',
+             b'From: Other One <o@example.org>', b'From: F X <joe@example.org>\nReply-To: R X <joe@example.org>', b'X-A: none']
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin=''))
+        for number, line in enumerate(froms):
+            script(server, 'alice', f'require "vacation"; vacation :handle "{number}" :addresses "alice@mail.example" "away";')
+            mails = len(sink.mails)
+            assert deliver(server, b'To: alice@mail.example\n' + line + b'\n\nx\n').startswith('250')
+            to = re.search(r'\r\nTo: (.*?)\r\n(?! )', sink.mails[mails].decode(), re.S)[1]
+            seen.append(str(make_header(decode_header(to.replace('\r\n', '')))).lower())
+    assert seen[:len(froms)] == seen[len(froms):] and seen[0] == '"joe b" <joe@example.org>'
+
+
+@needs_pigeonhole
+def test_programs_are_not_told_of_rejections(make_server, make_dovecot, sink):
+    """RFC 3834 section 2: or two of them would tell each other for ever."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin=''))
+        script(server, 'alice', 'require "reject"; reject "go away";')
+        for value in (b'auto-replied', b'No', b'auto-generated; x=y'):
+            start, mails = len(server.log_text()), len(sink.mails)
+            reply = deliver(server, MAIL % (b'Auto-Submitted: %s\n' % value))
+            assert server.wait_log('reject action: rejected', start=start)
+            seen.append((reply, len(sink.mails) - mails, re.findall(r': Info: (msgid.*)', server.log_text()[start:])))
+    assert seen[:3] == seen[3:]
+    assert [sent for _, sent, _ in seen[:3]] == [0, 1, 0]
+
+
+def test_what_a_program_said_comes_back_if_there_is_no_room(make_server, sink):
+    """Nobody tells it, so the MTA does (and nothing goes on and on: its report is from <>)."""
+    plugin = '  quota = count\n  quota_vsizes = yes\n  quota_rule = *:bytes=1\n'
+    server = make_server(EXTRA.format(port=sink.port, plugin=plugin) + 'mail_plugins = quota\nprotocol lda {\n  mail_plugins = quota sieve\n}\n')
+    run = lda(server, MAIL % b'Auto-Submitted: auto-replied\n')
+    assert run.returncode == 77 and b'Quota exceeded' in run.stderr and not sink.mails
+    assert lda(server, MAIL % b'').returncode == 0 and len(sink.mails) == 1
 
 
 def test_redirected_mails_lose_nothing(make_server, sink):

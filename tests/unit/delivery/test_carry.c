@@ -352,7 +352,7 @@ static void test_vacation_answers_once(void **state)
 	assert_string_equal(take(w, "args"), "-i -f <> -- joe@b.example\n");
 	mail = take(w, "mail");
 	assert_non_null(strstr(mail, "\nFrom: <alice@a.example>\n"
-				     "To: <joe@b.example>\n"
+				     "To: \"Joe\" <joe@b.example>\n"
 				     "Subject: Auto: =?utf-8?q?"));
 	assert_non_null(strstr(mail, "\nIn-Reply-To: <1@b.example>\n"
 				     "References: <1@b.example>\n"

@@ -108,8 +108,9 @@ const char *flags_parse(const void *ctx, const struct imap_arg *args,
 
 /* Answers collect in session->line and go out from there. */
 void line_flush(struct session *session);
-/* To be asked often: flushes when there is enough of it. True if the client must
- * take some first, or others wait for their turn: then return CMD_OUTPUT. */
+/* To be asked often: flushes when there is enough of it. True if the client
+ * must take some first, or others wait for their turn: then return CMD_OUTPUT.
+ */
 bool output_full(struct session *session);
 /* A mailbox name (UTF-8) as IMAP sends it. */
 void buf_mailbox(struct buf *out, const char *name);

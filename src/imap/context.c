@@ -225,8 +225,7 @@ static int look_at(struct session *session, struct context_look *look,
 	if (look->search == NULL) {
 		if (!gather_changed(session, context))
 			return 1;
-		look->search =
-			search_begin(look, session->box, &context->root);
+		look->search = search_begin(look, session->box, &context->root);
 	}
 	done = search_run(look->search, TURN_MS, err);
 	if (done > 0)

@@ -3,12 +3,12 @@
 
 #include "base/buf.h"
 
-/* Where the line at the start of `text` ends, behind its LF. */
-static size_t line_end(struct str text)
+/* Behind the LF of the line at `at`. */
+static const char *line_end(const char *at, const char *end)
 {
-	const char *newline = memchr(text.data, '\n', text.len);
+	const char *newline = memchr(at, '\n', (size_t)(end - at));
 
-	return newline == NULL ? text.len : (size_t)(newline - text.data) + 1;
+	return newline == NULL ? end : newline + 1;
 }
 
 static bool is_blank(char c)
@@ -16,63 +16,84 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static struct str without_eol(struct str line)
+static bool is_empty_line(const char *line, const char *end)
 {
-	if (line.len > 0 && line.data[line.len - 1] == '\n')
-		line.len--;
-	if (line.len > 0 && line.data[line.len - 1] == '\r')
-		line.len--;
-	return line;
+	return *line == '\n' || (*line == '\r' && end - line == 2);
 }
 
-/* Split `full`, whose first line is `first` octets long. */
-static bool take_field(struct str full, size_t first, struct header_field *out)
+static struct str without_eol(const char *at, const char *end)
 {
-	const char *colon = memchr(full.data, ':', first);
-	size_t name;
-
-	if (colon == NULL)
-		return false;
-	name = colon - full.data;
-	out->full = full;
-	out->value = without_eol(str_from(full, name + 1));
-	while (name > 0 && is_blank(full.data[name - 1]))
-		name--;
-	out->name = str_n(full.data, name);
-	return name > 0;
+	if (end > at && end[-1] == '\n')
+		end--;
+	if (end > at && end[-1] == '\r')
+		end--;
+	return str_n(at, end - at);
 }
 
 size_t header_end(struct str text)
 {
-	for (size_t at = 0; at < text.len;) {
-		struct str rest = str_from(text, at);
-		size_t len = line_end(rest);
+	const char *at = text.data, *end;
 
-		if (rest.data[0] == '\n' || (rest.data[0] == '\r' && len == 2))
-			return at + len;
-		at += len;
+	if (text.len == 0)
+		return 0;
+	end = at + text.len;
+	while (at < end) {
+		const char *line = at;
+
+		at = line_end(line, end);
+		if (is_empty_line(line, at))
+			return at - text.data;
 	}
 	return 0;
 }
 
+/* From `line` to `end`; its first line ends at `first`. */
+static bool take_field(const char *line, const char *first, const char *end,
+		       struct header_field *out)
+{
+	const char *colon = memchr(line, ':', (size_t)(first - line));
+	const char *name_end = colon;
+
+	if (colon == NULL)
+		return false;
+	while (name_end > line && is_blank(name_end[-1]))
+		name_end--;
+	out->full = str_n(line, end - line);
+	out->name = str_n(line, name_end - line);
+	out->value = without_eol(colon + 1, end);
+	return name_end > line;
+}
+
+/* The next one that begins with this letter (lower case), or, if that is '\0',
+ * with any. */
+static bool next_field(struct str *rest, char letter, struct header_field *out)
+{
+	const char *at = rest->data, *end;
+
+	if (rest->len == 0)
+		return false;
+	end = at + rest->len;
+	while (at < end) {
+		const char *line = at, *first = line_end(line, end);
+
+		if (is_empty_line(line, first))
+			break;
+		for (at = first; at < end && at[-1] == '\n' && is_blank(*at);)
+			at = line_end(at, end);
+		if (!is_blank(*line) &&
+		    (letter == '\0' || ascii_lower(*line) == letter) &&
+		    take_field(line, first, at, out)) {
+			*rest = str_n(at, end - at);
+			return true;
+		}
+	}
+	*rest = str_n(at, end - at);
+	return false;
+}
+
 bool header_next(struct str *rest, struct header_field *out)
 {
-	while (rest->len > 0) {
-		size_t first = line_end(*rest), len = first;
-		struct str full;
-
-		if (rest->data[0] == '\n' ||
-		    (rest->data[0] == '\r' && first == 2))
-			return false;
-		while (len < rest->len && rest->data[len - 1] == '\n' &&
-		       is_blank(rest->data[len]))
-			len += line_end(str_from(*rest, len));
-		full = str_n(rest->data, len);
-		*rest = str_from(*rest, len);
-		if (!is_blank(full.data[0]) && take_field(full, first, out))
-			return true;
-	}
-	return false;
+	return next_field(rest, '\0', out);
 }
 
 bool header_find(struct str block, const char *name, struct header_field *out)
@@ -80,7 +101,7 @@ bool header_find(struct str block, const char *name, struct header_field *out)
 	struct header_field field;
 	size_t len = strlen(name);
 
-	while (header_next(&block, &field)) {
+	while (next_field(&block, ascii_lower(name[0]), &field)) {
 		if (field.name.len == len && str_case_is(field.name, name)) {
 			*out = field;
 			return true;

@@ -24,8 +24,8 @@ struct conn_events {
 	/* There is input, or more of it; take it with conn_consume(). Called
 	 * again only when more arrives. */
 	void (*input)(void *ctx);
-	/* There is room, and a new turn, after conn_output_full() was true, or the
-	 * last octet was written after conn_close_later(). May be NULL. */
+	/* There is room, and a new turn, after conn_output_full() was true, or
+	 * the last octet was written after conn_close_later(). May be NULL. */
 	void (*drained)(void *ctx);
 	/* The peer closed, or an error: `why` is for the log, "" for a clean
 	 * end. conn_free() is still the owner's to call. */

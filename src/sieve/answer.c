@@ -399,8 +399,8 @@ static bool find_name(const struct answer *answer, const char *field_name,
 		      struct buf *name)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
-	struct sieve_field *field = sieve_message_field(answer->out->message,
-							str_of(field_name));
+	struct sieve_field *field =
+		sieve_message_field(answer->out->message, str_of(field_name));
 	struct address *list;
 	size_t count = 0;
 

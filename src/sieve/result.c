@@ -264,8 +264,8 @@ static bool delivers(const struct sieve_action *action)
 	       action->kind == SIEVE_ACTION_PIPE;
 }
 
-/* A reject does so with what delivers, and with answers. What was carried out in an
- * earlier round, or what an earlier script did, is no conflict. */
+/* A reject does so with what delivers, and with answers. What was carried out
+ * in an earlier round, or what an earlier script did, is no conflict. */
 static bool conflicts(const struct sieve_result *result,
 		      const struct sieve_action *old,
 		      const struct sieve_action *new)

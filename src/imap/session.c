@@ -223,7 +223,7 @@ static enum session_wait run(struct mail_session *base)
 
 	if (session->cmd != NULL)
 		cmd_continue(session);
-	while (!base->closing && session->cmd == NULL &&
+	while (mail_session_goes_on(base) && session->cmd == NULL &&
 	       !conn_output_full(session->conn) && next_command(session))
 		;
 	line_flush(session);

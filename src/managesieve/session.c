@@ -293,7 +293,7 @@ static enum session_wait run(struct mail_session *base)
 	struct session *session = (struct session *)base;
 	enum session_wait wait = SESSION_INPUT;
 
-	while (!base->closing) {
+	while (mail_session_goes_on(base)) {
 		if (output_full(session)) {
 			wait = SESSION_OUTPUT;
 			break;

@@ -232,7 +232,8 @@ static enum session_wait run(struct mail_session *base)
 		} else if (output_full(session)) {
 			wait = SESSION_OUTPUT;
 			break;
-		} else if (!next_command(session)) {
+		} else if (!mail_session_goes_on(base) ||
+			   !next_command(session)) {
 			wait = SESSION_INPUT;
 			break;
 		}

@@ -186,9 +186,12 @@ static void worker_readable(void *ctx, unsigned)
 	fd_close(&fd);
 	if (ret > 0) {
 		struct unpack in = {.in = frame};
+		uint8_t type = unpack_u8(&in);
 
-		if (unpack_u8(&in) == WIRE_ENDED)
+		if (type == WIRE_ENDED)
 			session_ended(worker, unpack_u32(&in));
+		else if (type == WIRE_RETIRE)
+			let_go(worker);
 		channel_done(&worker->channel, frame);
 		wait_is_over(manager);
 	} else if (ret < 0) {

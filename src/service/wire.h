@@ -62,7 +62,8 @@ enum wire {
 	WIRE_PID = 'P',
 	/* zygote to manager: a worker's pid and how it ended, not in peace. */
 	WIRE_DIED = 'D',
-	/* manager to worker: a session; worker to manager: it ended (id). */
+	/* manager to worker: a session; worker to manager: it ended (id). A
+	 * worker that stops says WIRE_RETIRE: it wants no more. */
 	WIRE_SESSION = 'S',
 	WIRE_ENDED = 'E',
 };

@@ -13,6 +13,7 @@
 #include "config/vars.h"
 #include "net/conn.h"
 #include "net/loop.h"
+#include "net/sock.h"
 #include "service/service.h"
 #include "storage/storage.h"
 
@@ -191,6 +192,11 @@ void mail_session_bye(struct mail_session *session, const char *text,
 	session->closing = true;
 }
 
+bool mail_session_goes_on(const struct mail_session *session)
+{
+	return !session->closing && all.stopping == NULL;
+}
+
 /* running */
 
 static void set_timeout(struct mail_session *session, uint64_t ms)
@@ -201,10 +207,7 @@ static void set_timeout(struct mail_session *session, uint64_t ms)
 	conn_set_timeout(session->conn, (struct duration){.ms = ms});
 }
 
-static void turn_come(void *ctx)
-{
-	mail_session_wake(ctx);
-}
+static void turn_come(void *ctx);
 
 /* After all that could be done. */
 static void wait_for(struct mail_session *session, enum session_wait wait)
@@ -288,6 +291,19 @@ static void on_closed(void *ctx, const char *why)
 				   state[0] == '\0' ? "" : ")");
 	}
 	session_free(session);
+}
+
+/* What takes many turns is not done for nobody. Input is not read meanwhile, so
+ * that its end is not seen; who has said all he will say, but listens on, is
+ * gone for Dovecot, too. */
+static void turn_come(void *ctx)
+{
+	struct mail_session *session = ctx;
+
+	if (!session->closing && sock_is_left(conn_fd(session->conn)))
+		on_closed(session, "");
+	else
+		mail_session_wake(session);
 }
 
 static void on_timeout(void *ctx)

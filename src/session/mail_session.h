@@ -98,6 +98,9 @@ void mail_sessions_stop(struct service_env *env, const char *reason);
  * `reason` is for the log. */
 void mail_session_bye(struct mail_session *session, const char *text,
 		      const char *reason);
+/* Whether its next command may begin: not when it ends, or its process does,
+ * which waits for the one that runs. */
+bool mail_session_goes_on(const struct mail_session *session);
 /* Before the log is written to from elsewhere than protocol->run(). */
 void mail_session_enter(struct mail_session *session);
 /* For timers and notifications: go on. */

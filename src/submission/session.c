@@ -178,7 +178,7 @@ static enum session_wait run(struct mail_session *base)
 	enum session_wait wait = SESSION_INPUT;
 
 	conn_cork(base->conn, true);
-	while (!base->closing) {
+	while (mail_session_goes_on(base)) {
 		if (conn_output_full(base->conn)) {
 			wait = SESSION_OUTPUT;
 			break;

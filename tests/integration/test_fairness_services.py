@@ -126,3 +126,36 @@ def test_managesieve(one):
                                       lambda: other.command('NOOP'))
     assert longest < max(0.5, all_of_it / 3), all_of_it
     other.sock.close()
+
+
+LONG = b'a SEARCH %s\r\n' % b' '.join(b'NOT BODY zq%d' % number for number in range(1500))
+
+
+def test_nobody_searches_for_who_left(one):
+    client = imap(one)
+    client.send(LONG)
+    time.sleep(0.2)
+    client.sock.close()
+    assert one.wait_log(r'Connection closed \(SEARCH running for', timeout=3)
+
+
+def test_kicked_with_more_commands_to_come(one):
+    client = imap(one)
+    client.send(b'a SEARCH BODY zq\r\n' * 3000)
+    client.until(b'a')
+    since = time.monotonic()
+    assert one.doveadm('kick', 'crowd').returncode == 0
+    with pytest.raises((EOFError, ConnectionResetError)):
+        while True:
+            client.line()
+    assert time.monotonic() - since < 3
+
+
+def test_a_process_that_stops_gets_no_more_sessions(one):
+    client = imap(one)
+    client.send(LONG)
+    time.sleep(0.2)
+    assert one.doveadm('kick', 'crowd').returncode == 0
+    time.sleep(0.5)
+    imap(one).ok('NOOP')
+    client.sock.close()

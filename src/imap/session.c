@@ -253,14 +253,15 @@ static bool busy(const struct mail_session *base)
 
 /* the beginning */
 
-static bool want_stream(const struct imap_command *so_far, void *ctx)
+static bool want_stream(const struct imap_command *command, size_t before,
+			void *ctx)
 {
 	struct session *session = ctx;
 
 	/* Not the mailbox's name, but what follows it. */
 	return session->appending ||
-	       (str_case_is(so_far->name, "APPEND") && !so_far->uid &&
-		so_far->args[0].kind != IMAP_ARG_END);
+	       (str_case_is(command->name, "APPEND") && !command->uid &&
+		before > 0);
 }
 
 static void make_parser(struct session *session)

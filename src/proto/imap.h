@@ -72,9 +72,11 @@ enum imap_parse {
 struct imap_parser;
 struct imap_parser *imap_parser_new(const void *ctx,
 				    const struct imap_limits *limits);
-/* Whether the literal of `command` in `args` so far is to be streamed. NULL
- * (the default): never. */
-typedef bool imap_stream_fn(const struct imap_command *so_far, void *ctx);
+/* Whether the next literal of `command`, of which only the head is there, is to
+ * be streamed; `before` arguments stand before it. NULL (the default): never.
+ */
+typedef bool imap_stream_fn(const struct imap_command *command, size_t before,
+			    void *ctx);
 void imap_parser_set_stream(struct imap_parser *parser, imap_stream_fn *fn,
 			    void *ctx);
 /* *used_out: the bytes taken from `in`. */

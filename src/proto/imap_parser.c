@@ -453,11 +453,10 @@ static bool wants_stream(struct imap_parser *parser)
 {
 	if (parser->stream == NULL || parser->depth > 0)
 		return false;
-	/* The caller sees what comes before the literal. */
-	parser->count--;
-	finish(parser);
-	parser->count++;
-	return parser->stream(&parser->command, parser->stream_ctx);
+	/* To show what comes before each of many would cost their square. */
+	set_command(parser);
+	return parser->stream(&parser->command, parser->count - 1,
+			      parser->stream_ctx);
 }
 
 static enum imap_parse begin_literal(struct imap_parser *parser)

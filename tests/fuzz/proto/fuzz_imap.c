@@ -18,10 +18,11 @@ static const struct imap_limits limits = {
 	.max_depth = 8,
 };
 
-static bool is_append(const struct imap_command *so_far, void *ctx)
+static bool is_append(const struct imap_command *so_far, size_t before,
+		      void *ctx)
 {
 	(void)ctx;
-	return str_case_is(so_far->name, "APPEND");
+	return before > 0 && str_case_is(so_far->name, "APPEND");
 }
 
 static void note_args(const void *ctx, const struct imap_arg *arg,

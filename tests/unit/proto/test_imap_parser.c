@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "base/mem.h"
 #include "proto/imap.h"
 
@@ -120,8 +121,10 @@ static void run_feed(struct run *run, struct str in)
 	}
 }
 
-static bool append_streams(const struct imap_command *so_far, void *ctx)
+static bool append_streams(const struct imap_command *so_far, size_t before,
+			   void *ctx)
 {
+	(void)before;
 	(void)ctx;
 	return str_case_is(so_far->name, "APPEND");
 }
@@ -404,6 +407,36 @@ static void test_memory_is_given_back(void **state)
 	assert_int_equal(talloc_total_blocks(parser), blocks);
 }
 
+/* 100 000 literals of one octet: twice as many take twice as long. */
+static void test_many_literals(void **state)
+{
+	enum { MANY = 100 * 1000 };
+	const struct imap_limits wide = {
+		.max_line = SIZE_MAX / 4,
+		.max_literal = 10,
+		.max_command = SIZE_MAX / 4,
+		.max_args = 2 * MANY,
+		.max_depth = 4,
+	};
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct imap_parser *parser = imap_parser_new(ctx, &wide);
+	CLEANUP(buf_free) struct buf in = buf_init(SIZE_MAX);
+	uint64_t since = clock_monotonic_ms();
+	size_t used;
+
+	(void)state;
+	imap_parser_set_stream(parser, append_streams, NULL);
+	buf_add(&in, "a x");
+	for (int i = 0; i < MANY; i++)
+		buf_add(&in, " {1+}\r\nx");
+	buf_add(&in, "\r\n");
+	assert_int_equal(
+		imap_parser_feed(parser, str_n(in.data, in.len), &used),
+		IMAP_PARSE_COMMAND);
+	assert_int_equal(used, in.len);
+	assert_true(clock_monotonic_ms() - since < 5000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_line_length),
 		cmocka_unit_test(test_literal_size),
 		cmocka_unit_test(test_size_of_all_literals),
+		cmocka_unit_test(test_many_literals),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_literal_minus),

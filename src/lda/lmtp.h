@@ -113,6 +113,7 @@ struct lmtp_session {
 	const char *command; /* under way, for the log: "DATA"; NULL */
 	bool begun;          /* there was LHLO, or MAIL */
 	bool greeted, looking_up, in_input, ended;
+	bool told_broken; /* the log knows that he names senders wrongly */
 	unsigned bad_commands;
 	uint64_t started_ms;
 	struct lmtp_known *known; /* list */

@@ -112,9 +112,10 @@ static void cmd_mail(struct lmtp_session *session, struct str args)
 		lmtp_reset(session);
 		return;
 	}
-	if (path.broken)
+	if (path.broken && !session->told_broken)
 		log_info("MAIL %s: no address, taken as <>",
 			 str_sanitize(session->ctx, args, SENDER_MAX));
+	session->told_broken |= path.broken;
 	session->begun = true;
 	session->from = path.address;
 	session->session_id =

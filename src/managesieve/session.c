@@ -25,6 +25,7 @@ enum {
 	OUT_ENOUGH = 4096, /* of answers before they go out */
 	NAME_SHOWN_MAX = 64,
 	SASL_MAX = 1024,
+	MISTAKES_LOGGED = 50, /* of one session: who makes many fills disks */
 };
 
 /* answers */
@@ -80,6 +81,17 @@ static const char *code_of(const struct err *err, bool *public_out)
 	}
 }
 
+static void log_mistake(struct session *session, const char *what,
+			const char *why)
+{
+	if (session->mistakes++ >= MISTAKES_LOGGED)
+		return;
+	log_info("%s: %s%s", what, why,
+		 session->mistakes == MISTAKES_LOGGED
+			 ? " (what fails from now on is not logged)"
+			 : "");
+}
+
 void reply_error(struct session *session, struct err *err, const char *fmt, ...)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "error");
@@ -96,7 +108,7 @@ void reply_error(struct session *session, struct err *err, const char *fmt, ...)
 	va_start(args, fmt);
 	what = mem_vprintf(ctx, fmt, args);
 	va_end(args);
-	log_info("%s: %s", str_sanitize(ctx, str_of(what), 512), text.data);
+	log_mistake(session, str_sanitize(ctx, str_of(what), 512), text.data);
 	reply_no(session, code, text.data);
 }
 

@@ -25,7 +25,7 @@ struct session {
 	const struct managesieve_settings *set; /* of `base` */
 	struct scripts *scripts;
 	struct msieve_parser *parser;
-	unsigned bad_commands;
+	unsigned bad_commands, mistakes;
 	struct session_stats stats;
 	struct buf out; /* answers, on their way to the connection */
 };

@@ -10,6 +10,7 @@ import pytest
 
 from conftest import NO_PENALTY, Server, finish, mail_owner
 from imap_lines import Lines
+from lmtp_lines import Lmtp
 from sieve_lines import Sieve, literal
 
 EXTRA = """\
@@ -32,7 +33,7 @@ def mail(number):
 
 @pytest.fixture(scope='module')
 def one(tls):
-    one = Server(tls, EXTRA, 'imap sieve').start()
+    one = Server(tls, EXTRA, 'imap lmtp sieve').start()
     cur = one.maildir('crowd') / 'cur'
     for number in range(MAILS):
         (cur / f'{1600000000 + number}.{number}.x:2,').write_bytes(mail(number))
@@ -159,3 +160,20 @@ def test_a_process_that_stops_gets_no_more_sessions(one):
     time.sleep(0.5)
     imap(one).ok('NOOP')
     client.sock.close()
+
+
+def test_mistakes_fill_no_disk(one):
+    start = len(one.log_text())
+    client = Sieve(one.port('sieve'), 'crowd')
+    client.send(b'GETSCRIPT "nope"\r\n' * 200)
+    assert [client.answer().startswith(b'NO ') for _ in range(200)] == [True] * 200
+    client.command('LOGOUT')
+    assert one.wait_log('Logged out', start=start)
+    assert one.log_text()[start:].count("Sieve script `nope' not found") == 50
+    lmtp = Lmtp(one.port('lmtp'))
+    for _ in range(5):
+        lmtp.command('MAIL FROM:<@@@>')
+        lmtp.command('RSET')
+    lmtp.command('QUIT')
+    assert one.wait_log('Disconnect from 127.0.0.1: Logged out', start=start)
+    assert one.log_text()[start:].count('no address, taken as <>') == 1

@@ -17,7 +17,7 @@
 #include "proto/imap.h"
 #include "storage/storage.h"
 
-enum { TURN_MS = 50 };
+enum { TURN_MS = 20 };
 
 struct search_context {
 	struct search_context *prev, *next;

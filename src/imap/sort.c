@@ -17,7 +17,7 @@
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum { TURN_MS = 50 }; /* how long others in this process wait for us */
+enum { TURN_MS = 20 }; /* how long others in this process wait for us */
 
 struct sort_state {
 	struct search_return ret;

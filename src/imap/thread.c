@@ -11,7 +11,7 @@
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum { TURN_MS = 50 }; /* how long others in this process wait for us */
+enum { TURN_MS = 20 }; /* how long others in this process wait for us */
 
 struct thread_state {
 	struct thread *thread;

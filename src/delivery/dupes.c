@@ -179,3 +179,26 @@ int dupes_mark(const char *path, enum dupe_kind kind, struct str id,
 		return err_sys(err, "fdatasync(%s)", path);
 	return 0;
 }
+
+int dupes_forget(const char *path, enum dupe_kind kind, struct str id,
+		 struct err *err)
+{
+	CLEANUP(fd_close) int fd = file_open_regular(path, O_RDWR, err);
+	CLEANUP(buf_free) struct buf entries = buf_init(2 * FILE_MAX);
+	unsigned char entry[ENTRY_SIZE] = {0}; /* has ended long ago */
+
+	if (fd < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (flock(fd, LOCK_EX) < 0)
+		return err_sys(err, "flock(%s)", path);
+	if (load(fd, path, &entries, err) < 0)
+		return -1;
+	hash_of(kind, id, entry);
+	for (size_t at = 0; at < entries.len; at += ENTRY_SIZE) {
+		if (memcmp(entries.data + at, entry, HASH_SIZE) == 0 &&
+		    write_at(fd, path, (off_t)(HEADER_SIZE + at), entry,
+			     ENTRY_SIZE, err) < 0)
+			return -1;
+	}
+	return 0;
+}

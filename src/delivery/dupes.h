@@ -31,5 +31,8 @@ int dupes_has(const char *path, enum dupe_kind kind, struct str id,
 /* Mark it for `seconds` from now. */
 int dupes_mark(const char *path, enum dupe_kind kind, struct str id,
 	       uint64_t seconds, struct err *err);
+/* It was not done after all. */
+int dupes_forget(const char *path, enum dupe_kind kind, struct str id,
+		 struct err *err);
 
 #endif

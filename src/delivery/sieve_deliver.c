@@ -93,6 +93,8 @@ int sieve_run_scripts(struct carry *carry, struct lda_script *script,
 		if (lda_script_open(carry->sieve, script, err) < 0) {
 			carry->host.log.line(carry->sieve, LOG_LEVEL_ERROR,
 					     script->path, err->text);
+			if (err->system && !script->global)
+				log_error("sieve: %s", err->text);
 			return script_failed(carry, script, err);
 		}
 		trace_script(carry, script);

@@ -239,8 +239,16 @@ static void keep_copy(const void *ctx, struct carry *carry,
 		  err.text);
 }
 
-/* A vacation message that this sender has had lately. Rather no answer than one
- * to each mail. */
+/* Whether a sender has one answer for some time. */
+static bool answers_once(const struct carry *carry,
+			 const struct sieve_action *action)
+{
+	return action->kind == SIEVE_ACTION_VACATION &&
+	       action->vacation.seconds > 0 && carry->sieve->dupes_path != NULL;
+}
+
+/* A vacation message that this sender has had lately, or has from now on.
+ * Rather no answer than one to each mail, where nothing can be remembered. */
 static bool answered(const struct carry *carry,
 		     const struct sieve_action *action, struct str id)
 {
@@ -248,10 +256,11 @@ static bool answered(const struct carry *carry,
 	bool seen = false;
 	struct err err;
 
-	if (action->kind != SIEVE_ACTION_VACATION || path == NULL ||
-	    action->vacation.seconds == 0)
+	if (!answers_once(carry, action))
 		return false;
-	if (dupes_has(path, DUPE_VACATION, id, &seen, &err) < 0) {
+	if (dupes_has(path, DUPE_VACATION, id, &seen, &err) < 0 ||
+	    (!seen && dupes_mark(path, DUPE_VACATION, id,
+				 action->vacation.seconds, &err) < 0)) {
 		log_error("sieve: %s", err.text);
 		return true;
 	}
@@ -263,15 +272,13 @@ static bool answered(const struct carry *carry,
 	return seen;
 }
 
-static void remember(const struct carry *carry,
-		     const struct sieve_action *action, struct str id)
+static void not_answered(const struct carry *carry,
+			 const struct sieve_action *action, struct str id)
 {
 	struct err err;
 
-	if (action->kind == SIEVE_ACTION_VACATION &&
-	    action->vacation.seconds > 0 && carry->sieve->dupes_path != NULL &&
-	    dupes_mark(carry->sieve->dupes_path, DUPE_VACATION, id,
-		       action->vacation.seconds, &err) < 0)
+	if (answers_once(carry, action) &&
+	    dupes_forget(carry->sieve->dupes_path, DUPE_VACATION, id, &err) < 0)
 		log_error("sieve: %s", err.text);
 }
 
@@ -329,6 +336,6 @@ void carry_answer(const void *ctx, struct carry *carry,
 		return;
 	for (unsigned i = 0; i < count; i++)
 		sent += send_mail(ctx, carry, action, &mails[i]);
-	if (sent > 0)
-		remember(carry, action, id);
+	if (sent == 0)
+		not_answered(carry, action, id);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Odd mails and scripts in real deliveries: what is kept, sent and answered."""
+import os
 import re
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PREFIX
+from conftest import PREFIX, mail_owner
 from lmtp_lines import Lmtp
 from smtp_sink import Sink
 from test_delivery_sieve import EXTRA, PIGEONHOLE, boxes, script
@@ -154,3 +155,33 @@ def test_an_empty_name_is_inbox(make_server, make_dovecot, sink):
         assert deliver(server, MAIL % b'').startswith('250')
         assert len(stored(server)) == 1 and len(sink.mails) == 1
         sink.mails.clear()
+
+
+def test_no_answer_is_better_than_one_to_each_mail(make_server, sink):
+    """Where nobody can remember who got one; but one that could not be sent is sent with the next mail."""
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    script(server, 'alice', 'require "vacation"; vacation :addresses "alice@mail.example" "away";')
+    server.maildir('alice')
+    dupes = Path(server.home('alice'), '.dovetail.lda-dupes')
+    sink.answers['RCPT'] = '450 later'
+    assert deliver(server, MAIL % b'').startswith('250')
+    assert server.wait_log('vacation action: failed to send') and not sink.mails
+    del sink.answers['RCPT']
+    kept = dupes.read_bytes()
+    dupes.unlink()
+    os.chmod(server.home('alice'), 0o555)
+    assert deliver(server, MAIL % b'').startswith('250') and server.wait_log(r'sieve: open\(\S+lda-dupes\): Permission denied')
+    assert not sink.mails and len(stored(server)) == 2
+    os.chmod(server.home('alice'), 0o755)
+    dupes.write_bytes(kept)
+    os.chown(dupes, *mail_owner())
+    assert deliver(server, MAIL % b'').startswith('250') and deliver(server, MAIL % b'').startswith('250')
+    assert len(sink.mails) == 1
+
+
+def test_the_log_tells_of_scripts_that_can_not_be_read(make_server, sink):
+    """To whom else than the user whose they are."""
+    server = make_server(EXTRA.format(port=sink.port, plugin=''))
+    script(server, 'alice', 'discard;').chmod(0)
+    assert deliver(server, MAIL % b'').startswith('250') and len(stored(server)) == 1
+    assert server.wait_log(r'Error: sieve: open\(\S+/\.dovecot\.sieve\): Permission denied')

@@ -66,6 +66,25 @@ static void test_marks_are_remembered(void **state)
 	assert_false(has(DUPE_REDIRECT, "joe"));
 }
 
+static void test_what_was_not_done_is_forgotten(void **state)
+{
+	struct err err;
+
+	(void)state;
+	assert_int_equal(dupes_forget(path, DUPE_VACATION, STR("joe"), &err),
+			 0);
+	mark(DUPE_VACATION, "ann", 100);
+	mark(DUPE_VACATION, "joe", 100);
+	mark(DUPE_REDIRECT, "joe", 100);
+	assert_int_equal(dupes_forget(path, DUPE_VACATION, STR("joe"), &err),
+			 0);
+	assert_false(has(DUPE_VACATION, "joe"));
+	assert_true(has(DUPE_VACATION, "ann"));
+	assert_true(has(DUPE_REDIRECT, "joe"));
+	mark(DUPE_VACATION, "joe", 100);
+	assert_true(has(DUPE_VACATION, "joe"));
+}
+
 static void test_what_has_ended_goes_away(void **state)
 {
 	char id[20];
@@ -99,6 +118,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_marks_are_remembered,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_what_was_not_done_is_forgotten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_has_ended_goes_away,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

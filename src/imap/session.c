@@ -259,9 +259,8 @@ static bool want_stream(const struct imap_command *command, size_t before,
 	struct session *session = ctx;
 
 	/* Not the mailbox's name, but what follows it. */
-	return session->appending ||
-	       (str_case_is(command->name, "APPEND") && !command->uid &&
-		before > 0);
+	return session->appending || (str_case_is(command->name, "APPEND") &&
+				      !command->uid && before > 0);
 }
 
 static void make_parser(struct session *session)

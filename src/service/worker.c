@@ -130,7 +130,8 @@ void worker_stop(struct service_env *env)
 	if (env->stopping)
 		return;
 	env->stopping = true;
-	/* It may take a while, and was not the manager's idea (doveadm kick). */
+	/* It may take a while, and was not the manager's idea (doveadm kick).
+	 */
 	channel_send_type(&env->up, WIRE_RETIRE);
 	if (env->clients > 0 && env->service->stop != NULL)
 		env->service->stop(env, "Server shutting down.");

@@ -93,19 +93,14 @@ ptrdiff_t str_find_char(struct str hay, char c)
 	return at == NULL ? -1 : at - hay.data;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static bool is_blank_or_comma(char c)
 {
-	return is_blank(c) || c == ',';
+	return ascii_is_blank(c) || c == ',';
 }
 
 static bool is_space(char c)
 {
-	return is_blank(c) || c == '\r' || c == '\n';
+	return ascii_is_blank(c) || c == '\r' || c == '\n';
 }
 
 struct str str_trim(struct str s)
@@ -152,7 +147,7 @@ static bool next_word(struct str *rest, bool (*divides)(char c),
 
 bool str_word(struct str *rest, struct str *word_out)
 {
-	return next_word(rest, is_blank, word_out);
+	return next_word(rest, ascii_is_blank, word_out);
 }
 
 bool str_item(struct str *rest, struct str *item_out)

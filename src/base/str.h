@@ -50,6 +50,12 @@ static inline char ascii_upper(char c)
 	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
 
+/* WSP of RFC 5234 */
+static inline bool ascii_is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 bool str_equal(struct str a, struct str b);
 bool str_is(struct str a, const char *b);
 bool str_case_equal(struct str a, struct str b);

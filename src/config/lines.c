@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* The length of a quoted string at the start of `s`, with its quotes; a quote
  * that nothing closes reaches to the end. */
 static size_t quoted_length(struct str s)
@@ -30,7 +25,7 @@ static struct str uncomment(struct str line, bool *ambiguous)
 		if (c == '"' || c == '\'') {
 			i += quoted_length(str_from(line, i)) - 1;
 		} else if (c == '#') {
-			if (!is_blank(line.data[i - 1]))
+			if (!ascii_is_blank(line.data[i - 1]))
 				*ambiguous = true;
 			line.len = i;
 		}
@@ -90,7 +85,7 @@ static void unescape(char *text)
 
 static char *skip_blanks(char *at)
 {
-	while (is_blank(*at))
+	while (ascii_is_blank(*at))
 		at++;
 	return at;
 }

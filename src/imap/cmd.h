@@ -106,6 +106,8 @@ const char *flags_parse(const void *ctx, const struct imap_arg *args,
 
 /* writing */
 
+/* Of what takes long, at once: others in this process wait for us. */
+enum { TURN_MS = 20 };
 /* Answers collect in session->line and go out from there. */
 void line_flush(struct session *session);
 /* To be asked often: flushes when there is enough of it. True if the client

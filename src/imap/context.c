@@ -17,8 +17,6 @@
 #include "proto/imap.h"
 #include "storage/storage.h"
 
-enum { TURN_MS = 20 };
-
 struct search_context {
 	struct search_context *prev, *next;
 	char *tag;

@@ -18,7 +18,7 @@
 #include "imap/sieve.h"
 #include "storage/storage.h"
 
-enum { TURN_MS = 20, COMPLAINTS_MAX = 64 * 1024 };
+enum { COMPLAINTS_MAX = 64 * 1024 };
 
 struct filter_state {
 	struct filter *filter;

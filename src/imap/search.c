@@ -15,8 +15,6 @@
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum { TURN_MS = 20 }; /* how long others in this process wait for us */
-
 struct search_state {
 	struct search_return ret;
 	bool modseq; /* MODSEQ is among the keys */

@@ -17,8 +17,6 @@
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum { TURN_MS = 20 }; /* how long others in this process wait for us */
-
 struct sort_state {
 	struct search_return ret;
 	struct sort_key *keys;

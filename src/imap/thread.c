@@ -11,8 +11,6 @@
 #include "imap/session.h"
 #include "storage/storage.h"
 
-enum { TURN_MS = 20 }; /* how long others in this process wait for us */
-
 struct thread_state {
 	struct thread *thread;
 	bool any;   /* something was told: a blank goes before it */

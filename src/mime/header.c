@@ -11,11 +11,6 @@ static const char *line_end(const char *at, const char *end)
 	return newline == NULL ? end : newline + 1;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static bool is_empty_line(const char *line, const char *end)
 {
 	return *line == '\n' || (*line == '\r' && end - line == 2);
@@ -56,7 +51,7 @@ static bool take_field(const char *line, const char *first, const char *end,
 
 	if (colon == NULL)
 		return false;
-	while (name_end > line && is_blank(name_end[-1]))
+	while (name_end > line && ascii_is_blank(name_end[-1]))
 		name_end--;
 	out->full = str_n(line, end - line);
 	out->name = str_n(line, name_end - line);
@@ -78,9 +73,10 @@ static bool next_field(struct str *rest, char letter, struct header_field *out)
 
 		if (is_empty_line(line, first))
 			break;
-		for (at = first; at < end && at[-1] == '\n' && is_blank(*at);)
+		for (at = first;
+		     at < end && at[-1] == '\n' && ascii_is_blank(*at);)
 			at = line_end(at, end);
-		if (!is_blank(*line) &&
+		if (!ascii_is_blank(*line) &&
 		    (letter == '\0' || ascii_lower(*line) == letter) &&
 		    take_field(line, first, at, out)) {
 			*rest = str_n(at, end - at);
@@ -130,11 +126,11 @@ void header_unfold(struct str value, struct buf *out)
 		value = str_from(value, plain);
 		if (value.len == 0)
 			return;
-		while (out->len > 0 && is_blank(out->data[out->len - 1]))
+		while (out->len > 0 && ascii_is_blank(out->data[out->len - 1]))
 			buf_truncate(out, out->len - 1);
 		while (value.len > 0 &&
-		       (is_blank(value.data[0]) || value.data[0] == '\r' ||
-			value.data[0] == '\n'))
+		       (ascii_is_blank(value.data[0]) ||
+			value.data[0] == '\r' || value.data[0] == '\n'))
 			value = str_from(value, 1);
 		buf_putc(out, ' ');
 	}

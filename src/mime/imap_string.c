@@ -94,15 +94,11 @@ void imap_string_field(struct str value, struct buf *scratch, struct buf *out)
 	mime_nstring(value, out);
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static bool is_tidy(struct str value)
 {
 	if (memchr(value.data, '\t', value.len) != NULL ||
-	    is_blank(value.data[0]) || is_blank(value.data[value.len - 1]))
+	    ascii_is_blank(value.data[0]) ||
+	    ascii_is_blank(value.data[value.len - 1]))
 		return false;
 	return memmem(value.data, value.len, "  ", 2) == NULL;
 }
@@ -118,10 +114,10 @@ void imap_string_words(struct str value, struct buf *scratch, struct buf *out)
 		return;
 	}
 	for (size_t i = 0; i < value.len; i++) {
-		if (!is_blank(value.data[i]))
+		if (!ascii_is_blank(value.data[i]))
 			buf_putc(&words, value.data[i]);
 		else if (words.len > 0 && i + 1 < value.len &&
-			 !is_blank(value.data[i + 1]))
+			 !ascii_is_blank(value.data[i + 1]))
 			buf_putc(&words, ' ');
 	}
 	mime_nstring(str_n(words.data, words.len), out);

@@ -47,21 +47,16 @@ static void put_words(struct buf *text, struct str value)
 	}
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* A word and the blanks in front of it. */
 static struct str take_piece(struct str *rest, size_t *blanks_out)
 {
 	struct str piece;
 	size_t len = 0;
 
-	while (len < rest->len && is_blank(rest->data[len]))
+	while (len < rest->len && ascii_is_blank(rest->data[len]))
 		len++;
 	*blanks_out = len;
-	while (len < rest->len && !is_blank(rest->data[len]))
+	while (len < rest->len && !ascii_is_blank(rest->data[len]))
 		len++;
 	piece = str_n(rest->data, len);
 	*rest = str_from(*rest, len);

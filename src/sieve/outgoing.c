@@ -57,11 +57,6 @@ struct str sieve_redirect_owner(const struct sieve_engine *engine,
 	return envelope->to.all.data == NULL ? STR("") : envelope->to.all;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static void put_version(struct buf *out, const char *eol)
 {
 	buf_printf(out, "X-Sieve: " PACKAGE_NAME " Sieve " PACKAGE_VERSION "%s",
@@ -77,7 +72,7 @@ void sieve_redirect_header(const struct sieve_engine *engine,
 	const char *eol = at > 0 && header.data[at - 1] == '\r' ? "\r\n" : "\n";
 	struct header_field field;
 	const char *from = header.data;
-	bool folded = header.len > 0 && is_blank(from[0]);
+	bool folded = header.len > 0 && ascii_is_blank(from[0]);
 
 	if (!folded)
 		put_version(out, eol);

@@ -72,6 +72,8 @@ def test_programs_are_not_told_of_rejections(make_server, make_dovecot, sink):
             start, mails = len(server.log_text()), len(sink.mails)
             reply = deliver(server, MAIL % (b'Auto-Submitted: %s\n' % value))
             assert server.wait_log('reject action: rejected', start=start)
+            if value != b'No':
+                assert server.wait_log('discarded: go away', start=start)
             seen.append((reply, len(sink.mails) - mails, re.findall(r': Info: (msgid.*)', server.log_text()[start:])))
     assert seen[:3] == seen[3:]
     assert [sent for _, sent, _ in seen[:3]] == [0, 1, 0]

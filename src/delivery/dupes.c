@@ -163,10 +163,16 @@ static int add(int fd, const char *path, const char entry[ENTRY_SIZE],
 int dupes_mark(const char *path, enum dupe_kind kind, struct str id,
 	       uint64_t seconds, struct err *err)
 {
-	CLEANUP(fd_close)
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC;
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dupes");
+	CLEANUP(fd_close) int fd = open(path, flags, 0600);
 	unsigned char entry[ENTRY_SIZE];
 
+	if (fd < 0 && errno == ENOENT) {
+		if (dir_create(path_parent(ctx, path), 0700, err) < 0)
+			return -1;
+		fd = open(path, flags, 0600);
+	}
 	if (fd < 0)
 		return err_sys(err, "open(%s)", path);
 	if (flock(fd, LOCK_EX) < 0)

@@ -28,7 +28,7 @@ enum dupe_kind {
 /* Whether `id` was marked and still counts. A missing file has nothing. */
 int dupes_has(const char *path, enum dupe_kind kind, struct str id,
 	      bool *has_out, struct err *err);
-/* Mark it for `seconds` from now. */
+/* Mark it for `seconds` from now; the directory is made, too. */
 int dupes_mark(const char *path, enum dupe_kind kind, struct str id,
 	       uint64_t seconds, struct err *err);
 /* It was not done after all. */

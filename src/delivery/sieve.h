@@ -61,8 +61,8 @@ struct lda_sieve {
 	/* The administrator's locations, up to NULL. */
 	const char *const *before, *const *after;
 	struct sieve_engine *engine; /* of `scripts` */
-	const char *log_path;        /* of the user's log */
-	const char *dupes_path;      /* NULL: no home to keep it in */
+	const char *log_path;        /* of the user's; NULL: the server's */
+	const char *dupes_path;      /* NULL: nothing is remembered */
 	bool log_begun;              /* in this delivery */
 	/* Hears what scripts say in place of the logs; NULL: nobody does. */
 	const struct sieve_log *listener;

@@ -117,11 +117,24 @@ static int add_if_there(const void *ctx, const struct scripts *scripts,
 	return 0;
 }
 
+/* Not even looked for, while who has no home may have scripts elsewhere. */
+static int check_reachable(const char *why, struct err *err)
+{
+	if (why == NULL)
+		return 0;
+	log_error("%s", why);
+	return err_set(err, ERR_TEMPORARY,
+		       "Failed to access user's personal storage (temporary "
+		       "failure)");
+}
+
 static int add_personal(const void *ctx, const struct scripts *scripts,
 			struct lda_script ***end, struct err *err)
 {
 	bool there = false;
 
+	if (check_reachable(scripts->unreachable, err) < 0)
+		return -1;
 	if (!scripts->missing &&
 	    add_if_there(ctx, scripts, end, scripts->remote, scripts->active,
 			 false, &there, err) < 0)
@@ -129,6 +142,8 @@ static int add_personal(const void *ctx, const struct scripts *scripts,
 	if (there || (scripts->remote == NULL && scripts->active == NULL &&
 		      !scripts->missing))
 		return 0;
+	if (check_reachable(scripts->fallback_unreachable, err) < 0)
+		return -1;
 	return add_if_there(ctx, scripts, end, scripts->remote_fallback,
 			    scripts->fallback, true, &there, err);
 }
@@ -269,18 +284,15 @@ int lda_sieve_scripts(const void *ctx, struct lda_sieve *sieve,
 static const char *log_path(struct lda_sieve *sieve)
 {
 	const struct scripts *scripts = sieve->scripts;
+	const char *path;
 
 	if (scripts->set.sieve_user_log[0] != '\0')
 		return scripts_expand(sieve, scripts,
 				      scripts->set.sieve_user_log);
-	if (user_home(sieve->user) == NULL ||
-	    (scripts->active == NULL && scripts->remote == NULL))
-		return NULL;
-	return mem_printf(
-		sieve, "%s.log",
-		scripts->active != NULL
-			? scripts->active
-			: scripts_expand(sieve, scripts, "~/.dovecot.sieve"));
+	path = scripts->active;
+	if (path == NULL && scripts->remote != NULL)
+		path = scripts_expand(sieve, scripts, "~/.dovecot.sieve");
+	return path == NULL ? NULL : mem_printf(sieve, "%s.log", path);
 }
 
 static void begin_log(struct lda_sieve *sieve, int fd, struct buf *out)
@@ -322,8 +334,10 @@ void lda_sieve_user_log(void *ctx, enum log_level level, const char *where,
 		sieve->listener->line(sieve->listener->ctx, level, where, text);
 		return;
 	}
-	if (sieve->log_path == NULL)
+	if (sieve->log_path == NULL) {
+		lda_sieve_server_log(ctx, level, where, text);
 		return;
+	}
 	if (!sieve->log_begun)
 		rotate(sieve->log_path);
 	fd = open(sieve->log_path,
@@ -333,6 +347,7 @@ void lda_sieve_user_log(void *ctx, enum log_level level, const char *where,
 	if (fd < 0) {
 		log_warning("sieve: open(%s): %s", sieve->log_path,
 			    strerror(errno));
+		lda_sieve_server_log(ctx, level, where, text);
 		return;
 	}
 	begin_log(sieve, fd, &line);
@@ -502,9 +517,8 @@ int lda_sieve_new(const void *ctx, struct user *user,
 	sieve->after = numbered(sieve, "sieve_after");
 	sieve->engine = sieve->scripts->engine;
 	sieve->log_path = log_path(sieve);
-	if (user_home(user) != NULL)
-		sieve->dupes_path = scripts_expand(sieve, sieve->scripts,
-						   "~/.dovetail.lda-dupes");
+	sieve->dupes_path = mem_printf(sieve, "%s/.dovetail.lda-dupes",
+				       user_state_dir(user));
 	*out = sieve;
 	return 0;
 }

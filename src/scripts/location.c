@@ -16,6 +16,20 @@ enum { SOURCE_MAX = 4 * 1024 * 1024, LDAP_WAIT_MS = 30 * 1000 };
 
 /* what a setting says */
 
+int script_path_expand(const void *ctx, const struct scripts *scripts,
+		       const char *what, const char *path, const char **out,
+		       struct err *err)
+{
+	*out = scripts_expand(ctx, scripts, path);
+	if (*out != NULL || path[0] == '\0')
+		return 0;
+	return err_set(err, ERR_TEMPORARY,
+		       "sieve: file storage: Sieve storage %s `%s' is relative "
+		       "to home directory, but home directory is not "
+		       "available.",
+		       what, path);
+}
+
 static int take_option(const void *ctx, const struct scripts *scripts,
 		       struct str part, struct script_location *out,
 		       struct err *err)
@@ -26,10 +40,12 @@ static int take_option(const void *ctx, const struct scripts *scripts,
 	str_split(&value, '=', &name);
 	text = value.data == NULL ? "" : str_dup(ctx, value);
 	if (str_case_is(name, "active"))
-		out->active = text;
-	else if (str_case_is(name, "bindir"))
-		out->bindir = scripts_expand(ctx, scripts, text);
-	else if (str_case_is(name, "name"))
+		return script_path_expand(ctx, scripts, "active script path",
+					  text, &out->active, err);
+	if (str_case_is(name, "bindir"))
+		return script_path_expand(ctx, scripts, "bindir", text,
+					  &out->bindir, err);
+	if (str_case_is(name, "name"))
 		out->name = text;
 	else if (str_case_is(name, "user"))
 		out->user = text;
@@ -47,6 +63,7 @@ int script_location_parse(const void *ctx, const struct scripts *scripts,
 {
 	struct str rest = str_of(text), part;
 	ptrdiff_t colon = str_find_char(rest, ':');
+	const char *path;
 
 	*out = (struct script_location){
 		.ldap = str_case_starts(rest, "ldap:"),
@@ -61,13 +78,15 @@ int script_location_parse(const void *ctx, const struct scripts *scripts,
 			       text);
 	if (!str_split(&rest, ';', &part))
 		part = STR("");
-	out->path = str_dup(ctx, part);
-	if (!out->remote)
-		out->path = scripts_expand(ctx, scripts, out->path);
+	path = str_dup(ctx, part);
 	while (str_split(&rest, ';', &part)) {
 		if (take_option(ctx, scripts, part, out, err) < 0)
 			return -1;
 	}
+	if (!out->remote)
+		return script_path_expand(ctx, scripts, "path", path,
+					  &out->path, err);
+	out->path = path;
 	return 0;
 }
 

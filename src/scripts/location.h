@@ -28,8 +28,13 @@ struct script_location {
 	const char *user, *name, *bindir, *active;
 };
 
-/* Children of ctx; `path` of a file is expanded, NULL for "". ERR_INVALID,
- * ERR_UNSUPPORTED. */
+/* scripts_expand(), but ERR_TEMPORARY for what is below the home of a user who
+ * has none; `what` names it. */
+int script_path_expand(const void *ctx, const struct scripts *scripts,
+		       const char *what, const char *path, const char **out,
+		       struct err *err);
+/* Children of ctx; paths of files are expanded, NULL for "". ERR_INVALID,
+ * ERR_UNSUPPORTED; ERR_TEMPORARY, as above. */
 int script_location_parse(const void *ctx, const struct scripts *scripts,
 			  const char *text, struct script_location *out,
 			  struct err *err);

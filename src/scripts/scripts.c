@@ -22,9 +22,11 @@ enum { SUFFIX_LEN = sizeof(".sieve") - 1 };
 const char *scripts_expand(const void *ctx, const struct scripts *scripts,
 			   const char *path)
 {
-	return path[0] == '\0'
-		       ? NULL
-		       : path_expand(ctx, path, user_home(scripts->user));
+	const char *home = user_home(scripts->user);
+
+	if (path[0] == '\0' || (home == NULL && path[0] != '/'))
+		return NULL;
+	return path_expand(ctx, path, home);
 }
 
 bool script_name_valid(struct str name)
@@ -122,52 +124,68 @@ static bool is_script(const struct scripts *scripts, const char *path)
 	       user_plugin(scripts, scripts->user, "sieve_dir") != NULL;
 }
 
+/* What needs a home that there is not is no error yet. */
+static int keep_why(struct scripts *scripts, const char **out,
+		    const struct err *err)
+{
+	if (err->code != ERR_TEMPORARY)
+		return -1;
+	*out = mem_strdup(scripts, err->text);
+	return 0;
+}
+
 static int parse(struct scripts *scripts, const char *text,
-		 struct script_location **out, struct err *err)
+		 struct script_location **out, const char **unreachable_out,
+		 struct err *err)
 {
 	*out = mem_new(scripts, struct script_location);
-	return script_location_parse(scripts, scripts, text, *out, err);
+	if (script_location_parse(scripts, scripts, text, *out, err) == 0)
+		return 0;
+	return keep_why(scripts, unreachable_out, err);
+}
+
+/* Where it is if nothing says so. */
+static int find_active(struct scripts *scripts, struct err *err)
+{
+	if (script_path_expand(scripts, scripts, "active script path",
+			       "~/.dovecot.sieve", &scripts->active, err) == 0)
+		return 0;
+	return keep_why(scripts, &scripts->unreachable, err);
 }
 
 static int find_own(struct scripts *scripts, struct err *err)
 {
+	static const char usual[] = "file:~/sieve;active=~/.dovecot.sieve";
+	const char *text = scripts->set.sieve, **why = &scripts->unreachable;
 	struct script_location *own;
 	struct stat st;
 
-	if (parse(scripts, scripts->set.sieve, &own, err) < 0)
+	if (parse(scripts, text, &own, why, err) < 0)
 		return -1;
-	if (own->remote) {
+	/* "file:": as if nobody had set it. */
+	if (text[0] != '\0' && own->path == NULL && *why == NULL &&
+	    parse(scripts, usual, &own, why, err) < 0)
+		return -1;
+	if (own->remote && *why == NULL)
 		scripts->remote = own;
-		return 0;
-	}
-	if (scripts->set.sieve[0] == '\0') {
+	if (text[0] == '\0')
 		scripts->missing = true;
-		return 0;
-	}
-	if (own->path == NULL) { /* "file:": as if nobody had set it */
-		own->path = scripts_expand(scripts, scripts, "~/sieve");
-		own->active = "~/.dovecot.sieve";
-	}
-	if (own->path == NULL)
+	if (own->remote || text[0] == '\0' || *why != NULL)
 		return 0;
 	scripts->dir = own->path;
 	scripts->bindir = own->bindir;
-	scripts->active = scripts_expand(
-		scripts, scripts,
-		own->active == NULL ? "~/.dovecot.sieve" : own->active);
-	if (own->active == NULL && own->name != NULL) {
+	if (own->active != NULL) {
+		scripts->active = own->active;
+	} else if (own->name != NULL) {
 		scripts->active = script_location_file(scripts, own);
-	} else if (own->active == NULL && is_script(scripts, own->path)) {
+	} else if (is_script(scripts, own->path)) {
 		scripts->active = own->path;
 		scripts->dir = scripts_expand(scripts, scripts,
 					      scripts->set.sieve_dir);
-	} else if (own->active == NULL) {
+	} else {
 		scripts->missing = stat(own->path, &st) < 0;
+		return find_active(scripts, err);
 	}
-	/* Relative paths would lead below "/". */
-	if (user_home(scripts->user) == NULL && scripts->set.sieve[0] != '/' &&
-	    !str_case_starts(str_of(scripts->set.sieve), "file:/"))
-		scripts->dir = scripts->active = NULL;
 	return 0;
 }
 
@@ -180,12 +198,13 @@ static int find(struct scripts *scripts, struct err *err)
 {
 	const struct scripts_settings *set = &scripts->set;
 	struct script_location *fallback, *global;
+	const char *nowhere = NULL; /* an include tells so */
 
 	if (find_own(scripts, err) < 0 ||
 	    parse(scripts, first_of(set->sieve_default, set->sieve_global_path),
-		  &fallback, err) < 0 ||
+		  &fallback, &scripts->fallback_unreachable, err) < 0 ||
 	    parse(scripts, first_of(set->sieve_global, set->sieve_global_dir),
-		  &global, err) < 0)
+		  &global, &nowhere, err) < 0)
 		return -1;
 	if (fallback->remote)
 		scripts->remote_fallback = fallback;

@@ -45,8 +45,11 @@ struct scripts {
 	struct scripts_settings set;
 	struct sieve_engine *engine;
 	/* Where the user's own are kept, and the link to the active one (or
-	 * that script itself); NULL: the user has no home. */
+	 * that script itself); NULL: `sieve` is empty, or `unreachable`. */
 	const char *dir, *active;
+	/* Why the user's own, or sieve_default, can't be looked for; NULL: they
+	 * can. */
+	const char *unreachable, *fallback_unreachable;
 	/* `sieve` names nothing that is there, and no ;active=: no script of
 	 * the user's runs, not even ~/.dovecot.sieve. */
 	bool missing;
@@ -76,7 +79,7 @@ const struct scripts_options *scripts_upload_options(struct user *user);
 int scripts_path(const void *ctx, const struct scripts *scripts, bool global,
 		 struct str name, const char **out, struct err *err);
 /* A path of a setting, "~" and relative ones below the user's home; NULL for
- * "". Child of ctx. */
+ * "", and if there is no home. Child of ctx. */
 const char *scripts_expand(const void *ctx, const struct scripts *scripts,
 			   const char *path);
 /* UTF-8 without '/' and control characters (RFC 5804 section 1.6), and short

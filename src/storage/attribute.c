@@ -303,16 +303,6 @@ static int dict_write(struct dict *dict, struct control_file *file,
 	return control_file_replace(file, str_n(text.data, text.len), err);
 }
 
-/* Any location's modes and timeouts will do: INBOX's. */
-static const struct location *some_location(const struct user *user)
-{
-	const struct ns *ns = user->namespaces;
-
-	while (!ns->pub.inbox)
-		ns = ns->next;
-	return &ns->store->location;
-}
-
 /* Change what `change` changes, under the lock that Dovecot takes, too. */
 static int dict_change(struct user *user,
 		       void (*change)(struct dict *dict, void *ctx), void *ctx,
@@ -328,7 +318,8 @@ static int dict_change(struct user *user,
 	if (path == NULL)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "Mailbox attributes not enabled");
-	if (control_file_lock(work, some_location(user), path, &file, err) <
+	/* Any location's modes and timeouts will do. */
+	if (control_file_lock(work, inbox_location(user), path, &file, err) <
 		    0 ||
 	    dict_open(work, user, &dict, err) < 0)
 		return -1;

@@ -112,6 +112,8 @@ struct user {
 	struct quota *quota;     /* NULL: none */
 };
 
+/* Where INBOX is. */
+const struct location *inbox_location(const struct user *user);
 /* The namespaces of the configuration, or the default one. */
 int namespaces_open(struct user *user, struct err *err);
 /* Whatever the configuration says: one without prefix. */

@@ -287,6 +287,15 @@ static int open_block(struct user *user, const struct config_section *section,
 	return 0;
 }
 
+const struct location *inbox_location(const struct user *user)
+{
+	const struct ns *ns = user->namespaces;
+
+	while (!ns->pub.inbox)
+		ns = ns->next;
+	return &ns->store->location;
+}
+
 int namespace_open_default(struct user *user, struct err *err)
 {
 	static const struct namespace_settings settings = {

@@ -15,6 +15,7 @@
 #include "config/vars.h"
 #include "service/account.h"
 #include "storage/core.h"
+#include "storage/layout.h"
 #include "storage/mailbox.h"
 #include "storage/quota.h"
 #include "storage/quota_core.h"
@@ -359,6 +360,12 @@ const char *user_name(const struct user *user)
 const char *user_home(const struct user *user)
 {
 	return user->home;
+}
+
+const char *user_state_dir(const struct user *user)
+{
+	return user->home != NULL ? user->home
+				  : layout_control_root(inbox_location(user));
 }
 
 const struct var *user_vars(const struct user *user)

@@ -90,6 +90,9 @@ uint64_t user_autoexpunge(struct user *user);
 bool user_has_autoexpunge(const struct user *user);
 const char *user_name(const struct user *user);
 const char *user_home(const struct user *user);
+/* The directory of what belongs to the user and to no mailbox: his home, or
+ * that of control files of INBOX if he has none. */
+const char *user_state_dir(const struct user *user);
 /* What userdb gave besides goes over the settings that `rows` describe, except
  * for sections: lay it there; text is copied below ctx. */
 int account_settings(const void *ctx, const struct account *account,

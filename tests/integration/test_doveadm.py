@@ -460,11 +460,17 @@ def ids(pid):
 
 
 def has_open(pid, path):
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
+    """False for a process that has ended, too."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    for name in names:
         try:
-            if os.readlink(entry) == path:
+            if os.readlink(f"{folder}/{name}") == path:
                 return True
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
     return False
 

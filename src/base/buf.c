@@ -25,7 +25,10 @@ void buf_free(struct buf *buf)
 {
 	if (buf->cap > 0)
 		free(buf->data);
-	*buf = buf_init(buf->max);
+	/* One by one: a whole struct is made elsewhere and waited for. */
+	buf->data = empty;
+	buf->len = buf->cap = 0;
+	buf->overflow = false;
 }
 
 void buf_wipe_free(struct buf *buf)

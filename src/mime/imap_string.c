@@ -6,27 +6,31 @@
 #include "mime/imap.h"
 #include "mime/lex.h"
 
-enum form { FORM_QUOTED, FORM_ESCAPED, FORM_LITERAL, FORM_NUL };
+/* What an octet asks for; of several, the greatest counts. */
+enum form {
+	FORM_QUOTED = 0,
+	FORM_ESCAPED = 1,
+	FORM_LITERAL = 2,
+	FORM_NUL = 4,
+};
 
-/* The least form in which all of it can be sent. */
+static const unsigned char forms[256] = {
+	['\0'] = FORM_NUL,     ['\r'] = FORM_LITERAL,
+	['\n'] = FORM_LITERAL, ['"'] = FORM_ESCAPED,
+	['\\'] = FORM_ESCAPED, [0x80 ... 0xff] = FORM_LITERAL,
+};
+
+/* The least form in which all of it can be sent. No octet is guessed: text goes
+ * to and fro between its kinds. */
 static enum form form_of(struct str value)
 {
-	enum form form = FORM_QUOTED;
+	unsigned seen = 0;
 
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = value.data[i];
-
-		/* Most are none of these. */
-		if (c > '\\' && c < 0x80)
-			continue;
-		if (c == '\0')
-			return FORM_NUL;
-		if (c >= 0x80 || c == '\r' || c == '\n')
-			form = FORM_LITERAL;
-		else if ((c == '"' || c == '\\') && form == FORM_QUOTED)
-			form = FORM_ESCAPED;
-	}
-	return form;
+	for (size_t i = 0; i < value.len; i++)
+		seen |= forms[(unsigned char)value.data[i]];
+	if ((seen & FORM_NUL) != 0)
+		return FORM_NUL;
+	return (seen & FORM_LITERAL) != 0 ? FORM_LITERAL : (enum form)seen;
 }
 
 static void write_literal(struct str value, struct buf *out)

@@ -471,8 +471,10 @@ def test_a_handshake_that_fails_is_logged_as_dovecot(make_server, make_dovecot):
         server = make('', 'imap')
         with socket.create_connection(('127.0.0.1', server.port('imaps')), 30) as sock:
             sock.sendall(b'a LOGIN alice secret\r\n')
+            # A login process of Dovecot's that has just begun has not met auth yet.
+            end = 'no auth attempts' if server.label == 'dovetail' else '(?:no auth attempts|disconnected before auth was ready)'
             assert server.wait_log(r'Disconnected: Connection closed: SSL_accept\(\) failed: error:0A00010B:SSL routines::'
-                                   r'wrong version number \(no auth attempts')
+                                   rf'wrong version number \({end}')
 
 
 def test_a_server_without_certificates(make_server):

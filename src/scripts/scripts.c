@@ -74,9 +74,11 @@ static int remote_source(const void *ctx, const struct scripts *scripts,
 	int found = script_remote_find(ctx, scripts, location,
 				       str_dup(ctx, name), &remote, err);
 
-	if (found == 0)
+	if (found == 0) {
+		out->path = "=";
 		return err_set(err, ERR_NOT_FOUND, "script %.*s is not there",
 			       STR_FMT(name));
+	}
 	return found < 0 ? -1 : script_remote_read(ctx, &remote, out, err);
 }
 

@@ -29,19 +29,25 @@ uint64_t sieve_checksum(struct str data)
 	return sum;
 }
 
-static void add_source(struct sieve_build *build,
-		       const struct sieve_source *source)
+static void add_dependency(struct sieve_build *build, const char *path,
+			   uint64_t size, uint64_t mtime_us)
 {
 	struct buf *out = &build->sources.list.bytes;
 	bool new;
 
-	if (source->path == NULL)
+	if (path == NULL)
 		return;
-	(void)sieve_table_put(&build->sources, str_of(source->path), &new);
+	(void)sieve_table_put(&build->sources, str_of(path), &new);
 	if (!new)
 		return;
-	sieve_put_number(out, source->text.len);
-	sieve_put_number(out, source->mtime_us);
+	sieve_put_number(out, size);
+	sieve_put_number(out, mtime_us);
+}
+
+static void add_source(struct sieve_build *build,
+		       const struct sieve_source *source)
+{
+	add_dependency(build, source->path, source->text.len, source->mtime_us);
 }
 
 /* A script at work. A command is checked, and its code written, when the next
@@ -292,8 +298,10 @@ int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
 	    options->script(options->ctx, ctx, location, name, &source, &err) <
 		    0) {
 		if ((optional || emit->check->source->upload) &&
-		    options->script != NULL && err.code == ERR_NOT_FOUND)
+		    options->script != NULL && err.code == ERR_NOT_FOUND) {
+			add_dependency(build, source.path, SIEVE_NOT_THERE, 0);
 			return -1;
+		}
 		return include_error(emit, node, name,
 				     "there is no such script");
 	}

@@ -16,7 +16,7 @@
 #include "sieve/emit.h"
 
 #define SIEVE_MAGIC "DTsieve\n"
-enum { SIEVE_CODE_VERSION = 3, SIEVE_HEAD_SIZE = 20 };
+enum { SIEVE_CODE_VERSION = 4, SIEVE_HEAD_SIZE = 20 };
 
 /* An operand starts with a number: the kind in its low bits, and above. */
 enum sieve_operand {

@@ -63,8 +63,8 @@ struct sieve_engine_options {
 	/* A setting of plugin {} or recipient_delimiter; NULL if not set. */
 	const char *(*setting)(void *ctx, const char *name);
 	/* The script for `include`: location is "personal" or "global". The
-	 * text is to be a child of mem. ERR_NOT_FOUND if there is none. NULL:
-	 * nothing can be included. */
+	 * text is to be a child of mem. ERR_NOT_FOUND if there is none,
+	 * and out->path is where it would be. NULL: nothing can be included. */
 	int (*script)(void *ctx, const void *mem, const char *location,
 		      struct str name, struct sieve_source *out,
 		      struct err *err);

@@ -320,18 +320,26 @@ static uint64_t mtime_us(const struct stat *st)
 	       (uint64_t)st->st_mtim.tv_nsec / 1000;
 }
 
+static bool is_current(const struct sieve_dependency *source)
+{
+	struct stat st;
+
+	if (source->path[0] == '=')
+		return false;
+	if (stat(source->path, &st) < 0)
+		return source->size == SIEVE_NOT_THERE && errno == ENOENT;
+	return (uint64_t)st.st_size == source->size &&
+	       mtime_us(&st) == source->mtime_us;
+}
+
 bool sieve_program_current(const struct sieve_program *program)
 {
-	for (unsigned i = 0; i < program->source_count; i++) {
-		const struct sieve_dependency *source = &program->sources[i];
-		struct stat st;
+	/* Of the first that is no file, the caller knows; what it includes,
+	 * nobody does. */
+	unsigned i = sieve_program_origin(program)[0] == '=' ? 1 : 0;
 
-		/* The caller knows; what it includes, nobody does. */
-		if (i == 0 && source->path[0] == '=')
-			continue;
-		if (stat(source->path, &st) < 0 ||
-		    (uint64_t)st.st_size != source->size ||
-		    mtime_us(&st) != source->mtime_us)
+	for (; i < program->source_count; i++) {
+		if (!is_current(&program->sources[i]))
 			return false;
 	}
 	return true;
@@ -476,17 +484,15 @@ int sieve_source_read(const void *ctx, struct sieve_engine *engine,
 	CLEANUP(malloc_free) char *here = get_current_dir_name();
 	struct stat st;
 
+	*out = (struct sieve_source){.path = path_expand(ctx, path, here)};
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, "open(%s)", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_INVALID, "%s is not a file", path);
 	if (file_read_fd(fd, path, &text, err) < 0)
 		return -1;
-	*out = (struct sieve_source){
-		.name = script_name(ctx, path),
-		.path = path_expand(ctx, path, here),
-		.mtime_us = mtime_us(&st),
-	};
+	out->name = script_name(ctx, path);
+	out->mtime_us = mtime_us(&st);
 	text.max = INT32_MAX; /* flex wants two NULs behind it */
 	buf_append(&text, "", 1);
 	out->text.len = text.len - 1;

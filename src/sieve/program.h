@@ -7,6 +7,9 @@
 #include "sieve/code.h"
 #include "sieve/ext.h"
 
+/* The size of a script that could be included, were it there. */
+#define SIEVE_NOT_THERE UINT64_MAX
+
 struct sieve_dependency {
 	const char *path;
 	uint64_t size, mtime_us;

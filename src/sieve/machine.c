@@ -472,6 +472,8 @@ static void frame_free(struct sieve_frame *frame)
 {
 	for (unsigned i = 0; i < frame->unit->variables; i++)
 		mem_free(frame->variables[i].data);
+	for (unsigned i = 0; i < SIEVE_MAX_MATCHES; i++)
+		mem_free(frame->matches[i].data);
 }
 
 int sieve_run_unit(struct sieve_run *run, unsigned unit, struct err *err)

@@ -17,6 +17,9 @@ struct sieve_frame {
 	struct sieve_code code;
 	const unsigned char *start;
 	struct sieve_variable *variables;
+	/* Its own, as all variables are (RFC 6609 section 3.4). */
+	struct sieve_variable matches[SIEVE_MAX_MATCHES];
+	unsigned match_count;
 	struct sieve_frame *up;
 };
 
@@ -28,8 +31,6 @@ struct sieve_machine {
 	bool flag; /* of the last test */
 	uint64_t operations, next_clock, cpu_end_us;
 	uint64_t memory; /* of variables */
-	struct sieve_variable matches[SIEVE_MAX_MATCHES];
-	unsigned match_count;
 	void *states[SIEVE_MAX_EXTENSIONS];
 	uint64_t now_us;
 };

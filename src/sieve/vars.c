@@ -79,20 +79,20 @@ static struct str value_of(const struct sieve_variable *variable)
 int sieve_run_get(struct sieve_run *run, const struct sieve_piece *variable,
 		  struct str *out, struct err *err)
 {
-	struct sieve_machine *machine = run->machine;
+	const struct sieve_frame *frame = run->machine->frame;
 
 	switch (variable->kind) {
 	case SIEVE_PIECE_TEXT:
 		*out = variable->text;
 		return 0;
 	case SIEVE_PIECE_VARIABLE:
-		if (variable->number >= machine->frame->unit->variables)
+		if (variable->number >= frame->unit->variables)
 			break;
-		*out = value_of(&machine->frame->variables[variable->number]);
+		*out = value_of(&frame->variables[variable->number]);
 		return 0;
 	case SIEVE_PIECE_MATCH:
-		*out = variable->number < machine->match_count
-			       ? value_of(&machine->matches[variable->number])
+		*out = variable->number < frame->match_count
+			       ? value_of(&frame->matches[variable->number])
 			       : STR("");
 		return 0;
 	case SIEVE_PIECE_NAMESPACE:
@@ -109,15 +109,15 @@ bool sieve_run_wants_matches(const struct sieve_run *run)
 void sieve_run_matches(struct sieve_run *run, const struct str *captures,
 		       unsigned count)
 {
-	struct sieve_machine *machine = run->machine;
+	struct sieve_frame *frame = run->machine->frame;
 
 	if (count > SIEVE_MAX_MATCHES)
 		count = SIEVE_MAX_MATCHES;
 	/* Captures may be parts of older ones: what is matched is a copy in
 	 * the scratch arena, if it came from a variable. */
 	for (unsigned i = 0; i < count; i++)
-		set(run, &machine->matches[i], captures[i]);
-	machine->match_count = count;
+		set(run, &frame->matches[i], captures[i]);
+	frame->match_count = count;
 }
 
 /* modifiers */

@@ -24,3 +24,16 @@ def test_an_optional_script_comes_and_goes(make_server):
     assert deliver(server, 'four').startswith('250')
     assert Path(server.home('alice'), '.dovecot.svbin').exists()
     assert subjects(server) == {'INBOX': ['one', 'two', 'three', 'four'], 'more': ['two'], 'again': ['four']}
+
+
+def test_each_script_has_its_own_matches(make_server):
+    """As its other variables (RFC 6609 section 3.4)."""
+    server = make_server(EXTRA.format(port=1, plugin=''))
+    script(server, 'alice', 'require ["fileinto", "variables"];\n'
+                            'if address :matches "from" "*@*" { fileinto "in-${1}"; } else { fileinto "in"; }\n',
+           'sieve/other.sieve')
+    script(server, 'alice', 'require ["fileinto", "variables"]; fileinto "none-${1}";\n', 'sieve/none.sieve')
+    script(server, 'alice', INCLUDE + 'if header :matches "subject" "*" {\n'
+                                      'include "other"; include "none"; fileinto "${1}"; }')
+    assert deliver(server, 'one').startswith('250')
+    assert subjects(server) == {'in-joe': ['one'], 'none-': ['one'], 'one': ['one']}

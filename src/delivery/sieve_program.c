@@ -75,7 +75,12 @@ static int find(const void *ctx, const struct carry *carry,
 					 user_base_dir(carry->delivery->user),
 					 dir);
 		*path_out = mem_printf(ctx, "%s/%s", dir, name);
-		*is_socket = stat(*path_out, &st) == 0 && S_ISSOCK(st.st_mode);
+		*is_socket = stat(*path_out, &st) == 0;
+		if (*is_socket && !S_ISSOCK(st.st_mode))
+			return err_set(err, ERR_CLOSED,
+				       "sieve: action %s: socket path `%s' for "
+				       "program `%s' is not a socket",
+				       kind, *path_out, name);
 		if (*is_socket)
 			return 0;
 	}

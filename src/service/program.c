@@ -33,6 +33,7 @@ struct exchange {
 	struct str input;
 	struct buf *output; /* NULL: thrown away */
 	struct buf error_text;
+	struct duration timeout;
 	uint64_t deadline; /* 0: none */
 	bool unread;       /* input was left */
 };
@@ -105,8 +106,9 @@ static int talk(struct exchange *x, struct err *err)
 		if (ready < 0 && errno != EINTR)
 			return err_sys(err, "poll()");
 		if (ready == 0)
-			return err_set(err, ERR_TIMEOUT, "%s took too long",
-				       x->name);
+			return err_set(err, ERR_TIMEOUT,
+				       "Execution timed out (> %llu msecs)",
+				       (unsigned long long)x->timeout.ms);
 		if (ready < 0)
 			continue;
 		if (fds[0].revents != 0)
@@ -116,8 +118,9 @@ static int talk(struct exchange *x, struct err *err)
 		if (fds[2].revents != 0)
 			drain(&x->errors, &x->error_text);
 		if (overflowed(x))
-			return err_set(err, ERR_LIMIT, "%s wrote too much",
-				       x->name);
+			return err_set(err, ERR_LIMIT,
+				       "It wrote too much (> %zu octets)",
+				       x->output->max);
 		if (fds[3].revents != 0)
 			break;
 	}
@@ -136,6 +139,7 @@ static int exchange(struct exchange *x, struct duration timeout,
 	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
 	int ret;
 
+	x->timeout = timeout;
 	x->deadline = timeout.ms == 0 ? 0 : clock_monotonic_ms() + timeout.ms;
 	if (x->in >= 0 && x->input.len == 0)
 		end_input(x);

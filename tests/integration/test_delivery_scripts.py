@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Deliveries by several scripts: those that are included, those in a row, those of a user's own settings."""
+import os
+import re
+import socket
 from pathlib import Path
 
-from test_delivery_sieve import EXTRA, boxes, deliver, script
+import pytest
+
+from test_delivery_sieve import EXTRA, PIGEONHOLE, boxes, deliver, script
+from test_sieve_programs import HEAD, place
 
 INCLUDE = 'require ["include", "fileinto", "variables"];\n'
 
@@ -37,3 +43,30 @@ def test_each_script_has_its_own_matches(make_server):
                                       'include "other"; include "none"; fileinto "${1}"; }')
     assert deliver(server, 'one').startswith('250')
     assert subjects(server) == {'in-joe': ['one'], 'none-': ['one'], 'one': ['one']}
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_a_program_that_can_not_be_run_ends_the_script(make_server, make_dovecot):
+    """Unless that is what is tested; then mail goes where it would go unfiltered."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(start=False)
+        base = place(server)
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(f'{base}/run/sockets/dead')
+        os.chmod(base / 'run/sockets/dead', 0o666)
+        for name in ('plain', 'bin/plain'):
+            path = base / (name if '/' in name else f'run/sockets/{name}')
+            path.write_text('#!/bin/sh\ncat\n')
+            os.chmod(path, 0o755)
+        for program in ('dead', 'plain', 'killed'):
+            for text in (f'filter "{program}"; fileinto :create "filed";', f'execute "{program}"; fileinto :create "filed";',
+                         f'if not filter "{program}" {{ fileinto :create "not"; }}'):
+                script(server, 'alice', HEAD + text)
+                assert deliver(server, program).startswith('250')
+        server.forgive()
+        log = Path(server.home('alice'), '.dovecot.sieve.log').read_text()
+        seen.append((subjects(server), re.findall(r'error: (.*?)\[', log),
+                     re.findall(r'sieve: action \S+ socket path .*/(.*)', server.log_text())))
+    assert seen[0] == seen[1]
+    assert seen[0][0] == {'INBOX': ['dead', 'dead', 'plain', 'plain', 'killed', 'killed'], 'not': ['dead', 'plain', 'killed']}

@@ -85,8 +85,8 @@ struct call {
 	bool done; /* ran, and with success */
 };
 
-/* A program that can't be run, or fails, leaves all as it was; one that is not
- * there fails a script, unless it was to be tested. */
+/* A program that fails leaves all as it was; one that can't be run fails a
+ * script, too, unless it was to be tested. */
 static int run_program(struct sieve_run *run, const struct sieve_args *args,
 		       struct call *call, struct err *err)
 {
@@ -109,18 +109,16 @@ static int run_program(struct sieve_run *run, const struct sieve_args *args,
 		call->done = status == 0;
 		return 0;
 	}
-	if (why.code == ERR_NOT_FOUND && !is_test) {
+	if (why.code != ERR_NOT_FOUND)
+		err_set(&why, why.code,
+			"%s action: failed to execute to program `%.100s': "
+			"refer to server log for more information. [%s]",
+			call->kind, name, clock_local(when, sizeof(when)));
+	if (!is_test) {
 		*err = why;
 		return -1;
 	}
-	if (why.code == ERR_NOT_FOUND)
-		sieve_run_log(run, LOG_LEVEL_ERROR, "%s", why.text);
-	else
-		sieve_run_log(run, LOG_LEVEL_ERROR,
-			      "%s action: failed to execute to program `%s': "
-			      "refer to server log for more information. [%s]",
-			      call->kind, name,
-			      clock_local(when, sizeof(when)));
+	sieve_run_log(run, LOG_LEVEL_ERROR, "%s", why.text);
 	return 0;
 }
 

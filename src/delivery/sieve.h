@@ -154,11 +154,17 @@ int sieve_run_scripts(struct carry *carry, struct lda_script *scripts,
 /* The one with those actions. */
 struct lda_script *carry_script(const struct carry *carry, unsigned number);
 
+/* Whether that is the administrator's. */
+bool carry_is_global(const struct carry *carry,
+		     const struct sieve_action *action);
+
 /* Do it all, or nothing that would be done again. */
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
 /* "sieve: msgid=<...>: text", by deliver_log_format. */
 void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	       ...) __attribute__((format(printf, 3, 4)));
+/* For the user's log: "error: msgid=<...>: text". */
+void carry_user_log(const struct carry *carry, const char *text);
 /* Flags and keywords by their names. */
 void carry_flags(const void *ctx, const char *const *flags,
 		 struct save_options *options);

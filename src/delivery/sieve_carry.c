@@ -50,14 +50,21 @@ void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	va_end(args);
 }
 
-/* For the user's log: "error: msgid=<...>: text". */
-static void carry_user_log(const struct carry *carry, const char *text)
+void carry_user_log(const struct carry *carry, const char *text)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
 
 	lda_sieve_user_log(
 		carry->sieve, LOG_LEVEL_ERROR, "",
 		delivery_text(ctx, carry->delivery, carry->lda, text));
+}
+
+bool carry_is_global(const struct carry *carry,
+		     const struct sieve_action *action)
+{
+	const struct lda_script *script = carry_script(carry, action->script);
+
+	return script != NULL && script->global;
 }
 
 /* flags */
@@ -534,9 +541,9 @@ static int send_all(const void *ctx, struct carry *carry, struct err *err)
 				       "Execution of Sieve filters was aborted "
 				       "due to temporary failure");
 	}
-	/* What should have taken its place did not come to be. */
-	if (!carry->delivered && !is_kept(carry) &&
-	    prepare(ctx, carry, NULL, err) < 0)
+	/* What should have taken its place did not come to be, or not all. */
+	if ((!carry->delivered || carry->failed) && !carry->kept_elsewhere &&
+	    !is_kept(carry) && prepare(ctx, carry, NULL, err) < 0)
 		return -1;
 	return commit_all(ctx, carry, err);
 }

@@ -206,6 +206,7 @@ bool carry_pipe(const void *ctx, struct carry *carry,
 	const struct sieve_pipe *pipe = &action->pipe;
 	int status = 0;
 	struct err err;
+	const char *told;
 	char when[64];
 
 	if (carry_program(
@@ -221,12 +222,14 @@ bool carry_pipe(const void *ctx, struct carry *carry,
 		return true;
 	}
 	carry->failed |= !pipe->try;
-	lda_sieve_user_log(
-		carry->sieve, LOG_LEVEL_ERROR, "",
-		mem_printf(ctx,
-			   "failed to %s program `%s': refer to "
-			   "server log for more information. [%s]",
-			   status != 0 ? "execute to" : "pipe message to",
-			   pipe->program, clock_local(when, sizeof(when))));
+	told = mem_printf(ctx,
+			  "failed to %s program `%s': refer to server log for "
+			  "more information. [%s]",
+			  status != 0 ? "execute to" : "pipe message to",
+			  pipe->program, clock_local(when, sizeof(when)));
+	if (carry_is_global(carry, action))
+		log_error("sieve: %s", told);
+	else
+		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "", told);
 	return false;
 }

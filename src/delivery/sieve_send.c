@@ -132,12 +132,16 @@ static int redirect_to(const void *ctx, struct carry *carry,
 	}
 	if (send_redirect(ctx, carry, action, address, err) < 0) {
 		bool never = err->code == ERR_DENIED;
+		const char *told = mem_printf(
+			ctx,
+			"redirect action: failed to redirect message to <%s>: "
+			"%s (%s failure)",
+			address, err->text, never ? "permanent" : "temporary");
 
-		carry_log(carry, never ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-			  "redirect action: failed to redirect message to "
-			  "<%s>: %s (%s failure)",
-			  address, err->text,
-			  never ? "permanent" : "temporary");
+		carry_log(carry, never ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "%s",
+			  told);
+		if (never && !carry_is_global(carry, action))
+			carry_user_log(carry, told);
 		carry->failed = true;
 		return never ? 0 : -1;
 	}

@@ -24,6 +24,7 @@ enum {
 	LOG_LINE_MAX = 1000,
 	TERM_WAIT_MS = 1000,
 	EXIT_NO_PROGRAM = 127,
+	STATUS_SIZE = 2, /* of a script service: "+" or "-" and a line end */
 };
 
 /* Talking to a program or a socket; descriptors are -1 when they are done. */
@@ -32,6 +33,7 @@ struct exchange {
 	int in, out, errors, pid;
 	struct str input;
 	struct buf *output; /* NULL: thrown away */
+	bool status_only;   /* thrown away, but for its last line */
 	struct buf error_text;
 	struct duration timeout;
 	uint64_t deadline; /* 0: none */
@@ -79,6 +81,19 @@ static bool drain(int *fd, struct buf *to)
 	return true;
 }
 
+static bool drain_output(struct exchange *x)
+{
+	bool more = drain(&x->out, x->output);
+	struct buf *out = x->output;
+
+	if (x->status_only && out->len > STATUS_SIZE) {
+		memmove(out->data, out->data + out->len - STATUS_SIZE,
+			STATUS_SIZE);
+		buf_truncate(out, STATUS_SIZE);
+	}
+	return more;
+}
+
 static bool overflowed(const struct exchange *x)
 {
 	return x->output != NULL && x->output->overflow;
@@ -114,7 +129,7 @@ static int talk(struct exchange *x, struct err *err)
 		if (fds[0].revents != 0)
 			feed(x);
 		if (fds[1].revents != 0)
-			drain(&x->out, x->output);
+			drain_output(x);
 		if (fds[2].revents != 0)
 			drain(&x->errors, &x->error_text);
 		if (overflowed(x))
@@ -125,7 +140,7 @@ static int talk(struct exchange *x, struct err *err)
 			break;
 	}
 	/* What has come by its end; others may hold the pipes open. */
-	while (x->out >= 0 && !overflowed(x) && drain(&x->out, x->output))
+	while (x->out >= 0 && !overflowed(x) && drain_output(x))
 		;
 	while (x->errors >= 0 && !x->error_text.overflow &&
 	       drain(&x->errors, &x->error_text))
@@ -365,13 +380,13 @@ static int take_status(struct buf *output, const char *path, int *status_out,
 {
 	size_t len = output->len;
 
-	if (len < 2 || output->data[len - 1] != '\n' ||
+	if (len < STATUS_SIZE || output->data[len - 1] != '\n' ||
 	    (output->data[len - 2] != '+' && output->data[len - 2] != '-'))
 		return err_set(err, ERR_CLOSED,
 			       "program unix:%s: closed without an answer",
 			       path);
 	*status_out = output->data[len - 2] == '+' ? 0 : 1;
-	buf_truncate(output, len - 2);
+	buf_truncate(output, len - STATUS_SIZE);
 	return 0;
 }
 
@@ -390,8 +405,11 @@ int program_script(const struct program *program, struct buf *output,
 		   int *status_out, struct err *err)
 {
 	CLEANUP(buf_free) struct buf request = buf_init(SIZE_MAX);
-	CLEANUP(buf_free) struct buf nowhere = buf_init(1024 * 1024);
-	struct exchange x = {.name = program->path, .errors = -1, .pid = -1};
+	CLEANUP(buf_free) struct buf nowhere = buf_init(PIECE + STATUS_SIZE);
+	struct exchange x = {.name = program->path,
+			     .errors = -1,
+			     .pid = -1,
+			     .status_only = output == NULL};
 
 	x.output = output != NULL ? output : &nowhere;
 	x.in = sock_connect_unix(program->path, err);

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from smtp_sink import Sink
 from test_delivery_sieve import EXTRA, PIGEONHOLE, boxes, deliver, script
 from test_sieve_programs import HEAD, place
 
@@ -70,3 +71,65 @@ def test_a_program_that_can_not_be_run_ends_the_script(make_server, make_dovecot
                      re.findall(r'sieve: action \S+ socket path .*/(.*)', server.log_text())))
     assert seen[0] == seen[1]
     assert seen[0][0] == {'INBOX': ['dead', 'dead', 'plain', 'plain', 'killed', 'killed'], 'not': ['dead', 'plain', 'killed']}
+
+
+@pytest.fixture
+def sink():
+    one = Sink(lmtp=False, answers={'RCPT TO:<bad@': '550 5.1.1 no'})
+    yield one
+    one.close()
+
+
+FAILING = {
+    'discardpipe': ('discard; pipe "fail";', {'INBOX'}),
+    'discardredirect': ('discard; redirect "bad@y.example";', {'INBOX'}),
+    'filepipe': ('fileinto :create "filed"; pipe "fail";', {'INBOX', 'filed'}),
+    'copypipe': ('pipe :copy "fail"; fileinto :create "filed";', {'INBOX', 'filed'}),
+    'keeppipe': ('keep; pipe "fail";', {'INBOX'}),
+    'redirectpipe': ('redirect "x@y.example"; pipe "fail";', {'INBOX'}),
+    'redirects': ('redirect "x@y.example"; redirect "bad@y.example";', {'INBOX'}),
+    'try': ('discard; pipe :try "fail";', set()),
+    'piped': ('discard; pipe "scripted";', set()),
+}
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_what_fails_keeps_the_mail(make_server, make_dovecot, sink):
+    """Though something else took its place; also a script of the administrator."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(start=False)
+        base = Path(server.dir)
+        place(server, f'sieve_before = {base}/before.sieve\n  sieve_discard = {base}/discard.sieve\n')
+        server.extra = server.extra.replace('submission_host = 127.0.0.1:1\n', f'submission_host = 127.0.0.1:{sink.port}\n')
+        server.write_config()
+        server.doveadm('reload')
+        for name, (text, wanted) in FAILING.items():
+            script(server, 'alice', HEAD + text)
+            assert deliver(server, name).startswith('250')
+        for path in ('before.sieve', 'discard.sieve'):
+            script(server, 'alice', 'discard;')
+            (base / path).write_text(HEAD + 'discard; pipe "fail";')
+            assert deliver(server, path).startswith('250')
+            (base / path).unlink()
+        server.forgive()
+        found = subjects(server)
+        for name, (text, wanted) in FAILING.items():
+            assert {box for box, names in found.items() if name in names} == wanted, name
+        log = Path(server.home('alice'), '.dovecot.sieve.log').read_text()
+        lines = re.findall(r'(?:Error|Info): sieve: (failed to .*?|Execution of .*?)(?: \[.*)?\n', server.log_text())
+        seen.append((found, re.findall(r'error: .*?(failed to .*?)(?: \[|: \S*smtp)', log.replace('submission_host(', 'smtp(')),
+                     [line.replace(server.dir, '') for line in lines]))
+    assert seen[0] == seen[1]
+
+
+def test_output_of_a_pipe_is_nobody_s(make_server):
+    """However much it is: the mail was piped, and is not kept, too."""
+    server = make_server(start=False)
+    base = place(server)
+    path = base / 'bin/scripted'
+    path.write_text('#!/bin/sh\ncat >/dev/null\nhead -c 5000000 /dev/zero\n')
+    script(server, 'alice', HEAD + 'pipe "scripted";')
+    assert deliver(server, 'one').startswith('250')
+    assert server.wait_log(r"pipe action: piped message to program `scripted'")
+    assert not subjects(server)

@@ -263,22 +263,25 @@ static enum cmd_result list_more(struct cmd *cmd)
 					 : "OK List completed");
 }
 
-/* LIST "" "": the separator, and the root of the reference. */
+/* LIST "" "": the separator, and the root of the reference. A reference of no
+ * namespace has the separator of INBOX's: clients ask with an empty one. */
 static void tell_root(struct session *session, const struct list *list)
 {
 	const struct namespace *ns = namespace_find(session->user, list->ref);
 	struct buf *line = &session->line;
-	char separator = ns == NULL ? '/' : ns->separator;
-	struct str ref = str_of(list->ref);
-	ptrdiff_t end = str_find_char(ref, separator);
+	const char *root = ns == NULL ? "" : ns->prefix;
+	char separator;
+	ptrdiff_t end;
 
+	if (ns == NULL)
+		ns = namespace_find(session->user, "INBOX");
+	separator = ns->separator;
+	end = str_find_char(str_of(list->ref), separator);
+	if (root[0] == '\0' && end >= 0)
+		root = mem_strndup(list->ref, list->ref, end + 1);
 	buf_add(line, "* LIST (\\Noselect)");
 	add_separator(line, separator);
-	if (end < 0) {
-		buf_add(line, "\"\"\r\n");
-		return;
-	}
-	buf_mailbox(line, mem_strndup(list->ref, list->ref, end + 1));
+	buf_mailbox(line, root);
 	buf_add(line, "\r\n");
 }
 

@@ -166,6 +166,7 @@ static int prepare_in(const void *ctx, struct carry *carry,
 	store->save = save_begin(store, store->box);
 	if (carry->stored != NULL) {
 		options.received = carry->stored->received;
+		options.dated = true;
 		if (flags == NULL) /* nobody had changed them */
 			flags = carry->stored->flags;
 	}

@@ -106,6 +106,7 @@ static const char *parse_message(struct append *append,
 	if (arg->kind == IMAP_ARG_STRING) {
 		if (!imap_date_time(arg->text, &options->received, &zone))
 			return "Invalid internal date";
+		options->dated = true;
 		arg++;
 	}
 	if (arg->kind == IMAP_ARG_END)

@@ -54,8 +54,8 @@ void sieve_program_keep(struct sieve_program *program, const char *path);
 int sieve_program_open(const void *ctx, struct sieve_engine *engine,
 		       const char *path, struct sieve_program **out,
 		       struct err *err);
-/* A script's file as a source; texts are children of ctx. out->path is set in any
- * case. */
+/* A script's file as a source; texts are children of ctx. out->path is set in
+ * any case. */
 int sieve_source_read(const void *ctx, struct sieve_engine *engine,
 		      const char *path, struct sieve_source *out,
 		      struct err *err);

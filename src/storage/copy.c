@@ -100,6 +100,7 @@ static int copy_one(struct copy *copy, struct index_txn *txn,
 					     from->keyword_count,
 					     &record->keywords),
 		.received = record->received,
+		.dated = true,
 	};
 
 	if (!copy->by_text) {

@@ -79,7 +79,7 @@ struct driver_save {
 			     from save_complete() on, or if there is a
 			     save_write() */
 	const char *temp; /* its path */
-	int64_t received; /* before save_complete(); 0: when it was written */
+	int64_t received; /* before save_complete() */
 	/* Known when the text is complete: */
 	uint64_t size_physical, size_virtual;
 	uint8_t flags;

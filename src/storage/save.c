@@ -122,8 +122,8 @@ static void take_options(struct save *save, struct save_mail *mail,
 	struct driver_save *file = mail->file;
 
 	file->flags = options->flags & (uint8_t)~MAIL_RECENT;
-	file->received = options->received != 0 ? options->received
-						: (int64_t)time(NULL);
+	file->received =
+		options->dated ? options->received : (int64_t)time(NULL);
 	if (options->guid != NULL)
 		file->guid = mem_strdup(save, options->guid);
 	if (options->sender != NULL)

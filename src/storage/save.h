@@ -21,7 +21,8 @@ struct save;
 struct save_options {
 	uint8_t flags;
 	const char *const *keywords; /* names, NULL at the end; may be NULL */
-	int64_t received;            /* INTERNALDATE; 0 is now */
+	int64_t received;            /* INTERNALDATE, if it is dated */
+	bool dated;                  /* else that is now */
 	const char *guid;            /* NULL: a new one */
 	/* For formats that keep it beside the mail; NULL: Return-Path's. */
 	const char *sender;

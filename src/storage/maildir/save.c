@@ -128,8 +128,7 @@ int maildir_save_complete(struct driver_save *save, struct err *err)
 					  {.tv_sec = save->received}};
 
 	save->fd = -1;
-	if (save->received != 0 && !has_time(save_of(save)) &&
-	    futimens(fd, times) < 0)
+	if (!has_time(save_of(save)) && futimens(fd, times) < 0)
 		ret = err_sys(err, "futimens(%s)", save->temp);
 	if (ret == 0 && !maildir_fsync_never(save->box->location) &&
 	    fdatasync(fd) < 0)

@@ -141,6 +141,7 @@ static void test_flags_keywords_and_date_are_kept(void **state)
 		.flags = MAIL_SEEN | MAIL_FLAGGED,
 		.keywords = keywords,
 		.received = 1000000000,
+		.dated = true,
 	};
 	struct range_set all = one(f, 1, 1);
 	struct mail_reader *reader;
@@ -165,6 +166,34 @@ static void test_flags_keywords_and_date_are_kept(void **state)
 	assert_string_equal(names[0], "$Forwarded");
 	assert_string_equal(names[1], "work");
 	assert_int_equal(mail->keywords.bits[0], 3);
+	mail_reader_end(&reader);
+}
+
+static void test_old_mail_keeps_its_time(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(mailbox_close) struct mailbox *box = open_box(f, "INBOX", 0);
+	struct save *save = save_begin(f->ctx, box);
+	struct save_options options = {.dated = true};
+	struct range_set all = one(f, 1, 2);
+	struct mail_reader *reader;
+	const struct mail *mail;
+	int64_t received, saved;
+	struct err err;
+
+	for (; options.received > -7200; options.received -= 3600) {
+		assert_ok(save_mail_begin(save, &options, &err));
+		assert_ok(save_mail_write(save, "A: b\n\nc\n", 8, &err));
+		assert_ok(save_mail_finish(save, &err));
+	}
+	assert_ok(save_commit(&save, NULL, NULL, &err));
+	sync_box(f, box, 0);
+	reader = mail_reader_begin(f->ctx, box, &all);
+	for (int64_t time = 0; time > -7200; time -= 3600) {
+		assert_int_equal(mail_reader_next(reader, &mail, &err), 1);
+		assert_ok(mail_times(mail, &received, &saved, &err));
+		assert_int_equal(received, time);
+	}
 	mail_reader_end(&reader);
 }
 
@@ -220,6 +249,7 @@ int main(void)
 		TEST(test_rolled_back_mails_leave_nothing),
 		TEST(test_cancelled_mail_leaves_the_others),
 		TEST(test_flags_keywords_and_date_are_kept),
+		TEST(test_old_mail_keeps_its_time),
 		TEST(test_read_only_mailbox_takes_no_mail),
 		cmocka_unit_test_setup_teardown(test_mail_save_crlf_writes_crlf,
 						setup_crlf, fixture_teardown),

@@ -224,7 +224,7 @@ static void test_a_long_chain(void **state)
 	char *text;
 
 	for (int i = 0; i < 2000; i++) {
-		struct save_options options = {.received = 1};
+		struct save_options options = {.received = 1, .dated = true};
 		char mail[200];
 		int len = snprintf(mail, sizeof(mail),
 				   "Message-ID: <%d@x>\r\n"

@@ -31,7 +31,8 @@ enum { STORED_SECONDS = 7 * 24 * 60 * 60, MAX_KEYWORDS = 100 };
 
 struct carry_store {
 	const char *mailbox;
-	bool keep; /* not by fileinto */
+	bool keep;     /* not by fileinto */
+	bool implicit; /* nor by keep */
 	unsigned script;
 	struct mailbox *box;
 	struct save *save;
@@ -100,6 +101,7 @@ void carry_flags(const void *ctx, const char *const *flags,
 			keywords[count++] = *flags;
 	}
 	options->keywords = keywords;
+	options->some_keywords = true; /* the mail matters more */
 }
 
 static const char *const *copy_flags(const void *ctx, const char *const *flags)
@@ -111,11 +113,18 @@ static const char *const *copy_flags(const void *ctx, const char *const *flags)
 	return out;
 }
 
+/* What is kept because something failed is the mail that came, without what
+ * scripts did to it or its flags. */
 static const struct sieve_text *text_of(const struct carry *carry,
 					const struct sieve_action *action)
 {
-	return action != NULL ? action->text
-			      : sieve_message_now(carry->message);
+	if (action != NULL)
+		return action->text;
+	if (carry->failed)
+		return NULL;
+	return carry->result->keep_deferred
+		       ? carry->result->keep_text
+		       : sieve_message_now(carry->message);
 }
 
 /* stores: written, not yet seen */
@@ -267,6 +276,8 @@ static const char *const *flags_of(const struct carry *carry,
 
 	if (action != NULL)
 		return action->store.flags;
+	if (carry->failed)
+		return NULL;
 	return result->keep_deferred ? result->keep_flags : result->flags;
 }
 
@@ -301,6 +312,7 @@ static int prepare(const void *ctx, struct carry *carry,
 	int ret;
 
 	store->keep = keep;
+	store->implicit = action == NULL;
 	store->script = action == NULL ? 0 : action->script;
 	store->mailbox = mem_strdup(store, carry_mailbox(ctx, carry, wanted));
 	talloc_set_destructor(store, store_free);
@@ -532,6 +544,24 @@ static bool is_wanted(const struct carry *carry,
 	return carry->broken == NULL || action->script < carry->broken->script;
 }
 
+/* What was to be kept as scripts changed it, before something failed. */
+static void drop_implicit_keep(struct carry *carry)
+{
+	struct carry_store *store, *next;
+
+	LL_FOREACH_SAFE(carry->stores, store, next)
+	{
+		if (!store->implicit)
+			continue;
+		if (carry->stored != NULL &&
+		    strcmp(carry->stored->mailbox, store->mailbox) == 0)
+			carry->stored->replaced = false;
+		LL_DELETE(carry->stores, store);
+		mem_free(store);
+		carry->kept_elsewhere = false;
+	}
+}
+
 static int send_all(const void *ctx, struct carry *carry, struct err *err)
 {
 	struct sieve_action *at;
@@ -542,6 +572,8 @@ static int send_all(const void *ctx, struct carry *carry, struct err *err)
 				       "Execution of Sieve filters was aborted "
 				       "due to temporary failure");
 	}
+	if (carry->failed)
+		drop_implicit_keep(carry);
 	/* What should have taken its place did not come to be, or not all. */
 	if ((!carry->delivered || carry->failed) && !carry->kept_elsewhere &&
 	    !is_kept(carry) && prepare(ctx, carry, NULL, err) < 0)

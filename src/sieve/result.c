@@ -407,6 +407,7 @@ bool sieve_result_defer_keep(struct sieve_result *result)
 	result->keep_cancelled = false;
 	result->keep_deferred = true;
 	result->keep_flags = keep->store.flags;
+	result->keep_text = keep->text;
 	if (keep->store.filed) {
 		keep->kind = SIEVE_ACTION_FILEINTO;
 		keep->store.filed = false;

@@ -21,9 +21,11 @@ struct sieve_result {
 	 * it; the implicit keep stores with these flags. Up to NULL. */
 	const char *const *flags;
 	bool flags_set;
-	/* An earlier script's keep, and its flags: see below. */
+	/* An earlier script's keep, its flags, and the mail as it was then (NULL:
+	 * as it came): see below. */
 	bool keep_deferred;
 	const char *const *keep_flags;
+	const struct sieve_text *keep_text;
 };
 
 /* Child of ctx; so are its actions. */
@@ -42,7 +44,8 @@ void sieve_result_remove(struct sieve_result *result,
  * sender who is answered already is not answered again. */
 void sieve_result_next(struct sieve_result *result);
 /* Whether the next script runs. A keep of this one waits for what that says: if
- * it leaves it at the implicit keep, that has the flags of this. */
+ * it leaves it at the implicit keep, that has the flags of this, and is of the
+ * mail as it was here. */
 bool sieve_result_defer_keep(struct sieve_result *result);
 /* Whether the message is still kept, by the script's word or by itself: then
  * the next of several scripts runs. */

@@ -328,9 +328,10 @@ int lazy_split(struct mailbox *box, struct range_set *uids,
 /* keywords */
 
 /* Bits of names in a mailbox, in a write transaction; new names get one.
- * *new_out tells whether there were any. */
+ * *new_out tells whether there were any. A name that can't be had is an error
+ * (ERR_INVALID, ERR_LIMIT) if `all` are wanted. */
 int keywords_to_bits(const struct user *user, struct index_txn *txn,
-		     uint32_t box, const char *const *names,
+		     uint32_t box, const char *const *names, bool all,
 		     struct keywords *out, bool *new_out, struct err *err);
 /* Names of the bits that are set, NULL at the end; child of ctx. */
 const char **keywords_of_bits(const void *ctx, const char *const *names,

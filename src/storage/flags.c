@@ -252,7 +252,7 @@ static int store_it(struct change *change, const struct range_set *seqs,
 	uint64_t before = change->row.highest_modseq;
 
 	if (keywords_to_bits(box->user, change->txn, change->row.id,
-			     change->what->keywords, &change->keywords,
+			     change->what->keywords, true, &change->keywords,
 			     &change->new_keywords, err) < 0 ||
 	    change_all(change, seqs, err) < 0)
 		return -1;

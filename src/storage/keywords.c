@@ -72,7 +72,7 @@ static int add_name(const void *ctx, const struct user *user, const char *name,
 }
 
 int keywords_to_bits(const struct user *user, struct index_txn *txn,
-		     uint32_t box, const char *const *names,
+		     uint32_t box, const char *const *names, bool all,
 		     struct keywords *out, bool *new_out, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
@@ -92,9 +92,9 @@ int keywords_to_bits(const struct user *user, struct index_txn *txn,
 
 		if (bit < 0)
 			bit = add_name(ctx, user, names[i], &known, err);
-		if (bit < 0)
+		if (bit < 0 && all)
 			return -1;
-		if (bit < INDEX_KEYWORDS_MAX)
+		if (bit >= 0 && bit < INDEX_KEYWORDS_MAX)
 			keyword_set(&bits, (unsigned)bit);
 	}
 	if (known.added > 0 &&

@@ -30,6 +30,7 @@ enum {
 struct save_mail {
 	struct driver_save *file;
 	const char **keywords; /* names, NULL at the end; or NULL */
+	bool some_keywords;    /* of them, those that can be had */
 	bool linked;           /* in the same index: its cache comes from */
 	uint32_t from_box, from_uid;
 	unsigned epoch; /* of from_box */
@@ -129,6 +130,7 @@ static void take_options(struct save *save, struct save_mail *mail,
 	if (options->sender != NULL)
 		file->sender = mem_strdup(save, options->sender);
 	mail->keywords = copy_names(save, options->keywords);
+	mail->some_keywords = options->some_keywords;
 }
 
 static bool wants_line_end(const struct save *save, bool cut_off)
@@ -455,7 +457,7 @@ static int prepare(struct commit *commit, struct err *err)
 		if (keywords_to_bits(save->box->user, commit->txn,
 				     commit->row.id,
 				     (const char *const *)mail->keywords,
-				     &mail->file->keywords, &added, err) < 0)
+				     !mail->some_keywords, &mail->file->keywords, &added, err) < 0)
 			return -1;
 		commit->new_keywords = commit->new_keywords || added;
 		commit->files[i] = mail->file;

@@ -21,6 +21,7 @@ struct save;
 struct save_options {
 	uint8_t flags;
 	const char *const *keywords; /* names, NULL at the end; may be NULL */
+	bool some_keywords;          /* those that can't be had are left away */
 	int64_t received;            /* INTERNALDATE, if it is dated */
 	bool dated;                  /* else that is now */
 	const char *guid;            /* NULL: a new one */

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imap_lines import Lines
 from smtp_sink import Sink
 from test_delivery_sieve import EXTRA, PIGEONHOLE, boxes, deliver, script
 from test_sieve_programs import HEAD, place
@@ -133,3 +134,48 @@ def test_output_of_a_pipe_is_nobody_s(make_server):
     assert deliver(server, 'one').startswith('250')
     assert server.wait_log(r"pipe action: piped message to program `scripted'")
     assert not subjects(server)
+
+
+def text_in(server, mailbox):
+    client = Lines(server.port('imap'), 'alice')
+    client.command(b'SELECT ' + mailbox)
+    text = b''.join(client.command(b'FETCH 1:* (FLAGS BODY.PEEK[])'))
+    client.close()
+    return text
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_what_is_kept_of_a_mail_that_scripts_changed(make_server, make_dovecot):
+    """An earlier script's keep is of the mail as it was then (RFC 5293 section 7); what a failure keeps, as it came."""
+    edit = 'require ["editheader", "imap4flags"]; addheader "X-Edited" "yes"; addflag "kw";'
+    cases = [('keep;', edit), ('stop;', edit), (edit, 'keep;'), (edit, HEAD + 'pipe "fail";'), (edit, HEAD + 'discard; pipe :copy "fail";'),
+             (HEAD + 'filter "upper"; pipe :copy "fail";', 'stop;'), (edit, HEAD + 'execute "nosuch";')]
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(start=False)
+        place(server, f'sieve_before = {server.dir}/before.sieve\n  sieve_extensions = +editheader '
+                      '+vnd.dovecot.pipe +vnd.dovecot.filter +vnd.dovecot.execute\n')
+        for at, (before, own) in enumerate(cases):
+            Path(server.dir, 'before.sieve').write_text(before)
+            script(server, 'alice', own)
+            assert deliver(server, f'm{at}').startswith('250')
+        server.forgive()
+        mails = re.split(rb'\* \d+ FETCH ', text_in(server, b'INBOX'))[1:]
+        seen.append([(b'\nX-Edited: yes' in mail, b'FROM: JOE' in mail, re.search(rb'(?i)Subject: (\w+)', mail)[1].lower()) for mail in mails])
+    assert seen[0] == seen[1]
+    assert [mail[:2] for mail in seen[0]] == [(False, False), (True, False), (True, False)] + 4 * [(False, False)]
+
+
+def test_keywords_that_a_mailbox_can_not_have(make_server):
+    """They are left away: of what use is a mail that is refused for one?"""
+    server = make_server(EXTRA.format(port=1, plugin=''))
+    require = 'require ["imap4flags", "variables", "fileinto"];'
+    script(server, 'alice', f'{require} addflag ["{"k" * 200}", "good"]; keep; fileinto "filed";')
+    assert deliver(server, 'long').startswith('250')
+    for mailbox in (b'INBOX', b'filed'):
+        assert b'(good)' in text_in(server, mailbox).replace(b'\\Recent ', b'').replace(b' \\Recent', b'')
+    names = [f'"w{at}"' for at in range(300)]
+    for start in range(0, 300, 50):
+        script(server, 'alice', f'{require} addflag [{",".join(names[start:start + 50])}];')
+        assert deliver(server, f'm{start}').startswith('250')
+    assert len(subjects(server)['INBOX']) == 7

@@ -29,6 +29,7 @@ struct err;
 struct filter;
 struct lda_settings;
 struct lda_sieve;
+struct mail_settings;
 struct save_options;
 struct scripts;
 struct script_location;
@@ -69,8 +70,10 @@ struct lda_sieve {
 	struct lda_script *programs; /* list: kept while they are current */
 };
 
-/* Whether mail_plugins names it. */
-bool lda_sieve_wanted(const struct user *user);
+/* Whether mail_plugins names it: the user's, or that of all. As with Dovecot,
+ * userdb takes nobody's scripts away with that. */
+bool lda_sieve_wanted(const struct user *user,
+		      const struct mail_settings *common);
 /* ERR_INVALID for settings that make no sense. `options` are NULL in
  * deliveries. Child of ctx. */
 int lda_sieve_new(const void *ctx, struct user *user,

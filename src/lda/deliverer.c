@@ -23,6 +23,7 @@ enum { ACCOUNT_MAX = 64 * 1024 };
 /* Its next mail needs no settings, namespaces or index to be opened. */
 struct known_user {
 	struct user *user;
+	struct lda_settings lda; /* with what userdb says */
 	struct lda_sieve *sieve; /* NULL until it is asked for */
 	struct account *account;
 	struct str packed; /* the account, to see whether it changed */
@@ -144,7 +145,10 @@ static int get_user(struct deliverer *deliverer, const struct account *account,
 	user = mem_new(deliverer, struct known_user);
 	user->packed = str_n(str_dup(user, packed), packed.len);
 	user->account = account_copy(user, account);
-	if (user_open(user, service_config(deliverer->env), user->account,
+	user->lda = deliverer->lda;
+	if (account_settings(user, user->account, lda_settings, &user->lda,
+			     err) < 0 ||
+	    user_open(user, service_config(deliverer->env), user->account,
 		      &context, &user->user, err) < 0) {
 		mem_free(user);
 		return -1;
@@ -160,10 +164,10 @@ static int get_sieve(struct deliverer *deliverer, struct known_user *user,
 		     struct lda_sieve **out, struct err *err)
 {
 	*out = NULL;
-	if (!lda_sieve_wanted(user->user))
+	if (!lda_sieve_wanted(user->user, &deliverer->mail))
 		return 0;
 	if (user->sieve == NULL &&
-	    lda_sieve_new(user, user->user, &deliverer->lda, NULL, &user->sieve,
+	    lda_sieve_new(user, user->user, &user->lda, NULL, &user->sieve,
 			  err) < 0)
 		return -1;
 	*out = user->sieve;
@@ -203,7 +207,7 @@ static int do_delivery(struct deliverer *deliverer, const struct job *job,
 	}
 	delivery.user = user->user;
 	out->scripted = delivery.sieve != NULL;
-	ret = deliver(&delivery, &deliverer->lda, &out->err);
+	ret = deliver(&delivery, &user->lda, &out->err);
 	out->autoexpunge = ret == 0 && user_has_autoexpunge(delivery.user);
 	storage_settle_later(service_loop(deliverer->env));
 	return ret;

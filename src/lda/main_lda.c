@@ -310,7 +310,9 @@ static int run(struct lda *lda)
 		return EX_TEMPFAIL;
 	}
 	lda->from = sender_of(lda);
-	if (open_user(lda, session_id, &err) < 0 || lda_read(lda, &err) < 0) {
+	if (account_settings(lda, lda->account, lda_settings, &lda->set, &err) <
+		    0 ||
+	    open_user(lda, session_id, &err) < 0 || lda_read(lda, &err) < 0) {
 		log_error("user %s: %s", lda->account->name, err.text);
 		return EX_TEMPFAIL;
 	}
@@ -325,7 +327,7 @@ static int run(struct lda *lda)
 		delivery.refusal = &refusal;
 	delivery.refusal_ctx = lda;
 	delivery.started_ms = clock_monotonic_ms();
-	if (lda_sieve_wanted(lda->user) &&
+	if (lda_sieve_wanted(lda->user, &lda->mail) &&
 	    lda_sieve_new(lda->user, lda->user, &lda->set, NULL,
 			  &delivery.sieve, &err) < 0) {
 		log_error("%s", err.text);

@@ -231,15 +231,18 @@ static const char *known_addresses(struct answer *answer)
 	const struct sieve_envelope *envelope = answer->out->envelope;
 	const char *const *list = answer->vacation->addresses;
 	bool original = answer->set->sieve_vacation_use_original_recipient;
+	const char *own = sieve_engine_settings(answer->out->engine)
+				  ->sieve_user_email;
 
 	return mem_printf(
 		answer->out->ctx,
-		"recipient=<%.*s>, %s%.*s%sand%s additional `:addresses' are "
-		"specified",
+		"recipient=<%.*s>, %s%.*s%s%s%s%sand%s additional `:addresses' "
+		"are specified",
 		STR_FMT(envelope->to.all),
 		original ? "original-recipient=<" : "",
 		STR_FMT(original ? envelope->original_to.all : STR("")),
-		original ? ">, " : "",
+		original ? ">, " : "", own[0] != '\0' ? "user-email=<" : "",
+		own, own[0] != '\0' ? ">, " : "",
 		list == NULL || *list == NULL ? " no" : "");
 }
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from conftest import mail_owner
 from imap_lines import Lines
 from smtp_sink import Sink
-from test_delivery_sieve import EXTRA, PIGEONHOLE, boxes, deliver, script
+from test_delivery_sieve import EXTRA, PIGEONHOLE, boxes, deliver, mail, script
+from test_lda import LDA, lda
+from test_lmtp import give_to
 from test_sieve_programs import HEAD, place
 
 INCLUDE = 'require ["include", "fileinto", "variables"];\n'
@@ -179,3 +182,34 @@ def test_keywords_that_a_mailbox_can_not_have(make_server):
         script(server, 'alice', f'{require} addflag [{",".join(names[start:start + 50])}];')
         assert deliver(server, f'm{start}').startswith('250')
     assert len(subjects(server)['INBOX']) == 7
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_settings_of_deliveries_from_the_userdb(make_server, make_dovecot, sink):
+    """Those of one user, by LMTP and LDA; mail_plugins from there takes no scripts away."""
+    fields = {'alice': 'userdb_lda_mailbox_autocreate=no', 'bob': 'userdb_lda_mailbox_autosubscribe=yes',
+              'carol': 'userdb_mail_plugins=quota', 'hand': 'userdb_postmaster_address=pm@other.example',
+              'twin': 'userdb_deliver_log_format=WAS', 'sorted': 'userdb_hostname=other.example', 'letters': 'userdb_sieve_user_email=me@other.example'}
+    seen = []
+    for make, program in ((make_server, LDA), (make_dovecot, '/usr/lib/dovecot/dovecot-lda')):
+        server = make(EXTRA.format(port=sink.port, plugin=''), start=False)
+        for user, extra in fields.items():
+            give_to(server, user, mail_owner()[0], extra)
+        server.start()
+        found = []
+        for user in fields:
+            script(server, user, 'require ["fileinto", "reject", "vacation"]; if header "subject" "no" { reject "no"; stop; }\n'
+                                 'vacation "away"; fileinto "filed";')
+            for subject in ('one', 'no'):
+                start, mails = len(server.log_text()), len(sink.mails)
+                assert deliver(server, subject, rcpt=user).startswith('250')
+                assert lda(server, '-d', user, '-f', 'joe@example.org', program=program, mail=mail(subject)).returncode == 0
+                assert server.wait_log(r'Logged out', start=start)
+                found += [sorted(re.sub(r'\S+/home/\S+', '', line) for line in re.findall(rf'{user}\)\S+ Info: (.*)', server.log_text()[start:])),
+                          [sorted(re.findall(rb'\n(?:From: Post|Final-Rec).*', text)) for text in sink.mails[mails:]]]
+            subscribed = Path(server.home(user), 'Maildir/subscriptions')
+            found += [subjects(server, user), b'filed' in subscribed.read_bytes() if subscribed.exists() else False]
+        seen.append(found)
+        server.forgive()
+    for ours, theirs in zip(*seen):
+        assert ours == theirs

@@ -216,7 +216,7 @@ static void outgoing_log(void *ctx, enum log_level level, const char *where,
 		  text);
 }
 
-/* RFC 8580: a copy of what was sent. */
+/* RFC 8580: a copy of what was sent; where it goes by RFC 8579 or 9042, too. */
 static void keep_copy(const void *ctx, struct carry *carry,
 		      const struct sieve_store *fcc, struct str text)
 {
@@ -224,13 +224,14 @@ static void keep_copy(const void *ctx, struct carry *carry,
 	CLEANUP(save_rollback) struct save *save = NULL;
 	unsigned flags = delivery_open_flags(carry->lda) |
 			 (fcc->create ? MAILBOX_CREATE : 0);
+	const char *mailbox = carry_mailbox(ctx, carry, fcc);
 	struct save_options options = {0};
 	uint32_t uid_validity;
 	struct err err;
 
 	carry_flags(ctx, fcc->flags, &options);
-	if (mailbox_open(carry->delivery->user, fcc->mailbox, flags, &box,
-			 &err) == 0) {
+	if (mailbox_open(carry->delivery->user, mailbox, flags, &box, &err) ==
+	    0) {
 		save = save_begin(ctx, box);
 		if (save_mail_begin(save, &options, &err) == 0 &&
 		    save_mail_write(save, text.data, text.len, &err) == 0 &&
@@ -239,7 +240,7 @@ static void keep_copy(const void *ctx, struct carry *carry,
 			return;
 	}
 	carry_log(carry, LOG_LEVEL_ERROR,
-		  "failed to store a copy into mailbox '%s': %s", fcc->mailbox,
+		  "failed to store a copy into mailbox '%s': %s", mailbox,
 		  err.text);
 }
 

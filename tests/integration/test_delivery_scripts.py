@@ -213,3 +213,19 @@ def test_settings_of_deliveries_from_the_userdb(make_server, make_dovecot, sink)
         server.forgive()
     for ours, theirs in zip(*seen):
         assert ours == theirs
+
+
+def test_copies_go_by_special_use_and_id(make_server, sink):
+    """RFC 8580 section 3: as fileinto with the same arguments."""
+    server = make_server(EXTRA.format(port=sink.port, plugin='') + 'namespace inbox {\n  mailbox Gone {\n    special_use = \\Sent\n'
+                         '    auto = create\n  }\n}\n')
+    client = Lines(server.port('imap'), 'alice')
+    found = re.search(rb'MAILBOXID \((\S+)\)', b''.join(client.command(b'CREATE other')))
+    client.close()
+    require = 'require ["vacation", "enotify", "fcc", "special-use", "mailboxid"];'
+    script(server, 'alice', f'{require} vacation :addresses "alice@mail.example" :fcc "none" :specialuse "\\\\Sent" "away";')
+    assert deliver(server, 'one').startswith('250')
+    script(server, 'alice', f'{require} notify :fcc "none" :mailboxid "{found[1].decode()}" :message "two" "mailto:n@y.example";')
+    assert deliver(server, 'two').startswith('250')
+    assert len(sink.mails) == 2
+    assert {name: len(mails) for name, mails in boxes(server, 'alice').items()} == {'INBOX': 2, 'Gone': 1, 'other': 1}

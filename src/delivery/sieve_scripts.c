@@ -37,15 +37,32 @@ static bool is_dir(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Whether there is one; ERR for anything but its absence. */
+/* Whether there is one; ERR for anything but its absence. A link to itself is
+ * none, and no mail has to wait for it. */
 static int script_exists(const char *path, bool *exists_out, struct err *err)
 {
 	struct stat st;
 
 	*exists_out = stat(path, &st) == 0;
-	if (*exists_out || errno == ENOENT || errno == ENOTDIR)
+	if (*exists_out || errno == ENOENT || errno == ENOTDIR ||
+	    errno == ELOOP)
 		return 0;
 	return err_sys(err, "stat(%s)", path);
+}
+
+/* Who thinks that his script runs. */
+static void warn_of_dangling(const char *path)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "link");
+	char to[LINE_MAX_SIZE];
+	ssize_t len = readlink(path, to, sizeof(to));
+
+	if (len > 0)
+		log_warning("sieve: file storage: Active sieve script symlink "
+			    "%s points to non-existent script (points to %s).",
+			    path,
+			    str_sanitize(ctx, str_n(to, (size_t)len),
+					 LINE_MAX_SIZE));
 }
 
 void lda_script_add(const void *ctx, struct lda_script ***end, const char *path,
@@ -114,6 +131,8 @@ static int add_if_there(const void *ctx, const struct scripts *scripts,
 		add_file(ctx, end, path,
 			 global ? scripts->fallback_bindir : scripts->bindir,
 			 global);
+	else if (location == NULL && path != NULL && !global)
+		warn_of_dangling(path);
 	return 0;
 }
 

@@ -229,3 +229,22 @@ def test_copies_go_by_special_use_and_id(make_server, sink):
     assert deliver(server, 'two').startswith('250')
     assert len(sink.mails) == 2
     assert {name: len(mails) for name, mails in boxes(server, 'alice').items()} == {'INBOX': 2, 'Gone': 1, 'other': 1}
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_a_link_that_leads_nowhere_is_no_script(make_server, make_dovecot):
+    """A mail does not have to wait until somebody looks after it; the log says what is wrong."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=1, plugin=''))
+        for at, to in enumerate(('sieve/gone.sieve', '.dovecot.sieve', 'sieve/there.sieve')):
+            link = Path(server.home('alice'), '.dovecot.sieve')
+            link.unlink(missing_ok=True)
+            script(server, 'alice', 'require "fileinto"; fileinto "filed";', 'sieve/there.sieve')
+            link.symlink_to(to)
+            assert deliver(server, f'm{at}').startswith('250')
+        found = re.findall(r'Warning: sieve: file storage: (Active sieve script symlink) \S+ (points to non-existent script .*)', server.log_text())
+        seen.append((subjects(server), found))
+        assert len(re.findall(r'Warning: sieve: file storage: Active sieve script symlink', server.log_text())) == 2
+    assert seen[0][0] == seen[1][0] == {'INBOX': ['m0', 'm1'], 'filed': ['m2']}
+    assert seen[0][1][0] == seen[1][1][0]

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Sites that Dovecot served for years: what their clients and scripts saw, they see."""
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from imap_lines import Lines
@@ -28,3 +32,43 @@ def test_the_separator_is_told_without_a_namespace(make_server, make_dovecot, ex
                                  '#archive.', '#archive.a.b', '#archive', '#archive/a')])
         client.logout()
     assert told[0] == told[1]
+
+
+def test_a_mailbox_that_came_from_a_backup_can_be_updated(server):
+    """Its files have other inodes and the same times: a sync sees nothing."""
+    client = Lines(server.port('imap'), 'mover')
+    client.append('INBOX', b'Subject: x\r\n\r\n')
+    client.logout()
+    home = Path(server.home('mover'))
+    subprocess.run(['cp', '-a', home / 'Maildir', home / 'copy'], check=True)
+    shutil.rmtree(home / 'Maildir')
+    (home / 'copy').rename(home / 'Maildir')
+    for option, value, told in (('--uid-validity', 77, 'uidvalidity'), ('--min-next-uid', 50, 'uidnext')):
+        done = server.doveadm('mailbox', 'update', '-u', 'mover', option, value, 'INBOX')
+        assert (done.returncode, done.stderr) == (0, '')
+        assert server.doveadm('mailbox', 'status', '-u', 'mover', told, 'INBOX').stdout == f'INBOX {told}={value}\n'
+        (home / 'Maildir' / 'dovecot-uidlist').touch()
+
+
+def test_paths_of_many_users_name_the_users(server, dovecot):
+    told = []
+    for one in (server, dovecot):
+        for user in ('whoa', 'whob'):
+            assert Lines(one.port('imap'), user).logout()
+        for form in ('flow', 'tab', 'json', 'pager', 'table'):
+            done = one.doveadm('-f', form, 'mailbox', 'path', '-u', 'who*', 'INBOX')
+            told.append((form, done.returncode, done.stdout.replace(one.dir, 'DIR'), done.stderr))
+    assert told[:5] == told[5:]
+    assert 'whob' in told[0][2]
+
+
+def test_an_expunge_that_deletes_a_mailbox_ends_its_subscription(server, dovecot):
+    for one in (server, dovecot):
+        client = Lines(one.port('imap'), 'deleter')
+        client.ok('CREATE Old')
+        client.ok('SUBSCRIBE Old')
+        client.append('Old', b'Subject: x\r\n\r\n')
+        assert one.doveadm('expunge', '-u', 'deleter', '-d', 'mailbox', 'Old', 'all').returncode == 0
+        assert one.doveadm('mailbox', 'list', '-u', 'deleter', 'O*').stdout == ''
+        assert client.command('LSUB "" *')[:-1] == [], one.label
+        client.logout()

@@ -62,7 +62,9 @@ static int delete_if_empty(const struct expunge *expunge,
 	if (mailbox_status(expunge->user, mailbox_name(box), &status, &err) < 0)
 		return failed(box, &err);
 	if (status.messages > 0 ||
-	    mailbox_delete(expunge->user, mailbox_name(box), &err) == 0)
+	    (mailbox_delete(expunge->user, mailbox_name(box), &err) == 0 &&
+	     mailbox_subscribe(expunge->user, mailbox_name(box), false, &err) ==
+		     0))
 		return EX_OK;
 	return log_failure(&err, "Can't delete mailbox %s", mailbox_name(box));
 }

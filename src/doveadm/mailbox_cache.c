@@ -3,7 +3,6 @@
  * doveadm/mailbox_cache.c - `doveadm mailbox cache` and `mailbox path`.
  */
 #include <getopt.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -274,6 +273,7 @@ int cmd_mailbox_cache_decision(struct doveadm *adm, int argc, char **argv)
 /* path */
 
 struct path {
+	struct printer *printer;
 	const char *name;
 	enum mailbox_place place;
 };
@@ -290,7 +290,7 @@ static int show_path(void *ctx, struct user *user)
 		return log_failure(&err, "Failed to lookup mailbox %s path",
 				   wanted->name);
 	if (path != NULL)
-		puts(path);
+		print_value(wanted->printer, path);
 	return EX_OK;
 }
 
@@ -314,5 +314,9 @@ int cmd_mailbox_path(struct doveadm *adm, int argc, char **argv)
 	if (place == count || argc > 1)
 		return usage_command(adm->command);
 	path.place = (enum mailbox_place)place;
-	return mail_run(adm, NULL, show_path, &path);
+	path.printer = mail_printer(adm, "flow");
+	if (path.printer == NULL)
+		return EX_TEMPFAIL;
+	print_columns(path.printer, PRINT_HIDE_TITLE, "path", NULL);
+	return mail_run(adm, path.printer, show_path, &path);
 }

@@ -82,7 +82,9 @@ static bool fields_parse(const char *text, bool total, unsigned *out)
 		}
 		*out |= found;
 	}
-	return true;
+	if (*out == 0)
+		give_up("No status fields");
+	return *out != 0;
 }
 
 static void print_guid(struct printer *printer, const unsigned char guid[16])

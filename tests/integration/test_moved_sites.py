@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Sites that Dovecot served for years: what their clients and scripts saw, they see."""
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from conftest import mail_owner
 from imap_lines import Lines
 
 PREFIXED = """\
@@ -72,3 +75,30 @@ def test_an_expunge_that_deletes_a_mailbox_ends_its_subscription(server, dovecot
         assert one.doveadm('mailbox', 'list', '-u', 'deleter', 'O*').stdout == ''
         assert client.command('LSUB "" *')[:-1] == [], one.label
         client.logout()
+
+
+FROM_DATES = ['Mon Mar  2 10:11:12 2020', 'Thu Jul  2 10:11:12 2020', 'Mon Mar  2 10:11:12 2020 +0100',
+              'Mon Mar  2 10:11:12 CET 2020', 'Mon Mar  2 10:11:12 +0500 2020', 'Mon Mar  2 10:11 2020',
+              'Mon, 2 Mar 2020 10:11:12 +0100', 'Mon Mar  2 10:11:12 2020 UTC', 'Sun Mar 29 03:30:00 2020',
+              'Sun Oct 25 03:30:00 2020', 'Sun Nov  1 01:30:00 2020']
+
+
+@pytest.mark.parametrize('zone', ['UTC', 'Europe/Helsinki', 'America/New_York', 'Asia/Kolkata'])
+def test_times_in_an_mbox_are_local(make_server, make_dovecot, monkeypatch, zone):
+    """What Postfix, procmail and Dovecot write there, and what clients are told of it."""
+    monkeypatch.setenv('TZ', zone)
+    text = ''.join(f'From a@x.example  {date}\nSubject: {i}\n\nx\n\n' for i, date in enumerate(FROM_DATES))
+    told, written = [], []
+    for make in (make_server, make_dovecot):
+        server = make('mail_location = mbox:~/mail:INBOX=~/inbox\n')
+        path = Path(server.home('alice'), 'inbox')
+        path.write_text(text, encoding='ascii')
+        os.chown(path, *mail_owner())
+        client = Lines(server.port('imap'), 'alice')
+        client.ok(b'APPEND INBOX "05-Jan-2020 12:00:00 +0500" {16+}\r\nSubject: late\r\n\r\n')
+        client.ok('SELECT INBOX')
+        told.append(client.command('FETCH 1:* INTERNALDATE')[:-1])
+        client.logout()
+        written.append(re.findall(r'^From \S+  (.*)$', path.read_text(encoding='ascii'), re.M)[-1])
+    assert len(told[0]) == len(FROM_DATES) + 1
+    assert told[0] == told[1] and written[0] == written[1]

@@ -152,25 +152,45 @@ static void skip_zone(struct str *at)
 }
 
 /* A number behind the year: seconds east of Greenwich. */
-static int zone_offset(struct str at)
+static bool zone_offset(struct str at, int *out)
 {
 	int sign, hhmm;
 
 	if (!skip_char(&at, ' '))
-		return 0;
+		return false;
 	if (at_start(at) != '+' && at_start(at) != '-')
-		return 0;
+		return false;
 	sign = at_start(at) == '-' ? -1 : 1;
 	at = str_from(at, 1);
 	if (!number(&at, 4, 4, &hhmm))
-		return 0;
-	return sign * ((hhmm / 100) * 3600 + (hhmm % 100) * 60);
+		return false;
+	*out = sign * ((hhmm / 100) * 3600 + (hhmm % 100) * 60);
+	return true;
+}
+
+/* Seconds that the zone of this system is east of Greenwich at that time. */
+static int64_t local_offset(int64_t time)
+{
+	time_t seconds = (time_t)time;
+	struct tm tm;
+
+	return localtime_r(&seconds, &tm) == NULL ? 0 : tm.tm_gmtoff;
+}
+
+/* What a clock on the wall of this system showed, as UTC. Not with mktime(),
+ * which looks at /etc/localtime each time. */
+static int64_t local_to_utc(int64_t shown)
+{
+	int64_t utc = shown - local_offset(shown);
+
+	return shown - local_offset(utc);
 }
 
 bool mbox_from_parse(struct str line, int64_t *time_out)
 {
 	struct tm tm = {0};
-	int full_year;
+	int full_year, offset;
+	int64_t shown;
 
 	if (!str_starts(line, "From "))
 		return false;
@@ -201,7 +221,9 @@ bool mbox_from_parse(struct str line, int64_t *time_out)
 		}
 	}
 	tm.tm_year = full_year - 1900;
-	*time_out = (int64_t)timegm(&tm) - zone_offset(line);
+	shown = timegm(&tm);
+	*time_out = zone_offset(line, &offset) ? shown - offset
+					       : local_to_utc(shown);
 	return true;
 }
 
@@ -220,7 +242,7 @@ void mbox_from_write(const char *sender, int64_t time, struct buf *out)
 	char date[64];
 	struct tm tm;
 
-	if (gmtime_r(&seconds, &tm) == NULL)
+	if (localtime_r(&seconds, &tm) == NULL)
 		memset(&tm, 0, sizeof(tm));
 	/* Years of more or fewer digits would make it no such line. */
 	if (tm.tm_year < 0 || tm.tm_year > 9999 - 1900)

@@ -34,11 +34,12 @@ struct digest;
 enum { FROM_LINE_MAX = 1024 };
 
 /* Whether `line`, without its end, is one: "From ", a sender, a date as any of
- * the usual programs write it. *time_out is UTC. */
+ * the usual programs write it: local time, if no number says how far it is from
+ * UTC. *time_out is UTC. */
 bool mbox_from_parse(struct str line, int64_t *time_out);
 /* The sender in such a line, as it stands there. */
 struct str mbox_from_sender(struct str line);
-/* "From sender  Sat Nov 28 20:15:24 2026\n". */
+/* "From sender  Sat Nov 28 20:15:24 2026\n", in local time. */
 void mbox_from_write(const char *sender, int64_t time, struct buf *out);
 
 /* header.c: the fields that are ours */

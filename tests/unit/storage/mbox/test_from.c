@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../fixture.h"
 #include "base/buf.h"
@@ -69,6 +71,53 @@ static void test_a_line_may_end_anywhere(void **state)
 	}
 }
 
+/* As other programs on the system write it, whatever its zone. */
+static void test_a_time_without_a_zone_is_local(void **state)
+{
+	static const struct {
+		const char *zone, *line;
+		int64_t time;
+	} cases[] = {
+		{"EET-2EEST,M3.5.0/3,M10.5.0/4",
+		 "From a Mon Mar  2 10:11:12 2020", 1583136672},
+		{"EET-2EEST,M3.5.0/3,M10.5.0/4",
+		 "From a Thu Jul  2 10:11:12 2020", 1593673872},
+		{"EET-2EEST,M3.5.0/3,M10.5.0/4",
+		 "From a Thu Jul  2 10:11:12 2020 +0000", 1593684672},
+		/* Never shown; shown twice. */
+		{"EET-2EEST,M3.5.0/3,M10.5.0/4",
+		 "From a Sun Mar 29 03:30:00 2020", 1585445400},
+		{"EET-2EEST,M3.5.0/3,M10.5.0/4",
+		 "From a Sun Oct 25 03:30:00 2020", 1603589400},
+		{"EST5EDT,M3.2.0,M11.1.0", "From a Mon Mar  2 10:11:12 2020",
+		 1583161872},
+		{"EST5EDT,M3.2.0,M11.1.0",
+		 "From a Mon Mar  2 10:11:12 EST 2020", 1583161872},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t time = 0;
+
+		setenv("TZ", cases[i].zone, 1);
+		tzset();
+		if (!mbox_from_parse(str_of(cases[i].line), &time) ||
+		    time != cases[i].time)
+			fail_msg("%s: %jd", cases[i].line, (intmax_t)time);
+	}
+	setenv("TZ", "EET-2", 1);
+	tzset();
+	{
+		CLEANUP(buf_free) struct buf line = buf_init(FROM_LINE_MAX);
+
+		mbox_from_write("a", 1583136672, &line);
+		assert_string_equal(line.data,
+				    "From a  Mon Mar 02 10:11:12 2020\n");
+	}
+	setenv("TZ", "UTC", 1);
+	tzset();
+}
+
 static void test_what_is_written_is_read(void **state)
 {
 	(void)state;
@@ -90,8 +139,12 @@ int main(void)
 		cmocka_unit_test(test_lines_of_usual_programs_are_read),
 		cmocka_unit_test(test_text_is_no_from_line),
 		cmocka_unit_test(test_a_line_may_end_anywhere),
+		cmocka_unit_test(test_a_time_without_a_zone_is_local),
 		cmocka_unit_test(test_what_is_written_is_read),
 	};
 
+	/* Zones are what one of them is about. */
+	setenv("TZ", "UTC", 1);
+	tzset();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,12 +49,10 @@ static char *name_here(const void *ctx, const struct import *import,
 
 static int make(const struct import *import, const char *name, struct err *err)
 {
-	if (mailbox_exists(import->to, name, err) == 0)
-		return 0;
-	if (err->code != ERR_NOT_FOUND)
-		return -1;
-	if (mailbox_create(import->to, name, NULL, err) < 0 &&
-	    err->code != ERR_EXISTS)
+	if (mailbox_exists(import->to, name, err) < 0 &&
+	    (err->code != ERR_NOT_FOUND ||
+	     (mailbox_create(import->to, name, NULL, err) < 0 &&
+	      err->code != ERR_EXISTS)))
 		return -1;
 	return import->subscribe
 		       ? mailbox_subscribe(import->to, name, true, err)

@@ -106,29 +106,32 @@ static void delete_one(const struct change *change, struct user *user,
 		failed(status, "unsubscribe", name, &err);
 }
 
-/* Those below `name`, the deepest first. */
-static void delete_children(const struct change *change, struct user *user,
-			    const char *name, int *status)
+/* Those below `name`, the deepest first. Returns how many there were. */
+static size_t delete_children(const struct change *change, struct user *user,
+			      const char *name, int *status)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "children");
 	const struct namespace *space = namespace_find(user, name);
 	const char *patterns[2] = {NULL, NULL};
 	struct list_entry *entries;
-	size_t count;
+	size_t count, found = 0;
 	struct err err;
 
 	if (space == NULL)
-		return;
+		return 0;
 	patterns[0] = mem_printf(ctx, "%s%c*", name, space->separator);
 	if (mailbox_list(ctx, user, patterns, 0, &entries, &count, &err) < 0) {
 		failed(status, "list children of", name, &err);
-		return;
+		return 0;
 	}
 	while (count-- > 0) {
 		if ((entries[count].flags &
-		     (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) == 0)
-			delete_one(change, user, entries[count].name, status);
+		     (ENTRY_NOSELECT | ENTRY_NONEXISTENT)) != 0)
+			continue;
+		delete_one(change, user, entries[count].name, status);
+		found++;
 	}
+	return found;
 }
 
 static int delete (void *ctx, struct user *user)
@@ -138,12 +141,13 @@ static int delete (void *ctx, struct user *user)
 
 	for (int i = 0; i < change->count; i++) {
 		const char *name = change->names[i];
+		size_t below = 0;
 		struct err err;
 
 		if (has(change, 'r'))
-			delete_children(change, user, name, &status);
+			below = delete_children(change, user, name, &status);
 		/* A parent that was only a name may be gone with them. */
-		if (!has(change, 'r') || mailbox_exists(user, name, &err) == 0)
+		if (below == 0 || mailbox_exists(user, name, &err) == 0)
 			delete_one(change, user, name, &status);
 	}
 	return status;

@@ -164,8 +164,7 @@ def test_kills_and_stops_at_random_lose_nothing(make_server):
         assert {name: there[name] for name in client.kept if there[name] != 1} == {}
 
 
-@pytest.mark.parametrize('lock', ['dovecot-uidlist.lock', 'dovecot-keywords.lock', 'subscriptions.lock',
-                                  'dovecot-attributes.lock'])
+@pytest.mark.parametrize('lock', ['dovecot-uidlist.lock', 'subscriptions.lock', 'dovecot-attributes.lock'])
 def test_lock_of_a_killed_process_holds_nobody_up_for_long(make_server, lock):
     server = make_server('mail_attribute_dict = file:%h/Maildir/dovecot-attributes\nprotocol imap {\n'
                          '  imap_metadata = yes\n}\n')

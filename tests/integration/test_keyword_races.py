@@ -34,7 +34,7 @@ def test_letter_that_was_taken_meanwhile(make_server, command):
     if command == 'COPY':
         client.ok('STORE 1 +FLAGS (Ours)')
         directory = directory / '.Other'
-    names, lock = directory / 'dovecot-keywords', directory / 'dovecot-keywords.lock'
+    names, lock = directory / 'dovecot-keywords', directory / 'dovecot-uidlist.lock'
     locked(lock)
     client.send(b'race ' + COMMANDS[command].encode() + b'\r\n')
     time.sleep(0.5)  # it looked at the names, and waits for the lock now

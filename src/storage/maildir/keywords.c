@@ -201,24 +201,26 @@ static int write_locked(struct driver_box *box, const char *path,
 }
 
 int keywords_write(struct driver_box *box, struct index_txn *txn,
-		   struct maildir_state *state, struct err *err)
+		   struct maildir_state *state, bool locked, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "keywords");
 	char *path = keywords_path(ctx, box);
+	char *lock = uidlist_path(ctx, box);
 	const char **have;
 	unsigned count;
 	int ret;
 
 	if (index_keywords_get(txn, ctx, box->id, &have, &count, err) < 0 ||
-	    maildir_lock(box, path, err) < 0)
+	    (!locked && maildir_lock(box, lock, err) < 0))
 		return -1;
 	ret = write_locked(box, path, have, count, state, err);
-	dotlock_release(path);
+	if (!locked)
+		dotlock_release(lock);
 	return ret;
 }
 
 int keywords_ensure(struct driver_box *box, struct index_txn *txn,
-		    struct index_box *index_box, uint32_t letters,
+		    struct index_box *index_box, uint32_t letters, bool locked,
 		    struct err *err)
 {
 	struct maildir_state state;
@@ -228,7 +230,7 @@ int keywords_ensure(struct driver_box *box, struct index_txn *txn,
 	state_get(index_box, &state);
 	if ((letters & ~state.letters) == 0)
 		return 0;
-	if (keywords_write(box, txn, &state, err) < 0)
+	if (keywords_write(box, txn, &state, locked, err) < 0)
 		return -1;
 	state_put(index_box, &state);
 	return 0;

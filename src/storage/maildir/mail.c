@@ -316,7 +316,8 @@ int maildir_write_flags(const void *ctx, struct index_txn *txn,
 
 	if (!record_name_get(record->driver, &name))
 		return driver_bad_record(box, record->uid, err);
-	if (keywords_ensure(box, txn, index_box, letters_of(record), err) < 0 ||
+	if (keywords_ensure(box, txn, index_box, letters_of(record), false,
+			    err) < 0 ||
 	    batch_begin(box, index_box,
 			name.dir == 'n' ? PENDING_BOTH : PENDING_CUR, err) < 0)
 		return -1;
@@ -387,7 +388,7 @@ int maildir_flush(struct index_txn *txn, struct driver_box *box,
 
 	state_get(index_box, &state);
 	if (keywords_changed) {
-		if (keywords_write(box, txn, &state, err) < 0)
+		if (keywords_write(box, txn, &state, false, err) < 0)
 			return -1;
 		state_put(index_box, &state);
 	}

@@ -184,12 +184,13 @@ int keywords_read(struct driver_box *box, struct index_txn *txn,
  */
 int keywords_name(struct driver_box *box, struct index_txn *txn,
 		  uint32_t letters, struct err *err);
-/* Write the index's names there unless it has those of `letters`. */
+/* Write the index's names there unless it has those of `letters`. It takes the
+ * lock of the uidlist, as Dovecot does, if the caller has not `locked` it. */
 int keywords_ensure(struct driver_box *box, struct index_txn *txn,
-		    struct index_box *index_box, uint32_t letters,
+		    struct index_box *index_box, uint32_t letters, bool locked,
 		    struct err *err);
 int keywords_write(struct driver_box *box, struct index_txn *txn,
-		   struct maildir_state *state, struct err *err);
+		   struct maildir_state *state, bool locked, struct err *err);
 
 /* scan.c: what is in the directories */
 

@@ -431,7 +431,7 @@ static int publish_locked(struct driver_box *box, struct index_txn *txn,
 		name_save(save_of(saves[i]));
 	}
 	if (follow_uidlist(box, txn, index_box, path, err) < 0 ||
-	    keywords_ensure(box, txn, index_box, letters, err) < 0)
+	    keywords_ensure(box, txn, index_box, letters, true, err) < 0)
 		return -1;
 	if (publish_files(box, index_box, saves, count, err) < 0 ||
 	    publish_uids(box, txn, index_box, path, saves, count, err) < 0) {

@@ -58,22 +58,14 @@ int mailbox_update(struct user *user, const char *name,
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "update");
 	CLEANUP(box_free) struct driver_box *box = NULL;
-	bool full = false;
 	char *storage;
 	struct ns *ns;
 
 	if (name_resolve(ctx, user, name, &ns, &storage, err) < 0 ||
 	    box_new(ctx, ns->store, storage, &box, err) < 0)
 		return -1;
-	while (box_sync(box, ns, ns->store, full, err) == 0) {
-		if (change(ns->store, box, update, err) == 0)
-			return 0;
-		/* A sync that finds no other mails does not look at the rest:
-		 * a file may be a copy of the one that the index knows. */
-		if (err->code != ERR_CHANGED || full)
-			return -1;
-		full = true;
-	}
+	if (box_sync(box, ns, ns->store, false, err) == 0)
+		return change(ns->store, box, update, err);
 	if (err->code == ERR_NOT_FOUND)
 		err_set(err, ERR_NOT_FOUND, "Mailbox doesn't exist: %s", name);
 	return -1;

@@ -102,3 +102,19 @@ def test_times_in_an_mbox_are_local(make_server, make_dovecot, monkeypatch, zone
         written.append(re.findall(r'^From \S+  (.*)$', path.read_text(encoding='ascii'), re.M)[-1])
     assert len(told[0]) == len(FROM_DATES) + 1
     assert told[0] == told[1] and written[0] == written[1]
+
+
+def test_a_uidlist_from_a_backup_counts(server):
+    """It is how an administrator keeps clients from downloading all again."""
+    client = Lines(server.port('imap'), 'recent')
+    for _ in range(3):
+        client.append('INBOX', b'Subject: x\r\n\r\n')
+    client.logout()
+    path = server.maildir('recent') / 'dovecot-uidlist'
+    text = re.sub(r'V\d+ N\d+', 'V1234567 N10', path.read_text(encoding='ascii'))
+    path.write_text(text.replace('\n3 ', '\n9 '), encoding='ascii')
+    client = Lines(server.port('imap'), 'recent')
+    selected = b'\n'.join(client.ok('SELECT INBOX'))
+    assert b'[UIDVALIDITY 1234567]' in selected and b'[UIDNEXT 10]' in selected
+    assert client.ok('UID SEARCH ALL')[0] == b'* SEARCH 1 2 9'
+    client.logout()

@@ -2,9 +2,10 @@
 /*
  * storage/maildir/sync.c - whether there is anything to see, and looking.
  *
- * Two stat() calls say that nothing changed. If only new/ did (a delivery by
- * others), only new/ is read; a change of cur/ by others means reading it all.
- * The directories are read before the index is locked.
+ * Two stat() calls say that nothing changed, a third one when the mailbox is
+ * opened. If only new/ did (a delivery by others), only new/ is read; a change
+ * of cur/ or of the uidlist by others means reading it all. The directories are
+ * read before the index is locked.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -525,6 +526,24 @@ bool maildir_unchanged(const struct location *location, int root,
 	       dir_unchanged(root, &path, "cur", own.state.cur_time);
 }
 
+/* Whether the uidlist is not the one that the index knows: a tool of Dovecot's
+ * may change it alone, or an administrator puts one there from a backup. To ask
+ * once, when a mailbox is opened, is often enough. */
+static bool uidlist_is_another(struct driver_box *box,
+			       const struct maildir_box *own)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	struct file_mark mark;
+	struct err err;
+
+	if (own->uidlist_checked)
+		return false;
+	ctx = mem_ctx(NULL, "uidlist");
+	return file_mark_get(uidlist_path(ctx, box), &mark, &err) == 0 &&
+	       mark.ino != 0 &&
+	       !file_mark_same(&mark, &own->state.uidlist.file);
+}
+
 static int see_news(struct driver_box *box, bool full, struct news *out,
 		    struct err *err)
 {
@@ -538,6 +557,7 @@ static int see_news(struct driver_box *box, bool full, struct news *out,
 	out->cur = full || !own->known.cached || !state->valid || own->astray ||
 		   state->pending != 0 ||
 		   !file_time_same(now->cur_time, state->cur_time) ||
+		   uidlist_is_another(box, own) ||
 		   cur_read_due(box->location, state, own->messages);
 	move = box->take_recent && own->known.cached &&
 	       state->first_new_uid < own->uid_next;
@@ -580,6 +600,7 @@ static int sync_once(struct driver_box *box, bool *full, struct err *err)
 	    (wait_for_writer(box, err) < 0 ||
 	     see_news(box, false, &news, err) < 0))
 		return -1;
+	own->uidlist_checked = true;
 	if (!news.new)
 		return 1;
 	/* The next round, if this one says that it must look at all. */

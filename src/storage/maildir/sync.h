@@ -40,6 +40,7 @@ struct maildir_box {
 	struct maildir_state state;
 	uint32_t uid_next, messages;
 	bool tmp_checked;
+	bool uidlist_checked; /* see uidlist_is_another() */
 	bool astray; /* a file was not where the index says */
 	int dir_fds[MAILDIR_DIRS]; /* -1: not open */
 	bool coarse_known, coarse; /* dir_in_tick() */

@@ -8,12 +8,7 @@
 #include "base/mem.h"
 #include "sievetools/import.h"
 
-enum { MAX_CONDITIONS = 100, VALUE_MAX = 64 << 10, MAX_VARIABLES = 1000 };
-
-struct variable {
-	struct str name, value;
-	struct variable *next;
-};
+enum { MAX_CONDITIONS = 1000, LINE_MAX_LEN = 64 << 10 };
 
 struct recipe {
 	unsigned line;
@@ -23,6 +18,7 @@ struct recipe {
 		struct str text;
 	} conditions[MAX_CONDITIONS];
 	unsigned count, action_line;
+	bool more; /* conditions than there is room for */
 	struct str action;
 };
 
@@ -30,23 +26,34 @@ struct reader {
 	struct import *import;
 	struct str rest;
 	unsigned line, depth; /* line: of what was read last */
-	struct variable *variables;
-	unsigned variable_count;
+	struct import_words *words;
 };
 
-/* A line without its end, where "\" at its end joins the next one to it. */
+static bool next_piece(struct reader *in, struct str *out)
+{
+	if (in->rest.len == 0 || !str_split(&in->rest, '\n', out))
+		return false;
+	in->line++;
+	if (out->len > 0 && out->data[out->len - 1] == '\r')
+		out->len--;
+	return true;
+}
+
+/* A line without its end, where "\" at its end joins the next one to it; in a
+ * condition, without the blanks in front of that. */
 static bool next_line(struct reader *in, struct str *out)
 {
-	struct buf joined = buf_init(VALUE_MAX);
+	struct buf joined = buf_init(LINE_MAX_LEN);
+	bool more = true, condition = false;
 	struct str line;
-	bool more = true;
 
-	if (in->rest.data == NULL || in->rest.len == 0)
+	if (in->rest.len == 0)
 		return false;
-	while (more && str_split(&in->rest, '\n', &line)) {
-		in->line++;
-		if (line.len > 0 && line.data[line.len - 1] == '\r')
-			line.len--;
+	while (more && next_piece(in, &line)) {
+		while (condition && line.len > 0 &&
+		       (line.data[0] == ' ' || line.data[0] == '\t'))
+			line = str_from(line, 1);
+		condition = condition || str_starts(str_trim(line), "*");
 		more = line.len > 0 && line.data[line.len - 1] == '\\';
 		line.len -= more;
 		buf_add_str(&joined, line);
@@ -56,80 +63,6 @@ static bool next_line(struct reader *in, struct str *out)
 }
 
 /* variables */
-
-static const struct variable *find(const struct reader *in, struct str name)
-{
-	const struct variable *v = in->variables;
-
-	while (v != NULL && !str_equal(v->name, name))
-		v = v->next;
-	return v;
-}
-
-static bool is_name_char(char c)
-{
-	char lower = ascii_lower(c);
-
-	return c == '_' || (lower >= 'a' && lower <= 'z') ||
-	       (c >= '0' && c <= '9');
-}
-
-/* "$NAME" or "${NAME}" at the start of `text`: how long; 0 if it is none. */
-static size_t reference(struct str text, struct str *name_out)
-{
-	bool braces = text.len > 1 && text.data[1] == '{';
-	size_t start = braces ? 2 : 1, end = start;
-
-	while (end < text.len && is_name_char(text.data[end]))
-		end++;
-	*name_out = str_n(text.data + start, end - start);
-	if (end == start ||
-	    (braces && (end == text.len || text.data[end] != '}')))
-		return 0;
-	return end + braces;
-}
-
-/* Values put in; false if one is not known here, or is made by a program. */
-static bool expand(struct reader *in, struct str text, struct str *out)
-{
-	struct buf value = buf_init(VALUE_MAX);
-	bool known = str_find_char(text, '`') < 0;
-
-	for (size_t i = 0; i < text.len && known; i++) {
-		const struct variable *v;
-		struct str name;
-		size_t len = 0;
-
-		if (text.data[i] == '$')
-			len = reference(str_from(text, i), &name);
-		if (len == 0) {
-			if (text.data[i] != '"' && text.data[i] != '\'')
-				buf_putc(&value, text.data[i]);
-			continue;
-		}
-		v = find(in, name);
-		known = v != NULL;
-		if (known)
-			buf_add_str(&value, v->value);
-		i += len - 1;
-	}
-	known = known && !value.overflow;
-	*out = import_steal(in->import, &value);
-	return known;
-}
-
-static void assign(struct reader *in, struct str name, struct str value)
-{
-	struct variable *v;
-
-	if (in->variable_count++ >= MAX_VARIABLES)
-		return;
-	v = mem_new(in->import->ctx, struct variable);
-	v->name = name;
-	v->value = value;
-	v->next = in->variables;
-	in->variables = v;
-}
 
 /* For procmail itself, or its log: nothing to say in Sieve. */
 static bool is_quiet(struct str name)
@@ -149,36 +82,72 @@ static bool is_quiet(struct str name)
 	return false;
 }
 
+/* A value in quotes may have more lines. */
+static struct str quoted_lines(struct reader *in, struct str value)
+{
+	struct buf text = buf_init(LINE_MAX_LEN);
+	struct str line;
+
+	if (!import_quote_open(value))
+		return value;
+	buf_add_str(&text, value);
+	while (!text.overflow &&
+	       import_quote_open(str_n(text.data, text.len)) &&
+	       next_piece(in, &line)) {
+		buf_putc(&text, '\n');
+		buf_add_str(&text, line);
+	}
+	return import_steal(in->import, &text);
+}
+
 static bool take_assignment(struct reader *in, struct str line)
 {
 	size_t at = 0;
-	struct str name, value, out;
+	struct str name, value, out, known = {NULL, 0};
 
-	while (at < line.len && is_name_char(line.data[at]))
+	while (at < line.len && import_name_char(line.data[at]))
 		at++;
 	name = str_n(line.data, at);
 	while (at < line.len && (line.data[at] == ' ' || line.data[at] == '\t'))
 		at++;
 	if (name.len == 0 || at == line.len || line.data[at] != '=')
 		return false;
-	value = str_trim(str_from(line, at + 1));
+	value = quoted_lines(in, str_trim(str_from(line, at + 1)));
 	if (str_is(name, "INCLUDERC") || str_is(name, "SWITCHRC") ||
 	    str_is(name, "TRAP") || str_is(name, "EXITCODE") ||
 	    str_is(name, "HOST"))
 		import_skip(in->import, in->line, line,
 			    "no such thing in Sieve");
+	else if (is_quiet(name))
+		return true;
 	else if (in->depth > 0)
 		import_skip(in->import, in->line, line,
 			    "assignment within a block");
-	else if (expand(in, value, &out))
-		assign(in, name, out);
-	else if (!is_quiet(name))
+	else if (!import_word(in->words, &value, &out))
 		import_skip(in->import, in->line, line,
 			    "value that is not known here");
+	else
+		known = out;
+	/* Where the INBOX is does not matter. */
+	if (known.data != NULL ||
+	    (!str_is(name, "DEFAULT") && !str_is(name, "ORGMAIL")))
+		import_assign(in->words, name, known);
 	return true;
 }
 
 /* actions */
+
+/* "Entw&APw-rfe" as it is on disk: a name in UTF-8. */
+static struct str maildir_name(struct reader *in, struct str name)
+{
+	struct buf utf8 = buf_init(LINE_MAX_LEN);
+
+	if (!utf7_decode(name, &utf8) || utf8.overflow) {
+		buf_free(&utf8);
+		return name;
+	}
+	return import_steal(in->import, &utf8);
+}
 
 /* "Maildir/.Lists.a/", "$HOME/Mail/a", "a/.": the mailbox; empty for INBOX. */
 static struct str mailbox_of(struct reader *in, struct str path)
@@ -190,9 +159,10 @@ static struct str mailbox_of(struct reader *in, struct str path)
 				str_is(str_from(path, path.len - 2), "/.")))
 		path.len--;
 	for (size_t i = 0; i < sizeof(bases) / sizeof(*bases); i++) {
-		const struct variable *v = find(in, str_of(bases[i]));
-		struct str base = v == NULL ? STR("") : v->value;
+		struct str base;
 
+		if (!import_value(in->words, str_of(bases[i]), &base))
+			base = STR("");
 		while (base.len > 1 && base.data[base.len - 1] == '/')
 			base.len--;
 		if (base.len == 0 || path.len < base.len ||
@@ -205,8 +175,10 @@ static struct str mailbox_of(struct reader *in, struct str path)
 		while (path.len > 0 && path.data[0] == '/')
 			path = str_from(path, 1);
 	}
+	while (str_starts(path, "./"))
+		path = str_from(path, 2);
 	if (path.len > 1 && path.data[0] == '.') /* Maildir++ */
-		path = str_from(path, 1);
+		path = maildir_name(in, str_from(path, 1));
 	return path;
 }
 
@@ -216,8 +188,8 @@ static void put_mailbox(struct reader *in, const struct recipe *recipe,
 	struct import *import = in->import;
 	struct str path, name;
 
-	if (!expand(in, recipe->action, &path) || !utf8_valid(path) ||
-	    str_find_char(path, ' ') >= 0 || str_find_char(path, '\0') >= 0) {
+	if (!import_word_last(in->words, recipe->action, &path) ||
+	    !utf8_valid(path) || str_find_char(path, '\0') >= 0) {
 		import_skip(import, recipe->action_line, recipe->action,
 			    "folder that is not known here");
 		return;
@@ -246,12 +218,12 @@ static void put_forward(struct reader *in, const struct recipe *recipe,
 	struct import *import = in->import;
 	struct str rest, word;
 
-	if (!expand(in, str_from(recipe->action, 1), &rest))
+	if (!import_expand(in->words, str_from(recipe->action, 1), &rest))
 		rest = str_n("", 0);
 	if (str_trim(rest).len == 0)
 		import_skip(import, recipe->action_line, recipe->action,
 			    "address that is not known here");
-	while (str_word(&rest, &word)) {
+	while (str_word(&rest, &word) && word.data[0] != '#') {
 		if (word.data[word.len - 1] == ',')
 			word.len--;
 		if (!import_is_address(import, word)) {
@@ -281,7 +253,8 @@ static bool put_formail(struct reader *in, struct str command)
 	option = word.data[1];
 	value = str_from(command, (size_t)open + 1);
 	if (str_find_char(value, '"') != (ptrdiff_t)value.len - 1 ||
-	    str_find_char(value, '$') >= 0 || strchr("AaIi", option) == NULL)
+	    str_find_char(value, '$') >= 0 || str_find_char(value, '`') >= 0 ||
+	    str_find_char(value, '\\') >= 0 || strchr("AaIi", option) == NULL)
 		return false;
 	value.len--;
 	colon = str_find_char(value, ':');
@@ -296,9 +269,13 @@ static bool put_formail(struct reader *in, struct str command)
 		import_line(in->import, "deleteheader %s;",
 			    import_quote(in->import, name));
 	if (value.len > 0)
-		import_line(in->import, "addheader %s %s;",
+		import_line(in->import, "%s%s%saddheader %s %s;%s",
+			    option == 'a' ? "if not exists " : "",
+			    option == 'a' ? import_quote(in->import, name) : "",
+			    option == 'a' ? " { " : "",
 			    import_quote(in->import, name),
-			    import_quote(in->import, value));
+			    import_quote(in->import, value),
+			    option == 'a' ? " }" : "");
 	return true;
 }
 
@@ -311,9 +288,10 @@ static bool put_deliver(struct reader *in, struct str command, bool copy)
 					str_find(word, STR("dovecot-lda")) < 0))
 		return false;
 	while (str_word(&rest, &word)) {
-		if (!str_is(word, "-m") || !expand(in, rest, &rest) ||
-		    !str_word(&rest, &word) || !utf8_valid(word))
+		if (!str_is(word, "-m"))
 			continue;
+		if (!import_word(in->words, &rest, &word) || !utf8_valid(word))
+			return false;
 		import_require(in->import, "fileinto");
 		if (copy)
 			import_require(in->import, "copy");
@@ -363,7 +341,8 @@ static void read_conditions(struct reader *in, struct recipe *recipe)
 			recipe->action_line = in->line;
 			break;
 		}
-		if (recipe->count == MAX_CONDITIONS)
+		recipe->more = recipe->count == MAX_CONDITIONS;
+		if (recipe->more)
 			continue;
 		recipe->conditions[recipe->count].line = in->line;
 		recipe->conditions[recipe->count++].text =
@@ -388,6 +367,25 @@ static bool take_weight(struct str *text)
 	return true;
 }
 
+/* "! $ x": what is left, variables put in; false if one is not known here. */
+static bool take_prefix(struct reader *in, struct str *text, bool *not_out)
+{
+	unsigned expansions = 0;
+
+	while (text->len > 0 &&
+	       (text->data[0] == '!' || text->data[0] == '$')) {
+		bool expand = text->data[0] == '$';
+
+		*text = str_trim(str_from(*text, 1));
+		if (!expand)
+			*not_out = !*not_out;
+		else if (expansions++ > 0 ||
+			 !import_expand(in->words, *text, text))
+			return false;
+	}
+	return true;
+}
+
 /* False if a condition can't be said; then it has been named. */
 static bool make_tests(struct reader *in, const struct recipe *recipe,
 		       const char **out)
@@ -395,19 +393,27 @@ static bool make_tests(struct reader *in, const struct recipe *recipe,
 	const char *tests[MAX_CONDITIONS];
 	unsigned weights = 0;
 
+	if (recipe->more) {
+		import_skip(in->import, recipe->line, recipe->action,
+			    "too many conditions");
+		return false;
+	}
 	for (unsigned i = 0; i < recipe->count; i++) {
 		struct str text = recipe->conditions[i].text;
 		const char *why = NULL;
+		bool not = false;
 
 		weights += take_weight(&text);
-		if (text.len > 0 && text.data[0] == '$' &&
-		    !expand(in, str_trim(str_from(text, 1)), &text))
+		if (!take_prefix(in, &text, &not ))
 			why = "value that is not known here";
 		else if (weights > 0 && weights != i + 1)
 			why = "scores";
 		else
 			tests[i] = import_condition(in->import, text,
 						    recipe->flags, &why);
+		if (why == NULL && not )
+			tests[i] =
+				mem_printf(in->import->ctx, "not %s", tests[i]);
 		if (why == NULL)
 			continue;
 		import_skip(in->import, recipe->conditions[i].line,
@@ -454,10 +460,13 @@ static void put_recipe(struct reader *in, struct str head)
 {
 	struct recipe recipe = {.line = in->line};
 	struct import *import = in->import;
-	ptrdiff_t colon = str_find_char(head, ':');
+	ptrdiff_t comment = str_find_char(head, '#'), colon;
 	const char *test = NULL;
 	bool known, chained, block;
 
+	if (comment >= 0)
+		head = str_trim(str_n(head.data, (size_t)comment));
+	colon = str_find_char(head, ':');
 	recipe.flags = colon < 0 ? head : str_n(head.data, (size_t)colon);
 	read_conditions(in, &recipe);
 	import_rule(import, "line %u: :0%s", recipe.line,
@@ -513,9 +522,10 @@ void import_procmailrc(struct import *import)
 {
 	struct reader in = {.import = import, .rest = import->text};
 
-	assign(&in, STR("HOME"), STR("~"));
-	assign(&in, STR("MAILDIR"), STR("~"));
-	assign(&in, STR("DEFAULT"), STR("/var/mail/user"));
-	assign(&in, STR("ORGMAIL"), STR("/var/mail/user"));
+	in.words = import_words_new(import);
+	import_assign(in.words, STR("HOME"), STR("~"));
+	import_assign(in.words, STR("MAILDIR"), STR("~"));
+	import_assign(in.words, STR("DEFAULT"), STR("/var/mail/user"));
+	import_assign(in.words, STR("ORGMAIL"), STR("/var/mail/user"));
 	put_commands(&in);
 }

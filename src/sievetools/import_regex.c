@@ -15,7 +15,7 @@
 enum {
 	MAX_NAMES = 16,
 	NAME_MAX_LEN = 60,
-	MAX_BRANCHES = 40,
+	MAX_BRANCHES = 400,
 	CONDITION_MAX = 8 << 10,
 	TEXT_MAX = 1 << 20
 };
@@ -153,52 +153,97 @@ static bool literal(struct import *import, struct str text, struct str *out)
 	return true;
 }
 
-/* For PCRE2: word borders are \b; braces are nothing special in procmail. */
-static struct str for_pcre(struct import *import, struct str text)
+/* Whether the "]" at `i` is one of the set's characters: it is the first. */
+static bool in_set_front(struct str text, size_t i)
+{
+	return text.data[i - 1] == '[' ||
+	       (text.data[i - 1] == '^' && i > 1 && text.data[i - 2] == '[');
+}
+
+/* At "[": the length of the set; 0 if it does not end. */
+static size_t set_len(struct str text)
+{
+	for (size_t i = 1; i < text.len; i++) {
+		if (text.data[i] == ']' && !in_set_front(text, i))
+			return i + 1;
+	}
+	return 0;
+}
+
+/* In a text of lines, a set that names what is not in it has no end of one. */
+static void put_set(struct buf *out, struct str set, bool lines)
+{
+	size_t start = !lines || set.data[1] != '^' ? 1
+		       : set.data[2] == ']'         ? 3
+						    : 2;
+
+	buf_add_str(out, str_n(set.data, start));
+	if (start > 1)
+		buf_add(out, "[:cntrl:]");
+	buf_add_str(out, str_from(set, start));
+}
+
+/* In a text of lines, "^" and "$" stand for the end of one, whose CR procmail
+ * does not see. */
+static void put_line_end(struct buf *out, struct str text, size_t i)
+{
+	char before = i == 0 ? '(' : text.data[i - 1];
+	char behind = i + 1 == text.len ? ')' : text.data[i + 1];
+
+	if (text.data[i] == '^' && (before == '(' || before == '|'))
+		buf_putc(out, '^');
+	else if (behind == ')' || behind == '|')
+		buf_add(out, "\\s?$");
+	else
+		buf_add(out, "(\\s?$\\s)");
+}
+
+/* "\x" of procmail. */
+static void put_escaped(struct buf *out, char c)
+{
+	bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		     (c >= '0' && c <= '9');
+
+	if (c == '<' || c == '>')
+		buf_add(out, "\\b");
+	else
+		buf_printf(out, "%s%c", plain ? "" : "\\", c);
+}
+
+/* For the engine: word borders are \b; braces are nothing special in procmail.
+ */
+static struct str for_engine(struct import *import, struct str text, bool lines)
 {
 	struct buf out = buf_init(TEXT_MAX);
-	bool in_set = false;
 
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.data[i];
+		size_t set = c == '[' ? set_len(str_from(text, i)) : 0;
 
-		if (in_set) {
-			/* procmail knows no escapes there */
-			if (c == '\\' ||
-			    (c == '[' && i + 1 < text.len &&
-			     strchr(":.=", text.data[i + 1]) == NULL))
-				buf_putc(&out, '\\');
-			in_set = c != ']' || text.data[i - 1] == '[' ||
-				 (text.data[i - 1] == '^' && i > 1 &&
-				  text.data[i - 2] == '[');
+		if (set > 0) {
+			put_set(&out, str_n(text.data + i, set), lines);
+			i += set - 1;
 		} else if (c == '\\' && i + 1 < text.len) {
-			c = text.data[++i];
-			buf_putc(&out, '\\');
-			if (c == '<' || c == '>')
-				c = 'b';
-			else if ((c >= 'a' && c <= 'z') ||
-				 (c >= 'A' && c <= 'Z') ||
-				 (c >= '0' && c <= '9'))
-				buf_truncate(&out, out.len - 1);
-		} else if (c == '{' || c == '}') {
-			buf_putc(&out, '\\');
+			put_escaped(&out, text.data[++i]);
+		} else if (lines && (c == '^' || c == '$')) {
+			put_line_end(&out, text, i);
 		} else {
-			in_set = c == '[';
+			buf_printf(&out, "%s%c",
+				   c == '{' || c == '}' ? "\\" : "", c);
 		}
-		buf_putc(&out, c);
 	}
 	return import_steal(import, &out);
 }
 
 /* The engine takes it as it is written. */
 static const char *regex(struct import *import, const char *front,
-			 struct str text, const char *behind)
+			 struct str text, const char *behind, bool lines)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "regex");
-	struct str pcre = for_pcre(import, text);
+	struct str pattern_text = for_engine(import, text, lines);
 	struct sieve_pattern *pattern;
 	const char *whole = mem_printf(import->ctx, "%s%.*s%s", front,
-				       STR_FMT(pcre), behind);
+				       STR_FMT(pattern_text), behind);
 	struct err err;
 
 	if (!utf8_valid(str_of(whole)) ||
@@ -211,23 +256,109 @@ static const char *regex(struct import *import, const char *front,
 
 static const char *const octets = " :comparator \"i;octet\"";
 
+/* The blank behind the colon: procmail's patterns meet it, Sieve's don't. */
+
+/* The length of what the text begins with, if that is one character which may
+ * be a blank, or nothing but one (*only_out); else 0. */
+static size_t blank_len(struct str text, bool *only_out)
+{
+	size_t len = 0;
+	struct str set;
+
+	*only_out =
+		text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t');
+	if (text.len > 0 && (*only_out || text.data[0] == '.'))
+		return 1;
+	if (text.len > 0 && text.data[0] == '[')
+		len = set_len(text);
+	if (len < 3)
+		return 0;
+	*only_out = str_starts(text, "[ \t]") || str_starts(text, "[\t ]") ||
+		    str_starts(text, "[ ]");
+	set = str_n(text.data + 1, len - 2);
+	return (set.data[0] == '^') == (str_find_char(set, ' ') < 0) ? len : 0;
+}
+
+static char char_at(struct str text, size_t at)
+{
+	return at < text.len ? text.data[at] : '\0';
+}
+
+/* Without what meets the blank. *open_out: something behind ".*" may, too. */
+static struct str skip_blank(struct import *import, struct str text,
+			     bool *open_out)
+{
+	size_t len;
+	bool only;
+
+	*open_out = true;
+	while ((len = blank_len(text, &only)) > 0) {
+		char times = char_at(text, len);
+		size_t whole =
+			len + (times == '*' || times == '?' || times == '+');
+
+		if (!only && (times == '*' || times == '?' || !*open_out))
+			break;
+		if (times != '*' && times != '?')
+			*open_out = false;
+		if (!only && times == '+') {
+			text = str_of(mem_printf(
+				import->ctx, "%.*s*%.*s", (int)len, text.data,
+				STR_FMT(str_from(text, whole))));
+			*open_out = true;
+			break;
+		}
+		text = str_from(text, whole);
+	}
+	return text;
+}
+
+/* Whether one of the group's choices is a blank, or may be. */
+static bool has_blank(struct str group)
+{
+	struct str rest = str_n(group.data + 1, group.len - 2), choice;
+	bool only;
+
+	while (str_split(&rest, '|', &choice)) {
+		if (choice.len > 0 && blank_len(choice, &only) == choice.len)
+			return true;
+	}
+	return false;
+}
+
+/* What is behind ".*": the blank is there at the start of the value. */
+static struct str at_start(struct import *import, struct str text)
+{
+	size_t len = char_at(text, 0) == '(' ? group_len(text) : 0;
+	bool only;
+
+	if (len > 2 && has_blank(str_n(text.data, len)))
+		return str_of(mem_printf(import->ctx, "(^|%.*s",
+					 STR_FMT(str_from(text, 1))));
+	len = blank_len(text, &only);
+	if (len == 0 || char_at(text, len) == '*' || char_at(text, len) == '?')
+		return text;
+	len += char_at(text, len) == '+';
+	return str_of(mem_printf(import->ctx, "(^|%.*s)%.*s", (int)len,
+				 text.data, STR_FMT(str_from(text, len))));
+}
+
 /* What is behind the colon. */
 static const char *value_test(struct import *import, const char *names,
 			      struct str text, bool exact)
 {
 	const char *comparator = exact ? octets : "", *quoted;
-	bool front, end;
+	bool front, end, open;
 	struct str plain;
 
-	text = str_trim(text);
-	while (str_starts(text, "[ \t]*") || str_starts(text, " *"))
-		text = str_trim(
-			str_from(text, (size_t)str_find_char(text, '*') + 1));
+	text = skip_blank(import, text, &open);
 	front = str_starts(text, ".*");
 	while (str_starts(text, ".*"))
 		text = str_from(text, 2);
 	while (text.len > 1 && str_is(str_from(text, text.len - 2), ".*"))
 		text.len -= 2;
+	if (front && open)
+		text = at_start(import, text);
 	end = text.len > 0 && text.data[text.len - 1] == '$' &&
 	      (text.len == 1 || text.data[text.len - 2] != '\\');
 	text.len -= end;
@@ -243,7 +374,7 @@ static const char *value_test(struct import *import, const char *names,
 				  comparator, names,
 				  import_glob(import, plain, front, !end));
 	}
-	quoted = regex(import, front ? "" : "^", text, end ? "$" : "");
+	quoted = regex(import, front ? "" : "^", text, end ? "$" : "", false);
 	return quoted == NULL ? NULL
 			      : mem_printf(import->ctx, "header :regex%s %s %s",
 					   comparator, names, quoted);
@@ -260,7 +391,7 @@ static const char *daemon_test(struct import *import, bool all)
 			  "bounces?|autoanswer|echo)([^).!:a-z0-9]|$)")
 		    : STR("(^|[^(.%@a-z0-9])(postmaster|mailer|mailer-daemon|"
 			  "daemon|mmdf)([^).!:a-z0-9]|$)"),
-		"");
+		"", false);
 
 	return mem_printf(
 		import->ctx,
@@ -278,7 +409,7 @@ static const char *to_test(struct import *import, struct str text, bool exact)
 	struct str rest = str_from(text, address ? 4 : 3);
 	const char *quoted =
 		regex(import, address ? "(^|[^-a-zA-Z0-9_.])" : "(^|[^a-zA-Z])",
-		      rest, "");
+		      rest, "", false);
 
 	return quoted == NULL
 		       ? NULL
@@ -306,6 +437,10 @@ static const char *branch_test(struct import *import, struct str text,
 			*why = "it names no header field";
 	} else {
 		*why = "it looks into all header fields";
+	}
+	if (test != NULL && str_find(text, STR("=\\?")) >= 0) {
+		*why = "encoded words are decoded in Sieve";
+		return NULL;
 	}
 	if (test == NULL && *why == NULL)
 		*why = "not understood";
@@ -344,12 +479,14 @@ static const char *header_test(struct import *import, struct str text,
 	const char *tests[MAX_BRANCHES];
 	unsigned count = split(text, branches);
 
-	for (unsigned i = 0; i < count; i++) {
+	if (count == MAX_BRANCHES)
+		*why = "too many alternatives";
+	for (unsigned i = 0; i < count && *why == NULL; i++) {
 		tests[i] = branch_test(import, branches[i], exact, why);
 		if (tests[i] == NULL)
 			return NULL;
 	}
-	return import_join(import, false, tests, count);
+	return *why == NULL ? import_join(import, false, tests, count) : NULL;
 }
 
 /* "^" and "$" are at each line. */
@@ -363,7 +500,7 @@ static const char *body_test(struct import *import, struct str text, bool exact,
 	if (literal(import, text, &plain) && utf8_valid(plain))
 		return mem_printf(import->ctx, "body :raw :contains%s %s",
 				  comparator, import_quote(import, plain));
-	quoted = regex(import, "(?m-s)", text, "");
+	quoted = regex(import, "(?m-s)", text, "", true);
 	if (quoted == NULL)
 		*why = "not understood";
 	return quoted == NULL ? NULL
@@ -416,11 +553,13 @@ const char *import_condition(struct import *import, struct str text,
 	const char *tests[2];
 	unsigned count = 0;
 	struct str where;
+	bool sized;
 
 	if (take_where(&text, &where)) {
 		header = str_is(where, "H") || str_is(where, "HB") ||
 			 str_is(where, "BH");
-		body = str_is(where, "B") || where.len == 2;
+		body = str_is(where, "B") || str_is(where, "HB") ||
+		       str_is(where, "BH");
 		if (!header && !body)
 			*why = "it looks into a variable";
 	}
@@ -434,15 +573,19 @@ const char *import_condition(struct import *import, struct str text,
 		*why = "programs are not run";
 	else if (str_find(text, STR("\\/")) >= 0)
 		*why = "it extracts $MATCH";
+	else if (str_starts(text, "^^") ||
+		 (text.len > 2 && str_is(str_from(text, text.len - 2), "^^")))
+		*why = "^^ is not in Sieve";
 	else if (str_find_char(text, '`') >= 0 && str_find(text, STR("$")) >= 0)
 		*why = "value that is not known here";
 	if (*why != NULL)
 		return NULL;
-	if (text.len > 0 && (text.data[0] == '<' || text.data[0] == '>'))
+	sized = text.len > 0 && (text.data[0] == '<' || text.data[0] == '>');
+	if (sized)
 		tests[count++] = size_test(import, text, why);
 	if (count == 0 && (header || !body))
 		tests[count++] = header_test(import, text, exact, why);
-	if (*why == NULL && body && !(count > 0 && !header))
+	if (*why == NULL && body && !sized)
 		tests[count++] = body_test(import, text, exact, why);
 	if (*why != NULL)
 		return NULL;

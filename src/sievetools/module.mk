@@ -23,7 +23,7 @@ sieve_import_SOURCES = $(sieve_tool) src/sievetools/main_import.c \
 	src/sievetools/import_gmail.c \
 	src/sievetools/import_procmail.c src/sievetools/import_procmail.h \
 	src/sievetools/import_regex.c \
-	src/sievetools/import_thunderbird.c
+	src/sievetools/import_thunderbird.c src/sievetools/import_words.c
 sieve_import_LDADD = $(LIB_SETTINGS) $(LIB_SIEVE)
 man_MANS += doc/man/sievec.1 doc/man/sieve-dump.1 doc/man/sieve-filter.1 \
 	doc/man/sieve-test.1 doc/man/sieve-import.1

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""The Sieve tools with what people have: procmail's recipes as they are written, mailboxes that are filtered, active scripts
+in odd places."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import PREFIX
+
+MAIL = """From: "Joe" <joe@example.org>
+To: alice@mail.example
+Cc: Bob <bob@x.org>
+Subject: {subject}
+X-Mailer: bar
+X-Enc: =?utf-8?q?h=C3=A9llo?=
+
+body line
+Second Line
+hello
+"""
+# What it is, the subject of the mail, the recipe. Without an action: it delivers into "x".
+RECIPES = [
+    ('blanks behind the colon', 'hello', '* ^Subject:[ \t]+hello'),
+    ('a blank, repeated', 'hello', '* ^Subject: +hello'),
+    ('any character for the blank', 'hello', '* ^Subject:.hello'),
+    ('some characters for it', 'hello', '* ^Subject:.+hello'),
+    ('a set that the blank is in', 'hello', '* ^Subject:.*[^a-z]hello'),
+    ('a blank in front', 'hello', '* ^Subject:.* hello'),
+    ('a blank or an angle', 'hello', '* ^Subject:.*[ <]hello'),
+    ('a group with a blank', 'hello', '* ^Subject:.*( |x)hello'),
+    ('one blank is one character', 'hello', '* ^Subject: .*[^a-z]hello'),
+    ('no letter in front', 'xhello', '* ^Subject:.*[^a-z]hello'),
+    ('a bracket in a set', 'a]b', '* ^Subject:.*a[]x]b'),
+    ('none in a set', 'a]b', '* ^Subject:.*a[^]x]b'),
+    ('a line that goes on', 'a', '* ^X-Mailer: \\\n   (foo|\\\n    bar)'),
+    ('not, with a variable', 'a', 'ME=joe@x.example\n:0\n* ! $ ^To:.*$ME'),
+    ('a variable, not', 'a', 'ME=alice@mail.example\n:0\n* $ ! ^To:.*$ME'),
+    ('a variable that means itself', 'a.b', 'A=a.b\n:0\n* $ ^Subject:.*$\\A'),
+    ('and nothing else', 'axb', 'A=a.b\n:0\n* $ ^Subject:.*$\\A'),
+    ('a pattern in quotes', 'axb', 'A="a\\.b"\n:0\n* $ ^Subject:.*$A'),
+    ('a pattern without quotes', 'axb', 'A=a\\.b\n:0\n* $ ^Subject:.*$A'),
+    ('a dollar that is none', 'a q', 'A=q\n:0\n* $ ^Subject:.*\\$A'),
+    ('a value in lines', 'a', 'NL="\n"\nLOG="one\ntwo${NL}"\n:0\n* ^Subject:'),
+    ('a log within a block', 'a', ':0\n{\n LOG="x\n"\n :0\n x\n}\n'),
+    ('a comment of letters', 'a', ':0 # all of these: yes\n* ^Subject:\nx\n'),
+    ('a comment behind a folder', 'a', ':0:\n* ^Subject:\nx   # here\n'),
+    ('a folder in quotes', 'a', ':0\n* ^Subject:\n"two words"\n'),
+    ('a folder with a backslash', 'a', ':0\n* ^Subject:\ntwo\\ words\n'),
+    ('a folder of a variable', 'a', "A=two' words'\n:0\n* ^Subject:\n\"$A\"\n"),
+    ('a folder with no variable', 'a', ":0\n* ^Subject:\n'$HOME'\n"),
+    ('a folder in the folder', 'a', ':0\n* ^Subject:\n./x\n'),
+    ('a value and a comment', 'a', 'A=b  # mine\n:0\n* ^Subject:\n$A\n'),
+    ('an end of line in the body', 'a', ':0 B\n* ^hello$\nx\n'),
+    ('lines of the body', 'a', ':0 B\n* line$second\nx\n'),
+    ('no lines of the body', 'a', ':0 B\n* body[^x]*second\nx\n'),
+    ('a size, of all', 'a', ':0 HB\n* > 1\n* > 100000\nx\n'),
+]
+# These are named, and do nothing.
+UNKNOWN = [
+    (':0\n* ^X-Enc:.*=\\?utf-8\\?\nx\n', [2]), ('ME=alice\n:0\n* ME ?? bob\nx\n', [3]), (':0\n* ^Subject:\n${Z:-c}\n', [3]),
+    (':0 B\n* ^^hello\nx\n', [2]), ('A=$UNKNOWN\n:0\n$A/x\n', [1, 3]), ('A=x\nA=`date`\n:0\n$A\n', [2, 4]),
+    (':0 fw\n| formail -I "X-A: `date`"\n', [2]), (':0\n' + '* ^X-A: b\n' * 1001 + 'x\n', [1]),
+    (':0\n* ' + '|'.join(['^X-A: b'] * 500) + '\nx\n', [2]),
+]
+
+
+def converted(tmp_path, recipes):
+    """The script, and the lines that are named."""
+    done = subprocess.run([f'{PREFIX}/bin/sieve-import', '--from', 'procmailrc'], input=recipes, capture_output=True, text=True,
+                          check=False, timeout=60)
+    (tmp_path / 'x.sieve').write_text(done.stdout)
+    return [int(line.split(': line ')[1].split(':')[0]) for line in done.stderr.splitlines()]
+
+
+def decided(tmp_path, mail):
+    (tmp_path / 'mail').write_text(mail)
+    done = subprocess.run([f'{PREFIX}/bin/sieve-test', '-C', '-x', '+editheader', tmp_path / 'x.sieve', tmp_path / 'mail'],
+                          capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return sorted(line.split(': ')[1] for line in done.stdout.splitlines() if line.startswith(' * store'))
+
+
+def delivered(tmp_path, recipes, mail):
+    """Where procmail puts it."""
+    home = tmp_path / 'home'
+    home.mkdir()
+    (tmp_path / 'rc').write_text(f'MAILDIR={home}\nDEFAULT={home}/INBOX\nLOGFILE={tmp_path}/log\n{recipes}')
+    os.chmod(tmp_path / 'rc', 0o600)
+    subprocess.run(['procmail', tmp_path / 'rc'], input=mail, text=True, check=True, timeout=60)
+    return sorted(path.name for path in home.iterdir())
+
+
+@pytest.mark.skipif(shutil.which('procmail') is None, reason='needs procmail')
+@pytest.mark.parametrize('subject, recipe', [row[1:] for row in RECIPES], ids=[row[0].replace(' ', '-') for row in RECIPES])
+def test_as_procmail(tmp_path, subject, recipe):
+    recipe = recipe if ':0' in recipe else f':0\n{recipe}'
+    recipe = recipe if recipe.endswith('\n') else f'{recipe}\nx\n'
+    mail = MAIL.format(subject=subject)
+    assert converted(tmp_path, recipe) == []
+    assert decided(tmp_path, mail) == delivered(tmp_path, recipe, mail)
+
+
+@pytest.mark.parametrize('recipe, lines', UNKNOWN)
+def test_what_procmail_only_knows(tmp_path, recipe, lines):
+    assert converted(tmp_path, recipe) == lines
+    assert decided(tmp_path, MAIL.format(subject='a')) == ['INBOX']
+
+
+def test_folders_of_a_maildir(tmp_path):
+    """Names on disk are not what a script has, and Dovecot's deliver has names of its own."""
+    for action, name in (('.Entw&APw-rfe/', 'Entw\xfcrfe'), ('.a&b/', 'a&b'), ('| /usr/lib/dovecot/deliver -m "Junk Mail"', 'Junk Mail')):
+        assert converted(tmp_path, f':0\n{action}\n') == []
+        assert decided(tmp_path, MAIL.format(subject='a')) == [name]
+
+
+def test_a_field_that_is_added_once(tmp_path):
+    assert converted(tmp_path, ':0 fw\n| formail -a "X-Mailer: other"\n:0\n* ^X-Mailer: other\nx\n') == []
+    assert decided(tmp_path, MAIL.format(subject='a')) == ['INBOX']

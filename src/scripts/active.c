@@ -190,6 +190,8 @@ static char *link_target(const void *ctx, const struct store *store,
 	const char *dir = store->scripts->dir;
 	size_t len = strlen(parent);
 
+	if (strcmp(dir, parent) == 0)
+		return store_file(ctx, name);
 	if (len > 1 && strncmp(dir, parent, len) == 0 && dir[len] == '/')
 		dir += len + 1;
 	return mem_printf(ctx, "%s/%.*s.sieve", dir, STR_FMT(name));

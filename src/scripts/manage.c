@@ -36,6 +36,19 @@ static int check_old_name(struct str name, struct err *err)
 	return check_name(name, "Invalid script name", err);
 }
 
+static int check_new_name(const struct scripts *scripts, struct str name,
+			  const char *what, struct err *err)
+{
+	if (check_name(name, what, err) < 0)
+		return -1;
+	if (store_reserved(scripts, name))
+		return err_set(err, ERR_INVALID,
+			       "Script name `%.*s' is reserved for internal "
+			       "use.",
+			       STR_FMT(name));
+	return 0;
+}
+
 static struct buf text_buf(const struct scripts *scripts)
 {
 	uint64_t max =
@@ -120,6 +133,7 @@ static int walk(const struct store *store,
 		return -1;
 	while ((entry = readdir(dir)) != NULL) {
 		if (!name_of(entry->d_name, &name) ||
+		    store_reserved(store->scripts, name) ||
 		    fstatat(store->fd, entry->d_name, &st,
 			    AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !(S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)))
@@ -341,7 +355,8 @@ int scripts_put(const struct scripts *scripts, struct str name, struct str text,
 	struct active active;
 	bool has;
 
-	if (check_name(name, "Invalid Sieve script name", err) < 0 ||
+	if (check_new_name(scripts, name, "Invalid Sieve script name", err) <
+		    0 ||
 	    compile(scripts, name, text, true, log, err) < 0 ||
 	    store_open(scripts, true, &store, err) < 0)
 		return -1;
@@ -392,8 +407,8 @@ int scripts_delete(const struct scripts *scripts, struct str name,
 	    active_read(ctx, &store, &active, err) < 0 ||
 	    store_has(&store, name, &has, err) < 0)
 		return -1;
-	if (is_active(&active, name) || (!has && active.kind == ACTIVE_NONE &&
-					 is_default(scripts, name)))
+	if (is_active(&active, name) ||
+	    (!has && active.kind == ACTIVE_NONE && is_default(scripts, name)))
 		return err_set(err, ERR_IN_USE,
 			       "Cannot delete the active Sieve script.");
 	if (!has)
@@ -473,7 +488,8 @@ int scripts_rename(const struct scripts *scripts, struct str from,
 		return -1;
 	if (!has && !is_default(scripts, from))
 		return store_not_found(from, err);
-	if (check_name(to, "Invalid new Sieve script name", err) < 0)
+	if (check_new_name(scripts, to, "Invalid new Sieve script name", err) <
+	    0)
 		return -1;
 	return has ? move(&store, &active, from, to, err)
 		   : take_default(&store, &active, from, to, err);

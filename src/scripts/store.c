@@ -138,6 +138,23 @@ char *store_file(const void *ctx, struct str name)
 	return mem_printf(ctx, "%.*s.sieve", STR_FMT(name));
 }
 
+bool store_reserved(const struct scripts *scripts, struct str name)
+{
+	struct str active =
+		str_of(scripts->active == NULL ? "" : scripts->active);
+	struct str dir = str_of(scripts->dir == NULL ? "" : scripts->dir);
+
+	while (dir.len > 1 && dir.data[dir.len - 1] == '/')
+		dir.len--;
+	if (active.len <= dir.len + 1 || active.data[dir.len] != '/' ||
+	    !str_equal(str_n(active.data, dir.len), dir))
+		return false;
+	active = str_from(active, dir.len + 1);
+	return active.len == name.len + strlen(".sieve") &&
+	       str_equal(str_n(active.data, name.len), name) &&
+	       str_is(str_from(active, name.len), ".sieve");
+}
+
 int store_not_found(struct str name, struct err *err)
 {
 	return err_set(err, ERR_NOT_FOUND, "Sieve script `%.*s' not found",
@@ -170,7 +187,7 @@ static int open_script(const struct store *store, struct str name, int *fd_out,
 	CLEANUP(fd_close) int fd = -1;
 	struct stat st;
 
-	if (store->fd < 0)
+	if (store->fd < 0 || store_reserved(store->scripts, name))
 		return store_not_found(name, err);
 	fd = open_beneath(store->fd, file);
 	if (fd < 0 && errno == ENOENT)

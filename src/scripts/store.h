@@ -19,6 +19,8 @@ int store_open(const struct scripts *scripts, bool change, struct store *out,
 void store_close(struct store *store);
 /* "NAME.sieve", child of ctx. */
 char *store_file(const void *ctx, struct str name);
+/* Whether the active one's link has the name of that script: it is none. */
+bool store_reserved(const struct scripts *scripts, struct str name);
 /* ERR_NOT_FOUND names the script for the user. */
 int store_not_found(struct str name, struct err *err);
 /* As err_sys(), and what base/ said: for the log, whatever the code. Full disks

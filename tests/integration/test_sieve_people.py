@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from conftest import PREFIX
+from conftest import PREFIX, as_mail_owner, mail_owner, open_up
+from sieve_lines import Sieve
 
 MAIL = """From: "Joe" <joe@example.org>
 To: alice@mail.example
@@ -118,3 +119,53 @@ def test_folders_of_a_maildir(tmp_path):
 def test_a_field_that_is_added_once(tmp_path):
     assert converted(tmp_path, ':0 fw\n| formail -a "X-Mailer: other"\n:0\n* ^X-Mailer: other\nx\n') == []
     assert decided(tmp_path, MAIL.format(subject='a')) == ['INBOX']
+
+
+ACTIVE = """
+plugin {
+  sieve = file:~/sieve;active=~/sieve/active.sieve
+  sieve_quota_max_scripts = 2
+}
+"""
+ACTIVE_LINES = ['SETACTIVE "a"', 'LISTSCRIPTS', 'GETSCRIPT "active"', 'SETACTIVE "active"', 'RENAMESCRIPT "active" "b"',
+                'DELETESCRIPT "active"', 'PUTSCRIPT "active" "keep;"', 'LISTSCRIPTS', 'PUTSCRIPT "c" {5+}\r\nstop;', 'SETACTIVE ""']
+
+
+def test_the_link_is_no_script(make_server, make_dovecot):
+    """It may lie among the scripts; who replaced it was without the active one."""
+    said = []
+    for make in (make_dovecot, make_server):
+        server = make(ACTIVE, protocols='imap sieve')
+        with Sieve(server.port('sieve'), 'bob') as client:
+            client.put('a', 'keep;')
+            # What is missing has other words.
+            said.append([client.command(line).replace(b'Sieve script', b'Script').replace(b'does not exist.', b'not found')
+                         for line in ACTIVE_LINES])
+            client.ok('SETACTIVE "a"')
+            assert client.command('RENAMESCRIPT "c" "active"').startswith(b'NO ')
+            assert sorted(client.list()) == ['*a', 'c']
+    assert os.readlink(server.home('bob') + '/sieve/active.sieve') == 'a.sieve'
+    assert said[1] == said[0]
+
+
+def test_kept_mails_stay_in_their_mailbox(tmp_path):
+    """What sieve-filter would do names the mailbox that they are in."""
+    open_up(tmp_path)
+    box = tmp_path / 'Maildir/.Work/cur'
+    for name in ('Maildir/cur', 'Maildir/new', 'Maildir/tmp', 'Maildir/.Work/cur', 'Maildir/.Work/new', 'Maildir/.Work/tmp'):
+        (tmp_path / name).mkdir(parents=True)
+    (box / '1.M1P1.h:2,S').write_text(MAIL.format(subject='hello'))
+    (tmp_path / 'x.sieve').write_text('keep;')
+    (tmp_path / 'dovecot.conf').write_text(f'log_path = /dev/stderr\nmail_location = maildir:{tmp_path}/Maildir\n')
+    for path in (tmp_path, *tmp_path.rglob('*')):
+        os.chown(path, *mail_owner())
+
+    def stored(*args):
+        done = subprocess.run([f'{PREFIX}/bin/sieve-filter', '-c', tmp_path / 'dovecot.conf', *args, tmp_path / 'x.sieve', 'Work'],
+                              capture_output=True, text=True, check=False, timeout=60, **as_mail_owner(),
+                              env={'HOME': str(tmp_path), 'USER': 'u', 'ASAN_OPTIONS': 'detect_leaks=0'})
+        assert done.returncode == 0, done.stderr
+        return [line.split(': ')[1] for line in done.stdout.splitlines() if line.startswith(' * store')]
+
+    assert stored() == ['Work']
+    assert stored('-m', 'Other') == ['Other']

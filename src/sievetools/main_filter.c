@@ -259,9 +259,12 @@ static int show(const void *ctx, struct job *job, uint32_t seq,
 	return mail_size(mail, &out->size, err);
 }
 
-static void print_result(void *, const struct sieve_result *result)
+static void print_result(void *ctx, const struct sieve_result *result)
 {
-	tool_print(stdout, result, "INBOX");
+	const struct job *job = ctx;
+
+	tool_print(stdout, result,
+		   job->keep != NULL ? job->keep : job->mailbox);
 }
 
 /* the mails */

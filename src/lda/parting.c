@@ -16,7 +16,7 @@
 #include "net/loop.h"
 #include "net/sock.h"
 
-enum { GRACE_MS = 10 * 1000, LAST_GRACE_MS = 1000 };
+enum { GRACE_MS = 10 * 1000, LAST_GRACE_MS = 3000 };
 
 struct parting {
 	struct partings *partings;

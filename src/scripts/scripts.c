@@ -110,6 +110,18 @@ static int include(void *ctx, const void *mem, const char *location,
 	return 0;
 }
 
+static int include_path(void *ctx, const void *mem, const char *location,
+			struct str name, const char **out, struct err *err)
+{
+	const struct scripts *scripts = ctx;
+	bool global = strcmp(location, "global") == 0;
+
+	if ((global ? scripts->remote_global : scripts->remote) != NULL)
+		return err_set(err, ERR_NOT_FOUND, "%s scripts are no files",
+			       location);
+	return scripts_path(mem, scripts, global, name, out, err);
+}
+
 /* the location */
 
 /* Whether `path` is one script rather than a directory, which need not be there
@@ -240,6 +252,7 @@ int scripts_new(const void *ctx, struct user *user,
 	const struct sieve_engine_options engine = {
 		.setting = get_setting,
 		.script = include,
+		.script_path = include_path,
 		.ctx = scripts,
 		.extra = options == NULL ? NULL : options->extra,
 		.no_envelope = options != NULL && options->no_envelope,

@@ -29,25 +29,26 @@ uint64_t sieve_checksum(struct str data)
 	return sum;
 }
 
-static void add_dependency(struct sieve_build *build, const char *path,
-			   uint64_t size, uint64_t mtime_us)
+/* An included script has in front how it is found (sieve/program.h). */
+static void add_dependency(struct sieve_build *build, const char *location,
+			   struct str name, const struct sieve_source *source,
+			   uint64_t size)
 {
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "source");
 	struct buf *out = &build->sources.list.bytes;
+	const char *key = source->path;
 	bool new;
 
-	if (path == NULL)
+	if (key == NULL)
 		return;
-	(void)sieve_table_put(&build->sources, str_of(path), &new);
+	if (location[0] != '\0')
+		key = mem_printf(ctx, "%s %.*s%s", location, STR_FMT(name),
+				 key);
+	(void)sieve_table_put(&build->sources, str_of(key), &new);
 	if (!new)
 		return;
 	sieve_put_number(out, size);
-	sieve_put_number(out, mtime_us);
-}
-
-static void add_source(struct sieve_build *build,
-		       const struct sieve_source *source)
-{
-	add_dependency(build, source->path, source->text.len, source->mtime_us);
+	sieve_put_number(out, source->mtime_us);
 }
 
 /* A script at work. A command is checked, and its code written, when the next
@@ -200,7 +201,9 @@ static bool build_script(struct sieve_build *build,
 	bool good;
 
 	script.check.held_end = &script.check.held;
-	add_source(build, source);
+	add_dependency(build, build->units[unit].location,
+		       str_of(build->units[unit].name), source,
+		       source->text.len);
 	script.check.holding = true;
 	sieve_check_begin(&script.check);
 	script.check.holding = false;
@@ -299,7 +302,8 @@ int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
 		    0) {
 		if ((optional || emit->check->source->upload) &&
 		    options->script != NULL && err.code == ERR_NOT_FOUND) {
-			add_dependency(build, source.path, SIEVE_NOT_THERE, 0);
+			add_dependency(build, location, name, &source,
+				       SIEVE_NOT_THERE);
 			return -1;
 		}
 		return include_error(emit, node, name,

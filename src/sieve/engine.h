@@ -68,6 +68,10 @@ struct sieve_engine_options {
 	int (*script)(void *ctx, const void *mem, const char *location,
 		      struct str name, struct sieve_source *out,
 		      struct err *err);
+	/* Where that is, or would be, in a file; ERR_NOT_FOUND. NULL: what was
+	 * compiled has found it at the same place. */
+	int (*script_path)(void *ctx, const void *mem, const char *location,
+			   struct str name, const char **out, struct err *err);
 	void *ctx;
 	/* Extensions of the caller's own (tests), up to NULL; may be NULL. */
 	const struct sieve_extension *const *extra;

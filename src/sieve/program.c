@@ -192,12 +192,27 @@ static void load_texts(struct sieve_program *p, struct sieve_code *in)
 		p->texts[i] = sieve_code_str(in);
 }
 
+static void load_source(struct sieve_program *p, struct str text,
+			struct sieve_dependency *out)
+{
+	ptrdiff_t slash = str_find_char(text, '/');
+	struct str location = STR("");
+
+	if (slash > 0 && text.data[0] != '=') {
+		out->name = str_n(text.data, (size_t)slash);
+		text = str_from(text, (size_t)slash);
+		str_split(&out->name, ' ', &location);
+		out->location = str_dup(p, location);
+	}
+	out->path = str_dup(p, text);
+}
+
 static void load_sources(struct sieve_program *p, struct sieve_code *in)
 {
 	p->source_count = get_count(in);
 	p->sources = mem_array(p, struct sieve_dependency, p->source_count + 1);
 	for (unsigned i = 0; i < p->source_count; i++) {
-		p->sources[i].path = str_dup(p, sieve_code_str(in));
+		load_source(p, sieve_code_str(in), &p->sources[i]);
 		p->sources[i].size = sieve_code_number(in);
 		p->sources[i].mtime_us = sieve_code_number(in);
 	}
@@ -320,11 +335,29 @@ static uint64_t mtime_us(const struct stat *st)
 	       (uint64_t)st->st_mtim.tv_nsec / 1000;
 }
 
-static bool is_current(const struct sieve_dependency *source)
+/* Of another user, or with other settings, it may be another one. */
+static bool is_where_it_was(const struct sieve_program *program,
+			    const struct sieve_dependency *source)
+{
+	const struct sieve_engine_options *options =
+		sieve_engine_options(program->engine);
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "source");
+	const char *path;
+	struct err ignored;
+
+	if (source->location == NULL || options->script_path == NULL)
+		return true;
+	return options->script_path(options->ctx, ctx, source->location,
+				    source->name, &path, &ignored) == 0 &&
+	       strcmp(path, source->path) == 0;
+}
+
+static bool is_current(const struct sieve_program *program,
+		       const struct sieve_dependency *source)
 {
 	struct stat st;
 
-	if (source->path[0] == '=')
+	if (source->path[0] == '=' || !is_where_it_was(program, source))
 		return false;
 	if (stat(source->path, &st) < 0)
 		return source->size == SIEVE_NOT_THERE && errno == ENOENT;
@@ -339,7 +372,7 @@ bool sieve_program_current(const struct sieve_program *program)
 	unsigned i = sieve_program_origin(program)[0] == '=' ? 1 : 0;
 
 	for (; i < program->source_count; i++) {
-		if (!is_current(&program->sources[i]))
+		if (!is_current(program, &program->sources[i]))
 			return false;
 	}
 	return true;

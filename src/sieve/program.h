@@ -10,8 +10,12 @@
 /* The size of a script that could be included, were it there. */
 #define SIEVE_NOT_THERE UINT64_MAX
 
+/* In a file a path that `include` has led to stands behind "personal NAME" or
+ * "global NAME"; names have no slash. */
 struct sieve_dependency {
 	const char *path;
+	const char *location; /* NULL: the script itself */
+	struct str name;
 	uint64_t size, mtime_us;
 };
 

@@ -142,9 +142,8 @@ static const char *folder_of(const void *mem, const char *location)
 }
 
 /* Of include: from sieve_dir or sieve, and from sieve_global. */
-static int find_script(void *ctx, const void *mem, const char *location,
-		       struct str name, struct sieve_source *out,
-		       struct err *err)
+static int find_path(void *ctx, const void *mem, const char *location,
+		     struct str name, const char **out, struct err *err)
 {
 	static const char *const personal[] = {"sieve_dir", "sieve", NULL};
 	static const char *const global[] = {"sieve_global", "sieve_global_dir",
@@ -153,17 +152,27 @@ static int find_script(void *ctx, const void *mem, const char *location,
 	const char *const *names = is_global ? global : personal;
 	struct tool *tool = ctx;
 	const char *folder = NULL;
-	char *path;
 
 	for (; folder == NULL && *names != NULL; names++)
 		folder = setting_of(tool, *names);
 	if (folder == NULL)
 		return err_set(err, ERR_NOT_FOUND, "%s is not set", names[-1]);
-	path = mem_printf(mem, "%s/%.*s.sieve", folder_of(mem, folder),
+	*out = mem_printf(mem, "%s/%.*s.sieve", folder_of(mem, folder),
 			  STR_FMT(name));
-	if (sieve_source_read(mem, tool->engine, path, out, err) < 0)
+	return 0;
+}
+
+static int find_script(void *ctx, const void *mem, const char *location,
+		       struct str name, struct sieve_source *out,
+		       struct err *err)
+{
+	struct tool *tool = ctx;
+	const char *path;
+
+	if (find_path(ctx, mem, location, name, &path, err) < 0 ||
+	    sieve_source_read(mem, tool->engine, path, out, err) < 0)
 		return -1;
-	out->global = is_global;
+	out->global = strcmp(location, "global") == 0;
 	return 0;
 }
 
@@ -172,6 +181,7 @@ void tool_open(struct tool *tool, const char *name)
 	struct sieve_engine_options options = {
 		.setting = setting_of,
 		.script = find_script,
+		.script_path = find_path,
 		.ctx = tool,
 		.extra = sieve_imap_extensions,
 		.always = "vnd.dovecot.debug",

@@ -104,10 +104,8 @@ def test_what_fails_keeps_the_mail(make_server, make_dovecot, sink):
     for make in (make_server, make_dovecot):
         server = make(start=False)
         base = Path(server.dir)
-        place(server, f'sieve_before = {base}/before.sieve\n  sieve_discard = {base}/discard.sieve\n')
-        server.extra = server.extra.replace('submission_host = 127.0.0.1:1\n', f'submission_host = 127.0.0.1:{sink.port}\n')
-        server.write_config()
-        server.doveadm('reload')
+        place(server, f'sieve_before = {base}/before.sieve\n  sieve_discard = {base}/discard.sieve\n}}\n'
+                      f'submission_host = 127.0.0.1:{sink.port}\nplugin {{\n')
         for name, (text, wanted) in FAILING.items():
             script(server, 'alice', HEAD + text)
             assert deliver(server, name).startswith('250')
@@ -248,3 +246,30 @@ def test_a_link_that_leads_nowhere_is_no_script(make_server, make_dovecot):
         assert len(re.findall(r'Warning: sieve: file storage: Active sieve script symlink', server.log_text())) == 2
     assert seen[0][0] == seen[1][0] == {'INBOX': ['m0', 'm1'], 'filed': ['m2']}
     assert seen[0][1][0] == seen[1][1][0]
+
+
+def test_one_user_s_script_is_not_run_for_another(make_server):
+    """That a script of all users includes: what is compiled for one is no other's, though they share where it is kept."""
+    server = make_server(EXTRA.format(port=1, plugin='  sieve_before = file:{dir}/before.sieve;bindir={dir}/compiled\n'
+                                                     '  sieve_global = {dir}/global\n'), start=False)
+    server.extra = server.extra.replace('{dir}', server.dir)
+    server.write_config()
+    server.start()
+    for name in ('compiled', 'global', 'global2'):
+        Path(server.dir, name).mkdir()
+        os.chmod(Path(server.dir, name), 0o777)
+        Path(server.dir, name, 'all.sieve').write_text(f'require ["fileinto", "copy"]; fileinto :copy "{name}";')
+    Path(server.dir, 'before.sieve').write_text(INCLUDE + 'include :personal :optional "own"; include :global "all"; keep;')
+    for user in ('alice', 'bob'):
+        script(server, user, f'require ["fileinto", "copy"]; fileinto :copy "{user}";', 'sieve/own.sieve')
+    for user in ('alice', 'bob', 'carol', 'alice'):
+        assert deliver(server, 'one', rcpt=user).startswith('250')
+    assert list(Path(server.dir, 'compiled').glob('*.svbin'))
+    server.extra = server.extra.replace('/global\n', '/global2\n')
+    server.write_config()
+    server.stop()
+    server.start()
+    assert deliver(server, 'one', rcpt='bob').startswith('250')
+    found = {user: {name: len(mails) for name, mails in boxes(server, user).items()} for user in ('alice', 'bob', 'carol')}
+    assert found == {'alice': {'INBOX': 2, 'alice': 2, 'global': 2}, 'bob': {'INBOX': 2, 'bob': 2, 'global': 1, 'global2': 1},
+                     'carol': {'INBOX': 1, 'global': 1}}

@@ -210,26 +210,48 @@ int lda_script_named(const void *ctx, struct lda_sieve *sieve, bool global,
 
 /* the administrator's */
 
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void add_dir(const void *ctx, struct lda_script ***end, const char *path,
+		    const char *bindir)
+{
+	glob_t found;
+
+	if (faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) < 0)
+		log_error("sieve: file storage: Failed to open sieve sequence: "
+			  "open(%s): %s",
+			  path, strerror(errno));
+	if (glob(mem_printf(ctx, "%s/*.sieve", path), 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		if (is_file(found.gl_pathv[i]))
+			add_file(ctx, end, found.gl_pathv[i], bindir, true);
+	}
+	globfree(&found);
+}
+
 /* One script, or all of a directory in the order of their names. As Pigeonhole:
- * a script that is not there is none. */
+ * a script that is not there is none, nor is what is no file. */
 static void add_files(const void *ctx, struct lda_script ***end,
 		      const struct script_location *location)
 {
 	const char *path = script_location_file(ctx, location);
-	glob_t found;
 
 	if (path == NULL)
 		return;
-	if (!is_dir(path)) {
-		if (access(path, F_OK) == 0)
-			add_file(ctx, end, path, location->bindir, true);
-		return;
-	}
-	if (glob(mem_printf(ctx, "%s/*.sieve", path), 0, NULL, &found) != 0)
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		add_file(ctx, end, found.gl_pathv[i], location->bindir, true);
-	globfree(&found);
+	if (is_dir(path))
+		add_dir(ctx, end, path, location->bindir);
+	else if (access(path, F_OK) == 0)
+		add_file(ctx, end, path, location->bindir, true);
+	else if (errno != ENOENT && errno != ENOTDIR)
+		log_error("sieve: file storage: Failed to open sieve sequence: "
+			  "stat(%s): %s",
+			  path, strerror(errno));
 }
 
 int lda_script_add_global(const void *ctx, struct lda_sieve *sieve,

@@ -83,7 +83,8 @@ static int load_extensions(struct sieve_program *p, struct sieve_code *in,
 		struct str name = sieve_code_str(in);
 		uint64_t version = sieve_code_number(in);
 		const struct sieve_extension *ext =
-			sieve_engine_find(p->engine, name, p->global);
+			sieve_engine_find(p->engine, name,
+					  p->global || p->compiled);
 
 		if (ext == NULL || ext->version != version)
 			return bad_name(err, "extension", name);
@@ -322,6 +323,7 @@ int sieve_program_take(const void *ctx, struct sieve_engine *engine,
 	size_t len = bytes->len;
 
 	p->bytes = str_n(buf_keep(p, bytes), len);
+	p->compiled = !usage;
 	if (usage)
 		p->bytes = sieve_usage_cut(p->bytes, &p->usage);
 	return load_all(p, out, err);

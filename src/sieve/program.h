@@ -48,6 +48,9 @@ struct sieve_program {
 	unsigned source_count, unit_count;
 	bool variables; /* the extension is in use: matches are wanted */
 	bool global;    /* compiled as a global script */
+	/* Just now: a global script in it has what only those may have. A file
+	 * that users could have written is not believed that. */
+	bool compiled;
 	const char *binary; /* where it is saved; NULL: nowhere */
 	struct sieve_usage usage;
 };

@@ -273,3 +273,49 @@ def test_one_user_s_script_is_not_run_for_another(make_server):
     found = {user: {name: len(mails) for name, mails in boxes(server, user).items()} for user in ('alice', 'bob', 'carol')}
     assert found == {'alice': {'INBOX': 2, 'alice': 2, 'global': 2}, 'bob': {'INBOX': 2, 'bob': 2, 'global': 1, 'global2': 1},
                      'carol': {'INBOX': 1, 'global': 1}}
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_a_global_script_has_what_only_those_may(make_server, make_dovecot):
+    """Also where a user's script includes it; but not what it includes itself of the user's."""
+    pipe = 'require "vnd.dovecot.pipe"; pipe "save";'
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(start=False)
+        base = place(server, f'sieve_extensions = +copy\n  sieve_global_extensions = +vnd.dovecot.pipe\n  sieve_global = {server.dir}/global\n')
+        Path(base, 'global').mkdir()
+        Path(base, 'global/pipe.sieve').write_text(pipe)
+        Path(base, 'global/own.sieve').write_text(INCLUDE + 'include :personal "pipe";')
+        script(server, 'alice', pipe, 'sieve/pipe.sieve')
+        found = []
+        for at, text in enumerate(('include :global "pipe";', 'include :global "pipe";', 'include :global "own";', 'include "pipe";')):
+            if at != 1:
+                script(server, 'alice', INCLUDE + text)
+            assert deliver(server, f'm{at}').startswith('250')
+            found.append((base / 'out/input').exists())
+            (base / 'out/input').unlink(missing_ok=True)
+        seen.append((found, subjects(server)))
+        server.forgive()
+    assert seen[0] == seen[1] == ([True, True, False, False], {'INBOX': ['m2', 'm3']})
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_what_is_no_script_in_a_directory_of_them(make_server, make_dovecot):
+    """A folder, a link to what is gone: the others run. A directory that nobody may read is told of."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=1, plugin='  sieve_before = {dir}/before\n'), start=False)
+        server.extra = server.extra.replace('{dir}', server.dir)
+        server.write_config()
+        server.start()
+        place = Path(server.dir, 'before')
+        (place / 'a.sieve').mkdir(parents=True)
+        (place / 'b.sieve').symlink_to('/nonexistent')
+        (place / 'c.sieve').write_text('require ["fileinto", "copy"]; fileinto :copy "c";')
+        os.chmod(server.dir, 0o755)
+        assert deliver(server, 'one').startswith('250')
+        os.chmod(place, 0o700)
+        assert deliver(server, 'two').startswith('250')
+        os.chmod(place, 0o755)
+        seen.append((subjects(server), len(re.findall('Error: sieve: file storage: Failed to open sieve sequence: .*Permission denied', server.log_text()))))
+    assert seen[0] == seen[1] == ({'INBOX': ['one', 'two'], 'c': ['one']}, 1)

@@ -307,7 +307,10 @@ int sieve_emit_include(struct sieve_emit *emit, const struct sieve_node *node,
 			return -1;
 		}
 		return include_error(emit, node, name,
-				     "there is no such script");
+				     options->script == NULL ||
+						     err.code == ERR_NOT_FOUND
+					     ? "there is no such script"
+					     : "it can't be read");
 	}
 	source.upload = emit->check->source->upload;
 	return compile_include(emit, node, location, &source, name);

@@ -319,3 +319,13 @@ def test_what_is_no_script_in_a_directory_of_them(make_server, make_dovecot):
         os.chmod(place, 0o755)
         seen.append((subjects(server), len(re.findall('Error: sieve: file storage: Failed to open sieve sequence: .*Permission denied', server.log_text()))))
     assert seen[0] == seen[1] == ({'INBOX': ['one', 'two'], 'c': ['one']}, 1)
+
+
+def test_an_optional_script_that_can_not_be_read_is_an_error(make_server):
+    """It is there, and who wrote it thinks that it runs."""
+    server = make_server(EXTRA.format(port=1, plugin=''))
+    os.chmod(script(server, 'alice', 'discard;', 'sieve/own.sieve'), 0)
+    script(server, 'alice', INCLUDE + 'include :optional "own"; discard;')
+    assert deliver(server, 'one').startswith('250')
+    assert subjects(server) == {'INBOX': ['one']}
+    assert "include of 'own': it can't be read" in Path(server.home('alice'), '.dovecot.sieve.log').read_text()

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "config/vars.h"
 
 /* Dovecot's plug-ins are built in; others would not do what is wanted. */
 static void hold_plugin(const char *name)
@@ -129,36 +131,72 @@ static void open_config(struct tool *tool)
 		log_fatal(EXIT_FAILED, "%s", err.text);
 }
 
-/* "file:~/sieve;active=..." names a folder, in front of the options. */
-static const char *folder_of(const void *mem, const char *location)
+/* Whose scripts these are. */
+static const char *home_of(const struct tool *tool)
 {
-	const char *home = getenv("HOME");
+	const struct passwd *pw =
+		tool->user == NULL ? NULL : getpwnam(tool->user);
+	const char *home = pw == NULL ? getenv("HOME") : pw->pw_dir;
+
+	return home != NULL ? home : "/";
+}
+
+/* "file:~/sieve;active=..." names a folder, in front of the options. */
+static const char *folder_of(const struct tool *tool, const void *mem,
+			     const char *location)
+{
+	const char *user = tool->user != NULL ? tool->user : tool_login(mem);
+	const char *home = home_of(tool);
+	const struct var *names = vars_user(mem, user);
+	const struct var vars[] = {
+		names[0], names[1], names[2], {'h', "home", home}, {0}};
+	struct err err;
+	char *path;
 
 	if (strncmp(location, "file:", 5) == 0)
 		location += 5;
-	return path_expand(mem,
-			   mem_strndup(mem, location, strcspn(location, ";")),
-			   home != NULL ? home : "/");
+	path = mem_strndup(mem, location, strcspn(location, ";"));
+	vars_expand_anyway(mem, path, vars, &path, &err);
+	return path_expand(mem, path, home);
 }
 
-/* Of include: from sieve_dir or sieve, and from sieve_global. */
+/* As deliveries have it: `sieve` may name one script, or a link to it. */
+static const char *personal_folder(struct tool *tool, const void *mem)
+{
+	const char *location = setting_of(tool, "sieve"), *folder;
+	const char *dir = setting_of(tool, "sieve_dir");
+	struct stat st;
+
+	if (location == NULL)
+		return folder_of(tool, mem, "~/sieve");
+	folder = folder_of(tool, mem, location);
+	if (strchr(location, ';') != NULL ||
+	    (stat(folder, &st) == 0 && S_ISDIR(st.st_mode)))
+		return folder;
+	return folder_of(tool, mem, dir != NULL ? dir : "~/sieve");
+}
+
+static const char *global_folder(struct tool *tool, const void *mem)
+{
+	const char *location = setting_of(tool, "sieve_global");
+
+	if (location == NULL)
+		location = setting_of(tool, "sieve_global_dir");
+	return location == NULL ? NULL : folder_of(tool, mem, location);
+}
+
+/* Of include. */
 static int find_path(void *ctx, const void *mem, const char *location,
 		     struct str name, const char **out, struct err *err)
 {
-	static const char *const personal[] = {"sieve_dir", "sieve", NULL};
-	static const char *const global[] = {"sieve_global", "sieve_global_dir",
-					     NULL};
-	bool is_global = strcmp(location, "global") == 0;
-	const char *const *names = is_global ? global : personal;
 	struct tool *tool = ctx;
-	const char *folder = NULL;
+	const char *folder = strcmp(location, "global") == 0
+				     ? global_folder(tool, mem)
+				     : personal_folder(tool, mem);
 
-	for (; folder == NULL && *names != NULL; names++)
-		folder = setting_of(tool, *names);
 	if (folder == NULL)
-		return err_set(err, ERR_NOT_FOUND, "%s is not set", names[-1]);
-	*out = mem_printf(mem, "%s/%.*s.sieve", folder_of(mem, folder),
-			  STR_FMT(name));
+		return err_set(err, ERR_NOT_FOUND, "sieve_global is not set");
+	*out = mem_printf(mem, "%s/%.*s.sieve", folder, STR_FMT(name));
 	return 0;
 }
 

@@ -169,3 +169,23 @@ def test_kept_mails_stay_in_their_mailbox(tmp_path):
 
     assert stored() == ['Work']
     assert stored('-m', 'Other') == ['Other']
+
+
+@pytest.mark.parametrize('settings, folder', [
+    ('', 'sieve'), ('sieve = file:%h/sieve;active=%h/.dovecot.sieve', 'sieve'), ('sieve = ~/.dovecot.sieve', 'sieve'),
+    ('sieve = ~/.dovecot.sieve\n  sieve_dir = ~/mine', 'mine'), ('sieve = file:~/%d/%n;active=~/.dovecot.sieve', 'x.example/joe'),
+    ('sieve_global = %h/all', 'all')])
+def test_included_scripts_are_found(tmp_path, settings, folder):
+    """Where deliveries find them, too."""
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / 'inc.sieve').write_text('discard;')
+    (tmp_path / 'mail').write_text(MAIL.format(subject='a'))
+    where = 'global' if 'global' in settings else 'personal'
+    (tmp_path / 'x.sieve').write_text(f'require "include"; include :{where} "inc";')
+    (tmp_path / 'dovecot.conf').write_text(f'log_path = /dev/stderr\nplugin {{\n  {settings}\n}}\n')
+    for tool, more in (('sievec', []), ('sieve-test', [tmp_path / 'mail'])):
+        done = subprocess.run([f'{PREFIX}/bin/{tool}', '-c', tmp_path / 'dovecot.conf', '-u', 'joe@x.example', tmp_path / 'x.sieve',
+                               *more], capture_output=True, text=True, check=False, timeout=60,
+                              env={**os.environ, 'HOME': str(tmp_path)})
+        assert done.returncode == 0, done.stderr
+    assert ' * discard' in done.stdout

@@ -27,6 +27,7 @@ struct reader {
 	struct str rest;
 	unsigned line, depth; /* line: of what was read last */
 	struct import_words *words;
+	bool has_if; /* the recipe before is one, which may have an "else" */
 };
 
 static bool next_piece(struct reader *in, struct str *out)
@@ -456,13 +457,44 @@ static void put_block(struct reader *in, struct str line, bool skip)
 	in->import->skipped = skipped;
 }
 
+/* Whether something is known of the recipe before that it depends on: what else
+ * is to be done ("E") if that was an "if". */
+static bool is_chained(const struct reader *in, const struct recipe *recipe)
+{
+	for (size_t i = 0; i < recipe->flags.len; i++) {
+		char c = recipe->flags.data[i];
+
+		if (c == 'A' || c == 'a' || c == 'e' ||
+		    (c == 'E' && !in->has_if))
+			return true;
+	}
+	return false;
+}
+
+/* False if the recipe has no counterpart; then it has been named. */
+static bool is_known(struct reader *in, const struct recipe *recipe,
+		     struct str head, bool block, const char **test)
+{
+	const char *why = NULL;
+
+	if (is_chained(in, recipe))
+		why = "depends on the recipe before";
+	else if (!make_tests(in, recipe, test))
+		return false;
+	else if (block && str_find_char(recipe->flags, 'c') >= 0)
+		why = "a block for a copy, behind which all goes on";
+	if (why != NULL)
+		import_skip(in->import, recipe->line, head, "%s", why);
+	return why == NULL;
+}
+
 static void put_recipe(struct reader *in, struct str head)
 {
 	struct recipe recipe = {.line = in->line};
 	struct import *import = in->import;
 	ptrdiff_t comment = str_find_char(head, '#'), colon;
 	const char *test = NULL;
-	bool known, chained, block;
+	bool known, block, other, braces;
 
 	if (comment >= 0)
 		head = str_trim(str_n(head.data, (size_t)comment));
@@ -471,32 +503,28 @@ static void put_recipe(struct reader *in, struct str head)
 	read_conditions(in, &recipe);
 	import_rule(import, "line %u: :0%s", recipe.line,
 		    str_sanitize(import->ctx, head, 200));
-	chained = false;
-	for (size_t i = 0; i < recipe.flags.len; i++)
-		chained |= strchr("AaEe", recipe.flags.data[i]) != NULL &&
-			   recipe.flags.data[i] != '\0';
 	block = recipe.action.len > 0 && recipe.action.data[0] == '{';
-	known = !chained && make_tests(in, &recipe, &test);
-	if (chained)
-		import_skip(import, recipe.line, head,
-			    "depends on the recipe before");
-	if (known && block && str_find_char(recipe.flags, 'c') >= 0) {
-		import_skip(import, recipe.line, head,
-			    "a block for a copy, behind which all goes on");
-		known = false;
-	}
+	other = str_find_char(recipe.flags, 'E') >= 0;
+	known = is_known(in, &recipe, head, block, &test);
+	braces = known && (test != NULL || other);
 	if (!known)
 		import_line(import, "# The recipe is left out.");
-	else if (test != NULL)
-		import_line(import, "if %s {", test);
-	import->indent += known && test != NULL;
+	else if (braces)
+		import_line(import, "%s%s {",
+			    !other         ? "if "
+			    : test != NULL ? "elsif "
+					   : "else",
+			    test != NULL ? test : "");
+	import->indent += braces;
+	in->has_if = false;
 	if (block)
 		put_block(in, recipe.action, !known);
 	else if (known && put_action(in, &recipe))
 		import_line(import, "stop;");
-	import->indent -= known && test != NULL;
-	if (known && test != NULL)
+	import->indent -= braces;
+	if (braces)
 		import_line(import, "}");
+	in->has_if = known && test != NULL;
 }
 
 /* Up to the end, or that of a block. */

@@ -56,6 +56,11 @@ RECIPES = [
     ('an end of line in the body', 'a', ':0 B\n* ^hello$\nx\n'),
     ('lines of the body', 'a', ':0 B\n* line$second\nx\n'),
     ('no lines of the body', 'a', ':0 B\n* body[^x]*second\nx\n'),
+    ('another', 'a', ':0\n* ^Subject: a\nx\n:0 E\ny\n'),
+    ('or another', 'b', ':0\n* ^Subject: a\nx\n:0 E:\ny\n'),
+    ('or another behind a block', 'b', ':0\n* ^Subject: a\n{ }\nLOG=x\n:0 E\n* ^Subject: c\ny\n:0 E\nz\n'),
+    ('another behind a block', 'a', ':0\n* ^Subject: a\n{ }\n:0 E\n* ^Subject: c\ny\n:0 E\nz\n'),
+    ('the second of three', 'c', ':0\n* ^Subject: a\n{ }\n:0 E\n* ^Subject: c\n{\n :0 c\n * ^Nope:\n x\n}\n:0 E\nz\n'),
     ('a size, of all', 'a', ':0 HB\n* > 1\n* > 100000\nx\n'),
 ]
 # These are named, and do nothing.
@@ -63,6 +68,7 @@ UNKNOWN = [
     (':0\n* ^X-Enc:.*=\\?utf-8\\?\nx\n', [2]), ('ME=alice\n:0\n* ME ?? bob\nx\n', [3]), (':0\n* ^Subject:\n${Z:-c}\n', [3]),
     (':0 B\n* ^^hello\nx\n', [2]), ('A=$UNKNOWN\n:0\n$A/x\n', [1, 3]), ('A=x\nA=`date`\n:0\n$A\n', [2, 4]),
     (':0 fw\n| formail -I "X-A: `date`"\n', [2]), (':0\n' + '* ^X-A: b\n' * 1001 + 'x\n', [1]),
+    (':0\n* .\nx\n:0 E\ny\n', [2, 4]), (':0 c\n| true\n:0 E\n* ^Subject:\ny\n', [2, 3]),
     (':0\n* ' + '|'.join(['^X-A: b'] * 500) + '\nx\n', [2]),
 ]
 

@@ -122,9 +122,8 @@ static const struct sieve_text *text_of(const struct carry *carry,
 		return action->text;
 	if (carry->failed)
 		return NULL;
-	return carry->result->keep_deferred
-		       ? carry->result->keep_text
-		       : sieve_message_now(carry->message);
+	return carry->result->keep_deferred ? carry->result->keep_text
+					    : sieve_message_now(carry->message);
 }
 
 /* stores: written, not yet seen */

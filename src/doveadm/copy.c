@@ -96,9 +96,8 @@ int cmd_copy(struct doveadm *adm, int argc, char **argv)
 	if (status == EX_OK && argc == 0)
 		return usage_command(adm->command);
 	if (status == EX_OK)
-		status = (copying.move ? mail_query_guarded
-				       : mail_query)(adm, argc, argv,
-						     &copying.query);
+		status = (copying.move ? mail_query_guarded : mail_query)(
+			adm, argc, argv, &copying.query);
 	if (status != EX_OK)
 		return status;
 	return mail_run(adm, NULL, copy_user, &copying);

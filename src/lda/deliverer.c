@@ -166,9 +166,8 @@ static int get_sieve(struct deliverer *deliverer, struct known_user *user,
 	*out = NULL;
 	if (!lda_sieve_wanted(user->user, &deliverer->mail))
 		return 0;
-	if (user->sieve == NULL &&
-	    lda_sieve_new(user, user->user, &user->lda, NULL, &user->sieve,
-			  err) < 0)
+	if (user->sieve == NULL && lda_sieve_new(user, user->user, &user->lda,
+						 NULL, &user->sieve, err) < 0)
 		return -1;
 	*out = user->sieve;
 	return 0;

@@ -231,8 +231,8 @@ static const char *known_addresses(struct answer *answer)
 	const struct sieve_envelope *envelope = answer->out->envelope;
 	const char *const *list = answer->vacation->addresses;
 	bool original = answer->set->sieve_vacation_use_original_recipient;
-	const char *own = sieve_engine_settings(answer->out->engine)
-				  ->sieve_user_email;
+	const char *own =
+		sieve_engine_settings(answer->out->engine)->sieve_user_email;
 
 	return mem_printf(
 		answer->out->ctx,

@@ -82,9 +82,8 @@ static int load_extensions(struct sieve_program *p, struct sieve_code *in,
 	for (unsigned i = 0; i < p->extension_count && !in->bad; i++) {
 		struct str name = sieve_code_str(in);
 		uint64_t version = sieve_code_number(in);
-		const struct sieve_extension *ext =
-			sieve_engine_find(p->engine, name,
-					  p->global || p->compiled);
+		const struct sieve_extension *ext = sieve_engine_find(
+			p->engine, name, p->global || p->compiled);
 
 		if (ext == NULL || ext->version != version)
 			return bad_name(err, "extension", name);

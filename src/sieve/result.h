@@ -21,8 +21,8 @@ struct sieve_result {
 	 * it; the implicit keep stores with these flags. Up to NULL. */
 	const char *const *flags;
 	bool flags_set;
-	/* An earlier script's keep, its flags, and the mail as it was then (NULL:
-	 * as it came): see below. */
+	/* An earlier script's keep, its flags, and the mail as it was then
+	 * (NULL: as it came): see below. */
 	bool keep_deferred;
 	const char *const *keep_flags;
 	const struct sieve_text *keep_text;

@@ -457,7 +457,8 @@ static int prepare(struct commit *commit, struct err *err)
 		if (keywords_to_bits(save->box->user, commit->txn,
 				     commit->row.id,
 				     (const char *const *)mail->keywords,
-				     !mail->some_keywords, &mail->file->keywords, &added, err) < 0)
+				     !mail->some_keywords,
+				     &mail->file->keywords, &added, err) < 0)
 			return -1;
 		commit->new_keywords = commit->new_keywords || added;
 		commit->files[i] = mail->file;

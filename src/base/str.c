@@ -156,11 +156,12 @@ bool str_item(struct str *rest, struct str *item_out)
 }
 
 static bool has_word(const char *words, struct str word,
+		     bool (*next)(struct str *, struct str *),
 		     bool (*equal)(struct str, struct str))
 {
 	struct str rest = str_n(words, words == NULL ? 0 : strlen(words)), one;
 
-	while (str_word(&rest, &one)) {
+	while (next(&rest, &one)) {
 		if (equal(one, word))
 			return true;
 	}
@@ -169,12 +170,17 @@ static bool has_word(const char *words, struct str word,
 
 bool str_has_word(const char *words, struct str word)
 {
-	return has_word(words, word, str_equal);
+	return has_word(words, word, str_word, str_equal);
+}
+
+bool str_has_item(const char *items, struct str item)
+{
+	return has_word(items, item, str_item, str_equal);
 }
 
 bool str_case_has_word(const char *words, struct str word)
 {
-	return has_word(words, word, str_case_equal);
+	return has_word(words, word, str_word, str_case_equal);
 }
 
 bool str_is_ascii(struct str s)

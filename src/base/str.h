@@ -80,6 +80,7 @@ bool str_word(struct str *rest, struct str *word_out);
 bool str_item(struct str *rest, struct str *item_out);
 /* Whether `word` is one of them; NULL has none. */
 bool str_has_word(const char *words, struct str word);
+bool str_has_item(const char *items, struct str item);
 bool str_case_has_word(const char *words, struct str word);
 /* A decimal number and nothing else; false for sign, blank, overflow. */
 bool str_to_u32(struct str s, uint32_t *out);

@@ -334,6 +334,19 @@ static bool is_foreign_service(const struct parser *parser,
 	       entry_find(node_of(section), "executable") == NULL;
 }
 
+static void name_unknown(const struct setting *row, const char *words,
+			 struct buf *out)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "name");
+	struct str rest = str_of(words), word;
+
+	while (str_item(&rest, &word)) {
+		if (!setting_is_choice(row->choices, word))
+			add_once(out, mem_printf(ctx, "%s (%.*s)", row->name,
+						 STR_FMT(word)));
+	}
+}
+
 static void name_foreign(const struct parser *parser,
 			 const struct config_section *section, struct buf *out)
 {
@@ -350,6 +363,8 @@ static void name_foreign(const struct parser *parser,
 	     at = at->next) {
 		const struct setting *row = setting_find(kind, at->name);
 
+		if (row != NULL && (row->flags & SETTING_KNOWN) != 0)
+			name_unknown(row, at->value, out);
 		if (row == NULL || (row->flags & SETTING_FOREIGN) == 0)
 			continue;
 		add_once(out, kind[0] == '\0' ? at->name

@@ -30,6 +30,7 @@
 #include <sys/types.h>
 
 #include "base/duration.h"
+#include "base/str.h"
 
 enum setting_kind {
 	SETTING_BOOL,
@@ -61,6 +62,9 @@ enum {
 	SETTING_DRIVER = 1 << 5,
 	SETTING_POSITIVE = 1 << 6,
 	SETTING_SEPARATOR = 1 << 7,
+	/* Words, of which those that are none of `choices` are named as
+	 * SETTING_FOREIGN is. */
+	SETTING_KNOWN = 1 << 8,
 };
 
 struct setting {
@@ -101,6 +105,9 @@ struct setting {
  * case); doveconf shows others, too: Dovecot may have them. */
 #define S_SERVED(field, preset, choices, doc)                                  \
 	S_ROW(field, SETTING_TEXT, preset, choices, 0, doc)
+/* Words, of which only those among `choices` mean something here. */
+#define S_KNOWN(field, preset, choices, doc)                                   \
+	S_ROW(field, SETTING_TEXT, preset, choices, SETTING_KNOWN, doc)
 /* Text, where "<path" stands for the content of a file (ssl_cert). */
 #define S_FILE(field, preset, flags, doc)                                      \
 	S_ROW(field, SETTING_FILE, preset, NULL, flags, doc)
@@ -176,6 +183,8 @@ int setting_parse_mode(const char *text, struct setting_mode *out,
 		       struct err *err);
 /* Whether `text` is a right value for `row`. */
 int setting_check(const struct setting *row, const char *text, struct err *err);
+/* Whether it is one of "no:yes:required". */
+bool setting_is_choice(const char *choices, struct str value);
 /* Whether a server can run with it (S_SERVED, SETTING_DRIVER...). */
 int setting_check_served(const struct setting *row, const char *text,
 			 struct err *err);

@@ -151,7 +151,7 @@ int setting_parse_mode(const char *text, struct setting_mode *out,
 	return 0;
 }
 
-static bool is_choice(const char *choices, struct str value)
+bool setting_is_choice(const char *choices, struct str value)
 {
 	struct str rest = str_of(choices), choice;
 
@@ -184,7 +184,8 @@ static int check_driver(const struct setting *row, const char *text,
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 	size_t len = strspn(text, letters);
 
-	if (text[len] != ':' || is_choice(row->choices, str_n(text, len)))
+	if (text[len] != ':' ||
+	    setting_is_choice(row->choices, str_n(text, len)))
 		return 0;
 	return not_a_choice(row, "Unknown driver", str_n(text, len), err);
 }
@@ -219,7 +220,7 @@ static int check_words(const struct setting *row, const char *text,
 
 		for (size_t i = 0; i < len; i++)
 			lower[i] = ascii_lower(word.data[i]);
-		if (!is_choice(row->choices, str_n(lower, len)))
+		if (!setting_is_choice(row->choices, str_n(lower, len)))
 			return not_a_choice(row, "Invalid value:", word,
 					    err);
 	}
@@ -235,7 +236,8 @@ int setting_check_served(const struct setting *row, const char *text,
 		return check_positive(text, err);
 	if ((row->flags & SETTING_SEPARATOR) != 0)
 		return check_separator(text, err);
-	if (row->kind == SETTING_TEXT && row->choices != NULL)
+	if (row->kind == SETTING_TEXT && row->choices != NULL &&
+	    (row->flags & SETTING_KNOWN) == 0)
 		return check_words(row, text, err);
 	return 0;
 }
@@ -269,7 +271,7 @@ int setting_check(const struct setting *row, const char *text, struct err *err)
 	case SETTING_MODE:
 		return setting_parse_mode(text, &mode, err);
 	case SETTING_ENUM:
-		if (!is_choice(row->choices, str_of(text)))
+		if (!setting_is_choice(row->choices, str_of(text)))
 			return not_a_choice(row, "Invalid value:", str_of(text),
 					    err);
 		break;

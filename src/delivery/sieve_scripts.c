@@ -567,6 +567,6 @@ int lda_sieve_new(const void *ctx, struct user *user,
 bool lda_sieve_wanted(const struct user *user,
 		      const struct mail_settings *common)
 {
-	return str_has_word(user_settings(user)->mail_plugins, STR("sieve")) ||
-	       str_has_word(common->mail_plugins, STR("sieve"));
+	return str_has_item(user_settings(user)->mail_plugins, STR("sieve")) ||
+	       str_has_item(common->mail_plugins, STR("sieve"));
 }

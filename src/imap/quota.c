@@ -15,7 +15,7 @@
 bool imap_quota_on(const struct session *session)
 {
 	return quota_wanted(session->user) &&
-	       str_has_word(user_settings(session->user)->mail_plugins,
+	       str_has_item(user_settings(session->user)->mail_plugins,
 			    STR("imap_quota"));
 }
 

@@ -54,8 +54,8 @@ void imap_sieve_sandbox(struct service_env *env)
 	const struct config *config = service_config(env);
 	const char *plugins = config_value(config, &filter, "mail_plugins");
 
-	if (!str_has_word(plugins, STR("imap_sieve")) &&
-	    !str_has_word(plugins, STR("imap_filter_sieve")))
+	if (!str_has_item(plugins, STR("imap_sieve")) &&
+	    !str_has_item(plugins, STR("imap_filter_sieve")))
 		return;
 	service_may(env, lda_sieve_runs_programs(config, &filter)
 				 ? SANDBOX_NONE
@@ -168,8 +168,8 @@ static const char *read_url(struct imap_sieve *sieve)
 struct imap_sieve *imap_sieve_new(struct session *session)
 {
 	const char *plugins = user_settings(session->user)->mail_plugins;
-	bool events = str_has_word(plugins, STR("imap_sieve"));
-	bool filter = str_has_word(plugins, STR("imap_filter_sieve"));
+	bool events = str_has_item(plugins, STR("imap_sieve"));
+	bool filter = str_has_item(plugins, STR("imap_filter_sieve"));
 	struct imap_sieve *sieve;
 	const char *discarded;
 

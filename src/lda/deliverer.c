@@ -64,7 +64,7 @@ int deliverer_new(const void *ctx, struct service_env *env,
 		return -1;
 	}
 	/* A sandbox is for life, and the programs' too. */
-	if (str_has_word(deliverer->mail.mail_plugins, STR("sieve")) &&
+	if (str_has_item(deliverer->mail.mail_plugins, STR("sieve")) &&
 	    lda_sieve_runs_programs(config, &filter))
 		service_may(env, SANDBOX_NONE);
 	lda_sieve_load_calendars(config, &filter);

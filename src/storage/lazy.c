@@ -51,7 +51,7 @@ void lazy_setup(struct user *user)
 	struct lazy *lazy;
 
 	if (value == NULL ||
-	    !str_has_word(user->settings.mail_plugins, STR("lazy_expunge")))
+	    !str_has_item(user->settings.mail_plugins, STR("lazy_expunge")))
 		return;
 	rest = str_of(value);
 	if (!str_word(&rest, &word))

@@ -17,7 +17,7 @@
 
 bool quota_wanted(const struct user *user)
 {
-	return str_has_word(user->settings.mail_plugins, STR("quota"));
+	return str_has_item(user->settings.mail_plugins, STR("quota"));
 }
 
 const char *quota_told(const struct err *err)

@@ -32,9 +32,14 @@ const struct setting mail_settings[] = {
 	  "Where temporary files go; INDEX=MEMORY lies there too."),
 	S_FOREIGN("mail_attachment_dir", SETTING_TEXT, "",
 		  "Where Dovecot puts attachments of its dbox formats."),
-	S(mail_plugins, "",
-	  "Plugins of sessions and deliveries; what they do here is built in "
-	  "and is switched on by their names (lazy_expunge)."),
+	S_KNOWN(mail_plugins, "",
+		"sieve:imap_sieve:imap_filter_sieve:quota:imap_quota:"
+		"lazy_expunge",
+		"Plugins of sessions and deliveries; what they do here is "
+		"built in and is switched on by their names: sieve, "
+		"imap_sieve, imap_filter_sieve, quota, imap_quota, "
+		"lazy_expunge. Others are named in the log at start, and "
+		"ignored."),
 	S(mail_max_keyword_length, "50",
 	  "Longest keyword (user-defined flag) that clients may set."),
 	S(mail_debug, "no", "Log what happens to mailboxes."),

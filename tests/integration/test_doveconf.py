@@ -250,3 +250,11 @@ def test_missing_file(conf):
     out = doveconf("-c", "/no/such/dovecot.conf", "-n")
     assert out.returncode == 89
     assert "No such file or directory" in out.stderr
+
+
+def test_plugins_without_a_use_are_named(conf):
+    """Who relies on rights, or has compressed mails, is to know before."""
+    out = conf("mail_plugins = quota, acl\tzlib\nprotocol imap {\n  mail_plugins = $mail_plugins imap_quota imap_acl\n}\n")
+    assert out.returncode == 0 and out.stderr.splitlines() == [
+        "doveconf: Warning: Settings without a meaning in this server are ignored: "
+        "mail_plugins (acl), mail_plugins (zlib), mail_plugins (imap_acl)"]

@@ -19,7 +19,7 @@ from lmtp_lines import Lmtp
 from smtp_sink import Sink
 
 EXTRA = """
-mail_plugins = $mail_plugins quota
+mail_plugins = $mail_plugins, quota
 protocol imap {{
   mail_plugins = $mail_plugins imap_quota
 }}

@@ -367,6 +367,13 @@ static void begin(struct mail_session *base)
 				 "Failed to open script storage");
 		return;
 	}
+	if (session->scripts->set.sieve[0] == '\0') {
+		mail_session_bye(base,
+				 "This user cannot manage personal Sieve "
+				 "scripts.",
+				 "The setting sieve is empty");
+		return;
+	}
 	limits.max_script = sieve_engine_settings(session->scripts->engine)
 				    ->sieve_max_script_size;
 	if (limits.max_script == 0 || limits.max_script > INT32_MAX)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from conftest import PREFIX, as_mail_owner, mail_owner, open_up
-from sieve_lines import Sieve
+from sieve_lines import Sieve, plain
 
 MAIL = """From: "Joe" <joe@example.org>
 To: alice@mail.example
@@ -152,6 +152,14 @@ def test_the_link_is_no_script(make_server, make_dovecot):
             assert sorted(client.list()) == ['*a', 'c']
     assert os.readlink(server.home('bob') + '/sieve/active.sieve') == 'a.sieve'
     assert said[1] == said[0]
+
+
+def test_who_has_no_scripts_is_told_at_once(make_server, make_dovecot):
+    for make in (make_dovecot, make_server):
+        server = make('plugin {\n  sieve =\n}\n', protocols='imap sieve')
+        client = Sieve(server.port('sieve'))
+        answer = client.command(f'AUTHENTICATE "PLAIN" "{plain("bob")}"')
+        assert answer == b'BYE "This user cannot manage personal Sieve scripts."\r\n'
 
 
 def test_kept_mails_stay_in_their_mailbox(tmp_path):

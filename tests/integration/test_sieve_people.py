@@ -203,3 +203,15 @@ def test_included_scripts_are_found(tmp_path, settings, folder):
                               env={**os.environ, 'HOME': str(tmp_path)})
         assert done.returncode == 0, done.stderr
     assert ' * discard' in done.stdout
+
+
+@pytest.mark.parametrize('script, line', [
+    ('keep; # \0\n', 1), ('\n/* \n \0 */ keep;\n', 3), ('redirect "a@b.example\0";', 1), ('keep;', 0),
+    ('require "reject";\nreject text: # \0\nno\n.\n;\n', 2), ('require "reject";\nreject text:\nno\nn\0o\n.\n;\n', 4)])
+def test_nul_has_no_place_in_a_script(tmp_path, script, line):
+    (tmp_path / 'x.sieve').write_text(script)
+    (tmp_path / 'dovecot.conf').write_text('log_path = /dev/stderr\n')
+    done = subprocess.run([f'{PREFIX}/bin/sievec', '-c', tmp_path / 'dovecot.conf', tmp_path / 'x.sieve'], capture_output=True,
+                          text=True, check=False, timeout=60)
+    assert (done.returncode != 0) == (line > 0)
+    assert line == 0 or f'x: line {line}, ' in done.stderr and 'NUL octet in a ' in done.stderr

@@ -77,6 +77,43 @@ static const char *header_test(struct import *import, const char *names,
 	return NULL;
 }
 
+/* "V", with what is around it in a field, as a pattern for :matches. */
+static const char *around(struct import *import, const char *before,
+			  struct str value, const char *behind, bool front,
+			  bool end)
+{
+	return import_glob(import,
+			   str_of(mem_printf(import->ctx, "%s%.*s%s", before,
+					     STR_FMT(value), behind)),
+			   front, end);
+}
+
+/* Thunderbird holds a value against the name and the address, each for itself.
+ * NULL: `op` makes no difference there. */
+static const char *address_test(struct import *import, const char *names,
+				struct str op, struct str value)
+{
+	bool not = str_is(op, "isn't"), begins = str_is(op, "begins with");
+	bool ends = str_is(op, "ends with");
+	const char *plain, *list;
+
+	if (!not &&!begins && !ends && !str_is(op, "is"))
+		return NULL;
+	plain = import_glob(import, value, ends, begins);
+	if (begins)
+		list = mem_printf(import->ctx, "%s, %s", plain,
+				  around(import, "\"", value, "", false, true));
+	else
+		list = mem_printf(import->ctx, "%s, %s, %s", plain,
+				  around(import, "", value, " <", ends, true),
+				  around(import, ends ? "" : "\"", value,
+					 "\" <", ends, true));
+	return mem_printf(import->ctx,
+			  "%sanyof (address :matches %s %s, header :matches %s "
+			  "[%s])",
+			  not ? "not " : "", names, plain, names, list);
+}
+
 static const char *body_test(struct import *import, struct str op,
 			     struct str value)
 {
@@ -150,8 +187,15 @@ static const char *make_test(struct import *import, struct str attribute,
 	struct str own = attribute;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (str_is(attribute, names[i][0]))
-			return header_test(import, names[i][1], op, value);
+		const char *test = NULL;
+
+		if (!str_is(attribute, names[i][0]))
+			continue;
+		if (i > 0)
+			test = address_test(import, names[i][1], op, value);
+		return test != NULL
+			       ? test
+			       : header_test(import, names[i][1], op, value);
 	}
 	if (str_is(attribute, "body"))
 		return body_test(import, op, value);

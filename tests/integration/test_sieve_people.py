@@ -73,9 +73,9 @@ UNKNOWN = [
 ]
 
 
-def converted(tmp_path, recipes):
+def converted(tmp_path, recipes, kind='procmailrc'):
     """The script, and the lines that are named."""
-    done = subprocess.run([f'{PREFIX}/bin/sieve-import', '--from', 'procmailrc'], input=recipes, capture_output=True, text=True,
+    done = subprocess.run([f'{PREFIX}/bin/sieve-import', '--from', kind], input=recipes, capture_output=True, text=True,
                           check=False, timeout=60)
     (tmp_path / 'x.sieve').write_text(done.stdout)
     return [int(line.split(': line ')[1].split(':')[0]) for line in done.stderr.splitlines()]
@@ -215,3 +215,25 @@ def test_nul_has_no_place_in_a_script(tmp_path, script, line):
                           text=True, check=False, timeout=60)
     assert (done.returncode != 0) == (line > 0)
     assert line == 0 or f'x: line {line}, ' in done.stderr and 'NUL octet in a ' in done.stderr
+
+
+THUNDERBIRD = """version="9"
+logging="no"
+name="one"
+enabled="yes"
+type="17"
+action="Move to folder"
+actionValue="imap://a@h/X"
+condition="AND ({})"
+"""
+
+
+@pytest.mark.parametrize('condition, meant', [
+    ('from,is,joe@example.org', True), ('from,is,Joe', True), ('from,is,jo', False), ('from,is,Joe@x.org', False),
+    ('from,begins with,joe@', True), ('from,begins with,Jo', True), ('from,begins with,example', False),
+    ('from,ends with,example.org', True), ('from,ends with,oe', True), ('from,ends with,example', False),
+    ("from,isn't,joe@example.org", False), ("from,isn't,ann@example.org", True), ('to,is,alice@mail.example', True),
+    ('to or cc,is,bob@x.org', True), ('cc,begins with,Bo', True), ('cc,is,b?b@x.org', False), ('from,contains,joe@example', True)])
+def test_addresses_of_thunderbird(tmp_path, condition, meant):
+    assert converted(tmp_path, THUNDERBIRD.format(condition), 'thunderbird-msgFilterRules') == []
+    assert decided(tmp_path, MAIL.format(subject='a')) == (['X'] if meant else ['INBOX'])

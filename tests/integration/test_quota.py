@@ -19,9 +19,9 @@ from lmtp_lines import Lmtp
 from smtp_sink import Sink
 
 EXTRA = """
-mail_plugins = $mail_plugins, quota
+mail_plugins = $mail_plugins quota
 protocol imap {{
-  mail_plugins = $mail_plugins imap_quota
+  mail_plugins = quota, imap_quota
 }}
 plugin {{
   quota_vsizes = yes

@@ -104,14 +104,15 @@ def test_times_in_an_mbox_are_local(make_server, make_dovecot, monkeypatch, zone
     assert told[0] == told[1] and written[0] == written[1]
 
 
-def test_a_uidlist_from_a_backup_counts(server):
+def test_a_uidlist_from_a_backup_counts(make_server):
     """It is how an administrator keeps clients from downloading all again."""
+    server = make_server()
     for _ in range(3):
-        assert server.doveadm('save', '-u', 'recent', input='Subject: x\n\n').returncode == 0
-    path = server.maildir('recent') / 'dovecot-uidlist'
+        assert server.doveadm('save', '-u', 'alice', input='Subject: x\n\n').returncode == 0
+    path = server.maildir('alice') / 'dovecot-uidlist'
     text = re.sub(r'V\d+ N\d+', 'V1234567 N10', path.read_text(encoding='ascii'))
     path.write_text(text.replace('\n3 ', '\n9 '), encoding='ascii')
-    client = Lines(server.port('imap'), 'recent')
+    client = Lines(server.port('imap'), 'alice')
     selected = b'\n'.join(client.ok('SELECT INBOX'))
     assert b'[UIDVALIDITY 1234567]' in selected and b'[UIDNEXT 10]' in selected
     assert client.ok('UID SEARCH ALL')[0] == b'* SEARCH 1 2 9'

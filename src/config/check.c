@@ -363,11 +363,13 @@ static void name_foreign(const struct parser *parser,
 	     at = at->next) {
 		const struct setting *row = setting_find(kind, at->name);
 
-		if (row != NULL && (row->flags & SETTING_KNOWN) != 0)
-			name_unknown(row, at->value, out);
-		if (row == NULL || (row->flags & SETTING_FOREIGN) == 0)
+		if (row == NULL)
 			continue;
-		add_once(out, kind[0] == '\0' ? at->name
+		if ((row->flags & SETTING_KNOWN) != 0)
+			name_unknown(row, at->value, out);
+		if ((row->flags & SETTING_FOREIGN) != 0)
+			add_once(out, kind[0] == '\0'
+					      ? at->name
 					      : mem_printf(ctx, "%s { %s }",
 							   kind, at->name));
 	}

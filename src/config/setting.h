@@ -58,13 +58,15 @@ enum {
 	SETTING_SHARED = 1 << 4, /* declared in another table */
 	/* With what else a server does not run (setting_check_served()): the
 	 * word in front of the ':' is none of `choices`, it is a number that is
-	 * 0, or a separator that is not one character that can be one. */
+	 * 0, a separator that is not one character that can be one, or one of
+	 * its words is none of `choices`. */
 	SETTING_DRIVER = 1 << 5,
 	SETTING_POSITIVE = 1 << 6,
 	SETTING_SEPARATOR = 1 << 7,
+	SETTING_SERVED = 1 << 8,
 	/* Words, of which those that are none of `choices` are named as
 	 * SETTING_FOREIGN is. */
-	SETTING_KNOWN = 1 << 8,
+	SETTING_KNOWN = 1 << 9,
 };
 
 struct setting {
@@ -73,7 +75,8 @@ struct setting {
 	size_t offset;      /* in the struct that config_read() fills */
 	const char *preset; /* Dovecot's default, as doveconf prints it */
 	const char *doc;    /* manual entry: one or more sentences */
-	/* SETTING_ENUM: "no:yes:required"; SETTING_TEXT: see S_SERVED(). */
+	/* SETTING_ENUM: "no:yes:required"; SETTING_TEXT: see S_SERVED() and
+	 * S_KNOWN(). */
 	const char *choices;
 	unsigned flags;
 };
@@ -104,7 +107,7 @@ struct setting {
 /* Words, with which a server runs only if all are among `choices` (lower
  * case); doveconf shows others, too: Dovecot may have them. */
 #define S_SERVED(field, preset, choices, doc)                                  \
-	S_ROW(field, SETTING_TEXT, preset, choices, 0, doc)
+	S_ROW(field, SETTING_TEXT, preset, choices, SETTING_SERVED, doc)
 /* Words, of which only those among `choices` mean something here. */
 #define S_KNOWN(field, preset, choices, doc)                                   \
 	S_ROW(field, SETTING_TEXT, preset, choices, SETTING_KNOWN, doc)

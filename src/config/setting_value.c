@@ -236,8 +236,7 @@ int setting_check_served(const struct setting *row, const char *text,
 		return check_positive(text, err);
 	if ((row->flags & SETTING_SEPARATOR) != 0)
 		return check_separator(text, err);
-	if (row->kind == SETTING_TEXT && row->choices != NULL &&
-	    (row->flags & SETTING_KNOWN) == 0)
+	if ((row->flags & SETTING_SERVED) != 0)
 		return check_words(row, text, err);
 	return 0;
 }

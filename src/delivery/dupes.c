@@ -75,19 +75,28 @@ static int load(int fd, const char *path, struct buf *out, struct err *err)
 	return 0;
 }
 
+/* Open the file, lock it as flock() says, and read it; -1 in *fd_out, and no
+ * entries, if it is missing. */
+static int open_entries(const char *path, int flags, int lock, int *fd_out,
+			struct buf *out, struct err *err)
+{
+	*fd_out = file_open_regular(path, flags, err);
+	if (*fd_out < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (flock(*fd_out, lock) < 0)
+		return err_sys(err, "flock(%s)", path);
+	return load(*fd_out, path, out, err);
+}
+
 int dupes_has(const char *path, enum dupe_kind kind, struct str id,
 	      bool *has_out, struct err *err)
 {
-	CLEANUP(fd_close) int fd = file_open_regular(path, O_RDONLY, err);
+	CLEANUP(fd_close) int fd = -1;
 	CLEANUP(buf_free) struct buf entries = buf_init(2 * FILE_MAX);
 	unsigned char hash[HASH_SIZE];
 
 	*has_out = false;
-	if (fd < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	if (flock(fd, LOCK_SH) < 0)
-		return err_sys(err, "flock(%s)", path);
-	if (load(fd, path, &entries, err) < 0)
+	if (open_entries(path, O_RDONLY, LOCK_SH, &fd, &entries, err) < 0)
 		return -1;
 	hash_of(kind, id, hash);
 	for (size_t at = 0; at < entries.len; at += ENTRY_SIZE) {
@@ -189,15 +198,11 @@ int dupes_mark(const char *path, enum dupe_kind kind, struct str id,
 int dupes_forget(const char *path, enum dupe_kind kind, struct str id,
 		 struct err *err)
 {
-	CLEANUP(fd_close) int fd = file_open_regular(path, O_RDWR, err);
+	CLEANUP(fd_close) int fd = -1;
 	CLEANUP(buf_free) struct buf entries = buf_init(2 * FILE_MAX);
 	unsigned char entry[ENTRY_SIZE] = {0}; /* has ended long ago */
 
-	if (fd < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	if (flock(fd, LOCK_EX) < 0)
-		return err_sys(err, "flock(%s)", path);
-	if (load(fd, path, &entries, err) < 0)
+	if (open_entries(path, O_RDWR, LOCK_EX, &fd, &entries, err) < 0)
 		return -1;
 	hash_of(kind, id, entry);
 	for (size_t at = 0; at < entries.len; at += ENTRY_SIZE) {

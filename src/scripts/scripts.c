@@ -174,18 +174,22 @@ static int find_own(struct scripts *scripts, struct err *err)
 	struct script_location *own;
 	struct stat st;
 
+	if (text[0] == '\0') {
+		scripts->missing = true;
+		return 0;
+	}
 	if (parse(scripts, text, &own, why, err) < 0)
 		return -1;
 	/* "file:": as if nobody had set it. */
-	if (text[0] != '\0' && own->path == NULL && *why == NULL &&
+	if (own->path == NULL && *why == NULL &&
 	    parse(scripts, usual, &own, why, err) < 0)
 		return -1;
-	if (own->remote && *why == NULL)
-		scripts->remote = own;
-	if (text[0] == '\0')
-		scripts->missing = true;
-	if (own->remote || text[0] == '\0' || *why != NULL)
+	if (*why != NULL)
 		return 0;
+	if (own->remote) {
+		scripts->remote = own;
+		return 0;
+	}
 	scripts->dir = own->path;
 	scripts->bindir = own->bindir;
 	if (own->active != NULL) {

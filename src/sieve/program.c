@@ -342,12 +342,13 @@ static bool is_where_it_was(const struct sieve_program *program,
 {
 	const struct sieve_engine_options *options =
 		sieve_engine_options(program->engine);
-	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "source");
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
 	const char *path;
 	struct err ignored;
 
 	if (source->location == NULL || options->script_path == NULL)
 		return true;
+	ctx = mem_ctx(NULL, "source");
 	return options->script_path(options->ctx, ctx, source->location,
 				    source->name, &path, &ignored) == 0 &&
 	       strcmp(path, source->path) == 0;

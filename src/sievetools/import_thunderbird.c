@@ -93,11 +93,11 @@ static const char *around(struct import *import, const char *before,
 static const char *address_test(struct import *import, const char *names,
 				struct str op, struct str value)
 {
-	bool not = str_is(op, "isn't"), begins = str_is(op, "begins with");
+	bool isnt = str_is(op, "isn't"), begins = str_is(op, "begins with");
 	bool ends = str_is(op, "ends with");
 	const char *plain, *list;
 
-	if (!not &&!begins && !ends && !str_is(op, "is"))
+	if (!isnt && !begins && !ends && !str_is(op, "is"))
 		return NULL;
 	plain = import_glob(import, value, ends, begins);
 	if (begins)
@@ -111,19 +111,19 @@ static const char *address_test(struct import *import, const char *names,
 	return mem_printf(import->ctx,
 			  "%sanyof (address :matches %s %s, header :matches %s "
 			  "[%s])",
-			  not ? "not " : "", names, plain, names, list);
+			  isnt ? "not " : "", names, plain, names, list);
 }
 
 static const char *body_test(struct import *import, struct str op,
 			     struct str value)
 {
-	bool not = str_is(op, "doesn't contain");
+	bool lacks = str_is(op, "doesn't contain");
 
-	if (!not &&!str_is(op, "contains"))
+	if (!lacks && !str_is(op, "contains"))
 		return NULL;
 	import_require(import, "body");
 	return mem_printf(import->ctx, "%sbody :text :contains %s",
-			  not ? "not " : "", import_quote(import, value));
+			  lacks ? "not " : "", import_quote(import, value));
 }
 
 /* "31-Jan-2024" */

@@ -18,9 +18,6 @@
 #include "delivery/send.h"
 #include "delivery/sieve.h"
 #include "mime/header.h"
-#include "service/account.h"
-#include "service/auth_master.h"
-#include "service/privs.h"
 #include "sievetools/tool.h"
 #include "storage/settle.h"
 #include "storage/storage.h"
@@ -31,7 +28,6 @@ enum discard { DISCARD_KEEP, DISCARD_MOVE, DISCARD_DELETE, DISCARD_EXPUNGE };
 
 struct job {
 	struct tool tool;
-	struct user *user;
 	struct filter *filter;
 	struct mailbox *box;
 	struct lda_script *scripts, **scripts_end;
@@ -129,39 +125,6 @@ static void read_arguments(struct job *job, int argc, char **argv)
 	take_discard(job, argc, argv);
 }
 
-/* the user */
-
-static int find_account(struct job *job, struct account **out, struct err *err)
-{
-	const struct auth_request_info info = {.service = "sieve-filter",
-					       .pid = getpid()};
-	struct tool *tool = &job->tool;
-	const char *socket =
-		config_value(tool->config, NULL, "auth_socket_path");
-
-	if (tool->user == NULL)
-		return account_own(tool->ctx, out, err);
-	if (socket[0] != '/')
-		socket = mem_printf(
-			tool->ctx, "%s/%s",
-			config_value(tool->config, NULL, "base_dir"), socket);
-	return auth_user_lookup(tool->ctx, socket, tool->user, &info, out, err);
-}
-
-static int open_user(struct job *job, struct err *err)
-{
-	const struct user_context context = {.service = "sieve-filter"};
-	struct tool *tool = &job->tool;
-	struct account *account;
-
-	if (find_account(job, &account, err) < 0 ||
-	    (tool->user != NULL &&
-	     privs_drop_for_exec(account, tool->config, err) < 0))
-		return -1;
-	return user_open(tool->ctx, tool->config, account, &context, &job->user,
-			 err);
-}
-
 /* mails that scripts send: into a mailbox (-q) */
 
 static int store_outgoing(struct job *, struct save *save,
@@ -193,8 +156,8 @@ static int send_outgoing(void *ctx, const char *, const char *,
 	CLEANUP(save_rollback) struct save *save = NULL;
 	uint32_t uid_validity;
 
-	if (mailbox_open(job->user, job->outgoing, MAILBOX_SAVE_ONLY, &box,
-			 err) < 0)
+	if (mailbox_open(job->tool.owner, job->outgoing, MAILBOX_SAVE_ONLY,
+			 &box, err) < 0)
 		return -1;
 	save = save_begin(job->tool.ctx, box);
 	if (store_outgoing(job, save, source, err) < 0)
@@ -385,21 +348,20 @@ static int prepare(struct job *job, struct err *err)
 	bool write = job->write && job->execute;
 	struct lda_script *script;
 
-	if (open_user(job, err) < 0 ||
-	    filter_new(job->tool.ctx, job->user, &options, &job->filter, err) <
-		    0)
+	if (filter_new(job->tool.ctx, job->tool.owner, &options, &job->filter,
+		       err) < 0)
 		return -1;
 	filter_listen(job->filter, &job->tool.log);
 	for (script = job->scripts; script != NULL; script = script->next)
 		script->program =
 			tool_script(&job->tool, script->path, job->compile);
-	if (mailbox_open(job->user, job->mailbox,
+	if (mailbox_open(job->tool.owner, job->mailbox,
 			 MAILBOX_KEEP_RECENT | (write ? 0 : MAILBOX_READONLY),
 			 &job->box, err) < 0)
 		return err_wrap(err, "Couldn't open source mailbox '%s'",
 				job->mailbox);
 	if (write && job->trash != NULL &&
-	    mailbox_exists(job->user, job->trash, err) < 0)
+	    mailbox_exists(job->tool.owner, job->trash, err) < 0)
 		return err_wrap(err, "Couldn't open mailbox '%s'", job->trash);
 	return 0;
 }
@@ -412,6 +374,7 @@ int main(int argc, char **argv)
 
 	job.scripts_end = &job.scripts;
 	job.tool.ctx = mem_ctx(NULL, "sieve-filter");
+	job.tool.become = tool_open_user;
 	read_arguments(&job, argc, argv);
 	tool_open(&job.tool, "sieve-filter");
 	storage_settle_at_end();

@@ -3,5 +3,5 @@
 
 int main(int argc, char **argv)
 {
-	return sieve_test(argc, argv, NULL);
+	return sieve_test(argc, argv, NULL, NULL);
 }

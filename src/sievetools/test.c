@@ -87,6 +87,8 @@ static void parse_option(struct tool *tool, struct options *options, int option,
 		break;
 	case 'l':
 		options->location = value;
+		tool_option(tool, 'o',
+			    mem_printf(NULL, "mail_location=%s", value));
 		break;
 	case 'm':
 		options->mailbox = value;
@@ -288,20 +290,14 @@ static int run_all(struct tool *tool, struct options *options, struct str mail)
 	return status;
 }
 
-static _Noreturn void start_other(char **argv)
-{
-	static const char path[] = PKG_LIBEXECDIR "/sieve-test-execute";
-
-	execv(path, argv);
-	fprintf(stderr, "sieve-test: %s: %s\n", path, strerror(errno));
-	exit(EXIT_FAILED);
-}
-
-int sieve_test(int argc, char **argv, tool_execute *execution)
+int sieve_test(int argc, char **argv, tool_become *become,
+	       tool_execute *execution)
 {
 	static struct tool tool; /* left to the end of the process */
 	struct options options = {.mailbox = "INBOX", .execution = execution};
 	int option, status;
+
+	tool.become = become;
 
 	while ((option = getopt(argc, argv,
 				TOOL_OPTIONS "a:Cd:ef:l:m:r:s:t:T:")) != -1)
@@ -309,13 +305,14 @@ int sieve_test(int argc, char **argv, tool_execute *execution)
 	if (argc - optind != 2)
 		usage();
 	/* This program has no more than the engine. */
-	if (execution == NULL && (options.execute || options.location != NULL))
-		start_other(argv);
+	if (execution == NULL &&
+	    (options.execute || options.location != NULL || tool.user != NULL))
+		tool_restart(&tool, "sieve-test", argv);
 	options.scripts[options.script_count++] = argv[optind];
 	tool_open(&tool, "sieve-test");
 	compile_all(&tool, &options);
 	if (execution == NULL && runs_programs(&tool, &options))
-		start_other(argv);
+		tool_restart(&tool, "sieve-test", argv);
 	status = run_all(&tool, &options, tool_read(&tool, argv[optind + 1]));
 	if (status == 0) {
 		log_info("final result: success");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sievetools/test.h - sieve-test, and sieve-test-execute, which is what runs
- * with -e and -l and where scripts run programs: scripts know of mailboxes, and
- * what they decide is done (-e). Mails that they send are printed.
+ * sievetools/test.h - sieve-test. With -e, -l and -u, and where scripts run
+ * programs, it is sieve-tool that runs: scripts know of mailboxes, and what
+ * they decide is done (-e). Mails that they send are printed.
  */
 #ifndef SIEVETOOLS_TEST_H
 #define SIEVETOOLS_TEST_H
@@ -21,8 +21,9 @@ struct execution {
 
 /* Returns whether all went well; ends the process if it can't begin. */
 typedef bool tool_execute(struct tool *tool, const struct execution *execution);
-/* The whole program. Without `execute`, it becomes the other one where it needs
- * to be. */
-int sieve_test(int argc, char **argv, tool_execute *execute);
+/* The whole program. Without the last two, it goes on as sieve-tool where it
+ * needs to. */
+int sieve_test(int argc, char **argv, tool_become *become,
+	       tool_execute *execute);
 
 #endif

@@ -80,6 +80,8 @@ static const char *setting_of(void *ctx, const char *name)
 	struct tool *tool = ctx;
 	const char *value = tool_override(tool, name);
 
+	if (value == NULL && tool->setting != NULL)
+		value = tool->setting(tool, name);
 	if (value == NULL && tool->config != NULL)
 		value = strcmp(name, "recipient_delimiter") == 0
 				? config_value(tool->config, NULL, name)
@@ -131,22 +133,13 @@ static void open_config(struct tool *tool)
 		log_fatal(EXIT_FAILED, "%s", err.text);
 }
 
-/* Whose scripts these are. */
-static const char *home_of(const struct tool *tool)
-{
-	const struct passwd *pw =
-		tool->user == NULL ? NULL : getpwnam(tool->user);
-	const char *home = pw == NULL ? getenv("HOME") : pw->pw_dir;
-
-	return home != NULL ? home : "/";
-}
-
-/* "file:~/sieve;active=..." names a folder, in front of the options. */
+/* "file:~/sieve;active=..." names a folder, in front of the options. NULL if it
+ * is in a home that there is not. */
 static const char *folder_of(const struct tool *tool, const void *mem,
 			     const char *location)
 {
 	const char *user = tool->user != NULL ? tool->user : tool_login(mem);
-	const char *home = home_of(tool);
+	const char *home = tool->home;
 	const struct var *names = vars_user(mem, user);
 	const struct var vars[] = {
 		names[0], names[1], names[2], {'h', "home", home}, {0}};
@@ -155,6 +148,8 @@ static const char *folder_of(const struct tool *tool, const void *mem,
 
 	if (strncmp(location, "file:", 5) == 0)
 		location += 5;
+	if (location[0] != '/' && home == NULL)
+		return NULL;
 	path = mem_strndup(mem, location, strcspn(location, ";"));
 	vars_expand_anyway(mem, path, vars, &path, &err);
 	return path_expand(mem, path, home);
@@ -170,7 +165,7 @@ static const char *personal_folder(struct tool *tool, const void *mem)
 	if (location == NULL)
 		return folder_of(tool, mem, "~/sieve");
 	folder = folder_of(tool, mem, location);
-	if (strchr(location, ';') != NULL ||
+	if (folder == NULL || strchr(location, ';') != NULL ||
 	    (stat(folder, &st) == 0 && S_ISDIR(st.st_mode)))
 		return folder;
 	return folder_of(tool, mem, dir != NULL ? dir : "~/sieve");
@@ -190,12 +185,14 @@ static int find_path(void *ctx, const void *mem, const char *location,
 		     struct str name, const char **out, struct err *err)
 {
 	struct tool *tool = ctx;
-	const char *folder = strcmp(location, "global") == 0
-				     ? global_folder(tool, mem)
-				     : personal_folder(tool, mem);
+	bool global = strcmp(location, "global") == 0;
+	const char *folder =
+		global ? global_folder(tool, mem) : personal_folder(tool, mem);
 
 	if (folder == NULL)
-		return err_set(err, ERR_NOT_FOUND, "sieve_global is not set");
+		return err_set(err, ERR_NOT_FOUND, "%s",
+			       global ? "sieve_global is not set"
+				      : "the user has no home directory");
 	*out = mem_printf(mem, "%s/%.*s.sieve", folder, STR_FMT(name));
 	return 0;
 }
@@ -225,13 +222,36 @@ void tool_open(struct tool *tool, const char *name)
 		.always = "vnd.dovecot.debug",
 	};
 
+	struct err err;
+
 	log_open(name, LOG_TO_STDERR);
 	log_debug_set(tool->debug);
 	if (tool->ctx == NULL)
 		tool->ctx = mem_ctx(NULL, name);
 	tool_log(tool);
+	tool->home = getenv("HOME");
 	open_config(tool);
+	if (tool->become != NULL && tool->config != NULL &&
+	    tool->become(tool, name, &err) < 0)
+		log_fatal(EXIT_FAILED, "%s", err.text);
 	tool->engine = sieve_engine_new(tool->ctx, &options);
+}
+
+void tool_restart(const struct tool *tool, const char *name, char **argv)
+{
+	static const char path[] = PKG_LIBEXECDIR "/sieve-tool";
+	size_t count = 0;
+	const char **args;
+
+	while (argv[count] != NULL)
+		count++;
+	args = mem_array(tool->ctx, const char *, count + 2);
+	args[0] = path;
+	memcpy(args + 1, argv, count * sizeof(*args));
+	args[1] = name;
+	execv(path, (char **)args);
+	fprintf(stderr, "%s: %s: %s\n", name, path, strerror(errno));
+	exit(EXIT_FAILED);
 }
 
 struct sieve_program *tool_script(struct tool *tool, const char *path,

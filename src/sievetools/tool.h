@@ -11,6 +11,8 @@
 #include "sieve/sieve.h"
 
 struct config;
+struct err;
+struct user;
 
 enum {
 	EXIT_USAGE = 64,  /* as Dovecot's tools */
@@ -18,8 +20,19 @@ enum {
 	TOOL_MAX_OVERRIDES = 100,
 };
 
+struct tool;
+/* owner.c: open the user whom -u names, as whom the process goes on, or who
+ * runs it. Of those programs that can reach auth and mailboxes. */
+typedef int tool_become(struct tool *tool, const char *name, struct err *err);
+tool_become tool_open_user;
+
 struct tool {
 	void *ctx;
+	tool_become *become; /* NULL: the program has no more than the engine */
+	struct user *owner;  /* whom it opened; NULL: none, or no config */
+	const char *home;    /* whose scripts are looked for; NULL: none */
+	/* A setting of plugin {} as the owner has it; NULL if there is none. */
+	const char *(*setting)(const struct tool *tool, const char *name);
 	struct config *config; /* NULL: there is none, presets hold */
 	struct sieve_engine *engine;
 	struct sieve_log log; /* to stderr */
@@ -37,8 +50,13 @@ bool tool_option(struct tool *tool, int option, const char *value);
 /* Errors of scripts go to stderr. */
 void tool_log(struct tool *tool);
 /* After the options; ends the process with a message if it can't be done.
- * tool->ctx is to be freed at the end. */
+ * tool->ctx is to be freed at the end. Where there is a configuration, it
+ * becomes the user first. */
 void tool_open(struct tool *tool, const char *name);
+/* Go on as the program that can do all that `name`, which is sievec or
+ * sieve-test, may be asked for; argv is of main(). */
+_Noreturn void tool_restart(const struct tool *tool, const char *name,
+			    char **argv);
 /* What -o and -x say of a setting; NULL if nothing. */
 const char *tool_override(const struct tool *tool, const char *name);
 /* The script, from its binary if that is current and `compile` does not forbid

@@ -198,9 +198,9 @@ def test_included_scripts_are_found(tmp_path, settings, folder):
     (tmp_path / 'x.sieve').write_text(f'require "include"; include :{where} "inc";')
     (tmp_path / 'dovecot.conf').write_text(f'log_path = /dev/stderr\nplugin {{\n  {settings}\n}}\n')
     for tool, more in (('sievec', []), ('sieve-test', [tmp_path / 'mail'])):
-        done = subprocess.run([f'{PREFIX}/bin/{tool}', '-c', tmp_path / 'dovecot.conf', '-u', 'joe@x.example', tmp_path / 'x.sieve',
-                               *more], capture_output=True, text=True, check=False, timeout=60,
-                              env={**os.environ, 'HOME': str(tmp_path)})
+        done = subprocess.run([f'{PREFIX}/bin/{tool}', '-c', tmp_path / 'dovecot.conf', tmp_path / 'x.sieve', *more], capture_output=True,
+                              text=True, check=False, timeout=60,
+                              env={**os.environ, 'HOME': str(tmp_path), 'USER': 'joe@x.example'})
         assert done.returncode == 0, done.stderr
     assert ' * discard' in done.stdout
 

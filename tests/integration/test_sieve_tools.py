@@ -2,10 +2,11 @@
 """sievec and sieve-test as administrators use them on their own scripts."""
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from conftest import PREFIX
+from conftest import PREFIX, mail_owner
 
 CONFIG = """
 log_path = /dev/stderr
@@ -197,3 +198,57 @@ def test_texts_move_no_cursor(tool):
 def test_no_extensions_at_all(tool):
     assert tool('sievec', 'require "fileinto";', plugin='  sieve_extensions =\n').returncode
     assert tool('sievec', 'require "comparator-i;octet"; keep;', plugin='  sieve_extensions =\n').returncode == 0
+
+
+OWN = """passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = passwd-file
+  args = {dir}/people
+}}
+plugin {{
+  sieve = file:~/scripts;active=~/.dovecot.sieve
+  sieve_max_redirects = 2
+}}
+"""
+REDIRECTS = ''.join(f'redirect "{i}@mail.example";' for i in range(2))
+
+
+def test_somebody_else(make_server):
+    """-u asks auth, as Debian's do: home, settings and uid are the user's; without it they are those of who runs it."""
+    uid, gid = mail_owner()
+    server = make_server('passdb x', 'lmtp', start=False)
+    server.extra = OWN.format(dir=server.dir)
+    server.write_config()
+    home = Path(server.home('bob'))
+    (home / 'scripts').mkdir(parents=True)
+    (home / 'scripts/mine.sieve').write_text('require "fileinto"; fileinto "Mine";')
+    script, mail = home / 'x.sieve', home / 'mail'
+    script.write_text(f'require "include"; include :personal "mine"; {REDIRECTS}')
+    mail.write_text(MAIL)
+    for path in (home, *home.rglob('*')):
+        os.chown(path, uid, gid)
+    Path(server.dir, 'people').write_text(f'bob@mail.example:x:{uid}:{gid}::{home}::userdb_sieve_max_redirects=1\n'
+                                          f'carol:x:{uid}:{gid}::{home}::\n')
+    server.start()
+
+    def run(name, *args):
+        files = [script, mail] if name == 'sieve-test' else [script]
+        return subprocess.run([f'{PREFIX}/bin/{name}', '-c', server.config, *args, *files], capture_output=True, text=True,
+                              check=False, timeout=60, env={**os.environ, 'HOME': server.dir})
+
+    for args in (), ('-e', '-l', f'maildir:{home}/Mails'):
+        done = run('sieve-test', '-u', 'carol', *args)
+        assert done.returncode == 0, done.stderr
+    assert Path(home, 'Mails/.Mine').stat().st_uid == uid
+    assert ' * store message in folder: Mine\n' in run('sieve-test', '-u', 'carol').stdout
+    done = run('sieve-test', '-u', 'bob@mail.example')
+    assert 'exceeds policy limit (> 1)' in done.stderr, done.stderr
+    assert run('sievec', '-u', 'carol').returncode == 0
+    assert script.with_suffix('.svbin').stat().st_uid == uid
+    script.with_suffix('.svbin').unlink()
+    assert 'mine' in run('sieve-test').stderr
+    done = run('sievec', '-u', 'nobody@mail.example')
+    assert done.returncode == 89 and 'nobody@mail.example' in done.stderr

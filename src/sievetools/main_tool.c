@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "sievetools/test.h"
+/*
+ * sieve-tool: what sievec and sieve-test go on as where they need more than the
+ * engine.
+ */
+#include <string.h>
 
 #include "base/duration.h"
 #include "base/err.h"
@@ -12,7 +16,8 @@
 #include "delivery/spool.h"
 #include "mime/parse.h"
 #include "scripts/scripts.h"
-#include "service/account.h"
+#include "sievetools/sievec.h"
+#include "sievetools/test.h"
 #include "storage/settle.h"
 #include "storage/user.h"
 
@@ -83,8 +88,8 @@ static int run(struct tool *tool, const struct execution *execution,
 	carry.host.trace = *execution->trace;
 	carry.host.location = "MS";
 	carry.host.phase = "post";
-	if (sieve_run_scripts(&carry, scripts_of(tool, execution), &last,
-			      err) < 0)
+	if (sieve_run_scripts(&carry, scripts_of(tool, execution), &last, err) <
+	    0)
 		return -1;
 	*good_out = !carry.failed;
 	if (execution->simulate) {
@@ -103,26 +108,15 @@ static int run(struct tool *tool, const struct execution *execution,
 }
 
 static int begin(struct tool *tool, const struct execution *execution,
-		 struct user **user, struct lda_settings *set,
-		 struct spool **spool, struct err *err)
+		 struct lda_settings *set, struct spool **spool,
+		 struct err *err)
 {
-	const struct user_context context = {.service = "sieve-test"};
 	struct mime_limits limits;
-	struct account *account;
 
-	if (execution->location != NULL &&
-	    config_override(tool->config,
-			    mem_printf(tool->ctx, "mail_location=%s",
-				       execution->location),
-			    err) < 0)
+	if (config_read(tool->ctx, tool->config, NULL, lda_settings, set, err) <
+	    0)
 		return -1;
-	if (account_own(tool->ctx, &account, err) < 0 ||
-	    config_read(tool->ctx, tool->config, NULL, lda_settings, set, err) <
-		    0 ||
-	    user_open(tool->ctx, tool->config, account, &context, user, err) <
-		    0)
-		return -1;
-	mail_mime_limits(user_settings(*user), &limits);
+	mail_mime_limits(user_settings(tool->owner), &limits);
 	*spool = spool_new(tool->ctx, STR(""), set->mail_temp_dir, 0, &limits);
 	return spool_write(*spool, execution->mail.data, execution->mail.len,
 			   err) < 0 ||
@@ -142,6 +136,7 @@ static bool execute(struct tool *tool, const struct execution *execution)
 		.from = str_dup(tool->ctx, envelope->from.all),
 		.to = str_dup(tool->ctx, envelope->to.all),
 		.original_to = str_dup(tool->ctx, envelope->original_to.all),
+		.user = tool->owner,
 		.mailbox = execution->mailbox,
 		.started_ms = clock_monotonic_ms(),
 		.sender = sender_new_with(tool->ctx, print_mail, NULL),
@@ -154,8 +149,7 @@ static bool execute(struct tool *tool, const struct execution *execution)
 	if (tool->config == NULL)
 		log_fatal(EXIT_FAILED, "There is no configuration");
 	storage_settle_at_end();
-	if (begin(tool, execution, &delivery.user, &set, &delivery.spool,
-		  &err) < 0 ||
+	if (begin(tool, execution, &set, &delivery.spool, &err) < 0 ||
 	    lda_sieve_new(tool->ctx, delivery.user, &set, &options, &sieve,
 			  &err) < 0)
 		log_fatal(EXIT_FAILED, "%s", err.text);
@@ -169,5 +163,10 @@ static bool execute(struct tool *tool, const struct execution *execution)
 
 int main(int argc, char **argv)
 {
-	return sieve_test(argc, argv, execute);
+	if (argc > 1 && strcmp(argv[1], "sieve-test") == 0)
+		return sieve_test(argc - 1, argv + 1, tool_open_user, execute);
+	if (argc > 1 && strcmp(argv[1], "sievec") == 0)
+		return sievec(argc - 1, argv + 1, tool_open_user);
+	fputs("sieve-tool: sievec and sieve-test start it\n", stderr);
+	return EXIT_USAGE;
 }

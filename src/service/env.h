@@ -65,7 +65,7 @@ struct service_env {
 
 	unsigned clients, total;
 	uint64_t idle_since; /* seconds of 1970; 0 while busy */
-	struct timer *idle, *end;
+	struct timer *idle, *end, *rest;
 	uint64_t warned_ms; /* of a limit */
 	bool worker;        /* forked, not exec'd */
 	bool retired;       /* takes no more */

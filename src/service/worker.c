@@ -18,6 +18,8 @@
 #include "service/privs.h"
 #include "service/wire.h"
 
+enum { REST_MS = 500 }; /* after which no other session is expected soon */
+
 static struct session *session_read(struct service_env *env, struct unpack *in,
 				    int fd)
 {
@@ -103,6 +105,8 @@ static void end(struct service_env *env, struct session *session)
 	log_prefix_set(NULL);
 	title_set("");
 	check_end(env);
+	if (env->clients == 0)
+		timer_reset(env->rest, (struct duration){.ms = REST_MS});
 }
 
 void service_session_end_of(struct service_env *env,
@@ -177,11 +181,23 @@ static void manager_readable(void *ctx, unsigned)
 	}
 }
 
+/* What one session needed is not kept for the next. */
+static void rest(void *ctx)
+{
+	struct service_env *env = ctx;
+
+	if (env->clients == 0)
+		mem_trim();
+}
+
 int worker_run(struct service_env *env, int manager)
 {
 	process_limit_memory(env);
 	title_set("");
 	channel_open(&env->up, env->loop, manager, manager_readable, env);
+	env->rest = timer_new(env->loop, (struct duration){.ms = REST_MS}, rest,
+			      env);
 	loop_run(env->loop);
+	timer_free(&env->rest);
 	return EXIT_SUCCESS;
 }

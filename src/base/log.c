@@ -19,16 +19,22 @@
 #include "base/encode.h"
 #include "base/str.h"
 
-enum { PREFIX_MAX = 512, NAME_MAX_LEN = 64, TIME_MAX_LEN = 128 };
+enum {
+	PREFIX_MAX = 512,
+	NAME_MAX_LEN = 64,
+	TIME_MAX_LEN = 128,
+	KINDS = LOG_LEVEL_WARNING + 1, /* debug, info, and all others */
+};
 
 static struct {
 	enum log_target target;
 	bool debug;
-	int fd;
+	int fds[KINDS]; /* -1: syslog */
 	char name[NAME_MAX_LEN];
 	char prefix[PREFIX_MAX];
 	char timestamp[NAME_MAX_LEN];
-} out = {.target = LOG_TO_STDERR, .fd = STDERR_FILENO};
+} out = {.target = LOG_TO_STDERR,
+	 .fds = {STDERR_FILENO, STDERR_FILENO, STDERR_FILENO}};
 
 const char *log_level_name(enum log_level level)
 {
@@ -48,21 +54,59 @@ void log_open(const char *name, enum log_target target)
 	copy_text(out.name, sizeof(out.name), name);
 	copy_text(out.prefix, sizeof(out.prefix), name);
 	out.target = target;
-	out.fd = STDERR_FILENO;
+	for (int i = 0; i < KINDS; i++)
+		out.fds[i] = STDERR_FILENO;
 }
 
-void log_open_file(const char *name, const char *path, const char *timestamp)
+const char *log_path_of(const struct log_settings *settings,
+			enum log_level level)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	const char *path = settings->log_path;
 
-	log_open(name, LOG_TO_STDERR);
+	if (level <= LOG_LEVEL_INFO && settings->info_log_path[0] != '\0')
+		path = settings->info_log_path;
+	if (level == LOG_LEVEL_DEBUG && settings->debug_log_path[0] != '\0')
+		path = settings->debug_log_path;
+	return path[0] == '\0' || strcmp(path, "syslog") == 0 ? NULL : path;
+}
+
+/* -1: syslog */
+static int open_path(const char *path)
+{
+	int fd;
+
+	if (path == NULL)
+		return -1;
+	if (strcmp(path, "/dev/stderr") == 0)
+		return STDERR_FILENO;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+		  0600);
 	if (fd < 0) {
 		log_error("open(%s): %s", path, strerror(errno));
-		return;
+		return STDERR_FILENO;
 	}
-	copy_text(out.timestamp, sizeof(out.timestamp), timestamp);
-	out.target = LOG_TO_FILE;
-	out.fd = fd;
+	return fd;
+}
+
+void log_open_files(const char *name, const char *ident,
+		    const struct log_settings *settings)
+{
+	static char kept[NAME_MAX_LEN]; /* openlog() keeps the pointer */
+	const char *path, *before = NULL;
+	int fds[KINDS];
+
+	log_open(name, LOG_TO_STDERR);
+	copy_text(kept, sizeof(kept), ident);
+	openlog(kept, LOG_NDELAY, log_facility(settings->syslog_facility));
+	for (int i = 0; i < KINDS; i++) {
+		path = log_path_of(settings, (enum log_level)i);
+		fds[i] = i > 0 && path == before ? fds[i - 1] : open_path(path);
+		before = path;
+	}
+	copy_text(out.timestamp, sizeof(out.timestamp),
+		  settings->log_timestamp);
+	memcpy(out.fds, fds, sizeof(fds));
+	out.target = LOG_TO_FILES;
 }
 
 int log_facility(const char *name)
@@ -88,15 +132,6 @@ int log_facility(const char *name)
 			return all[i].facility;
 	}
 	return LOG_MAIL;
-}
-
-void log_open_syslog(const char *name, const char *ident, const char *facility)
-{
-	static char kept[NAME_MAX_LEN]; /* openlog() keeps the pointer */
-
-	log_open(name, LOG_TO_SYSLOG);
-	copy_text(kept, sizeof(kept), ident);
-	openlog(kept, LOG_NDELAY, log_facility(facility));
 }
 
 /* Text may hold what a client sent: nothing in it ends the line or moves a
@@ -181,6 +216,11 @@ static void line_add_time(struct line *line)
 }
 #pragma GCC diagnostic pop
 
+static int fd_of(enum log_level level)
+{
+	return out.fds[level < LOG_LEVEL_WARNING ? level : LOG_LEVEL_WARNING];
+}
+
 static void line_start(struct line *line, enum log_level level)
 {
 	const char *prefix = out.prefix;
@@ -192,27 +232,28 @@ static void line_start(struct line *line, enum log_level level)
 		line_add(line, "\001%c%d %s\t", '1' + (int)level, (int)getpid(),
 			 prefix);
 		return;
-	case LOG_TO_SYSLOG:
-		line_add(line, "%s: ", prefix);
-		if (level != LOG_LEVEL_INFO)
-			line_add(line, "%s: ", log_level_name(level));
-		return;
-	case LOG_TO_FILE:
+	case LOG_TO_FILES:
+		if (fd_of(level) < 0) {
+			line_add(line, "%s: ", prefix);
+			if (level != LOG_LEVEL_INFO)
+				line_add(line, "%s: ", log_level_name(level));
+			return;
+		}
 		line_add_time(line);
 		break;
 	case LOG_TO_STDERR:
+	case LOG_TO_NOWHERE:
 		break;
 	}
 	line_add(line, "%s: %s: ", prefix, log_level_name(level));
 }
 
-static void line_write(const struct line *line)
+static void line_write(const struct line *line, int fd)
 {
 	size_t done = 0;
 
 	while (done < line->len) {
-		ssize_t ret =
-			write(out.fd, line->text + done, line->len - done);
+		ssize_t ret = write(fd, line->text + done, line->len - done);
 
 		if (ret < 0 && errno == EINTR)
 			continue;
@@ -239,18 +280,19 @@ log_vline(enum log_level level, const char *fmt, va_list args)
 	size_t start;
 
 	line.len = 0;
-	if (level == LOG_LEVEL_DEBUG && !out.debug)
+	if ((level == LOG_LEVEL_DEBUG && !out.debug) ||
+	    out.target == LOG_TO_NOWHERE)
 		return;
 	line_start(&line, level);
 	start = line.len;
 	errno = error;
 	line_vadd(&line, fmt, args);
 	line_clean(&line, start);
-	if (out.target == LOG_TO_SYSLOG) {
+	if (fd_of(level) < 0) {
 		syslog(syslog_level(level), "%.*s", (int)line.len, line.text);
 	} else {
 		line.text[line.len++] = '\n';
-		line_write(&line);
+		line_write(&line, fd_of(level));
 	}
 	errno = error;
 }

@@ -24,18 +24,26 @@ enum log_level {
 enum log_target {
 	LOG_TO_STDERR,  /* "doveadm(alice): Error: ..." */
 	LOG_TO_PROCESS, /* stderr is the log process's pipe */
-	LOG_TO_FILE,    /* straight to the files of the log settings */
-	LOG_TO_SYSLOG,
+	LOG_TO_FILES,   /* straight to where the log settings say */
+	LOG_TO_NOWHERE, /* tests that fail on purpose */
 };
 
 /* Name this process in its lines ("imap-login"); lives as long as the
  * process. Until called, lines go to stderr. */
 void log_open(const char *name, enum log_target target);
-/* For LOG_TO_FILE: append to `path` with `timestamp` (strftime) in front. */
-void log_open_file(const char *name, const char *path, const char *timestamp);
-/* For LOG_TO_SYSLOG: Dovecot's `syslog_facility` and instance name. */
+/* Dovecot's settings of these names. */
+struct log_settings {
+	const char *log_path, *info_log_path, *debug_log_path;
+	const char *log_timestamp, *syslog_facility;
+};
+/* The file that lines of a level go to; NULL: syslog. */
+const char *log_path_of(const struct log_settings *settings,
+			enum log_level level);
+/* For LOG_TO_FILES; `ident` is for syslog. Lines for a file that can't be
+ * opened go to stderr. */
+void log_open_files(const char *name, const char *ident,
+		    const struct log_settings *settings);
 int log_facility(const char *name); /* of syslog: "mail" is LOG_MAIL */
-void log_open_syslog(const char *name, const char *ident, const char *facility);
 /* What stands after the name: "imap(alice)<123><sid>"; NULL is just the name.
  * Copied. See mail_log_prefix. */
 void log_prefix_set(const char *prefix);

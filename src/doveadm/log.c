@@ -33,24 +33,6 @@ static bool settings_read(struct doveadm *adm, struct log_settings *out)
 	return false;
 }
 
-static bool is_syslog(const char *path)
-{
-	return path[0] == '\0' || strcmp(path, "syslog") == 0;
-}
-
-/* The file that lines of a level go to; "syslog" if it is none. */
-static const char *path_of(const struct log_settings *settings,
-			   enum log_level level)
-{
-	const char *path = settings->log_path;
-
-	if (level <= LOG_LEVEL_INFO && settings->info_log_path[0] != '\0')
-		path = settings->info_log_path;
-	if (level == LOG_LEVEL_DEBUG && settings->debug_log_path[0] != '\0')
-		path = settings->debug_log_path;
-	return is_syslog(path) ? "syslog" : path;
-}
-
 static const enum log_level levels[] = {LOG_LEVEL_DEBUG, LOG_LEVEL_INFO,
 					LOG_LEVEL_WARNING, LOG_LEVEL_ERROR,
 					LOG_LEVEL_FATAL};
@@ -58,28 +40,17 @@ enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
 
 /* test */
 
-static void log_to(struct doveadm *adm, const struct log_settings *settings,
-		   const char *path)
-{
-	if (is_syslog(path))
-		log_open_syslog("doveadm", adm->settings.instance_name,
-				settings->syslog_facility);
-	else
-		log_open_file("doveadm", path, settings->log_timestamp);
-}
-
 /* The words are Dovecot's: people and scripts look for them. */
 static void write_test(struct doveadm *adm, const struct log_settings *settings,
 		       unsigned long token, bool syslog_only)
 {
+	log_open_files("doveadm", adm->settings.instance_name, settings);
 	log_debug_set(true);
 	for (size_t i = 0; i < LEVELS; i++) {
-		const char *path = path_of(settings, levels[i]);
 		CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "level");
 
-		if (syslog_only && !is_syslog(path))
+		if (syslog_only && log_path_of(settings, levels[i]) != NULL)
 			continue;
-		log_to(adm, settings, path);
 		log_line(levels[i], "This is Dovecot's %s log (%lu)",
 			 str_lower(ctx, str_of(log_level_name(levels[i]))),
 			 token);
@@ -110,7 +81,7 @@ int cmd_log_find(struct doveadm *adm, int argc, char **argv)
 	if (!settings_read(adm, &settings))
 		return EX_TEMPFAIL;
 	for (size_t i = 0; i < LEVELS && search == NULL; i++) {
-		if (!is_syslog(path_of(&settings, levels[i])))
+		if (log_path_of(&settings, levels[i]) != NULL)
 			continue;
 		printf("Looking for log files from %s\n", dir);
 		fflush(stdout);
@@ -118,10 +89,10 @@ int cmd_log_find(struct doveadm *adm, int argc, char **argv)
 		write_test(adm, &settings, token, true);
 	}
 	for (size_t i = 0; i < LEVELS; i++) {
-		const char *path = path_of(&settings, levels[i]);
+		const char *path = log_path_of(&settings, levels[i]);
 		const char *name = log_level_name(levels[i]);
 
-		if (is_syslog(path))
+		if (path == NULL)
 			path = log_search_find(
 				search,
 				mem_printf(adm->ctx,

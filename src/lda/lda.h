@@ -6,6 +6,7 @@
 #define LDA_LDA_H
 #include <stdbool.h>
 
+#include "base/log.h"
 #include "delivery/settings.h"
 #include "service/settings.h"
 #include "storage/user.h"

@@ -128,18 +128,6 @@ static int read_config(struct lda *lda, struct err *err)
 	return 0;
 }
 
-static void open_log(struct lda *lda)
-{
-	const char *path = lda->log.log_path;
-
-	if (path[0] == '\0' || strcmp(path, "syslog") == 0)
-		log_open_syslog("lda", lda->base.instance_name,
-				lda->log.syslog_facility);
-	else
-		log_open_file("lda", path, lda->log.log_timestamp);
-	log_debug_set(lda->mail.mail_debug);
-}
-
 /* Not for whoever sent the mail to decide about us; PATH and the like are. */
 static void clean_environment(const struct lda *lda)
 {
@@ -355,7 +343,8 @@ int main(int argc, char **argv)
 		log_fatal(EX_USAGE,
 			  "destination user parameter (-d user) not given");
 	clean_environment(lda);
-	open_log(lda);
+	log_open_files("lda", lda->base.instance_name, &lda->log);
+	log_debug_set(lda->mail.mail_debug);
 	storage_settle_at_end();
 	return run(lda);
 }

@@ -58,7 +58,7 @@ static void target_init(struct output *output, struct target *target,
 			const char *path)
 {
 	target->fd = -1;
-	if (strcmp(path, "syslog") == 0 || path[0] == '\0')
+	if (path == NULL)
 		return;
 	target->path = mem_strdup(output, path);
 	target_open(target);
@@ -76,21 +76,12 @@ static int output_destroy(struct output *output)
 	return 0;
 }
 
-/* The preset is written as doveconf shows it, in quotes. */
-static char *unquote(const void *ctx, const char *text)
-{
-	size_t len = strlen(text);
-
-	if (len >= 2 && text[0] == '"' && text[len - 1] == '"')
-		return mem_strndup(ctx, text + 1, len - 2);
-	return mem_strdup(ctx, text);
-}
-
 int output_open(const void *ctx, const struct config *config,
 		struct output **out, struct err *err)
 {
 	struct output *output = mem_new(ctx, struct output);
-	const char *info, *debug;
+	static const enum log_level levels[KINDS] = {
+		LOG_LEVEL_ERROR, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
 	struct log_settings set;
 
 	for (int i = 0; i < KINDS; i++)
@@ -100,15 +91,13 @@ int output_open(const void *ctx, const struct config *config,
 		mem_free(output);
 		return -1;
 	}
-	info = set.info_log_path[0] != '\0' ? set.info_log_path : set.log_path;
-	debug = set.debug_log_path[0] != '\0' ? set.debug_log_path : info;
-	output->timestamp = unquote(output, set.log_timestamp);
+	output->timestamp = mem_strdup(output, set.log_timestamp);
 	output->ident =
 		mem_strdup(output, config_value(config, NULL, "instance_name"));
 	openlog(output->ident, LOG_NDELAY, log_facility(set.syslog_facility));
-	target_init(output, &output->targets[0], set.log_path);
-	target_init(output, &output->targets[1], info);
-	target_init(output, &output->targets[2], debug);
+	for (int i = 0; i < KINDS; i++)
+		target_init(output, &output->targets[i],
+			    log_path_of(&set, levels[i]));
 	*out = output;
 	return 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "service/settings.h"
 
+#include "base/log.h"
+
 #define SETTINGS_STRUCT struct base_settings
 const struct setting base_settings[] = {
 	S(base_dir, PKG_RUNDIR, "Where the sockets and the pid file are."),

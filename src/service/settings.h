@@ -29,11 +29,7 @@ struct base_settings {
 };
 extern const struct setting base_settings[];
 
-struct log_settings {
-	const char *log_path, *info_log_path, *debug_log_path;
-	const char *log_timestamp, *syslog_facility;
-};
-extern const struct setting log_settings[];
+extern const struct setting log_settings[]; /* of base/log.h */
 
 /* service NAME { }. */
 struct service_settings {

@@ -170,6 +170,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_or_skip, setup, teardown),
 	};
 
-	log_open_file("test_mbox_full", "/dev/null", "");
+	log_open("test_mbox_full", LOG_TO_NOWHERE);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,6 +356,6 @@ int main(void)
 	};
 
 	calls_skip_sync();
-	log_open_file("test_mbox_journal", "/dev/null", "");
+	log_open("test_mbox_journal", LOG_TO_NOWHERE);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -126,6 +127,20 @@ def test_what_the_log_tells(make_server):
                            r"Invalid mailbox name(?s:.*)stored mail into mailbox 'INBOX'")
     assert lda(server, '-d', 'alice', '-e', mail=MAIL + b'x' * 3000 + b'\n').returncode == 77
     assert server.wait_log(r'lda\(alice\)\S*: Info: msgid=<lda@example\.org>: rejected: Quota exceeded')
+
+
+def test_where_the_log_is(make_server):
+    """Each level in the file of its own."""
+    server = make_server('mail_debug = yes\nlog_timestamp = "at %Y "\nprotocol lda {\n  info_log_path = DIR/info\n  '
+                         'debug_log_path = DIR/debug\n}\n', start=False)
+    server.extra = server.extra.replace('DIR', server.dir)
+    server.write_config()
+    server.start()
+    assert lda(server, '-d', 'alice').returncode == 0
+    lines = {name: Path(server.dir, name).read_text() for name in ('info', 'debug')}
+    assert re.fullmatch(r'at \d{4} lda\(alice\)\S*: Info: msgid=<lda@example.org>: saved mail to INBOX\n', lines['info'])
+    assert lines['debug'].count(': Debug: ') == lines['debug'].count('\n') > 0
+    assert 'lda' not in Path(server.log).read_text()
 
 
 def test_senders_and_recipients_as_dovecot_logs_them(make_server, make_dovecot):

@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static bool quiet;
 
 	if (!quiet)
-		log_open_file("fuzz", "/dev/null", "");
+		log_open("fuzz", LOG_TO_NOWHERE);
 	quiet = true;
 	if (size >= 1 && (data[0] & 1) == 0)
 		run_file(data + 1, size - 1);

@@ -116,18 +116,37 @@ static void test_debug_lines_are_off_until_switched_on(void **state)
 	log_debug_set(false);
 }
 
-static void test_a_file_gets_the_time_in_front(void **state)
+static void assert_line(int fd, const char *expected)
 {
-	char path[] = "/tmp/test_log.XXXXXX", line[200] = "";
-	int fd = mkstemp(path);
+	char line[200] = "";
+
+	assert_true(read(fd, line, sizeof(line) - 1) > 0);
+	assert_string_equal(line + 4, expected);
+}
+
+static void test_files_get_their_levels_with_the_time_in_front(void **state)
+{
+	char errors[] = "/tmp/test_log.XXXXXX", info[] = "/tmp/test_log.XXXXXX";
+	int error_fd = mkstemp(errors), info_fd = mkstemp(info);
+	struct log_settings settings = {errors, info, "", "%Y ", "mail"};
 
 	(void)state;
-	log_open_file("imap", path, "%Y ");
+	log_open_files("imap", "test", &settings);
 	log_info("hello");
-	assert_true(read(fd, line, sizeof(line) - 1) > 0);
-	assert_string_equal(line + 4, " imap: Info: hello\n");
-	close(fd);
-	unlink(path);
+	log_warning("careful");
+	log_debug_set(true);
+	assert_line(info_fd, " imap: Info: hello\n");
+	log_debug("details");
+	log_debug_set(false);
+	assert_line(error_fd, " imap: Warning: careful\n");
+	assert_line(info_fd, " imap: Debug: details\n");
+	settings.debug_log_path = "syslog";
+	assert_null(log_path_of(&settings, LOG_LEVEL_DEBUG));
+	assert_ptr_equal(log_path_of(&settings, LOG_LEVEL_FATAL), errors);
+	close(error_fd);
+	close(info_fd);
+	unlink(errors);
+	unlink(info);
 	log_open("test", LOG_TO_STDERR);
 }
 
@@ -157,7 +176,8 @@ int main(void)
 		cmocka_unit_test(test_input_cannot_forge_a_line),
 		cmocka_unit_test(test_a_line_fits_into_one_write),
 		cmocka_unit_test(test_debug_lines_are_off_until_switched_on),
-		cmocka_unit_test(test_a_file_gets_the_time_in_front),
+		cmocka_unit_test(
+			test_files_get_their_levels_with_the_time_in_front),
 		cmocka_unit_test(test_errors_are_wrapped_from_outside),
 	};
 

@@ -45,7 +45,7 @@ static int set_up(void **state)
 	struct fixture *f;
 	struct err err;
 
-	log_open_file("test_filter", "/dev/null", "");
+	log_open("test_filter", LOG_TO_NOWHERE);
 	fixture_open(state, "plugin {\n  sieve_extensions = +editheader\n}\n");
 	f = *state;
 	w = mem_new(f, struct world);

@@ -279,6 +279,26 @@ static void make_parser(struct session *session)
 	imap_parser_set_stream(session->parser, want_stream, session);
 }
 
+static void greet(struct session *session)
+{
+	const struct service_session *login = session->base.login;
+	struct conn *conn = session->conn;
+
+	conn_write_str(conn, login->alone ? STR("* PREAUTH") : login->tag);
+	conn_write_str(conn, login->alone ? STR(" [CAPABILITY ")
+					  : STR(" OK [CAPABILITY "));
+	conn_write_str(conn, str_of(session_capability(session)));
+	conn_write_str(conn, str_of(imap_sieve_capability(session->sieve)));
+	if (imap_quota_on(session))
+		conn_write_str(conn, STR(" QUOTA"));
+	conn_write_str(conn, STR("] Logged in"));
+	if (login->alone) {
+		conn_write_str(conn, STR(" as "));
+		conn_write_str(conn, str_of(user_name(session->user)));
+	}
+	conn_write_str(conn, STR("\r\n"));
+}
+
 static void begin(struct mail_session *base)
 {
 	struct session *session = (struct session *)base;
@@ -294,14 +314,7 @@ static void begin(struct mail_session *base)
 	session->line = buf_init(SIZE_MAX);
 	make_parser(session);
 	session->sieve = imap_sieve_new(session);
-	conn_write_str(session->conn, base->login->tag);
-	conn_write_str(session->conn, STR(" OK [CAPABILITY "));
-	conn_write_str(session->conn, str_of(session_capability(session)));
-	conn_write_str(session->conn,
-		       str_of(imap_sieve_capability(session->sieve)));
-	if (imap_quota_on(session))
-		conn_write_str(session->conn, STR(" QUOTA"));
-	conn_write_str(session->conn, STR("] Logged in\r\n"));
+	greet(session);
 }
 
 static const struct session_protocol protocol = {

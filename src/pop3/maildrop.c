@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "pop3/session.h"
+#include "service/service.h"
 #include "storage/storage.h"
 
 enum {
@@ -251,7 +252,7 @@ static enum session_wait open_more(struct session *session)
 	session->base.turn_after.ms = 0;
 	if (open_mailbox(session, &err) < 0)
 		refuse(session, &err);
-	else
+	else if (!session->base.login->alone)
 		reply(session, "+OK Logged in.");
 	return SESSION_INPUT;
 }

@@ -84,6 +84,14 @@ static inline const char *env_protocol(const struct service_env *env)
 	return env->set.protocol[0] == '\0' ? env->name : env->set.protocol;
 }
 
+/* run.c */
+
+/* TERM and INT end it; those that mean nothing to it are ignored. */
+void env_set_signals(struct service_env *env);
+
+/* alone.c: main() of a post-login service that the master did not start. */
+int alone_run(struct service_env *env, int argc, char **argv);
+
 /* channel.c */
 
 /* Watch `fd`; `fn` is called when there is something to take. */
@@ -121,6 +129,9 @@ void zygote_command(struct service_env *env, struct str frame);
  * for answers to the master. */
 int manager_run(struct service_env *env, int zygote, int master);
 int worker_run(struct service_env *env, int manager);
+/* Serve that session and no other, as its user. */
+int worker_alone(struct service_env *env, const struct service_session *public,
+		 struct err *err);
 void worker_stop(struct service_env *env);
 /* run.c: a worker of a template. */
 int worker_serve(struct service_env *env, int template);

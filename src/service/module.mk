@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libservice.a
 libservice_a_SOURCES = \
 	src/service/account.c src/service/account.h \
+	src/service/alone.c \
 	src/service/anvil.c src/service/anvil.h \
 	src/service/auth_lookup.c src/service/auth_master.c \
 	src/service/auth_master.h src/service/auth_master_line.c \

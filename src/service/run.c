@@ -222,7 +222,7 @@ static void on_signal(void *ctx, unsigned)
 		loop_stop(env->loop); /* the manager */
 }
 
-static void set_signals(struct service_env *env)
+void env_set_signals(struct service_env *env)
 {
 	static const int ignored[] = {SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2,
 				      SIGALRM};
@@ -277,7 +277,7 @@ static int start(struct service_env *env, struct err *err)
 	close(WIRE_CONFIG_FD);
 	raise_files();
 	env->loop = loop_new();
-	set_signals(env);
+	env_set_signals(env);
 	channel_open(&env->up, env->loop, WIRE_CONTROL_FD, up_readable, env);
 	if (env->service->preload != NULL &&
 	    env->service->preload(env, err) < 0)
@@ -311,6 +311,9 @@ int service_run(const struct service *service, int argc, char **argv)
 	env->service = service;
 	if (name == NULL) {
 		log_open(service->name, LOG_TO_STDERR);
+		env->name = service->name;
+		if (post_login(env))
+			return alone_run(env, argc, argv);
 		log_fatal(EXIT_FAILED,
 			  "This program is started by dovetail(8)");
 	}

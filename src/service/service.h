@@ -70,6 +70,7 @@ struct service_session {
 	const struct account *account;
 	struct ip local, remote;
 	bool secured, tls;
+	bool alone; /* without a server: no login, no command that it answers */
 	const char *session_id;
 	struct str tag;   /* IMAP */
 	struct str input; /* read by login already */

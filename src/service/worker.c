@@ -64,6 +64,14 @@ static int settle(struct service_env *env, const struct account *account,
 	return sandbox_enter(sandbox_flags(env), err);
 }
 
+static void begin(struct service_env *env, struct session *session)
+{
+	DL_APPEND(env->sessions, session);
+	env->clients++;
+	env->total++;
+	env->service->start(env, &session->public);
+}
+
 static void session_start(struct service_env *env, struct unpack *in, int fd)
 {
 	struct session *session = session_read(env, in, fd);
@@ -79,10 +87,7 @@ static void session_start(struct service_env *env, struct unpack *in, int fd)
 		close(fd);
 		exit(EXIT_FAILED);
 	}
-	DL_APPEND(env->sessions, session);
-	env->clients++;
-	env->total++;
-	env->service->start(env, &session->public);
+	begin(env, session);
 }
 
 static void check_end(struct service_env *env)
@@ -190,14 +195,37 @@ static void rest(void *ctx)
 		mem_trim();
 }
 
+static void rest_when_idle(struct service_env *env)
+{
+	env->rest = timer_new(env->loop, (struct duration){.ms = REST_MS}, rest,
+			      env);
+}
+
 int worker_run(struct service_env *env, int manager)
 {
 	process_limit_memory(env);
 	title_set("");
 	channel_open(&env->up, env->loop, manager, manager_readable, env);
-	env->rest = timer_new(env->loop, (struct duration){.ms = REST_MS}, rest,
-			      env);
+	rest_when_idle(env);
 	loop_run(env->loop);
 	timer_free(&env->rest);
 	return EXIT_SUCCESS;
+}
+
+int worker_alone(struct service_env *env, const struct service_session *public,
+		 struct err *err)
+{
+	struct session *session = mem_new(env, struct session);
+
+	session->public = *public;
+	process_limit_memory(env);
+	if (settle(env, public->account, err) < 0)
+		return -1;
+	env->retired = true; /* it is the only one */
+	rest_when_idle(env);
+	begin(env, session);
+	if (env->clients > 0)
+		loop_run(env->loop);
+	timer_free(&env->rest);
+	return 0;
 }

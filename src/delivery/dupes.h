@@ -22,7 +22,7 @@ enum dupe_kind {
 	DUPE_VACATION,
 	DUPE_REDIRECT,
 	DUPE_SCRIPT, /* the Sieve test `duplicate` */
-	DUPE_STORED, /* saved, by a delivery that failed after that */
+	DUPE_STORED, /* saved or sent, by a delivery that failed after that */
 };
 
 /* Whether `id` was marked and still counts. A missing file has nothing. */

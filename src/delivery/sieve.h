@@ -18,6 +18,7 @@
 #define DELIVERY_SIEVE_H
 #include <stdbool.h>
 
+#include "base/digest.h"
 #include "delivery/deliver.h"
 #include "delivery/plugin_settings.h"
 #include "sieve/sieve.h"
@@ -145,6 +146,10 @@ struct carry {
 	struct lda_script *scripts; /* list: those that ran */
 	struct carry_store *stores;  /* list */
 	struct carry_stored *stored; /* NULL in deliveries */
+	struct {
+		unsigned char octets[DIGEST_MAX];
+		size_t len;
+	} mail_hash; /* as it came; 0: nobody has asked yet */
 };
 
 /* Nothing is decided yet; the spool is mapped. */
@@ -208,8 +213,9 @@ int carry_program(void *carry, const void *mem, const char *kind,
 /* Whether the program took it; a failure is logged, and the mail is kept. */
 bool carry_pipe(const void *ctx, struct carry *carry,
 		const struct sieve_action *action);
-/* Vacation, notify, report: what goes wrong is logged, and that is all. */
-void carry_answer(const void *ctx, struct carry *carry,
+/* Vacation, notify, report: whether one was sent; what goes wrong is logged, and
+ * that is all. */
+bool carry_answer(const void *ctx, struct carry *carry,
 		  const struct sieve_action *action);
 
 #endif

@@ -4,9 +4,9 @@
  *
  * All stores are written first, and seen by nobody; then mails are sent; then
  * the stores appear, one mailbox after the other. What fails for now before
- * that has done nothing but redirects, which are remembered (dupes.h). If one
- * of several mailboxes fails at the end, those before it are remembered too:
- * the next try does not store there again.
+ * that has done nothing but sending, which is remembered (dupes.h). If one of
+ * several mailboxes fails at the end, those before it are remembered too: the
+ * next try does not do it again.
  */
 #include <stdarg.h>
 #include <strings.h>
@@ -199,15 +199,17 @@ static bool is_temporary(const struct err *err)
 }
 
 /* Of this mail in that mailbox, whoever tries to deliver it how often. */
-static struct str stored_id(const void *ctx, const struct carry *carry,
+static struct str stored_id(const void *ctx, struct carry *carry,
 			    const char *mailbox)
 {
-	unsigned char hash[DIGEST_MAX];
 	struct str mail = spool_original(carry->delivery->spool);
-	size_t len = digest_once("sha256", mail, hash);
 	CLEANUP(buf_free) struct buf id = buf_init(64 * 1024);
+	size_t len;
 
-	buf_append(&id, hash, len);
+	if (carry->mail_hash.len == 0)
+		carry->mail_hash.len =
+			digest_once("sha256", mail, carry->mail_hash.octets);
+	buf_append(&id, carry->mail_hash.octets, carry->mail_hash.len);
 	buf_printf(&id, "%s%c%s", carry->delivery->to, '\0', mailbox);
 	if (carry->delivery->original_to != NULL)
 		buf_printf(&id, "%c%s", '\0', carry->delivery->original_to);
@@ -215,15 +217,26 @@ static struct str stored_id(const void *ctx, const struct carry *carry,
 	return str_n(buf_steal(ctx, &id), len);
 }
 
-/* Whether an earlier try got so far. */
-static int stored_before(const void *ctx, const struct carry *carry,
-			 const char *mailbox, bool *stored_out, struct err *err)
+/* Only a mail with which several things are done can have got half of them. */
+static bool has_parts(const struct sieve_result *result)
 {
-	*stored_out = false;
-	if (carry->sieve->dupes_path == NULL)
-		return 0;
-	return dupes_has(carry->sieve->dupes_path, DUPE_STORED,
-			 stored_id(ctx, carry, mailbox), stored_out, err);
+	return result->count + (result->keep_cancelled ? 0 : 1) > 1;
+}
+
+/* Whether an earlier try got so far. If that can't be known, it did not: rather
+ * twice than never. */
+static bool stored_before(const void *ctx, struct carry *carry,
+			  const char *mailbox)
+{
+	const char *path = carry->sieve->dupes_path;
+	bool stored = false;
+	struct err err;
+
+	if (path != NULL && has_parts(carry->result) &&
+	    dupes_has(path, DUPE_STORED, stored_id(ctx, carry, mailbox),
+		      &stored, &err) < 0)
+		log_error("sieve: %s", err.text);
+	return stored;
 }
 
 /* A mail that is in that mailbox already: true if there is nothing to store. */
@@ -307,7 +320,6 @@ static int prepare(const void *ctx, struct carry *carry,
 		action == NULL ? NULL : &action->store;
 	const char *const *flags = flags_of(carry, action);
 	struct carry_store *store = mem_new(ctx, struct carry_store);
-	bool stored;
 	int ret;
 
 	store->keep = keep;
@@ -317,18 +329,10 @@ static int prepare(const void *ctx, struct carry *carry,
 	talloc_set_destructor(store, store_free);
 	if (stays(carry, action, store->mailbox, flags))
 		return 0;
-	if (is_prepared(carry, store->mailbox)) {
+	if (is_prepared(carry, store->mailbox) ||
+	    stored_before(ctx, carry, store->mailbox)) {
 		carry->kept_elsewhere |= keep;
 		carry->delivered |= action == NULL || !action->copy;
-		return 0;
-	}
-	/* Only a mail for several mailboxes can have been stored in part. */
-	stored = carry->result->count > 1;
-	if (stored &&
-	    stored_before(ctx, carry, store->mailbox, &stored, err) < 0)
-		return -1;
-	if (stored) {
-		carry->delivered = true;
 		return 0;
 	}
 	ret = prepare_in(store, carry, action, flags, store, err);
@@ -359,8 +363,7 @@ static int prepare(const void *ctx, struct carry *carry,
 }
 
 /* For the next try. */
-static void remember(const void *ctx, const struct carry *carry,
-		     const char *where)
+static void remember(const void *ctx, struct carry *carry, const char *where)
 {
 	struct err err;
 
@@ -394,7 +397,7 @@ static int commit_all(const void *ctx, struct carry *carry, struct err *err)
 
 /* the other actions */
 
-static int reject(struct carry *carry, const struct sieve_action *action,
+static int reject(struct carry *carry, struct sieve_action *action,
 		  struct err *err)
 {
 	const struct delivery *delivery = carry->delivery;
@@ -409,6 +412,8 @@ static int reject(struct carry *carry, const struct sieve_action *action,
 			  delivery->from, name);
 		return 0;
 	}
+	if (action->done)
+		return 0;
 	if (delivery->from[0] == '\0') {
 		carry_log(carry, LOG_LEVEL_INFO,
 			  "%s action: not sending reject message to <>", name);
@@ -432,6 +437,7 @@ static int reject(struct carry *carry, const struct sieve_action *action,
 	carry_log(carry, LOG_LEVEL_INFO,
 		  "%s action: rejected message from <%s> (%s)", name,
 		  delivery->from, name);
+	action->done = true;
 	return 0;
 }
 
@@ -446,31 +452,64 @@ static void mark(struct carry *carry, const struct sieve_action *action)
 }
 
 /* No name of a mailbox. */
-static const char *pipe_id(const void *ctx, const struct sieve_action *action)
+static const char *sent_id(const void *ctx, const struct carry *carry,
+			   const struct sieve_action *action)
 {
-	return mem_printf(ctx, "/|%s", action->pipe.program);
+	const struct sieve_action *at;
+	const char *what = "";
+	unsigned number = 0;
+
+	LL_FOREACH (carry->result->actions, at) {
+		if (at == action)
+			break;
+		number++;
+	}
+	switch (action->kind) {
+	case SIEVE_ACTION_PIPE:
+		what = action->pipe.program;
+		break;
+	case SIEVE_ACTION_NOTIFY:
+		what = action->notify.method;
+		break;
+	case SIEVE_ACTION_REPORT:
+		what = action->report.address;
+		break;
+	default:
+		break;
+	}
+	return mem_printf(ctx, "/%u %s %s", number,
+			  sieve_action_name(action->kind), what);
 }
 
-static int pipe_once(const void *ctx, struct carry *carry,
+/* What is not remembered by itself; action->done is set if it was sent, now or
+ * by an earlier try. */
+static int send_once(const void *ctx, struct carry *carry,
 		     struct sieve_action *action, struct err *err)
 {
-	if (stored_before(ctx, carry, pipe_id(ctx, action), &action->done,
-			  err) < 0)
-		return -1;
-	if (action->done)
-		carry->delivered |= !action->copy;
-	else
-		action->done = carry_pipe(ctx, carry, action);
+	action->done = stored_before(ctx, carry, sent_id(ctx, carry, action));
+	switch (action->kind) {
+	case SIEVE_ACTION_REJECT:
+		return reject(carry, action, err);
+	case SIEVE_ACTION_PIPE:
+		if (action->done)
+			carry->delivered |= !action->copy;
+		else
+			action->done = carry_pipe(ctx, carry, action);
+		break;
+	default:
+		if (!action->done)
+			action->done = carry_answer(ctx, carry, action);
+	}
 	return 0;
 }
 
-static void remember_pipes(const void *ctx, const struct carry *carry)
+static void remember_sent(const void *ctx, struct carry *carry)
 {
 	const struct sieve_action *at;
 
 	LL_FOREACH (carry->result->actions, at) {
-		if (at->kind == SIEVE_ACTION_PIPE && at->done)
-			remember(ctx, carry, pipe_id(ctx, at));
+		if (at->done)
+			remember(ctx, carry, sent_id(ctx, carry, at));
 	}
 }
 
@@ -505,21 +544,18 @@ static int send_one(const void *ctx, struct carry *carry,
 	switch (action->kind) {
 	case SIEVE_ACTION_REDIRECT:
 		return carry_redirect(ctx, carry, action, err);
-	case SIEVE_ACTION_REJECT:
-		return reject(carry, action, err);
 	case SIEVE_ACTION_DISCARD:
 		carry->delivered = true;
 		carry_log(carry, LOG_LEVEL_INFO,
 			  "discard action: Marked message to be discarded if "
 			  "not explicitly delivered (discard action)");
 		return 0;
+	case SIEVE_ACTION_REJECT:
 	case SIEVE_ACTION_VACATION:
 	case SIEVE_ACTION_NOTIFY:
 	case SIEVE_ACTION_REPORT:
-		carry_answer(ctx, carry, action);
-		return 0;
 	case SIEVE_ACTION_PIPE:
-		return pipe_once(ctx, carry, action, err);
+		return send_once(ctx, carry, action, err);
 	case SIEVE_ACTION_CALENDAR:
 		return carry_calendar(ctx, carry, &action->calendar, err);
 	case SIEVE_ACTION_KEEP:
@@ -631,7 +667,7 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 	    prepare(ctx, carry, NULL, err) < 0)
 		return -1;
 	if (send_all(ctx, carry, err) < 0) {
-		remember_pipes(ctx, carry);
+		remember_sent(ctx, carry);
 		return -1;
 	}
 	if (is_kept(carry))

@@ -122,7 +122,7 @@ static int redirect_to(const void *ctx, struct carry *carry,
 	id = redirect_id(ctx, carry, address);
 	if (dupes != NULL &&
 	    dupes_has(dupes, DUPE_REDIRECT, id, &seen, err) < 0)
-		return -1;
+		log_error("sieve: %s", err->text); /* the mail can't wait */
 	if (seen || is_loop(carry)) {
 		carry_log(carry, LOG_LEVEL_INFO,
 			  "redirect action: discarded duplicate forward to "
@@ -319,7 +319,7 @@ static bool send_mail(const void *ctx, struct carry *carry,
 	return true;
 }
 
-void carry_answer(const void *ctx, struct carry *carry,
+bool carry_answer(const void *ctx, struct carry *carry,
 		  const struct sieve_action *action)
 {
 	struct sieve_host host = carry->host;
@@ -335,12 +335,13 @@ void carry_answer(const void *ctx, struct carry *carry,
 			   &carry->envelope, &host, action, &mails, &count,
 			   &err) < 0) {
 		lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "", err.text);
-		return;
+		return false;
 	}
 	if (count == 0 || answered(carry, action, id))
-		return;
+		return false;
 	for (unsigned i = 0; i < count; i++)
 		sent += send_mail(ctx, carry, action, &mails[i]);
 	if (sent == 0)
 		not_answered(carry, action, id);
+	return sent > 0;
 }

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Deliveries that fail for now and come again: what was done is not done twice, and what can't be remembered is no
+reason to fail."""
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import mail_owner
+from smtp_sink import Sink
+from test_delivery_sieve import EXTRA, boxes, deliver, script
+
+REQUIRE = 'require ["fileinto", "copy", "enotify", "vnd.dovecot.report", "reject"];\n'
+PLUGIN = '  sieve_extensions = +vnd.dovecot.report\n'
+NOTIFY, REDIRECT = 'notify "mailto:n@y.example";', 'redirect "r@y.example";'
+
+
+@pytest.fixture
+def sink():
+    one = Sink(lmtp=False)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def server(make_server, sink):
+    return make_server(EXTRA.format(port=sink.port, plugin=PLUGIN))
+
+
+def counts(server):
+    return {name: len(mails) for name, mails in boxes(server, 'alice').items()}
+
+
+def told(sink):
+    return sorted(line for line in sink.log if line.startswith('RCPT'))
+
+
+def shut(server, mailbox):
+    """Nothing appears in it until what is returned is called."""
+    path = server.maildir('alice') / mailbox
+    for sub in (path, *(path / name for name in ('cur', 'new', 'tmp'))):
+        if not sub.exists():
+            sub.mkdir()
+            os.chown(sub, *mail_owner())
+    (path / 'new').chmod(0o555)
+    return lambda: (path / 'new').chmod(0o700)
+
+
+@pytest.mark.parametrize('text, mailbox, found, recipients', [
+    ('fileinto :copy "a";', '.', {'INBOX': 1, 'a': 1}, []),
+    ('fileinto "a"; fileinto "b"; keep;', '.b', {'INBOX': 1, 'a': 1, 'b': 1}, []),
+    (NOTIFY + 'fileinto "a";', '.a', {'a': 1}, ['n']),
+    (NOTIFY + 'notify "mailto:o@y.example";', '.', {'INBOX': 1}, ['n', 'o']),
+    ('report "abuse" "x" "p@y.example"; keep;', '.', {'INBOX': 1}, ['p']),
+    (REDIRECT + 'keep;', '.', {'INBOX': 1}, ['r'])])
+def test_what_was_done_before_a_mailbox_failed(server, sink, text, mailbox, found, recipients):
+    script(server, 'alice', REQUIRE + text)
+    open_again = shut(server, mailbox)
+    for _ in range(2):
+        assert deliver(server, 'one').startswith('451')
+    open_again()
+    assert deliver(server, 'one').startswith('250')
+    assert counts(server) == found
+    assert told(sink) == [f'RCPT TO:<{name}@y.example>' for name in recipients]
+
+
+@pytest.mark.parametrize('text, recipient', [
+    (NOTIFY + REDIRECT, 'n@y.example'), ('report "abuse" "x" "p@y.example";' + REDIRECT, 'p@y.example')])
+def test_what_was_done_before_a_server_failed(server, sink, text, recipient):
+    script(server, 'alice', REQUIRE + text)
+    sink.answers = {'RCPT TO:<r@': '451 4.1.1 later'}
+    for _ in range(2):
+        assert deliver(server, 'one').startswith('451')
+    sink.answers = {}
+    assert deliver(server, 'one').startswith('250')
+    assert told(sink).count(f'RCPT TO:<{recipient}>') == 1
+    assert len(sink.mails) == 2 and counts(server) == {}
+    assert deliver(server, 'two').startswith('250')
+    assert told(sink).count(f'RCPT TO:<{recipient}>') == 2
+
+
+def test_a_rejection_that_an_earlier_script_s_mailbox_delays(make_server, sink, tmp_path):
+    server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_before = {dir}/before.sieve\n'), start=False)
+    server.extra = server.extra.replace('{dir}', server.dir)
+    server.write_config()
+    server.start()
+    Path(server.dir, 'before.sieve').write_text('require ["fileinto", "copy"]; fileinto :copy "a";')
+    script(server, 'alice', 'require "reject"; reject "no";')
+    open_again = shut(server, '.a')
+    for _ in range(2):
+        assert deliver(server, 'one').startswith('451')
+    open_again()
+    assert deliver(server, 'one').startswith('250')
+    assert counts(server) == {'a': 1} and told(sink) == ['RCPT TO:<joe@example.org>']
+
+
+@pytest.mark.parametrize('spoil', [
+    lambda path: path.mkdir(), lambda path: path.write_bytes(b'DTDUPES1' + bytes(3000000))])
+def test_what_can_not_be_remembered_delays_nothing(server, sink, spoil):
+    """It is told in the log; rather twice than never."""
+    spoil(Path(server.home('alice'), '.dovetail.lda-dupes'))
+    script(server, 'alice', REQUIRE + 'fileinto "a"; fileinto "b"; redirect "r@y.example";')
+    assert deliver(server, 'one').startswith('250')
+    assert counts(server) == {'a': 1, 'b': 1} and len(sink.mails) == 1
+    assert re.search(r'lmtp\(alice\)\S+ Error: sieve: \S+/\.dovetail\.lda-dupes is ', server.log_text())

@@ -150,6 +150,7 @@ int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
 		.lda = sieve->lda,
 		.result = sieve_result_new(ctx),
 	};
+	carry->result->keep_mailbox = delivery->mailbox;
 	carry->message = sieve_message_new(
 		ctx, raw,
 		sieve_engine_settings(sieve->engine)->sieve_max_header_fields);

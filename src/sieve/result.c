@@ -163,23 +163,33 @@ static bool is_store(const struct sieve_action *action)
 	       action->kind == SIEVE_ACTION_FILEINTO;
 }
 
-static bool is_inbox(const char *mailbox)
-{
-	return mailbox == NULL || strcasecmp(mailbox, "INBOX") == 0;
-}
-
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool same_store(const struct sieve_store *a, const struct sieve_store *b)
+static bool is_inbox(const char *mailbox)
 {
+	return strcasecmp(mailbox, "INBOX") == 0;
+}
+
+static const char *mailbox_of(const struct sieve_result *result,
+			      const struct sieve_store *store)
+{
+	if (store->mailbox != NULL)
+		return store->mailbox;
+	return result->keep_mailbox == NULL ? "INBOX" : result->keep_mailbox;
+}
+
+static bool same_store(const struct sieve_result *result,
+		       const struct sieve_store *a, const struct sieve_store *b)
+{
+	const char *to = mailbox_of(result, a), *other = mailbox_of(result, b);
+
 	if (!same_text(a->special_use, b->special_use) ||
 	    !same_text(a->mailbox_id, b->mailbox_id))
 		return false;
-	return (is_inbox(a->mailbox) && is_inbox(b->mailbox)) ||
-	       same_text(a->mailbox, b->mailbox);
+	return strcmp(to, other) == 0 || (is_inbox(to) && is_inbox(other));
 }
 
 static bool same_mark(const struct sieve_action *a,
@@ -196,10 +206,11 @@ static bool same_report(const struct sieve_report *a,
 	       strcasecmp(a->address, b->address) == 0;
 }
 
-static bool is_same(const struct sieve_action *a, const struct sieve_action *b)
+static bool is_same(const struct sieve_result *result,
+		    const struct sieve_action *a, const struct sieve_action *b)
 {
 	if (is_store(a) && is_store(b))
-		return same_store(&a->store, &b->store);
+		return same_store(result, &a->store, &b->store);
 	if (a->kind != b->kind)
 		return false;
 	switch (a->kind) {
@@ -367,7 +378,7 @@ int sieve_result_add(struct sieve_result *result,
 	if (cancels_keep(action))
 		result->keep_cancelled = true;
 	for (struct sieve_action *a = result->actions; a; a = a->next) {
-		if (is_same(a, action)) {
+		if (is_same(result, a, action)) {
 			merge(result, a, action);
 			return 0;
 		}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What a client of auth cannot make it believe: a login process, Postfix or Exim may be somebody else's by now."""
-import os
+import itertools
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ userdb {
   args = uid=7001 gid=7001 home=/tmp
 }
 """ + AUTH_CLIENT + NO_PENALTY
+PIDS = itertools.count(70000)  # auth refuses one that another connection still has, and it may see a close late
 USER = 'USER\t3\talice\tuid=7001\tgid=7001\thome=/tmp\tauth_mech=PLAIN'
 
 
@@ -52,7 +53,7 @@ def server(tls):
                                   'forward_fields=nopassword\x01ty', 'forward_fields=user=bob\x01tuserdb_uid=0'])
 def test_what_is_not_for_clients_to_say(server, word):
     for password in ('secret', 'wrong'):
-        login = Client(server, 'auth-login', 70000 + os.getpid() % 1000)
+        login = Client(server, 'auth-login', next(PIDS))
         line = login.plain('alice', password, extra=f'rip=127.0.0.1\tsession=S\t{word}')
         if password == 'wrong':
             assert line == 'FAIL\t1\tuser=alice'
@@ -77,7 +78,7 @@ def test_who_is_proxied_has_no_session_here(make_server):
     one.extra = EXTRA.replace('DIR', one.dir).replace('mechanisms = none', 'mechanisms = external')
     one.write_config()
     one.start()
-    login, master = Client(one, 'auth-login', 70000 + os.getpid() % 1000), Master(one)
+    login, master = Client(one, 'auth-login', next(PIDS)), Master(one)
     for number, (user, answer) in enumerate((('p', 'FAIL'), ('m', 'USER'), ('n', 'FAIL')), 1):
         assert login.plain(user, 'secret').startswith('OK')
         assert master.ask(f'REQUEST\t{number}\t{login.pid}\t{number}\t{login.cookie}').split('\t')[:2] == [answer, str(number)]
@@ -93,4 +94,4 @@ def test_passwords_for_other_servers_are_not_in_the_debug_log(make_server):
     assert 'pass=of-other-server' in Client(one).plain('p', 'secret').split('\t')
     assert 'pass=of-other-server' in Master(one).ask('PASS\t1\tp\tservice=lmtp').split('\t')
     assert 'USER\t1\tp' in Master(one).ask('USER\t1\tp\tservice=lmtp')
-    assert 'host=192.0.2.9' in one.log_text() and 'of-other' not in one.log_text() and 'of-user' not in one.log_text()
+    assert one.wait_log(r'userdb out: .*host=192\.0\.2\.9') and 'of-other' not in one.log_text() and 'of-user' not in one.log_text()

@@ -65,27 +65,28 @@ void filter_listen(struct filter *filter, const struct sieve_log *log)
 
 /* the mail */
 
-static const char *const *flag_names(const void *ctx, struct mailbox *box,
-				     const struct mail *mail)
+const char *const *filter_flag_names(const void *ctx, struct mailbox *box,
+				     uint8_t flags,
+				     const struct keywords *keywords)
 {
 	static const struct {
 		uint8_t flag;
 		const char *name;
-	} all[] = {{MAIL_SEEN, "\\Seen"},
-		   {MAIL_ANSWERED, "\\Answered"},
+	} all[] = {{MAIL_ANSWERED, "\\Answered"},
 		   {MAIL_FLAGGED, "\\Flagged"},
 		   {MAIL_DELETED, "\\Deleted"},
+		   {MAIL_SEEN, "\\Seen"},
 		   {MAIL_DRAFT, "\\Draft"}};
 	const char **out = mem_array(ctx, const char *, MAX_FLAGS + 1);
 	unsigned count, n = 0;
 	const char *const *names = mailbox_keywords(box, &count);
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if ((mail->flags & all[i].flag) != 0)
+		if ((flags & all[i].flag) != 0)
 			out[n++] = all[i].name;
 	}
 	for (unsigned i = 0; i < count && n < MAX_FLAGS; i++) {
-		if ((mail->keywords.bits[i / 64] >> (i % 64) & 1) != 0 &&
+		if ((keywords->bits[i / 64] >> (i % 64) & 1) != 0 &&
 		    names[i] != NULL)
 			out[n++] = mem_strdup(out, names[i]);
 	}
@@ -141,7 +142,7 @@ static int read_mail(const void *ctx, struct filter *filter,
 		return err_set(err, ERR_EXPUNGED, "the message is gone");
 	if (ret < 0 || mail_times(mail, &out->received, &saved, err) < 0)
 		return -1;
-	out->flags = flag_names(ctx, box, mail);
+	out->flags = filter_flag_names(ctx, box, mail->flags, &mail->keywords);
 	return read_text(ctx, filter, mail, &out->spool, err);
 }
 

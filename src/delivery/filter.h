@@ -19,6 +19,7 @@
 struct config;
 struct config_filter;
 struct err;
+struct keywords;
 struct lda_script;
 struct lda_settings;
 struct mailbox;
@@ -62,6 +63,10 @@ struct lda_sieve *filter_sieve(struct filter *filter);
 /* The user's address: sieve_user_email, or his name, with the hostname if it
  * has no domain. */
 const char *filter_owner(const void *ctx, const struct filter *filter);
+/* Names of flags and keywords in such a mailbox, up to NULL. Child of ctx. */
+const char *const *filter_flag_names(const void *ctx, struct mailbox *box,
+				     uint8_t flags,
+				     const struct keywords *keywords);
 /* Where errors of scripts go in place of the user's log; NULL: there. */
 void filter_listen(struct filter *filter, const struct sieve_log *log);
 

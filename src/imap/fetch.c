@@ -425,6 +425,7 @@ static int store_seen(struct fetch *fetch, struct store_result *out,
 		.mode = STORE_ADD,
 		.flags = MAIL_SEEN,
 		.unchanged_since = UINT64_MAX,
+		.list_changes = fetch->cmd->session->sieve != NULL,
 	};
 
 	if (fetch->seen.count == 0)
@@ -432,7 +433,7 @@ static int store_seen(struct fetch *fetch, struct store_result *out,
 	if (mailbox_store(fetch, fetch->cmd->session->box, &fetch->seen, &store,
 			  out, err) < 0)
 		return -1;
-	imap_sieve_stored(fetch->cmd, &store, &out->changed);
+	imap_sieve_stored(fetch->cmd, out);
 	return 0;
 }
 

@@ -19,19 +19,26 @@
 
 enum { RULES_MAX = 1000 };
 
+enum cause {
+	CAUSE_APPEND = 1 << 0,
+	CAUSE_COPY = 1 << 1,
+	CAUSE_FLAG = 1 << 2,
+};
+
 /* imapsieve_mailboxN_* */
 struct rule {
-	const char *name, *from, *causes; /* NULL: any */
+	const char *name, *from; /* NULL: any */
+	unsigned causes;         /* enum cause */
 	const char *before, *after, *copy_source_after;
 	struct rule *next;
 };
 
 /* What happens, for one command. */
 struct event {
-	const char *cause; /* "COPY" */
+	enum cause cause;
 	const char *mailbox;
-	const char *from; /* NULL but for COPY */
-	bool move;
+	const char *from;          /* but for COPY, `mailbox` */
+	bool has_source;           /* COPY: the mail is in `from`, too */
 	const char *changed_flags; /* NULL but for FLAG */
 };
 
@@ -74,16 +81,49 @@ static const char *rule_value(struct imap_sieve *sieve, unsigned number,
 	return value == NULL || value[0] == '\0' ? NULL : value;
 }
 
+static const char *cause_name(unsigned cause)
+{
+	return cause == CAUSE_APPEND ? "APPEND"
+	       : cause == CAUSE_COPY ? "COPY"
+				     : "FLAG";
+}
+
+/* False, and the log tells: the rule is of no use. */
+static bool read_causes(unsigned number, const char *value, unsigned *out)
+{
+	struct str rest = str_of(value), word;
+
+	*out = 0;
+	while (str_item(&rest, &word)) {
+		unsigned cause = CAUSE_APPEND;
+
+		while (cause <= CAUSE_FLAG &&
+		       !str_case_is(word, cause_name(cause)))
+			cause <<= 1;
+		if (cause > CAUSE_FLAG) {
+			log_warning("imapsieve: Static mailbox rule [%u] has "
+				    "invalid event cause `%.*s' (skipped)",
+				    number, STR_FMT(word));
+			return false;
+		}
+		*out |= cause;
+	}
+	return true;
+}
+
 static void read_rules(struct imap_sieve *sieve)
 {
 	for (unsigned n = 1; n < RULES_MAX; n++) {
 		struct rule *rule = mem_new(sieve, struct rule);
+		const char *causes = rule_value(sieve, n, "causes");
 
 		rule->name = rule_value(sieve, n, "name");
 		if (rule->name == NULL)
 			return;
+		rule->causes = CAUSE_APPEND | CAUSE_COPY | CAUSE_FLAG;
+		if (causes != NULL && !read_causes(n, causes, &rule->causes))
+			continue;
 		rule->from = rule_value(sieve, n, "from");
-		rule->causes = rule_value(sieve, n, "causes");
 		rule->before = rule_value(sieve, n, "before");
 		rule->after = rule_value(sieve, n, "after");
 		rule->copy_source_after =
@@ -103,7 +143,7 @@ static int environment(void *ctx, const void *mem, const char *name,
 	} all[] = {
 		{"imap.user", user_name(sieve->session->user)},
 		{"imap.email", filter_owner(mem, sieve->events)},
-		{"imap.cause", event->cause},
+		{"imap.cause", cause_name(event->cause)},
 		{"imap.mailbox", sieve->event_mailbox},
 		{"imap.changedflags", event->changed_flags},
 		{"vnd.dovecot.mailbox-from", event->from},
@@ -218,27 +258,12 @@ static bool matches(const struct imap_sieve *sieve, const char *pattern,
 	       mailbox_name_match(pattern, mailbox, ns->separator);
 }
 
-static bool has_cause(const char *causes, const char *cause)
-{
-	struct str rest = str_of(causes), word;
-
-	while (str_word(&rest, &word)) {
-		while (word.len > 0 && word.data[word.len - 1] == ',')
-			word.len--;
-		if (str_case_is(word, cause))
-			return true;
-	}
-	return false;
-}
-
 static bool applies(const struct imap_sieve *sieve, const struct rule *rule,
 		    const struct event *event)
 {
-	if (!matches(sieve, rule->name, event->mailbox) ||
-	    (rule->causes != NULL && !has_cause(rule->causes, event->cause)))
-		return false;
-	return rule->from == NULL ||
-	       (event->from != NULL && matches(sieve, rule->from, event->from));
+	return (rule->causes & event->cause) != 0 &&
+	       matches(sieve, rule->name, event->mailbox) &&
+	       (rule->from == NULL || matches(sieve, rule->from, event->from));
 }
 
 /* The value that RFC 6785 section 2.3.1 selects: the mailbox's, or the
@@ -352,7 +377,7 @@ static void run_event(const void *ctx, struct imap_sieve *sieve,
 	uint64_t at = 0, from_at = 0;
 	uint32_t uid, from_uid = 0;
 
-	if (event->from != NULL && !event->move)
+	if (event->has_source)
 		after = scripts_for(ctx, sieve, event, true);
 	if (scripts == NULL && after == NULL)
 		return;
@@ -389,7 +414,11 @@ static struct imap_sieve *wanted(const struct cmd *cmd)
 void imap_sieve_appended(struct cmd *cmd, const char *mailbox,
 			 const struct range_set *uids)
 {
-	const struct event event = {.cause = "APPEND", .mailbox = mailbox};
+	const struct event event = {
+		.cause = CAUSE_APPEND,
+		.mailbox = mailbox,
+		.from = mailbox,
+	};
 
 	if (wanted(cmd) != NULL)
 		run_event(cmd, wanted(cmd), &event, uids, NULL);
@@ -400,50 +429,42 @@ void imap_sieve_copied(struct cmd *cmd, const char *mailbox, bool move,
 		       const struct range_set *to_uids)
 {
 	const struct event event = {
-		.cause = "COPY",
+		.cause = CAUSE_COPY,
 		.mailbox = mailbox,
 		.from = mailbox_name(cmd->session->box),
-		.move = move,
+		.has_source = !move,
 	};
 
 	if (wanted(cmd) != NULL)
 		run_event(cmd, wanted(cmd), &event, to_uids, from_uids);
 }
 
-static const char *flag_names(const void *ctx, const struct store *store)
+static const char *changed_flags(const void *ctx, struct mailbox *box,
+				 uint8_t flags, const struct keywords *keywords)
 {
-	static const struct {
-		uint8_t flag;
-		const char *name;
-	} all[] = {{MAIL_SEEN, "\\Seen"},
-		   {MAIL_ANSWERED, "\\Answered"},
-		   {MAIL_FLAGGED, "\\Flagged"},
-		   {MAIL_DELETED, "\\Deleted"},
-		   {MAIL_DRAFT, "\\Draft"}};
+	const char *const *names = filter_flag_names(ctx, box, flags, keywords);
 	struct buf out = buf_init(SIZE_MAX);
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if ((store->flags & all[i].flag) != 0)
-			buf_printf(&out, "%s%s", out.len > 0 ? " " : "",
-				   all[i].name);
-	}
-	for (size_t i = 0;
-	     store->keywords != NULL && store->keywords[i] != NULL; i++)
-		buf_printf(&out, "%s%s", out.len > 0 ? " " : "",
-			   store->keywords[i]);
+	for (size_t i = 0; names[i] != NULL; i++)
+		buf_printf(&out, "%s%s", i > 0 ? " " : "", names[i]);
 	return buf_steal(ctx, &out);
 }
 
-void imap_sieve_stored(struct cmd *cmd, const struct store *store,
-		       const struct range_set *seqs)
+void imap_sieve_stored(struct cmd *cmd, const struct store_result *result)
 {
-	struct event event = {.cause = "FLAG"};
-	struct range_set uids = range_set_init(cmd);
+	struct mailbox *box = cmd->session->box;
+	struct event event = {.cause = CAUSE_FLAG};
+	const struct flag_change *at;
 
-	if (wanted(cmd) == NULL || seqs->count == 0)
+	if (wanted(cmd) == NULL)
 		return;
-	event.mailbox = mailbox_name(cmd->session->box);
-	event.changed_flags = flag_names(cmd, store);
-	mailbox_uids_of(cmd->session->box, seqs, &uids);
-	run_event(cmd, wanted(cmd), &event, &uids, NULL);
+	event.mailbox = event.from = mailbox_name(box);
+	LL_FOREACH (result->changes, at) {
+		struct range_set uids = range_set_init(cmd);
+
+		event.changed_flags =
+			changed_flags(cmd, box, at->flags, &at->keywords);
+		mailbox_uids_of(box, &at->seqs, &uids);
+		run_event(cmd, wanted(cmd), &event, &uids, NULL);
+	}
 }

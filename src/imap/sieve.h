@@ -16,7 +16,7 @@ struct imap_sieve;
 struct range_set;
 struct service_env;
 struct session;
-struct store;
+struct store_result;
 
 /* For init(): scripts send mails to submission_host, or run programs; with the
  * latter there is no sandbox. */
@@ -35,8 +35,7 @@ void imap_sieve_appended(struct cmd *cmd, const char *mailbox,
 void imap_sieve_copied(struct cmd *cmd, const char *mailbox, bool move,
 		       const struct range_set *from_uids,
 		       const struct range_set *to_uids);
-/* Flags of those numbers were changed by STORE, or by FETCH. */
-void imap_sieve_stored(struct cmd *cmd, const struct store *store,
-		       const struct range_set *seqs);
+/* By STORE, or by FETCH, with list_changes. */
+void imap_sieve_stored(struct cmd *cmd, const struct store_result *result);
 
 #endif

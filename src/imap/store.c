@@ -167,7 +167,10 @@ enum cmd_result cmd_store(struct cmd *cmd)
 {
 	struct session *session = cmd->session;
 	struct store_state *state = mem_new(cmd, struct store_state);
-	struct store store = {.unchanged_since = UINT64_MAX};
+	struct store store = {
+		.unchanged_since = UINT64_MAX,
+		.list_changes = session->sieve != NULL,
+	};
 	struct err err;
 
 	if (!parse(cmd, state, &store))
@@ -182,7 +185,7 @@ enum cmd_result cmd_store(struct cmd *cmd)
 	    mailbox_store(cmd, session->box, &state->seqs, &store,
 			  &state->result, &err) < 0)
 		return cmd_box_error(cmd, &err);
-	imap_sieve_stored(cmd, &store, &state->result.changed);
+	imap_sieve_stored(cmd, &state->result);
 	tell_new_keywords(session);
 	if (store.mode != STORE_REMOVE && (store.flags & MAIL_DELETED) != 0)
 		session->stats.deleted +=

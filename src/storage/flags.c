@@ -3,6 +3,7 @@
  * storage/flags.c - STORE: flags and keywords, on disk and in the index.
  */
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -16,6 +17,7 @@ enum {
 		   MAIL_DRAFT,
 	MAILS_AT_ONCE = 64,
 	BULK = 32, /* mails whose flags may stand apart */
+	CHANGES_LOOKED_AT = 16,
 	POOL_SIZE = MAILS_AT_ONCE * 320, /* what drivers leave there is small */
 };
 
@@ -40,6 +42,7 @@ struct change {
 	struct store_result result;
 	struct range_set
 		own; /* changed by nobody else since the view was taken */
+	const void *of_result;
 	TALLOC_CTX *of_driver;
 	struct step *steps;
 	unsigned count;
@@ -114,6 +117,31 @@ static bool has_unnamed(const struct mailbox *box,
 	return false;
 }
 
+/* Most mails have one of a few changes in common; those with many get entries
+ * of their own. */
+static void list_change(struct change *change, const struct step *step)
+{
+	struct flag_change *at = change->result.changes;
+	struct keywords keywords = step->before.keywords;
+	uint8_t flags = step->before.flags ^ step->record.flags;
+	unsigned left = CHANGES_LOOKED_AT;
+
+	for (size_t i = 0; i < INDEX_KEYWORDS_MAX / 64; i++)
+		keywords.bits[i] ^= step->record.keywords.bits[i];
+	while (at != NULL &&
+	       (at->flags != flags ||
+		memcmp(&at->keywords, &keywords, sizeof(keywords)) != 0))
+		at = --left > 0 ? at->next : NULL;
+	if (at == NULL) {
+		at = mem_new(change->of_result, struct flag_change);
+		at->flags = flags;
+		at->keywords = keywords;
+		at->seqs = range_set_init(at);
+		LL_PREPEND(change->result.changes, at);
+	}
+	range_set_add(&at->seqs, step->seq, step->seq);
+}
+
 /* `known`: nobody else changed it since the session looked. It knows of this
  * change, then, unless the driver found another one out. */
 static void changed(struct change *change, const struct step *step, bool known)
@@ -124,6 +152,8 @@ static void changed(struct change *change, const struct step *step, bool known)
 	change->modseq = record->modseq;
 	change->unnamed |= has_unnamed(change->box, &record->keywords);
 	range_set_add(&change->result.changed, step->seq, step->seq);
+	if (change->what->list_changes)
+		list_change(change, step);
 	if (known && has_flags(record, step->flags, &step->keywords))
 		range_set_add(&change->own, uid, uid);
 	if ((record->flags & MAIL_DELETED) != 0)
@@ -198,9 +228,9 @@ static int change_one(struct change *change, uint32_t seq, uint32_t uid,
 	if (has_flags(record, step->flags, &step->keywords))
 		return 0;
 	step->seq = seq;
+	step->before = *record;
 	if (change->bulk)
 		return note(change, step, err);
-	step->before = *record;
 	record->flags = step->flags;
 	record->keywords = step->keywords;
 	return ++change->count < MAILS_AT_ONCE ? 0 : write_batch(change, err);
@@ -310,6 +340,7 @@ static int store_once(const void *ctx, struct mailbox *box,
 				.gone = range_set_init(of_result),
 			},
 		.own = range_set_init(work),
+		.of_result = of_result,
 		.of_driver = mem_pool(work, POOL_SIZE),
 		.steps = mem_array(work, struct step, MAILS_AT_ONCE),
 	};

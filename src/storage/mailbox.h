@@ -168,13 +168,23 @@ struct store {
 	/* Only mails with a modseq up to this one (RFC 7162);
 	 * UINT64_MAX: all. */
 	uint64_t unchanged_since;
+	bool list_changes; /* fill `changes` of the result */
+};
+
+/* Mails that had the same flags and keywords set or removed. */
+struct flag_change {
+	uint8_t flags;
+	struct keywords keywords;
+	struct range_set seqs;
+	struct flag_change *next;
 };
 
 /* Numbers of those that were to change. */
 struct store_result {
-	struct range_set changed;  /* others had those flags before */
-	struct range_set modified; /* left alone for unchanged_since */
-	struct range_set gone;     /* expunged by others */
+	struct range_set changed;    /* others had those flags before */
+	struct flag_change *changes; /* list: what in each of them */
+	struct range_set modified;   /* left alone for unchanged_since */
+	struct range_set gone;       /* expunged by others */
 };
 
 /* Change flags of those numbers. The sets of *out (may be NULL) belong to ctx.

@@ -296,7 +296,7 @@ def test_items_of_other_events_are_empty(make_server):
     base = place(server, EVENTS)
     (base / 'sieve' / 'drop.sieve').write_text(
         'require ["environment", "vnd.dovecot.imapsieve", "fileinto", "mailbox"];\n'
-        'if allof (environment "imap.changedflags" "", environment "vnd.dovecot.mailbox-from" "") {\n'
+        'if allof (environment "imap.changedflags" "", environment "vnd.dovecot.mailbox-from" "drop") {\n'
         '  fileinto :create "empty";\n}\n')
     client = Lines(server.port('imap'), 'alice')
     client.command(b'CREATE drop')

@@ -128,6 +128,16 @@ static const struct sieve_text *text_of(const struct carry *carry,
 
 /* stores: written, not yet seen */
 
+static bool is_inbox(const char *mailbox)
+{
+	return strcasecmp(mailbox, "INBOX") == 0;
+}
+
+static bool same_mailbox(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0 || (is_inbox(a) && is_inbox(b));
+}
+
 static int store_free(struct carry_store *store)
 {
 	save_rollback(&store->save);
@@ -245,7 +255,7 @@ static bool stays(struct carry *carry, const struct sieve_action *action,
 {
 	struct carry_stored *stored = carry->stored;
 
-	if (stored == NULL || strcmp(stored->mailbox, mailbox) != 0)
+	if (stored == NULL || !same_mailbox(stored->mailbox, mailbox))
 		return false;
 	if (!stored->readonly && text_of(carry, action) != NULL) {
 		stored->replaced = true;
@@ -293,19 +303,13 @@ static const char *const *flags_of(const struct carry *carry,
 	return result->keep_deferred ? result->keep_flags : result->flags;
 }
 
-static bool is_inbox(const char *mailbox)
-{
-	return strcasecmp(mailbox, "INBOX") == 0;
-}
-
 /* RFC 5228 section 2.10.3: not twice into the same mailbox. */
 static bool is_prepared(const struct carry *carry, const char *mailbox)
 {
 	const struct carry_store *at;
 
 	LL_FOREACH (carry->stores, at) {
-		if (strcmp(at->mailbox, mailbox) == 0 ||
-		    (is_inbox(mailbox) && is_inbox(at->mailbox)))
+		if (same_mailbox(at->mailbox, mailbox))
 			return true;
 	}
 	return false;
@@ -589,7 +593,7 @@ static void drop_implicit_keep(struct carry *carry)
 		if (!store->implicit)
 			continue;
 		if (carry->stored != NULL &&
-		    strcmp(carry->stored->mailbox, store->mailbox) == 0)
+		    same_mailbox(carry->stored->mailbox, store->mailbox))
 			carry->stored->replaced = false;
 		LL_DELETE(carry->stores, store);
 		mem_free(store);

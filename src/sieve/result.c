@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sieve/result.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "base/err.h"
@@ -163,14 +164,14 @@ static bool is_store(const struct sieve_action *action)
 	       action->kind == SIEVE_ACTION_FILEINTO;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 static bool is_inbox(const char *mailbox)
 {
 	return strcasecmp(mailbox, "INBOX") == 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 static const char *mailbox_of(const struct sieve_result *result,
@@ -178,18 +179,17 @@ static const char *mailbox_of(const struct sieve_result *result,
 {
 	if (store->mailbox != NULL)
 		return store->mailbox;
-	return result->keep_mailbox == NULL ? "INBOX" : result->keep_mailbox;
+	return result->keep_mailbox != NULL ? result->keep_mailbox : "INBOX";
 }
 
 static bool same_store(const struct sieve_result *result,
 		       const struct sieve_store *a, const struct sieve_store *b)
 {
-	const char *to = mailbox_of(result, a), *other = mailbox_of(result, b);
+	const char *in_a = mailbox_of(result, a), *in_b = mailbox_of(result, b);
 
-	if (!same_text(a->special_use, b->special_use) ||
-	    !same_text(a->mailbox_id, b->mailbox_id))
-		return false;
-	return strcmp(to, other) == 0 || (is_inbox(to) && is_inbox(other));
+	return same_text(a->special_use, b->special_use) &&
+	       same_text(a->mailbox_id, b->mailbox_id) &&
+	       (strcmp(in_a, in_b) == 0 || (is_inbox(in_a) && is_inbox(in_b)));
 }
 
 static bool same_mark(const struct sieve_action *a,

@@ -16,7 +16,7 @@ struct sieve_result {
 	struct sieve_action *actions;
 	unsigned count;
 	unsigned script; /* that runs: see sieve_result_next() */
-	const char *keep_mailbox; /* where a keep goes; NULL: INBOX */
+	const char *keep_mailbox; /* where keep stores; NULL: INBOX */
 	bool keep_cancelled; /* section 2.10.2: no implicit keep at the end */
 	/* The internal variable of RFC 5232, and whether the script has used
 	 * it; the implicit keep stores with these flags. Up to NULL. */

@@ -274,6 +274,7 @@ static int run_all(struct tool *tool, struct options *options, struct str mail)
 	struct sieve_envelope envelope;
 	int status;
 
+	result->keep_mailbox = options->mailbox;
 	options->how.line = trace == NULL ? NULL : trace_line;
 	options->how.ctx = trace;
 	if (options->how.level == SIEVE_TRACE_NONE)

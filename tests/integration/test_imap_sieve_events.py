@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Which events run scripts (imap_sieve), and what they are told of them, as with Debian's Dovecot and Pigeonhole."""
 import os
+import subprocess
 
 import pytest
 
+from conftest import PREFIX
 from imap_lines import Lines
-from test_delivery_sieve import PIGEONHOLE
-from test_imap_sieve import append, place, told
+from test_delivery_sieve import PIGEONHOLE, mail, script
+from test_imap_sieve import append, place, state, told
 
 # A script that reports all it can know.
 ITEMS = {'cause': 'imap.cause', 'mailbox': 'imap.mailbox', 'flags': 'imap.changedflags', 'from': 'vnd.dovecot.mailbox-from',
@@ -130,3 +132,108 @@ def origins(server):
 def test_origins_as_pigeonhole(make_server, make_dovecot):
     ours, theirs = origins(make_server(start=False)), origins(make_dovecot(start=False))
     assert ours == theirs, differences(ours, theirs)
+
+
+KEEPS = ['keep; fileinto "INBOX";', 'fileinto "INBOX"; keep;', 'fileinto :copy "INBOX"; keep;', 'fileinto :copy "INBOX";', 'fileinto "inbox";',
+         'keep; fileinto "inbox";', 'fileinto "Spam";', 'keep; fileinto "Spam";', 'fileinto "INBOX"; fileinto "Spam"; keep;',
+         'addflag "x"; fileinto "INBOX"; keep;', 'fileinto "INBOX"; discard;']
+
+
+def keeps(server, box, filtered):
+    """What stays of a mail in `box` that those scripts run on, at an event or by FILTER."""
+    base, seen = place(server, '  imapsieve_mailbox1_name = *\n  imapsieve_mailbox1_before = file:{dir}/sieve/k.sieve\n'), []
+    client = session(server, [b'Spam'])
+    path = base / 'sieve' / 'k.sieve'
+    for text in KEEPS:
+        text = 'require ["fileinto", "copy", "imap4flags"]; ' + text
+        path.write_text('keep;' if filtered else text)
+        os.chmod(path, 0o644)
+        for name in (b'INBOX', b'Spam'):
+            client.command(b'SELECT ' + name)
+            client.command(b'STORE 1:* +FLAGS (\\Deleted)')
+            client.command(b'EXPUNGE')
+        append(client, box, 'one', b'\\Seen')
+        client.command(b'SELECT ' + box)
+        if filtered:
+            client.command(b'FILTER SIEVE SCRIPT {%d+}\r\n%s ALL' % (len(text), text.encode()))
+        seen.append((text, state(client)))
+        path.write_text('keep;')
+    client.close()
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+@pytest.mark.parametrize('box', [b'INBOX', b'Spam'])
+@pytest.mark.parametrize('filtered', [False, True])
+def test_keep_where_the_mail_is_as_pigeonhole(make_server, make_dovecot, box, filtered):
+    """keep is no store into INBOX then, and "inbox" is it."""
+    ours, theirs = keeps(make_server(start=False), box, filtered), keeps(make_dovecot(start=False), box, filtered)
+    assert ours == theirs, differences(ours, theirs)
+
+
+def lda_keeps(server, program):
+    server.extra = 'protocol lda {\n  mail_plugins = $mail_plugins sieve\n}\n'
+    server.write_config()
+    server.start()
+    client, seen = session(server, [b'Spam']), []
+    for text in KEEPS:
+        text = 'require ["fileinto", "copy", "imap4flags"]; ' + text
+        for name in (b'INBOX', b'Spam'):
+            client.command(b'SELECT ' + name)
+            client.command(b'STORE 1:* +FLAGS (\\Deleted)')
+            client.command(b'EXPUNGE')
+        script(server, 'alice', text)
+        subprocess.run([program, '-c', server.config, '-d', 'alice', '-m', 'Spam'], input=mail('one'), check=True)
+        seen.append((text, state(client)))
+    client.close()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_keep_in_another_mailbox_as_pigeonhole(make_server, make_dovecot):
+    ours = lda_keeps(make_server(start=False), f'{PREFIX}/libexec/dovetail/dovetail-lda')
+    theirs = lda_keeps(make_dovecot(start=False), '/usr/lib/dovecot/dovecot-lda')
+    assert ours == theirs, differences(ours, theirs)
+
+
+def test_what_the_log_tells_of_events(make_server):
+    """The UID; what was done only when debugging, for each change of a flag is one; a broken script once for all mails."""
+    server = make_server(start=False)
+    rules = FLAGS + '  imapsieve_mailbox2_name = broken\n  imapsieve_mailbox2_before = file:{dir}/sieve/broken.sieve\n' \
+                    '  imapsieve_mailbox3_name = nowhere\n  imapsieve_mailbox3_before = file:{dir}/sieve/nowhere.sieve\n'
+    base = put(server, 'r', rules)
+    (base / 'sieve' / 'broken.sieve').write_text('foo bar')
+    (base / 'sieve' / 'nowhere.sieve').write_text('require "fileinto"; fileinto "nosuch";')
+    for debug in (False, True):
+        server.extra += 'mail_debug = yes\n' if debug else ''
+        server.write_config()
+        server.doveadm('reload')
+        client, start = session(server, [b'broken', b'nowhere']), len(server.log_text())
+        for n in range(5):
+            append(client, b'INBOX', f'm{n}')
+        client.command(b'SELECT INBOX')
+        client.command(b'STORE 1 FLAGS (\\Seen)')
+        client.command(b'STORE 1 FLAGS ()')
+        client.command(b'COPY 1:5 broken')
+        client.command(b'COPY 1 nowhere')
+        client.logout()
+        assert server.wait_log(r"sieve: uid=\d+: fileinto action: failed to store into mailbox 'nosuch'", start=start)
+        text = server.log_text()[start:]
+        assert text.count('parse failed') == 1
+        assert ("sieve: uid=1: pipe action: piped message to program `learn'" in text) == debug
+        assert 'msgid=' not in text
+    server.forgive()
+
+
+def test_no_recipient_at_events(make_server):
+    server = make_server(start=False)
+    base = put(server, 'r', FLAGS)
+    (base / 'bin' / 'learn').write_text(f'#!/bin/sh\numask 0\nenv >{base}/out/told\n')
+    client = session(server)
+    append(client, b'INBOX', 'one')
+    client.command(b'SELECT INBOX')
+    client.command(b'STORE 1 FLAGS (\\Seen)')
+    client.close()
+    names = {line.partition('=')[0] for line in told(base).splitlines()}
+    assert {'USER', 'HOME', 'HOST'} <= names and not {'RECIPIENT', 'ORIG_RECIPIENT', 'SENDER'} & names

@@ -248,6 +248,7 @@ int filter_mail(const void *ctx, struct filter *filter, struct mailbox *box,
 	struct carry_stored stored = {
 		.filter = filter,
 		.mailbox = mailbox_name(box),
+		.uid = filter->options.log_uids ? uid : 0,
 		.readonly = mailbox_readonly(box),
 		.ctx = ctx,
 	};

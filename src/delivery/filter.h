@@ -48,6 +48,7 @@ struct filter_options {
 	 * do if it is NULL. */
 	bool send;
 	struct sender *sender;
+	bool log_uids; /* see struct carry_stored */
 	/* See struct sieve_host. */
 	int (*environment)(void *ctx, const void *mem, const char *name,
 			   struct str *value_out, struct err *err);

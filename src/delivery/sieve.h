@@ -120,6 +120,9 @@ int sieve_deliver(struct lda_sieve *sieve, const struct delivery *delivery,
 struct carry_stored {
 	struct filter *filter;
 	const char *mailbox; /* that it is in */
+	/* That log lines name, and which actions are no news then: debug; 0: as
+	 * deliveries do. */
+	uint32_t uid;
 	const char *const *flags;
 	int64_t received;
 	bool readonly;   /* changes of its text are dropped */

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "delivery/dupes.h"
 #include "delivery/reject.h"
@@ -43,21 +44,33 @@ void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	       ...)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
+	bool by_uid = carry->stored != NULL && carry->stored->uid != 0;
+	const char *text;
 	va_list args;
 
+	if (by_uid && level == LOG_LEVEL_INFO)
+		level = LOG_LEVEL_DEBUG;
+	if (level == LOG_LEVEL_DEBUG && !log_debug_on())
+		return;
 	va_start(args, fmt);
-	delivery_log(carry->delivery, carry->lda, level,
-		     "sieve: ", mem_vprintf(ctx, fmt, args));
+	text = mem_vprintf(ctx, fmt, args);
 	va_end(args);
+	if (by_uid)
+		log_line(level, "sieve: uid=%u: %s", carry->stored->uid, text);
+	else
+		delivery_log(carry->delivery, carry->lda, level,
+			     "sieve: ", text);
 }
 
 void carry_user_log(const struct carry *carry, const char *text)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
+	bool by_uid = carry->stored != NULL && carry->stored->uid != 0;
 
 	lda_sieve_user_log(
 		carry->sieve, LOG_LEVEL_ERROR, "",
-		delivery_text(ctx, carry->delivery, carry->lda, text));
+		by_uid ? mem_printf(ctx, "uid=%u: %s", carry->stored->uid, text)
+		       : delivery_text(ctx, carry->delivery, carry->lda, text));
 }
 
 bool carry_is_global(const struct carry *carry,

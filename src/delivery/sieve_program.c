@@ -107,6 +107,8 @@ static const char *const *environment(const void *ctx,
 				      const struct carry *carry)
 {
 	const struct delivery *delivery = carry->delivery;
+	/* At IMAP events nobody sends a mail to anybody. */
+	const char *to = delivery->no_envelope ? NULL : delivery->to;
 	const char *original = delivery->original_to;
 	const struct {
 		const char *name, *value;
@@ -115,8 +117,8 @@ static const char *const *environment(const void *ctx,
 		{"HOME", user_home(delivery->user)},
 		{"HOST", carry->host.hostname},
 		{"SENDER", delivery->from},
-		{"RECIPIENT", delivery->to},
-		{"ORIG_RECIPIENT", original != NULL ? original : delivery->to},
+		{"RECIPIENT", to},
+		{"ORIG_RECIPIENT", original != NULL ? original : to},
 	};
 	const char **out =
 		mem_array(ctx, const char *, sizeof(all) / sizeof(all[0]) + 1);

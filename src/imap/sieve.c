@@ -174,6 +174,7 @@ static struct filter *new_filter(struct imap_sieve *sieve, bool events)
 		.scripts.extra = events ? sieve_imap_extensions : NULL,
 		.scripts.no_envelope = events,
 		.send = true,
+		.log_uids = true,
 		.environment = events ? environment : NULL,
 		.ctx = sieve,
 	};
@@ -365,12 +366,33 @@ static struct mailbox *open_box(struct imap_sieve *sieve, const char *name)
 	return box;
 }
 
+/* Without what can't be compiled and what comes after it, which is told of once
+ * for all mails. */
+static struct lda_script *compiled(struct imap_sieve *sieve,
+				   struct lda_script *scripts)
+{
+	struct lda_sieve *lda = filter_sieve(sieve->events);
+	struct lda_script **at = &scripts;
+	struct err err;
+
+	for (; *at != NULL; at = &(*at)->next) {
+		if (lda_script_open(lda, *at, &err) < 0)
+			log_error("imapsieve: %s", err.text);
+		if (!(*at)->missing && (*at)->program == NULL) {
+			*at = NULL;
+			break;
+		}
+	}
+	return scripts;
+}
+
 /* For each mail: in its mailbox, and (COPY) for where it came from. */
 static void run_event(const void *ctx, struct imap_sieve *sieve,
 		      const struct event *event, const struct range_set *uids,
 		      const struct range_set *from_uids)
 {
-	struct lda_script *scripts = scripts_for(ctx, sieve, event, false);
+	struct lda_script *scripts =
+		compiled(sieve, scripts_for(ctx, sieve, event, false));
 	struct lda_script *after = NULL;
 	CLEANUP(mailbox_close) struct mailbox *box = NULL;
 	CLEANUP(mailbox_close) struct mailbox *source = NULL;
@@ -378,7 +400,7 @@ static void run_event(const void *ctx, struct imap_sieve *sieve,
 	uint32_t uid, from_uid = 0;
 
 	if (event->has_source)
-		after = scripts_for(ctx, sieve, event, true);
+		after = compiled(sieve, scripts_for(ctx, sieve, event, true));
 	if (scripts == NULL && after == NULL)
 		return;
 	sieve->event = event;

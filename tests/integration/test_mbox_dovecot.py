@@ -302,6 +302,8 @@ FILES = {
         b'status: ro\nx-status: a\n', b'X-Keywords: a b\n']),
     'keywords': FROM + b'X-IMAPbase: 1700000000 0000000007 a bb $c\nX-UID: 3\nX-Keywords: a $c\n\nx\n\n' +
     HEAD + b'X-UID: 5\nX-Keywords: bb unknown\n\nx\n\n' + HEAD + b'X-UID: 6\nX-Keywords:   bb  a\n\nx\n\n',
+    'keywords-folded': FROM + b'X-IMAPbase: 1700000000 0000000007 a\n bb\n\t$c\nX-UID: 3\nX-Keywords: a\n $c\n\nx\n\n' +
+    HEAD + b'X-UID: 5\nX-Keywords:\n bb\n\ta \n\nx\n\n',
     'keywords-first': FROM + b'X-UID: 3\nX-Keywords: a $c\nX-IMAPbase: 1700000000 0000000007 a bb $c\n\nx\n\n' +
     HEAD + b'X-UID: 5\nX-Keywords: bb\n\nx\n\n',
     'uids': FROM + b'X-IMAPbase: 1700000000 0000000009\nX-UID: 3\n\nx\n\n' + b''.join(

@@ -144,7 +144,7 @@ static int take_names(struct apply *apply, struct err *err)
 	unsigned before = sync->name_count;
 	uint32_t named = 0;
 
-	while (apply->base.found && str_word(&rest, &name)) {
+	while (apply->base.found && mbox_header_word(&rest, &name)) {
 		if (name.len > sync->box->location->settings
 				       ->mail_max_keyword_length ||
 		    !keyword_can_be_told(name))
@@ -171,7 +171,7 @@ static void bits_of(const struct mbox_sync *sync, struct str names,
 	struct str name;
 
 	memset(out, 0, sizeof(*out));
-	while (str_word(&names, &name)) {
+	while (mbox_header_word(&names, &name)) {
 		int bit = name_bit(sync, name);
 
 		if (bit < 0) {

@@ -129,13 +129,27 @@ static bool next_field(struct str *rest, struct field *out)
 
 /* reading */
 
+bool mbox_header_word(struct str *value, struct str *word_out)
+{
+	struct str word;
+
+	while (str_word(value, &word)) {
+		word = str_trim(word);
+		if (word.len > 0) {
+			*word_out = word;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool take_base(struct str block, struct str value,
 		      struct mbox_header *out)
 {
 	struct str rest = value, word;
 
-	if (!str_word(&rest, &word) || !str_to_u32(word, &out->uid_validity) ||
-	    out->uid_validity == 0 || !str_word(&rest, &word) ||
+	if (!mbox_header_word(&rest, &word) || !str_to_u32(word, &out->uid_validity) ||
+	    out->uid_validity == 0 || !mbox_header_word(&rest, &word) ||
 	    !str_to_u32(word, &out->last_uid))
 		return false;
 	out->last_uid_at = (size_t)(word.data - block.data);

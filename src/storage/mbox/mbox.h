@@ -65,6 +65,8 @@ struct mbox_header {
  * = all. */
 void mbox_header_parse(struct str block, struct digest *md5, bool all,
 		       struct mbox_header *out);
+/* The next word of such a value, which may be folded; see str_word(). */
+bool mbox_header_word(struct str *value, struct str *word_out);
 /* What clients see of it. */
 void mbox_header_visible(struct str block, struct buf *out);
 

@@ -313,6 +313,8 @@ FILES = {
     b'\nThis text.\n\n' + HEAD + b'X-UID: 2\nX-Keywords: k\n\nx\n\n' + HEAD + b'\ny\n\n',
     'pseudo-only': b'From MAILER_DAEMON  Sat Nov 28 20:15:24 2026\nSubject: DATA\nX-IMAP: 1700000000 0000000004 k\nStatus: '
     b'RO\n\nThis text.\n\n',
+    'pseudo-within': FROM + b'X-IMAPbase: 1700000000 0000000004\nX-UID: 1\nStatus: O\n\nx\n\n' +
+    HEAD + b'X-IMAP: 1700000001 0000000009\nX-UID: 2\nStatus: O\n\nx\n\n' + HEAD + b'X-UID: 3\nStatus: O\n\ny\n\n',
     'base-bad': FROM + b'X-IMAPbase: x y\nX-UID: 3\n\nx\n\n' + HEAD + b'X-UID: 4\n\nx\n\n',
     'folded': HEAD + b'X-Fold: a\n b\n\tc\nX-Keywords: a\n b\nStatus: R\n O\n\nx\n\n',
     'colon': HEAD + b'no colon here\nX-A : b\n: c\nStatus : R\n\nx\n\n',

@@ -43,7 +43,7 @@ struct reading {
 static bool is_it(const struct reading *reading,
 		  const struct mbox_header *header)
 {
-	if (header->pseudo)
+	if (header->pseudo && reading->record.offset == 0)
 		return false;
 	/* What the index knows better may be of another mailbox. */
 	if (header->uid != 0 && !reading->record.dirty)

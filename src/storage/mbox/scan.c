@@ -359,6 +359,7 @@ static int read_mail(struct window *w, const struct mbox_scan *scan,
 	body.at = at + record->from_len + mail->block.len;
 	mbox_header_parse(mail->block, w->md5,
 			  mbox_md5_all(scan->box->location), &mail->header);
+	mail->header.pseudo &= at == 0;
 	if (!scan->header_only || mail->header.pseudo) {
 		size_t len = mail->block.len;
 

@@ -197,6 +197,18 @@ static void begin_literal(struct fetch *fetch, const struct fetch_item *item,
 }
 
 /* Fields of the header, which the cache may have. */
+/* IMAP has no NUL (RFC 3501 section 9, CHAR8); Dovecot sends 0x80, too. */
+static void replace_nul(char *text, size_t len)
+{
+	char *nul;
+
+	while ((nul = memchr(text, '\0', len)) != NULL) {
+		*nul = (char)0x80;
+		len -= nul + 1 - text;
+		text = nul + 1;
+	}
+}
+
 static int write_fields(struct fetch *fetch, const struct fetch_item *item,
 			struct err *err)
 {
@@ -210,9 +222,11 @@ static int write_fields(struct fetch *fetch, const struct fetch_item *item,
 	if (len > item->length)
 		len = item->length;
 	begin_literal(fetch, item, len);
-	if (len > 0)
+	if (len > 0) {
+		replace_nul(scratch->data + item->offset, len);
 		buf_append(&fetch->cmd->session->line,
 			   scratch->data + item->offset, len);
+	}
 	return 0;
 }
 
@@ -240,18 +254,6 @@ static int write_section(struct fetch *fetch, const struct fetch_item *item,
 	if (item->section.fields != NULL && item->section.path_len == 0)
 		return write_fields(fetch, item, err);
 	return open_text(fetch, item, err);
-}
-
-/* IMAP has no NUL (RFC 3501 section 9, CHAR8); Dovecot sends 0x80, too. */
-static void replace_nul(char *text, size_t len)
-{
-	char *nul;
-
-	while ((nul = memchr(text, '\0', len)) != NULL) {
-		*nul = (char)0x80;
-		len -= nul + 1 - text;
-		text = nul + 1;
-	}
 }
 
 /* 1: all sent; 0: wait; -1: the mail was shorter than it said. */

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from conftest import mail_owner
+from imap_lines import Lines
 
 UNIT = Path(__file__).parent.parent / 'unit' / 'mime'
 sys.path.insert(0, str(UNIT))
@@ -33,3 +34,16 @@ def test_structures_and_sections_are_as_dovecots(make_server):
     differ = [name for number, (name, _, expected) in enumerate(wanted, 1)
               if golden.expected(imap, number) != expected]
     assert differ == []
+
+
+def test_no_literal_has_a_nul(server):
+    """Not even one of some fields; Dovecot sends 0x80, too."""
+    server.drop_mail('bob', b'Subject: a\0b\r\nX-Other: c\0d\r\n\r\ne\0f\r\n')
+    client = Lines(server.port('imap'), 'bob')
+    client.ok('SELECT INBOX')
+    for section, wanted in [('HEADER.FIELDS (SUBJECT)', b'Subject: a\x80b\r\n\r\n'),
+                            ('HEADER.FIELDS.NOT (SUBJECT)', b'X-Other: c\x80d\r\n\r\n'),
+                            ('HEADER.FIELDS (X-OTHER)', b'X-Other: c\x80d\r\n\r\n'), ('TEXT', b'e\x80f\r\n')]:
+        for _ in range(2):  # the second time, the fields are in the cache
+            assert client.ok(f'FETCH * BODY.PEEK[{section}]')[0].endswith(b'}\r\n' + wanted + b')')
+    client.logout()

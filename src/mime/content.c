@@ -41,11 +41,29 @@ bool content_take_type(struct lex *lex, struct str *type_out,
 
 /* parameters */
 
+/* "boundary==_x", without quotes: no token, but found in mails. Dovecot takes
+ * it, too, and only if it starts so. */
+static struct str take_equals(struct lex *lex)
+{
+	struct str rest = lex->rest;
+	size_t len = 0;
+
+	while (len < rest.len && !ascii_is_blank(rest.data[len]) &&
+	       rest.data[len] != ';')
+		len++;
+	lex->rest = str_from(rest, len);
+	return str_n(rest.data, len);
+}
+
 static bool take_value(const void *ctx, struct lex *lex, struct str *out)
 {
 	struct str rest = lex->rest;
 	CLEANUP(buf_free) struct buf text = buf_init(SIZE_MAX);
 
+	if (lex_peek(lex) == '=') {
+		*out = take_equals(lex);
+		return true;
+	}
 	if (lex_peek(lex) != '"') {
 		*out = lex_token(lex);
 		return true;

@@ -271,6 +271,9 @@ static void write_single(struct writer *writer, const struct mime_part *part,
 
 	if (is_opaque(part, fields)) {
 		buf_add(out, "\"application\" \"octet-stream\"");
+	} else if (part->kind == MIME_MESSAGE) {
+		/* As RFC 3501 section 9 spells it. */
+		buf_add(out, "\"message\" \"rfc822\"");
 	} else {
 		mime_nstring(fields->type, out);
 		buf_putc(out, ' ');

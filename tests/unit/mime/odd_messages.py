@@ -153,6 +153,8 @@ TYPES = {
     'empty': '',
     'junk': ';;;',
     'params-none': 'text/plain;',
+    'param-equals': 'text/plain; a==x; b===y=z ; c==; d=x=y; e==/"(x)" f',
+    'message-upper': 'MESSAGE/Rfc822',
     'params-two': 'text/plain; a=b;; c=d;',
     'params-empty': 'text/plain; a=; b=""',
     'params-quoted': r'text/plain; name="a \"b\" \\ c.txt"',
@@ -324,6 +326,8 @@ HEADERS = {
 }
 
 STRUCTURES = {
+    'boundary-equals': BASE + 'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary==_x=; type=a\n\n'
+    '--=_x=\n\none\n--=_x=\nContent-Type: text/html\n\ntwo\n--=_x=--\n',
     'mixed': MIXED + '\n--b1\n\nhello\n--b1\nContent-Type: text/html\n\n<p>\n--b1--\n',
     'preamble': MIXED + '\npre\namble\n--b1\n\nhello\n--b1--\nepi\nlogue\n',
     'no-end': MIXED + '\n--b1\n\nhello\n',

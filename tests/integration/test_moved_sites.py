@@ -117,3 +117,29 @@ def test_a_uidlist_from_a_backup_counts(make_server):
     assert b'[UIDVALIDITY 1234567]' in selected and b'[UIDNEXT 10]' in selected
     assert client.ok('UID SEARCH ALL')[0] == b'* SEARCH 1 2 9'
     client.logout()
+
+
+@pytest.mark.parametrize('damage', ['old', 'a line'])
+def test_a_uidlist_that_lacks_mails_is_mended(make_server, damage):
+    """From an older backup, or damaged: what the index alone knew of UIDs went with it, or when Dovecot looked."""
+    server = make_server()
+    path = server.maildir('alice') / 'dovecot-uidlist'
+    texts = []
+    for _ in range(5):
+        assert server.doveadm('save', '-u', 'alice', input='Subject: x\n\n').returncode == 0
+        texts.append(path.read_text(encoding='ascii'))
+    path.write_text(texts[2] if damage == 'old' else texts[4].replace('\n4 :', '\n4;'), encoding='ascii')
+
+    def mails():
+        client = Lines(server.port('imap'), 'alice')
+        client.ok('SELECT INBOX')
+        answer = client.ok('UID FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]')[:-1]
+        client.logout()
+        return answer
+
+    before = mails()
+    assert re.findall(r'^(\d+) :', path.read_text(encoding='ascii'), re.M) == ['1', '2', '3', '4', '5']
+    shutil.rmtree(server.maildir('alice') / 'dovetail.index')
+    assert mails() == before
+    assert server.doveadm('save', '-u', 'alice', input='Subject: x\n\n').returncode == 0
+    assert re.findall(r'^(\d+) :', path.read_text(encoding='ascii'), re.M)[5:] == ['6']

@@ -90,6 +90,7 @@ static int read_uidlist(struct sync *sync, struct err *err)
 		sync->uid_next = header.uid_next;
 	if (header.has_guid)
 		memcpy(sync->row->guid, header.guid, sizeof(header.guid));
+	sync->listed = header.whole;
 	sync->reborn = header.uid_validity != sync->row->uid_validity;
 	return sync->reborn ? 0 : 1;
 }
@@ -198,6 +199,7 @@ static int check_record(struct sync *sync, struct index_record *record,
 	if (file->uid > record->uid && file->uid >= sync->row->uid_next)
 		return expunge(sync, record->uid, err) < 0 ? -1 : 1;
 	file->known = true;
+	sync->unlisted |= sync->listed && file->uid == 0;
 	sync_seen_in(sync, file->dir, record->uid);
 	ext = file->ext.len > 0 ? file->ext : name.ext;
 	if (file->dir == name.dir && str_equal(file->name, name.name) &&
@@ -328,6 +330,10 @@ static int apply_all(struct sync *sync, struct err *err)
 		ret = check_records(sync, err);
 	if (ret > 0)
 		ret = find_missing(sync, err);
+	/* It is from a backup, or damaged: the index must not be the only one
+	 * that knows a UID. */
+	if (ret > 0 && sync->unlisted && !maildir_readonly(sync->box))
+		sync->rewrite = true;
 	if (ret > 0)
 		ret = sync_adopt(sync, err);
 	if (ret > 0 && renamed && !sync->full)

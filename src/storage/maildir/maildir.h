@@ -139,6 +139,7 @@ struct uidlist_header {
 	uint32_t uid_validity, uid_next;
 	unsigned char guid[16];
 	bool has_guid;
+	bool whole; /* all lines were read, not only new ones */
 };
 
 struct uidlist_entry {

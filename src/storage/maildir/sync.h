@@ -71,6 +71,8 @@ struct sync {
 	/* Lines for new mails whose files were not seen. */
 	struct uidlist_entry *missing;
 	size_t missing_count;
+	bool listed;           /* each line of the uidlist was read */
+	bool unlisted;         /* it lacks a mail that the index has */
 	bool back;             /* a file with a UID that the index lacks */
 	bool rewrite;          /* the uidlist must be written anew */
 	bool reborn;           /* the uidlist is that of another mailbox life */

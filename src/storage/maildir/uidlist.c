@@ -255,6 +255,7 @@ int uidlist_read(const char *path, bool tail, struct uidlist_mark *mark,
 	uint64_t done = 0;
 	size_t header_len;
 	struct stat st;
+	bool whole;
 
 	if (fd < 0 && err->code == ERR_INVALID)
 		err->code = ERR_CORRUPT; /* it is replaced */
@@ -271,16 +272,18 @@ int uidlist_read(const char *path, bool tail, struct uidlist_mark *mark,
 		memset(mark, 0, sizeof(*mark));
 		reader.version = 0;
 	}
+	whole = done == 0;
 	if (read_lines(fd, path, &reader, header, &done, err) < 0)
 		return -1;
 	if (reader.version == 0)
 		return err_set(err, ERR_CORRUPT, "%s: no header", path);
 	if (reader.bad > 0)
 		log_warning("%s: %u lines make no sense: their mails get new "
-			    "UIDs",
+			    "UIDs unless the index knows them",
 			    path, reader.bad);
 	if (header->uid_next <= mark->last_uid)
 		header->uid_next = mark->last_uid + 1;
+	header->whole = whole;
 	mark_set(&mark->file, &st);
 	mark->file.size = done;
 	return 0;

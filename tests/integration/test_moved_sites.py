@@ -143,3 +143,22 @@ def test_a_uidlist_that_lacks_mails_is_mended(make_server, damage):
     assert mails() == before
     assert server.doveadm('save', '-u', 'alice', input='Subject: x\n\n').returncode == 0
     assert re.findall(r'^(\d+) :', path.read_text(encoding='ascii'), re.M)[5:] == ['6']
+
+
+@pytest.mark.parametrize('left', ['', '1 other\n', None])
+def test_keywords_that_were_lost_come_back(make_server, left):
+    """Deleted, or from an older backup: the index alone knew their names then."""
+    server = make_server()
+    path = server.maildir('alice') / 'dovecot-keywords'
+    client = Lines(server.port('imap'), 'alice')
+    client.append('INBOX', b'Subject: x\r\n\r\nx\r\n', 'first other third')
+    path.unlink() if left is None else path.write_text(left, encoding='ascii')
+    server.drop_mail('alice', b'Subject: y\n\ny\n')
+    client.ok('SELECT INBOX')
+    assert path.read_text(encoding='ascii') == '0 first\n1 other\n2 third\n'
+    client.logout()
+    shutil.rmtree(server.maildir('alice') / 'dovetail.index')
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('SELECT INBOX')
+    assert b'first other third' in client.ok('FETCH 1 FLAGS')[0]
+    client.logout()

@@ -316,13 +316,24 @@ static void remember(struct sync *sync)
 	state->cur_read = time(NULL);
 }
 
+/* It was lost, or is from a backup. If somebody else changes it just now, he
+ * knows better. */
+static int mend_keywords(struct sync *sync, struct err *err)
+{
+	if (maildir_readonly(sync->box) ||
+	    keywords_write(sync->box, sync->txn, &sync->state, sync->locked,
+			   err) == 0 ||
+	    err->code == ERR_CHANGED)
+		return 0;
+	return -1;
+}
+
 static int apply_all(struct sync *sync, struct err *err)
 {
-	bool renamed = false;
+	struct keywords_news news;
 	int ret;
 
-	if (keywords_read(sync->box, sync->txn, &sync->state, &renamed, err) <
-	    0)
+	if (keywords_read(sync->box, sync->txn, &sync->state, &news, err) < 0)
 		return -1;
 	/* It was read just now, to make the row. */
 	ret = sync->created ? 1 : read_uidlist(sync, err);
@@ -336,10 +347,12 @@ static int apply_all(struct sync *sync, struct err *err)
 		sync->rewrite = true;
 	if (ret > 0)
 		ret = sync_adopt(sync, err);
-	if (ret > 0 && renamed && !sync->full)
+	if (ret > 0 && news.renamed && !sync->full)
 		sync->stable = false;
 	if (ret > 0 && (sync->letters & ~sync->state.letters) != 0 &&
 	    keywords_name(sync->box, sync->txn, sync->letters, err) < 0)
+		return -1;
+	if (ret > 0 && news.lacking && mend_keywords(sync, err) < 0)
 		return -1;
 	return ret;
 }

@@ -94,8 +94,18 @@ static bool merge(const struct names *names, const char **have, unsigned *count,
 	return changed;
 }
 
+static bool file_lacks(const struct maildir_state *state,
+		       const char *const *have, unsigned count)
+{
+	for (unsigned i = 0; i < count && i < MAILDIR_KEYWORDS; i++) {
+		if (have[i][0] != '\0' && (state->letters >> i & 1) == 0)
+			return true;
+	}
+	return false;
+}
+
 int keywords_read(struct driver_box *box, struct index_txn *txn,
-		  struct maildir_state *state, bool *renamed_out,
+		  struct maildir_state *state, struct keywords_news *out,
 		  struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "keywords");
@@ -105,16 +115,18 @@ int keywords_read(struct driver_box *box, struct index_txn *txn,
 	const char **have;
 	unsigned count;
 
+	*out = (struct keywords_news){.renamed = false};
 	if (file_mark_get(path, &mark, err) < 0)
 		return -1;
-	if (mark.ino == 0 || file_mark_same(&mark, &state->keywords))
+	if (mark.ino != 0 && file_mark_same(&mark, &state->keywords))
 		return 0;
 	if (file_names(ctx, path, &names, err) < 0 ||
 	    index_keywords_get(txn, ctx, box->id, &have, &count, err) < 0)
 		return -1;
 	state->keywords = mark;
 	state->letters = letters_of(&names);
-	if (!merge(&names, have, &count, renamed_out))
+	out->lacking = file_lacks(state, have, count);
+	if (!merge(&names, have, &count, &out->renamed))
 		return 0;
 	return index_keywords_put(txn, box->id, have, count, err);
 }

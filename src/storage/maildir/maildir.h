@@ -175,10 +175,14 @@ int uidlist_create(const char *path, const struct uidlist_header *header,
 
 /* keywords.c */
 
-/* Take over names from dovecot-keywords if it changed. *renamed_out: a letter
- * has another name than the index thought. */
+struct keywords_news {
+	bool renamed; /* a letter has another name than the index thought */
+	bool lacking; /* the index has names that the file lacks */
+};
+
+/* Take over names from dovecot-keywords if it changed. */
 int keywords_read(struct driver_box *box, struct index_txn *txn,
-		  struct maildir_state *state, bool *renamed_out,
+		  struct maildir_state *state, struct keywords_news *out,
 		  struct err *err);
 /* Letters that file names have, and nobody a name for, become "unknown-N", as
  * with Dovecot: else the next keyword would get one, and with it their mails.

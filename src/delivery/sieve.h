@@ -216,8 +216,8 @@ int carry_program(void *carry, const void *mem, const char *kind,
 /* Whether the program took it; a failure is logged, and the mail is kept. */
 bool carry_pipe(const void *ctx, struct carry *carry,
 		const struct sieve_action *action);
-/* Vacation, notify, report: whether one was sent; what goes wrong is logged, and
- * that is all. */
+/* Vacation, notify, report: whether one was sent; what goes wrong is logged,
+ * and that is all. */
 bool carry_answer(const void *ctx, struct carry *carry,
 		  const struct sieve_action *action);
 

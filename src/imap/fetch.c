@@ -196,7 +196,6 @@ static void begin_literal(struct fetch *fetch, const struct fetch_item *item,
 	buf_add(line, "}\r\n");
 }
 
-/* Fields of the header, which the cache may have. */
 /* IMAP has no NUL (RFC 3501 section 9, CHAR8); Dovecot sends 0x80, too. */
 static void replace_nul(char *text, size_t len)
 {
@@ -209,6 +208,7 @@ static void replace_nul(char *text, size_t len)
 	}
 }
 
+/* Fields of the header, which the cache may have. */
 static int write_fields(struct fetch *fetch, const struct fetch_item *item,
 			struct err *err)
 {

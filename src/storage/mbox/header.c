@@ -148,8 +148,9 @@ static bool take_base(struct str block, struct str value,
 {
 	struct str rest = value, word;
 
-	if (!mbox_header_word(&rest, &word) || !str_to_u32(word, &out->uid_validity) ||
-	    out->uid_validity == 0 || !mbox_header_word(&rest, &word) ||
+	if (!mbox_header_word(&rest, &word) ||
+	    !str_to_u32(word, &out->uid_validity) || out->uid_validity == 0 ||
+	    !mbox_header_word(&rest, &word) ||
 	    !str_to_u32(word, &out->last_uid))
 		return false;
 	out->last_uid_at = (size_t)(word.data - block.data);

@@ -140,17 +140,24 @@ static bool root_is_mailbox(const struct ns *ns)
 	       ns->store->location.driver->root_mailbox;
 }
 
+/* With the prefix, too, as for Dovecot: for clients that put one before each
+ * name. */
+static bool names_inbox(const struct ns *ns, const char *name)
+{
+	return ns->pub.inbox &&
+	       (strcmp(name, "INBOX") == 0 ||
+		(strncmp(name, ns->pub.prefix, strlen(ns->pub.prefix)) == 0 &&
+		 strcmp(name + strlen(ns->pub.prefix), "INBOX") == 0));
+}
+
 static int to_storage(const void *ctx, const struct ns *ns, const char *name,
 		      char **out, struct err *err)
 {
 	const char *below;
 	char *storage;
 
-	if (ns->pub.inbox && strcmp(name, "INBOX") == 0) {
-		*out = mem_strdup(ctx, "INBOX");
-		return 0;
-	}
-	if (is_root_of(&ns->pub, name) && root_is_mailbox(ns)) {
+	if (names_inbox(ns, name) ||
+	    (is_root_of(&ns->pub, name) && root_is_mailbox(ns))) {
 		*out = mem_strdup(ctx, "INBOX");
 		return 0;
 	}
@@ -163,8 +170,6 @@ static int to_storage(const void *ctx, const struct ns *ns, const char *name,
 	if (check_levels(str_of(below), ns->pub.separator,
 			 ns->store->location.broken_char, err) < 0)
 		return -1;
-	if (ns->pub.inbox && strcasecmp(below, "INBOX") == 0)
-		return invalid(err, "INBOX has no prefix");
 	if (inbox_is_apart(ns) && strcmp(below, "INBOX") == 0) {
 		*out = mem_strdup(ctx, LAYOUT_PLAIN_INBOX);
 		return 0;

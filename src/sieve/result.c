@@ -228,7 +228,8 @@ static bool is_same(const struct sieve_result *result,
 	}
 }
 
-/* The later one's flags hold, if they are none, too, and a keep stays one. */
+/* The later one's flags hold, if they are none, too, but not over an earlier
+ * script; and a keep stays one. */
 static void merge(struct sieve_result *result, struct sieve_action *old,
 		  const struct sieve_action *new)
 {
@@ -245,7 +246,7 @@ static void merge(struct sieve_result *result, struct sieve_action *old,
 				dup_list(result, file->store.flags);
 		old->kind = SIEVE_ACTION_KEEP;
 	}
-	if (!old->done)
+	if (!old->done && old->script == result->script)
 		old->store.flags = dup_list(result, new->store.flags);
 	old->store.create |= new->store.create;
 	old->copy &= new->copy;

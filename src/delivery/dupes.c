@@ -23,6 +23,13 @@ enum {
 	FILE_MAX = 1024 * 1024,
 	/* From here on, what has ended is looked for when adding. */
 	CLEAN_SIZE = 16 * 1024,
+	HOLD_MS = 60 * 1000,
+	HOLD_STEP_MS = 50,
+};
+
+struct dupes_hold {
+	const char *path; /* of the file that is locked, a byte for each id */
+	int fd;
 };
 
 static const char magic[HEADER_SIZE + 1] = "DTDUPES1";
@@ -210,6 +217,65 @@ int dupes_forget(const char *path, enum dupe_kind kind, struct str id,
 		    write_at(fd, path, (off_t)(HEADER_SIZE + at), entry,
 			     ENTRY_SIZE, err) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+/* ids that are held */
+
+static int close_hold(struct dupes_hold *hold)
+{
+	if (hold->fd >= 0)
+		close(hold->fd);
+	return 0;
+}
+
+struct dupes_hold *dupes_hold_new(const void *ctx, const char *path)
+{
+	struct dupes_hold *hold = mem_new(ctx, struct dupes_hold);
+
+	hold->path = mem_printf(hold, "%s.lock", path);
+	hold->fd = -1;
+	talloc_set_destructor(hold, close_hold);
+	return hold;
+}
+
+static int try_lock(int fd, const unsigned char hash[HASH_SIZE])
+{
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)(get_u64((const char *)hash) >> 2),
+		.l_len = 1,
+	};
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int dupes_hold(struct dupes_hold *hold, enum dupe_kind kind, struct str id,
+	       struct err *err)
+{
+	const struct timespec step = {.tv_nsec = HOLD_STEP_MS * 1000 * 1000};
+	unsigned char hash[HASH_SIZE];
+
+	if (hold->fd < 0)
+		hold->fd = open(hold->path,
+				O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+					O_NONBLOCK,
+				0600);
+	if (hold->fd < 0)
+		return 0;
+	hash_of(kind, id, hash);
+	for (unsigned waited = 0; try_lock(hold->fd, hash) < 0;
+	     waited += HOLD_STEP_MS) {
+		if (errno != EAGAIN && errno != EACCES)
+			return 0;
+		if (waited >= HOLD_MS)
+			return err_set(err, ERR_TEMPORARY,
+				       "%s: another delivery of the same mail "
+				       "takes too long",
+				       hold->path);
+		nanosleep(&step, NULL);
 	}
 	return 0;
 }

@@ -6,7 +6,8 @@
  *
  * One file per user, of hashes with the time until which they count; see
  * doc/formats.md. It is locked only while it is read or written, never while
- * mail is sent.
+ * mail is sent: what has to wait for another delivery that has the same id
+ * holds that (dupes_hold()).
  */
 #ifndef DELIVERY_DUPES_H
 #define DELIVERY_DUPES_H
@@ -25,6 +26,15 @@ enum dupe_kind {
 	DUPE_STORED, /* saved or sent, by a delivery that failed after that */
 };
 
+struct dupes_hold;
+
+/* Child of ctx. What it holds is let go when it is freed, or its process ends. */
+struct dupes_hold *dupes_hold_new(const void *ctx, const char *path);
+/* Of all deliveries that hold this id one goes on, the others wait, for a
+ * minute: then they fail, ERR_TEMPORARY. Where there can be no lock nobody
+ * waits; dupes_mark() tells what is wrong. */
+int dupes_hold(struct dupes_hold *hold, enum dupe_kind kind, struct str id,
+	       struct err *err);
 /* Whether `id` was marked and still counts. A missing file has nothing. */
 int dupes_has(const char *path, enum dupe_kind kind, struct str id,
 	      bool *has_out, struct err *err);

@@ -20,6 +20,7 @@
 
 #include "base/digest.h"
 #include "delivery/deliver.h"
+#include "delivery/dupes.h"
 #include "delivery/plugin_settings.h"
 #include "sieve/sieve.h"
 
@@ -149,6 +150,7 @@ struct carry {
 	struct lda_script *scripts; /* list: those that ran */
 	struct carry_store *stores;  /* list */
 	struct carry_stored *stored; /* NULL in deliveries */
+	struct dupes_hold *hold;     /* NULL: there is no place for it */
 	struct {
 		unsigned char octets[DIGEST_MAX];
 		size_t len;
@@ -171,6 +173,10 @@ bool carry_is_global(const struct carry *carry,
 
 /* Do it all, or nothing that would be done again. */
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
+/* Other deliveries of this user that come to the same id wait for the end of
+ * this one (dupes_hold()): only once is the first. */
+int carry_hold(const struct carry *carry, enum dupe_kind kind, struct str id,
+	       struct err *err);
 /* "sieve: msgid=<...>: text", by deliver_log_format. */
 void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	       ...) __attribute__((format(printf, 3, 4)));

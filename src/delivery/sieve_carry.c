@@ -81,6 +81,15 @@ bool carry_is_global(const struct carry *carry,
 	return script != NULL && script->global;
 }
 
+int carry_hold(const struct carry *carry, enum dupe_kind kind, struct str id,
+	       struct err *err)
+{
+	/* A session that stores a mail does not wait. */
+	if (carry->hold == NULL || carry->stored != NULL)
+		return 0;
+	return dupes_hold(carry->hold, kind, id, err);
+}
+
 /* flags */
 
 static uint8_t flag_of(const char *name)

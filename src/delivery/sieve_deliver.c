@@ -151,6 +151,8 @@ int carry_begin(const void *ctx, struct carry *carry, struct lda_sieve *sieve,
 		.result = sieve_result_new(ctx),
 	};
 	carry->result->keep_mailbox = delivery->mailbox;
+	if (sieve->dupes_path != NULL)
+		carry->hold = dupes_hold_new(ctx, sieve->dupes_path);
 	carry->message = sieve_message_new(
 		ctx, raw,
 		sieve_engine_settings(sieve->engine)->sieve_max_header_fields);

@@ -222,6 +222,8 @@ static int duplicate(void *ctx, struct str id, bool *seen_out, struct err *err)
 	*seen_out = false;
 	if (carry->sieve->dupes_path == NULL)
 		return 0;
+	if (carry_hold(carry, DUPE_SCRIPT, id, err) < 0)
+		return -1;
 	return dupes_has(carry->sieve->dupes_path, DUPE_SCRIPT, id, seen_out,
 			 err);
 }

@@ -120,6 +120,11 @@ static int redirect_to(const void *ctx, struct carry *carry,
 	bool seen = false;
 
 	id = redirect_id(ctx, carry, address);
+	if (carry_hold(carry, DUPE_REDIRECT, id, err) < 0) {
+		carry_log(carry, LOG_LEVEL_ERROR, "redirect action: %s",
+			  err->text);
+		return -1;
+	}
 	if (dupes != NULL &&
 	    dupes_has(dupes, DUPE_REDIRECT, id, &seen, err) < 0)
 		log_error("sieve: %s", err->text); /* the mail can't wait */
@@ -263,7 +268,8 @@ static bool answered(const struct carry *carry,
 
 	if (!answers_once(carry, action))
 		return false;
-	if (dupes_has(path, DUPE_VACATION, id, &seen, &err) < 0 ||
+	if (carry_hold(carry, DUPE_VACATION, id, &err) < 0 ||
+	    dupes_has(path, DUPE_VACATION, id, &seen, &err) < 0 ||
 	    (!seen && dupes_mark(path, DUPE_VACATION, id,
 				 action->vacation.seconds, &err) < 0)) {
 		log_error("sieve: %s", err.text);

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Deliveries that fail for now and come again: what was done is not done twice, and what can't be remembered is no
-reason to fail."""
+"""Deliveries that fail for now and come again, or are there twice at once: what was done is not done twice, and what
+can't be remembered is no reason to fail."""
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,19 @@ def test_what_can_not_be_remembered_delays_nothing(server, sink, spoil):
     assert deliver(server, 'one').startswith('250')
     assert counts(server) == {'a': 1, 'b': 1} and len(sink.mails) == 1
     assert re.search(r'lmtp\(alice\)\S+ Error: sieve: \S+/\.dovetail\.lda-dupes is ', server.log_text())
+
+
+@pytest.mark.parametrize('text, kept, sent', [
+    ('if duplicate { discard; }', 8, 0), ('redirect "r@y.example";', 24, 8),
+    ('vacation :addresses "alice@mail.example" "away";', 32, 1)])
+def test_mails_that_come_twice_at_once(server, sink, text, kept, sent):
+    """By two mailing lists, say: one of them is the first, whoever stores or sends it meanwhile. (Of a mail that was
+    redirected already, another one is kept.)"""
+    script(server, 'alice', f'require ["duplicate", "vacation"]; {text}')
+    for at in range(8):
+        threads = [threading.Thread(target=deliver, args=(server, f'm{at}')) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert counts(server) == {'INBOX': kept} and len(sink.mails) == sent

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -113,6 +114,52 @@ static void test_any_other_file_counts_for_nothing(void **state)
 	assert_true(has(DUPE_SCRIPT, "x"));
 }
 
+/* Another process holds the id for a while. */
+static void test_an_id_has_one_holder(void **state)
+{
+	TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct dupes_hold *hold = dupes_hold_new(ctx, path);
+	struct err err;
+	int ready[2];
+	char octet;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		hold = dupes_hold_new(ctx, path);
+		if (dupes_hold(hold, DUPE_SCRIPT, STR("x"), &err) < 0 ||
+		    write(ready[1], "x", 1) != 1)
+			_exit(1);
+		usleep(100 * 1000);
+		mark(DUPE_SCRIPT, "x", 100);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &octet, 1), 1);
+	assert_int_equal(dupes_hold(hold, DUPE_SCRIPT, STR("y"), &err), 0);
+	assert_int_equal(dupes_hold(hold, DUPE_REDIRECT, STR("x"), &err), 0);
+	assert_false(has(DUPE_SCRIPT, "x"));
+	assert_int_equal(dupes_hold(hold, DUPE_SCRIPT, STR("x"), &err), 0);
+	assert_true(has(DUPE_SCRIPT, "x"));
+	assert_int_equal(dupes_hold(hold, DUPE_SCRIPT, STR("x"), &err), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(ready[0]);
+	close(ready[1]);
+	mem_free(ctx);
+}
+
+static void test_who_can_not_hold_does_not_wait(void **state)
+{
+	TALLOC_CTX *ctx = mem_ctx(NULL, "test");
+	struct dupes_hold *hold = dupes_hold_new(ctx, "/nonexistent/dupes");
+	struct err err;
+
+	(void)state;
+	assert_int_equal(dupes_hold(hold, DUPE_SCRIPT, STR("x"), &err), 0);
+	mem_free(ctx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +172,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_any_other_file_counts_for_nothing, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(test_an_id_has_one_holder,
+						set_up, tear_down),
+		cmocka_unit_test(test_who_can_not_hold_does_not_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

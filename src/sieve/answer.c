@@ -217,11 +217,6 @@ static bool refuse_address(struct answer *answer)
 				      ? " (as specified using :addresses "
 					"argument)"
 				      : "");
-	if (is_program(answer->to.local))
-		return refuse(answer,
-			      "not sending vacation response to system "
-			      "address <%s>",
-			      answer->shown);
 	return true;
 }
 
@@ -246,6 +241,7 @@ static const char *known_addresses(struct answer *answer)
 		list == NULL || *list == NULL ? " no" : "");
 }
 
+/* In Dovecot's order. */
 static bool refuse_message(struct answer *answer)
 {
 	struct sieve_out *out = answer->out;
@@ -273,6 +269,11 @@ static bool refuse_message(struct answer *answer)
 			      "<%s> (`%.*s' flag found in "
 			      "x-auto-response-suppress header)",
 			      answer->shown, STR_FMT(suppressed));
+	if (is_program(answer->to.local))
+		return refuse(answer,
+			      "not sending vacation response to system "
+			      "address <%s>",
+			      answer->shown);
 	if (!is_for_user(answer))
 		return refuse(
 			answer,

@@ -172,7 +172,8 @@ def test_answers_as_pigeonhole_gives_them(make_server, make_dovecot, sink):
 def test_why_nobody_is_answered(make_server, make_dovecot, sink):
     """An administrator reads it in the log."""
     fields = [('Precedence: Junk', 'joe@x.example'), ('X-Auto-Response-Suppress: DR, OOF', 'joe@x.example'), ('List-Id: x', 'joe@x.example'),
-              ('To: other@x.example', 'joe@x.example'), ('X-A: b', 'o@x.example'), ('X-A: b', 'list-request@x.example')]
+              ('To: other@x.example', 'joe@x.example'), ('X-A: b', 'o@x.example'), ('X-A: b', 'list-request@x.example'),
+              ('X-Auto-Response-Suppress: All', 'owner-x@x.example'), ('To: other@x.example', 'list-owner@x.example')]
     seen = []
     for make in (make_server, make_dovecot):
         server = make(EXTRA.format(port=sink.port, plugin='  sieve_vacation_use_original_recipient = yes\n'))

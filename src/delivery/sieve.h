@@ -185,9 +185,9 @@ void carry_user_log(const struct carry *carry, const char *text);
 /* Flags and keywords by their names. */
 void carry_flags(const void *ctx, const char *const *flags,
 		 struct save_options *options);
-/* -1 only for what may be better later. */
+/* -1 only for what may be better later. action->done: it was sent. */
 int carry_redirect(const void *ctx, struct carry *carry,
-		   const struct sieve_action *action, struct err *err);
+		   struct sieve_action *action, struct err *err);
 /* Into carry->host, if sieve_trace_dir asks for it (sieve_trace.c). */
 void carry_trace(const void *ctx, struct carry *carry);
 /* What scripts ask (sieve_host.c): carry->host. */

@@ -500,6 +500,11 @@ static const char *sent_id(const void *ctx, const struct carry *carry,
 	case SIEVE_ACTION_REPORT:
 		what = action->report.address;
 		break;
+	case SIEVE_ACTION_REDIRECT:
+		what = action->redirect.list != NULL
+			       ? action->redirect.list
+			       : action->redirect.address;
+		break;
 	default:
 		break;
 	}
@@ -507,8 +512,7 @@ static const char *sent_id(const void *ctx, const struct carry *carry,
 			  sieve_action_name(action->kind), what);
 }
 
-/* What is not remembered by itself; action->done is set if it was sent, now or
- * by an earlier try. */
+/* action->done is set if it was sent, now or by an earlier try. */
 static int send_once(const void *ctx, struct carry *carry,
 		     struct sieve_action *action, struct err *err)
 {
@@ -516,6 +520,11 @@ static int send_once(const void *ctx, struct carry *carry,
 	switch (action->kind) {
 	case SIEVE_ACTION_REJECT:
 		return reject(carry, action, err);
+	case SIEVE_ACTION_REDIRECT:
+		if (!action->done)
+			return carry_redirect(ctx, carry, action, err);
+		carry->delivered |= !action->copy;
+		break;
 	case SIEVE_ACTION_PIPE:
 		if (action->done)
 			carry->delivered |= !action->copy;
@@ -568,14 +577,13 @@ static int send_one(const void *ctx, struct carry *carry,
 		return 0;
 	}
 	switch (action->kind) {
-	case SIEVE_ACTION_REDIRECT:
-		return carry_redirect(ctx, carry, action, err);
 	case SIEVE_ACTION_DISCARD:
 		carry->delivered = true;
 		carry_log(carry, LOG_LEVEL_INFO,
 			  "discard action: Marked message to be discarded if "
 			  "not explicitly delivered (discard action)");
 		return 0;
+	case SIEVE_ACTION_REDIRECT:
 	case SIEVE_ACTION_REJECT:
 	case SIEVE_ACTION_VACATION:
 	case SIEVE_ACTION_NOTIFY:

@@ -111,7 +111,7 @@ static int send_redirect(const void *ctx, struct carry *carry,
 }
 
 static int redirect_to(const void *ctx, struct carry *carry,
-		       const struct sieve_action *action, const char *address,
+		       struct sieve_action *action, const char *address,
 		       struct err *err)
 {
 	const struct scripts_settings *set = &carry->sieve->scripts->set;
@@ -152,6 +152,7 @@ static int redirect_to(const void *ctx, struct carry *carry,
 	}
 	carry->acted = true;
 	carry->delivered |= !action->copy;
+	action->done = action->redirect.list == NULL;
 	carry_log(carry, LOG_LEVEL_INFO, "redirect action: forwarded to <%s>",
 		  address);
 	if (dupes != NULL &&
@@ -163,7 +164,7 @@ static int redirect_to(const void *ctx, struct carry *carry,
 
 /* RFC 6134 section 2.4: to each member, as far as they are addresses. */
 static int redirect_to_list(const void *ctx, struct carry *carry,
-			    const struct sieve_action *action, struct err *err)
+			    struct sieve_action *action, struct err *err)
 {
 	unsigned left = carry->sieve->set.sieve_list_max_redirects;
 	CLEANUP(buf_free) struct buf text = buf_init(LIST_MAX);
@@ -193,7 +194,7 @@ static int redirect_to_list(const void *ctx, struct carry *carry,
 }
 
 int carry_redirect(const void *ctx, struct carry *carry,
-		   const struct sieve_action *action, struct err *err)
+		   struct sieve_action *action, struct err *err)
 {
 	if (action->redirect.list != NULL)
 		return redirect_to_list(ctx, carry, action, err);

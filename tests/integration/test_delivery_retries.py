@@ -54,7 +54,8 @@ def shut(server, mailbox):
     (NOTIFY + 'fileinto "a";', '.a', {'a': 1}, ['n']),
     (NOTIFY + 'notify "mailto:o@y.example";', '.', {'INBOX': 1}, ['n', 'o']),
     ('report "abuse" "x" "p@y.example"; keep;', '.', {'INBOX': 1}, ['p']),
-    (REDIRECT + 'keep;', '.', {'INBOX': 1}, ['r'])])
+    (REDIRECT + 'keep;', '.', {'INBOX': 1}, ['r']),
+    (REDIRECT + 'fileinto :copy "a";', '.a', {'a': 1}, ['r'])])
 def test_what_was_done_before_a_mailbox_failed(server, sink, text, mailbox, found, recipients):
     script(server, 'alice', REQUIRE + text)
     open_again = shut(server, mailbox)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -360,6 +361,13 @@ static int prepare(struct job *job, struct err *err)
 			 &job->box, err) < 0)
 		return err_wrap(err, "Couldn't open source mailbox '%s'",
 				job->mailbox);
+	if (write && job->trash != NULL &&
+	    (strcmp(job->trash, job->mailbox) == 0 ||
+	     (strcasecmp(job->trash, "INBOX") == 0 &&
+	      strcasecmp(job->mailbox, "INBOX") == 0)))
+		return err_set(err, ERR_INVALID,
+			       "Source mailbox and mailbox for move action are "
+			       "identical.");
 	if (write && job->trash != NULL &&
 	    mailbox_exists(job->tool.owner, job->trash, err) < 0)
 		return err_wrap(err, "Couldn't open mailbox '%s'", job->trash);

@@ -114,6 +114,9 @@ def test_wrong_calls(ours):
     assert ours.run('x.sieve', 'Nosuch')[0] == 89
     assert ours.run('nosuch.sieve', 'INBOX')[0] == 89
     assert ours.run('-e', '-W', 'x.sieve', 'INBOX', 'move', 'Nosuch')[0] == 89
+    for args in (['INBOX', 'move', 'inbox'], ['Trash', 'move', 'Trash']):
+        assert ours.run('-e', '-W', 'x.sieve', *args)[0] == 89
+        assert ours.run('-e', 'x.sieve', *args)[0] == 0
 
 
 def test_outgoing_into_a_mailbox(ours):

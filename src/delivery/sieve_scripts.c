@@ -150,16 +150,15 @@ static int check_reachable(const char *why, struct err *err)
 static int add_personal(const void *ctx, const struct scripts *scripts,
 			struct lda_script ***end, struct err *err)
 {
-	bool there = false;
+	bool missing = scripts_are_missing(scripts), there = false;
 
 	if (check_reachable(scripts->unreachable, err) < 0)
 		return -1;
-	if (!scripts->missing &&
-	    add_if_there(ctx, scripts, end, scripts->remote, scripts->active,
-			 false, &there, err) < 0)
+	if (!missing && add_if_there(ctx, scripts, end, scripts->remote,
+				     scripts->active, false, &there, err) < 0)
 		return -1;
-	if (there || (scripts->remote == NULL && scripts->active == NULL &&
-		      !scripts->missing))
+	if (there ||
+	    (scripts->remote == NULL && scripts->active == NULL && !missing))
 		return 0;
 	if (check_reachable(scripts->fallback_unreachable, err) < 0)
 		return -1;

@@ -51,6 +51,14 @@ static const char *get_setting(void *ctx, const char *name)
 	return user_plugin(scripts, scripts->user, name);
 }
 
+bool scripts_are_missing(const struct scripts *scripts)
+{
+	struct stat st;
+
+	return scripts->needs_dir &&
+	       (scripts->dir == NULL || stat(scripts->dir, &st) < 0);
+}
+
 int scripts_path(const void *ctx, const struct scripts *scripts, bool global,
 		 struct str name, const char **out, struct err *err)
 {
@@ -172,12 +180,10 @@ static int find_own(struct scripts *scripts, struct err *err)
 	static const char usual[] = "file:~/sieve;active=~/.dovecot.sieve";
 	const char *text = scripts->set.sieve, **why = &scripts->unreachable;
 	struct script_location *own;
-	struct stat st;
 
-	if (text[0] == '\0') {
-		scripts->missing = true;
+	scripts->needs_dir = text[0] == '\0';
+	if (scripts->needs_dir)
 		return 0;
-	}
 	if (parse(scripts, text, &own, why, err) < 0)
 		return -1;
 	/* "file:": as if nobody had set it. */
@@ -201,7 +207,7 @@ static int find_own(struct scripts *scripts, struct err *err)
 		scripts->dir = scripts_expand(scripts, scripts,
 					      scripts->set.sieve_dir);
 	} else {
-		scripts->missing = stat(own->path, &st) < 0;
+		scripts->needs_dir = true;
 		return find_active(scripts, err);
 	}
 	return 0;

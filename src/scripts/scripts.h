@@ -50,9 +50,8 @@ struct scripts {
 	/* Why the user's own, or sieve_default, can't be looked for; NULL: they
 	 * can. */
 	const char *unreachable, *fallback_unreachable;
-	/* `sieve` names nothing that is there, and no ;active=: no script of
-	 * the user's runs, not even ~/.dovecot.sieve. */
-	bool missing;
+	/* `sieve` has no ;active=: see scripts_are_missing(). */
+	bool needs_dir;
 	/* Where these are kept compiled; NULL: beside them. */
 	const char *bindir, *fallback_bindir;
 	/* sieve_default, for users who have no active one; NULL: none. */
@@ -73,6 +72,9 @@ int scripts_new(const void *ctx, struct user *user,
 /* For those who let users store scripts: what sessions may run at IMAP events
  * (imapsieve_url) compiles, too. NULL: nothing more. */
 const struct scripts_options *scripts_upload_options(struct user *user);
+/* `sieve` is empty, or names nothing that is there now, and no ;active=: no
+ * script of the user's runs, not even ~/.dovecot.sieve. */
+bool scripts_are_missing(const struct scripts *scripts);
 /* The path of the script of that name, of the user or of the administrator;
  * whether it is there or not. ERR_INVALID; ERR_NOT_FOUND: there is no place for
  * such scripts. Child of ctx. */

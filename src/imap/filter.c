@@ -18,7 +18,7 @@
 #include "imap/sieve.h"
 #include "storage/storage.h"
 
-enum { COMPLAINTS_MAX = 64 * 1024 };
+enum { COMPLAINTS_MAX = 64 * 1024, NAME_SHOWN = 80 };
 
 struct filter_state {
 	struct filter *filter;
@@ -157,7 +157,7 @@ static int find_scripts(struct cmd *cmd, struct str kind, struct str name)
 {
 	struct filter_state *state = cmd->state;
 	struct lda_sieve *sieve = filter_sieve(state->filter);
-	const char *text = str_dup(state, name);
+	const char *text = str_sanitize(state, name, NAME_SHOWN);
 	bool global = str_case_is(kind, "GLOBAL");
 	struct err err;
 	int ret;
@@ -282,8 +282,8 @@ enum cmd_result cmd_filter(struct cmd *cmd)
 	if (!arg_string(&arg[0], &type))
 		return cmd_bad(cmd, "Invalid arguments");
 	if (!str_case_is(type, "SIEVE"))
-		return cmd_bad(cmd, "Unknown filter type `%.*s'",
-			       STR_FMT(type));
+		return cmd_bad(cmd, "Unknown filter type `%s'",
+			       str_sanitize(cmd, type, NAME_SHOWN));
 	if (arg[1].kind != IMAP_ARG_ATOM)
 		return cmd_bad(cmd, "SIEVE filter sub-type is not an atom");
 	kind = arg[1].text;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Which events run scripts (imap_sieve), and what they are told of them, as with Debian's Dovecot and Pigeonhole."""
 import os
+import re
 import subprocess
 
 import pytest
@@ -237,3 +238,17 @@ def test_no_recipient_at_events(make_server):
     client.close()
     names = {line.partition('=')[0] for line in told(base).splitlines()}
     assert {'USER', 'HOME', 'HOST'} <= names and not {'RECIPIENT', 'ORIG_RECIPIENT', 'SENDER'} & names
+
+
+def test_filter_tells_of_names_in_one_line(make_server):
+    """A literal may have line ends, and octets that are no UTF-8."""
+    server = make_server(start=False)
+    place(server)
+    client = session(server)
+    client.command(b'SELECT INBOX')
+    for kind, words in ((b'%s ALL', rb'BAD Error in IMAP command FILTER: Unknown filter type'), (b'SIEVE PERSONAL %s ALL', rb'NO Invalid script name'),
+                        (b'SIEVE GLOBAL %s ALL', rb'NO Invalid script name')):
+        for name, shown in ((b'a\r\n* BYE', rb'a\?\?\* BYE'), (b'\xffx', rb'\?x'), (b'n' * 300, b'n' * 80)):
+            answer = client.command(b'FILTER ' + kind % (b'{%d+}\r\n%s' % (len(name), name)))
+            assert len(answer) == 1 and re.match(rb"T\d+ %s `%s'" % (words, shown), answer[0]), answer
+    client.close()

@@ -137,6 +137,17 @@ static int write_synced(int fd, const char *path, const void *data, size_t len,
 	return 0;
 }
 
+int file_make(const char *path, mode_t mode, struct err *err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+	int fd;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(err, "unlink(%s)", path);
+	fd = open(path, flags, mode);
+	return fd < 0 ? err_sys(err, "open(%s)", path) : fd;
+}
+
 int file_replace(const char *path, const void *data, size_t len, mode_t mode,
 		 struct err *err)
 {

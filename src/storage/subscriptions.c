@@ -141,7 +141,7 @@ static int parse(struct subs *subs, struct str text, struct err *err)
 	if (str_starts(rest, "V\t")) {
 		str_split(&rest, '\n', &line);
 		if (!str_is(line, "V\t2"))
-			return err_set(err, ERR_UNSUPPORTED,
+			return err_set(err, ERR_TEMPORARY,
 				       "%s: unknown version", subs->path);
 		subs->v1 = false;
 		header = true;

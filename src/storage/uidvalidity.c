@@ -105,7 +105,7 @@ static int take(const char *path, uint32_t last, uint32_t value,
 static int open_last(const struct location *location, const char *root,
 		     const char *path, struct err *err)
 {
-	const int flags = O_RDWR | O_CLOEXEC;
+	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
 	const mode_t mode = location->rights.file_mode;
 	int fd = open(path, flags);
 

@@ -65,3 +65,70 @@ def test_a_name_without_room_for_flags(make_server):
     assert sorted(path.name.partition(':')[2] for path in maildir.glob('cur/*')) == ['2,FS'] * 3
     assert server.wait_log('renamed 1.n* to .*, for flags do not fit behind it')
     server.forgive()
+
+
+@pytest.mark.parametrize('kind', ['link', 'fifo'])
+@pytest.mark.parametrize('name', ['dovecot-uidlist.tmp', 'dovecot-keywords.tmp'])
+def test_files_that_are_written_anew_are_new_ones(make_server, name, kind):
+    """A link let the server's rights write over another file, and a FIFO held up everybody who wanted the mailbox."""
+    server = make_server()
+    home = Path(server.home('alice'))
+    client = Lines(server.port('imap'), 'alice')
+    client.append('INBOX', MAIL, 'keyword')
+    (home / 'other').write_text('text')
+    os.chown(home / 'other', *mail_owner())
+    if kind == 'fifo':
+        os.mkfifo(home / 'Maildir' / name)
+    else:
+        (home / 'Maildir' / name).symlink_to(home / 'other')
+    for lost in 'dovecot-uidlist', 'dovecot-keywords':
+        (home / 'Maildir' / lost).unlink()
+    server.drop_mail('alice', MAIL)
+    client.ok('SELECT INBOX')
+    client.ok('STORE 1:2 +FLAGS (another)')
+    client.logout()
+    assert (home / 'other').read_text() == 'text'
+    assert len((home / 'Maildir' / 'dovecot-uidlist').read_text().splitlines()) == 3
+    assert (home / 'Maildir' / 'dovecot-keywords').read_text() == '0 keyword\n1 another\n'
+
+
+def test_the_last_uidvalidity_is_written_to_no_other_file(make_server):
+    server = make_server()
+    home = Path(server.home('alice'))
+    server.maildir('alice')
+    (home / 'other').write_text('text')
+    os.chown(home / 'other', *mail_owner())
+    (home / 'Maildir' / 'dovecot-uidvalidity').symlink_to(home / 'other')
+    client = Lines(server.port('imap'), 'alice')
+    assert b' NO ' in client.command('CREATE new')[-1] + client.command('SELECT INBOX')[-1]
+    client.logout()
+    assert (home / 'other').read_text() == 'text'
+    server.forgive()
+
+
+def test_what_lies_where_an_mbox_has_its_control_files_is_no_missing_mailbox(make_server):
+    server = make_server('mail_location = mbox:~/mail\n')
+    client = Lines(server.port('imap'), 'alice')
+    client.append('INBOX', MAIL)
+    put(Path(server.home('alice'), 'mail', '.imap', 'INBOX'), 'file')
+    assert b' NO [SERVERBUG] ' in client.command(b'APPEND INBOX {%d+}\r\n%s' % (len(MAIL), MAIL))[-1]
+    assert b'* 1 EXISTS' in client.ok('SELECT INBOX')
+    client.logout()
+    assert server.wait_log('Error: .*/.imap/INBOX/.*: Not a directory')
+    server.forgive()
+
+
+@pytest.mark.parametrize(('name', 'command', 'location'), [
+    ('subscriptions', 'LSUB "" *', ''), ('dovetail.names', 'LIST "" *', ':LAYOUT=index')])
+def test_a_version_to_come_is_told_to_the_log_only(make_server, name, command, location):
+    server = make_server(f'mail_location = maildir:~/Maildir{location}\n')
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('CREATE new')
+    client.logout()
+    (Path(server.home('alice'), 'Maildir') / name).write_text('V\t9\n\nA\n')
+    client = Lines(server.port('imap'), 'alice')
+    answer = client.command(command)[-1]
+    assert b' NO [SERVERBUG] ' in answer and server.home('alice').encode() not in answer
+    client.logout()
+    assert server.wait_log(f'Error: .*{name}: unknown version')
+    server.forgive()

@@ -165,10 +165,9 @@ static int write_file(struct driver_box *box, const char *path,
 		if (have[i][0] != '\0')
 			buf_printf(&out, "%u %s\n", i, have[i]);
 	}
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		  rights_of_box(box)->file_mode);
+	fd = file_make(temp, rights_of_box(box)->file_mode, err);
 	if (fd < 0)
-		return err_sys(err, "open(%s)", temp);
+		return -1;
 	if (rights_give(rights_of_box(box), fd, temp, err) < 0)
 		return -1;
 	if (file_write_all(fd, out.data, out.len, temp, err) < 0)

@@ -384,17 +384,14 @@ static int write_temp(const char *temp, struct driver_box *box,
 {
 	CLEANUP(buf_free) struct buf out = buf_init(2 * FLUSH_AT);
 	CLEANUP(fd_close)
-	int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-		      rights_of_box(box)->file_mode);
+	int fd = file_make(temp, rights_of_box(box)->file_mode, err);
 	struct uidlist_header header = {
 		.uid_validity = index_box->uid_validity,
 		.uid_next = index_box->uid_next,
 	};
 	struct stat st;
 
-	if (fd < 0)
-		return err_sys(err, "open(%s)", temp);
-	if (rights_give(rights_of_box(box), fd, temp, err) < 0)
+	if (fd < 0 || rights_give(rights_of_box(box), fd, temp, err) < 0)
 		return -1;
 	memcpy(header.guid, index_box->guid, sizeof(header.guid));
 	add_header(&out, &header);

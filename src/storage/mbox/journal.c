@@ -182,6 +182,9 @@ static int open_file(struct mbox_journal *journal, struct err *err)
 	journal->fd = open(path, flags);
 	if (journal->fd >= 0)
 		return 0;
+	if (errno == ENOTDIR) /* it is not the mailbox that is not there */
+		return err_set(err, ERR_TEMPORARY, "open(%s): %s", path,
+			       strerror(errno));
 	if (errno != ENOENT ||
 	    layout_make_path(location, journal->box->control, err) < 0)
 		return errno == ENOENT ? -1 : err_sys(err, "open(%s)", path);

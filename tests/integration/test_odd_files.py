@@ -132,3 +132,21 @@ def test_a_version_to_come_is_told_to_the_log_only(make_server, name, command, l
     client.logout()
     assert server.wait_log(f'Error: .*{name}: unknown version')
     server.forgive()
+
+
+@pytest.mark.parametrize('uid', [4294967293, 4294967294])
+def test_mails_with_the_last_uids_can_be_read(make_server, uid):
+    """A mailbox that has no index yet said that no UIDs were left, though none was wanted."""
+    server = make_server()
+    maildir = server.maildir('alice')
+    server.drop_mail('alice', MAIL)
+    name = next((maildir / 'new').iterdir()).name
+    (maildir / 'dovecot-uidlist').write_text(f'3 V1 N{uid + 1} G00000000000000000000000000000001\n{uid} :{name}\n')
+    os.chown(maildir / 'dovecot-uidlist', *mail_owner())
+    client = Lines(server.port('imap'), 'alice')
+    client.ok('SELECT INBOX')
+    assert client.ok('UID SEARCH ALL')[0] == b'* SEARCH %d' % uid
+    client.ok(r'STORE 1 +FLAGS (\Seen)')
+    client.ok('CREATE other')
+    client.ok('MOVE 1 other')
+    client.logout()

@@ -344,11 +344,16 @@ static bool wants_uids(struct scan_entry **list, size_t count)
 	return false;
 }
 
-static int check_uids_left(struct sync *sync, size_t count, struct err *err)
+static int check_uids_left(struct sync *sync, struct scan_entry **list,
+			   size_t count, struct err *err)
 {
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < count; i++)
+		wanted += list[i]->uid == 0;
 	if (sync->uid_next < sync->row->uid_next)
 		sync->uid_next = sync->row->uid_next;
-	if (sync->uid_next > UINT32_MAX - count - 1)
+	if (wanted > 0 && sync->uid_next > UINT32_MAX - wanted - 1)
 		return err_set(err, ERR_LIMIT, "no UIDs are left");
 	return 0;
 }
@@ -361,7 +366,7 @@ static int bring_in_many(struct sync *sync, struct scan_entry **list,
 {
 	sort_new(list, count);
 	if (sync->locked) {
-		if (check_uids_left(sync, count, err) < 0 ||
+		if (check_uids_left(sync, list, count, err) < 0 ||
 		    list_many(sync, list, count, err) < 0)
 			return -1;
 		dotlock_release(sync->uidlist);
@@ -407,7 +412,7 @@ int sync_adopt(struct sync *sync, struct err *err)
 	if (ret <= 0)
 		return ret;
 	sort_new(list, count);
-	if (check_uids_left(sync, count, err) < 0)
+	if (check_uids_left(sync, list, count, err) < 0)
 		return -1;
 	if (append_new(sync, list, count, &lines, &line_count, err) < 0)
 		return -1;

@@ -152,7 +152,7 @@ static int redirect_to(const void *ctx, struct carry *carry,
 	}
 	carry->acted = true;
 	carry->delivered |= !action->copy;
-	action->done = action->redirect.list == NULL;
+	action->done = true;
 	carry_log(carry, LOG_LEVEL_INFO, "redirect action: forwarded to <%s>",
 		  address);
 	if (dupes != NULL &&
@@ -162,7 +162,8 @@ static int redirect_to(const void *ctx, struct carry *carry,
 	return 0;
 }
 
-/* RFC 6134 section 2.4: to each member, as far as they are addresses. */
+/* RFC 6134 section 2.4: to each member, as far as they are addresses; it is not
+ * done before the last one. */
 static int redirect_to_list(const void *ctx, struct carry *carry,
 			    struct sieve_action *action, struct err *err)
 {
@@ -184,12 +185,16 @@ static int redirect_to_list(const void *ctx, struct carry *carry,
 				  "members",
 				  action->redirect.list);
 			carry->failed = true;
+			action->done = false;
 			return 0;
 		}
 		if (redirect_to(ctx, carry, action, str_dup(ctx, address.all),
-				err) < 0)
+				err) < 0) {
+			action->done = false;
 			return -1;
+		}
 	}
+	action->done &= !carry->failed;
 	return 0;
 }
 

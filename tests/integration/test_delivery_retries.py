@@ -82,6 +82,20 @@ def test_what_was_done_before_a_server_failed(server, sink, text, recipient):
     assert told(sink).count(f'RCPT TO:<{recipient}>') == 2
 
 
+def test_a_list_is_told_once(make_server, sink):
+    server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_extensions = +extlists\n  sieve_list1_name = urn:x:all\n'
+                                                             '  sieve_list1_path = ~/all\n'))
+    script(server, 'alice', 'a@y.example\nb@y.example\n', 'all')
+    script(server, 'alice', 'require ["extlists", "fileinto", "copy"]; redirect :list "urn:x:all"; fileinto :copy "a";')
+    for refused in ({'RCPT TO:<b@': '451 4.1.1 later'}, {}):
+        sink.answers = refused
+        open_again = shut(server, '.a')
+        assert deliver(server, 'one').startswith('451')
+        open_again()
+    assert deliver(server, 'one').startswith('250')
+    assert counts(server) == {'a': 1} and len(sink.mails) == 2
+
+
 def test_a_rejection_that_an_earlier_script_s_mailbox_delays(make_server, sink, tmp_path):
     server = make_server(EXTRA.format(port=sink.port, plugin='  sieve_before = {dir}/before.sieve\n'), start=False)
     server.extra = server.extra.replace('{dir}', server.dir)

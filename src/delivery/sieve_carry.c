@@ -23,6 +23,7 @@
 #include "delivery/settings.h"
 #include "delivery/sieve.h"
 #include "delivery/spool.h"
+#include "mime/header.h"
 #include "mime/parse.h"
 #include "storage/mailbox.h"
 #include "storage/quota.h"
@@ -230,18 +231,37 @@ static bool is_temporary(const struct err *err)
 	}
 }
 
+struct str carry_mail_hash(struct carry *carry)
+{
+	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
+	struct str rest = spool_original(carry->delivery->spool);
+	struct digest *digest;
+	struct header_field field;
+
+	if (carry->mail_hash.len == 0) {
+		ctx = mem_ctx(NULL, "hash");
+		digest = digest_new(ctx, "sha256");
+		while (header_next(&rest, &field)) {
+			if (!str_case_is(field.name, "Received") &&
+			    !str_case_is(field.name, "Delivery-date"))
+				digest_add(digest, field.full);
+		}
+		digest_add(digest, rest);
+		carry->mail_hash.len =
+			digest_end(digest, carry->mail_hash.octets);
+	}
+	return str_n((const char *)carry->mail_hash.octets,
+		     carry->mail_hash.len);
+}
+
 /* Of this mail in that mailbox, whoever tries to deliver it how often. */
 static struct str stored_id(const void *ctx, struct carry *carry,
 			    const char *mailbox)
 {
-	struct str mail = spool_original(carry->delivery->spool);
 	CLEANUP(buf_free) struct buf id = buf_init(64 * 1024);
 	size_t len;
 
-	if (carry->mail_hash.len == 0)
-		carry->mail_hash.len =
-			digest_once("sha256", mail, carry->mail_hash.octets);
-	buf_append(&id, carry->mail_hash.octets, carry->mail_hash.len);
+	buf_add_str(&id, carry_mail_hash(carry));
 	buf_printf(&id, "%s%c%s", carry->delivery->to, '\0', mailbox);
 	if (carry->delivery->original_to != NULL)
 		buf_printf(&id, "%c%s", '\0', carry->delivery->original_to);

@@ -11,6 +11,7 @@ import pytest
 from conftest import mail_owner
 from smtp_sink import Sink
 from test_delivery_sieve import EXTRA, boxes, deliver, script
+from test_lda import lda
 
 REQUIRE = 'require ["fileinto", "copy", "enotify", "vnd.dovecot.report", "reject"];\n'
 PLUGIN = '  sieve_extensions = +vnd.dovecot.report\n'
@@ -80,6 +81,21 @@ def test_what_was_done_before_a_server_failed(server, sink, text, recipient):
     assert len(sink.mails) == 2 and counts(server) == {}
     assert deliver(server, 'two').startswith('250')
     assert told(sink).count(f'RCPT TO:<{recipient}>') == 2
+
+
+def test_what_mtas_write_with_each_try(server):
+    """Postfix, Exim and LMTP proxies: when they deliver it."""
+    script(server, 'alice', REQUIRE + 'fileinto "a"; fileinto "b";')
+    open_again = shut(server, '.b')
+    codes = []
+    for at in range(3):
+        if at == 2:
+            open_again()
+        time = f'30 Nov 2026 11:5{at}:00 +0000'
+        text = (f'From joe@example.org  {time}\nReturn-path: <joe@example.org>\nEnvelope-to: alice\nDelivery-date: Mon, {time}\n'
+                f'Received: from x by y\n\tid {at};\n\tMon, {time}\nSubject: one\n\nx\n')
+        codes.append(lda(server, '-d', 'alice', mail=text.encode()).returncode)
+    assert codes == [75, 75, 0] and counts(server) == {'a': 1, 'b': 1}
 
 
 def test_a_list_is_told_once(make_server, sink):

@@ -107,10 +107,23 @@ static void log_lost(struct lmtp_backend *backend)
 		  backend->session->number, smtp_client_error(backend->client));
 }
 
-/* Its lines in one, without the status that each has (RFC 2034). That of the
- * first is *status_out: "" if there is none, or one of another class. */
+/* What an LMTP server says of a recipient begins with whom it knows him as. */
+static struct str without_address(struct str line)
+{
+	ptrdiff_t end = str_find_char(line, '>');
+	struct str rest;
+
+	if (line.len == 0 || line.data[0] != '<' || end < 0)
+		return line;
+	rest = str_from(line, (size_t)end + 1);
+	return rest.len == 0 || rest.data[0] == ' ' ? str_trim(rest) : line;
+}
+
+/* Its lines in one, without the status that each has (RFC 2034) and, if it is
+ * about a recipient, without the address. The first status is *status_out: ""
+ * if there is none, or one of another class. */
 static char *text_of(const void *ctx, const struct smtp_reply *reply,
-		     const char **status_out)
+		     bool with_address, const char **status_out)
 {
 	CLEANUP(buf_free) struct buf out = buf_init(REPLY_TEXT_MAX);
 	struct str rest = str_of(reply->text), line;
@@ -127,6 +140,8 @@ static char *text_of(const void *ctx, const struct smtp_reply *reply,
 		if (!first)
 			buf_putc(&out, ' ');
 		line = str_trim(str_from(line, len));
+		if (with_address)
+			line = without_address(line);
 		buf_append(&out, line.data, line.len);
 	}
 	return str_sanitize(ctx, str_n(out.data, out.len), REPLY_MAX);
@@ -136,7 +151,8 @@ static char *text_of(const void *ctx, const struct smtp_reply *reply,
 static char *reply_text(const struct lmtp_rcpt *rcpt,
 			const struct smtp_reply *reply, const char *address)
 {
-	const char *status, *text = text_of(rcpt, reply, &status);
+	const char *status;
+	const char *text = text_of(rcpt, reply, address != NULL, &status);
 
 	if (status[0] == '\0')
 		status = reply->code / 100 == 2 ? "2.1.0"
@@ -497,7 +513,7 @@ static void log_outcome(const struct lmtp_rcpt *rcpt,
 	const struct lmtp_backend *backend = rcpt->backend;
 	const struct lmtp_session *session = backend->session;
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "outcome");
-	const char *status, *text = text_of(ctx, reply, &status);
+	const char *status, *text = text_of(ctx, reply, false, &status);
 	char *said = is_lost(reply)
 			     ? mem_strdup(ctx, lost_text(rcpt, reply))
 			     : mem_printf(ctx, "%u %s%s%s", reply->code, status,

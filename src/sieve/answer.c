@@ -27,10 +27,11 @@ struct answer {
 	struct sieve_out *out;
 	const struct vacation_settings *set;
 	const struct sieve_vacation *vacation;
-	struct sieve_address to;  /* who gets it */
-	struct sieve_address own; /* as whom */
-	const char *shown;        /* `to`, for the log */
-	char why[600];            /* it is not sent */
+	struct sieve_address sender; /* of the mail: who gets it */
+	struct sieve_address to;     /* as it is written there */
+	struct sieve_address own;    /* as whom */
+	const char *shown;           /* the sender, for the log */
+	char why[600];               /* it is not sent */
 };
 
 /* who not to answer */
@@ -174,14 +175,17 @@ static bool is_for_user(struct answer *answer)
 		"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc",
 	};
 
-	answer->own = answer->out->envelope->to;
-	if (answer->set->sieve_vacation_dont_check_recipient)
-		return true;
+	const char *email =
+		sieve_engine_settings(answer->out->engine)->sieve_user_email;
+
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		if (names_user(answer, names[i]))
 			return true;
 	}
-	return false;
+	if (!sieve_address_parse(answer->out->ctx, str_of(email), false,
+				 &answer->own))
+		answer->own = answer->out->envelope->to;
+	return answer->set->sieve_vacation_dont_check_recipient;
 }
 
 /* Why, in Dovecot's words; always false. */
@@ -201,14 +205,14 @@ static bool refuse_address(struct answer *answer)
 {
 	unsigned own;
 
-	if (answer->out->envelope->null_sender || answer->to.all.len == 0)
+	if (answer->out->envelope->null_sender || answer->sender.all.len == 0)
 		return refuse(answer, "discarded vacation reply to <>");
-	if (!answer->to.valid)
+	if (!answer->sender.valid)
 		return refuse(answer,
 			      "discarded vacation reply to <%s>: it is "
 			      "no address",
 			      answer->shown);
-	own = find_own(answer, answer->to.all);
+	own = find_own(answer, answer->sender.all);
 	if (own > 0)
 		return refuse(answer,
 			      "discarded vacation reply to own address <%s>%s",
@@ -269,7 +273,7 @@ static bool refuse_message(struct answer *answer)
 			      "<%s> (`%.*s' flag found in "
 			      "x-auto-response-suppress header)",
 			      answer->shown, STR_FMT(suppressed));
-	if (is_program(answer->to.local))
+	if (is_program(answer->sender.local))
 		return refuse(answer,
 			      "not sending vacation response to system "
 			      "address <%s>",
@@ -469,7 +473,8 @@ static int write_answer(struct answer *answer, struct buf *text,
 	return 0;
 }
 
-/* sieve_vacation_to_header_ignore_envelope. */
+/* sieve_vacation_to_header_ignore_envelope: but it goes to the sender of the
+ * envelope (RFC 3834 section 4). */
 static void choose_recipient(struct answer *answer)
 {
 	static const char *const names[] = {"Sender", "Resent-From", "Reply-To",
@@ -477,7 +482,7 @@ static void choose_recipient(struct answer *answer)
 	struct sieve_message *message = answer->out->message;
 	unsigned count;
 
-	answer->to = answer->out->envelope->from;
+	answer->sender = answer->to = answer->out->envelope->from;
 	if (!answer->set->sieve_vacation_to_header_ignore_envelope)
 		return;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -515,9 +520,11 @@ int sieve_out_vacation(struct sieve_out *out, struct err *err)
 	const char *from = "";
 
 	choose_recipient(&answer);
-	answer.shown = str_sanitize(
-		out->ctx, answer.to.all.data == NULL ? STR("") : answer.to.all,
-		200);
+	answer.shown = str_sanitize(out->ctx,
+				    answer.sender.all.data == NULL
+					    ? STR("")
+					    : answer.sender.all,
+				    200);
 	if (!may_answer(&answer)) {
 		log_refusal(&answer);
 		return 0;
@@ -525,8 +532,8 @@ int sieve_out_vacation(struct sieve_out *out, struct err *err)
 	if (write_answer(&answer, &text, err) < 0)
 		return -1;
 	if (answer.set->sieve_vacation_send_from_recipient)
-		from = str_dup(out->ctx, answer.own.all);
-	sieve_out_add(out, from, answer.to.all, &text);
+		from = str_dup(out->ctx, out->envelope->to.all);
+	sieve_out_add(out, from, answer.sender.all, &text);
 	return 0;
 }
 

@@ -189,6 +189,27 @@ def test_why_nobody_is_answered(make_server, make_dovecot, sink):
 
 
 @pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+@pytest.mark.parametrize('plugin', [
+    'sieve_vacation_to_header_ignore_envelope = yes', 'sieve_vacation_send_from_recipient = yes',
+    'sieve_vacation_dont_check_recipient = yes\n  sieve_user_email = me@z.example'])
+def test_who_answers_whom(make_server, make_dovecot, sink, plugin):
+    """Answers go to the envelope's sender, whoever their To field names (RFC 3834 section 4)."""
+    seen = []
+    for make in (make_server, make_dovecot):
+        server = make(EXTRA.format(port=sink.port, plugin=f'  {plugin}\n') + 'auth_username_format = %Ln\n')
+        mails, log = len(sink.mails), len(sink.log)
+        for at, to in enumerate(('alice@mail.example', 'other@x.example')):
+            script(server, 'alice', f'require "vacation"; vacation :addresses "alice@mail.example" :handle "{at}" "away";')
+            client = Lmtp(server.port('lmtp'))
+            text = f'From: Joe <joe@y.example>\nTo: {to}\nSender: list@y.example\nMessage-ID: <{at}@b>\n\nx\n'
+            assert client.deliver(text.encode(), 'alice@a.example', sender='bounce-1@x.example')[0].startswith('250')
+            client.close()
+        told = [re.sub(' BODY=.*', '', line) for line in sink.log[log:] if line.startswith(('MAIL', 'RCPT'))]
+        seen.append((told, [re.findall(rb'\n(?:To|From): .*', text) for text in sink.mails[mails:]]))
+    assert seen[0] == seen[1] and 'RCPT TO:<bounce-1@x.example>' in seen[0][0]
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
 def test_whom_senders_and_others_are_told_of(make_server, make_dovecot, sink):
     """The recipient that the sender knows, in reports of rejections and of abuse; each has one notification."""
     seen = []

@@ -28,8 +28,8 @@ static const struct setting settings[] = {
 	S(sieve_vacation_send_from_recipient, "no",
 	  "The envelope sender is the recipient, not <>."),
 	S(sieve_vacation_to_header_ignore_envelope, "no",
-	  "Answer to the address in Sender, Reply-To or From, not to the "
-	  "envelope sender."),
+	  "The To field of an answer names who is in Sender, Reply-To or From; "
+	  "it goes to the envelope sender anyway."),
 	SETTINGS_END,
 };
 #undef SETTINGS_STRUCT

@@ -337,6 +337,15 @@ static struct lda_script *scripts_for(const void *ctx, struct imap_sieve *sieve,
 
 /* running */
 
+/* Pigeonhole's way, not RFC 6785 section 3.5's: a mail that was read or flagged
+ * is not deleted for it. */
+static bool stays(const struct imap_sieve *sieve,
+		  const struct filter_outcome *outcome)
+{
+	return sieve->event->cause == CAUSE_FLAG && !outcome->kept &&
+	       !outcome->replaced;
+}
+
 static bool run_one(struct imap_sieve *sieve, struct mailbox *box, uint32_t uid,
 		    struct lda_script *scripts)
 {
@@ -346,8 +355,9 @@ static bool run_one(struct imap_sieve *sieve, struct mailbox *box, uint32_t uid,
 
 	if (filter_mail(ctx, sieve->events, box, uid, scripts, NULL, NULL,
 			&outcome, &err) == 0 &&
-	    filter_settle(ctx, box, uid, &outcome, sieve->expunge_discarded,
-			  NULL, &err) == 0)
+	    (stays(sieve, &outcome) ||
+	     filter_settle(ctx, box, uid, &outcome, sieve->expunge_discarded,
+			   NULL, &err) == 0))
 		return !outcome.failed;
 	if (err.code != ERR_EXPUNGED)
 		log_error("imapsieve: mailbox %s: uid=%u: %s",

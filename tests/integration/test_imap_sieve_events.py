@@ -252,3 +252,47 @@ def test_filter_tells_of_names_in_one_line(make_server):
             answer = client.command(b'FILTER ' + kind % (b'{%d+}\r\n%s' % (len(name), name)))
             assert len(answer) == 1 and re.match(rb"T\d+ %s `%s'" % (words, shown), answer[0]), answer
     client.close()
+
+
+TAKES = ['discard;', 'require "fileinto"; fileinto "other";', 'require "imap4flags"; addflag "z"; discard;', 'require "imap4flags"; keep :flags "z";',
+         'require "vnd.dovecot.pipe"; pipe "learn";', 'require "imap4flags"; removeflag "\\\\Flagged";',
+         'require ["fileinto", "imap4flags"]; setflag "q"; fileinto "other";', 'require ["fileinto", "copy"]; fileinto :copy "other"; discard;']
+EXPUNGED = '  imapsieve_expunge_discarded = yes\n'
+CHANGES = {'append': b'', 'copy': b'COPY 1 box', 'move': b'MOVE 1 box', 'store': b'STORE 1 +FLAGS (\\Flagged)', 'fetch': b'FETCH 1 BODY[TEXT]'}
+
+
+def takes(server, more):
+    """What becomes of mails that a script does not keep."""
+    rule = '  imapsieve_mailbox1_name = box\n  imapsieve_mailbox1_before = file:{dir}/sieve/t.sieve\n'
+    base, seen = place(server, rule + more), []
+    path = base / 'sieve' / 't.sieve'
+    client = session(server)
+    for text in TAKES:
+        for event, command in CHANGES.items():
+            path.write_text('keep;')
+            os.chmod(path, 0o644)
+            for box in (b'box', b'other'):
+                client.command(b'DELETE ' + box)
+                client.command(b'CREATE ' + box)
+            append(client, b'box', 'old')
+            append(client, b'INBOX', 'new')
+            path.write_text(text)
+            client.command(b'SELECT INBOX' if event in ('copy', 'move') else b'SELECT box')
+            if event == 'append':
+                append(client, b'box', 'new')
+            else:
+                client.command(command)
+            client.command(b'UNSELECT')
+            boxes = state(client)
+            seen.append((text, event, boxes.get(b'box'), boxes.get(b'other')))
+    client.close()
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+@pytest.mark.parametrize('more', ['', EXPUNGED])
+def test_mails_not_kept_as_pigeonhole(make_server, make_dovecot, more):
+    """A mail that was read or flagged stays, whatever a script makes of it: RFC 6785 section 3.5 has it deleted."""
+    ours, theirs = takes(make_server(start=False), more), takes(make_dovecot(start=False), more)
+    assert ours == theirs, differences(ours, theirs)

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "delivery/send.h"
@@ -219,6 +220,26 @@ static void fill_flags(struct carry *carry)
 	}
 }
 
+/* For the administrator, while the user's log tells why. Whoever listens knows.
+ */
+static void log_failure(const struct carry *carry,
+			const struct lda_script *last)
+{
+	const struct lda_sieve *sieve = carry->sieve;
+
+	if (carry->broken != NULL)
+		last = carry_script(carry, carry->broken->script);
+	if (!carry->failed || last == NULL || sieve->listener != NULL ||
+	    carry->stored->uid == 0)
+		return;
+	if (last->global || sieve->log_path == NULL)
+		log_error("sieve: Execution of script %s failed", last->path);
+	else
+		log_info("sieve: Execution of script %s failed (user logfile "
+			 "%s may reveal additional details)",
+			 last->path, sieve->log_path);
+}
+
 static int run(const void *ctx, struct carry *carry, struct lda_script *scripts,
 	       void (*simulate)(void *ctx, const struct sieve_result *result),
 	       struct err *err)
@@ -231,8 +252,12 @@ static int run(const void *ctx, struct carry *carry, struct lda_script *scripts,
 	carry->host.environment = environment;
 	if (sieve_run_scripts(carry, scripts, &last, err) < 0)
 		return -1;
-	if (simulate == NULL)
-		return sieve_carry_out(ctx, carry, err);
+	if (simulate == NULL) {
+		if (sieve_carry_out(ctx, carry, err) < 0)
+			return -1;
+		log_failure(carry, last);
+		return 0;
+	}
 	carry->stored->kept = true;
 	fill_flags(carry);
 	simulate(carry->stored->filter->options.ctx, carry->result);

@@ -376,15 +376,29 @@ static struct mailbox *open_box(struct imap_sieve *sieve, const char *name)
 	return box;
 }
 
+/* The user's, beside his script, unless sieve_user_log says where. */
+static const char *log_beside(const void *ctx, const struct lda_sieve *lda,
+			      const struct lda_script *scripts)
+{
+	const struct lda_script *at;
+
+	LL_FOREACH (scripts, at) {
+		if (!at->global && at->location == NULL &&
+		    lda->scripts->set.sieve_user_log[0] == '\0')
+			return mem_printf(ctx, "%s.log", at->path);
+	}
+	return lda->log_path;
+}
+
 /* Without what can't be compiled and what comes after it, which is told of once
  * for all mails. */
-static struct lda_script *compiled(struct imap_sieve *sieve,
+static struct lda_script *compiled(struct lda_sieve *lda,
 				   struct lda_script *scripts)
 {
-	struct lda_sieve *lda = filter_sieve(sieve->events);
 	struct lda_script **at = &scripts;
 	struct err err;
 
+	lda->log_begun = false;
 	for (; *at != NULL; at = &(*at)->next) {
 		if (lda_script_open(lda, *at, &err) < 0)
 			log_error("imapsieve: %s", err.text);
@@ -397,22 +411,16 @@ static struct lda_script *compiled(struct imap_sieve *sieve,
 }
 
 /* For each mail: in its mailbox, and (COPY) for where it came from. */
-static void run_event(const void *ctx, struct imap_sieve *sieve,
-		      const struct event *event, const struct range_set *uids,
-		      const struct range_set *from_uids)
+static void run_for_all(struct imap_sieve *sieve, const struct event *event,
+			struct lda_script *scripts, struct lda_script *after,
+			const struct range_set *uids,
+			const struct range_set *from_uids)
 {
-	struct lda_script *scripts =
-		compiled(sieve, scripts_for(ctx, sieve, event, false));
-	struct lda_script *after = NULL;
 	CLEANUP(mailbox_close) struct mailbox *box = NULL;
 	CLEANUP(mailbox_close) struct mailbox *source = NULL;
 	uint64_t at = 0, from_at = 0;
 	uint32_t uid, from_uid = 0;
 
-	if (event->has_source)
-		after = compiled(sieve, scripts_for(ctx, sieve, event, true));
-	if (scripts == NULL && after == NULL)
-		return;
 	sieve->event = event;
 	if (scripts != NULL)
 		box = open_box(sieve, event->mailbox);
@@ -432,6 +440,25 @@ static void run_event(const void *ctx, struct imap_sieve *sieve,
 			run_one(sieve, source, from_uid, after);
 	}
 	sieve->event = NULL;
+}
+
+static void run_event(const void *ctx, struct imap_sieve *sieve,
+		      const struct event *event, const struct range_set *uids,
+		      const struct range_set *from_uids)
+{
+	struct lda_sieve *lda = filter_sieve(sieve->events);
+	struct lda_script *scripts = scripts_for(ctx, sieve, event, false);
+	struct lda_script *after = NULL;
+	const char *log_path = lda->log_path;
+
+	if (event->has_source)
+		after = scripts_for(ctx, sieve, event, true);
+	lda->log_path = log_beside(ctx, lda, scripts);
+	scripts = compiled(lda, scripts);
+	after = compiled(lda, after);
+	if (scripts != NULL || after != NULL)
+		run_for_all(sieve, event, scripts, after, uids, from_uids);
+	lda->log_path = log_path;
 }
 
 /* the events */

@@ -3,13 +3,14 @@
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from conftest import PREFIX
 from imap_lines import Lines
 from test_delivery_sieve import PIGEONHOLE, mail, script
-from test_imap_sieve import append, place, state, told
+from test_imap_sieve import METADATA, append, place, state, told
 
 # A script that reports all it can know.
 ITEMS = {'cause': 'imap.cause', 'mailbox': 'imap.mailbox', 'flags': 'imap.changedflags', 'from': 'vnd.dovecot.mailbox-from',
@@ -295,4 +296,38 @@ def takes(server, more):
 def test_mails_not_kept_as_pigeonhole(make_server, make_dovecot, more):
     """A mail that was read or flagged stays, whatever a script makes of it: RFC 6785 section 3.5 has it deleted."""
     ours, theirs = takes(make_server(start=False), more), takes(make_dovecot(start=False), more)
+    assert ours == theirs, differences(ours, theirs)
+
+
+LOGS = '  imapsieve_url = sieve://sieve.example\n  imapsieve_mailbox1_name = admin\n  imapsieve_mailbox1_before = file:{dir}/sieve/a.sieve\n'
+
+
+def logs(server, more):
+    """What the server's log and the user's tell of scripts that fail."""
+    metadata = METADATA.replace('{', '{{').replace('}', '}}')
+    base, seen = place(server, f'{LOGS}{more}}}}}\n{metadata}plugin {{{{\n'), []
+    (base / 'sieve' / 'a.sieve').write_text('require "fileinto"; fileinto "nosuch";')
+    script(server, 'alice', 'require "fileinto"; fileinto "nosuch";', 'sieve/late.sieve')
+    script(server, 'alice', 'foo bar', 'sieve/early.sieve')
+    client = session(server, [b'admin', b'box'])
+    for box, name in ((b'admin', None), (b'box', b'late'), (b'box', b'early')):
+        start = len(server.log_text())
+        if name is not None:
+            client.command(b'SETMETADATA box (/shared/imapsieve/script "%s")' % name)
+        append(client, box, 'one')
+        assert server.wait_log('script .* failed|Failed to compile', start=start)
+        told_so = re.findall(r': (\w+: sieve: (?:Execution|Failed to compile).*)', server.log_text()[start:])
+        files = {path.name: [line.split(':')[0] for line in path.read_text().splitlines()]
+                 for path in Path(server.home('alice')).rglob('*.log') if 'Maildir' not in str(path)}
+        seen.append((box, name, [line.replace(server.dir, '') for line in told_so], files))
+    client.close()
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+@pytest.mark.parametrize('more', ['', '  sieve_user_log = ~/told.log\n'])
+def test_logs_of_scripts_that_fail_as_pigeonhole(make_server, make_dovecot, more):
+    """The user's is beside his script; the server's says where."""
+    ours, theirs = logs(make_server(start=False), more), logs(make_dovecot(start=False), more)
     assert ours == theirs, differences(ours, theirs)

@@ -346,6 +346,7 @@ static bool stays(const struct imap_sieve *sieve,
 	       !outcome->replaced;
 }
 
+/* False: not now, or it is gone. */
 static bool run_one(struct imap_sieve *sieve, struct mailbox *box, uint32_t uid,
 		    struct lda_script *scripts)
 {
@@ -358,7 +359,7 @@ static bool run_one(struct imap_sieve *sieve, struct mailbox *box, uint32_t uid,
 	    (stays(sieve, &outcome) ||
 	     filter_settle(ctx, box, uid, &outcome, sieve->expunge_discarded,
 			   NULL, &err) == 0))
-		return !outcome.failed;
+		return true;
 	if (err.code != ERR_EXPUNGED)
 		log_error("imapsieve: mailbox %s: uid=%u: %s",
 			  mailbox_name(box), uid, err.text);

@@ -331,3 +331,38 @@ def test_logs_of_scripts_that_fail_as_pigeonhole(make_server, make_dovecot, more
     """The user's is beside his script; the server's says where."""
     ours, theirs = logs(make_server(start=False), more), logs(make_dovecot(start=False), more)
     assert ours == theirs, differences(ours, theirs)
+
+
+SOURCE = """
+  imapsieve_mailbox1_name = box
+  imapsieve_mailbox1_before = file:{dir}/sieve/t.sieve
+  imapsieve_mailbox1_copy_source_after = file:{dir}/sieve/after.sieve
+"""
+FAILING = ['keep;', 'discard;', 'foo', 'require "fileinto"; fileinto "nosuch";', 'require "ihave"; error "x";', 'redirect "a@b.example";',
+           'require ["vnd.dovecot.pipe", "copy"]; pipe :copy "nosuch";']
+
+
+def sources(server):
+    """What the script for mails that were copied did to them."""
+    base, seen = place(server, SOURCE + '}}\nsubmission_host = 127.0.0.1:9\nplugin {{\n'), []
+    (base / 'sieve' / 'after.sieve').write_text('require "imap4flags"; addflag "after";')
+    client = session(server, [b'box'])
+    for n, text in enumerate(FAILING, 1):
+        (base / 'sieve' / 't.sieve').write_text('keep;')
+        append(client, b'INBOX', f'm{n}')
+        (base / 'sieve' / 't.sieve').write_text(text)
+        os.chmod(base / 'sieve' / 't.sieve', 0o644)
+        client.command(b'SELECT INBOX')
+        client.command(b'COPY %d box' % n)
+        seen.append((text, state(client)[b'INBOX'][-1]))
+    client.close()
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_sources_as_pigeonhole(make_server, make_dovecot):
+    """Their script runs though that of the copy failed, but not if that may be better later."""
+    ours, theirs = sources(make_server(start=False)), sources(make_dovecot(start=False))
+    assert [b'after' in flags for _, (_, flags) in ours] == [True] * 5 + [False, True]
+    assert ours == theirs, differences(ours, theirs)

@@ -224,25 +224,31 @@ int dotlock_get(const char *path, mode_t mode, struct err *err)
 	return 0;
 }
 
-static bool is_held_long(const char *lock)
+/* Whether it is the lock that it was, which was waited for so long. After some
+ * time one that is young counts as another one: others pass it on, and all but
+ * its time may be the same. */
+static bool is_held(const char *lock, ino_t was, uint64_t waited_ms)
 {
 	time_t now = time(NULL);
 	struct stat st;
 
-	return lstat(lock, &st) == 0 && st.st_mtime + WORK_SECONDS < now;
+	return lstat(lock, &st) == 0 && st.st_ino == was &&
+	       (waited_ms < WORK_SECONDS * 1000 ||
+		st.st_mtime + WORK_SECONDS < now);
 }
 
 int dotlock_wait(const char *path, uint64_t max_ms, struct err *err)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "dotlock");
 	char *lock = mem_printf(ctx, "%s.lock", path);
-	uint64_t start, tell = TELL_MS, waited;
+	uint64_t start, tell = TELL_MS, waited = 0;
+	unsigned step = STEP_MIN_US;
+	struct stat st;
 
-	if (!is_held_long(lock))
+	if (lstat(lock, &st) < 0)
 		return 0;
 	start = clock_monotonic_ms();
-	do {
-		waited = clock_monotonic_ms() - start;
+	while (is_held(lock, st.st_ino, waited)) {
 		if (max_ms != 0 && waited >= max_ms)
 			return in_use(path, err);
 		if (waited >= tell) {
@@ -251,8 +257,11 @@ int dotlock_wait(const char *path, uint64_t max_ms, struct err *err)
 			tell += TELL_MS;
 		}
 		break_if_stale(path, lock, &own_rules);
-		usleep(STEP_MAX_US);
-	} while (is_held_long(lock));
+		usleep(step);
+		if (step < STEP_MAX_US)
+			step *= 2;
+		waited = clock_monotonic_ms() - start;
+	}
 	return 0;
 }
 

@@ -32,8 +32,8 @@ int dotlock_try(const char *path, const struct dotlock_rules *rules,
 		struct err *err);
 /* The rules for files that only mail servers know. Waits; ERR_IN_USE. */
 int dotlock_get(const char *path, mode_t mode, struct err *err);
-/* Likewise before dotlock_get(), while nothing else is held: until nobody has
- * had it for longer than work takes. `max_ms`: 0 is until it is stale. */
+/* Likewise before dotlock_get(), while nothing else is held: until whoever has
+ * it gave it back. `max_ms`: 0 is until it is stale. */
 int dotlock_wait(const char *path, uint64_t max_ms, struct err *err);
 /* False: it was not there any more. */
 bool dotlock_release(const char *path);

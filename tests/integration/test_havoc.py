@@ -367,6 +367,37 @@ def test_a_uidlist_that_another_process_has_does_not_stop_other_mailboxes(server
         one.logout()
 
 
+@pytest.mark.parametrize('command', ['APPEND', 'SELECT'])
+def test_nor_does_one_that_was_taken_just_now(server, command):
+    """Two processes of Dovecot's waited for each other, and one of ours for them, with the index of all mailboxes."""
+    client, other = Lines(server.port('imap'), 'carol'), Lines(server.port('imap'), 'carol')
+    for name in ('here', 'there'):
+        client.command(f'CREATE {name}')
+        client.append(name, mail(name))
+    client.ok('SELECT INBOX')
+    lock = Path(server.home('carol'), 'Maildir', '.here', 'dovecot-uidlist.lock')
+    dropped = lock.parent / 'new' / f'{time.time_ns()}.M1P1.x'
+    dropped.write_bytes(mail(3))
+    os.chown(dropped, *mail_owner())
+    lock.write_text(f'{os.getpid()}:{socket.gethostname()}')
+    os.chown(lock, *mail_owner())
+    try:
+        if command == 'APPEND':
+            client.send(f'x APPEND here {{{len(mail(1))}+}}\r\n'.encode() + mail(1) + b'\r\n')
+        else:
+            client.send(b'x SELECT here\r\n')
+        assert client.quiet(0.5)
+        start = time.monotonic()
+        other.append('there', mail(2))
+        assert time.monotonic() - start < 4
+        assert client.quiet(0.1)
+    finally:
+        lock.unlink()
+    assert b' OK ' in client.until(b'x')[-1]
+    for one in (client, other):
+        one.logout()
+
+
 @pytest.mark.parametrize('name', ['dovecot-uidlist', 'dovecot-keywords', 'subscriptions', 'dovecot-attributes',
                                   'dovecot-uidvalidity', 'dovetail.index/data.mdb'])
 def test_what_waits_for_a_writer_is_not_waited_for(make_server, name):

@@ -50,3 +50,21 @@ def test_letter_that_was_taken_meanwhile(make_server, command):
     count = 40 if 'many' in command else 1
     assert (letters, mails.count(b'Ours'), b'Theirs' in mails) == (count * 'b', count, False)
     client.logout()
+
+
+def test_a_copy_with_a_keyword_beyond_the_letters_after_names_were_changed(make_server):
+    """Another server names a letter anew: the copies were there already when that was seen, and COPY failed."""
+    server = make_server()
+    names = server.maildir('alice') / 'dovecot-keywords'
+    client = Lines(server.port('imap'), 'alice')
+    text = b'Subject: x\r\n\r\nx\r\n'
+    client.append('INBOX', text, ' '.join(f'k{number}' for number in range(28)))
+    client.ok('CREATE other')
+    client.append('other', text, 'k1 k29')
+    names.write_text(names.read_text(encoding='ascii').replace('0 k0\n', '0 anew\n'), encoding='ascii')
+    client.ok('SELECT other')
+    client.ok('COPY 1 INBOX')
+    client.ok('SELECT INBOX')
+    assert b'anew k1 ' in client.ok('FETCH 1 FLAGS')[0]
+    assert b'k1 k29' in client.ok('FETCH 2 FLAGS')[0]
+    client.logout()

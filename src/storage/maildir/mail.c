@@ -387,10 +387,14 @@ int maildir_flush(struct index_txn *txn, struct driver_box *box,
 	struct maildir_state state;
 
 	state_get(index_box, &state);
+	/* Letters in names of files were written before they were used. If
+	 * somebody gave others new names, the next sync takes them over; mails
+	 * that were published can't be begun again. */
 	if (keywords_changed) {
-		if (keywords_write(box, txn, &state, false, err) < 0)
+		if (keywords_write(box, txn, &state, false, err) == 0)
+			state_put(index_box, &state);
+		else if (err->code != ERR_CHANGED)
 			return -1;
-		state_put(index_box, &state);
 	}
 	if ((state.pending & PENDING_CUR) != 0 &&
 	    (maildir_fsync_always(box->location) ||

@@ -223,15 +223,16 @@ static void add(TALLOC_CTX *ctx, struct known **all, const char *uidl)
 	HASH_ADD_KEYPTR(hh, *all, known->uidl, len, known);
 }
 
-/* The second "x" becomes "x-2", the third "x-3": in the order in which clients
- * see them, as Dovecot does it. */
+/* The second "x" becomes "x-2", the third "x-3": in the order of the mailbox,
+ * as Dovecot does it, whatever place the uidlist gives them. */
 static void rename_duplicates(const struct session *session,
-			      struct uidls *uidls)
+			      const uint32_t *order, struct uidls *uidls)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "duplicates");
 	struct known *all = NULL, *known;
 
-	for (uint32_t i = 0; i < session->count; i++) {
+	for (uint32_t n = 0; n < session->count; n++) {
+		uint32_t i = order[n];
 		const char *uidl;
 		char *other;
 
@@ -373,7 +374,7 @@ static int load(struct session *session, struct err *err)
 	if (ret < 0)
 		return -1;
 	if (strcmp(session->set->pop3_uidl_duplicates, "rename") == 0)
-		rename_duplicates(session, uidls);
+		rename_duplicates(session, order, uidls);
 	session->uidls = mem_steal(session, uidls);
 	return 0;
 }

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from conftest import mail_owner
 from pop3_lines import NO_DELAY, Ends, Pop, fill, names, pipelined
 
 SESSIONS = int(os.environ.get('DOVETAIL_SESSIONS', 12))
@@ -155,3 +156,24 @@ def test_same_sessions(both):
     ends = (Ends(theirs), Ends(ours))
     for seed in range(SESSIONS):
         run_one(random.Random(f'{name} {seed}'), f'{name} {seed}', theirs, ours, ends)
+
+
+def test_duplicates_are_numbered_in_the_order_of_the_mailbox(make_server, make_dovecot):
+    """Not in that of the listing, which the uidlist's O fields change."""
+    told = []
+    for make in make_server, make_dovecot:
+        server = make('pop3_uidl_duplicates = rename\npop3_uidl_format = %v\n')
+        maildir = server.maildir('alice')
+        order = ['', 'O4 ', '', 'O2 ', 'O1 ', '']
+        for number in range(6):
+            (maildir / 'cur' / f'{number}.M1P1.x:2,').write_bytes(b'Subject: x\n\nx\n')
+        (maildir / 'dovecot-uidlist').write_text(
+            '3 V1600000000 N7 G00000000000000000000000000000001\n' +
+            ''.join(f'{number + 1} {order[number]}:{number}.M1P1.x\n' for number in range(6)))
+        for path in maildir.rglob('*'):
+            os.chown(path, *mail_owner())
+        client = Pop(server.port('pop3'), 'alice')
+        client.command('UIDL')
+        told.append(client.rest())
+        client.command('QUIT')
+    assert told[0] == told[1]

@@ -517,6 +517,7 @@ int sieve_out_vacation(struct sieve_out *out, struct err *err)
 		.set = sieve_engine_set(out->engine, &ext_vacation),
 		.vacation = &out->action->vacation,
 	};
+	const struct sieve_envelope *envelope = out->envelope;
 	const char *from = "";
 
 	choose_recipient(&answer);
@@ -532,7 +533,11 @@ int sieve_out_vacation(struct sieve_out *out, struct err *err)
 	if (write_answer(&answer, &text, err) < 0)
 		return -1;
 	if (answer.set->sieve_vacation_send_from_recipient)
-		from = str_dup(out->ctx, out->envelope->to.all);
+		from = str_dup(
+			out->ctx,
+			answer.set->sieve_vacation_use_original_recipient
+				? envelope->original_to.all
+				: envelope->to.all);
 	sieve_out_add(out, from, answer.sender.all, &text);
 	return 0;
 }

@@ -191,6 +191,7 @@ def test_why_nobody_is_answered(make_server, make_dovecot, sink):
 @pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
 @pytest.mark.parametrize('plugin', [
     'sieve_vacation_to_header_ignore_envelope = yes', 'sieve_vacation_send_from_recipient = yes',
+    'sieve_vacation_send_from_recipient = yes\n  sieve_vacation_use_original_recipient = yes',
     'sieve_vacation_dont_check_recipient = yes\n  sieve_user_email = me@z.example'])
 def test_who_answers_whom(make_server, make_dovecot, sink, plugin):
     """Answers go to the envelope's sender, whoever their To field names (RFC 3834 section 4)."""
@@ -202,7 +203,9 @@ def test_who_answers_whom(make_server, make_dovecot, sink, plugin):
             script(server, 'alice', f'require "vacation"; vacation :addresses "alice@mail.example" :handle "{at}" "away";')
             client = Lmtp(server.port('lmtp'))
             text = f'From: Joe <joe@y.example>\nTo: {to}\nSender: list@y.example\nMessage-ID: <{at}@b>\n\nx\n'
-            assert client.deliver(text.encode(), 'alice@a.example', sender='bounce-1@x.example')[0].startswith('250')
+            client.command('MAIL FROM:<bounce-1@x.example>')
+            client.command('RCPT TO:<alice@a.example> ORCPT=rfc822;o@a.example')
+            assert client.data(text.encode())[0].startswith('250')
             client.close()
         told = [re.sub(' BODY=.*', '', line) for line in sink.log[log:] if line.startswith(('MAIL', 'RCPT'))]
         seen.append((told, [re.findall(rb'\n(?:To|From): .*', text) for text in sink.mails[mails:]]))

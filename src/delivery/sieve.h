@@ -177,9 +177,6 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
  * this one (dupes_hold()): only once is the first. */
 int carry_hold(const struct carry *carry, enum dupe_kind kind, struct str id,
 	       struct err *err);
-/* Of the mail as it came, but for what an LMTP proxy (Received) and Exim
- * (Delivery-date) write with each try. Holds as long as carry. */
-struct str carry_mail_hash(struct carry *carry);
 /* "sieve: msgid=<...>: text", by deliver_log_format. */
 void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	       ...) __attribute__((format(printf, 3, 4)));

@@ -231,7 +231,9 @@ static bool is_temporary(const struct err *err)
 	}
 }
 
-struct str carry_mail_hash(struct carry *carry)
+/* Of the mail as it came, but for what an LMTP proxy (Received) and Exim
+ * (Delivery-date) write with each try. */
+static struct str mail_hash(struct carry *carry)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = NULL;
 	struct str rest = spool_original(carry->delivery->spool);
@@ -261,7 +263,7 @@ static struct str stored_id(const void *ctx, struct carry *carry,
 	CLEANUP(buf_free) struct buf id = buf_init(64 * 1024);
 	size_t len;
 
-	buf_add_str(&id, carry_mail_hash(carry));
+	buf_add_str(&id, mail_hash(carry));
 	buf_printf(&id, "%s%c%s", carry->delivery->to, '\0', mailbox);
 	if (carry->delivery->original_to != NULL)
 		buf_printf(&id, "%c%s", '\0', carry->delivery->original_to);

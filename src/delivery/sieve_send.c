@@ -6,6 +6,7 @@
  */
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "delivery/dupes.h"
@@ -66,21 +67,25 @@ static bool is_loop(const struct carry *carry)
 
 /* The mail by its Message-ID, else by its octets, whom it is for, and where it
  * goes: a mail for two addresses of a user comes twice, and goes on twice. */
-static struct str redirect_id(const void *ctx, struct carry *carry,
+static struct str redirect_id(const void *ctx, const struct carry *carry,
 			      const char *address)
 {
 	const struct delivery *delivery = carry->delivery;
 	CLEANUP(buf_free) struct buf id = buf_init(TEXT_MAX);
+	unsigned char hash[DIGEST_MAX];
 	struct header_field field;
 	size_t len;
 
 	buf_printf(&id, "%s%c%s%c", address, '\0', delivery->to, '\0');
 	if (delivery->original_to != NULL)
 		buf_printf(&id, "%s%c", delivery->original_to, '\0');
-	if (header_find(spool_header(delivery->spool), "Message-ID", &field))
+	if (header_find(spool_header(delivery->spool), "Message-ID", &field)) {
 		header_unfold(field.value, &id);
-	else
-		buf_add_str(&id, carry_mail_hash(carry));
+	} else {
+		len = digest_once("sha256", spool_original(delivery->spool),
+				  hash);
+		buf_append(&id, hash, len);
+	}
 	len = id.len;
 	return str_n(buf_steal(ctx, &id), len);
 }

@@ -22,8 +22,8 @@ int file_read(const char *path, struct buf *out, struct err *err);
  * for nobody. -1 with ERR_INVALID if it is no regular file. */
 int file_open_regular(const char *path, int flags, struct err *err);
 int file_read_regular(const char *path, struct buf *out, struct err *err);
-/* A new file to write to. What has the name goes: a file that was left, a link to
- * another one, or a FIFO that nobody reads. The descriptor, or -1. */
+/* A new file to write to. What has the name goes: a file that was left, a link
+ * to another one, or a FIFO that nobody reads. The descriptor, or -1. */
 int file_make(const char *path, mode_t mode, struct err *err);
 /* Put `data` in place of `path` at once: a temporary file beside it, fsync,
  * rename, fsync of the directory. */

@@ -28,7 +28,8 @@ enum dupe_kind {
 
 struct dupes_hold;
 
-/* Child of ctx. What it holds is let go when it is freed, or its process ends. */
+/* Child of ctx. What it holds is let go when it is freed, or its process ends.
+ */
 struct dupes_hold *dupes_hold_new(const void *ctx, const char *path);
 /* Of all deliveries that hold this id one goes on, the others wait, for a
  * minute: then they fail, ERR_TEMPORARY. Where there can be no lock nobody

@@ -523,9 +523,8 @@ static const char *sent_id(const void *ctx, const struct carry *carry,
 		what = action->report.address;
 		break;
 	case SIEVE_ACTION_REDIRECT:
-		what = action->redirect.list != NULL
-			       ? action->redirect.list
-			       : action->redirect.address;
+		what = action->redirect.list != NULL ? action->redirect.list
+						     : action->redirect.address;
 		break;
 	default:
 		break;

@@ -521,11 +521,10 @@ int sieve_out_vacation(struct sieve_out *out, struct err *err)
 	const char *from = "";
 
 	choose_recipient(&answer);
-	answer.shown = str_sanitize(out->ctx,
-				    answer.sender.all.data == NULL
-					    ? STR("")
-					    : answer.sender.all,
-				    200);
+	answer.shown = str_sanitize(
+		out->ctx,
+		answer.sender.all.data == NULL ? STR("") : answer.sender.all,
+		200);
 	if (!may_answer(&answer)) {
 		log_refusal(&answer);
 		return 0;
@@ -533,11 +532,10 @@ int sieve_out_vacation(struct sieve_out *out, struct err *err)
 	if (write_answer(&answer, &text, err) < 0)
 		return -1;
 	if (answer.set->sieve_vacation_send_from_recipient)
-		from = str_dup(
-			out->ctx,
-			answer.set->sieve_vacation_use_original_recipient
-				? envelope->original_to.all
-				: envelope->to.all);
+		from = str_dup(out->ctx,
+			       answer.set->sieve_vacation_use_original_recipient
+				       ? envelope->original_to.all
+				       : envelope->to.all);
 	sieve_out_add(out, from, answer.sender.all, &text);
 	return 0;
 }

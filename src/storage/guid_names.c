@@ -126,8 +126,7 @@ static int parse(struct table *table, const char *path, struct str text,
 	struct str line;
 
 	if (!str_starts(text, header))
-		return err_set(err, ERR_TEMPORARY, "%s: unknown version",
-			       path);
+		return err_set(err, ERR_TEMPORARY, "%s: unknown version", path);
 	text = str_from(text, sizeof(header) - 1);
 	while (str_split(&text, '\n', &line)) {
 		if (table->count == NAMES_MAX)

@@ -271,10 +271,14 @@ static struct str stored_id(const void *ctx, struct carry *carry,
 	return str_n(buf_steal(ctx, &id), len);
 }
 
-/* Only a mail with which several things are done can have got half of them. */
-static bool has_parts(const struct sieve_result *result)
+/* Only a mail with which several things are done can have got half of them; and
+ * only a delivery is tried again, not an event. */
+static bool may_come_again(const struct carry *carry)
 {
-	return result->count + (result->keep_cancelled ? 0 : 1) > 1;
+	const struct sieve_result *result = carry->result;
+
+	return carry->sieve->dupes_path != NULL && carry->stored == NULL &&
+	       result->count + (result->keep_cancelled ? 0 : 1) > 1;
 }
 
 /* Whether an earlier try got so far. If that can't be known, it did not: rather
@@ -286,7 +290,7 @@ static bool stored_before(const void *ctx, struct carry *carry,
 	bool stored = false;
 	struct err err;
 
-	if (path != NULL && has_parts(carry->result) &&
+	if (may_come_again(carry) &&
 	    dupes_has(path, DUPE_STORED, stored_id(ctx, carry, mailbox),
 		      &stored, &err) < 0)
 		log_error("sieve: %s", err.text);
@@ -415,7 +419,7 @@ static void remember(const void *ctx, struct carry *carry, const char *where)
 {
 	struct err err;
 
-	if (carry->sieve->dupes_path != NULL &&
+	if (may_come_again(carry) &&
 	    dupes_mark(carry->sieve->dupes_path, DUPE_STORED,
 		       stored_id(ctx, carry, where), STORED_SECONDS, &err) < 0)
 		log_error("sieve: %s", err.text);

@@ -366,3 +366,22 @@ def test_sources_as_pigeonhole(make_server, make_dovecot):
     ours, theirs = sources(make_server(start=False)), sources(make_dovecot(start=False))
     assert [b'after' in flags for _, (_, flags) in ours] == [True] * 5 + [False, True]
     assert ours == theirs, differences(ours, theirs)
+
+
+def test_an_event_that_failed_is_no_try_of_the_next(make_server):
+    """The program ran for it, and runs again when the mail comes again."""
+    server = make_server(start=False)
+    base = put(server, ['r'], 'imapsieve_mailbox1_name = Spam\nimapsieve_mailbox1_causes = COPY\n'
+               'imapsieve_mailbox1_before = file:{dir}/sieve/r.sieve\n')
+    (base / 'sieve/r.sieve').write_text('require ["vnd.dovecot.pipe", "copy", "fileinto"];\n'
+                                        'pipe :copy "learn" "ran"; fileinto :copy "a"; fileinto :copy "b";')
+    client = session(server, (b'Spam', b'a', b'b'))
+    append(client, b'INBOX', 'one', b'')
+    client.command(b'SELECT INBOX')
+    new = server.maildir('alice') / '.b/new'
+    new.chmod(0o555)
+    client.ok('COPY 1 Spam')
+    new.chmod(0o700)
+    client.ok('COPY 1 Spam')
+    assert told(base).count('ran') == 2
+    assert b'MESSAGES 1' in client.ok('STATUS b (MESSAGES)')[0]

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,6 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -168,20 +168,58 @@ static _Noreturn void be_session(struct service_env *env,
 
 /* the two ways */
 
+/* Whether it may go on: whoever started us may have left a descriptor that does
+ * not block. */
+static bool may_go_on(int fd, short events)
+{
+	struct pollfd waiting = {.fd = fd, .events = events};
+
+	if (errno == EAGAIN)
+		return poll(&waiting, 1, -1) >= 0 || errno == EINTR;
+	return errno == EINTR;
+}
+
+static bool write_piece(int to, const char *at, size_t len)
+{
+	while (len > 0) {
+		ssize_t done = write(to, at, len);
+
+		if (done < 0 && !may_go_on(to, POLLOUT))
+			return false;
+		if (done > 0) {
+			at += done;
+			len -= (size_t)done;
+		}
+	}
+	return true;
+}
+
 /* Ends when either side does. */
-static void carry(int from, int to, const char *name)
+static void carry(int from, int to)
 {
 	char piece[PIECE];
-	struct err err;
 	ssize_t got;
 
 	while ((got = read(from, piece, sizeof(piece))) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 ||
-		    file_write_all(to, piece, (size_t)got, name, &err) < 0)
+		if (got < 0 && !may_go_on(from, POLLIN))
+			return;
+		if (got > 0 && !write_piece(to, piece, (size_t)got))
 			return;
 	}
+}
+
+/* One that is closed would be the next descriptor: what a session says must not
+ * come back to it as commands. */
+static void open_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		log_fatal(EXIT_FAILED, "open(/dev/null): %s", strerror(errno));
+	close(fd);
 }
 
 static pid_t fork_or_end(void)
@@ -193,10 +231,12 @@ static pid_t fork_or_end(void)
 	return pid;
 }
 
-static _Noreturn void be_input(int to)
+static _Noreturn void be_input(int to, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	carry(STDIN_FILENO, to, "session");
+	if (getppid() != parent) /* it ended before that */
+		_exit(EXIT_FAILED);
+	carry(STDIN_FILENO, to);
 	shutdown(to, SHUT_WR);
 	_exit(EXIT_SUCCESS);
 }
@@ -204,11 +244,12 @@ static _Noreturn void be_input(int to)
 int alone_run(struct service_env *env, int argc, char **argv)
 {
 	struct options options = {.user = NULL};
-	pid_t session, input;
+	pid_t session, input, parent = getpid();
 	int pair[2], status;
 
 	take_options(env->service->name, &options, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
+	open_standard();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		log_fatal(EXIT_FAILED, "socketpair(): %s", strerror(errno));
 	session = fork_or_end();
@@ -219,8 +260,8 @@ int alone_run(struct service_env *env, int argc, char **argv)
 	close(pair[1]);
 	input = fork_or_end();
 	if (input == 0)
-		be_input(pair[0]);
-	carry(pair[0], STDOUT_FILENO, "stdout");
+		be_input(pair[0], parent);
+	carry(pair[0], STDOUT_FILENO);
 	shutdown(pair[0], SHUT_RDWR);
 	kill(input, SIGKILL);
 	while (waitpid(session, &status, 0) < 0 && errno == EINTR)

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -108,6 +109,34 @@ def test_the_client_goes_away(home):
     done = run(home, data=b'a NOOP\r\n')
     assert done.returncode == 0 and b'a OK' in done.stdout
     log_of(home, r'Info: Disconnected: Connection closed|Info: Connection closed')
+
+
+def test_descriptors_that_do_not_block(home):
+    """As sockets and pipes are that another program has used."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours, theirs, subprocess.Popen([f'{BIN}/imap', '-c', home / 'dovecot.conf'], stdin=theirs, stdout=theirs,
+                                        env={**os.environ, 'HOME': str(home), 'USER': 'joe'}, **as_mail_owner()) as process:
+        theirs.close()
+        ours.settimeout(60)
+        mail = MAIL % 1 + b'x' * 2000000
+        ours.sendall(b'a APPEND INBOX {%d+}\r\n%s\r\ns SELECT INBOX\r\n' % (len(mail), mail))
+        time.sleep(0.5)
+        ours.sendall(b'f FETCH 1 BODY[]\r\nz LOGOUT\r\n')
+        time.sleep(0.5)
+        got = b''.join(iter(lambda: ours.recv(1000000), b''))
+        assert process.wait() == 0 and mail in got and b'z OK' in got, got[-200:]
+
+
+@pytest.mark.parametrize('closed', ['0', '1', '0 1', '0 1 2'])
+def test_descriptors_that_are_closed(home, closed):
+    """The session does not talk to itself."""
+    line = f'exec {BIN}/imap -c {home}/dovecot.conf ' + ' '.join(f'{fd}>&-' for fd in closed.split())
+    done = subprocess.run(['sh', '-c', line], input=b'b LOGOUT\r\n', env={**os.environ, 'HOME': str(home), 'USER': 'joe'},
+                          capture_output=True, timeout=60, check=False, **as_mail_owner())
+    if closed == '0':
+        assert done.stdout.count(b'\r\n') == 1
+    log_of(home, r'Logged out in=10 ' if closed == '1' else r'Connection closed \(No commands sent\) in=0 ')
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])

@@ -240,10 +240,10 @@ struct dupes_hold *dupes_hold_new(const void *ctx, const char *path)
 	return hold;
 }
 
-static int try_lock(int fd, const unsigned char hash[HASH_SIZE])
+static int set_lock(int fd, short type, const unsigned char hash[HASH_SIZE])
 {
 	struct flock lock = {
-		.l_type = F_WRLCK,
+		.l_type = type,
 		.l_whence = SEEK_SET,
 		.l_start = (off_t)(get_u64((const char *)hash) >> 2),
 		.l_len = 1,
@@ -266,7 +266,7 @@ int dupes_hold(struct dupes_hold *hold, enum dupe_kind kind, struct str id,
 	if (hold->fd < 0)
 		return 0;
 	hash_of(kind, id, hash);
-	for (unsigned waited = 0; try_lock(hold->fd, hash) < 0;
+	for (unsigned waited = 0; set_lock(hold->fd, F_WRLCK, hash) < 0;
 	     waited += HOLD_STEP_MS) {
 		if (errno != EAGAIN && errno != EACCES)
 			return 0;
@@ -278,4 +278,14 @@ int dupes_hold(struct dupes_hold *hold, enum dupe_kind kind, struct str id,
 		nanosleep(&step, NULL);
 	}
 	return 0;
+}
+
+void dupes_let_go(struct dupes_hold *hold, enum dupe_kind kind, struct str id)
+{
+	unsigned char hash[HASH_SIZE];
+
+	if (hold->fd < 0)
+		return;
+	hash_of(kind, id, hash);
+	(void)set_lock(hold->fd, F_UNLCK, hash);
 }

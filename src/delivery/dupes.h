@@ -36,6 +36,8 @@ struct dupes_hold *dupes_hold_new(const void *ctx, const char *path);
  * waits; dupes_mark() tells what is wrong. */
 int dupes_hold(struct dupes_hold *hold, enum dupe_kind kind, struct str id,
 	       struct err *err);
+/* Before its end, so that others need not wait for all of the delivery. */
+void dupes_let_go(struct dupes_hold *hold, enum dupe_kind kind, struct str id);
 /* Whether `id` was marked and still counts. A missing file has nothing. */
 int dupes_has(const char *path, enum dupe_kind kind, struct str id,
 	      bool *has_out, struct err *err);

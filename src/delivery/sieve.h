@@ -174,7 +174,7 @@ bool carry_is_global(const struct carry *carry,
 /* Do it all, or nothing that would be done again. */
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err);
 /* Other deliveries of this user that come to the same id wait for the end of
- * this one (dupes_hold()): only once is the first. */
+ * this one, or dupes_let_go() (dupes_hold()): only once is the first. */
 int carry_hold(const struct carry *carry, enum dupe_kind kind, struct str id,
 	       struct err *err);
 /* "sieve: msgid=<...>: text", by deliver_log_format. */

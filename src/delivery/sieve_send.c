@@ -263,6 +263,15 @@ static bool answers_once(const struct carry *carry,
 	       action->vacation.seconds > 0 && carry->sieve->dupes_path != NULL;
 }
 
+/* It is known now: another mail of this sender does not wait for what else
+ * becomes of this one. */
+static void let_go(const struct carry *carry, const struct sieve_action *action,
+		   struct str id)
+{
+	if (answers_once(carry, action) && carry->hold != NULL)
+		dupes_let_go(carry->hold, DUPE_VACATION, id);
+}
+
 /* A vacation message that this sender has had lately, or has from now on.
  * Rather no answer than one to each mail, where nothing can be remembered. */
 static bool answered(const struct carry *carry,
@@ -281,11 +290,13 @@ static bool answered(const struct carry *carry,
 		log_error("sieve: %s", err.text);
 		return true;
 	}
-	if (seen)
+	if (seen) {
+		let_go(carry, action, id);
 		carry_log(carry, LOG_LEVEL_INFO,
 			  "vacation action: discarded duplicate vacation "
 			  "response to <%s>",
 			  carry->delivery->from);
+	}
 	return seen;
 }
 
@@ -355,5 +366,6 @@ bool carry_answer(const void *ctx, struct carry *carry,
 		sent += send_mail(ctx, carry, action, &mails[i]);
 	if (sent == 0)
 		not_answered(carry, action, id);
+	let_go(carry, action, id);
 	return sent > 0;
 }

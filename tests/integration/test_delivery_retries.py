@@ -4,6 +4,7 @@ can't be remembered is no reason to fail."""
 import os
 import re
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,24 @@ def test_what_can_not_be_remembered_delays_nothing(server, sink, spoil):
     assert deliver(server, 'one').startswith('250')
     assert counts(server) == {'a': 1, 'b': 1} and len(sink.mails) == 1
     assert re.search(r'lmtp\(alice\)\S+ Error: sieve: \S+/\.dovetail\.lda-dupes is ', server.log_text())
+
+
+def test_mails_of_one_sender_do_not_wait_for_each_other(make_server, sink):
+    """Who has his vacation message: while a mail is sent on to a slow server, the next one is, too."""
+    server = make_server(EXTRA.format(port=sink.port, plugin='') + 'submission_timeout = 6 secs\n')
+    script(server, 'alice', 'require "vacation"; vacation :addresses "alice@mail.example" "away"; redirect "r@y.example";')
+    assert deliver(server, 'first').startswith('250')
+    sink.answers = {'RCPT TO:<r@': None}  # which is silent
+    threads = [threading.Thread(target=deliver, args=(server, f'm{at}')) for at in range(3)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 5
+    while (waiting := told(sink).count('RCPT TO:<r@y.example>') - 1) < 3 and time.monotonic() < end:
+        time.sleep(0.1)
+    for thread in threads:
+        thread.join()
+    server.forgive()
+    assert waiting == 3
 
 
 @pytest.mark.parametrize('text, kept, sent', [

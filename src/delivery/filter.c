@@ -310,7 +310,7 @@ int filter_mail(const void *ctx, struct filter *filter, struct mailbox *box,
 		.replaced = stored.replaced,
 		.taken = carry.acted,
 		.failed = carry.failed,
-		.flags = carry.failed ? NULL : stored.new_flags,
+		.flags = stored.new_flags,
 	};
 	return 0;
 }

@@ -145,6 +145,7 @@ struct carry {
 	bool acted;          /* it was stored or sent */
 	bool kept_elsewhere; /* by (implicit) keep in another mailbox */
 	bool failed; /* an action could not be done, and never will be */
+	bool flags_hold; /* of the implicit keep, though one failed */
 	/* One that can't store; then nothing of its script is done. */
 	const struct sieve_action *broken;
 	struct lda_script *scripts; /* list: those that ran */

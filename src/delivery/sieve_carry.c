@@ -137,7 +137,8 @@ static const char *const *copy_flags(const void *ctx, const char *const *flags)
 }
 
 /* What is kept because something failed is the mail that came, without what
- * scripts did to it or its flags. */
+ * scripts did to it; nor to its flags, unless it would have been kept anyway.
+ */
 static const struct sieve_text *text_of(const struct carry *carry,
 					const struct sieve_action *action)
 {
@@ -346,7 +347,7 @@ static const char *const *flags_of(const struct carry *carry,
 
 	if (action != NULL)
 		return action->store.flags;
-	if (carry->failed)
+	if (carry->failed && !carry->flags_hold)
 		return NULL;
 	return result->keep_deferred ? result->keep_flags : result->flags;
 }
@@ -706,7 +707,9 @@ static void abort_stores(const void *ctx, struct carry *carry)
 		LL_DELETE(carry->stores, store);
 		mem_free(store);
 	}
-	carry->delivered = carry->kept_elsewhere = false;
+	carry->delivered = carry->kept_elsewhere = carry->flags_hold = false;
+	if (carry->stored != NULL)
+		carry->stored->new_flags = NULL;
 }
 
 int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
@@ -714,6 +717,7 @@ int sieve_carry_out(const void *ctx, struct carry *carry, struct err *err)
 	const struct sieve_action *at;
 	bool implicit = !carry->result->keep_cancelled;
 
+	carry->flags_hold = implicit && !carry->failed;
 	LL_FOREACH (carry->result->actions, at) {
 		if ((at->kind == SIEVE_ACTION_KEEP ||
 		     at->kind == SIEVE_ACTION_FILEINTO) &&

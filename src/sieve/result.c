@@ -206,6 +206,14 @@ static bool same_report(const struct sieve_report *a,
 	       strcasecmp(a->address, b->address) == 0;
 }
 
+/* vnd.dovecot.extprograms, section 5: a program gets the message once. */
+static bool same_pipe(const struct sieve_action *a,
+		      const struct sieve_action *b)
+{
+	return a->kind == SIEVE_ACTION_PIPE && b->kind == SIEVE_ACTION_PIPE &&
+	       same_text(a->pipe.program, b->pipe.program);
+}
+
 static bool is_same(const struct sieve_result *result,
 		    const struct sieve_action *a, const struct sieve_action *b)
 {
@@ -261,14 +269,6 @@ static bool is_single(const struct sieve_action *action)
 	       action->kind == SIEVE_ACTION_CALENDAR;
 }
 
-/* vnd.dovecot.extprograms, section 5: a program gets the message once. */
-static bool same_pipe(const struct sieve_action *a,
-		      const struct sieve_action *b)
-{
-	return a->kind == SIEVE_ACTION_PIPE && b->kind == SIEVE_ACTION_PIPE &&
-	       same_text(a->pipe.program, b->pipe.program);
-}
-
 /* RFC 5429 section 2.2: somebody gets the message. */
 static bool delivers(const struct sieve_action *action)
 {
@@ -277,20 +277,24 @@ static bool delivers(const struct sieve_action *action)
 }
 
 /* A reject does so with what delivers, and with answers. What was carried out
- * in an earlier round, or what an earlier script did, is no conflict. */
+ * in an earlier round is no conflict, nor is what an earlier script did, but
+ * for a pipe. */
 static bool conflicts(const struct sieve_result *result,
 		      const struct sieve_action *old,
 		      const struct sieve_action *new)
 {
-	if (old->done || old->script != result->script)
+	if (old->done)
+		return false;
+	if (same_pipe(old, new))
+		return true;
+	if (old->script != result->script)
 		return false;
 	if (new->kind == SIEVE_ACTION_REJECT)
 		return delivers(old) || old->kind == SIEVE_ACTION_REJECT ||
 		       is_single(old);
 	if (old->kind == SIEVE_ACTION_REJECT)
 		return delivers(new) || is_single(new);
-	return same_pipe(old, new) ||
-	       (is_single(new) && old->kind == new->kind);
+	return is_single(new) && old->kind == new->kind;
 }
 
 /* The sender has got an answer by an earlier script. */

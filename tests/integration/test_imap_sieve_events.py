@@ -385,3 +385,98 @@ def test_an_event_that_failed_is_no_try_of_the_next(make_server):
     client.ok('COPY 1 Spam')
     assert told(base).count('ran') == 2
     assert b'MESSAGES 1' in client.ok('STATUS b (MESSAGES)')[0]
+
+
+ONCE = [('c', 'a'), ('c', ''), ('c*', 'a*'), ('*', '')]
+
+
+def rules_that_match(server):
+    rules = ''.join(f'  imapsieve_mailbox{n}_{what} = {value}\n' for n, rule in enumerate(ONCE, 1)
+                    for what, value in zip(('name', 'from'), rule) if value)
+    rules += ''.join(f'  imapsieve_mailbox{n}_before = file:{{dir}}/sieve/r{n}.sieve\n' for n in range(1, len(ONCE) + 1))
+    base = put(server, [f'r{n}' for n in range(1, len(ONCE) + 1)], rules)
+    client, seen = session(server, (b'a', b'b', b'c', b'cd')), []
+    for box in (b'a', b'b', b'c'):
+        append(client, box, 'one')
+        client.command(b'SELECT ' + box)
+        for command in (b'STORE 1 +FLAGS (\\Flagged)', b'COPY 1 c', b'COPY 1 cd'):
+            client.command(command)
+            seen.append((box, command, reports(base)))
+    client.close()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_a_program_gets_a_mail_once_as_pigeonhole(make_server, make_dovecot):
+    """Though scripts of several rules give it to it."""
+    ours, theirs = rules_that_match(make_server(start=False)), rules_that_match(make_dovecot(start=False))
+    assert ours == theirs, differences(ours, theirs)
+
+
+FLAGGED = [before + ''.join(order) for before in ('', 'addflag "y"; ') for keep in ('keep :flags "k";', 'keep;', 'addflag "k";')
+           for fail in ('pipe :copy "nosuch";', 'fileinto "nosuch";', 'error "x";') for order in ((keep, fail), (fail, keep))]
+
+
+def flags_kept(server):
+    """Of a mail whose script failed in part."""
+    base, seen = place(server, '  imapsieve_mailbox1_name = box\n  imapsieve_mailbox1_before = file:{dir}/sieve/t.sieve\n'), []
+    client, path = session(server, [b'box']), base / 'sieve' / 't.sieve'
+    for text in FLAGGED:
+        path.write_text('require ["vnd.dovecot.pipe", "copy", "fileinto", "imap4flags", "ihave"]; ' + text)
+        os.chmod(path, 0o644)
+        os.utime(path, (1e9 + len(seen), 1e9 + len(seen)))
+        append(client, b'box', 'one', b'\\Flagged')
+        seen.append((text, state(client)[b'box'][-1]))
+    client.close()
+    server.forgive()
+    return seen
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_flags_of_scripts_that_fail_as_pigeonhole(make_server, make_dovecot):
+    """They hold though a program failed, but not where a mail could not be stored."""
+    ours, theirs = flags_kept(make_server(start=False)), flags_kept(make_dovecot(start=False))
+    assert ours == theirs, differences(ours, theirs)
+
+
+def lda_flags(server, program):
+    server.extra = EXTRA_LDA.format(dir=server.dir)
+    server.write_config()
+    server.start()
+    base = Path(server.dir)
+    (base / 'bin').mkdir()
+    (base / 'bin/learn').write_text('#!/bin/sh\ncat >/dev/null\n')
+    (base / 'before.sieve').write_text('require ["vnd.dovecot.pipe", "copy"]; pipe :copy "learn";')
+    for path in (base, base / 'bin', base / 'bin/learn', base / 'before.sieve'):
+        path.chmod(0o755)
+    client, seen = session(server), []
+    for text in ('addflag "k"; pipe :copy "nosuch";', 'pipe :copy "nosuch"; addflag "k";', 'addflag "k"; pipe "nosuch";', 'addflag "k"; error "x";',
+                 'addheader "X-New" "v"; addflag "k"; pipe :copy "nosuch";', 'addflag "k"; pipe :copy "nosuch"; discard;',
+                 'addflag "k"; fileinto :copy "a//b";', 'addflag "k"; pipe :copy "learn"; discard;'):
+        script(server, 'alice', 'require ["vnd.dovecot.pipe", "copy", "imap4flags", "ihave", "editheader", "fileinto"]; ' + text)
+        subprocess.run([program, '-c', server.config, '-d', 'alice'], input=mail('one'), check=True)
+        seen.append((text, state(client)[b'INBOX'][-1]))
+    client.close()
+    server.forgive()
+    return seen
+
+
+EXTRA_LDA = """
+protocol lda {{
+  mail_plugins = $mail_plugins sieve
+}}
+plugin {{
+  sieve_plugins = sieve_extprograms
+  sieve_extensions = +vnd.dovecot.pipe +editheader
+  sieve_pipe_bin_dir = {dir}/bin
+  sieve_before = {dir}/before.sieve
+}}
+"""
+
+
+@pytest.mark.skipif(not PIGEONHOLE, reason="needs Debian's dovecot-sieve")
+def test_flags_of_deliveries_that_fail_as_pigeonhole(make_server, make_dovecot):
+    """Or whose program has had the mail from another script already."""
+    ours = lda_flags(make_server(start=False), f'{PREFIX}/libexec/dovetail/dovetail-lda')
+    theirs = lda_flags(make_dovecot(start=False), '/usr/lib/dovecot/dovecot-lda')
+    assert ours == theirs, differences(ours, theirs)

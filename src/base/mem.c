@@ -125,3 +125,9 @@ void mem_trim(void)
 {
 	malloc_trim(0);
 }
+
+void mem_trim_above(size_t size)
+{
+	if (mallinfo2().fordblks > size)
+		malloc_trim(0);
+}

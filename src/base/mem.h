@@ -49,6 +49,9 @@ void mem_wipe(void *data, size_t len);
 void mem_keep(size_t size);
 /* Give the pages that are free back to the kernel: before a long rest. */
 void mem_trim(void);
+/* The same if there are more than `size` octets of them: they cost less to keep
+ * than to get again. */
+void mem_trim_above(size_t size);
 /* End the process: "fmt" goes to the log as Fatal, exit status 83 as
  * Dovecot's for out of memory. */
 _Noreturn void mem_fatal(size_t size);

@@ -18,7 +18,10 @@
 #include "service/privs.h"
 #include "service/wire.h"
 
-enum { REST_MS = 500 }; /* after which no other session is expected soon */
+enum {
+	REST_MS = 500,           /* after which no session is expected soon */
+	FREE_KEPT = 1024 * 1024, /* for the next one */
+};
 
 static struct session *session_read(struct service_env *env, struct unpack *in,
 				    int fd)
@@ -186,13 +189,13 @@ static void manager_readable(void *ctx, unsigned)
 	}
 }
 
-/* What one session needed is not kept for the next. */
+/* What one session needed is not all kept for the next. */
 static void rest(void *ctx)
 {
 	struct service_env *env = ctx;
 
 	if (env->clients == 0)
-		mem_trim();
+		mem_trim_above(FREE_KEPT);
 }
 
 static void rest_when_idle(struct service_env *env)

@@ -97,11 +97,13 @@ void log_open_files(const char *name, const char *ident,
 
 	log_open(name, LOG_TO_STDERR);
 	copy_text(kept, sizeof(kept), ident);
-	openlog(kept, LOG_NDELAY, log_facility(settings->syslog_facility));
 	for (int i = 0; i < KINDS; i++) {
 		path = log_path_of(settings, (enum log_level)i);
 		fds[i] = i > 0 && path == before ? fds[i - 1] : open_path(path);
 		before = path;
+		if (path == NULL)
+			openlog(kept, LOG_NDELAY,
+				log_facility(settings->syslog_facility));
 	}
 	copy_text(out.timestamp, sizeof(out.timestamp),
 		  settings->log_timestamp);

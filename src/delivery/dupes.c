@@ -28,7 +28,10 @@ enum {
 };
 
 struct dupes_hold {
-	const char *path; /* of the file that is locked, a byte for each id */
+	/* Of the file that is locked, a byte for each id. It is not the one
+	 * that flock() is for: where that is such a lock, too (NFS), we would
+	 * wait for ourselves. */
+	const char *path;
 	int fd;
 };
 

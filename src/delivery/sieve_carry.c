@@ -9,7 +9,6 @@
  * next try does not do it again.
  */
 #include <stdarg.h>
-#include <strings.h>
 #include <utlist.h>
 
 #include "base/buf.h"
@@ -41,37 +40,43 @@ struct carry_store {
 	struct carry_store *next;
 };
 
+static bool is_by_uid(const struct carry *carry)
+{
+	return carry->stored != NULL && carry->stored->uid != 0;
+}
+
+/* A line of the log, by deliver_log_format or with the UID. */
+static const char *of_mail(const void *ctx, const struct carry *carry,
+			   const char *text)
+{
+	if (is_by_uid(carry))
+		return mem_printf(ctx, "uid=%u: %s", carry->stored->uid, text);
+	return delivery_text(ctx, carry->delivery, carry->lda, text);
+}
+
 void carry_log(const struct carry *carry, enum log_level level, const char *fmt,
 	       ...)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
-	bool by_uid = carry->stored != NULL && carry->stored->uid != 0;
 	const char *text;
 	va_list args;
 
-	if (by_uid && level == LOG_LEVEL_INFO)
+	if (is_by_uid(carry) && level == LOG_LEVEL_INFO)
 		level = LOG_LEVEL_DEBUG;
 	if (level == LOG_LEVEL_DEBUG && !log_debug_on())
 		return;
 	va_start(args, fmt);
 	text = mem_vprintf(ctx, fmt, args);
 	va_end(args);
-	if (by_uid)
-		log_line(level, "sieve: uid=%u: %s", carry->stored->uid, text);
-	else
-		delivery_log(carry->delivery, carry->lda, level,
-			     "sieve: ", text);
+	log_line(level, "sieve: %s", of_mail(ctx, carry, text));
 }
 
 void carry_user_log(const struct carry *carry, const char *text)
 {
 	CLEANUP(ctx_free) TALLOC_CTX *ctx = mem_ctx(NULL, "line");
-	bool by_uid = carry->stored != NULL && carry->stored->uid != 0;
 
-	lda_sieve_user_log(
-		carry->sieve, LOG_LEVEL_ERROR, "",
-		by_uid ? mem_printf(ctx, "uid=%u: %s", carry->stored->uid, text)
-		       : delivery_text(ctx, carry->delivery, carry->lda, text));
+	lda_sieve_user_log(carry->sieve, LOG_LEVEL_ERROR, "",
+			   of_mail(ctx, carry, text));
 }
 
 bool carry_is_global(const struct carry *carry,
@@ -151,16 +156,6 @@ static const struct sieve_text *text_of(const struct carry *carry,
 }
 
 /* stores: written, not yet seen */
-
-static bool is_inbox(const char *mailbox)
-{
-	return strcasecmp(mailbox, "INBOX") == 0;
-}
-
-static bool same_mailbox(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0 || (is_inbox(a) && is_inbox(b));
-}
 
 static int store_free(struct carry_store *store)
 {
@@ -304,7 +299,7 @@ static bool stays(struct carry *carry, const struct sieve_action *action,
 {
 	struct carry_stored *stored = carry->stored;
 
-	if (stored == NULL || !same_mailbox(stored->mailbox, mailbox))
+	if (stored == NULL || !sieve_same_mailbox(stored->mailbox, mailbox))
 		return false;
 	if (!stored->readonly && text_of(carry, action) != NULL) {
 		stored->replaced = true;
@@ -358,7 +353,7 @@ static bool is_prepared(const struct carry *carry, const char *mailbox)
 	const struct carry_store *at;
 
 	LL_FOREACH (carry->stores, at) {
-		if (same_mailbox(at->mailbox, mailbox))
+		if (sieve_same_mailbox(at->mailbox, mailbox))
 			return true;
 	}
 	return false;
@@ -392,7 +387,8 @@ static int prepare(const void *ctx, struct carry *carry,
 	/* Where a keep goes by the address, say, need not be there; a mail that
 	 * is stored stays where it is. */
 	if (ret < 0 && keep && !is_temporary(err) && carry->stored == NULL &&
-	    err->code != ERR_QUOTA && !is_inbox(store->mailbox)) {
+	    err->code != ERR_QUOTA &&
+	    !sieve_same_mailbox(store->mailbox, "INBOX")) {
 		carry_log(carry, LOG_LEVEL_INFO,
 			  "failed to store into mailbox '%s': %s",
 			  store->mailbox, err->text);
@@ -649,7 +645,7 @@ static void drop_implicit_keep(struct carry *carry)
 		if (!store->implicit)
 			continue;
 		if (carry->stored != NULL &&
-		    same_mailbox(carry->stored->mailbox, store->mailbox))
+		    sieve_same_mailbox(carry->stored->mailbox, store->mailbox))
 			carry->stored->replaced = false;
 		LL_DELETE(carry->stores, store);
 		mem_free(store);

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "doveadm/print.h"
@@ -136,7 +137,7 @@ const char *doveadm_socket(struct doveadm *adm, const char *path,
 {
 	if (path != NULL)
 		return path;
-	return mem_printf(adm->ctx, "%s/%s", adm->settings.base_dir, name);
+	return path_expand(adm->ctx, name, adm->settings.base_dir);
 }
 
 struct printer *doveadm_printer(struct doveadm *adm, const char *format)

@@ -84,7 +84,8 @@ char *doveadm_value(const struct doveadm *adm, int option);
 /* Read the configuration if that has not been done; false after an error that
  * was told the user. */
 bool doveadm_need_config(struct doveadm *adm);
-/* base_dir + "/" + name, or `path` if that is not NULL. Child of adm->ctx. */
+/* `path`, or if that is NULL `name`, below base_dir unless it is absolute.
+ * Child of adm->ctx. */
 const char *doveadm_socket(struct doveadm *adm, const char *path,
 			   const char *name);
 /* The form that -f asks for, or `format`; NULL after an error. */

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/duration.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
@@ -159,14 +160,13 @@ static int find_account(struct lda *lda, const char *session_id,
 		.session_id = session_id,
 		.pid = getpid(),
 	};
-	const char *socket = lda->base.auth_socket_path;
 
 	if (lda->options.user == NULL)
 		return account_own(lda, &lda->account, err);
-	if (socket[0] != '/')
-		socket = mem_printf(lda, "%s/%s", lda->base.base_dir, socket);
-	return auth_user_lookup(lda, socket, lda->options.user, &info,
-				&lda->account, err);
+	return auth_user_lookup(lda,
+				path_expand(lda, lda->base.auth_socket_path,
+					    lda->base.base_dir),
+				lda->options.user, &info, &lda->account, err);
 }
 
 static int open_user(struct lda *lda, const char *session_id, struct err *err)

@@ -113,7 +113,7 @@ static void end(struct service_env *env, struct session *session)
 	log_prefix_set(NULL);
 	title_set("");
 	check_end(env);
-	if (env->clients == 0)
+	if (env->clients == 0 && env->rest != NULL)
 		timer_reset(env->rest, (struct duration){.ms = REST_MS});
 }
 
@@ -198,18 +198,13 @@ static void rest(void *ctx)
 		mem_trim_above(FREE_KEPT);
 }
 
-static void rest_when_idle(struct service_env *env)
-{
-	env->rest = timer_new(env->loop, (struct duration){.ms = REST_MS}, rest,
-			      env);
-}
-
 int worker_run(struct service_env *env, int manager)
 {
 	process_limit_memory(env);
 	title_set("");
 	channel_open(&env->up, env->loop, manager, manager_readable, env);
-	rest_when_idle(env);
+	env->rest = timer_new(env->loop, (struct duration){.ms = REST_MS}, rest,
+			      env);
 	loop_run(env->loop);
 	timer_free(&env->rest);
 	return EXIT_SUCCESS;
@@ -225,10 +220,8 @@ int worker_alone(struct service_env *env, const struct service_session *public,
 	if (settle(env, public->account, err) < 0)
 		return -1;
 	env->retired = true; /* it is the only one */
-	rest_when_idle(env);
 	begin(env, session);
 	if (env->clients > 0)
 		loop_run(env->loop);
-	timer_free(&env->rest);
 	return 0;
 }

@@ -164,14 +164,19 @@ static bool is_store(const struct sieve_action *action)
 	       action->kind == SIEVE_ACTION_FILEINTO;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 static bool is_inbox(const char *mailbox)
 {
 	return strcasecmp(mailbox, "INBOX") == 0;
 }
 
-static bool same_text(const char *a, const char *b)
+bool sieve_same_mailbox(const char *a, const char *b)
 {
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+	return strcmp(a, b) == 0 || (is_inbox(a) && is_inbox(b));
 }
 
 static const char *mailbox_of(const struct sieve_result *result,
@@ -189,7 +194,7 @@ static bool same_store(const struct sieve_result *result,
 
 	return same_text(a->special_use, b->special_use) &&
 	       same_text(a->mailbox_id, b->mailbox_id) &&
-	       (strcmp(in_a, in_b) == 0 || (is_inbox(in_a) && is_inbox(in_b)));
+	       sieve_same_mailbox(in_a, in_b);
 }
 
 static bool same_mark(const struct sieve_action *a,

@@ -51,6 +51,8 @@ bool sieve_result_defer_keep(struct sieve_result *result);
 /* Whether the message is still kept, by the script's word or by itself: then
  * the next of several scripts runs. */
 bool sieve_result_keeps(const struct sieve_result *result);
+/* Whether these names are of one mailbox: INBOX is in any case. */
+bool sieve_same_mailbox(const char *a, const char *b);
 /* Child of the result. */
 void sieve_result_set_flags(struct sieve_result *result,
 			    const char *const *flags);

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -362,9 +361,7 @@ static int prepare(struct job *job, struct err *err)
 		return err_wrap(err, "Couldn't open source mailbox '%s'",
 				job->mailbox);
 	if (write && job->trash != NULL &&
-	    (strcmp(job->trash, job->mailbox) == 0 ||
-	     (strcasecmp(job->trash, "INBOX") == 0 &&
-	      strcasecmp(job->mailbox, "INBOX") == 0)))
+	    sieve_same_mailbox(job->trash, job->mailbox))
 		return err_set(err, ERR_INVALID,
 			       "Source mailbox and mailbox for move action are "
 			       "identical.");

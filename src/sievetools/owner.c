@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/mem.h"
+#include "base/file.h"
 #include "config/config.h"
 #include "service/account.h"
 #include "service/auth_master.h"
@@ -15,15 +15,13 @@ static int find_account(struct tool *tool, const char *name,
 {
 	const struct auth_request_info info = {.service = name,
 					       .pid = getpid()};
+	const char *base = config_value(tool->config, NULL, "base_dir");
 	const char *socket =
 		config_value(tool->config, NULL, "auth_socket_path");
 
 	if (tool->user == NULL)
 		return account_own(tool->ctx, out, err);
-	if (socket[0] != '/')
-		socket = mem_printf(
-			tool->ctx, "%s/%s",
-			config_value(tool->config, NULL, "base_dir"), socket);
+	socket = path_expand(tool->ctx, socket, base);
 	return auth_user_lookup(tool->ctx, socket, tool->user, &info, out,
 				err) < 0
 		       ? err_wrap(err, "User '%s'", tool->user)

@@ -511,3 +511,14 @@ def test_a_process_that_dies_leaves_out_one_user(make_server):
     out, errors = doveadm.communicate(timeout=60)
     assert doveadm.returncode == 70 and "doveadm(bob): Error: The process for this user was killed by signal 9" in errors
     assert [line.split("\t")[0] for line in out.splitlines()] == ["Username", "alice", "carol"]
+
+
+def test_where_auth_is(make_server):
+    """auth_socket_path may be absolute."""
+    server = make_server(start=False)
+    server.extra = f'auth_socket_path = {server.dir}/run/auth-userdb\n'
+    server.write_config()
+    server.start()
+    for command in (['user', 'alice'], ['mailbox', 'status', '-u', 'alice', 'messages', 'INBOX']):
+        done = server.doveadm(*command)
+        assert done.returncode == 0, done.stderr
